@@ -1,0 +1,22 @@
+"""gluon_initkit: the parameter kit that Apache MXNet Gluon never had.
+
+``import gluon_initkit as ik`` next to Gluon. Importing it makes ``import mxnet`` work on current Pythons and NumPys,
+and changes nothing else for code that does not ask.
+"""
+
+from .initializer import InitializationError, Initializer, Plan, PlanRow, Rules, corrected, plan
+from .naming import ParameterInfo
+
+__version__ = "0.1.0"
+
+__all__ = [
+    # initializer
+    "InitializationError",
+    "Initializer",
+    "ParameterInfo",
+    "Plan",
+    "PlanRow",
+    "Rules",
+    "corrected",
+    "plan",
+]

@@ -1,0 +1,49 @@
+"""Arrays as initializers see them: MXNet's two kinds, and whether a hook wrote anything into one."""
+
+from typing import Any
+
+import numpy
+from mxnet.ndarray import NDArray
+
+__all__ = ["classic", "is_numpy_array", "prefill", "unwritten"]
+
+# A quiet NaN with a payload that no arithmetic makes, so that a NaN which a hook writes is not mistaken for it.
+_SENTINEL = {"float16": ("uint16", 0x7E5A), "float32": ("uint32", 0x7FC5A5A5), "float64": ("uint64", 0x7FF85A5A5A5A5A5A)}
+
+
+def is_numpy_array(arr: NDArray) -> bool:
+    """Whether this is an ``mx.np.ndarray``, which MXNet's classic operators refuse to write into."""
+    return type(arr) is not NDArray and hasattr(arr, "as_nd_ndarray")
+
+
+def classic(arr: NDArray) -> NDArray:
+    """The same memory as a classic NDArray."""
+    return arr.as_nd_ndarray() if is_numpy_array(arr) else arr
+
+
+def prefill(arr: NDArray) -> Any:
+    """Fill a dense array with a value that no initializer writes, and return that value's bits.
+
+    Integers have no such value: theirs is the smallest of the type. Returns None for a kind of array that cannot be
+    watched (sparse, bool).
+    """
+    kind = numpy.dtype(arr.dtype)
+    if arr.stype != "default" or kind.kind not in "fiu" or arr.size == 0:
+        return None
+    bits_type, bits = _SENTINEL.get(kind.name, (kind.name, None))
+    value = numpy.array(numpy.iinfo(kind).min if bits is None else bits, dtype=bits_type)
+    # Through NumPy: an engine operator would be free to turn one NaN into another.
+    classic(arr)[:] = numpy.broadcast_to(value, arr.shape).copy().view(kind)
+    return value
+
+
+def unwritten(arr: NDArray, sentinel: Any) -> bool:
+    """Whether every value is still the `sentinel` of `prefill`. Where only some are, they become 0, as MXNet's are."""
+    values = arr.asnumpy()
+    left = values.view(sentinel.dtype) == sentinel
+    if left.all():
+        return True
+    if left.any() and values.dtype.kind == "f":
+        values[left] = 0
+        classic(arr)[:] = values
+    return False

@@ -1,0 +1,93 @@
+"""Which parameter MXNet is filling just now, and where it stands.
+
+`Parameter._finish_deferred_init` hands an initializer the parameter's global name and nothing else. The parameter is in
+that call's frame, and the network in the frame of `Block.initialize` further up; when the network's parameters were
+initialized through `collect_params()`, or are filled later by a forward pass, the network is the one that was seen
+initializing them, or else the live block that holds them.
+"""
+
+import gc
+import sys
+import threading
+import weakref
+from typing import Any, Iterator, List, Optional, Tuple
+
+from mxnet import gluon
+from mxnet.gluon.parameter import ParameterDict
+
+from .blocks import Place, places
+
+__all__ = ["network_of", "parameter_being_filled", "place_of"]
+
+_FILLING = gluon.Parameter._finish_deferred_init.__code__
+_DICT_INITIALIZE = ParameterDict.initialize.__code__
+_BLOCK_INITIALIZE = gluon.Block.initialize.__code__
+
+# Where each parameter stands, and in which network. Weak both ways: looking at a network must not keep it alive.
+_known: "weakref.WeakKeyDictionary[gluon.Parameter, Tuple[weakref.ref, Place]]" = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+_thread = threading.local()
+
+
+def parameter_being_filled(name: str) -> Optional[gluon.Parameter]:
+    """The parameter called `name` that MXNet is filling in this thread, or None (the Symbol API, a call by hand)."""
+    param = next((frame.f_locals["self"] for frame in _frames() if frame.f_code is _FILLING), None)
+    return param if param is not None and param.name == name else None
+
+
+def place_of(param: gluon.Parameter) -> Optional[Place]:
+    """Where `param` stands in the network whose initialization is under way, or was; None if in no live block."""
+    call = root = None
+    for frame in _frames():
+        if call is None and frame.f_code is _DICT_INITIALIZE:
+            call = frame.f_locals["self"]
+        elif frame.f_code is _BLOCK_INITIALIZE:
+            root = frame.f_locals["self"]
+            break
+    if call is not None and getattr(_thread, "call", lambda: None)() is not call:
+        # The first parameter of this `initialize` call: the network may have changed since the last one.
+        _thread.call = weakref.ref(call)
+        _remember(root if root is not None else _block_behind(call))
+    elif call is None and network_of(param) is None:
+        _remember(_outermost_block_with(param))
+    return _known[param][1] if param in _known else None
+
+
+def network_of(param: gluon.Parameter) -> Optional[gluon.Block]:
+    """The network in which `place_of` last saw `param`, while that network lives."""
+    return _known[param][0]() if param in _known else None
+
+
+def _frames() -> Iterator[Any]:
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _remember(root: Optional[gluon.Block]) -> None:
+    if root is not None:
+        found = {param: (weakref.ref(root), place) for param, place in places(root).items()}
+        with _lock:
+            _known.update(found)
+
+
+def _block_behind(call: ParameterDict) -> Optional[gluon.Block]:
+    """The block whose `collect_params()` made this dictionary: the smallest of its prefix with all its parameters."""
+    wanted = set(call.values())
+    fitting = [block for block in _live_blocks() if block.params.prefix == call.prefix]
+    fitting = [block for block in fitting if wanted <= places(block).keys()]
+    return min(fitting, key=lambda block: len(places(block)), default=None)
+
+
+def _outermost_block_with(param: gluon.Parameter) -> Optional[gluon.Block]:
+    """The largest live network that holds a parameter whose `initialize` was not seen."""
+    blocks = _live_blocks()
+    below = {id(child) for block in blocks for child in block._children.values()}
+    holding = [block for block in blocks if id(block) not in below and param in places(block)]
+    return max(holding, key=lambda block: len(places(block)), default=None)
+
+
+def _live_blocks() -> List[gluon.Block]:
+    # By type: isinstance would wake up lazy proxies that pretend a class.
+    return [thing for thing in gc.get_objects() if issubclass(type(thing), gluon.Block)]

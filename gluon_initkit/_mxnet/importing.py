@@ -1,0 +1,82 @@
+"""Importing MXNet where MXNet cannot import itself.
+
+MXNet 1.x reads ``numpy.bool``, which NumPy dropped in 1.24, and imports ``distutils``, which Python dropped in 3.12.
+Both are put back here, and nothing else: MXNet reads ``numpy.bool`` again at run time (``mxnet/numpy/multiarray.py``),
+so the name has to stay. Three situations cannot be mended from inside and get an `ImportError` that says what to type.
+"""
+
+import importlib.util
+import sys
+import warnings
+from types import ModuleType
+
+import numpy
+
+__all__ = ["import_mxnet"]
+
+_NOT_INSTALLED = """gluon_initkit works on MXNet, and no module `mxnet` is installed. Type one of
+  pip install 'gluon-initkit[cpu]'      # MXNet for the CPU
+  pip install 'gluon-initkit[cu112]'    # MXNet for CUDA 11.2; other CUDA versions: pip install mxnet-cu110, mxnet-cu102, ..."""
+
+_NUMPY_2 = """MXNet cannot work with NumPy {found}: it needs NumPy below 2. Type
+  pip install 'numpy<2'"""
+
+_BROKEN = """An earlier `import mxnet` failed half-way in this process and left a broken module behind. \
+Start a new process (or restart the notebook's kernel) and
+  import gluon_initkit      # first: it repairs what `import mxnet` trips over
+  import mxnet"""
+
+_NO_DISTUTILS = """MXNet imports `distutils`, which Python {python} no longer has; setuptools brings it. Type
+  pip install setuptools"""
+
+
+def import_mxnet() -> ModuleType:
+    """Import MXNet, after repairing what its import trips over.
+
+    Returns
+    -------
+    module
+        ``mxnet``. When it is imported already, nothing is touched.
+
+    Raises
+    ------
+    ImportError
+        MXNet is not installed; NumPy is 2 or newer; an earlier ``import mxnet`` broke off half-way; or Python is 3.12
+        or newer and setuptools is missing. The message says what to type.
+    """
+    module = sys.modules.get("mxnet")
+    if module is not None and hasattr(module, "gluon"):
+        return module
+    if any(name == "mxnet" or name.startswith("mxnet.") for name in sys.modules):
+        raise ImportError(_BROKEN, name="mxnet")
+    if importlib.util.find_spec("mxnet") is None:
+        raise ImportError(_NOT_INSTALLED, name="mxnet")
+    if int(numpy.__version__.split(".")[0]) >= 2:
+        raise ImportError(_NUMPY_2.format(found=numpy.__version__), name="numpy")
+    with warnings.catch_warnings():
+        # MXNet's sources hold invalid escape sequences and use deprecated version classes: nothing a user can mend.
+        warnings.simplefilter("ignore")
+        _restore_numpy_bool()
+        _restore_distutils()
+        import mxnet
+    return mxnet
+
+
+def _restore_numpy_bool() -> None:
+    # Not hasattr: up to NumPy 1.23 the name exists, from 1.24 on asking for it warns.
+    if "bool" not in vars(numpy) and _numpy_version() >= (1, 24):
+        numpy.bool = bool  # type: ignore[attr-defined]
+
+
+def _numpy_version() -> tuple:
+    return tuple(int(part) for part in numpy.__version__.split(".")[:2])
+
+
+def _restore_distutils() -> None:
+    if importlib.util.find_spec("distutils") is not None:
+        return
+    try:
+        import setuptools  # noqa: F401  (importing it makes its own copy importable as `distutils`)
+    except ImportError:
+        python = ".".join(map(str, sys.version_info[:2]))
+        raise ImportError(_NO_DISTUTILS.format(python=python), name="setuptools") from None

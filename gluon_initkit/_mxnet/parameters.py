@@ -1,0 +1,56 @@
+"""Reading a Gluon Parameter without touching it: its shape, its state, and what it was declared with.
+
+`Parameter.data()` and its relatives raise, warn or run operators depending on the parameter's class and state; these
+functions only look.
+"""
+
+from typing import Any, List, Optional, Tuple
+
+from mxnet import gluon
+from mxnet.initializer import Initializer
+
+__all__ = ["is_constant", "is_layer_default", "pending_initializer", "shape_of", "state_of"]
+
+
+def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
+    """The shape, with None for an unknown dimension; None when not even the number of dimensions is known."""
+    shape = param._shape
+    # MXNet writes an unknown dimension as 0, and as -1 where `np_shape` is on or an np layer was built.
+    return None if shape is None else tuple(int(size) if size > 0 else None for size in shape)
+
+
+def state_of(param: gluon.Parameter) -> str:
+    """``'initialized'``, ``'deferred'`` (initialize was called, the shape is not known) or ``'uninitialized'``."""
+    if param._data is not None:
+        return "initialized"
+    return "deferred" if param._deferred_init else "uninitialized"
+
+
+def pending_initializer(param: gluon.Parameter) -> Any:
+    """What a deferred parameter will be filled by: its own initializer, else the network's. None if not deferred."""
+    return param._deferred_init[0] if param._deferred_init else None
+
+
+def is_constant(param: gluon.Parameter) -> bool:
+    """Whether the parameter is a `gluon.Constant`, whose value its own initializer holds."""
+    return isinstance(param, gluon.Constant)
+
+
+def is_layer_default(initializer: Any) -> bool:
+    """Whether this very object is a default argument of a layer of ``gluon.nn`` (PReLU's ``Constant(0.25)``).
+
+    Nobody chose it for a network, so a network-level initializer that serves the parameter goes before it.
+    """
+    return any(initializer is default for default in _layer_defaults())
+
+
+def _layer_defaults() -> List[Initializer]:
+    if not _found:
+        for layer in vars(gluon.nn).values():
+            if isinstance(layer, type) and issubclass(layer, gluon.Block):
+                defaults = getattr(layer.__init__, "__defaults__", None) or ()
+                _found.extend(default for default in defaults if isinstance(default, Initializer))
+    return _found
+
+
+_found: List[Initializer] = []

@@ -1,0 +1,7 @@
+"""One table model and its renderers. Knows nothing of MXNet."""
+
+from .html import as_html
+from .table import Column, Table
+from .text import as_rich, as_text
+
+__all__ = ["Column", "Table", "as_html", "as_rich", "as_text"]

@@ -1,0 +1,164 @@
+"""Which initializer fills a parameter, and through which hook. The one decision that filling and planning share.
+
+First match wins: what the layer was told explicitly; the matching rule; the network-level initializer's hook for the
+role, where its class overrides it; the layer's own default; the base class's hook for the role.
+"""
+
+from dataclasses import dataclass
+from typing import Any, List, Optional, Union
+
+from .._mxnet import is_layer_default, mx
+from ..naming import LAYER_DEFAULTS, ParameterInfo
+from .errors import InitializationError
+
+__all__ = ["Choice", "Uncovered", "base_choice", "choose", "explicit_choice", "overrides", "own_hook"]
+
+# Endings that MXNet's own Initializer.__call__ serves besides the roles (quantized networks, the Module API).
+_MXNET_ENDINGS = (
+    ("moving_inv_var", "_init_zero"),
+    ("moving_avg", "_init_zero"),
+    ("_min", "_init_zero"),
+    ("_max", "_init_one"),
+    ("weight_quantize", "_init_quantized_weight"),
+    ("bias_quantize", "_init_quantized_bias"),
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Who fills a parameter: this initializer, through this hook, for this reason."""
+
+    initializer: Any
+    hook: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Uncovered:
+    """Nobody fills it; `reason` says why and `mend` what to add."""
+
+    reason: str
+    mend: str
+
+
+Decision = Union[Choice, Uncovered]
+
+
+def choose(init: Any, info: ParameterInfo, declared: Any = None, constant: bool = False) -> Decision:
+    """Decide for one parameter.
+
+    Parameters
+    ----------
+    init : gluon_initkit.Initializer
+        The network-level initializer.
+    info : ParameterInfo
+        The parameter's facts.
+    declared : Initializer, str or None
+        What the parameter itself was declared with: ``Parameter.init``, or the symbol's ``__init__``.
+    constant : bool
+        Whether it is a `gluon.Constant`, whose own value goes before anything else.
+
+    Returns
+    -------
+    Choice or Uncovered
+    """
+    if declared is None or (isinstance(declared, str) and _is_repr(declared)):
+        return init._choose(info, None)
+    default = is_layer_default(declared) or (
+        isinstance(declared, str) and declared in LAYER_DEFAULTS.get(info.role, ())
+    )
+    if default:
+        return init._choose(info, declared)
+    if init.override_layers and not constant:
+        decision = init._choose(info, None)
+        # Overriding is the rules' privilege: where none matches, the layer's word stands.
+        if isinstance(decision, Choice) and decision.why.startswith("rule"):
+            return decision
+    return explicit_choice(declared, info, "layer")
+
+
+def explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Decision:
+    """The choice where an initializer was named for this very parameter.
+
+    One of ours goes by role. MXNet's serve every parameter by their weight hook, as ``bias_initializer=`` does.
+    """
+    initializer = _create(declared, info)
+    if not hasattr(initializer, "_choose"):
+        return Choice(initializer, "_init_weight", why)
+    decision = initializer._choose(info, None)
+    return Choice(decision.initializer, decision.hook, why) if isinstance(decision, Choice) else decision
+
+
+def base_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any) -> Decision:
+    """The last three steps: `target`'s hook for the role, the layer's default, the base class's hook on `init`."""
+    hook = own_hook(target, info)
+    if hook is not None:
+        return Choice(target, hook, "hook")
+    if layer_default is not None:
+        return Choice(_create(layer_default, info), "_init_weight", "layer default")
+    name = type(target).__name__
+    if info.role == "weight":
+        return Uncovered(f"{name} defines no _init_weight", f"define _init_weight(self, desc, arr) in {name}")
+    if info.role != "default":
+        return Choice(init, f"_init_{info.role}", "base")
+    for ending, hook in _MXNET_ENDINGS:
+        if info.name.endswith(ending):
+            return Choice(init, hook, "base")
+    suffix = (info.path or info.name).replace(".", "_").rsplit("_", 1)[-1]
+    mend = f"define _init_{suffix}(self, desc, arr) or _init_default in {name}, or give the parameter its own init="
+    if info.shape is None or len(info.shape) < 2:
+        found = "of unknown shape" if info.shape is None else f"a vector of shape {info.shape}"
+        return Uncovered(f"its name tells no role and it is {found}, which {name} does not serve", mend)
+    if not overrides(target, "_init_weight"):
+        return Uncovered(f"its name tells no role and {name} defines no _init_weight", mend)
+    return Choice(target, "_init_weight", "base")
+
+
+def own_hook(target: Any, info: ParameterInfo) -> Optional[str]:
+    """The hook by which `target`'s own class serves this parameter, or None.
+
+    A hook of a role of the user's own, ``_init_alpha``, serves names that end in ``alpha``; the longest ending wins,
+    so ``_init_i2h_bias`` goes before ``_init_bias``.
+    """
+    for suffix in _own_suffixes(target):
+        if any(name == suffix or name.endswith(("_" + suffix, "." + suffix)) for name in (*info.paths, info.name)):
+            return f"_init_{suffix}"
+    hook = f"_init_{info.role}"
+    return hook if overrides(target, hook) else None
+
+
+def overrides(target: Any, hook: str) -> bool:
+    """Whether `target`'s class (or the object itself) defines `hook` anew."""
+    if hook in vars(target):
+        return True
+    for cls in type(target).__mro__:
+        if hook in vars(cls):
+            return not _is_base(cls)
+    return False
+
+
+def _own_suffixes(target: Any) -> List[str]:
+    names = {name[len("_init_") :] for name in dir(target) if name.startswith("_init_")}
+    known = {name[len("_init_") :] for cls in type(target).__mro__ if _is_base(cls) for name in vars(cls)}
+    known |= {"weight", "bias", "gamma", "beta", "running_mean", "running_var", "default"}
+    own = (name for name in names - known if callable(getattr(target, f"_init_{name}")))
+    return sorted(own, key=len, reverse=True)
+
+
+def _is_base(cls: type) -> bool:
+    return cls is mx.init.Initializer or "_is_corrected_base" in vars(cls)
+
+
+def _is_repr(declared: str) -> bool:
+    # GluonCV's feature expanders put an Initializer object into a symbol attribute; what arrives is its repr.
+    return declared.startswith("<") and declared.endswith(">")
+
+
+def _create(declared: Any, info: ParameterInfo) -> Any:
+    try:
+        return mx.init.create(declared)
+    except (AssertionError, TypeError, ValueError) as error:
+        raise InitializationError(
+            f"Parameter {info.label!r} asks for the initializer {declared!r}, which MXNet cannot make: {error} "
+            f"Register the class before (@mx.init.register), or pass an instance as init=."
+        ) from error

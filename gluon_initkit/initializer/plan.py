@@ -1,0 +1,231 @@
+"""`plan`: what an initializer will do to each parameter, and what plain MXNet would do, before anything is done.
+
+The decision itself is `choosing`'s, the same that filling uses; here it is only written down, beside plain MXNet's.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from .._mxnet import is_constant, mx
+from ..display import Column, Table, as_html, as_rich, as_text
+from ..naming import ParameterInfo, describe, show_selector
+from .base import Initializer
+from .choosing import Choice, choose, overrides
+from .configuration import shown, written
+from .corrected import Corrected, corrected
+from .errors import InitializationError
+from .rules import Rules
+
+__all__ = ["Plan", "PlanRow", "plan"]
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """What one parameter will get.
+
+    Attributes
+    ----------
+    path, aliases, role, shape, dtype, state
+        As in `ParameterInfo`.
+    initializer : str or None
+        The initializer that wins; None where nothing covers the parameter.
+    hook : str or None
+        The method of it that fills the parameter, ``'_init_bias'``.
+    why : str
+        ``'layer'`` (it was told so), ``'rule 1'``, ``'hook'`` (the network-level initializer's), ``'layer default'``,
+        ``'base'`` (the corrected base class), or ``'error'``.
+    plain : str
+        What plain MXNet would call for it.
+    differs : bool
+        Whether plain MXNet would fill it otherwise.
+    error : str or None
+        Why nothing covers it, and what to add.
+    """
+
+    path: str
+    aliases: Tuple[str, ...]
+    role: str
+    shape: Optional[Tuple[Optional[int], ...]]
+    dtype: str
+    state: str
+    initializer: Optional[str]
+    hook: Optional[str]
+    why: str
+    plain: str
+    differs: bool
+    error: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `plan` returns: one row a parameter. ``str()`` is a table, Jupyter shows it as HTML.
+
+    Attributes
+    ----------
+    rows : tuple of PlanRow
+        In order of traversal. ``plan['features.0.bias']`` finds one, by path or alias.
+    notes : tuple of str
+        What to know before reading the rows.
+    """
+
+    rows: Tuple[PlanRow, ...]
+    notes: Tuple[str, ...]
+    initializer: str
+
+    def __iter__(self) -> Iterator[PlanRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, path: str) -> PlanRow:
+        for row in self.rows:
+            if path == row.path or path in row.aliases:
+                return row
+        raise KeyError(f"no parameter has the path {path!r}; there are {', '.join(row.path for row in self.rows[:8])}, …")
+
+    @property
+    def errors(self) -> Tuple[PlanRow, ...]:
+        """The rows of parameters that nothing covers."""
+        return tuple(row for row in self.rows if row.error)
+
+    def to_records(self) -> List[Dict[str, Any]]:
+        """The rows as dictionaries of plain Python values.
+
+        Returns
+        -------
+        list of dict
+            One a parameter, keyed by the attributes of `PlanRow`.
+        """
+        return [dataclasses.asdict(row) for row in self.rows]
+
+    def __str__(self) -> str:
+        return as_text(self._table())
+
+    def __rich__(self) -> Any:
+        return as_rich(self._table())
+
+    def _repr_html_(self) -> str:
+        return as_html(self._table())
+
+    def _table(self) -> Table:
+        return Table(f"Plan of {self.initializer}", _COLUMNS, self.rows, self.notes, _emphasis)
+
+
+def plan(net: Any, init: Any = "uniform") -> Plan:
+    """Say what each parameter of a network will get, touching nothing.
+
+    Parameters
+    ----------
+    net : Block
+        The network, in any state.
+    init : Initializer or str
+        The network-level initializer: one of ours, or one of MXNet's, which is planned as ``corrected(init)``.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    TypeError
+        `net` is no Block, or `init` no initializer.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(2, in_units=3)
+    >>> [(row.path, row.hook, row.why) for row in plan(net, mx.init.Xavier())]
+    [('weight', '_init_weight', 'hook'), ('bias', '_init_weight', 'layer default')]
+    """
+    chosen = corrected(init)
+    described = describe(net)
+    rows = tuple(_row(chosen, *each) for each in described)
+    return Plan(rows, tuple(_notes(chosen, rows, [info for _, _, info in described])), shown(_inner(chosen)))
+
+
+def _row(init: Initializer, param: Any, place: Any, info: ParameterInfo) -> PlanRow:
+    facts = {key: getattr(info, key) for key in ("aliases", "role", "shape", "dtype", "state")}
+    plain = _plain(init, param, info)
+    common = {"path": info.label, "plain": _call(plain), **facts}
+    try:
+        found = choose(init, info, param.init or place.symbol_init, is_constant(param))
+    except InitializationError as error:
+        return PlanRow(initializer=None, hook=None, why="error", differs=True, error=str(error), **common)
+    if not isinstance(found, Choice):
+        error = f"{found.reason}; {found.mend}"
+        return PlanRow(initializer=None, hook=None, why="error", differs=True, error=error, **common)
+    differs = plain is None or _effect(found) != _effect(plain)
+    return PlanRow(initializer=shown(found.initializer), hook=found.hook, why=found.why, differs=differs, **common)
+
+
+def _plain(init: Initializer, param: Any, info: ParameterInfo) -> Optional[Choice]:
+    """What plain MXNet calls: the weight hook of the parameter's own initializer, else of the network's."""
+    declared = _inner(init) if param.init is None else param.init
+    try:
+        return Choice(mx.init.create(declared), "_init_weight", "plain")
+    except (AssertionError, TypeError, ValueError):
+        return None
+
+
+def _inner(init: Initializer) -> Any:
+    return init.initializer if isinstance(init, Corrected) else init
+
+
+def _call(choice: Optional[Choice]) -> str:
+    return "raises" if choice is None else f"{type(choice.initializer).__name__}.{choice.hook}"
+
+
+_VALUES = {"_init_bias": 0.0, "_init_beta": 0.0, "_init_running_mean": 0.0, "_init_zero": 0.0}
+_VALUES.update({"_init_gamma": 1.0, "_init_running_var": 1.0, "_init_one": 1.0})
+
+
+def _effect(choice: Choice) -> Any:
+    """What two choices are compared by: the constant they write, or whose method runs."""
+    initializer, hook = choice.initializer, choice.hook
+    if hook in _VALUES and not overrides(initializer, hook):
+        return _VALUES[hook]
+    if isinstance(initializer, (mx.init.Zero, mx.init.One)):
+        return float(isinstance(initializer, mx.init.One))
+    return type(initializer), written(initializer), hook
+
+
+def _notes(init: Initializer, rows: Tuple[PlanRow, ...], infos: List[ParameterInfo]) -> Iterator[str]:
+    inner = _inner(init)
+    if inner is not init:
+        hooks = ("bias", "gamma", "beta", "running_mean", "running_var", "default")
+        ignored = [f"_init_{role}" for role in hooks if overrides(inner, f"_init_{role}")]
+        if ignored:
+            name = type(inner).__name__
+            yield (f"{name} defines {', '.join(ignored)}, which Gluon never calls: derive it from "
+                   f"gluon_initkit.Initializer, or pass gluon_initkit.corrected(...).")  # fmt: skip
+    errors = sum(1 for row in rows if row.error)
+    if errors:
+        yield f"{errors} of {len(rows)} parameters are covered by nothing; initializing raises."
+    if isinstance(init, Rules):
+        for number, (selector, matched) in enumerate(init.matches(infos), 1):
+            if not matched:
+                yield f"rule {number} ({show_selector(selector)}) matches nothing."
+    done = sum(1 for row in rows if row.state == "initialized")
+    if done:
+        yield f"{done} parameters are initialized already: they change only with force_reinit=True."
+
+
+def _shape(row: PlanRow) -> str:
+    if row.shape is None:
+        return "?"
+    return "(" + ", ".join("?" if size is None else str(size) for size in row.shape) + ")"
+
+
+def _emphasis(row: PlanRow) -> str:
+    return "error" if row.error else ("changed" if row.differs else "")
+
+
+_COLUMNS = (
+    Column("parameter", lambda row: "\n".join((row.path, *(f"= {alias}" for alias in row.aliases))), path=True),
+    Column("shape", _shape),
+    Column("filled by", lambda row: row.error or f"{row.initializer}"),
+    Column("hook", lambda row: row.hook or ""),
+    Column("why", lambda row: row.why),
+    Column("plain MXNet", lambda row: ("differs: " if row.differs else "") + row.plain),
+)

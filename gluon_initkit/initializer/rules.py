@@ -1,0 +1,211 @@
+"""`Rules`: initializers by selector. What `mx.init.Mixed` promised, on Gluon.
+
+Which initializer wins is `choosing`'s; this is only the step "the matching rule" of it. What a rule's initializer does
+with a parameter follows from what the rule selects: a rule that takes whole layers (``'*'``, ``nn.Dense``) goes by
+roles, as a network-level initializer does; one that would not take the layer's weight as well (``'*.bias'``) names that
+parameter, so the initializer fills it as ``bias_initializer=`` would. A constant fills whatever its rule selects.
+"""
+
+import dataclasses
+import warnings
+import weakref
+from numbers import Number
+from typing import Any, List, Sequence, Tuple
+
+import numpy
+
+from .._mxnet import is_constant, mx, network_of
+from ..naming import ParameterInfo, describe, matcher, selector_from_json, selector_to_json, show_selector
+from .base import Initializer
+from .choosing import Choice, Decision, Uncovered, choose, explicit_choice
+from .configuration import as_json, shown
+from .corrected import as_initializer, corrected
+from .errors import InitializationError
+
+__all__ = ["Rules"]
+
+
+class Rules(Initializer):
+    """Initializers by selector; the first rule that matches wins.
+
+    Parameters
+    ----------
+    rules : sequence of (selector, initializer)
+        A selector is a glob over paths (``'*.bias'``), a role (``'bias'``), a compiled regular expression, a Block
+        class, or a callable that gets a `ParameterInfo`. An initializer is an instance (another `Rules` too), a
+        registered name, a number, or an array of the parameter's shape.
+    default : initializer, optional
+        For what no rule matches. Without it, layers keep their defaults, and a weight that no rule matches is an error.
+    override_layers : bool
+        Whether a matching rule goes before an explicit initializer of the layer. A `gluon.Constant` keeps its value.
+    strict : bool
+        Whether a rule that matches nothing in the network is an error instead of a warning.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A selector is none, or an initializer is none. The message names the rule.
+    InitializationError
+        While filling, before the network's first array is written: parameters that nothing covers, all of them listed;
+        with ``strict``, rules that match nothing.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(2, in_units=2), mx.gluon.nn.Dense(2, in_units=2))
+    >>> net.initialize(Rules([("0.bias", 0.5), ("bias", 0.1)], default="xavier"))
+    >>> net[0].bias.data().asnumpy().tolist(), net[1].bias.data().asnumpy().round(3).tolist()
+    ([0.5, 0.5], [0.10000000149011612, 0.10000000149011612])
+    """
+
+    _registered_name = "gluon_initkit.rules"
+
+    def __init__(
+        self,
+        rules: Sequence[Tuple[Any, Any]],
+        default: Any = None,
+        override_layers: bool = False,
+        strict: bool = False,
+    ) -> None:
+        super().__init__()
+        self.rules = [_checked(number, rule) for number, rule in enumerate(rules, 1)]
+        self.default = None if default is None else _made("default", default)
+        self.override_layers = override_layers
+        self.strict = strict
+        self.__setstate__({})
+
+    def _choose(self, info: ParameterInfo, layer_default: Any) -> Decision:
+        for number, (matches, (selector, initializer)) in enumerate(zip(self._matchers, self.rules), 1):
+            if not _ask(matches, selector, info):
+                continue
+            why = f"rule {number}"
+            named = isinstance(initializer, _CONSTANTS) or not _ask(matches, selector, _as_weight(info))
+            if named:
+                return explicit_choice(initializer, info, why)
+            decision = corrected(initializer)._choose(info, layer_default)
+            if isinstance(decision, Choice) and decision.why not in ("layer default", "base"):
+                return Choice(decision.initializer, decision.hook, why)
+            return decision
+        if self.default is not None:
+            return corrected(self.default)._choose(info, layer_default)
+        decision = super()._choose(info, layer_default)
+        if isinstance(decision, Choice):
+            return decision
+        return Uncovered("no rule matches it and there is no default", "add a rule for it, or pass Rules(..., default=)")
+
+    def matches(self, infos: Sequence[ParameterInfo]) -> List[Tuple[Any, bool]]:
+        """Each rule's selector, and whether it selects any of these parameters.
+
+        Parameters
+        ----------
+        infos : sequence of ParameterInfo
+
+        Returns
+        -------
+        list of (selector, bool)
+
+        Examples
+        --------
+        >>> Rules([("bias", 1)]).matches([])
+        [('bias', False)]
+        """
+        pairs = zip(self._matchers, self.rules)
+        return [(selector, any(_ask(test, selector, info) for info in infos)) for test, (selector, _) in pairs]
+
+    def _audit(self, param: Any) -> None:
+        net = network_of(param) if param is not None else None
+        if net is None or net in self._audited:
+            return
+        everything = describe(net)
+        decisions = [(info, choose(self, info, param.init or place.symbol_init, is_constant(param)))
+                     for param, place, info in everything]  # fmt: skip
+        uncovered = [(info, found) for info, found in decisions if isinstance(found, Uncovered)]
+        if uncovered:
+            listed = "".join(f"\n  {info.label}: {found.reason}; {found.mend}" for info, found in uncovered)
+            raise InitializationError(f"{len(uncovered)} parameters are covered by no rule:{listed}")
+        matches = self.matches([info for _, _, info in everything])
+        idle = [f"rule {number} ({show_selector(selector)})" for number, (selector, any_) in enumerate(matches, 1) if not any_]
+        if idle:
+            known = ", ".join(info.label for _, _, info in everything[:5])
+            message = f"{' and '.join(idle)} matched none of the network's parameters ({known}, ...)"
+            if self.strict:
+                raise InitializationError(f"{message}. Mend the selector, or drop strict=True.")
+            warnings.warn(message, stacklevel=2)
+        self._audited.add(net)
+
+    def dumps(self) -> str:
+        """The rules as JSON, from which ``mx.init.create`` makes them again (callable selectors excepted).
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> mx.init.create(Rules([("bias", 1)]).dumps()) == Rules([("bias", 1)])
+        True
+        """
+        rules = [[selector_to_json(selector), initializer] for selector, initializer in self.rules]
+        arguments = {"rules": rules, "default": self.default, "override_layers": self.override_layers,
+                     "strict": self.strict}  # fmt: skip
+        return as_json([self._registered_name, arguments])
+
+    def __getstate__(self) -> dict:
+        return {key: value for key, value in vars(self).items() if key not in ("_matchers", "_audited", "_arguments")}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        self._matchers = [matcher(selector) for selector, _ in self.rules]
+        self._audited: Any = weakref.WeakSet()  # networks seen, each warned about once
+        self._arguments = None
+
+    def __repr__(self) -> str:
+        rules = [f"({show_selector(selector)}, {shown(initializer)})" for selector, initializer in self.rules]
+        return f"Rules([{', '.join(rules)}], default={None if self.default is None else shown(self.default)})"
+
+
+mx.init.alias(Rules._registered_name)(Rules)
+
+_CONSTANTS = (mx.init.Constant, mx.init.Zero, mx.init.One)
+
+
+def _checked(number: int, rule: Any) -> Tuple[Any, Any]:
+    try:
+        selector, initializer = rule
+    except (TypeError, ValueError):
+        raise TypeError(f"rule {number} is {rule!r}: expected a pair (selector, initializer)") from None
+    selector = selector_from_json(selector)
+    try:
+        matcher(selector)
+    except TypeError as error:
+        raise TypeError(f"rule {number}: {error}") from None
+    return selector, _made(f"rule {number} ({show_selector(selector)})", initializer)
+
+
+def _made(where: str, value: Any) -> Any:
+    if isinstance(value, Number) and not isinstance(value, bool):
+        return mx.init.Constant(float(value))  # type: ignore[arg-type]
+    if isinstance(value, (numpy.ndarray, mx.nd.NDArray)):
+        return mx.init.Constant(value)
+    try:
+        return as_initializer(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{where}: {error}") from None
+
+
+def _ask(matches: Any, selector: Any, info: ParameterInfo) -> bool:
+    try:
+        return matches(info)
+    except Exception as error:
+        raise InitializationError(
+            f"the selector {show_selector(selector)} raised {type(error).__name__}: {error}, asked for parameter "
+            f"{info.label!r}. It gets a ParameterInfo and answers True or False; its shape may be None."
+        ) from error
+
+
+def _as_weight(info: ParameterInfo) -> ParameterInfo:
+    """The weight that might stand beside a parameter: would the rule take that as well?"""
+    if info.role == "weight":
+        return info
+    beside = tuple(path.rpartition(".")[0] + ".weight" if "." in path else "weight" for path in info.paths)
+    return dataclasses.replace(info, path=beside[0], aliases=beside[1:], name="weight", role="weight")

@@ -1,0 +1,20 @@
+"""What a parameter is called: paths, roles, and the selectors that name many at once."""
+
+from .parameters import ParameterInfo, check_block, describe, info_of
+from .roles import LAYER_DEFAULTS, ROLES, role_of
+from .selectors import Selector, matcher, selector_from_json, selector_to_json, show_selector
+
+__all__ = [
+    "LAYER_DEFAULTS",
+    "ROLES",
+    "ParameterInfo",
+    "Selector",
+    "check_block",
+    "describe",
+    "info_of",
+    "matcher",
+    "role_of",
+    "selector_from_json",
+    "selector_to_json",
+    "show_selector",
+]

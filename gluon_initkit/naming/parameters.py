@@ -1,0 +1,94 @@
+"""`ParameterInfo`: the facts of one parameter that users name it by, as plain data. And `describe`, which collects them.
+
+What an initializer, a selector or a table needs to know of a parameter stands here; values and statistics do not.
+"""
+
+from dataclasses import dataclass
+from typing import Any, FrozenSet, List, Optional, Tuple
+
+import numpy
+
+from .._mxnet import Place, mx, places, shape_of, state_of
+from .roles import role_of
+
+__all__ = ["ParameterInfo", "check_block", "describe", "info_of"]
+
+
+@dataclass(frozen=True)
+class ParameterInfo:
+    """One parameter, as selectors see it. A callable selector gets this record.
+
+    Attributes
+    ----------
+    path : str or None
+        The canonical path; None where only MXNet's name is known.
+    aliases : tuple of str
+        The other paths of a shared parameter.
+    name : str
+        MXNet's global name, which depends on what else was built in the process.
+    role : str
+        One of `ROLES`.
+    shape : tuple of (int or None), or None
+        None stands for an unknown dimension, and for an unknown number of dimensions.
+    dtype : str
+        Such as ``'float32'``.
+    state : str
+        ``'uninitialized'``, ``'deferred'`` or ``'initialized'``.
+    block : type or None
+        The class of the block that holds the parameter.
+    block_path : str
+        That block's path.
+    inside : frozenset of type
+        The classes of all blocks around the parameter.
+    """
+
+    path: Optional[str]
+    aliases: Tuple[str, ...]
+    name: str
+    role: str
+    shape: Optional[Tuple[Optional[int], ...]]
+    dtype: str
+    state: str = "uninitialized"
+    block: Optional[type] = None
+    block_path: str = ""
+    inside: FrozenSet[type] = frozenset()
+
+    @property
+    def label(self) -> str:
+        """How messages call the parameter: by path, else by name."""
+        return self.path if self.path is not None else self.name
+
+    @property
+    def paths(self) -> Tuple[str, ...]:
+        """All names that a path selector may match: every path, or MXNet's name where no path is known."""
+        return (self.name,) if self.path is None else (self.path, *self.aliases)
+
+
+def describe(net: Any) -> List[Tuple[Any, Place, ParameterInfo]]:
+    """Every parameter of a network in order of traversal: the Parameter, its place, its facts. Changes nothing."""
+    check_block(net)
+    return [(param, place, info_of(param, place)) for param, place in places(net).items()]
+
+
+def check_block(net: Any) -> None:
+    """Raise a TypeError unless `net` is a Gluon Block."""
+    if not isinstance(net, mx.gluon.Block):
+        hint = " For a ParameterDict, pass the network it came from." if hasattr(net, "initialize") else ""
+        raise TypeError(f"expected a network (an mxnet.gluon.Block), found {type(net).__name__}: {net!r:.80}.{hint}")
+
+
+def info_of(param: Any, place: Optional[Place]) -> ParameterInfo:
+    """The facts of one Gluon parameter; `place` is None where it stands in no known network."""
+    facts = {"name": param.name, "shape": shape_of(param), "dtype": numpy.dtype(param.dtype).name}
+    if place is None:
+        return ParameterInfo(path=None, aliases=(), role=role_of(param.name), state=state_of(param), **facts)
+    return ParameterInfo(
+        path=place.paths[0],
+        aliases=place.paths[1:],
+        role=role_of(param.name),
+        state=state_of(param),
+        block=place.owner,
+        block_path=place.owner_path,
+        inside=place.inside,
+        **facts,
+    )

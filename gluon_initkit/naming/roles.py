@@ -1,0 +1,45 @@
+"""Roles: what a parameter is for, read from the end of its name as MXNet's own `Initializer.__call__` reads it."""
+
+from typing import Optional
+
+__all__ = ["LAYER_DEFAULTS", "ROLES", "role_of"]
+
+# MXNet's order of asking. The Symbol API and GluonCV's feature expanders write `moving_*` for `running_*`.
+_ENDINGS = (
+    ("weight", "weight"),
+    ("bias", "bias"),
+    ("gamma", "gamma"),
+    ("beta", "beta"),
+    ("running_mean", "running_mean"),
+    ("moving_mean", "running_mean"),
+    ("running_var", "running_var"),
+    ("moving_var", "running_var"),
+)
+
+ROLES = ("weight", "bias", "gamma", "beta", "running_mean", "running_var", "default")
+
+# What the layers of gluon.nn and gluon.rnn declare by themselves: a string that nobody chose for this network.
+# The JSON forms are what MXNet's operators attach to a Symbol's auxiliary states.
+_ZEROS, _ONES = ("zeros", '["zero", {}]'), ("ones", '["one", {}]')
+LAYER_DEFAULTS = {"bias": _ZEROS, "gamma": _ONES, "beta": _ZEROS, "running_mean": _ZEROS, "running_var": _ONES}
+
+
+def role_of(name: Optional[str]) -> str:
+    """The role of a parameter with this name or path.
+
+    Parameters
+    ----------
+    name : str
+        MXNet's name (``dense0_i2h_bias``) or a path (``lstm.i2h_bias``); only its end is read.
+
+    Returns
+    -------
+    str
+        One of `ROLES`; ``'default'`` where no conventional ending fits.
+
+    Examples
+    --------
+    >>> role_of("features.0.weight"), role_of("bn0_moving_var"), role_of("prelu0_alpha")
+    ('weight', 'running_var', 'default')
+    """
+    return next((role for ending, role in _ENDINGS if name is not None and name.endswith(ending)), "default")

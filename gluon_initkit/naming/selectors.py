@@ -1,0 +1,88 @@
+"""Selectors: how a user names parameters. One implementation, for rules, the inspector and sharing.
+
+A selector is one of
+
+- a glob over paths, ``'*.bias'``, ``'features.0.*'``, where ``*`` crosses dots; a path without magic is itself;
+- a role by its bare name, ``'bias'``, ``'gamma'`` (see `ROLES`);
+- a compiled regular expression, searched in each path;
+- a Block class: every parameter inside a block of that class;
+- a callable, which gets the `ParameterInfo` and answers yes or no.
+"""
+
+import fnmatch
+import importlib
+import re
+from typing import Any, Callable, Pattern, Union
+
+from .._mxnet import mx
+from .parameters import ParameterInfo
+from .roles import ROLES
+
+__all__ = ["Selector", "matcher", "selector_from_json", "selector_to_json", "show_selector"]
+
+Selector = Union[str, "Pattern[str]", type, Callable[[ParameterInfo], bool]]
+
+
+def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
+    """The test that a selector stands for.
+
+    Raises
+    ------
+    TypeError
+        `selector` is none of the five kinds.
+
+    Examples
+    --------
+    >>> info = ParameterInfo("body.0.bias", (), "dense0_bias", "bias", (4,), "float32")
+    >>> matcher("*.bias")(info), matcher("bias")(info), matcher("head.*")(info)
+    (True, True, False)
+    """
+    if isinstance(selector, str):
+        if selector in ROLES:
+            return lambda info: info.role == selector
+        search = re.compile(fnmatch.translate(selector)).match
+        return lambda info: any(search(path) for path in info.paths)
+    if isinstance(selector, re.Pattern) and isinstance(selector.pattern, str):
+        return lambda info: any(selector.search(path) for path in info.paths)
+    if isinstance(selector, type):
+        if issubclass(selector, mx.gluon.Block):
+            return lambda info: any(issubclass(block, selector) for block in info.inside)
+    elif callable(selector):
+        return lambda info: bool(selector(info))
+    raise TypeError(
+        f"{show_selector(selector)} is no selector. A selector is a glob over paths ('*.bias'), a role "
+        f"({', '.join(ROLES)}), a compiled regular expression, a Block class, or a callable that gets a ParameterInfo."
+    )
+
+
+def show_selector(selector: Any) -> str:
+    """A selector as messages and tables show it."""
+    if isinstance(selector, re.Pattern):
+        return f"re.compile({selector.pattern!r})"
+    if isinstance(selector, type) or callable(selector):
+        return getattr(selector, "__name__", repr(selector))
+    return repr(selector)
+
+
+def selector_to_json(selector: Any) -> Any:
+    """A selector as JSON can hold it; a callable only by its repr."""
+    if isinstance(selector, re.Pattern):
+        return {"regex": selector.pattern, "flags": selector.flags}
+    if isinstance(selector, type):
+        return {"block": f"{selector.__module__}:{selector.__qualname__}"}
+    return selector if isinstance(selector, str) else {"callable": repr(selector)}
+
+
+def selector_from_json(selector: Any) -> Any:
+    """The selector that `selector_to_json` wrote; anything that is not its work passes as it is."""
+    if not isinstance(selector, dict):
+        return selector
+    if "regex" in selector:
+        return re.compile(selector["regex"], selector.get("flags", 0))
+    if "block" in selector:
+        module, _, name = selector["block"].partition(":")
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+        return found
+    return selector
