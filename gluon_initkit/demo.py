@@ -49,7 +49,7 @@ def demo() -> None:
         values.append({path: _range(net, path) for path in _SHOWN})
     table = Table("parameter", "plain MXNet: mx.init.Initializer", "the kit: ik.Initializer")
     for path in _SHOWN:
-        table.add_row(path, values[0][path], values[1][path], style="bold" if values[0][path] != values[1][path] else "")
+        table.add_row(path, values[0][path], values[1][path], style="bold" if len({each[path] for each in values}) > 1 else "")
     console.print(table)
     console.print("Plain Gluon never calls _init_bias; with the corrected base the same class does what it says.\n")
 

@@ -3,9 +3,11 @@
 The only folder that touches a private attribute of MXNet. Importing it imports MXNet, repaired where that is needed.
 """
 
+from typing import Any
+
 from .importing import import_mxnet
 
-mx = import_mxnet()
+mx: Any = import_mxnet()
 
 from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, places  # noqa: E402

@@ -8,7 +8,11 @@ from mxnet.ndarray import NDArray
 __all__ = ["classic", "is_numpy_array", "prefill", "unwritten"]
 
 # A quiet NaN with a payload that no arithmetic makes, so that a NaN which a hook writes is not mistaken for it.
-_SENTINEL = {"float16": ("uint16", 0x7E5A), "float32": ("uint32", 0x7FC5A5A5), "float64": ("uint64", 0x7FF85A5A5A5A5A5A)}
+_SENTINEL = {
+    "float16": ("uint16", 0x7E5A),
+    "float32": ("uint32", 0x7FC5A5A5),
+    "float64": ("uint64", 0x7FF85A5A5A5A5A5A),
+}
 
 
 def is_numpy_array(arr: NDArray) -> bool:

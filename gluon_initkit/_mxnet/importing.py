@@ -16,7 +16,8 @@ __all__ = ["import_mxnet"]
 
 _NOT_INSTALLED = """gluon_initkit works on MXNet, and no module `mxnet` is installed. Type one of
   pip install 'gluon-initkit[cpu]'      # MXNet for the CPU
-  pip install 'gluon-initkit[cu112]'    # MXNet for CUDA 11.2; other CUDA versions: pip install mxnet-cu110, mxnet-cu102, ..."""
+  pip install 'gluon-initkit[cu112]'    # MXNet for CUDA 11.2
+  pip install mxnet-cu110               # for CUDA 11.0; likewise mxnet-cu102, mxnet-cu101, ..."""
 
 _NUMPY_2 = """MXNet cannot work with NumPy {found}: it needs NumPy below 2. Type
   pip install 'numpy<2'"""

@@ -48,7 +48,7 @@ def _layer_defaults() -> List[Initializer]:
     if not _found:
         for layer in vars(gluon.nn).values():
             if isinstance(layer, type) and issubclass(layer, gluon.Block):
-                defaults = getattr(layer.__init__, "__defaults__", None) or ()
+                defaults = getattr(vars(layer).get("__init__"), "__defaults__", None) or ()
                 _found.extend(default for default in defaults if isinstance(default, Initializer))
     return _found
 

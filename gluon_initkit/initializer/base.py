@@ -73,7 +73,7 @@ class Initializer(mx.init.Initializer):
         owners = (base for base in cls.__mro__ if "_init_weight" in vars(base) and base is not Initializer)
         hook = vars(next(owners))["_init_weight"]
         if not hasattr(hook, "_reads_role"):
-            cls._init_weight = _reading_role(hook)  # type: ignore[method-assign]
+            cls._init_weight = _reading_role(hook)
 
     def __call__(self, desc: Any, arr: Any) -> None:
         """Fill `arr`, the array of the parameter that `desc` names; MXNet calls this for a network-level initializer.
@@ -210,7 +210,7 @@ def _fill(choice: Choice, desc: Description, arr: Any, info: ParameterInfo) -> N
     if sentinel is not None and unwritten(arr, sentinel):
         raise InitializationError(
             f"Parameter {info.label!r} of shape {tuple(arr.shape)} was left untouched by {who}: it wrote nothing. "
-            f"Expected it to write into the array it is given: `arr[:] = values`, or `out=arr`; `arr = values` does not."
+            f"Expected it to write into the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
         )
 
 

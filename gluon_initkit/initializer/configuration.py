@@ -18,7 +18,7 @@ __all__ = ["as_json", "call_of", "constructor_arguments", "shown", "written"]
 def constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict[str, Any]]:
     """The keyword arguments that would construct the same object again; None where keywords cannot say it."""
     try:
-        signature = inspect.signature(cls.__init__)
+        signature = inspect.signature(getattr(cls, "__init__"))  # noqa: B009
         bound = signature.bind(None, *args, **kwargs)
     except (TypeError, ValueError):
         return None  # copy and pickle make the object without arguments; a wrong call fails in __init__, clearer

@@ -83,7 +83,8 @@ class Plan:
         for row in self.rows:
             if path == row.path or path in row.aliases:
                 return row
-        raise KeyError(f"no parameter has the path {path!r}; there are {', '.join(row.path for row in self.rows[:8])}, …")
+        known = ", ".join(row.path for row in self.rows[:8])
+        raise KeyError(f"no parameter has the path {path!r}; there are {known}, …")
 
     @property
     def errors(self) -> Tuple[PlanRow, ...]:
@@ -153,15 +154,16 @@ def _row(init: Initializer, param: Any, place: Any, info: ParameterInfo) -> Plan
     except InitializationError as error:
         return PlanRow(initializer=None, hook=None, why="error", differs=True, error=str(error), **common)
     if not isinstance(found, Choice):
-        error = f"{found.reason}; {found.mend}"
-        return PlanRow(initializer=None, hook=None, why="error", differs=True, error=error, **common)
+        reason = f"{found.reason}; {found.mend}"
+        return PlanRow(initializer=None, hook=None, why="error", differs=True, error=reason, **common)
     differs = plain is None or _effect(found) != _effect(plain)
     return PlanRow(initializer=shown(found.initializer), hook=found.hook, why=found.why, differs=differs, **common)
 
 
 def _plain(init: Initializer, param: Any, info: ParameterInfo) -> Optional[Choice]:
     """What plain MXNet calls: the weight hook of the parameter's own initializer, else of the network's."""
-    declared = _inner(init) if param.init is None else param.init
+    network = init.default if isinstance(init, Rules) else _inner(init)  # plain MXNet knows no rules
+    declared = network if param.init is None else param.init
     try:
         return Choice(mx.init.create(declared), "_init_weight", "plain")
     except (AssertionError, TypeError, ValueError):

@@ -91,7 +91,7 @@ class Rules(Initializer):
         decision = super()._choose(info, layer_default)
         if isinstance(decision, Choice):
             return decision
-        return Uncovered("no rule matches it and there is no default", "add a rule for it, or pass Rules(..., default=)")
+        return Uncovered("no rule matches it and there is no default", "add a rule, or pass Rules(..., default=)")
 
     def matches(self, infos: Sequence[ParameterInfo]) -> List[Tuple[Any, bool]]:
         """Each rule's selector, and whether it selects any of these parameters.
@@ -124,7 +124,8 @@ class Rules(Initializer):
             listed = "".join(f"\n  {info.label}: {found.reason}; {found.mend}" for info, found in uncovered)
             raise InitializationError(f"{len(uncovered)} parameters are covered by no rule:{listed}")
         matches = self.matches([info for _, _, info in everything])
-        idle = [f"rule {number} ({show_selector(selector)})" for number, (selector, any_) in enumerate(matches, 1) if not any_]
+        numbered = enumerate(matches, 1)
+        idle = [f"rule {number} ({show_selector(selector)})" for number, (selector, some) in numbered if not some]
         if idle:
             known = ", ".join(info.label for _, _, info in everything[:5])
             message = f"{' and '.join(idle)} matched none of the network's parameters ({known}, ...)"
@@ -154,7 +155,7 @@ class Rules(Initializer):
         return {key: value for key, value in vars(self).items() if key not in ("_matchers", "_audited", "_arguments")}
 
     def __setstate__(self, state: dict) -> None:
-        vars(self).update(state)
+        self.__dict__.update(state)
         self._matchers = [matcher(selector) for selector, _ in self.rules]
         self._audited: Any = weakref.WeakSet()  # networks seen, each warned about once
         self._arguments = None

@@ -1,4 +1,4 @@
-"""`ParameterInfo`: the facts of one parameter that users name it by, as plain data. And `describe`, which collects them.
+"""`ParameterInfo`: the facts of one parameter that users name it by, as plain data; `describe` collects them.
 
 What an initializer, a selector or a table needs to know of a parameter stands here; values and statistics do not.
 """
