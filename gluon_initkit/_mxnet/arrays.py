@@ -2,8 +2,8 @@
 
 from typing import Any
 
-import numpy
 from mxnet.ndarray import NDArray
+import numpy
 
 __all__ = ["classic", "is_numpy_array", "prefill", "unwritten"]
 

@@ -9,8 +9,8 @@ initializing them, or else the live block that holds them.
 import gc
 import sys
 import threading
-import weakref
 from typing import Any, Iterator, List, Optional, Tuple
+import weakref
 
 from mxnet import gluon
 from mxnet.gluon.parameter import ParameterDict

@@ -7,8 +7,8 @@ so the name has to stay. Three situations cannot be mended from inside and get a
 
 import importlib.util
 import sys
-import warnings
 from types import ModuleType
+import warnings
 
 import numpy
 

@@ -70,9 +70,10 @@ class Initializer(mx.init.Initializer):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        owners = (base for base in cls.__mro__ if "_init_weight" in vars(base) and base is not Initializer)
-        hook = vars(next(owners))["_init_weight"]
-        if not hasattr(hook, "_reads_role"):
+        bases = (Initializer, mx.init.Initializer)
+        hooks = (vars(base).get("_init_weight") for base in cls.__mro__ if base not in bases)
+        hook = next(filter(None, hooks), None)
+        if hook is not None and not hasattr(hook, "_reads_role"):
             cls._init_weight = _reading_role(hook)
 
     def __call__(self, desc: Any, arr: Any) -> None:

@@ -7,10 +7,10 @@ parameter, so the initializer fills it as ``bias_initializer=`` would. A constan
 """
 
 import dataclasses
-import warnings
-import weakref
 from numbers import Number
 from typing import Any, List, Sequence, Tuple
+import warnings
+import weakref
 
 import numpy
 

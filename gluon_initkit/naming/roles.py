@@ -19,9 +19,16 @@ _ENDINGS = (
 ROLES = ("weight", "bias", "gamma", "beta", "running_mean", "running_var", "default")
 
 # What the layers of gluon.nn and gluon.rnn declare by themselves: a string that nobody chose for this network.
-# The JSON forms are what MXNet's operators attach to a Symbol's auxiliary states.
-_ZEROS, _ONES = ("zeros", '["zero", {}]'), ("ones", '["one", {}]')
-LAYER_DEFAULTS = {"bias": _ZEROS, "gamma": _ONES, "beta": _ZEROS, "running_mean": _ZEROS, "running_var": _ONES}
+# The JSON forms are what MXNet's operators attach to the variables that they make.
+_ZEROS, _ONES, _SLOPE = ("zeros", '["zero", {}]'), ("ones", '["one", {}]'), ('["Constant", {"value": 0.25}]',)
+LAYER_DEFAULTS = {
+    "bias": _ZEROS,
+    "gamma": _ONES + _SLOPE,  # LeakyReLU calls its slopes gamma
+    "beta": _ZEROS,
+    "running_mean": _ZEROS,
+    "running_var": _ONES,
+    "default": _SLOPE,
+}
 
 
 def role_of(name: Optional[str]) -> str:

@@ -1,0 +1,67 @@
+"""Places: paths are those of save_parameters, for every block that names its parameters otherwise too."""
+
+import gluon_initkit  # noqa: F401
+from gluon_initkit._mxnet import places
+import mxnet as mx
+from mxnet.gluon import nn, rnn
+import pytest
+
+NETWORKS = {
+    "resnet": lambda: mx.gluon.model_zoo.vision.resnet18_v1(),
+    "lstm": lambda: rnn.LSTM(4, num_layers=2, input_size=3),
+    "bidirectional": lambda: rnn.GRU(4, num_layers=2, bidirectional=True),
+    "cells": lambda: rnn.BidirectionalCell(rnn.LSTMCell(3), rnn.GRUCell(3)),
+    "sequential": lambda: nn.Sequential(),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_paths_are_those_of_save_parameters(name):
+    net = NETWORKS[name]()
+    found = {path: param for param, place in places(net).items() for path in place.paths}
+    expected = net._collect_params_with_prefix()
+    assert list(found) == list(expected) and all(found[path] is expected[path] for path in expected)
+
+
+@pytest.mark.zoo
+def test_paths_of_a_bert_cell():
+    from gluonnlp.model import BERTEncoder
+
+    net = BERTEncoder(units=8, hidden_size=8, num_layers=1, num_heads=2)
+    found = {path: param for param, place in places(net).items() for path in place.paths}
+    assert found == net._collect_params_with_prefix() and any("proj_query.weight" in path for path in found)
+
+
+def test_an_rnn_of_eleven_layers_has_paths_though_mxnet_cannot_name_them():
+    net = rnn.LSTM(2, num_layers=11, input_size=2)
+    with pytest.raises(AttributeError):
+        net._collect_params_with_prefix()
+    paths = [place.paths[0] for place in places(net).values()]
+    assert len(paths) == 44 and "l10_i2h_weight" in paths
+
+
+def test_a_shared_parameter_has_one_place_with_aliases():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2, in_units=2))
+    net.add(nn.Dense(2, in_units=2, params=net[0].params), net[0])
+    assert [place.paths for place in places(net).values()] == [
+        ("0.weight", "1.weight", "2.weight"), ("0.bias", "1.bias", "2.bias")]  # fmt: skip
+
+
+def test_parameters_that_no_attribute_holds_are_found():
+    net = nn.HybridSequential()
+    inner = nn.HybridBlock(prefix="inner_")
+    inner.params.get("loose", shape=(2,))
+    net.add(inner)
+    ((param, place),) = places(net).items()
+    assert place.paths == ("0.loose",) and param.name == "inner_loose"
+
+
+def test_owners_and_symbols():
+    symbol = mx.sym.FullyConnected(mx.sym.var("data"), mx.sym.var("fc_weight", init="ones"), num_hidden=2, name="fc")
+    net = nn.HybridSequential()
+    net.add(mx.gluon.SymbolBlock(symbol, mx.sym.var("data")))
+    found = {place.paths[0]: place for place in places(net).values()}
+    assert found["0.weight"].symbol_init == "ones" and found["0.bias"].symbol_init is None
+    assert found["0.weight"].owner is mx.gluon.SymbolBlock and found["0.weight"].owner_path == "0"
+    assert nn.HybridSequential in found["0.weight"].inside

@@ -1,0 +1,145 @@
+"""Rules: first match wins, by every kind of selector, wherever Gluon calls them from."""
+
+import re
+import warnings
+
+import gluon_initkit as ik
+import mxnet as mx
+from mxnet.gluon import nn
+import numpy as np
+import pytest
+
+
+class ByRole(ik.Initializer):
+    def _init_weight(self, desc, arr):
+        arr[:] = 31
+
+    def _init_bias(self, desc, arr):
+        arr[:] = 32
+
+
+def network(deferred=False):
+    net = nn.HybridSequential()
+    body = nn.HybridSequential()
+    body.add(nn.Dense(3, in_units=0 if deferred else 4), nn.BatchNorm(in_channels=0 if deferred else 3))
+    net.add(body, nn.Dense(2, in_units=0 if deferred else 3))
+    return net
+
+
+PATHS = ["0.0.weight", "0.0.bias", "0.1.gamma", "0.1.beta", "0.1.running_mean", "0.1.running_var", "1.weight", "1.bias"]
+
+
+def values(net):
+    blocks = {"0.0": net[0][0], "0.1": net[0][1], "1": net[1]}
+    found = {}
+    for path in PATHS:
+        block, _, name = path.rpartition(".")
+        unique = set(getattr(blocks[block], name).data().asnumpy().ravel())
+        found[path] = unique.pop() if len(unique) == 1 else "many"
+    return found
+
+
+SELECTORS = {
+    "glob": ("0.*.bias", {"0.0.bias"}),
+    "path": ("1.bias", {"1.bias"}),
+    "role": ("bias", {"0.0.bias", "1.bias"}),
+    "gamma": ("gamma", {"0.1.gamma"}),
+    "regex": (re.compile(r"^0\..*(bias|beta)$"), {"0.0.bias", "0.1.beta"}),
+    "class": (nn.BatchNorm, set(PATHS[2:6])),
+    "callable": (lambda info: info.shape == (3,) and info.role == "bias", {"0.0.bias"}),
+}
+
+
+@pytest.mark.parametrize("deferred", [False, True], ids=["eager", "deferred"])
+@pytest.mark.parametrize("kind", SELECTORS)
+@pytest.mark.parametrize("call", ["net.initialize", "collect_params"])
+def test_each_kind_of_selector_reaches_its_parameters_and_no_others(call, kind, deferred):
+    selector, wanted = SELECTORS[kind]
+    net = network(deferred and kind != "callable")
+    rules = ik.Rules([(selector, 7)], default=ByRole())
+    (net.initialize if call == "net.initialize" else net.collect_params().initialize)(rules)
+    net(mx.nd.ones((2, 4)))
+    assert {path for path, value in values(net).items() if value == 7} == wanted
+
+
+def test_first_match_wins():
+    net = network()
+    net.initialize(ik.Rules([("1.bias", 1), ("bias", 2), ("*", 3)]))
+    assert values(net) == {**dict.fromkeys(PATHS, 3), "1.bias": 1, "0.0.bias": 2}
+
+
+def test_a_rule_for_whole_layers_goes_by_role_and_one_for_a_role_fills_it():
+    net = network()
+    net.initialize(ik.Rules([("1.bias", mx.init.Normal(1)), ("*", mx.init.Xavier())]))
+    found = values(net)
+    assert found["1.bias"] == "many" and found["0.0.bias"] == 0  # Xavier on a vector would raise
+    assert [found[path] for path in PATHS[2:6]] == [1, 0, 0, 1]
+    assert found["0.0.weight"] == found["1.weight"] == "many"
+
+
+def test_an_array_is_a_constant():
+    net = network()
+    net.initialize(ik.Rules([("1.weight", np.arange(6).reshape(2, 3)), ("1.bias", mx.nd.array([8, 9]))], "zeros"))
+    assert net[1].weight.data().asnumpy().ravel().tolist() == list(range(6))
+    assert net[1].bias.data().asnumpy().tolist() == [8, 9]
+
+
+def test_rules_nest():
+    inner = ik.Rules([("*.bias", 5)], default=ByRole())
+    net = network()
+    net.initialize(ik.Rules([("0.*", inner)], default="ones"))
+    found = values(net)
+    assert (found["0.0.bias"], found["0.0.weight"], found["1.weight"], found["1.bias"]) == (5, 31, 1, 0)
+
+
+def test_rules_work_on_one_layer():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2, in_units=2, weight_initializer=ik.Rules([("weight", 6)]), bias_initializer=ByRole()))
+    net.initialize()
+    assert (net[0].weight.data().asnumpy() == 6).all() and (net[0].bias.data().asnumpy() == 32).all()
+
+
+def test_explicit_layers_win_unless_overridden():
+    for override, bias in ((False, 1), (True, 5)):
+        net = nn.HybridSequential()
+        net.add(nn.Dense(2, in_units=2, bias_initializer="ones", weight_initializer=mx.init.Constant(9)))
+        net.initialize(ik.Rules([("*.bias", 5)], default="zeros", override_layers=override))
+        assert (net[0].bias.data().asnumpy() == bias).all()
+        assert (net[0].weight.data().asnumpy() == 9).all()  # no rule matches it: the layer's word stands
+
+
+def test_uncovered_parameters_are_listed_before_any_is_filled():
+    net = network()
+    with pytest.raises(ik.InitializationError) as caught:
+        net.initialize(ik.Rules([("bias", 1)]))
+    message = str(caught.value)
+    assert message.startswith("2 parameters are covered by no rule")
+    assert "0.0.weight" in message and "1.weight" in message
+    assert all(param._data is None for param in net.collect_params().values())
+
+
+def test_a_rule_that_matches_nothing_warns_once_and_raises_when_strict():
+    net = network()
+    with pytest.warns(UserWarning, match=r"rule 2 \('head\.\*'\) matched none of.*\(0\.0\.weight"):
+        net.initialize(ik.Rules([("bias", 1), ("head.*", 2)], default=ByRole()))
+    with pytest.raises(ik.InitializationError, match=r"rule 1 \('head\.\*'\).*strict"):
+        network().initialize(ik.Rules([("head.*", 2)], default=ByRole(), strict=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        network().initialize(ik.Rules([("bias", 1)], default=ByRole()))
+
+
+def test_a_shared_parameter_answers_to_each_of_its_paths():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2, in_units=2))
+    net.add(nn.Dense(2, in_units=2, params=net[0].params))
+    net.initialize(ik.Rules([("1.weight", 4)], default="zeros"))
+    assert (net[0].weight.data().asnumpy() == 4).all()
+
+
+def test_the_json_makes_the_same_rules_again():
+    pairs = [("*.bias", 1), (re.compile("w"), "xavier"), (nn.Dense, ik.corrected("normal"))]
+    rules = ik.Rules(pairs, "zeros", override_layers=True, strict=True)
+    again = mx.init.create(rules.dumps())
+    assert again == rules and again.override_layers and again.strict
+    assert again.rules[2][0] is nn.Dense and again.rules[1][0].pattern == "w"
