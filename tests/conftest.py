@@ -1,10 +1,29 @@
-"""What every test shares."""
+"""What every test shares: MXNet importable, classic mode afterwards, and the only reasons for which a test may skip."""
+
+import importlib.util
+import os
+
 import gluon_initkit  # noqa: F401  (before mxnet, which it makes importable)
 import mxnet as mx
 import pytest
 
+_ZOO = importlib.util.find_spec("gluoncv") and importlib.util.find_spec("gluonnlp")
+
+
+def pytest_collection_modifyitems(items):
+    reasons = {
+        "zoo": None if _ZOO else "GluonCV and GluonNLP are not here: pip install '.[zoo]', below Python 3.12 and on NumPy 1.18 or newer",
+        "gpu": None if mx.context.num_gpus() else "MXNet sees no CUDA GPU",
+        "internet": None if os.environ.get("GLUON_INITKIT_INTERNET") else "GLUON_INITKIT_INTERNET is not set",
+    }  # fmt: skip
+    for item in items:
+        for marker, reason in reasons.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
 
 @pytest.fixture(autouse=True)
-def _back_to_classic():
+def _classic_mode_and_a_quiet_engine():
     yield
+    mx.nd.waitall()
     mx.npx.reset_np()

@@ -1,0 +1,108 @@
+"""Importing MXNet where MXNet cannot import itself: each case in a process of its own, with the real MXNet."""
+
+import subprocess
+import sys
+
+import numpy as np
+
+NEW_NUMPY = tuple(map(int, np.__version__.split(".")[:2])) >= (1, 24)
+
+
+def run(code, *flags):
+    return subprocess.run([sys.executable, *flags, "-c", code], capture_output=True, text=True, timeout=120)
+
+
+def test_importing_prints_nothing_even_where_warnings_are_errors():
+    done = run("import gluon_initkit, mxnet as mx; assert mx.nd.ones(2).sum().asscalar() == 2", "-W", "error")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_mxnet_21165():
+    """apache/mxnet#21165, awslabs/gluonts#2509, aws/amazon-sagemaker-examples#4516: NumPy 1.24 ends `import mxnet`."""
+    code = "import mxnet as mx; print(mx.np.array([True, False], dtype=bool).asnumpy().tolist())"
+    broken = NEW_NUMPY or sys.version_info >= (3, 12)
+    assert (run(code).returncode != 0) == broken
+    repaired = run("import gluon_initkit; " + code)
+    assert repaired.returncode == 0 and repaired.stdout == "[True, False]\n", repaired.stderr
+
+
+def test_nothing_more_is_touched_in_numpy():
+    code = """
+import warnings; warnings.simplefilter("error")
+import numpy; before = dict(vars(numpy))
+import gluon_initkit
+after = {name: value for name, value in vars(numpy).items() if before.get(name, None) is not value}
+print(sorted(name for name in after if not name.startswith("_") and type(value := after[name]) is not type(numpy)))
+"""
+    done = run(code)
+    assert done.stdout.strip() == ("['bool']" if NEW_NUMPY else "[]"), done.stderr
+
+
+def test_the_classes_of_mxnet_are_left_alone():
+    code = """
+import sys, types, numpy
+if "bool" not in vars(numpy): numpy.bool = bool
+try: import distutils
+except ImportError: import setuptools
+import mxnet as mx
+from mxnet import registry
+classes = [mx.gluon.Block, mx.gluon.HybridBlock, mx.gluon.SymbolBlock, mx.gluon.Parameter, mx.gluon.ParameterDict,
+           mx.init.Initializer, mx.init.Xavier, mx.init.InitDesc, mx.nd.NDArray]
+before, names = [dict(vars(c)) for c in classes], set(registry.get_registry(mx.init.Initializer))
+modules = [dict(vars(m)) for m in (mx.init, mx.gluon, mx.gluon.parameter, mx.gluon.block)]
+import gluon_initkit
+assert before == [dict(vars(c)) for c in classes]
+assert modules == [dict(vars(m)) for m in (mx.init, mx.gluon, mx.gluon.parameter, mx.gluon.block)]
+new = set(registry.get_registry(mx.init.Initializer)) - names
+assert new and all(name.startswith("gluon_initkit.") for name in new), new
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+HALF = """
+import warnings; warnings.simplefilter("ignore")
+import numpy
+def gone(name): raise AttributeError(name)
+numpy.__getattr__ = gone                                      # as NumPy 1.24 did
+vars(numpy).pop("bool", None)
+try: import mxnet
+except (AttributeError, ImportError): pass
+else: raise SystemExit("MXNet did not break")
+import gluon_initkit
+"""
+
+HIDDEN = """
+import importlib.machinery, sys
+real = importlib.machinery.PathFinder.find_spec
+def find_spec(name, path=None, target=None):
+    return None if name.split(".")[0] in {hidden!r} else real(name, path, target)
+importlib.machinery.PathFinder.find_spec = staticmethod(find_spec)
+sys.meta_path = [finder for finder in sys.meta_path if "Distutils" not in type(finder).__name__]
+import gluon_initkit
+"""
+
+
+def message(code):
+    done = run(code)
+    assert done.returncode != 0 and "ImportError: " in done.stderr, done.stderr
+    return done.stderr.split("ImportError: ", 1)[1]
+
+
+def test_half_imported_says_what_to_import_first():
+    assert "import gluon_initkit      # first" in message(HALF)
+
+
+def test_no_mxnet_names_the_extras_and_the_cuda_wheels():
+    said = message(HIDDEN.format(hidden=["mxnet"]))
+    assert "pip install 'gluon-initkit[cpu]'" in said and "mxnet-cu110" in said and "[cu112]" in said
+
+
+def test_numpy_2_says_what_to_type():
+    assert "pip install 'numpy<2'" in message("import numpy; numpy.__version__ = '2.1.0'\nimport gluon_initkit")
+
+
+if sys.version_info >= (3, 12):  # below, Python has its own distutils
+
+    def test_no_distutils_says_what_to_type():
+        assert "pip install setuptools" in message(HIDDEN.format(hidden=["setuptools", "distutils", "_distutils_hack"]))

@@ -1,0 +1,91 @@
+"""The house: floors, no circles, nothing of MXNet's private parts outside `_mxnet/`, files of one idea."""
+
+import ast
+from pathlib import Path
+
+import gluon_initkit
+import pytest
+
+ROOT = Path(gluon_initkit.__file__).parent
+FLOORS = {"_mxnet": 1, "display": 1, "naming": 2, "initializer": 3, "tracer": 3, "sharing": 3, "inspector": 4,
+          "demo": 5, "cli": 6, "pytest_plugin": 6, "__main__": 7, "__init__": 8}  # fmt: skip
+PRIVATE = {
+    "_deferred_init", "_finish_deferred_init", "_init_impl", "_reg_params", "_cached_graph", "_clear_cached_op",
+    "_ctx_list", "_ctx_map", "_params", "_children", "_shape", "_data", "_grad", "_trainer",
+    "_collect_params_with_prefix",
+}  # fmt: skip
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def room(path):
+    return path.relative_to(ROOT).parts[0].replace(".py", "")
+
+
+def imports(path):
+    """The modules of the package that a file imports, as path parts below the package."""
+    package = path.relative_to(ROOT).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            inner = tuple(node.module.split(".")) if node.module else ()
+            targets = [base + inner] if inner else [(*base, alias.name) for alias in node.names]
+            yield from targets
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            assert not any((name or "").startswith("gluon_initkit") for name in names), "imports within are relative"
+
+
+def label(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", FILES, ids=label)
+def test_a_file_imports_from_floors_below_or_its_own_folder(path):
+    here = room(path)
+    for target in imports(path):
+        there = target[0] if target and target[0] in FLOORS else "__init__"
+        if there == "__init__":
+            assert FLOORS[here] >= 5, f"{label(path)} imports the package itself"
+        elif there != here:
+            assert FLOORS[there] < FLOORS[here], f"{label(path)} imports {there}"
+
+
+def test_no_circles():
+    def module(path):
+        return path.relative_to(ROOT).with_suffix("").parts
+
+    known = {module(path) for path in FILES}
+    graph = {module(path): {target for target in imports(path) if target in known} for path in FILES}
+    done, under_way = set(), []
+
+    def visit(node):
+        assert node not in under_way, f"a circle: {under_way[under_way.index(node):]}"
+        if node not in done:
+            under_way.append(node)
+            for target in graph[node]:
+                visit(target)
+            done.add(under_way.pop())
+
+    for node in graph:
+        visit(node)
+    assert len(done) == len(FILES)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room(path) != "_mxnet"], ids=label)
+def test_no_private_attribute_of_mxnet_outside_its_room(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not used & PRIVATE
+
+
+@pytest.mark.parametrize("path", FILES, ids=label)
+def test_a_file_is_one_idea_and_says_which(path):
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text)), "no opening paragraph"
+    assert text.count("\n") <= 300
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room(path) == "display"], ids=label)
+def test_display_knows_nothing_of_mxnet(path):
+    text = path.read_text(encoding="utf-8")
+    assert not any(f"{word} mxnet" in text for word in ("import", "from"))

@@ -1,0 +1,47 @@
+"""Every example in the package's docstrings runs, and every public name has one."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+
+import gluon_initkit as ik
+import mxnet as mx
+import pytest
+
+MODULES = [info.name for info in pkgutil.walk_packages(ik.__path__, "gluon_initkit.") if "__main__" not in info.name]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_run(name):
+    module = importlib.import_module(name)
+    failures = []
+    runner = doctest.DocTestRunner()
+    for test in doctest.DocTestFinder().find(module, name, extraglobs={"mx": mx}):
+        runner.run(test, out=failures.append)
+    assert not failures, "".join(failures)
+
+
+def public_callables():
+    for name in ik.__all__:
+        thing = getattr(ik, name)
+        yield name, thing
+        if inspect.isclass(thing):
+            yield from ((f"{name}.{key}", value) for key, value in vars(thing).items()
+                        if inspect.isfunction(value) and not key.startswith("_"))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name, _ in public_callables()])
+def test_every_public_name_has_a_docstring_with_its_parts(name):
+    thing = dict(public_callables())[name]
+    doc = inspect.getdoc(thing)
+    assert doc and len(doc.split("\n")[0]) > 15
+    if inspect.isclass(thing) and name in ("ParameterInfo", "Plan", "PlanRow"):
+        assert "Attributes\n----------" in doc
+        return
+    assert "Examples\n--------" in doc or name == "Plan.to_records", f"{name} has no example"
+    if inspect.isclass(thing) and issubclass(thing, Exception):
+        return
+    parameters = set(inspect.signature(thing).parameters) - {"self", "args", "kwargs"}
+    if not inspect.isclass(thing) and parameters:
+        assert "Parameters\n----------" in doc and all(parameter in doc for parameter in parameters)
