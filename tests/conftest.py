@@ -12,7 +12,7 @@ _ZOO = importlib.util.find_spec("gluoncv") and importlib.util.find_spec("gluonnl
 
 def pytest_collection_modifyitems(items):
     reasons = {
-        "zoo": None if _ZOO else "GluonCV and GluonNLP are not here: pip install '.[zoo]', below Python 3.12 and on NumPy 1.18 or newer",
+        "zoo": None if _ZOO else "GluonCV and GluonNLP are not here: pip install '.[zoo]', below Python 3.12",
         "gpu": None if mx.context.num_gpus() else "MXNet sees no CUDA GPU",
         "internet": None if os.environ.get("GLUON_INITKIT_INTERNET") else "GLUON_INITKIT_INTERNET is not set",
     }  # fmt: skip
