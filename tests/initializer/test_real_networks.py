@@ -100,6 +100,10 @@ def agrees(row, param):
     """Whether the plan's row tells the parameter's values; None where the winner, a layer's own, draws at random."""
     values = param._data[0].asnumpy()  # not data(): a WeightDropParameter's goes through a Dropout
     low, high = values.min(), values.max()
+    if isinstance(param, mx.gluon.Constant):
+        return bool((values == param.value.asnumpy()).all())
+    if row.role == "gamma" and param.grad_req == "null":
+        return bool(low == high == 1)  # BatchNorm(scale=False): the operator wrote 1 in the forward pass
     if row.why == "hook":
         return bool(low == high == HOOKS[row.hook])
     if row.why == "base":
@@ -110,7 +114,7 @@ def agrees(row, param):
 
 
 @pytest.mark.zoo
-def test_ssd_plain_answers_nan_or_raises_and_corrected_answers():
+def test_ssd_plain_makes_nan_or_raises_and_corrected_answers():
     """The design's case: SymbolBlock features carry running variances that no initializer speaks for."""
     mx.random.seed(3)
     net, inputs = detector()
@@ -118,7 +122,7 @@ def test_ssd_plain_answers_nan_or_raises_and_corrected_answers():
     net(*inputs)
     variances = [param for param, place in places(net).items() if place.paths[0].endswith("moving_var")]
     assert min(variance.data().asnumpy().min() for variance in variances) < 0
-    assert any(np.isnan(feature.asnumpy()).any() for feature in net.features(*inputs))
+    assert np.isnan(normalized(net, *inputs)).any()  # oneDNN's relu makes 0 of NaN on some CPUs, so look before it
 
     net, inputs = detector()
     net.initialize(mx.init.Xavier())
@@ -128,5 +132,13 @@ def test_ssd_plain_answers_nan_or_raises_and_corrected_answers():
     for init in (mx.init.Xavier(), mx.init.Normal()):
         net, inputs = detector()
         net.initialize(ik.corrected(init))
-        answers = [*net(*inputs), *net.features(*inputs)]
-        assert all(np.isfinite(answer.asnumpy()).all() for answer in answers)
+        assert all(np.isfinite(answer.asnumpy()).all() for answer in net(*inputs))
+        assert np.isfinite(normalized(net, *inputs)).all()
+
+
+def normalized(net, image):
+    """What the first batch normalization of the SSD's own features answers."""
+    inputs, outputs = net.features._cached_graph
+    internals = outputs.get_internals()
+    (name,) = (name for name in internals.list_outputs() if name.endswith("expand_trans_bn0_output"))
+    return mx.gluon.SymbolBlock(internals[name], inputs, params=net.features.params)(image).asnumpy()
