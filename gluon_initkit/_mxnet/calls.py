@@ -35,8 +35,11 @@ def parameter_being_filled(name: str) -> Optional[gluon.Parameter]:
     return param if param is not None and param.name == name else None
 
 
-def place_of(param: gluon.Parameter) -> Optional[Place]:
-    """Where `param` stands in the network whose initialization is under way, or was; None if in no live block."""
+def place_of(param: gluon.Parameter, search: bool = True) -> Optional[Place]:
+    """Where `param` stands in the network whose initialization is under way, or was; None if in no live block.
+
+    Where no `initialize` of a network was seen, all live blocks are searched, some 30 ms; not with ``search=False``.
+    """
     call = root = None
     for frame in _frames():
         if call is None and frame.f_code is _DICT_INITIALIZE:
@@ -48,7 +51,7 @@ def place_of(param: gluon.Parameter) -> Optional[Place]:
         # The first parameter of this `initialize` call: the network may have changed since the last one.
         _thread.call = weakref.ref(call)
         _remember(root if root is not None else _block_behind(call))
-    elif call is None and network_of(param) is None:
+    elif search and call is None and network_of(param) is None:
         _remember(_outermost_block_with(param))
     return _known[param][1] if param in _known else None
 

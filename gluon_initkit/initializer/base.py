@@ -11,6 +11,8 @@ import functools
 import json
 from typing import Any, Callable, ClassVar, Optional
 
+import numpy
+
 from .._mxnet import classic, is_constant, is_numpy_array, mx, parameter_being_filled, place_of, prefill, unwritten
 from ..naming import ParameterInfo, info_of, role_of
 from .choosing import Choice, Decision, Uncovered, base_choice, choose
@@ -97,7 +99,7 @@ class Initializer(mx.init.Initializer):
         if desc.global_init is None:
             desc.global_init = self
         param = parameter_being_filled(desc)
-        place = place_of(param) if param is not None else None
+        place = place_of(param, search=declared is not self) if param is not None else None
         if param is None:
             info = ParameterInfo(None, (), str(desc), role_of(desc), tuple(arr.shape), str(arr.dtype))
         else:
@@ -106,10 +108,12 @@ class Initializer(mx.init.Initializer):
         if declared is not self:
             self._audit(param)
         decision = choose(self, info, declared, param is not None and is_constant(param))
+        described = Description(desc, info, param)
         if isinstance(decision, Uncovered):
-            raise InitializationError(f"Parameter {info.label!r} has no initializer: {decision.reason}. To mend it, "
-                                      f"{decision.mend}.")  # fmt: skip
-        _fill(decision, Description(desc, info, desc.attrs, desc.global_init), arr, info)
+            raise InitializationError(
+                f"Parameter {described.label!r} has no initializer: {decision.reason}. To mend it, {decision.mend}."
+            )
+        _fill(decision, described, arr)
         self._verbose_print(desc, decision.hook[len("_init_") :], arr)
 
     def _choose(self, info: ParameterInfo, layer_default: Any) -> Decision:
@@ -194,7 +198,7 @@ def _reading_role(hook: Callable) -> Callable:
 Initializer._init_weight = _reading_role(mx.init.Initializer._init_weight)
 
 
-def _fill(choice: Choice, desc: Description, arr: Any, info: ParameterInfo) -> None:
+def _fill(choice: Choice, desc: Description, arr: Any) -> None:
     hook = getattr(choice.initializer, choice.hook)
     who = f"{type(choice.initializer).__name__}.{choice.hook}"
     sentinel = prefill(arr) if getattr(choice.initializer, "check", Initializer.check) else None
@@ -204,13 +208,13 @@ def _fill(choice: Choice, desc: Description, arr: Any, info: ParameterInfo) -> N
         raise
     except Exception as error:
         raise InitializationError(
-            f"Parameter {info.label!r} of shape {tuple(arr.shape)} and dtype {info.dtype} could not be filled: {who} "
-            f"raised {type(error).__name__}: {error}. Expected it to write an array of that shape in place; "
-            f"mend the hook, or give the parameter another init=."
+            f"Parameter {desc.label!r} of shape {tuple(arr.shape)} and dtype {numpy.dtype(arr.dtype).name} could not "
+            f"be filled: {who} raised {type(error).__name__}: {error}. Expected it to write an array of that shape in "
+            f"place; mend the hook, or give the parameter another init=."
         ) from error
     if sentinel is not None and unwritten(arr, sentinel):
         raise InitializationError(
-            f"Parameter {info.label!r} of shape {tuple(arr.shape)} was left untouched by {who}: it wrote nothing. "
+            f"Parameter {desc.label!r} of shape {tuple(arr.shape)} was left untouched by {who}: it wrote nothing. "
             f"Expected it to write into the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
         )
 

@@ -4,9 +4,9 @@ It also is the mark that the role has been read already: MXNet itself only ever 
 gets one comes straight from Gluon, and one that gets a `Description` was chosen by us or called through ``super()``.
 """
 
-from typing import Any
+from typing import Any, Optional
 
-from .._mxnet import mx
+from .._mxnet import mx, place_of
 from ..naming import ParameterInfo
 
 __all__ = ["Description"]
@@ -28,10 +28,24 @@ class Description(mx.init.InitDesc):
     """
 
     role: str
-    path: Any
+    _info: ParameterInfo
+    _param: Any
 
-    def __new__(cls, name: str, info: ParameterInfo, attrs: Any = None, global_init: Any = None) -> "Description":
-        attrs = {key: value for key, value in (attrs or {}).items() if key != "__init__"}
-        made = super().__new__(cls, name, attrs, global_init)
-        made.role, made.path = info.role, info.path
+    def __new__(cls, desc: Any, info: ParameterInfo, param: Any) -> "Description":
+        attrs = {key: value for key, value in desc.attrs.items() if key != "__init__"}
+        made = super().__new__(cls, desc, attrs, desc.global_init)
+        made.role, made._info, made._param = info.role, info, param
         return made
+
+    @property
+    def path(self) -> Optional[str]:
+        """The canonical path. Looked for when asked: a parameter initialized by itself leads to no network."""
+        if self._info.path is None and self._param is not None:
+            place = place_of(self._param)
+            return None if place is None else place.paths[0]
+        return self._info.path
+
+    @property
+    def label(self) -> str:
+        """How messages call the parameter: by path, else by MXNet's name."""
+        return self.path or str(self)

@@ -63,3 +63,10 @@ def test_networks_die_though_their_parameters_were_seen():
     del net
     gc.collect()
     assert gone() is None
+
+
+def test_a_parameter_initialized_by_itself_is_found_when_its_path_is_asked_for():
+    net, seen = nn.HybridSequential(), []
+    net.add(nn.Dense(2, in_units=3))
+    net[0].weight.initialize(init=Watching(seen))
+    assert seen == ["0.weight"]
