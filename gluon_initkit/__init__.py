@@ -4,19 +4,45 @@
 and changes nothing else for code that does not ask.
 """
 
-from .initializer import InitializationError, Initializer, Plan, PlanRow, Rules, corrected, plan
+from .initializer import (
+    Dirac,
+    Identity,
+    InitializationError,
+    Initializer,
+    InitReport,
+    InitRow,
+    Plan,
+    PlanRow,
+    Rules,
+    TruncatedNormal,
+    VarianceScaling,
+    check_workers,
+    corrected,
+    fingerprint,
+    initialize,
+    plan,
+)
 from .naming import ParameterInfo
 
 __version__ = "0.1.0"
 
 __all__ = [
     # initializer
+    "Dirac",
+    "Identity",
+    "InitReport",
+    "InitRow",
     "InitializationError",
     "Initializer",
     "ParameterInfo",
     "Plan",
     "PlanRow",
     "Rules",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "check_workers",
     "corrected",
+    "fingerprint",
+    "initialize",
     "plan",
 ]

@@ -6,7 +6,7 @@ import numpy
 from rich.console import Console
 from rich.table import Table
 
-from . import Initializer, plan
+from . import Initializer, fingerprint, initialize, plan
 from ._mxnet import mx
 
 __all__ = ["demo"]
@@ -61,6 +61,15 @@ def demo() -> None:
     console.rule("A forward pass")
     for name, answer in zip(("plain MXNet", "the kit"), answers):
         console.print(f"{name:>12}: shape {answer.shape}, finite {bool(numpy.isfinite(answer.asnumpy()).all())}")
+
+    console.rule("ik.initialize(net, mx.init.Xavier(), seed=7): the same bits, however the network is made")
+    for text, hybrid, ctx in (("as it is", False, [mx.cpu()]), ("hybrid, two contexts", True, [mx.cpu(0), mx.cpu(1)])):
+        net = _network()
+        net.hybridize(hybrid)
+        report = initialize(net, mx.init.Xavier(), ctx, seed=7)
+        for each in ctx:
+            net(image.as_in_context(each))
+        console.print(f"{text:>26}: {fingerprint(net)[:32]}..., {report.seconds:.2f} s")
 
 
 _SHOWN = ("0.0.weight", "0.1.gamma", "0.1.running_var", "1.0.weight", "1.0.bias", "1.1.bias")

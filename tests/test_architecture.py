@@ -12,7 +12,9 @@ FLOORS = {"_mxnet": 1, "display": 1, "naming": 2, "initializer": 3, "tracer": 3,
 PRIVATE = {
     "_deferred_init", "_finish_deferred_init", "_init_impl", "_reg_params", "_cached_graph", "_clear_cached_op",
     "_ctx_list", "_ctx_map", "_params", "_children", "_shape", "_data", "_grad", "_trainer",
-    "_collect_params_with_prefix",
+    "_collect_params_with_prefix", "_grad_req", "_grad_stype", "_stype", "_ctx", "_kvstore", "_kv_initialized",
+    "_update_on_kvstore", "_reset_kvstore", "_contexts", "_params_to_init", "_fresh_grad", "_init_grad",
+    "_allow_deferred_init", "_differentiable",
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 

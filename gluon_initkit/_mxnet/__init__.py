@@ -12,15 +12,56 @@ mx: Any = import_mxnet()
 from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, places  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
-from .parameters import is_constant, is_layer_default, pending_initializer, shape_of, state_of  # noqa: E402
+from .memory import (  # noqa: E402
+    commit,
+    context_of,
+    empty,
+    fits,
+    gradients,
+    hand_over,
+    in_mode,
+    is_host,
+    leave_pending,
+    refilled,
+    restore,
+    snapshot,
+    stale_gradients,
+    view,
+)
+from .parameters import (  # noqa: E402
+    holds_data,
+    is_constant,
+    is_layer_default,
+    kvstore_of,
+    may_defer,
+    pending_initializer,
+    refuses_context,
+    shape_of,
+    state_of,
+)
+from .randomness import draw_seed, keyed_generators  # noqa: E402
 
 __all__ = [
     "Place",
     "classic",
+    "commit",
+    "context_of",
+    "draw_seed",
+    "empty",
+    "fits",
+    "gradients",
+    "hand_over",
+    "holds_data",
     "import_mxnet",
+    "in_mode",
     "is_constant",
+    "is_host",
     "is_layer_default",
     "is_numpy_array",
+    "keyed_generators",
+    "kvstore_of",
+    "leave_pending",
+    "may_defer",
     "mx",
     "network_of",
     "parameter_being_filled",
@@ -28,7 +69,13 @@ __all__ = [
     "place_of",
     "places",
     "prefill",
+    "refilled",
+    "refuses_context",
+    "restore",
     "shape_of",
+    "snapshot",
+    "stale_gradients",
     "state_of",
     "unwritten",
+    "view",
 ]

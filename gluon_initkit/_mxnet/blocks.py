@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Tuple
 
 from mxnet import gluon
+from mxnet.gluon.nn.conv_layers import _Conv
 
 __all__ = ["Place", "places"]
 
@@ -26,6 +27,8 @@ class Place:
     """That block's path, ``''`` for the network itself."""
     inside: FrozenSet[type]
     """The classes of all blocks around the parameter, under any of its paths."""
+    axes: str = ""
+    """What the axes of a weight of two dimensions or more are: O output, I input, others in space. ``'OIHW'``."""
     symbol_init: Optional[str] = None
     """The ``__init__`` attribute that a SymbolBlock's symbol carries for it."""
 
@@ -58,9 +61,22 @@ def _place(param: gluon.Parameter, slots: List[Tuple[str, str, Tuple[gluon.Block
         owner=type(owner),
         owner_path=slots[0][1],
         inside=frozenset(type(block) for _, _, blocks in slots for block in blocks),
+        axes=_axes(owner),
         symbol_init=symbol_init,
     )
 
+
+def _axes(owner: gluon.Block) -> str:
+    if isinstance(owner, gluon.nn.Embedding):
+        return "IO"
+    if not isinstance(owner, _Conv):
+        return "OI"
+    axes = owner._kwargs["layout"].replace("N", "O").replace("C", "I")
+    # A transposed convolution's weight is that of the convolution which it reverses.
+    return axes.translate(_SWAPPED) if owner._op_name == "Deconvolution" else axes
+
+
+_SWAPPED = str.maketrans("OI", "IO")
 
 _Slot = Tuple[str, str, Tuple[gluon.Block, ...], gluon.Parameter]
 

@@ -9,7 +9,8 @@ from typing import Any, List, Optional, Tuple
 from mxnet import gluon
 from mxnet.initializer import Initializer
 
-__all__ = ["is_constant", "is_layer_default", "pending_initializer", "shape_of", "state_of"]
+__all__ = ["holds_data", "is_constant", "is_layer_default", "kvstore_of", "may_defer", "pending_initializer",
+           "refuses_context", "shape_of", "state_of"]  # fmt: skip
 
 
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
@@ -29,6 +30,33 @@ def state_of(param: gluon.Parameter) -> str:
 def pending_initializer(param: gluon.Parameter) -> Any:
     """What a deferred parameter will be filled by: its own initializer, else the network's. None if not deferred."""
     return param._deferred_init[0] if param._deferred_init else None
+
+
+def holds_data(param: gluon.Parameter) -> List[Any]:
+    """The arrays that an initialized parameter holds, one a context, whatever its class makes of `data()`."""
+    return list(param._data or ())
+
+
+def may_defer(param: gluon.Parameter) -> bool:
+    """Whether the parameter may be initialized before its shape is known."""
+    return bool(param._allow_deferred_init)
+
+
+def kvstore_of(param: gluon.Parameter) -> Any:
+    """The distributed kvstore that owns the parameter's values, since a Trainer updates them there; else None."""
+    trainer = param._trainer
+    if not (trainer and trainer._kv_initialized and trainer._update_on_kvstore):
+        return None
+    return trainer._kvstore if "dist" in trainer._kvstore.type else None
+
+
+def refuses_context(param: gluon.Parameter, ctxs: Any) -> Any:
+    """The contexts on which a Trainer updates the parameter, where they are others than `ctxs`; else None.
+
+    A Trainer asks for them once, when it is made: on another it would never update the parameter, silently.
+    """
+    trainer = param._trainer
+    return trainer._contexts if trainer and list(trainer._contexts or ctxs) != list(ctxs) else None
 
 
 def is_constant(param: gluon.Parameter) -> bool:

@@ -3,5 +3,6 @@
 from .html import as_html
 from .table import Column, Table
 from .text import as_rich, as_text
+from .units import shape_text, size_text
 
-__all__ = ["Column", "Table", "as_html", "as_rich", "as_text"]
+__all__ = ["Column", "Table", "as_html", "as_rich", "as_text", "shape_text", "size_text"]

@@ -1,9 +1,33 @@
-"""Initializers that Gluon really calls: the corrected base, `corrected`, `Rules`, and the plan of what they will do."""
+"""Initializers that Gluon really calls: the corrected base, `corrected`, `Rules`, and the plan of what they will do;
+`initialize`, which draws every value from a stream of its own; and fingerprints, to compare what was drawn.
+"""
 
 from .base import Initializer
 from .corrected import corrected
+from .distributions import Dirac, Identity, TruncatedNormal, VarianceScaling
 from .errors import InitializationError
+from .fingerprint import fingerprint
+from .initialize import initialize
 from .plan import Plan, PlanRow, plan
+from .report import InitReport, InitRow
 from .rules import Rules
+from .workers import check_workers
 
-__all__ = ["InitializationError", "Initializer", "Plan", "PlanRow", "Rules", "corrected", "plan"]
+__all__ = [
+    "Dirac",
+    "Identity",
+    "InitReport",
+    "InitRow",
+    "InitializationError",
+    "Initializer",
+    "Plan",
+    "PlanRow",
+    "Rules",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "check_workers",
+    "corrected",
+    "fingerprint",
+    "initialize",
+    "plan",
+]

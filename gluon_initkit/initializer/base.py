@@ -9,7 +9,7 @@ wrapped when the class is made. A `Description` tells an inner call (``super()._
 
 import functools
 import json
-from typing import Any, Callable, ClassVar, Optional
+from typing import Any, Callable, ClassVar, Optional, Sequence
 
 import numpy
 
@@ -20,7 +20,7 @@ from .configuration import as_json, call_of, constructor_arguments
 from .description import Description
 from .errors import InitializationError
 
-__all__ = ["Initializer"]
+__all__ = ["Initializer", "fill"]
 
 
 class Initializer(mx.init.Initializer):
@@ -113,7 +113,7 @@ class Initializer(mx.init.Initializer):
             raise InitializationError(
                 f"Parameter {described.label!r} has no initializer: {decision.reason}. To mend it, {decision.mend}."
             )
-        _fill(decision, described, arr)
+        fill(decision, described, arr)
         self._verbose_print(desc, decision.hook[len("_init_") :], arr)
 
     def _choose(self, info: ParameterInfo, layer_default: Any) -> Decision:
@@ -122,6 +122,18 @@ class Initializer(mx.init.Initializer):
 
     def _audit(self, param: Any) -> None:
         """Look at the whole network before its first parameter is filled. `Rules` does."""
+
+    def review(self, infos: Sequence[ParameterInfo]) -> None:
+        """Look at a whole network's parameters before any is filled; `Rules` warns of rules that match nothing.
+
+        Parameters
+        ----------
+        infos : sequence of ParameterInfo
+
+        Examples
+        --------
+        >>> Initializer().review([])
+        """
 
     def _init_running_mean(self, desc: Any, arr: Any) -> None:
         arr[:] = 0
@@ -166,7 +178,7 @@ class Initializer(mx.init.Initializer):
         >>> Initializer().dumps()
         '["initializer", {}]'
         """
-        name = self._registered_name or type(self).__name__.lower()
+        name = vars(type(self)).get("_registered_name") or type(self).__name__.lower()
         return as_json([name, self._kwargs if self._arguments is None else self._arguments])
 
     def __eq__(self, other: Any) -> Any:
@@ -198,7 +210,8 @@ def _reading_role(hook: Callable) -> Callable:
 Initializer._init_weight = _reading_role(mx.init.Initializer._init_weight)
 
 
-def _fill(choice: Choice, desc: Description, arr: Any) -> None:
+def fill(choice: Choice, desc: Description, arr: Any) -> None:
+    """Run the chosen hook; what goes wrong in it becomes one error that names the parameter."""
     hook = getattr(choice.initializer, choice.hook)
     who = f"{type(choice.initializer).__name__}.{choice.hook}"
     sentinel = prefill(arr) if getattr(choice.initializer, "check", Initializer.check) else None

@@ -5,13 +5,15 @@ role, where its class overrides it; the layer's own default; the base class's ho
 """
 
 from dataclasses import dataclass
-from typing import Any, List, Optional, Union
+import functools
+from typing import Any, FrozenSet, List, Optional, Sequence, Union
 
 from .._mxnet import is_layer_default, mx
 from ..naming import LAYER_DEFAULTS, ParameterInfo
 from .errors import InitializationError
 
-__all__ = ["Choice", "Uncovered", "base_choice", "choose", "explicit_choice", "overrides", "own_hook"]
+__all__ = ["Choice", "Uncovered", "base_choice", "choose", "explicit_choice", "overrides", "own_hook",
+           "refuse_uncovered"]  # fmt: skip
 
 # Endings that MXNet's own Initializer.__call__ serves besides the roles (quantized networks, the Module API).
 _MXNET_ENDINGS = (
@@ -77,6 +79,14 @@ def choose(init: Any, info: ParameterInfo, declared: Any = None, constant: bool 
     return explicit_choice(declared, info, "layer")
 
 
+def refuse_uncovered(infos: Sequence[ParameterInfo], found: Sequence[Decision]) -> None:
+    """Raise one error that lists every parameter which nothing covers."""
+    uncovered = [(info, each) for info, each in zip(infos, found) if isinstance(each, Uncovered)]
+    if uncovered:
+        listed = "".join(f"\n  {info.label}: {each.reason}; {each.mend}" for info, each in uncovered)
+        raise InitializationError(f"{len(uncovered)} parameters are covered by nothing:{listed}")
+
+
 def explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Decision:
     """The choice where an initializer was named for this very parameter.
 
@@ -138,11 +148,19 @@ def overrides(target: Any, hook: str) -> bool:
 
 
 def _own_suffixes(target: Any) -> List[str]:
-    names = {name[len("_init_") :] for name in dir(target) if name.startswith("_init_")}
-    known = {name[len("_init_") :] for cls in type(target).__mro__ if _is_base(cls) for name in vars(cls)}
-    known |= {"weight", "bias", "gamma", "beta", "running_mean", "running_var", "default"}
-    own = (name for name in names - known if callable(getattr(target, f"_init_{name}")))
-    return sorted(own, key=len, reverse=True)
+    own = {name[len("_init_") :] for name in vars(target) if name.startswith("_init_") and callable(vars(target)[name])}
+    found = {*own, *_class_suffixes(type(target))}  # type: ignore[arg-type]  # mypy takes no class for hashable
+    return sorted(found - _ROLE_SUFFIXES, key=lambda name: (-len(name), name))
+
+
+_ROLE_SUFFIXES = {"weight", "bias", "gamma", "beta", "running_mean", "running_var", "default"}
+
+
+@functools.lru_cache(maxsize=None)
+def _class_suffixes(cls: type) -> FrozenSet[str]:
+    names = {name[len("_init_") :] for name in dir(cls) if name.startswith("_init_") and callable(getattr(cls, name))}
+    known = {name[len("_init_") :] for base in cls.__mro__ if _is_base(base) for name in vars(base)}
+    return frozenset(names - known)
 
 
 def _is_base(cls: type) -> bool:

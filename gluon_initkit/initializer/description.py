@@ -6,8 +6,11 @@ gets one comes straight from Gluon, and one that gets a `Description` was chosen
 
 from typing import Any, Optional
 
-from .._mxnet import mx, place_of
+import numpy
+
+from .._mxnet import Place, draw_seed, mx, place_of
 from ..naming import ParameterInfo
+from .streams import generator, key_of
 
 __all__ = ["Description"]
 
@@ -21,6 +24,13 @@ class Description(mx.init.InitDesc):
         What the parameter is for: ``'weight'``, ``'bias'``, ...
     path : str or None
         Its canonical path, ``'features.0.weight'``; None where it stands in no network.
+    rng : numpy.random.Generator
+        Random numbers that are the parameter's own: under ``ik.initialize`` a function of the seed and its path, the
+        same on every machine; elsewhere seeded from MXNet's generator.
+    key : bytes
+        What `rng` starts from.
+    axes : str
+        What a weight's axes are: ``'OIHW'``, output, input, space.
     attrs : dict
         MXNet's attributes of the variable, without ``__init__``, which has been obeyed.
     global_init : Initializer
@@ -28,22 +38,46 @@ class Description(mx.init.InitDesc):
     """
 
     role: str
+    key: bytes
     _info: ParameterInfo
     _param: Any
+    _rng: Optional[numpy.random.Generator] = None
 
-    def __new__(cls, desc: Any, info: ParameterInfo, param: Any) -> "Description":
+    def __new__(cls, desc: Any, info: ParameterInfo, param: Any, key: Optional[bytes] = None) -> "Description":
         attrs = {key: value for key, value in desc.attrs.items() if key != "__init__"}
         made = super().__new__(cls, desc, attrs, desc.global_init)
         made.role, made._info, made._param = info.role, info, param
+        if key is not None:
+            made.key = key
         return made
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "key":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self.key = key_of("drawn", draw_seed())
+        return self.key
+
+    @property
+    def rng(self) -> numpy.random.Generator:
+        """Random numbers that are the parameter's own."""
+        if self._rng is None:
+            self._rng = generator(self.key)
+        return self._rng
 
     @property
     def path(self) -> Optional[str]:
         """The canonical path. Looked for when asked: a parameter initialized by itself leads to no network."""
-        if self._info.path is None and self._param is not None:
-            place = place_of(self._param)
-            return None if place is None else place.paths[0]
-        return self._info.path
+        place = self._place()
+        return self._info.path if place is None else place.paths[0]
+
+    @property
+    def axes(self) -> str:
+        """What a weight's axes are."""
+        place = self._place()
+        return self._info.axes if place is None else place.axes
+
+    def _place(self) -> Optional[Place]:
+        return place_of(self._param) if self._info.path is None and self._param is not None else None
 
     @property
     def label(self) -> str:

@@ -5,10 +5,10 @@ The decision itself is `choosing`'s, the same that filling uses; here it is only
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .._mxnet import is_constant, mx
-from ..display import Column, Table, as_html, as_rich, as_text
+from ..display import Column, Table, as_html, as_rich, as_text, shape_text
 from ..naming import ParameterInfo, describe, show_selector
 from .base import Initializer
 from .choosing import Choice, choose, overrides
@@ -17,7 +17,7 @@ from .corrected import Corrected, corrected
 from .errors import InitializationError
 from .rules import Rules
 
-__all__ = ["Plan", "PlanRow", "plan"]
+__all__ = ["Plan", "PlanRow", "find_row", "plan"]
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,7 @@ class Plan:
         return len(self.rows)
 
     def __getitem__(self, path: str) -> PlanRow:
-        for row in self.rows:
-            if path == row.path or path in row.aliases:
-                return row
-        known = ", ".join(row.path for row in self.rows[:8])
-        raise KeyError(f"no parameter has the path {path!r}; there are {known}, …")
+        return find_row(self.rows, path)
 
     @property
     def errors(self) -> Tuple[PlanRow, ...]:
@@ -112,6 +108,15 @@ class Plan:
 
     def _table(self) -> Table:
         return Table(f"Plan of {self.initializer}", _COLUMNS, self.rows, self.notes, _emphasis)
+
+
+def find_row(rows: Sequence[Any], path: str) -> Any:
+    """The row of a parameter, by its path or an alias; an error that knows what there is."""
+    for row in rows:
+        if path == row.path or path in row.aliases:
+            return row
+    known = ", ".join(row.path for row in rows[:8])
+    raise KeyError(f"no parameter has the path {path!r}; there are {known}, …")
 
 
 def plan(net: Any, init: Any = "uniform") -> Plan:
@@ -213,19 +218,13 @@ def _notes(init: Initializer, rows: Tuple[PlanRow, ...], infos: List[ParameterIn
         yield f"{done} parameters are initialized already: they change only with force_reinit=True."
 
 
-def _shape(row: PlanRow) -> str:
-    if row.shape is None:
-        return "?"
-    return "(" + ", ".join("?" if size is None else str(size) for size in row.shape) + ")"
-
-
 def _emphasis(row: PlanRow) -> str:
     return "error" if row.error else ("changed" if row.differs else "")
 
 
 _COLUMNS = (
     Column("parameter", lambda row: "\n".join((row.path, *(f"= {alias}" for alias in row.aliases))), path=True),
-    Column("shape", _shape),
+    Column("shape", lambda row: shape_text(row.shape)),
     Column("filled by", lambda row: row.error or f"{row.initializer}"),
     Column("hook", lambda row: row.hook or ""),
     Column("why", lambda row: row.why),

@@ -17,7 +17,7 @@ import numpy
 from .._mxnet import is_constant, mx, network_of
 from ..naming import ParameterInfo, describe, matcher, selector_from_json, selector_to_json, show_selector
 from .base import Initializer
-from .choosing import Choice, Decision, Uncovered, choose, explicit_choice
+from .choosing import Choice, Decision, Uncovered, choose, explicit_choice, refuse_uncovered
 from .configuration import as_json, shown
 from .corrected import as_initializer, corrected
 from .errors import InitializationError
@@ -117,22 +117,37 @@ class Rules(Initializer):
         if net is None or net in self._audited:
             return
         everything = describe(net)
-        decisions = [(info, choose(self, info, param.init or place.symbol_init, is_constant(param)))
-                     for param, place, info in everything]  # fmt: skip
-        uncovered = [(info, found) for info, found in decisions if isinstance(found, Uncovered)]
-        if uncovered:
-            listed = "".join(f"\n  {info.label}: {found.reason}; {found.mend}" for info, found in uncovered)
-            raise InitializationError(f"{len(uncovered)} parameters are covered by no rule:{listed}")
-        matches = self.matches([info for _, _, info in everything])
-        numbered = enumerate(matches, 1)
-        idle = [f"rule {number} ({show_selector(selector)})" for number, (selector, some) in numbered if not some]
-        if idle:
-            known = ", ".join(info.label for _, _, info in everything[:5])
-            message = f"{' and '.join(idle)} matched none of the network's parameters ({known}, ...)"
-            if self.strict:
-                raise InitializationError(f"{message}. Mend the selector, or drop strict=True.")
-            warnings.warn(message, stacklevel=2)
+        infos = [info for _, _, info in everything]
+        refuse_uncovered(infos, [choose(self, info, param.init or place.symbol_init, is_constant(param))
+                                 for param, place, info in everything])  # fmt: skip
+        self.review(infos)
         self._audited.add(net)
+
+    def review(self, infos: Sequence[ParameterInfo]) -> None:
+        """Warn of rules that match none of a network's parameters; with ``strict``, raise.
+
+        Parameters
+        ----------
+        infos : sequence of ParameterInfo
+
+        Raises
+        ------
+        InitializationError
+            With ``strict``.
+
+        Examples
+        --------
+        >>> Rules([]).review([])
+        """
+        numbered = enumerate(self.matches(infos), 1)
+        idle = [f"rule {number} ({show_selector(selector)})" for number, (selector, some) in numbered if not some]
+        if not idle:
+            return
+        known = ", ".join(info.label for info in infos[:5])
+        message = f"{' and '.join(idle)} matched none of the network's parameters ({known}, ...)"
+        if self.strict:
+            raise InitializationError(f"{message}. Mend the selector, or drop strict=True.")
+        warnings.warn(message, stacklevel=2)
 
     def dumps(self) -> str:
         """The rules as JSON, from which ``mx.init.create`` makes them again (callable selectors excepted).

@@ -40,6 +40,8 @@ class ParameterInfo:
         That block's path.
     inside : frozenset of type
         The classes of all blocks around the parameter.
+    axes : str
+        What a weight's axes are, ``'OIHW'``: O output, I input, the others in space.
     """
 
     path: Optional[str]
@@ -52,6 +54,7 @@ class ParameterInfo:
     block: Optional[type] = None
     block_path: str = ""
     inside: FrozenSet[type] = frozenset()
+    axes: str = "OI"
 
     @property
     def label(self) -> str:
@@ -90,5 +93,6 @@ def info_of(param: Any, place: Optional[Place]) -> ParameterInfo:
         block=place.owner,
         block_path=place.owner_path,
         inside=place.inside,
+        axes=place.axes,
         **facts,
     )

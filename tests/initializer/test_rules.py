@@ -113,7 +113,7 @@ def test_uncovered_parameters_are_listed_before_any_is_filled():
     with pytest.raises(ik.InitializationError) as caught:
         net.initialize(ik.Rules([("bias", 1)]))
     message = str(caught.value)
-    assert message.startswith("2 parameters are covered by no rule")
+    assert message.startswith("2 parameters are covered by nothing")
     assert "0.0.weight" in message and "1.weight" in message
     assert all(param._data is None for param in net.collect_params().values())
 

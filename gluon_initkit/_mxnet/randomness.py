@@ -1,0 +1,43 @@
+"""The global generators: MXNet's, NumPy's and Python's, seeded for a while and left as promised.
+
+MXNet's state can neither be read nor put back: afterwards its generator goes on from a value drawn before.
+"""
+
+from contextlib import contextmanager
+import random
+from typing import Callable, Iterator
+
+from mxnet import context, ndarray
+import mxnet.random
+import numpy
+
+__all__ = ["draw_seed", "keyed_generators"]
+
+
+def draw_seed() -> int:
+    """A number of 62 bits from MXNet's CPU generator, which advances by that."""
+    with context.cpu():
+        high, low = ndarray.random.randint(0, 2**31 - 1, shape=(2,), dtype="int64").asnumpy()
+    return int(high) << 31 | int(low)
+
+
+@contextmanager
+def keyed_generators() -> Iterator[Callable[[bytes], None]]:
+    """Inside, the function that it yields seeds all global generators from a key of 16 bytes or more.
+
+    Afterwards NumPy's and Python's are exactly as before, and MXNet's starts from a value drawn from it before.
+    """
+    carried = draw_seed() % 2**31
+    numpy_state, python_state = numpy.random.get_state(), random.getstate()
+
+    def seed(key: bytes) -> None:
+        mxnet.random.seed(int.from_bytes(key[:4], "little") % 2**31)
+        numpy.random.seed(numpy.frombuffer(key[:16], "<u4").astype("u4"))
+        random.seed(int.from_bytes(key[:16], "little"))
+
+    try:
+        yield seed
+    finally:
+        numpy.random.set_state(numpy_state)
+        random.setstate(python_state)
+        mxnet.random.seed(carried)

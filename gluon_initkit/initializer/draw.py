@@ -1,0 +1,192 @@
+"""`Draw`: how one parameter gets its values, now or in the first forward pass.
+
+It stands in MXNet's pending tuple where an array may stand, and MXNet asks it for one copy a context: the first is its
+own array, filled for the occasion, so nothing is staged.
+"""
+
+from contextlib import nullcontext
+from typing import Any, Callable, ContextManager, List, Tuple
+
+import numpy
+
+from .._mxnet import (
+    commit,
+    context_of,
+    empty,
+    fits,
+    gradients,
+    hand_over,
+    in_mode,
+    is_constant,
+    is_host,
+    keyed_generators,
+    leave_pending,
+    mx,
+    shape_of,
+    view,
+)
+from ..naming import ParameterInfo
+from .base import fill
+from .choosing import Choice
+from .description import Description
+from .errors import InitializationError
+from .filling import Job, run
+from .known import law_of
+from .laws import Constant, Law, Whole, jobs
+from .streams import key_of
+
+__all__ = ["Draw", "cleared"]
+
+
+class Draw:
+    """One parameter's values as a function of seed, path, shape, dtype and configuration.
+
+    Attributes
+    ----------
+    param : Parameter
+    info : ParameterInfo
+    choice : Choice
+        Which initializer fills it, through which hook.
+    init : Initializer
+        The network-level initializer.
+    parts : tuple
+        What the key is made of, besides shape and dtype.
+    ctxs : list of Context
+    """
+
+    def __init__(self, param: Any, info: ParameterInfo, choice: Choice, init: Any, parts: tuple, ctxs: list) -> None:
+        self.param, self.info, self.choice, self.init, self.parts, self.ctxs = param, info, choice, init, parts, ctxs
+        self.array: Any = None
+        self.grads: List[Any] = []
+        self.handed = False
+        self._key: Tuple[Any, bytes] = (None, b"")
+
+    @property
+    def known(self) -> bool:
+        """Whether the shape is."""
+        return None not in (shape_of(self.param) or (None,))
+
+    @property
+    def dtype(self) -> numpy.dtype:
+        """The parameter's."""
+        return numpy.dtype(self.param.dtype)
+
+    @property
+    def key(self) -> bytes:
+        """What the values are a function of."""
+        of = (tuple(map(int, self.param.shape)), self.dtype.str)
+        if of != self._key[0]:
+            self._key = of, key_of(*self.parts, *of)
+        return self._key[1]
+
+    @property
+    def axes(self) -> str:
+        """What the axes of a weight are; with `global_init` what a law asks of a description."""
+        return self.info.axes
+
+    @property
+    def global_init(self) -> Any:
+        """The network-level initializer."""
+        return self.init
+
+    @property
+    def fits(self) -> bool:
+        """Whether the arrays that the parameter holds can be filled as they are."""
+        return fits(self.param, self.ctxs)
+
+    def law(self) -> Any:
+        """The law of the values; None where a hook of the user's own fills them."""
+        if is_constant(self.param):
+            value = self.param.value.asnumpy()
+            return Whole(lambda key, shape: value)
+        try:
+            law = law_of(self.choice.initializer, self.choice.hook, self, self.param.shape)
+            if isinstance(law, Law) and self.dtype.kind not in "fiu":
+                raise TypeError(f"nothing draws numbers of dtype {self.dtype}")
+            return law
+        except InitializationError:
+            raise
+        except Exception as error:
+            raise InitializationError(
+                f"Parameter {self.info.label!r} of shape {self.param.shape} cannot be filled by "
+                f"{type(self.choice.initializer).__name__}: {error}. Give the layer another initializer, or add a rule."
+            ) from error
+
+    def prepared(self, law: Any, reseed: Callable[[bytes], None]) -> List[Job]:
+        """Make an array; run the hook, or answer the jobs that will fill the array by the law."""
+        ctx = self.ctxs[0]
+        self.array = empty(self.param.shape, self.dtype, ctx if is_host(ctx) else mx.cpu())
+        if law is not None:
+            return self.jobs(law, self.array)
+        reseed(self.key)
+        with mx.autograd.pause(), mx.cpu():
+            fill(self.choice, self._description, in_mode(self.array))
+            self._check()
+        return []
+
+    def jobs(self, law: Any, array: Any) -> List[Job]:
+        """What fills a dense host array by a law."""
+        return jobs(law, self.key, self.param.shape, view(array))
+
+    def prepared_gradients(self) -> List[Job]:
+        """Make the gradients' arrays where they are ours to make; the jobs that will clear them."""
+        self.grads = gradients(self.param, self.ctxs)
+        return [job for grad in self.grads for job in cleared(grad)]
+
+    def commit(self) -> None:
+        """Hand the array to the parameter, or leave the parameter pending."""
+        commit(self.param, self.choice.initializer, self.ctxs, self, self.grads)
+
+    def copyto(self, ctx: Any) -> Any:
+        """What MXNet calls when the parameter is to be initialized, once a context.
+
+        Parameters
+        ----------
+        ctx : Context
+
+        Returns
+        -------
+        NDArray
+        """
+        try:
+            if self.array is None:
+                law = self.law()
+                keyed: ContextManager = nullcontext() if law is not None else keyed_generators()
+                with keyed as reseed:
+                    run(self.prepared(law, reseed))
+            array = self.array
+            if self.handed or context_of(array) != ctx:
+                array = array.copyto(ctx)
+            self.handed = True
+            return hand_over(array, self.param)
+        except BaseException:
+            # MXNet has forgotten by now what was pending: a second try must find it.
+            self.array, self.handed = None, False
+            leave_pending(self.param, self.choice.initializer, self.ctxs, self)
+            raise
+
+    @property
+    def _description(self) -> Description:
+        desc = mx.init.InitDesc(self.param.name, global_init=self.init)
+        return Description(desc, self.info, self.param, self.key)
+
+    def _check(self) -> None:
+        """Errors of the engine surface here, at the parameter that caused them; NaN is nobody's intention."""
+        who = f"{type(self.choice.initializer).__name__}.{self.choice.hook}"
+        try:
+            values = self.array.asnumpy()
+        except mx.MXNetError as error:
+            raise InitializationError(
+                f"Parameter {self.info.label!r} of shape {self.param.shape} could not be filled: {who} raised {error}"
+            ) from error
+        found = int(numpy.isnan(values).sum()) if self.dtype.kind == "f" else 0
+        if found:
+            raise InitializationError(
+                f"Parameter {self.info.label!r} of shape {self.param.shape} got {found} NaN from {who}. "
+                f"Expected numbers: mend the hook."
+            )
+
+
+def cleared(array: Any) -> List[Job]:
+    """The jobs that fill a dense host array with 0."""
+    return jobs(Constant(0.0), b"", (), view(array))

@@ -1,0 +1,295 @@
+"""`initialize`: the kit's front door. Decide for every parameter, check everything, draw, and only then change.
+
+What may fail (a user's hook, memory) happens in arrays that no parameter holds yet. What is changed then is done with
+Ctrl-C held back, and undone when MXNet refuses; arrays that a law refills in place come last.
+"""
+
+from contextlib import ExitStack, contextmanager
+import difflib
+import re
+import signal
+import threading
+import time
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+import warnings
+
+from .._mxnet import (
+    draw_seed,
+    holds_data,
+    is_constant,
+    is_host,
+    keyed_generators,
+    kvstore_of,
+    may_defer,
+    mx,
+    refilled,
+    refuses_context,
+    restore,
+    shape_of,
+    snapshot,
+    stale_gradients,
+)
+from ..naming import ParameterInfo, describe
+from .choosing import Choice, choose, refuse_uncovered
+from .configuration import shown, written
+from .corrected import Corrected, corrected
+from .draw import Draw, cleared
+from .errors import InitializationError
+from .filling import Bar, run
+from .laws import Law
+from .report import InitReport, InitRow
+
+__all__ = ["initialize"]
+
+Key = Union[None, Mapping[str, str], Callable[[str], str]]
+
+
+def initialize(
+    net: Any,
+    init: Any = mx.init.Uniform(),  # noqa: B008 (MXNet's own signature)
+    ctx: Any = None,
+    seed: Optional[int] = None,
+    force_reinit: bool = False,
+    progress: Optional[bool] = None,
+    *,
+    key: Key = None,
+) -> InitReport:
+    """Initialize a network: every hook called, every value a function of the seed and its parameter's path.
+
+    ``value = f(seed, path, shape, dtype, initializer's configuration)``: the same bits whether a layer is deferred or
+    not, in whatever order layers were made, hybridized or not, on any number of contexts, threads, processes and
+    machines. A parameter whose shape is not known yet stays deferred and gets its values in the first forward pass.
+
+    Parameters
+    ----------
+    net : Block
+    init : Initializer or str
+        One of ours, one of MXNet's (which serves as ``corrected(init)``), `Rules`, or a registered name.
+    ctx : Context or list of Context, optional
+        Where the parameters live; the current context by default. Several get the same values.
+    seed : int, optional
+        Drawn from MXNet's generator by default, so ``mx.random.seed(7)`` alone makes a script repeatable.
+    force_reinit : bool
+        Whether to initialize again what is initialized; otherwise that is left alone, with a warning. Arrays that fit
+        are refilled in place, so cached graphs and whoever holds them see the new values; gradients become 0.
+    progress : bool, optional
+        Whether to show a progress bar; by default where it takes longer than a second, on a terminal or in Jupyter.
+    key : dict or callable, optional
+        What stands for a path in the function above: ``{'encoder.0.weight': 'body.0.weight'}``, or a callable that
+        gets the path, so that renamed parameters keep their values.
+
+    Returns
+    -------
+    InitReport
+        The seed, and for each parameter what happened to it.
+
+    Raises
+    ------
+    InitializationError
+        Nothing serves a parameter (all of them are listed), a hook failed or wrote NaN, a shape is unknown that may not
+        be, or a Trainer holds the values elsewhere. Every parameter is then as it was.
+    TypeError, ValueError
+        An argument is none of the above.
+
+    Notes
+    -----
+    A hook of one's own finds its random numbers in ``desc.rng``. One that calls ``mx.nd.random``, ``np.random`` or
+    ``random`` instead is keyed too: those generators are seeded before it runs; afterwards NumPy's and Python's are as
+    they were, and MXNet's goes on from a value that was drawn from it before.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(4), mx.gluon.nn.Dense(2, in_units=4))
+    >>> report = initialize(net, mx.init.Xavier(), seed=7)
+    >>> [(row.path, row.state) for row in report]
+    [('0.weight', 'deferred'), ('0.bias', 'initialized'), ('1.weight', 'initialized'), ('1.bias', 'initialized')]
+    """
+    start = time.perf_counter()
+    chosen, described, ctxs = corrected(init), describe(net), _contexts(ctx)
+    names = _names(key, [info for _, _, info in described])
+    if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
+        raise TypeError(f"seed is {seed!r}: expected an integer or None")
+    todo = [each for each in described if force_reinit or each[2].state != "initialized"]
+    choices = _choices(chosen, described, todo)
+    _check(todo, choices, ctxs)
+    seed = draw_seed() if seed is None else int(seed.__index__())
+    configurations: Dict[int, str] = {}
+    draws = [
+        Draw(param, info, choice, chosen, (seed, names[info.label], *_configuration(choice, configurations)), ctxs)
+        for (param, _, info), choice in zip(todo, choices)
+    ]
+    written_bytes = _fill(draws, progress)
+    _log(draws, chosen)
+    kept = [info.label for param, _, info in described if info.state == "initialized"] if not force_reinit else []
+    if kept:
+        some = ", ".join(kept[:3]) + (", ..." if len(kept) > 3 else "")
+        warnings.warn(
+            f"{len(kept)} of {len(described)} parameters are already initialized, ignoring ({some}). "
+            f"Set force_reinit=True to re-initialize.",
+            stacklevel=2,
+        )
+    rows = _rows(described, {id(draw.param): draw for draw in draws})
+    inner = chosen.initializer if isinstance(chosen, Corrected) else chosen
+    return InitReport(rows, seed, time.perf_counter() - start, written_bytes, shown(inner))
+
+
+def _contexts(ctx: Any) -> List[Any]:
+    ctxs = [mx.current_context()] if ctx is None else list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+    if not ctxs or not all(isinstance(each, mx.Context) for each in ctxs):
+        raise TypeError(f"ctx is {ctx!r}: expected a Context such as mx.cpu(), or a list of them")
+    if len(set(map(str, ctxs))) < len(ctxs):
+        raise ValueError(f"ctx names a context twice: {ctxs}")
+    return ctxs
+
+
+def _names(key: Key, infos: Sequence[ParameterInfo]) -> Dict[str, str]:
+    """What stands for each path in the key."""
+    paths = [info.label for info in infos]
+    if key is None:
+        return dict(zip(paths, paths))
+    if isinstance(key, Mapping):
+        for path in key:
+            if path not in paths:
+                near = difflib.get_close_matches(str(path), paths, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise ValueError(f"key= names {path!r}, which is no parameter's canonical path{hint}")
+        names = {path: key.get(path, path) for path in paths}
+    elif callable(key):
+        names = {path: key(path) for path in paths}
+    else:
+        raise TypeError(f"key is {key!r}: expected a dict of paths, or a callable that gets a path")
+    owner: Dict[str, str] = {}
+    for path, name in names.items():
+        if not isinstance(name, str):
+            raise TypeError(f"key= gives {name!r} for {path!r}: expected a str")
+        if name in owner:
+            raise ValueError(f"key= gives {name!r} for both {owner[name]!r} and {path!r}, which would be drawn alike")
+        owner[name] = path
+    return names
+
+
+def _choices(init: Any, described: Sequence[tuple], todo: Sequence[tuple]) -> List[Choice]:
+    """Which initializer fills each parameter to do; one error where any has none."""
+    found = [choose(init, info, param.init or place.symbol_init, is_constant(param)) for param, place, info in todo]
+    refuse_uncovered([info for _, _, info in todo], found)
+    init.review([info for _, _, info in described])
+    return [each for each in found if isinstance(each, Choice)]
+
+
+def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) -> None:
+    problems = []
+    for param, _, info in todo:
+        if None in (shape_of(param) or (None,)) and not may_defer(param):
+            problems.append(f"{info.label}: its shape is {param.shape} and it may not be deferred; give the layer its "
+                            f"input size, or the parameter allow_deferred_init=True")  # fmt: skip
+        if kvstore_of(param) is not None:
+            problems.append(f"{info.label}: a Trainer updates it on a distributed kvstore, which would bring the old "
+                            f"values back; initialize before the first step")  # fmt: skip
+        elif refuses_context(param, ctxs):
+            problems.append(f"{info.label}: a Trainer updates it on {refuses_context(param, ctxs)} and would never "
+                            f"update it on {ctxs}; make the Trainer afterwards")  # fmt: skip
+    if problems:
+        listed = "".join(f"\n  {problem}" for problem in problems)
+        raise InitializationError(f"{len(problems)} parameters cannot be initialized:{listed}")
+
+
+def _configuration(choice: Choice, seen: Dict[int, str]) -> Tuple[str, str]:
+    if id(choice.initializer) not in seen:
+        # An object's repr may hold its address, which is another in every process.
+        seen[id(choice.initializer)] = re.sub(r" at 0x[0-9a-fA-F]+", "", written(choice.initializer))
+    return seen[id(choice.initializer)], choice.hook
+
+
+def _fill(draws: Sequence[Draw], progress: Optional[bool]) -> int:
+    """Draw everything, then change everything; the bytes of parameters that were drawn."""
+    known = [draw for draw in draws if draw.known]
+    laws = {draw: draw.law() for draw in known}
+    # A law refills in place what fits; what may fail, or lies on a device, is made beside it and copied in.
+    refill = dict.fromkeys(draw for draw in known if draw.fits)
+    direct = dict.fromkeys(draw for draw in refill if isinstance(laws[draw], Law) and is_host(draw.ctxs[0]))
+    total = sum(_bytes(draw) for draw in known)
+    with ExitStack() as stack:
+        bar = stack.enter_context(Bar(total, progress))
+        hooks = any(law is None for law in laws.values())
+        reseed = stack.enter_context(keyed_generators()) if hooks else _never
+        jobs = []
+        for draw in known:
+            if draw not in direct:
+                jobs += draw.prepared(laws[draw], reseed)
+                bar.advance(_bytes(draw) if laws[draw] is None else 0)
+            if draw not in refill:
+                jobs += draw.prepared_gradients()
+        run(jobs, bar)
+        mx.nd.waitall()  # what is still reading or writing the arrays that are refilled
+        with _interrupts_held():
+            fresh = [draw for draw in draws if draw not in refill]
+            before = snapshot([draw.param for draw in fresh])
+            try:
+                for draw in fresh:
+                    draw.commit()
+            except BaseException:
+                restore(before)
+                raise
+            jobs = [job for draw in refill for grad in stale_gradients(draw.param) for job in cleared(grad)]
+            jobs += [job for draw in direct for job in draw.jobs(laws[draw], holds_data(draw.param)[0])]
+            run(jobs, bar)
+            for draw in refill:
+                refilled(draw.param, draw.array)
+            mx.nd.waitall()
+    return total * (len(draws[0].ctxs) if draws else 0)
+
+
+def _bytes(draw: Draw) -> int:
+    size = draw.dtype.itemsize
+    for each in draw.param.shape:
+        size *= int(each)
+    return size
+
+
+def _never(key: bytes) -> None:
+    raise AssertionError("no hook was to run")
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back: what has begun to change is changed as a whole."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: List[Any] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed and callable(before):
+            before(*pressed[0])
+
+
+def _log(draws: Sequence[Draw], init: Any) -> None:
+    """What `set_verbosity` asked for."""
+    for draw in draws:
+        for each in (init, draw.choice.initializer):
+            if getattr(each, "_verbose", False) and holds_data(draw.param):
+                name = mx.init.InitDesc(draw.param.name)
+                each._verbose_print(name, draw.choice.hook[len("_init_") :], holds_data(draw.param)[0])
+                break
+
+
+def _rows(described: Sequence[tuple], draws: Dict[int, Draw]) -> Tuple[InitRow, ...]:
+    rows = []
+    texts = {id(each): shown(each) for each in {id(draw.choice.initializer): draw.choice.initializer
+                                                for draw in draws.values()}.values()}  # fmt: skip
+    for param, _, info in described:
+        draw = draws.get(id(param))
+        facts = {"path": info.label, "aliases": info.aliases, "role": info.role, "dtype": info.dtype}
+        if draw is None:
+            rows.append(InitRow(shape=info.shape, state="kept", initializer=None, hook=None, why="", key=None, **facts))
+            continue
+        rows.append(InitRow(
+            shape=shape_of(param), state="initialized" if draw.known else "deferred",
+            initializer=texts[id(draw.choice.initializer)], hook=draw.choice.hook, why=draw.choice.why,
+            key=draw.key.hex() if draw.known else None, **facts,
+        ))  # fmt: skip
+    return tuple(rows)

@@ -1,0 +1,108 @@
+"""`InitReport`: what `initialize` did, one row a parameter, rendered like the plan."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from ..display import Column, Table, as_html, as_rich, as_text, shape_text, size_text
+from .plan import find_row
+
+__all__ = ["InitReport", "InitRow"]
+
+
+@dataclass(frozen=True)
+class InitRow:
+    """What happened to one parameter.
+
+    Attributes
+    ----------
+    path, aliases, role, shape, dtype
+        As in `ParameterInfo`; the shape is the one after initializing.
+    state : str
+        ``'initialized'``, ``'deferred'`` (its values come in the first forward pass), or ``'kept'`` (it was
+        initialized already).
+    initializer, hook, why : str or None
+        As in `PlanRow`.
+    key : str or None
+        The hexadecimal key of which its values are a function; None where the shape, a part of it, is not known yet.
+    """
+
+    path: str
+    aliases: Tuple[str, ...]
+    role: str
+    shape: Optional[Tuple[Optional[int], ...]]
+    dtype: str
+    state: str
+    initializer: Optional[str]
+    hook: Optional[str]
+    why: str
+    key: Optional[str]
+
+
+@dataclass(frozen=True)
+class InitReport:
+    """What `initialize` returns: one row a parameter. ``str()`` is a table, Jupyter shows it as HTML.
+
+    Attributes
+    ----------
+    rows : tuple of InitRow
+        In order of traversal. ``report['features.0.bias']`` finds one, by path or alias.
+    seed : int
+        The seed, given or drawn: ``initialize(net, init, seed=report.seed)`` makes the same values again.
+    seconds : float
+        How long it took.
+    bytes : int
+        How many bytes of parameters were filled, over all contexts; without gradients and deferred parameters.
+    initializer : str
+        The network-level initializer.
+    """
+
+    rows: Tuple[InitRow, ...]
+    seed: int
+    seconds: float
+    bytes: int
+    initializer: str
+
+    def __iter__(self) -> Iterator[InitRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, path: str) -> InitRow:
+        return find_row(self.rows, path)
+
+    def to_records(self) -> List[Dict[str, Any]]:
+        """The rows as dictionaries of plain Python values.
+
+        Returns
+        -------
+        list of dict
+            One a parameter, keyed by the attributes of `InitRow`.
+        """
+        return [dataclasses.asdict(row) for row in self.rows]
+
+    def __str__(self) -> str:
+        return as_text(self._table())
+
+    def __rich__(self) -> Any:
+        return as_rich(self._table())
+
+    def _repr_html_(self) -> str:
+        return as_html(self._table())
+
+    def _table(self) -> Table:
+        states = [row.state for row in self.rows]
+        counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        title = f"{self.initializer}, seed {self.seed}: {counts}; {size_text(self.bytes)} in {self.seconds:.3g} s"
+        return Table(title, _COLUMNS, self.rows, (), lambda row: "changed" if row.state == "initialized" else "")
+
+
+_COLUMNS = (
+    Column("parameter", lambda row: "\n".join((row.path, *(f"= {alias}" for alias in row.aliases))), path=True),
+    Column("shape", lambda row: shape_text(row.shape)),
+    Column("state", lambda row: row.state),
+    Column("filled by", lambda row: row.initializer or ""),
+    Column("hook", lambda row: row.hook or ""),
+    Column("key", lambda row: (row.key or "")[:12]),
+)

@@ -1,0 +1,95 @@
+"""Laws: their moments against the closed form, their limits, every dtype."""
+
+import math
+
+from gluon_initkit.initializer.laws import Constant, Normal, Truncated, Uniform, Whole, drawn, jobs
+from gluon_initkit.initializer.streams import CHUNK, key_of
+import numpy as np
+import pytest
+
+KEY = key_of("laws")
+LAWS = [
+    Uniform(-0.07, 0.07),
+    Uniform(2.0, 5.0),
+    Normal(0.0, 0.01),
+    Normal(3.0, 2.0),
+    Truncated(0.0, 1.0, -2.0, 2.0),
+    Truncated(1.0, 0.5, 0.0, 1.25),
+    Truncated(0.0, 1.0, 2.0, 3.0),
+    Truncated(0.0, 1.0, -0.01, 0.02),
+    Truncated(0.0, 1.0, 0.5, math.inf),
+]
+
+
+def numeric_moments(law):
+    """By quadrature of the density."""
+    low, high = max(law.low, law.mean - 12 * law.stdev), min(law.high, law.mean + 12 * law.stdev)
+    x = np.linspace(low, high, 400001)
+    density = np.exp(-(((x - law.mean) / law.stdev) ** 2) / 2)
+    mean = (x * density).sum() / density.sum()
+    return mean, math.sqrt(((x - mean) ** 2 * density).sum() / density.sum())
+
+
+@pytest.mark.parametrize("law", [law for law in LAWS if isinstance(law, Truncated)], ids=str)
+def test_truncated_moments_are_the_integrals(law):
+    assert law.moments() == pytest.approx(numeric_moments(law), rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("law", LAWS, ids=str)
+def test_what_is_drawn_has_the_moments_promised(law, dtype):
+    n = 2 * CHUNK + 3
+    values = drawn(law, KEY, (n,), dtype).astype(float)
+    mean, stdev = law.moments()
+    assert abs(values.mean() - mean) < 4.5 * stdev / math.sqrt(n) + 1e-7 * abs(mean)
+    assert values.std() == pytest.approx(stdev, rel=4.5 * math.sqrt(1 / n))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("law", [law for law in LAWS if isinstance(law, Truncated)], ids=str)
+def test_truncated_never_steps_over_its_limits(law, dtype):
+    values = drawn(law, KEY, (CHUNK,), dtype).astype(float)
+    assert values.min() >= law.low and values.max() <= law.high
+
+
+def test_truncated_follows_the_cut_density():
+    law = Truncated(0.0, 1.0, 2.0, 3.0)  # drawn from the uniform
+    values = np.sort(drawn(law, KEY, (100000,), "float64"))
+    whole = math.erfc(2 / math.sqrt(2)) - math.erfc(3 / math.sqrt(2))
+    cdf = [(math.erfc(2 / math.sqrt(2)) - math.erfc(x / math.sqrt(2))) / whole for x in values]
+    assert np.abs(np.array(cdf) - np.arange(len(values)) / len(values)).max() * math.sqrt(len(values)) < 1.63
+
+
+@pytest.mark.parametrize("law", LAWS[:4], ids=str)
+def test_half_precision_is_single_precision_rounded(law):
+    assert (drawn(law, KEY, (1000,), "float16") == drawn(law, KEY, (1000,), "float32").astype("float16")).all()
+
+
+def test_double_precision_has_its_own_bits():
+    values = drawn(Normal(0.0, 1.0), KEY, (1000,), "float64")
+    assert (values != values.astype("float32")).mean() > 0.99
+    values = drawn(Uniform(0.0, 1.0), KEY, (1000,), "float64")
+    assert (values != values.astype("float32")).mean() > 0.99
+
+
+def test_uniform_stays_within_its_limits():
+    values = drawn(Uniform(-0.07, 0.07), KEY, (CHUNK,), "float32")
+    assert values.min() >= np.float32(-0.07) and values.max() <= np.float32(0.07)
+    assert values.min() < -0.0699 and values.max() > 0.0699
+
+
+def test_jobs_in_any_order_give_the_same_array():
+    size = 3 * CHUNK + 5
+    forth, back = np.empty(size, "float32"), np.empty(size, "float32")
+    for out, order in ((forth, 1), (back, -1)):
+        made = jobs(Normal(0.0, 1.0), KEY, (size,), out)
+        assert len(made) == 4 and sum(nbytes for nbytes, _ in made) == out.nbytes
+        for _, job in made[::order]:
+            job()
+    assert (forth == back).all()
+
+
+def test_constants_and_wholes():
+    assert (drawn(Constant(0.1), KEY, (3,), "float32") == np.float32(0.1)).all()
+    assert (drawn(Constant(2.0), KEY, (3,), "int32") == 2).all()
+    assert drawn(Whole(lambda key, shape: np.eye(*shape)), KEY, (2, 2), "int8").tolist() == [[1, 0], [0, 1]]

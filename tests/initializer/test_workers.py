@@ -1,0 +1,99 @@
+"""Two workers, a server and a scheduler on loopback: MXNet's own distributed engine, nothing stood in for."""
+
+import os
+from pathlib import Path
+import re
+import socket
+import subprocess
+import sys
+
+import gluon_initkit as ik
+import mxnet as mx
+from mxnet.gluon import nn
+import pytest
+
+SCRIPT = Path(__file__).parent / "worker_script.py"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def launched(scenario):
+    """What the two workers printed."""
+    common = {**os.environ, "DMLC_PS_ROOT_URI": "127.0.0.1", "DMLC_PS_ROOT_PORT": str(free_port()),
+              "DMLC_NODE_HOST": "127.0.0.1", "DMLC_NUM_SERVER": "1", "DMLC_NUM_WORKER": "2"}  # fmt: skip
+    loop = [sys.executable, "-c", "import gluon_initkit"]  # importing MXNet in these roles runs their loop
+    work = [sys.executable, str(SCRIPT), scenario]
+    started = []
+    try:
+        for role, command in (("scheduler", loop), ("server", loop), ("worker", work), ("worker", work)):
+            started.append(subprocess.Popen(command, env={**common, "DMLC_ROLE": role}, text=True,
+                                            stdout=subprocess.PIPE, stderr=subprocess.PIPE))  # fmt: skip
+        said = [each.communicate(timeout=120) for each in started[2:]]
+        for each in started[:2]:
+            each.communicate(timeout=60)
+    finally:
+        for each in started:
+            each.kill()
+    assert all(each.returncode == 0 for each in started[2:]), said
+    return [out for out, _ in said]
+
+
+def lines(outs, start):
+    return [line[len(start) :].strip() for out in outs for line in out.splitlines() if line.startswith(start)]
+
+
+def test_the_same_fingerprint_without_any_broadcast():
+    outs = launched("train")
+    prints = {line.split()[1] for line in lines(outs, "before the trainer:")}
+    assert len(prints) == 1
+    assert set(lines(outs, "agreed:")) == set(lines(outs, "agreed again:")) == prints
+    assert len(lines(outs, "agreed:")) == 2
+    refused = lines(outs, "refused:")
+    assert len(refused) == 2 and all("before the first trainer.step" in each for each in refused)
+    assert all("distributed kvstore" in each for each in lines(outs, "refused too:"))
+    assert len(lines(outs, "refused too:")) == 2
+
+
+def test_horovod_895():
+    """Workers start from different weights where parameters are deferred (#915, apache/mxnet#14431); we say so."""
+    outs = launched("plain")
+    assert len({line.split()[1] for line in lines(outs, "before the trainer:")}) == 2
+    refused = lines(outs, "refused:")
+    assert len(refused) == 2
+    assert all(re.search(r"rank 0 differ from rank 1, first in '0\.weight'", each) for each in refused)
+
+
+@pytest.mark.parametrize("scenario, says", [
+    ("one", r"rank 0 differ from rank 1, first in '2\.weight' \(of \[8, 8\] parameters\)"),
+    ("shape", r"rank 0 differ from rank 1, first in '2\.weight'"),
+    ("more", r"rank 0 differ from rank 1, first in ('3\.weight'|parameter 8, which rank 0 lacks) \(of \[8, 10\]"),
+])  # fmt: skip
+def test_the_first_difference_is_named(scenario, says):
+    refused = lines(launched(scenario), "refused:")
+    assert len(refused) == 2 and all(re.search(says, each) for each in refused), refused
+
+
+def test_a_local_kvstore_has_nobody_to_differ_from():
+    net = nn.Dense(2, in_units=2)
+    ik.initialize(net, seed=1)
+    assert ik.check_workers(net, mx.kv.create("local")) == ik.fingerprint(net)
+
+
+def test_a_kvstore_with_keys_of_another_type():
+    net, kv = nn.Dense(2, in_units=2), mx.kv.create("local")
+    ik.initialize(net, seed=1)
+    kv.init("weight", mx.nd.ones((2,)))
+    assert ik.check_workers(net, kv) == ik.check_workers(net, kv) == ik.fingerprint(net)
+
+
+def test_a_kvstore_that_changes_what_is_pushed_is_refused():
+    net = nn.Dense(2, in_units=2)
+    ik.initialize(net, seed=1)
+    kv = mx.kv.create("local")
+    kv.set_optimizer(mx.optimizer.SGD(learning_rate=0.5))
+    with pytest.raises(ik.InitializationError, match="the kvstore changed what was pushed"):
+        ik.check_workers(net, kv)
