@@ -1,0 +1,1 @@
+"""The inspector: what every parameter is. Pure: looking changes nothing."""

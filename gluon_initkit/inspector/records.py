@@ -1,0 +1,174 @@
+"""What is known of a parameter, a network and a file, as plain data: it pickles, compares and goes to JSON.
+
+Nothing here holds a live MXNet object or needs MXNet: `collecting` fills these records from networks, `checkpoint`
+from files; `statistics` and `findings` compute on them; `report` shows them.
+"""
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+__all__ = ["BlockRecord", "Finding", "Histogram", "ParameterRecord", "SharedValues", "Statistics"]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of finite values between ascending edges.
+
+    Attributes
+    ----------
+    edges : tuple of float
+        One more than `counts`; a bin is ``[edges[i], edges[i + 1])``, the last one closed.
+    counts : tuple of int
+    """
+
+    edges: Tuple[float, ...]
+    counts: Tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Statistics of one array, over its finite values where not said otherwise.
+
+    Attributes
+    ----------
+    count : int
+        How many values there are, finite or not.
+    mean, std, min, max : float or None
+        In float64; `std` is the population's. None where no value is finite.
+    norm : float
+        The L2 norm.
+    zeros, nan, posinf, neginf : int
+        How many values are that.
+    quantiles : tuple of (float, float)
+        Pairs ``(0.25, value)``.
+    histogram : Histogram or None
+    identical_rows : bool
+        Whether an array of two dimensions or more has at least two rows, and all are the same.
+    """
+
+    count: int
+    mean: Optional[float]
+    std: Optional[float]
+    min: Optional[float]
+    max: Optional[float]
+    norm: float
+    zeros: int
+    nan: int
+    posinf: int
+    neginf: int
+    quantiles: Tuple[Tuple[float, float], ...] = ()
+    histogram: Optional[Histogram] = None
+    identical_rows: bool = False
+
+
+@dataclass(frozen=True)
+class ParameterRecord:
+    """One parameter of a network, or one array of a file.
+
+    Attributes
+    ----------
+    path : str
+        The canonical path; in a file, the name under which the array stands.
+    aliases : tuple of str
+        The other paths of a shared Parameter.
+    name : str
+        MXNet's global name; in a file, the same as `path`.
+    block, block_path : str
+        The class of the block that owns it, and that block's path; ``''`` in a file.
+    role, dtype, stype : str
+    shape : tuple of (int or None), or None
+        None stands for an unknown dimension, and for an unknown number of dimensions.
+    state : str
+        ``'uninitialized'``, ``'deferred'``, ``'initialized'``; in a file, ``'stored'``.
+    pending : str or None
+        What a deferred parameter will be filled by, as a reader would type it.
+    initializer : str or None
+        The parameter's own declared initializer, as a reader would type it.
+    contexts : tuple of str
+        Where it lives, or will: ``('cpu(0)',)``.
+    size, bytes : int or None
+        Values and bytes of one replica; None where the shape is unknown.
+    grad_req : str or None
+    lr_mult, wd_mult : float or None
+    trained : bool or None
+        Whether the given Trainer updates it; None where no Trainer was given.
+    buffer : int or None
+        Parameters with the same number hold their data in the same memory; None where not initialized.
+    stats, grad_stats : Statistics or None
+    grad_ratio : float or None
+        Norm of the gradient over norm of the values.
+    grad_fresh : bool or None
+        Whether a backward pass wrote the gradient since the last update.
+    replicas_agree : bool or None
+        Whether all contexts hold the same values; None where there is one, or it was not asked.
+    constant : bool
+        Whether it is a ``gluon.Constant``.
+    """
+
+    path: str
+    name: str
+    role: str
+    shape: Optional[Tuple[Optional[int], ...]]
+    dtype: str
+    aliases: Tuple[str, ...] = ()
+    block: str = ""
+    block_path: str = ""
+    stype: str = "default"
+    state: str = "stored"
+    pending: Optional[str] = None
+    initializer: Optional[str] = None
+    contexts: Tuple[str, ...] = ()
+    size: Optional[int] = None
+    bytes: Optional[int] = None
+    grad_req: Optional[str] = None
+    lr_mult: Optional[float] = None
+    wd_mult: Optional[float] = None
+    trained: Optional[bool] = None
+    buffer: Optional[int] = None
+    stats: Optional[Statistics] = None
+    grad_stats: Optional[Statistics] = None
+    grad_ratio: Optional[float] = None
+    grad_fresh: Optional[bool] = None
+    replicas_agree: Optional[bool] = None
+    constant: bool = False
+
+
+@dataclass(frozen=True)
+class BlockRecord:
+    """One block of a network's tree: its path (``''`` for the network) and its class's name, in order of traversal."""
+
+    path: str
+    block: str
+
+
+@dataclass(frozen=True)
+class SharedValues:
+    """Parameters that share; `kind` is ``'parameter'``, ``'buffer'``, or ``'values'``: equal, but no longer shared."""
+
+    kind: str
+    paths: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to look at.
+
+    Attributes
+    ----------
+    code : str
+        Stable and documented, ``'nan'``.
+    severity : str
+        ``'error'``, ``'warning'`` or ``'info'``.
+    paths : tuple of str
+        The parameters that it is about.
+    evidence : str
+        What was seen, with numbers.
+    hint : str
+        What to do about it.
+    """
+
+    code: str
+    severity: str
+    paths: Tuple[str, ...]
+    evidence: str
+    hint: str
