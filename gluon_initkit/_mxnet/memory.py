@@ -60,7 +60,14 @@ def view(arr: ndarray.NDArray) -> numpy.ndarray:
     dtype, address, size = numpy.dtype(arr.dtype), _address(arr), arr.size
     if not address or not size:
         return numpy.empty(0, dtype)
-    return numpy.frombuffer((ctypes.c_char * (size * dtype.itemsize)).from_address(address), dtype)
+    return numpy.asarray(_Memory(address, size, dtype))
+
+
+class _Memory:
+    """Memory as NumPy asks for it; ctypes would make a class for every size."""
+
+    def __init__(self, address: int, size: int, dtype: numpy.dtype) -> None:
+        self.__array_interface__ = {"version": 3, "data": (address, False), "shape": (size,), "typestr": dtype.str}
 
 
 def hand_over(arr: ndarray.NDArray, param: gluon.Parameter) -> ndarray.NDArray:

@@ -74,7 +74,7 @@ class Draw:
     @property
     def key(self) -> bytes:
         """What the values are a function of."""
-        of = (tuple(map(int, self.param.shape)), self.dtype.str)
+        of = (shape_of(self.param), self.dtype.str)
         if of != self._key[0]:
             self._key = of, key_of(*self.parts, *of)
         return self._key[1]

@@ -50,9 +50,7 @@ class Uniform(Law):
 
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
         drawn = _float(out)
-        uniforms(stream(key, index), drawn)
-        drawn *= drawn.dtype.type(self.high - self.low)
-        drawn += drawn.dtype.type(self.low)
+        uniforms(stream(key, index), drawn, self.low, self.high)
         if drawn is not out:
             out[...] = drawn
 

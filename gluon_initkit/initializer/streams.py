@@ -74,14 +74,19 @@ def words(rng: numpy.random.Generator, size: int, bits: int) -> numpy.ndarray:
     return raw.view(f"<u{bits // 8}")[:size]
 
 
-def uniforms(rng: numpy.random.Generator, out: numpy.ndarray) -> None:
-    """Fill a float32 or float64 vector with numbers from [0, 1), of 24 or 53 bits."""
+def uniforms(rng: numpy.random.Generator, out: numpy.ndarray, low: float = 0.0, high: float = 1.0) -> None:
+    """Fill a float32 or float64 vector with numbers from [low, high), of 24 or 53 bits."""
+    width, low = out.dtype.type(high - low), out.dtype.type(low)
     if out.dtype == numpy.float64:
         rng.random(out=out)
+        out *= width
+        out += low
         return
+    width *= numpy.float32(2**-24)  # a power of 2: rounded as it would be in two steps
     for start in range(0, out.size, BLOCK):
         block = out[start : start + BLOCK]
         drawn = words(rng, block.size, 32)
         drawn >>= numpy.uint32(8)
         numpy.copyto(block, drawn.view(numpy.int32), casting="unsafe")
-        block *= numpy.float32(2**-24)
+        block *= width
+        block += low
