@@ -5,7 +5,7 @@ The only folder that touches a private attribute of MXNet. Importing it imports 
 
 from typing import Any
 
-from .importing import import_mxnet
+from ..importing import import_mxnet
 
 mx: Any = import_mxnet()
 
@@ -52,7 +52,6 @@ __all__ = [
     "gradients",
     "hand_over",
     "holds_data",
-    "import_mxnet",
     "in_mode",
     "is_constant",
     "is_host",
