@@ -1,0 +1,202 @@
+"""Checkpoints without a network and without MXNet: the records of a ``.params`` file, and its values on demand.
+
+`params_format` says what stands where; here that becomes a `Report`, and the values become NumPy arrays over a memory
+map, so that only what is looked at is read.
+"""
+
+from dataclasses import fields
+from difflib import get_close_matches
+import math
+import os
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+import numpy
+
+from ..naming import role_of
+from .params_format import CheckpointError, Part, StoredArray, read_headers
+from .records import ParameterRecord
+from .report import Report
+from .statistics import statistics_of
+
+__all__ = ["StoredValues", "is_path", "read_checkpoint"]
+
+
+def is_path(thing: Any) -> bool:
+    """Whether this names a file: a string or a path object."""
+    return isinstance(thing, (str, os.PathLike))
+
+
+def read_checkpoint(path: Any, stats: bool = False) -> Report:
+    """What is in a ``.params`` file, from its headers.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file that MXNet wrote: ``save_parameters``, ``export``, ``mx.nd.save``, ``mx.npx.save``.
+    stats : bool
+        Whether to compute statistics, for which the values are read. An array whose values cannot be had (a sparse one
+        whose dense form would take more than a gigabyte, one saved before its shape was known) has none.
+
+    Returns
+    -------
+    Report
+        Its records are in the order of the file; a record's path is the name in the file, ``arg:`` included; an array
+        without a name is called by its number. ``report.live`` is the `StoredValues`.
+
+    Raises
+    ------
+    CheckpointError
+        The file is none of MXNet's, is cut off, or says what cannot be; with the offset and the reason.
+    OSError
+        It cannot be read at all.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "a.params")
+    >>> mx.nd.save(path, {"0.weight": mx.nd.ones((3, 2))})
+    >>> report = read_checkpoint(path)
+    >>> [(record.path, record.role, record.shape, record.bytes) for record in report.records]
+    [('0.weight', 'weight', (3, 2), 24)]
+    >>> report.live.values("0.weight").tolist()
+    [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
+    """
+    arrays = read_headers(path)
+    live = StoredValues(path, arrays)
+    records = tuple(_record(array, live if stats else None) for array in arrays)
+    return Report(records=records, source=str(os.fspath(path)), live=live)
+
+
+def _record(array: StoredArray, live: Optional["StoredValues"]) -> ParameterRecord:
+    values = live.values(array.name) if live is not None and live.dense_bytes(array) <= _LARGEST_DENSE else None
+    facts: Dict[str, Any] = {
+        "path": array.name,
+        "name": array.name,
+        "role": role_of(array.name),
+        "shape": array.shape,
+        "dtype": array.dtype,
+        "stype": array.stype,
+    }
+    if array.parts:
+        facts["contexts"] = (array.context,)
+        facts["size"] = math.prod(array.shape)  # type: ignore[arg-type]  # no dimension is None
+        facts["bytes"] = sum([part.size for part in array.parts])
+    if values is not None:
+        facts["stats"] = statistics_of(values)
+    # What ParameterRecord(**facts) does; but a frozen class sets its many fields one by one, half of the whole time.
+    record = object.__new__(ParameterRecord)
+    vars(record).update(_DEFAULTS, **facts)
+    return record
+
+
+_DEFAULTS = {field.name: field.default for field in fields(ParameterRecord)}
+
+
+class StoredValues:
+    """The values of a file's arrays, read when they are asked for. Holds no open file; pickles.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "a.params")
+    >>> mx.nd.save(path, {"0.weight": mx.nd.ones((3, 2)), "0.bias": mx.nd.arange(3)})
+    >>> stored = read_checkpoint(path).live
+    >>> list(stored), stored.values("0.bias").tolist()
+    (['0.weight', '0.bias'], [0.0, 1.0, 2.0])
+    """
+
+    def __init__(self, path: Any, arrays: Any) -> None:
+        self.path = os.path.abspath(os.fspath(path))
+        self.arrays: Dict[str, StoredArray] = {array.name: array for array in arrays}
+        self._state = self._stat()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def values(self, name: str) -> numpy.ndarray:
+        """The values of one array.
+
+        Parameters
+        ----------
+        name : str
+            As the record's path.
+
+        Returns
+        -------
+        numpy.ndarray
+            Read-only and over a memory map of the file, so that nothing is read before it is used; bfloat16 as a new
+            array of float32, a sparse array as a new dense one.
+
+        Raises
+        ------
+        KeyError
+            There is no array of that name; the nearest names are told.
+        CheckpointError
+            The file was changed since its headers were read, the indices of a sparse array point outside of it, or
+            its dense form would take more than a gigabyte.
+        """
+        array = self.arrays.get(name)
+        if array is None:
+            near = get_close_matches(name, self.arrays, 3) or list(self.arrays)[:3]
+            raise KeyError(f"no array is called {name!r} in {self.path}; there are {', '.join(map(repr, near))}, …")
+        if not array.parts:
+            raise CheckpointError(self.path, 0, f"{name!r} was saved before its shape was known: it has no values")
+        if self._stat() != self._state:
+            raise CheckpointError(self.path, 0, "the file was changed since its headers were read: inspect it anew")
+        if array.stype == "default":
+            return self._read(array.parts[0])
+        return self._dense(array)
+
+    def dense_bytes(self, array: StoredArray) -> float:
+        """The bytes that `values` would make of an array; none for a view, no end for one without values."""
+        if not array.parts:
+            return float("inf")
+        if array.stype == "default":
+            return 0
+        return numpy.dtype(_numpy_type(array.dtype)).itemsize * math.prod(array.shape)  # type: ignore[arg-type]
+
+    def _stat(self) -> Tuple[int, int]:
+        found = os.stat(self.path)
+        return found.st_size, found.st_mtime_ns
+
+    def _read(self, part: Part) -> numpy.ndarray:
+        if not part.size:
+            return numpy.empty(part.shape, _numpy_type(part.dtype))
+        mapped = numpy.memmap(self.path, numpy.uint8, "r", part.offset, (part.size,))
+        if part.dtype == "bfloat16":  # the upper half of a float32
+            return (mapped.view("<u2").astype("<u4") << 16).view("<f4").reshape(part.shape)
+        return mapped.view(numpy.dtype(part.dtype).newbyteorder("<")).reshape(part.shape)
+
+    def _dense(self, array: StoredArray) -> numpy.ndarray:
+        start = array.parts[0].offset
+        if self.dense_bytes(array) > _LARGEST_DENSE:
+            raise CheckpointError(self.path, start, f"{array.name!r} is too large to be made dense: {array.shape}")
+        values, *indices = (self._read(part) for part in array.parts)
+        dense = numpy.zeros(array.shape, values.dtype)  # type: ignore[arg-type]  # no dimension is None here
+        try:
+            if array.stype == "row_sparse":
+                _check(indices[0], len(dense))
+                dense[indices[0]] = values
+            else:
+                pointers, columns = indices
+                _check(columns, dense.shape[1])
+                rows = numpy.repeat(numpy.arange(len(dense)), numpy.diff(pointers))
+                dense[rows, columns] = values
+        except (IndexError, ValueError) as error:
+            raise CheckpointError(self.path, start, f"the indices of {array.name!r} do not fit it: {error}") from None
+        return dense
+
+
+_LARGEST_DENSE = 1 << 30
+
+
+def _check(indices: numpy.ndarray, size: int) -> None:
+    if indices.dtype.kind not in "iu" or (indices.size and not 0 <= indices.min() <= indices.max() < size):
+        raise IndexError(f"they are {indices.dtype} from {indices.min()} to {indices.max()}, for a size of {size}")
+
+
+def _numpy_type(dtype: str) -> str:
+    return "float32" if dtype == "bfloat16" else dtype
