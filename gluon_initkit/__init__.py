@@ -12,6 +12,9 @@ from .importing import prepare
 
 if TYPE_CHECKING:
     from .initializer import *  # noqa: F403
+    from .inspector import CheckpointError as CheckpointError
+    from .inspector import Comparison as Comparison
+    from .inspector import compare as compare
     from .naming import ParameterInfo as ParameterInfo
 
 __version__ = "0.1.0"
@@ -36,6 +39,7 @@ _HOMES = {
         "initialize",
         "plan",
     ],
+    "inspector": ["CheckpointError", "Comparison", "compare"],
     "naming": ["ParameterInfo"],
 }
 __all__ = [name for names in _HOMES.values() for name in names]

@@ -12,6 +12,7 @@ mx: Any = import_mxnet()
 from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, places  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
+from .loading import loaded_by_name, loaded_by_path, numpy_mode  # noqa: E402
 from .memory import (  # noqa: E402
     commit,
     context_of,
@@ -60,9 +61,12 @@ __all__ = [
     "keyed_generators",
     "kvstore_of",
     "leave_pending",
+    "loaded_by_name",
+    "loaded_by_path",
     "may_defer",
     "mx",
     "network_of",
+    "numpy_mode",
     "parameter_being_filled",
     "pending_initializer",
     "place_of",

@@ -1,7 +1,21 @@
 """The inspector: what every parameter is. Pure: looking changes nothing. Importing it imports no MXNet."""
 
 from .checkpoint import StoredValues, read_checkpoint
+from .comparing import compare
+from .comparison import Comparison, ComparisonRow
+from .forecast import LoadForecast
 from .params_format import CheckpointError
+from .prefixes import Prefix
 from .report import Report
 
-__all__ = ["CheckpointError", "Report", "StoredValues", "read_checkpoint"]
+__all__ = [
+    "CheckpointError",
+    "Comparison",
+    "ComparisonRow",
+    "LoadForecast",
+    "Prefix",
+    "Report",
+    "StoredValues",
+    "compare",
+    "read_checkpoint",
+]

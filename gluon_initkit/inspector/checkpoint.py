@@ -34,8 +34,9 @@ def read_checkpoint(path: Any, stats: bool = False) -> Report:
     path : str or path-like
         A file that MXNet wrote: ``save_parameters``, ``export``, ``mx.nd.save``, ``mx.npx.save``.
     stats : bool
-        Whether to compute statistics, for which the values are read. An array whose values cannot be had (a sparse one
-        whose dense form would take more than a gigabyte, one saved before its shape was known) has none.
+        Whether to compute statistics, for which the values are read. An array whose values cannot be had has none: one
+        saved before its shape was known, or a sparse one whose dense form would be 64 times as large as what is stored
+        (and over 64 MiB).
 
     Returns
     -------
@@ -68,7 +69,7 @@ def read_checkpoint(path: Any, stats: bool = False) -> Report:
 
 
 def _record(array: StoredArray, live: Optional["StoredValues"]) -> ParameterRecord:
-    values = live.values(array.name) if live is not None and live.dense_bytes(array) <= _LARGEST_DENSE else None
+    values = live.values(array.name) if live is not None and live.has_values(array) else None
     facts: Dict[str, Any] = {
         "path": array.name,
         "name": array.name,
@@ -135,8 +136,8 @@ class StoredValues:
         KeyError
             There is no array of that name; the nearest names are told.
         CheckpointError
-            The file was changed since its headers were read, the indices of a sparse array point outside of it, or
-            its dense form would take more than a gigabyte.
+            The file was changed since its headers were read, the indices of a sparse array point outside of it, or it
+            has no values (`has_values`).
         """
         array = self.arrays.get(name)
         if array is None:
@@ -150,13 +151,13 @@ class StoredValues:
             return self._read(array.parts[0])
         return self._dense(array)
 
-    def dense_bytes(self, array: StoredArray) -> float:
-        """The bytes that `values` would make of an array; none for a view, no end for one without values."""
-        if not array.parts:
-            return float("inf")
-        if array.stype == "default":
-            return 0
-        return numpy.dtype(_numpy_type(array.dtype)).itemsize * math.prod(array.shape)  # type: ignore[arg-type]
+    def has_values(self, array: StoredArray) -> bool:
+        """Whether `values` can answer: it was saved with its values, and is not sparse beyond all measure."""
+        if not array.parts or array.stype == "default":
+            return bool(array.parts)
+        # A few bytes of indices can claim any shape; what a file may cost is bounded by what stands in it.
+        dense = numpy.dtype(_numpy_type(array.dtype)).itemsize * math.prod(array.shape)  # type: ignore[arg-type]
+        return dense <= (1 << 26) + 64 * sum(part.size for part in array.parts)
 
     def _stat(self) -> Tuple[int, int]:
         found = os.stat(self.path)
@@ -172,30 +173,39 @@ class StoredValues:
 
     def _dense(self, array: StoredArray) -> numpy.ndarray:
         start = array.parts[0].offset
-        if self.dense_bytes(array) > _LARGEST_DENSE:
+        if not self.has_values(array):
             raise CheckpointError(self.path, start, f"{array.name!r} is too large to be made dense: {array.shape}")
         values, *indices = (self._read(part) for part in array.parts)
         dense = numpy.zeros(array.shape, values.dtype)  # type: ignore[arg-type]  # no dimension is None here
-        try:
-            if array.stype == "row_sparse":
-                _check(indices[0], len(dense))
-                dense[indices[0]] = values
-            else:
-                pointers, columns = indices
-                _check(columns, dense.shape[1])
-                rows = numpy.repeat(numpy.arange(len(dense)), numpy.diff(pointers))
-                dense[rows, columns] = values
-        except (IndexError, ValueError) as error:
-            raise CheckpointError(self.path, start, f"the indices of {array.name!r} do not fit it: {error}") from None
+        cells = _rows(dense, *indices) if array.stype == "row_sparse" else _cells(dense, *indices)
+        if cells is None or dense[cells].shape != values.shape:
+            raise CheckpointError(self.path, start, f"the indices of {array.name!r} do not fit its shape")
+        dense[cells] = values
         return dense
 
 
-_LARGEST_DENSE = 1 << 30
+def _rows(dense: numpy.ndarray, rows: numpy.ndarray) -> Any:
+    """Where the values of a row_sparse array stand, or None where its indices cannot be."""
+    return rows if dense.ndim and _within(rows, len(dense)) else None
 
 
-def _check(indices: numpy.ndarray, size: int) -> None:
-    if indices.dtype.kind not in "iu" or (indices.size and not 0 <= indices.min() <= indices.max() < size):
-        raise IndexError(f"they are {indices.dtype} from {indices.min()} to {indices.max()}, for a size of {size}")
+def _cells(dense: numpy.ndarray, pointers: numpy.ndarray, columns: numpy.ndarray) -> Any:
+    """Where the values of a csr array stand, or None where its indices cannot be."""
+    if not pointers.size and not columns.size:
+        return columns, columns
+    if dense.ndim != 2 or pointers.shape != (len(dense) + 1,) or not _within(pointers, columns.size + 1):
+        return None
+    if not _within(columns, dense.shape[1]) or pointers[0] or pointers[-1] != columns.size:
+        return None
+    if (pointers[:-1] > pointers[1:]).any():
+        return None
+    return numpy.repeat(numpy.arange(len(dense)), numpy.diff(pointers.astype(numpy.int64))), columns
+
+
+def _within(indices: numpy.ndarray, size: int) -> bool:
+    if indices.dtype.kind not in "iu" or indices.ndim != 1:
+        return False
+    return not indices.size or bool(0 <= indices.min() <= indices.max() < size)
 
 
 def _numpy_type(dtype: str) -> str:

@@ -81,6 +81,8 @@ class StoredArray(NamedTuple):
     context: str = ""
     parts: Tuple[Part, ...] = ()
     """The values, then the indices: row numbers; or for csr the row pointers, then the columns."""
+    named: bool = True
+    """Whether the file holds names; else it is called by its number."""
 
 
 def read_headers(path: Any) -> List[StoredArray]:
@@ -148,8 +150,9 @@ class _Reader:
         (named,) = self.numbers(_UINT64, "the number of")
         if named not in (0, count):
             raise self.error(at, f"{named} names for {count} arrays")
-        names = self.names(named) or map(str, range(count))
-        return [StoredArray(name, *facts) for name, facts in zip(names, found)]
+        if not named:
+            return [StoredArray(str(number), *facts)._replace(named=False) for number, facts in enumerate(found)]
+        return [StoredArray(name, *facts) for name, facts in zip(self.names(named), found)]
 
     def names(self, count: int) -> List[str]:
         found: Dict[str, None] = {}
@@ -179,7 +182,7 @@ class _Reader:
         if magic != _V2 or stype != 0 or not 0 < count <= _MOST_DIMENSIONS:
             return None
         *dims, device, number, flag = _REST[count].unpack_from(self.window, at + _START.size)
-        if min(dims) < 0 or not 0 <= flag < len(_DTYPES) or device not in _DEVICES:
+        if min(dims) < 1 or not 0 <= flag < len(_DTYPES) or device not in _DEVICES:
             return None
         shape, dtype, start = tuple(dims), _DTYPES[flag], self.offset + _START.size + _REST[count].size
         size = math.prod(dims) * _ITEMSIZES[flag]
@@ -193,7 +196,7 @@ class _Reader:
         at = self.offset
         (magic,) = self.numbers(_UINT32, "the start of")
         version = _VERSIONS.get(magic, 0)
-        stype, indices, stored = "default", 0, None
+        stype, indices, stored = "default", 0, ()
         if version >= 2:
             flag, count = self.numbers(_TWO, "the storage type of")
             if flag not in _STYPES:
@@ -213,11 +216,17 @@ class _Reader:
         if shape is None or None in shape or (shape == () and version < 3):
             return version, stype, shape or None
         device, number, flag = self.numbers(_THREE, "the context and type of")
-        parts = [(self.flag(flag), shape if stored is None else stored)]
+        context = f"{_DEVICES.get(device) or f'device{device}'}({number})"
+        parts = [(self.flag(flag), shape)]
         for _ in range(indices):
             flag, count = self.numbers(_TWO, "the indices of")
+            if count != 1:
+                raise self.error(self.offset, f"the indices of {self.subject} are to have {count} dimensions")
             parts.append((self.flag(flag), self.dims(count, _INT64S)))
-        context = f"{_DEVICES.get(device) or f'device{device}'}({number})"
+        if indices:
+            # MXNet writes this shape before it waits for the engine: it may be empty though values follow.
+            known = parts[-1][1] + (shape[1:] if stype == "row_sparse" else ())
+            parts[0] = parts[0][0], stored if math.prod(stored) else known
         return version, stype, shape, _DTYPES[parts[0][0]], context, tuple([self.part(*each) for each in parts])
 
     def flag(self, flag: int) -> int:
@@ -233,8 +242,9 @@ class _Reader:
         if not 0 <= count <= _MOST_DIMENSIONS:
             raise self.error(at, f"{self.subject} is to have {count} dimensions")
         found = self.numbers(layouts[count], "the shape of")
-        if found and min(found) < 0:
-            if not may_be_unknown or min(found) < -1:
+        if found and min(found) < 1:
+            # An empty array takes no bytes, whatever its other dimensions; NumPy has no arrays above 2 ** 63.
+            if min(found) < (-1 if may_be_unknown else 0) or math.prod(abs(size) or 1 for size in found) >> 60:
                 raise self.error(at, f"{self.subject} has the shape {found}")
             return tuple(None if size == -1 else size for size in found)
         return found
