@@ -58,7 +58,7 @@ _Flags = Dict[str, bool]
 
 def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags) -> LoadForecast:
     """The forecast of ``net.load_parameters(source, **flags)``; of allow_missing, ignore_extra and cast_dtype."""
-    from .._mxnet import loaded_by_name, loaded_by_path, numpy_mode
+    from .._mxnet import loaded_by_name, loaded_by_path, mx, numpy_mode
 
     call = f"net.load_parameters({', '.join([repr(source), *(f'{key}=True' for key, on in flags.items() if on)])})"
     numpy_arrays, numpy_shapes = numpy_mode()
@@ -87,10 +87,13 @@ def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags
     early = [step[0] for step in steps[: steps.index(first)] if step[1] == "loads"] if first else []
     verdicts = tuple((shown.get(key, key[len(prefix) :]), verdict) for key, verdict, _, _ in steps)
     prefixes = fitting_prefixes(net, source, arrays, paths, numpy_arrays) if first else ()
+    reason = f"{shown.get(first[0], first[0][len(prefix):])!r}: {first[3]}" if first else ""
+    if first and first[1] == "missing" and isinstance(net, mx.gluon.SymbolBlock) and not wanted[first[0]].shape:
+        reason += "; if it is an input, name it among the inputs of the SymbolBlock"
     return LoadForecast(
         call=call,
         error=first[2] if first else None,
-        reason=f"{shown.get(first[0], first[0][len(prefix):])!r}: {first[3]}" if first else "",
+        reason=reason,
         verdicts=tuple(dict.fromkeys(verdicts)),
         partial=tuple(dict.fromkeys(shown[key] for key in early)),
         prefixes=prefixes,

@@ -59,7 +59,7 @@ def side_of(thing: Any) -> Side:
     if isinstance(thing, Report):
         stored = thing.live if isinstance(thing.live, StoredValues) else None
         entries = tuple(_recorded(record, stored) for record in thing.records)
-        return Side(thing.source or "report", "file" if stored else "report", entries, stored)
+        return Side(thing.source or "report", "report" if stored is None else "file", entries, stored)
     if not hasattr(thing, "collect_params"):
         raise TypeError(
             f"cannot compare {type(thing).__name__}: {thing!r:.80}. Expected a network (an mxnet.gluon.Block), "
