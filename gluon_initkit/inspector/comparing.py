@@ -11,7 +11,7 @@ from .changes import Change, change_between
 from .comparison import Comparison, ComparisonRow
 from .forecast import foretell
 from .records import Statistics
-from .sides import Entry, paired, side_of
+from .sides import Entry, fits, paired, side_of
 from .statistics import statistics_of
 
 __all__ = ["compare"]
@@ -74,7 +74,7 @@ def _row(a: Optional[Entry], b: Optional[Entry], how: str, verdicts: Dict[str, s
     }
     if a is None or b is None:
         return ComparisonRow("added" if a is None else "removed", **facts)
-    if not _fits(a.shape, b.shape):
+    if not fits(a.shape, b.shape):
         return ComparisonRow("reshaped", **facts)
     change, by = _change(a, b)
     if a.dtype != b.dtype:
@@ -87,11 +87,6 @@ def _row(a: Optional[Entry], b: Optional[Entry], how: str, verdicts: Dict[str, s
         facts.update(change=change.relative, cosine=change.cosine)
         facts.update(sign_flips=change.sign_flips, nonfinite=change.nonfinite)
     return ComparisonRow(status, by=by, **facts)
-
-
-def _fits(a: Any, b: Any) -> bool:
-    """Whether two shapes are the same, so far as they are known."""
-    return a is None or b is None or (len(a) == len(b) and all(x == y or None in (x, y) for x, y in zip(a, b)))
 
 
 def _change(a: Entry, b: Entry) -> Tuple[Optional[Change], str]:

@@ -157,7 +157,7 @@ class Comparison:
     def _table(self) -> Table:
         told = [row for row in self.rows if row.status not in ("equal", "unread") or row.load not in (None, "loads")]
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items()) or "nothing to compare"
-        columns = _COLUMNS if self.load is None else (*_COLUMNS, Column("load_parameters", lambda row: row.load or ""))
+        columns = tuple(each for each in _COLUMNS if each.path or any(each.read(row) for row in told))
         title = f"{self.sources[0]} -> {self.sources[1]}: {counts}"
         return Table(title, columns, told, tuple(self._notes()), _emphasis)
 
@@ -198,7 +198,8 @@ _COLUMNS = (
     Column("shape", lambda row: _both(*("" if each is None else shape_text(each) for each in row.shapes))),
     Column("dtype", lambda row: _both(*(each or "" for each in row.dtypes))),
     Column("change", lambda row: "" if row.change is None else f"{row.change:.3g}", "right"),
-    Column("cosine", lambda row: "" if row.cosine is None else f"{row.cosine:.6f}", "right"),
-    Column("sign flips", lambda row: "" if row.sign_flips is None else f"{row.sign_flips:,}", "right"),
-    Column("non-finite", lambda row: f"{row.nonfinite:,}" if row.nonfinite else "", "right"),
+    Column("cosine", lambda row: "" if row.cosine is None else f"{row.cosine:.4f}", "right"),
+    Column("flips", lambda row: "" if row.sign_flips is None else f"{row.sign_flips:,}", "right"),
+    Column("nan/inf", lambda row: f"{row.nonfinite:,}" if row.nonfinite else "", "right"),
+    Column("load", lambda row: row.load or ""),
 )

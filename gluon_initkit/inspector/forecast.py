@@ -67,8 +67,6 @@ def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags
     if arrays and not numpy_shapes and foreign:
         reason = "the file has NumPy's shapes: call mx.npx.set_np() first, or load it with gluon_initkit and NumPy"
         return LoadForecast(call, "MXNetError", reason, ())
-    if arrays and not arrays[0].named:
-        return LoadForecast(call, "AttributeError", "the file is a list of arrays without names", ())
     try:
         paths = loaded_by_path(net)
     except AttributeError as error:
@@ -76,6 +74,9 @@ def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags
         return LoadForecast(call, "AttributeError", reason, ())
     if not arrays and not paths:
         return LoadForecast(call, None, "", ())
+    if not arrays or not arrays[0].named:
+        what = "a list of arrays without names" if arrays else "empty"
+        return LoadForecast(call, "AttributeError", f"the file is {what}", ())
     names = {} if by_path else loaded_by_name(net)
     prefix = "" if by_path else net.prefix
     wanted = paths if by_path else names

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from .params_format import StoredArray
-from .sides import bare
+from .sides import bare, fits
 
 __all__ = ["Prefix", "fitting_prefixes"]
 
@@ -67,7 +67,7 @@ def _best(files: Dict[str, Any], shapes: Dict[str, Any]) -> List[Tuple[str, str]
     votes: Counter = Counter()
     for name in list(files)[:_ASKED]:
         votes.update(
-            {_difference(name, other) for other in ends.get(_end(name), ()) if _fit(files[name], shapes[other])}
+            {_difference(name, other) for other in ends.get(_end(name), ()) if fits(files[name], shapes[other])}
         )
     likely = [each for each, _ in votes.most_common(_TRIED)]
     return sorted(likely, key=lambda each: (-len(_fitting(files, shapes, *each)), len("".join(each))))
@@ -94,16 +94,10 @@ def _begins(name: str, at: int) -> bool:
     return at == 0 or name[at - 1] in "._"
 
 
-def _fit(stored: Any, shape: Any) -> bool:
-    if shape is None or stored is None:
-        return True
-    return len(shape) == len(stored) and all(size in (None, found) for size, found in zip(shape, stored))
-
-
 def _fitting(files: Dict[str, Any], shapes: Dict[str, Any], strip: str, add: str) -> Dict[str, str]:
     """The file's names that become a parameter's name, and which."""
     moved = {name: add + name[len(strip) :] for name in files if name.startswith(strip)}
-    return {name: new for name, new in moved.items() if new in shapes and _fit(files[name], shapes[new])}
+    return {name: new for name, new in moved.items() if new in shapes and fits(files[name], shapes[new])}
 
 
 def _child(net: Any, add: str) -> Any:

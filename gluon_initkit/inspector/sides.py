@@ -1,9 +1,9 @@
 """What `compare` compares: the arrays of a network, a report or a file, all in one form, and which belongs to which.
 
 A network is told by paths; a file by paths or by MXNet's global names, with ``arg:`` and ``aux:`` before them where it
-was exported. Two arrays belong together where a path is the same; else where the file has the parameter's global name;
-else where the content is the same under another name; and where a side has no values, where one array alone on each
-side has the shape and the role.
+was exported. Two arrays belong together where path and shape are the same; else where the file has the parameter's
+global name; else where the content is the same under another name; else where the path is the same; and where a side
+has no values, where one array alone on each side has the shape and the role.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from .checkpoint import StoredValues, is_path, read_checkpoint
 from .records import Statistics
 from .report import Report
 
-__all__ = ["Entry", "Pair", "Side", "bare", "paired", "side_of"]
+__all__ = ["Entry", "Pair", "Side", "bare", "fits", "paired", "side_of"]
 
 
 @dataclass(frozen=True)
@@ -124,15 +124,21 @@ def paired(a: Side, b: Side) -> List[Pair]:
     for entry in a.entries:
         for key in entry.keys:
             other = by_key.get(key)
-            if other is not None and (id(entry), id(other)) not in seen:
+            if other is not None and (id(entry), id(other)) not in seen and fits(entry.shape, other.shape):
                 seen.add((id(entry), id(other)))
                 pairs.append((entry, other, "path"))
-    for how, key_of in (("name", _names(a, b)), ("values", _content), ("shape", _shape)):
+    steps = (("name", _names(a, b)), ("values", _content), ("path", lambda entry: entry.keys), ("shape", _shape))
+    for how, key_of in steps:
         pairs += [(*pair, how) for pair in _matched(*_left(a, b, pairs), key_of, unique=how == "shape")]
     left_a, left_b = _left(a, b, pairs)
     pairs += [(entry, None, "") for entry in left_a]
     order = {id(entry): number for number, entry in enumerate(a.entries)}
     return sorted(pairs, key=lambda pair: order[id(pair[0])]) + [(None, entry, "") for entry in left_b]
+
+
+def fits(a: Any, b: Any) -> bool:
+    """Whether two shapes are the same, so far as they are known."""
+    return a is None or b is None or (len(a) == len(b) and all(x == y or None in (x, y) for x, y in zip(a, b)))
 
 
 def _left(a: Side, b: Side, pairs: Sequence[Pair]) -> Tuple[List[Entry], List[Entry]]:
