@@ -1,10 +1,12 @@
 """Statistics of one array, exact and in blocks (placeholder)."""
 
+from typing import List, Sequence
+
 import numpy
 
 from .records import Statistics
 
-__all__ = ["statistics_of"]
+__all__ = ["statistics_of", "statistics_of_all"]
 
 
 def statistics_of(array: numpy.ndarray) -> Statistics:
@@ -24,3 +26,8 @@ def statistics_of(array: numpy.ndarray) -> Statistics:
         posinf=int((values == numpy.inf).sum()),
         neginf=int((values == -numpy.inf).sum()),
     )
+
+
+def statistics_of_all(arrays: Sequence[numpy.ndarray]) -> List[Statistics]:
+    """The statistics of many arrays."""
+    return [statistics_of(array) for array in arrays]
