@@ -45,7 +45,12 @@ class Report:
 
     def to_json(self) -> str:
         """The records as JSON."""
-        return json.dumps({"records": [dataclasses.asdict(record) for record in self.records]})
+        return json.dumps(
+            {
+                "records": [dataclasses.asdict(record) for record in self.records],
+                "findings": [dataclasses.asdict(finding) for finding in self.findings],
+            }
+        )
 
     def _table(self) -> Table:
         columns = (
