@@ -4,6 +4,7 @@ from .checkpoint import StoredValues, read_checkpoint
 from .comparing import compare
 from .comparison import Comparison, ComparisonRow
 from .forecast import LoadForecast
+from .inspecting import inspect
 from .params_format import CheckpointError
 from .prefixes import Prefix
 from .report import Report
@@ -17,5 +18,6 @@ __all__ = [
     "Report",
     "StoredValues",
     "compare",
+    "inspect",
     "read_checkpoint",
 ]

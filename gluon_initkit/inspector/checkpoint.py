@@ -13,10 +13,11 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 import numpy
 
 from ..naming import role_of
+from .findings import findings_of
 from .params_format import CheckpointError, Part, StoredArray, read_headers
-from .records import ParameterRecord
+from .records import ParameterRecord, Statistics
 from .report import Report
-from .statistics import statistics_of
+from .statistics import statistics_of_all
 
 __all__ = ["StoredValues", "is_path", "read_checkpoint"]
 
@@ -64,12 +65,16 @@ def read_checkpoint(path: Any, stats: bool = False) -> Report:
     """
     arrays = read_headers(path)
     live = StoredValues(path, arrays)
-    records = tuple(_record(array, live if stats else None) for array in arrays)
-    return Report(records=records, source=str(os.fspath(path)), live=live)
+    found: Dict[str, Statistics] = {}
+    if stats:
+        read = [array.name for array in arrays if live.has_values(array)]
+        found = dict(zip(read, statistics_of_all([live.values(name) for name in read])))
+    records = tuple([_record(array, found.get(array.name)) for array in arrays])
+    findings = findings_of(records) if stats else ()
+    return Report(records=records, findings=findings, source=str(os.fspath(path)), live=live)
 
 
-def _record(array: StoredArray, live: Optional["StoredValues"]) -> ParameterRecord:
-    values = live.values(array.name) if live is not None and live.has_values(array) else None
+def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
     facts: Dict[str, Any] = {
         "path": array.name,
         "name": array.name,
@@ -77,13 +82,12 @@ def _record(array: StoredArray, live: Optional["StoredValues"]) -> ParameterReco
         "shape": array.shape,
         "dtype": array.dtype,
         "stype": array.stype,
+        "stats": stats,
     }
     if array.parts:
         facts["contexts"] = (array.context,)
         facts["size"] = math.prod(array.shape)  # type: ignore[arg-type]  # no dimension is None
         facts["bytes"] = sum([part.size for part in array.parts])
-    if values is not None:
-        facts["stats"] = statistics_of(values)
     # What ParameterRecord(**facts) does; but a frozen class sets its many fields one by one, half of the whole time.
     record = object.__new__(ParameterRecord)
     vars(record).update(_DEFAULTS, **facts)
@@ -150,6 +154,10 @@ class StoredValues:
         if array.stype == "default":
             return self._read(array.parts[0])
         return self._dense(array)
+
+    def gradient(self, name: str) -> numpy.ndarray:
+        """A RuntimeError: a file holds no gradients."""
+        raise RuntimeError(f"{name!r} stands in the file {self.path}, which holds no gradients: inspect the network")
 
     def has_values(self, array: StoredArray) -> bool:
         """Whether `values` can answer: it was saved with its values, and is not sparse beyond all measure."""
