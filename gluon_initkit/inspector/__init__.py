@@ -3,9 +3,9 @@
 from .checkpoint import StoredValues, read_checkpoint
 from .comparing import compare
 from .comparison import Comparison, ComparisonRow
+from .errors import CheckpointError
 from .forecast import LoadForecast
 from .inspecting import inspect
-from .params_format import CheckpointError
 from .prefixes import Prefix
 from .report import Report
 

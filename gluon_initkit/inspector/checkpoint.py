@@ -13,8 +13,9 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 import numpy
 
 from ..naming import role_of
+from .errors import CheckpointError
 from .findings import findings_of
-from .params_format import CheckpointError, Part, StoredArray, read_headers
+from .params_format import Part, StoredArray, read_headers
 from .records import ParameterRecord, Statistics
 from .report import Report
 from .statistics import statistics_of_all
@@ -75,22 +76,17 @@ def read_checkpoint(path: Any, stats: bool = False) -> Report:
 
 
 def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
-    facts: Dict[str, Any] = {
-        "path": array.name,
-        "name": array.name,
-        "role": role_of(array.name),
-        "shape": array.shape,
-        "dtype": array.dtype,
-        "stype": array.stype,
-        "stats": stats,
-    }
+    # What ParameterRecord(...) does; but a frozen class sets its many fields one by one, half of the whole time.
+    record = object.__new__(ParameterRecord)
+    facts = vars(record)
+    facts.update(_DEFAULTS)
+    facts["path"] = facts["name"] = array.name
+    facts["role"] = role_of(array.name)
+    facts["shape"], facts["dtype"], facts["stype"], facts["stats"] = array.shape, array.dtype, array.stype, stats
     if array.parts:
         facts["contexts"] = (array.context,)
         facts["size"] = math.prod(array.shape)  # type: ignore[arg-type]  # no dimension is None
         facts["bytes"] = sum([part.size for part in array.parts])
-    # What ParameterRecord(**facts) does; but a frozen class sets its many fields one by one, half of the whole time.
-    record = object.__new__(ParameterRecord)
-    vars(record).update(_DEFAULTS, **facts)
     return record
 
 

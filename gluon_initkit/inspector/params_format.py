@@ -15,7 +15,9 @@ import stat
 import struct
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-__all__ = ["CheckpointError", "Part", "StoredArray", "read_headers"]
+from .errors import CheckpointError
+
+__all__ = ["Part", "StoredArray", "read_headers"]
 
 # mshadow's type flags, by number; NumPy has no bfloat16.
 _DTYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32",
@@ -30,32 +32,6 @@ _VERSIONS = {0xF993FAC8: 1, _V2: 2, 0xF993FACA: 3}
 
 # Real files stay far below these; hostile ones would have us build a record for every four bytes.
 _MOST_DIMENSIONS, _MOST_ARRAYS, _LONGEST_NAME = 32, 1 << 20, 1 << 16
-
-
-class CheckpointError(ValueError):
-    """A file that is no ``.params`` file, or a broken one.
-
-    Attributes
-    ----------
-    source : str
-        The file.
-    offset : int
-        The byte at which the number stands that cannot be, or at which something is missing.
-    reason : str
-        What was found there, and what was expected.
-
-    Examples
-    --------
-    >>> str(CheckpointError("a.params", 24, "an array of -3 rows"))
-    'a.params: at byte 24: an array of -3 rows'
-    """
-
-    def __init__(self, source: str, offset: int, reason: str) -> None:
-        super().__init__(source, offset, reason)
-        self.source, self.offset, self.reason = source, offset, reason
-
-    def __str__(self) -> str:
-        return f"{self.source}: at byte {self.offset}: {self.reason}"
 
 
 class Part(NamedTuple):
@@ -161,10 +137,11 @@ class _Reader:
             (size,) = self.numbers(_UINT64, "the length of")
             if size > _LONGEST_NAME:
                 raise self.error(at, f"{self.subject} is to be {size} bytes long")
+            text = self.bytes(size, "all of")
             try:
-                name = self.bytes(size, "all of").decode("utf-8")
+                name = text.decode()
             except UnicodeDecodeError as error:
-                raise self.error(at + 8 + error.start, f"{self.subject} is no UTF-8: {error.object[:40]!r}") from None
+                raise self.error(at + 8 + error.start, f"{self.subject} is no UTF-8: {text[:40]!r}") from None
             if name in found:
                 raise self.error(at, f"a second array is called {name!r}: MXNet would silently take the last one")
             found[name] = None
@@ -258,7 +235,7 @@ class _Reader:
         return Part(_DTYPES[flag], shape, start, size)
 
 
-_WINDOW = 2048
+_WINDOW = 4096
 _LIST, _THREE, _TWO, _INT32 = (struct.Struct("<" + letters) for letters in ("QQQ", "iii", "ii", "i"))
 _UINT64, _UINT32 = struct.Struct("<Q"), struct.Struct("<I")
 _START = struct.Struct("<Iii")
