@@ -5,13 +5,14 @@ The only folder that touches a private attribute of MXNet. Importing it imports 
 
 from typing import Any
 
-from .importing import import_mxnet
+from ..importing import import_mxnet
 
 mx: Any = import_mxnet()
 
 from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, places  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
+from .loading import loaded_by_name, loaded_by_path, numpy_mode  # noqa: E402
 from .memory import (  # noqa: E402
     commit,
     context_of,
@@ -52,7 +53,6 @@ __all__ = [
     "gradients",
     "hand_over",
     "holds_data",
-    "import_mxnet",
     "in_mode",
     "is_constant",
     "is_host",
@@ -61,9 +61,12 @@ __all__ = [
     "keyed_generators",
     "kvstore_of",
     "leave_pending",
+    "loaded_by_name",
+    "loaded_by_path",
     "may_defer",
     "mx",
     "network_of",
+    "numpy_mode",
     "parameter_being_filled",
     "pending_initializer",
     "place_of",
