@@ -31,6 +31,8 @@ class Place:
     """What the axes of a weight of two dimensions or more are: O output, I input, others in space. ``'OIHW'``."""
     symbol_init: Optional[str] = None
     """The ``__init__`` attribute that a SymbolBlock's symbol carries for it."""
+    transposed: Tuple[str, ...] = ()
+    """The paths at which it is seen transposed, through a transposed tie."""
 
 
 def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
@@ -40,10 +42,16 @@ def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
     and held by no attribute) come last, under their block's path and their own name.
     """
     found: Dict[gluon.Parameter, List[Tuple[str, str, Tuple[gluon.Block, ...]]]] = {}
+    seen_transposed: Dict[gluon.Parameter, List[str]] = {}
     for path, blocks_path, blocks, param in _traversed(net):
-        found.setdefault(param, []).append((path, blocks_path, blocks))
+        source = getattr(param, "transposed_of", None)
+        if source is None:
+            found.setdefault(param, []).append((path, blocks_path, blocks))
+        else:
+            seen_transposed.setdefault(source, []).append(path)
     symbols: Dict[int, Dict[str, Dict[str, str]]] = {}
-    return {param: _place(param, slots, symbols) for param, slots in found.items()}
+    return {param: _place(param, slots, tuple(seen_transposed.get(param, ())), symbols)
+            for param, slots in found.items()}  # fmt: skip
 
 
 def traversed(net: gluon.Block) -> Dict[str, gluon.Parameter]:
@@ -51,7 +59,12 @@ def traversed(net: gluon.Block) -> Dict[str, gluon.Parameter]:
     return {path: param for path, _, _, param in _traversed(net)}
 
 
-def _place(param: gluon.Parameter, slots: List[Tuple[str, str, Tuple[gluon.Block, ...]]], symbols: dict) -> Place:
+def _place(
+    param: gluon.Parameter,
+    slots: List[Tuple[str, str, Tuple[gluon.Block, ...]]],
+    transposed: Tuple[str, ...],
+    symbols: Dict[int, Dict[str, Dict[str, str]]],
+) -> Place:
     owner = slots[0][2][-1]
     symbol_init = None
     if param.init is None and isinstance(owner, gluon.SymbolBlock):
@@ -65,6 +78,7 @@ def _place(param: gluon.Parameter, slots: List[Tuple[str, str, Tuple[gluon.Block
         inside=frozenset(type(block) for _, _, blocks in slots for block in blocks),
         axes=_axes(owner),
         symbol_init=symbol_init,
+        transposed=transposed,
     )
 
 
