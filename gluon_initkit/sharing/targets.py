@@ -65,7 +65,7 @@ class Index:
         if len(sides) == 1 and to is not None:
             sides.append([to])
         if len(sides) != 2 or (to is not None and to not in (*sides[0], *sides[1])):
-            raise Unfound(f"tie({_args(told)}, transpose=True) expected two targets, of which the first is the transpose "
+            raise Unfound(f"tie({_args(told)}, transpose=True) expected two targets, the first the transpose "
                           f"of the second, or one and to=")  # fmt: skip
         one, other = (tuple(side) for side in sides)
         return [Tie(one), Tie(other), Tie((one[0], other[0]), to, transposed=True)]
