@@ -23,10 +23,11 @@ from .initializer import (
     plan,
 )
 from .naming import ParameterInfo
+from .sharing import SharedGroup, SharingError, check_sharing, shared_groups
 
 __version__ = "0.1.0"
 
-__all__ = [
+__all__ = [  # noqa: RUF022 (a group a module)
     # initializer
     "Dirac",
     "Identity",
@@ -45,4 +46,9 @@ __all__ = [
     "fingerprint",
     "initialize",
     "plan",
+    # sharing
+    "SharedGroup",
+    "SharingError",
+    "check_sharing",
+    "shared_groups",
 ]

@@ -10,7 +10,7 @@ from .importing import import_mxnet
 mx: Any = import_mxnet()
 
 from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
-from .blocks import Place, places  # noqa: E402
+from .blocks import Place, places, traversed  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
 from .memory import (  # noqa: E402
     commit,
@@ -76,6 +76,7 @@ __all__ = [
     "snapshot",
     "stale_gradients",
     "state_of",
+    "traversed",
     "unwritten",
     "view",
 ]

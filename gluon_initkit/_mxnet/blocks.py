@@ -10,7 +10,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Tuple
 from mxnet import gluon
 from mxnet.gluon.nn.conv_layers import _Conv
 
-__all__ = ["Place", "places"]
+__all__ = ["Place", "places", "traversed"]
 
 _PLAIN_NAMES = gluon.Block._collect_params_with_prefix
 
@@ -40,13 +40,15 @@ def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
     and held by no attribute) come last, under their block's path and their own name.
     """
     found: Dict[gluon.Parameter, List[Tuple[str, str, Tuple[gluon.Block, ...]]]] = {}
-    for path, blocks_path, blocks, param in _slots(net, "", ()):
+    for path, blocks_path, blocks, param in _traversed(net):
         found.setdefault(param, []).append((path, blocks_path, blocks))
-    for path, blocks_path, blocks, param in _unregistered(net, "", ()):
-        if param not in found:
-            found[param] = [(path, blocks_path, blocks)]
     symbols: Dict[int, Dict[str, Dict[str, str]]] = {}
     return {param: _place(param, slots, symbols) for param, slots in found.items()}
+
+
+def traversed(net: gluon.Block) -> Dict[str, gluon.Parameter]:
+    """Every path of `net` in order of traversal, with the parameter that stands there. Changes nothing."""
+    return {path: param for path, _, _, param in _traversed(net)}
 
 
 def _place(param: gluon.Parameter, slots: List[Tuple[str, str, Tuple[gluon.Block, ...]]], symbols: dict) -> Place:
@@ -79,6 +81,17 @@ def _axes(owner: gluon.Block) -> str:
 _SWAPPED = str.maketrans("OI", "IO")
 
 _Slot = Tuple[str, str, Tuple[gluon.Block, ...], gluon.Parameter]
+
+
+def _traversed(net: gluon.Block) -> Iterator[_Slot]:
+    seen = set()
+    for slot in _slots(net, "", ()):
+        seen.add(id(slot[3]))
+        yield slot
+    for slot in _unregistered(net, "", ()):
+        if id(slot[3]) not in seen:
+            seen.add(id(slot[3]))
+            yield slot
 
 
 def _slots(block: gluon.Block, path: str, around: Tuple[gluon.Block, ...]) -> Iterator[_Slot]:
