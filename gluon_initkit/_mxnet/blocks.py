@@ -5,7 +5,7 @@ A path is what `Block.save_parameters` writes. Most blocks name a parameter by i
 """
 
 from dataclasses import dataclass
-from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
 
 from mxnet import gluon
 from mxnet.gluon.nn.conv_layers import _Conv
@@ -88,14 +88,19 @@ def _traversed(net: gluon.Block) -> Iterator[_Slot]:
     for slot in _slots(net, "", ()):
         seen.add(id(slot[3]))
         yield slot
-    for slot in _unregistered(net, "", ()):
-        if id(slot[3]) not in seen:
-            seen.add(id(slot[3]))
-            yield slot
+    for slot in _unregistered(net, "", (), seen):
+        seen.add(id(slot[3]))
+        yield slot
 
 
 def _slots(block: gluon.Block, path: str, around: Tuple[gluon.Block, ...]) -> Iterator[_Slot]:
     blocks = (*around, block)
+    if type(block)._collect_params_with_prefix is _PLAIN_NAMES:
+        for name, param in block._reg_params.items():
+            yield _join(path, name), path, blocks, param
+        for name, child in _children(block):
+            yield from _slots(child, _join(path, name), blocks)
+        return
     below = [slot for name, child in _children(block) for slot in _slots(child, _join(path, name), blocks)]
     for name, param in _own_names(block, path, {slot[0] for slot in below}):
         yield name, path, blocks, param
@@ -103,25 +108,24 @@ def _slots(block: gluon.Block, path: str, around: Tuple[gluon.Block, ...]) -> It
 
 
 def _own_names(block: gluon.Block, path: str, taken: Any) -> Iterator[Tuple[str, gluon.Parameter]]:
-    if type(block)._collect_params_with_prefix is not _PLAIN_NAMES:
-        try:
-            named = block._collect_params_with_prefix(path)
-        except AttributeError:
-            pass  # an RNN layer of eleven or more layers, whose own naming breaks on "l10_i2h_weight"
-        else:
-            own = {id(param) for param in block._reg_params.values()}
-            yield from ((name, param) for name, param in named.items() if id(param) in own and name not in taken)
-            return
-    yield from ((_join(path, name), param) for name, param in block._reg_params.items())
+    try:
+        named = block._collect_params_with_prefix(path)
+    except AttributeError:
+        # An RNN layer of eleven or more layers, whose own naming breaks on "l10_i2h_weight".
+        yield from ((_join(path, name), param) for name, param in block._reg_params.items())
+    else:
+        own = {id(param) for param in block._reg_params.values()}
+        yield from ((name, param) for name, param in named.items() if id(param) in own and name not in taken)
 
 
-def _unregistered(block: gluon.Block, path: str, around: Tuple[gluon.Block, ...]) -> Iterator[_Slot]:
+def _unregistered(block: gluon.Block, path: str, around: Tuple[gluon.Block, ...], seen: Set[int]) -> Iterator[_Slot]:
     blocks = (*around, block)
     prefix = block.params.prefix
     for name, param in block.params.items():
-        yield _join(path, name[len(prefix) :] if name.startswith(prefix) else name), path, blocks, param
+        if id(param) not in seen:
+            yield _join(path, name[len(prefix) :] if name.startswith(prefix) else name), path, blocks, param
     for name, child in _children(block):
-        yield from _unregistered(child, _join(path, name), blocks)
+        yield from _unregistered(child, _join(path, name), blocks, seen)
 
 
 def _children(block: gluon.Block) -> Iterator[Tuple[str, gluon.Block]]:
