@@ -23,7 +23,7 @@ from .initializer import (
     plan,
 )
 from .naming import ParameterInfo
-from .sharing import SharedGroup, SharingError, check_sharing, shared_groups
+from .sharing import SharedGroup, SharingError, check_sharing, load, save, shared_groups
 
 __version__ = "0.1.0"
 
@@ -50,5 +50,7 @@ __all__ = [  # noqa: RUF022 (a group a module)
     "SharedGroup",
     "SharingError",
     "check_sharing",
+    "load",
+    "save",
     "shared_groups",
 ]

@@ -12,6 +12,17 @@ mx: Any = import_mxnet()
 from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, places, traversed  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
+from .files import (  # noqa: E402
+    contexts_for,
+    forget_graphs,
+    is_sparse,
+    put,
+    read_arrays,
+    recast,
+    saved_value,
+    write_arrays,
+)
+from .interrupts import interrupts_held  # noqa: E402
 from .memory import (  # noqa: E402
     commit,
     context_of,
@@ -46,18 +57,22 @@ __all__ = [
     "classic",
     "commit",
     "context_of",
+    "contexts_for",
     "draw_seed",
     "empty",
     "fits",
+    "forget_graphs",
     "gradients",
     "hand_over",
     "holds_data",
     "import_mxnet",
     "in_mode",
+    "interrupts_held",
     "is_constant",
     "is_host",
     "is_layer_default",
     "is_numpy_array",
+    "is_sparse",
     "keyed_generators",
     "kvstore_of",
     "leave_pending",
@@ -69,9 +84,13 @@ __all__ = [
     "place_of",
     "places",
     "prefill",
+    "put",
+    "read_arrays",
+    "recast",
     "refilled",
     "refuses_context",
     "restore",
+    "saved_value",
     "shape_of",
     "snapshot",
     "stale_gradients",
@@ -79,4 +98,5 @@ __all__ = [
     "traversed",
     "unwritten",
     "view",
+    "write_arrays",
 ]

@@ -46,9 +46,13 @@ def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
     return {param: _place(param, slots, symbols) for param, slots in found.items()}
 
 
-def traversed(net: gluon.Block) -> Dict[str, gluon.Parameter]:
-    """Every path of `net` in order of traversal, with the parameter that stands there. Changes nothing."""
-    return {path: param for path, _, _, param in _traversed(net)}
+def traversed(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Parameter]:
+    """Every path of `net` in order of traversal, with the parameter that stands there. Changes nothing.
+
+    Without `unregistered` those alone that `net.save_parameters` writes.
+    """
+    slots = _traversed(net) if unregistered else _slots(net, "", ())
+    return {path: param for path, _, _, param in slots}
 
 
 def _place(param: gluon.Parameter, slots: List[Tuple[str, str, Tuple[gluon.Block, ...]]], symbols: dict) -> Place:

@@ -2,6 +2,8 @@
 
 from .errors import SharingError
 from .groups import SharedGroup, check_sharing, shared_groups
+from .loading import load
+from .saving import save
 from .union import Tie, merge
 
-__all__ = ["SharedGroup", "SharingError", "Tie", "check_sharing", "merge", "shared_groups"]
+__all__ = ["SharedGroup", "SharingError", "Tie", "check_sharing", "load", "merge", "save", "shared_groups"]
