@@ -40,8 +40,10 @@ def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
     and held by no attribute) come last, under their block's path and their own name.
     """
     found: Dict[gluon.Parameter, List[Tuple[str, str, Tuple[gluon.Block, ...]]]] = {}
-    for path, blocks_path, blocks, param in _traversed(net):
+    for path, blocks_path, blocks, param in _slots(net, "", ()):
         found.setdefault(param, []).append((path, blocks_path, blocks))
+    for path, blocks_path, blocks, param in _unregistered(net, "", (), set(map(id, found))):
+        found.setdefault(param, [(path, blocks_path, blocks)])
     symbols: Dict[int, Dict[str, Dict[str, str]]] = {}
     return {param: _place(param, slots, symbols) for param, slots in found.items()}
 
@@ -51,8 +53,12 @@ def traversed(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Pa
 
     Without `unregistered` those alone that `net.save_parameters` writes.
     """
-    slots = _traversed(net) if unregistered else _slots(net, "", ())
-    return {path: param for path, _, _, param in slots}
+    found = {path: param for path, _, _, param in _slots(net, "", ())}
+    if unregistered:
+        for path, _, _, param in _unregistered(net, "", (), set(map(id, found.values()))):
+            # A swapped parameter's old self may still stand in a dictionary under the name of its successor.
+            found.setdefault(path, param)
+    return found
 
 
 def _place(param: gluon.Parameter, slots: List[Tuple[str, str, Tuple[gluon.Block, ...]]], symbols: dict) -> Place:
@@ -85,16 +91,6 @@ def _axes(owner: gluon.Block) -> str:
 _SWAPPED = str.maketrans("OI", "IO")
 
 _Slot = Tuple[str, str, Tuple[gluon.Block, ...], gluon.Parameter]
-
-
-def _traversed(net: gluon.Block) -> Iterator[_Slot]:
-    seen = set()
-    for slot in _slots(net, "", ()):
-        seen.add(id(slot[3]))
-        yield slot
-    for slot in _unregistered(net, "", (), seen):
-        seen.add(id(slot[3]))
-        yield slot
 
 
 def _slots(block: gluon.Block, path: str, around: Tuple[gluon.Block, ...]) -> Iterator[_Slot]:

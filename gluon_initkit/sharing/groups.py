@@ -153,9 +153,7 @@ def as_groups(groups: Any) -> Tuple[SharedGroup, ...]:
     return found
 
 
-def lost_ties(
-    held: Dict[str, Tuple[Any, bool]], groups: Tuple[SharedGroup, ...]
-) -> List[Tuple[SharedGroup, str, str]]:
+def lost_ties(held: Dict[str, Tuple[Any, bool]], groups: Tuple[SharedGroup, ...]) -> List[Tuple[SharedGroup, str, str]]:
     """Every tie of `groups` that does not hold in what `sources` found: its group, the alias, and what is wrong."""
     found = []
     for group in groups:
