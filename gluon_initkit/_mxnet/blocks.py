@@ -10,7 +10,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
 from mxnet import gluon
 from mxnet.gluon.nn.conv_layers import _Conv
 
-__all__ = ["Place", "places", "traversed"]
+__all__ = ["Place", "places", "standing", "traversed"]
 
 _PLAIN_NAMES = gluon.Block._collect_params_with_prefix
 
@@ -43,20 +43,35 @@ def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
     """
     found: Dict[gluon.Parameter, List[Tuple[str, str, Tuple[gluon.Block, ...]]]] = {}
     seen_transposed: Dict[gluon.Parameter, List[str]] = {}
-    for path, blocks_path, blocks, param in _traversed(net):
+    for path, blocks_path, blocks, param in _slots(net, "", ()):
         source = getattr(param, "transposed_of", None)
         if source is None:
             found.setdefault(param, []).append((path, blocks_path, blocks))
         else:
             seen_transposed.setdefault(source, []).append(path)
+    for path, blocks_path, blocks, param in _unregistered(net, "", (), set(map(id, found))):
+        found.setdefault(param, [(path, blocks_path, blocks)])
     symbols: Dict[int, Dict[str, Dict[str, str]]] = {}
     return {param: _place(param, slots, tuple(seen_transposed.get(param, ())), symbols)
             for param, slots in found.items()}  # fmt: skip
 
 
-def traversed(net: gluon.Block) -> Dict[str, gluon.Parameter]:
-    """Every path of `net` in order of traversal, with the parameter that stands there. Changes nothing."""
-    return {path: param for path, _, _, param in _traversed(net)}
+def traversed(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Parameter]:
+    """Every path of `net` in order of traversal, with the parameter that stands there. Changes nothing.
+
+    Without `unregistered` those alone that `net.save_parameters` writes.
+    """
+    return {path: param for path, (_, param) in standing(net, unregistered).items()}
+
+
+def standing(net: gluon.Block, unregistered: bool = True) -> Dict[str, Tuple[gluon.Block, gluon.Parameter]]:
+    """As `traversed`, with the block that holds each parameter."""
+    found = {path: (blocks[-1], param) for path, _, blocks, param in _slots(net, "", ())}
+    if unregistered:
+        for path, _, blocks, param in _unregistered(net, "", (), {id(param) for _, param in found.values()}):
+            # A swapped parameter's old self may still stand in a dictionary under the name of its successor.
+            found.setdefault(path, (blocks[-1], param))
+    return found
 
 
 def _place(
@@ -95,16 +110,6 @@ def _axes(owner: gluon.Block) -> str:
 _SWAPPED = str.maketrans("OI", "IO")
 
 _Slot = Tuple[str, str, Tuple[gluon.Block, ...], gluon.Parameter]
-
-
-def _traversed(net: gluon.Block) -> Iterator[_Slot]:
-    seen = set()
-    for slot in _slots(net, "", ()):
-        seen.add(id(slot[3]))
-        yield slot
-    for slot in _unregistered(net, "", (), seen):
-        seen.add(id(slot[3]))
-        yield slot
 
 
 def _slots(block: gluon.Block, path: str, around: Tuple[gluon.Block, ...]) -> Iterator[_Slot]:

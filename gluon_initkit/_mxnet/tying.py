@@ -11,7 +11,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from mxnet import gluon
 
-from .blocks import _traversed
+from .blocks import standing
 from .transposed import source_of
 
 __all__ = ["Move", "Slot", "exchange", "held_in_container", "slots", "walk"]
@@ -32,8 +32,7 @@ def slots(net: gluon.Block) -> List[Slot]:
     found = []
     keys: Dict[Tuple[int, int], List[str]] = {}
     blocks: Dict[int, gluon.Block] = {}
-    for path, _, around, param in _traversed(net):
-        block = around[-1]
+    for path, (block, param) in standing(net).items():
         if id(block) not in blocks:
             blocks[id(block)] = block
             for key, each in block._reg_params.items():

@@ -93,9 +93,12 @@ def _pairwise(member: Member, first: Member, yielding: FrozenSet[Any]) -> Iterat
         yields = member.param in yielding and found == _DECLARED.get(name)
         if found != other[name] and not yields:
             yield f"differ in {name}, {found!r} and {other[name]!r}: {_MENDS[name]}"
-    if type(member.param) is not type(first.param) or not _alike(extras_of(member.param), extras_of(first.param)):
-        yield (f"are of different kinds, {member.param!r} and {first.param!r}, which make different things of one "
-               f"value: make both of the same kind first")  # fmt: skip
+    kind = type(member.param)
+    alike = kind is type(first.param) and _alike(extras_of(member.param), extras_of(first.param))
+    if kind is not mx.gluon.Parameter and not alike and not is_constant(member.param):
+        # The other way round is well: a plain one's place then sees what the special one makes of the values.
+        yield (f"are of different kinds: {member.param!r} would be lost, and what it makes of its values; keep it, "
+               f"to={member.path!r}, or make both alike")  # fmt: skip
     contexts, others = contexts_of(member.param), contexts_of(first.param)
     if None not in (contexts, others) and contexts != others:
         yield f"live on different contexts, {contexts} and {others}: reset_ctx one of them first"

@@ -13,7 +13,7 @@ from .._mxnet import traversed
 from ..naming import check_block
 from .errors import SharingError
 
-__all__ = ["SharedGroup", "as_groups", "check_sharing", "shared_groups", "sources"]
+__all__ = ["SharedGroup", "as_groups", "check_sharing", "groups_of", "lost_ties", "shared_groups", "sources"]
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,13 @@ def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
     >>> [(group.canonical, group.aliases) for group in shared_groups(net)]
     [('0.weight', ('1.weight',)), ('0.bias', ('1.bias',))]
     """
+    return groups_of(sources(net))
+
+
+def groups_of(held: Dict[str, Tuple[Any, bool]]) -> Tuple[SharedGroup, ...]:
+    """The groups among what `sources` found."""
     gathered: Dict[int, List[Tuple[str, bool]]] = {}
-    for path, (source, odd) in sources(net).items():
+    for path, (source, odd) in held.items():
         gathered.setdefault(id(source), []).append((path, odd))
     return tuple(_group(members) for members in gathered.values() if len(members) > 1)
 
@@ -83,10 +88,10 @@ def _group(members: List[Tuple[str, bool]]) -> SharedGroup:
     )
 
 
-def sources(net: Any) -> Dict[str, Tuple[Any, bool]]:
+def sources(net: Any, unregistered: bool = True) -> Dict[str, Tuple[Any, bool]]:
     """For every path, in order of traversal: the Parameter whose values are seen there, and whether transposed."""
     check_block(net)
-    return {path: _source(param) for path, param in traversed(net).items()}
+    return {path: _source(param) for path, param in traversed(net, unregistered).items()}
 
 
 def _source(param: Any) -> Tuple[Any, bool]:
@@ -127,16 +132,14 @@ def check_sharing(net: Any, groups: Any) -> None:
       '1.weight' should share the parameter of '0.weight', and is another parameter.
     Tie them again: gluon_initkit.Sharing(net).tie('1.weight', '0.weight').apply().
     """
-    held = sources(net)
-    lost = [(group, alias, why) for group in as_groups(groups) for alias in group.aliases
-            for why in [_lost(held, group, alias)] if why]  # fmt: skip
+    lost = lost_ties(sources(net), as_groups(groups))
     if not lost:
         return
-    lines = "".join(f"\n  {_tie(group, alias)}, and {why}." for group, alias, why in lost)
     group, alias, _ = lost[0]
+    listed = "".join(f"\n  {why}." for _, _, why in lost)
     turned = ", transpose=True" if alias in group.transposed else ""
     raise SharingError(
-        f"{len(lost)} {'tie is' if len(lost) == 1 else 'ties are'} lost:{lines}\n"
+        f"{len(lost)} {'tie is' if len(lost) == 1 else 'ties are'} lost:{listed}\n"
         f"Tie them again: gluon_initkit.Sharing(net).tie({alias!r}, {group.canonical!r}{turned}).apply()."
     )
 
@@ -150,18 +153,27 @@ def as_groups(groups: Any) -> Tuple[SharedGroup, ...]:
     return found
 
 
-def _tie(group: SharedGroup, alias: str) -> str:
-    turned = ", transposed" if alias in group.transposed else ""
-    return f"{alias!r} should share the parameter of {group.canonical!r}{turned}"
+def lost_ties(held: Dict[str, Tuple[Any, bool]], groups: Tuple[SharedGroup, ...]) -> List[Tuple[SharedGroup, str, str]]:
+    """Every tie of `groups` that does not hold in what `sources` found: its group, the alias, and what is wrong."""
+    found = []
+    for group in groups:
+        transposed = set(group.transposed)
+        for alias in group.aliases:
+            why = _lost(held, group.canonical, alias, alias in transposed)
+            if why is not None:
+                turned = ", transposed" if alias in transposed else ""
+                sentence = f"{alias!r} should share the parameter of {group.canonical!r}{turned}, and {why}"
+                found.append((group, alias, sentence))
+    return found
 
 
-def _lost(held: Dict[str, Tuple[Any, bool]], group: SharedGroup, alias: str) -> Optional[str]:
-    missing = next((path for path in (alias, group.canonical) if path not in held), None)
+def _lost(held: Dict[str, Tuple[Any, bool]], canonical: str, alias: str, transposed: bool) -> Optional[str]:
+    missing = next((path for path in (alias, canonical) if path not in held), None)
     if missing is not None:
         return f"the network has no parameter {missing!r}"
-    (one, flipped), (other, turned) = held[group.canonical], held[alias]
+    (one, flipped), (other, turned) = held[canonical], held[alias]
     if one is not other:
         return "is another parameter"
-    if (flipped != turned) != (alias in group.transposed):
-        return "shares it transposed" if flipped != turned else "shares it untransposed"
+    if (flipped != turned) != transposed:
+        return "shares it untransposed" if transposed else "shares it transposed"
     return None
