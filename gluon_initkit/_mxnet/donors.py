@@ -5,6 +5,7 @@ Reading here is pure. What changes a parameter changes the one that is kept, and
 
 from contextlib import contextmanager
 import copy
+import inspect
 import sys
 from types import SimpleNamespace
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -18,7 +19,8 @@ from .parameters import shape_of
 __all__ = ["averaged", "contexts_of", "declared", "extras_of", "fixes_gamma", "forget_trainers", "own_copy",
            "redeclare", "renew", "restoring", "take_over", "trained"]  # fmt: skip
 
-_PLAIN = frozenset(vars(gluon.Parameter("plain")))
+# ParameterDict.get writes what it was called with over a parameter that it finds, so `params=` leaves arguments' names.
+_PLAIN = frozenset(vars(gluon.Parameter("plain"))) | set(inspect.signature(gluon.Parameter).parameters)
 
 
 def declared(param: gluon.Parameter) -> Dict[str, Any]:

@@ -105,7 +105,8 @@ class SharingReport:
     def _notes(self) -> Iterator[str]:
         if self.dropped:
             were = "were averaged" if self.values == "average" else "are dropped"
-            yield f"{len(self.dropped)} paths had other values, which {were}: {', '.join(self.dropped)}."
+            count = f"{len(self.dropped)} path{'s' * (len(self.dropped) > 1)}"
+            yield f"{count} had other values, which {were}: {', '.join(self.dropped)}."
 
 
 def _paths(row: SharingRow) -> str:

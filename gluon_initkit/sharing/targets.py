@@ -7,9 +7,9 @@ import dataclasses
 from dataclasses import dataclass
 import difflib
 import fnmatch
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from .._mxnet import Slot, mx, slots, walk
+from .._mxnet import Slot, mx, slots, source_of, walk
 from ..naming import ParameterInfo, describe, matcher, show_selector
 from .union import Tie
 
@@ -44,6 +44,10 @@ class Index:
         self._net = net
         self.slots: Dict[str, Slot] = {slot.path: slot for slot in slots(net)}
         self._infos: Dict[str, ParameterInfo] = {}
+        self._first: Dict[int, str] = {}
+        for path, slot in self.slots.items():
+            if slot.param is source_of(slot.param):
+                self._first.setdefault(id(slot.param), path)
 
     def ties(self, told: Declaration) -> List[Tie]:
         """The ties that a declaration stands for; `Unfound` where it stands for none."""
@@ -58,17 +62,17 @@ class Index:
             if any(self.slots[path].param is not self.slots[to].param for path in kept):
                 raise Unfound(f"to={_shown(told.to)} names {_list(kept)}: it must name one parameter")
         if not told.transpose:
-            paths = tuple(dict.fromkeys(path for side in sides for path in side))
-            if len({*paths, *([to] if to else [])}) < 2:
+            paths = tuple(dict.fromkeys([path for side in sides for path in side] + ([to] if to else [])))
+            if len(paths) < 2:
                 raise Unfound(f"tie({_args(told)}) names {_list(paths)} alone: a tie takes two or more")
-            return [Tie(paths, to)]
+            return [Tie(paths), *self._kept(to)]
         if len(sides) == 1 and to is not None:
             sides.append([to])
         if len(sides) != 2 or (to is not None and to not in (*sides[0], *sides[1])):
             raise Unfound(f"tie({_args(told)}, transpose=True) expected two targets, the first the transpose "
                           f"of the second, or one and to=")  # fmt: skip
         one, other = (tuple(side) for side in sides)
-        return [Tie(one), Tie(other), Tie((one[0], other[0]), to, transposed=True)]
+        return [Tie(one), Tie(other), Tie((one[0], other[0]), transposed=True), *self._kept(to)]
 
     def _block_ties(self, told: Declaration) -> List[Tie]:
         found = {id(block): (path, block) for target in told.targets for path, block in self._blocks(target)}
@@ -91,8 +95,15 @@ class Index:
                    for path, each in inside.items() for name in names if name not in each]  # fmt: skip
         if missing:
             raise Unfound("; ".join(missing) + ": tied blocks have the same structure; only= ties a part of it")
-        return [Tie(tuple(each[name] for each in inside.values()), inside[first[0]][name] if first else None)
-                for name in names]  # fmt: skip
+        ties = [Tie(tuple(each[name] for each in inside.values())) for name in names]
+        return ties + [tie for name in names if first for tie in self._kept(inside[first[0]][name])]
+
+    def _kept(self, path: Optional[str]) -> List[Tie]:
+        """That the Parameter at a path is kept, said of its first path: two ways of saying so are no contradiction."""
+        if path is None:
+            return []
+        first = self._first.get(id(source_of(self.slots[path].param)), path)
+        return [Tie((first,), first)]
 
     def _paths(self, target: Any) -> List[str]:
         """The paths that a target of `tie` names, in order of traversal."""

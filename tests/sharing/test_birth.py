@@ -47,7 +47,8 @@ def test_names_are_as_ever():
             return [layer.name.split("_", 1)[1] for layer in outer]
 
     plain = names(lambda outer: outer.add(*(nn.Dense(2) for _ in range(3))))
-    assert names(lambda outer: outer.add(*ik.shared_layers(lambda: nn.Dense(2), 3))) == plain == [f"dense{i}" for i in range(4)]
+    shared = names(lambda outer: outer.add(*ik.shared_layers(lambda: nn.Dense(2), 3)))
+    assert shared == plain == [f"dense{number}" for number in range(4)]
 
 
 def test_what_a_factory_may_not_do():
@@ -116,12 +117,17 @@ def test_the_newborn_takes_what_the_donor_was_told():
 
 def test_what_a_scope_refuses():
     donor = nn.Dense(4, in_units=4)
-    for build, text in ((lambda: nn.Dense(5, in_units=4), "differ in shape"), (lambda: nn.Dense(4, use_bias=False), "no 'bias'"),
-                        (lambda: nn.Embedding(4, 4), "no 'bias'"), (lambda: nn.Dropout(0.5), "no block with parameters")):  # fmt: skip
+    for build, text in (
+        (lambda: nn.Dense(5, in_units=4), "differ in shape"),
+        (lambda: nn.Dense(4, use_bias=False), "no 'bias'"),
+        (lambda: nn.Embedding(4, 4), "no 'bias'"),
+        (lambda: nn.Dropout(0.5), "no block with parameters"),
+    ):
         before = donor.weight, donor.bias, donor.weight.shape
         with pytest.raises(ik.SharingError, match=text), ik.sharing_scope(donor):
             taker = build()
-        assert before == (donor.weight, donor.bias, donor.weight.shape) and donor.weight not in taker.collect_params().values()
+        assert before == (donor.weight, donor.bias, donor.weight.shape)
+        assert donor.weight not in taker.collect_params().values()
     with pytest.raises(TypeError, match="expected a Block to share with"), ik.sharing_scope(donor.collect_params()):
         pass
     net = nn.HybridSequential()

@@ -23,8 +23,11 @@ def run(net, ctx=None):
 def state(net):
     """Everything a tie could change: values, ties, declarations, names, pending states, cached graphs."""
     params = ik._mxnet.traversed(net)
-    facts = [(path, id(param), param.name, param.shape, param.init, param._deferred_init, id(param._trainer),
-              [array.asnumpy().tobytes() for array in ik._mxnet.holds_data(param)]) for path, param in params.items()]  # fmt: skip
+    facts = [
+        (path, id(param), param.name, param.shape, param.init, param._deferred_init, id(param._trainer),
+         [array.asnumpy().tobytes() for array in ik._mxnet.holds_data(param)])
+        for path, param in params.items()
+    ]  # fmt: skip
     caches = [(path, id(getattr(block, "_cached_op", None)), list(block.params.keys()), dict(vars(block)))
               for path, block in ik._mxnet.walk(net)]  # fmt: skip
     whole = all(ik._mxnet.holds_data(param) for param in params.values())
@@ -147,18 +150,21 @@ class Array(mx.init.Initializer):
         arr[:] = self.values
 
 
-@pytest.mark.parametrize("one, other", [(mx.init.Xavier(), mx.init.Normal()), (mx.init.Normal(0.1), mx.init.Normal(0.2)),
-                                        ("ones", "zeros"), (Array([1]), Array([2])),
-                                        (mx.init.Constant(1), mx.init.Constant(2))], ids=str)  # fmt: skip
+@pytest.mark.parametrize("one, other", [
+    (mx.init.Xavier(), mx.init.Normal()), (mx.init.Normal(0.1), mx.init.Normal(0.2)), ("ones", "zeros"),
+    (Array([1]), Array([2])), (mx.init.Constant(1), mx.init.Constant(2)),
+], ids=str)  # fmt: skip
 def test_initializers(one, other):
     net = nn.HybridSequential()
     net.add(*(nn.Dense(4, in_units=4, weight_initializer=init) for init in (one, other)))
     refused(net, ik.Sharing(net).tie("*.weight"), f"{BOTH} have initializers of their own that differ", "init of one to")
 
 
-@pytest.mark.parametrize("one, other", [(mx.init.Xavier(), None), (None, mx.init.Xavier()), ("ones", mx.init.One()),
-                                        (mx.init.Normal(0.1), mx.init.Normal(0.1)), (Array([1]), Array([1])),
-                                        (mx.init.Constant(mx.nd.ones((2,))), mx.init.Constant(mx.nd.ones((2,))))])  # fmt: skip
+@pytest.mark.parametrize("one, other", [
+    (mx.init.Xavier(), None), (None, mx.init.Xavier()), ("ones", mx.init.One()),
+    (mx.init.Normal(0.1), mx.init.Normal(0.1)), (Array([1]), Array([1])),
+    (mx.init.Constant(mx.nd.ones((2,))), mx.init.Constant(mx.nd.ones((2,)))),
+])  # fmt: skip
 def test_initializers_that_say_the_same_or_nothing(one, other):
     net = nn.HybridSequential()
     net.add(*(nn.Dense(4, in_units=4, weight_initializer=init) for init in (one, other)))
@@ -177,7 +183,7 @@ def test_a_layers_default_yields_to_what_somebody_chose():
 def test_trainer():
     net = run(dense(4, 4))
     trainer = mx.gluon.Trainer({"one": net[1].weight}, "sgd")
-    text = refused(net, ik.Sharing(net).tie("*.weight"), "'1.weight' cannot be tied to '0.weight'", "a Trainer updates it")
+    text = refused(net, ik.Sharing(net).tie("*.weight"), "'1.weight' cannot be tied to '0.weight': a Trainer updates")
     assert "'0.weight' cannot" not in text and trainer.learning_rate
     del trainer
     ik.Sharing(net).tie("*.weight").apply()  # what the message says mends it

@@ -8,7 +8,7 @@ from mxnet.gluon import nn
 import pytest
 
 TEXT = """\
-1 paths had other values, which are dropped: 2.weight.
+1 path had other values, which are dropped: 2.weight.
 Shared: 2 groups, 108 B saved
 
  parameter                 shape    dtype     saved   values of   other values

@@ -142,7 +142,7 @@ def twice():
     (by_params, "1.wieght", "'1.wieght' is no path of a parameter; near to it are"),
     (lambda: dense(4, 4), "1.weight", "'1.weight' shares its parameter with no other path"),
     (twice, "1.weight", "'1.weight' and '0.weight' are one parameter of one block that stands in the network twice"),
-    (symbol_block, "1.weight", "'1.weight' and '0.weight' cannot be parted: the block of the first finds its parameter by"),
+    (symbol_block, "1.weight", "'1.weight' and '0.weight' cannot be parted: the block of the first finds its"),
 ])  # fmt: skip
 def test_refused(make, path, text):
     net = make()
