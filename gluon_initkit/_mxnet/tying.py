@@ -134,8 +134,11 @@ def _rekey(entries: dict, standing: Set[gluon.Parameter], left: Dict[gluon.Param
 def _around(changed: Sequence[gluon.Block], blocks: Dict[int, gluon.Block]) -> List[gluon.Block]:
     """The blocks of `changed` and all that contain one, anywhere in the process."""
     parents: Dict[int, List[gluon.Block]] = {}
+    everything = gc.get_objects()
     # By type: isinstance would wake up lazy proxies that pretend a class.
-    living = {id(each): each for each in gc.get_objects() if issubclass(type(each), gluon.Block)}
+    kinds = {kind for kind in set(map(type, everything)) if issubclass(kind, gluon.Block)}
+    living = {id(each): each for each in everything if type(each) in kinds}
+    del everything
     for block in {**living, **blocks}.values():
         for child in vars(block).get("_children", {}).values():
             parents.setdefault(id(child), []).append(block)

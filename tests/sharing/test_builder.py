@@ -199,13 +199,13 @@ def test_the_order_of_declaring_never_matters():
     calls = [("tie", ("0.ffn.0.weight", "1.ffn.0.weight"), {}), ("tie", ("2.ffn.0.weight",), {"to": "1.ffn.0.weight"}),
              ("tie_blocks", ("1.attention", "0.attention"), {"only": "weight"}), ("tie", ("*.attention.weight",), {}),
              ("tie", ("1.ffn.1.weight", "0.ffn.0.weight"), {"transpose": True})]  # fmt: skip
-    expected = None
+    net, expected = encoder(), None
     for order in itertools.permutations(calls):
-        net = encoder()
-        found = groups(net, *order)
+        found = groups(net, *order, dry_run=True)
         expected = expected or found
         assert found == expected
-        assert ik.shared_groups(net) and net[1].ffn[1].weight.transposed_of is net[1].ffn[0].weight
+    assert groups(net, *calls) == expected and net[1].ffn[1].weight.transposed_of is net[1].ffn[0].weight
+    ik.check_sharing(net, expected)
     assert [group.canonical for group in expected] == ["0.attention.weight", "1.ffn.0.weight"]
 
 
