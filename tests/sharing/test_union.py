@@ -4,7 +4,8 @@ import random
 
 from gluon_initkit._mxnet import traversed
 from gluon_initkit.sharing import SharedGroup, SharingError, Tie, merge
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mxnet.gluon import nn
 import pytest
 
