@@ -15,11 +15,11 @@ from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
 from .files import (  # noqa: E402
     contexts_for,
     forget_graphs,
-    is_sparse,
     put,
     read_arrays,
     recast,
     saved_value,
+    stored_as,
     write_arrays,
 )
 from .interrupts import interrupts_held  # noqa: E402
@@ -72,7 +72,6 @@ __all__ = [
     "is_host",
     "is_layer_default",
     "is_numpy_array",
-    "is_sparse",
     "keyed_generators",
     "kvstore_of",
     "leave_pending",
@@ -95,6 +94,7 @@ __all__ = [
     "snapshot",
     "stale_gradients",
     "state_of",
+    "stored_as",
     "traversed",
     "unwritten",
     "view",

@@ -4,7 +4,7 @@ Everything is decided and checked first (`matching`); then all is changed, or no
 """
 
 import os
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterable, List, Tuple
 
 from .._mxnet import (
     forget_graphs,
@@ -91,11 +91,11 @@ def load(
         if value not in known:
             raise ValueError(f"{name} is {value!r}: expected one of {', '.join(map(repr, known))}")
     ctxs = [ctx] if isinstance(ctx, mx.Context) else None if ctx is None else list(ctx)
-    contents = _read(os.fspath(path))
     held = sources(net, unregistered=False)
+    contents = _read(os.fspath(path))
     groups = _within(contents.groups, held)
-    problems = [f"{why}; ties='apply' ties it, ties='ignore' does not ask"
-                for _, _, why in (lost_ties(held, groups) if ties == "check" else ())]  # fmt: skip
+    lost = lost_ties(held, groups)
+    problems = [f"{why}; ties='apply' ties it, ties='ignore' does not ask" for _, _, why in lost if ties == "check"]
     matches, unmatched = matched(held, contents, Rules(ctxs, allow_missing, cast_dtype, dtype_source))
     problems += unmatched
     if not ignore_extra:
@@ -105,10 +105,10 @@ def load(
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems)
         raise SharingError(f"{os.fspath(path)!r} does not fit the network, which is left as it was:{listed}")
-    applied = _tying(net, groups) if ties == "apply" else None
+    sharing = _tying(net, dict.fromkeys(group for group, _, _ in lost)) if lost and ties == "apply" else None
     _commit(net, matches)
-    if applied is not None:
-        applied.apply()
+    if sharing is not None:
+        sharing.apply()
 
 
 def _read(path: str) -> Contents:
@@ -134,7 +134,7 @@ def _within(groups: Tuple[SharedGroup, ...], held: Dict[str, Any]) -> Tuple[Shar
     return tuple(found)
 
 
-def _tying(net: Any, groups: Tuple[SharedGroup, ...]) -> Any:
+def _tying(net: Any, groups: Iterable[SharedGroup]) -> Any:
     """A builder that ties the network so, checked: what it refuses, it refuses before anything is loaded."""
     from .builder import Sharing
 

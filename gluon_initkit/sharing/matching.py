@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
 
-from .._mxnet import contexts_for, is_sparse, kvstore_of, refuses_context, shape_of
+from .._mxnet import contexts_for, kvstore_of, refuses_context, shape_of, stored_as
 from .groups import SharedGroup
 
 __all__ = ["Contents", "Match", "Rules", "matched"]
@@ -156,7 +156,4 @@ def _fitted(param: Any, label: str, array: Any, rules: Rules) -> Any:
     if refuses_context(param, ctxs):
         return (f"{label!r} is updated by a Trainer on {refuses_context(param, ctxs)}, which would never update it on "
                 f"{ctxs}; make the Trainer after loading, or pass its contexts")  # fmt: skip
-    stype = getattr(param, "stype", None) or "default"
-    if is_sparse(param) != (array.stype != "default"):
-        array = array.tostype(stype)
-    return Match(param, array, ctxs, dtype)
+    return Match(param, stored_as(param, array), ctxs, dtype)

@@ -9,7 +9,8 @@ format of a file, all numbers little-endian:
     magic            8 bytes: "GIKTIES" 0x00
 
 The file ends with the magic. A plain file never does: it ends with a name, which holds no NUL, or with a number of
-eight bytes. So a reader of headers finds the map behind the last name, and a reader of the end needs no header. The JSON is
+eight bytes. So a reader of headers finds the map behind the last name, and a reader of the end needs no header. The
+JSON is
 
     {"version": 1, "groups": [{"canonical": "0.weight", "aliases": ["1.weight"], "transposed": []}]}
 

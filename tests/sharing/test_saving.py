@@ -59,7 +59,8 @@ def test_without_ties_the_bytes_are_those_of_plain_mxnet(path, tmp_path):
 
 def test_the_seeds_example_and_one_block_twice_give_the_same_file(tmp_path):
     """``nn.Dense(4, in_units=4, params=net[-1].params)``, and the layer itself added again."""
-    for name, again in (("params", lambda layer: nn.Dense(4, in_units=4, params=layer.params)), ("twice", lambda it: it)):
+    ways = {"params": lambda layer: nn.Dense(4, in_units=4, params=layer.params), "twice": lambda layer: layer}
+    for name, again in ways.items():
         net = nn.HybridSequential()
         net.add(nn.Dense(4, in_units=4))
         net.add(again(net[-1]))
