@@ -23,7 +23,20 @@ from .initializer import (
     plan,
 )
 from .naming import ParameterInfo
-from .sharing import SharedGroup, SharingError, check_sharing, load, save, shared_groups
+from .sharing import (
+    SharedGroup,
+    Sharing,
+    SharingError,
+    SharingReport,
+    SharingRow,
+    check_sharing,
+    load,
+    save,
+    shared_groups,
+    shared_layers,
+    sharing_scope,
+    untie,
+)
 
 __version__ = "0.1.0"
 
@@ -48,9 +61,15 @@ __all__ = [  # noqa: RUF022 (a group a module)
     "plan",
     # sharing
     "SharedGroup",
+    "Sharing",
     "SharingError",
+    "SharingReport",
+    "SharingRow",
     "check_sharing",
     "load",
     "save",
     "shared_groups",
+    "shared_layers",
+    "sharing_scope",
+    "untie",
 ]

@@ -10,7 +10,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
 from mxnet import gluon
 from mxnet.gluon.nn.conv_layers import _Conv
 
-__all__ = ["Place", "places", "traversed"]
+__all__ = ["Place", "places", "standing", "traversed"]
 
 _PLAIN_NAMES = gluon.Block._collect_params_with_prefix
 
@@ -31,6 +31,8 @@ class Place:
     """What the axes of a weight of two dimensions or more are: O output, I input, others in space. ``'OIHW'``."""
     symbol_init: Optional[str] = None
     """The ``__init__`` attribute that a SymbolBlock's symbol carries for it."""
+    transposed: Tuple[str, ...] = ()
+    """The paths at which it is seen transposed, through a transposed tie."""
 
 
 def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
@@ -40,12 +42,18 @@ def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
     and held by no attribute) come last, under their block's path and their own name.
     """
     found: Dict[gluon.Parameter, List[Tuple[str, str, Tuple[gluon.Block, ...]]]] = {}
+    seen_transposed: Dict[gluon.Parameter, List[str]] = {}
     for path, blocks_path, blocks, param in _slots(net, "", ()):
-        found.setdefault(param, []).append((path, blocks_path, blocks))
+        source = getattr(param, "transposed_of", None)
+        if source is None:
+            found.setdefault(param, []).append((path, blocks_path, blocks))
+        else:
+            seen_transposed.setdefault(source, []).append(path)
     for path, blocks_path, blocks, param in _unregistered(net, "", (), set(map(id, found))):
         found.setdefault(param, [(path, blocks_path, blocks)])
     symbols: Dict[int, Dict[str, Dict[str, str]]] = {}
-    return {param: _place(param, slots, symbols) for param, slots in found.items()}
+    return {param: _place(param, slots, tuple(seen_transposed.get(param, ())), symbols)
+            for param, slots in found.items()}  # fmt: skip
 
 
 def traversed(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Parameter]:
@@ -53,15 +61,25 @@ def traversed(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Pa
 
     Without `unregistered` those alone that `net.save_parameters` writes.
     """
-    found = {path: param for path, _, _, param in _slots(net, "", ())}
+    return {path: param for path, (_, param) in standing(net, unregistered).items()}
+
+
+def standing(net: gluon.Block, unregistered: bool = True) -> Dict[str, Tuple[gluon.Block, gluon.Parameter]]:
+    """As `traversed`, with the block that holds each parameter."""
+    found = {path: (blocks[-1], param) for path, _, blocks, param in _slots(net, "", ())}
     if unregistered:
-        for path, _, _, param in _unregistered(net, "", (), set(map(id, found.values()))):
+        for path, _, blocks, param in _unregistered(net, "", (), {id(param) for _, param in found.values()}):
             # A swapped parameter's old self may still stand in a dictionary under the name of its successor.
-            found.setdefault(path, param)
+            found.setdefault(path, (blocks[-1], param))
     return found
 
 
-def _place(param: gluon.Parameter, slots: List[Tuple[str, str, Tuple[gluon.Block, ...]]], symbols: dict) -> Place:
+def _place(
+    param: gluon.Parameter,
+    slots: List[Tuple[str, str, Tuple[gluon.Block, ...]]],
+    transposed: Tuple[str, ...],
+    symbols: Dict[int, Dict[str, Dict[str, str]]],
+) -> Place:
     owner = slots[0][2][-1]
     symbol_init = None
     if param.init is None and isinstance(owner, gluon.SymbolBlock):
@@ -75,6 +93,7 @@ def _place(param: gluon.Parameter, slots: List[Tuple[str, str, Tuple[gluon.Block
         inside=frozenset(type(block) for _, _, blocks in slots for block in blocks),
         axes=_axes(owner),
         symbol_init=symbol_init,
+        transposed=transposed,
     )
 
 

@@ -1,8 +1,10 @@
 """The one error of this module."""
 
+from typing import Sequence
+
 from .._mxnet import mx
 
-__all__ = ["SharingError"]
+__all__ = ["SharingError", "refusal"]
 
 
 class SharingError(mx.MXNetError, ValueError):
@@ -15,3 +17,9 @@ class SharingError(mx.MXNetError, ValueError):
     >>> issubclass(SharingError, ValueError)
     True
     """
+
+
+def refusal(problems: Sequence[str]) -> SharingError:
+    """One error for all that is wrong."""
+    count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
+    return SharingError(f"{count}, and nothing was changed:" + "".join(f"\n  {problem}." for problem in problems))
