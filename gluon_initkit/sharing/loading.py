@@ -5,6 +5,7 @@ Everything is decided and checked first (`matching`); then all is changed, or no
 
 import os
 from typing import Any, Dict, Iterable, List, Tuple
+import warnings
 
 from .._mxnet import (
     forget_graphs,
@@ -49,7 +50,8 @@ def load(
     path : str or path-like
     ties : {'check', 'apply', 'ignore'}
         What becomes of the ties that the file knows of. ``'check'``: they must hold in `net`. ``'apply'``: `net` is
-        tied so. ``'ignore'``: every path takes its values, tied or not.
+        tied so. ``'ignore'``: every path takes its values, tied or not. A file that names a shared parameter once and
+        has no tie map (plain ``deduplicate=True``) cannot be checked: ``'ignore'`` believes the network, and warns.
     ctx : Context or list of Context, optional
         For what is not initialized yet; the CPU by default.
     allow_missing : bool
@@ -96,7 +98,8 @@ def load(
     groups = _within(contents.groups, held)
     lost = lost_ties(held, groups)
     problems = [f"{why}; ties='apply' ties it, ties='ignore' does not ask" for _, _, why in lost if ties == "check"]
-    matches, unmatched = matched(held, contents, Rules(ctxs, allow_missing, cast_dtype, dtype_source))
+    rules = Rules(ctxs, allow_missing, cast_dtype, dtype_source, trusting=ties == "ignore")
+    matches, unmatched = matched(held, contents, rules)
     problems += unmatched
     if not ignore_extra:
         extra = [each for each in contents.paths if each not in held]
@@ -105,6 +108,10 @@ def load(
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems)
         raise SharingError(f"{os.fspath(path)!r} does not fit the network, which is left as it was:{listed}")
+    believed = [] if contents.groups else [path for match in matches for path in match.trusted]
+    if believed:
+        warnings.warn(f"{os.fspath(path)!r} has no tie map; {', '.join(believed)} are believed to have been tied as "
+                      f"they are in the network.", stacklevel=2)  # fmt: skip
     sharing = _tying(net, dict.fromkeys(group for group, _, _ in lost)) if lost and ties == "apply" else None
     _commit(net, matches)
     if sharing is not None:
