@@ -4,7 +4,7 @@ Everything is decided and checked first (`matching`); then all is changed, or no
 """
 
 import os
-from typing import Any, Dict, Iterable, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 import warnings
 
 from .._mxnet import (
@@ -18,6 +18,7 @@ from .._mxnet import (
     snapshot,
     state_of,
 )
+from .builder import Sharing
 from .errors import SharingError
 from .groups import SharedGroup, lost_ties, sources
 from .matching import Contents, Match, Rules, matched
@@ -112,9 +113,13 @@ def load(
     if believed:
         warnings.warn(f"{os.fspath(path)!r} has no tie map; {', '.join(believed)} are believed to have been tied as "
                       f"they are in the network.", stacklevel=2)  # fmt: skip
-    sharing = _tying(net, dict.fromkeys(group for group, _, _ in lost)) if lost and ties == "apply" else None
+    tying = tuple(dict.fromkeys(group for group, _, _ in lost)) if ties == "apply" else ()
+    sharing = _declared(net, tying)
+    if tying:
+        sharing.apply(dry_run=True)  # what it refuses, it refuses before anything is loaded
+        _settle(matches, [[held[path][0] for path in group.paths] for group in tying])
     _commit(net, matches)
-    if sharing is not None:
+    if tying:
         sharing.apply()
 
 
@@ -133,27 +138,36 @@ def _within(groups: Tuple[SharedGroup, ...], held: Dict[str, Any]) -> Tuple[Shar
     """The ties between those paths that the network has."""
     found: List[SharedGroup] = []
     for group in groups:
+        transposed = set(group.transposed)
         paths = [path for path in group.paths if path in held]
         if len(paths) > 1:
             canonical, *aliases = paths
-            turned = {path for path in paths if (path in group.transposed) != (canonical in group.transposed)}
-            found.append(SharedGroup(canonical, tuple(aliases), tuple(path for path in aliases if path in turned)))
+            turned = [path for path in aliases if (path in transposed) != (canonical in transposed)]
+            found.append(SharedGroup(canonical, tuple(aliases), tuple(turned)))
     return tuple(found)
 
 
-def _tying(net: Any, groups: Iterable[SharedGroup]) -> Any:
-    """A builder that ties the network so, checked: what it refuses, it refuses before anything is loaded."""
-    from .builder import Sharing
-
+def _declared(net: Any, groups: Sequence[SharedGroup]) -> Sharing:
+    """A builder that is to tie the network so."""
     sharing = Sharing(net)
     for group in groups:
-        plain = [path for path in group.paths if path not in group.transposed]
+        transposed = set(group.transposed)
+        plain = [path for path in group.paths if path not in transposed]
         if len(plain) > 1:
             sharing.tie(*plain, to=group.canonical)
         for path in group.transposed:
             sharing.tie(path, group.canonical, transpose=True)
-    sharing.apply(dry_run=True)
     return sharing
+
+
+def _settle(matches: Sequence[Match], tied: Sequence[Sequence[Any]]) -> None:
+    """Of parameters that will be one, those that are nowhere yet go where the others are."""
+    found = {id(match.param): match for match in matches}
+    for params in tied:
+        members = [found[id(param)] for param in params if id(param) in found]
+        there = next((each.ctxs for each in members if state_of(each.param) != "uninitialized"), None)
+        for each in members:
+            each.ctxs = there or each.ctxs
 
 
 def _commit(net: Any, matches: List[Match]) -> None:

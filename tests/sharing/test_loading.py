@@ -288,6 +288,15 @@ def test_applied_ties_hold_in_a_hybridized_network_and_train(path):
     assert out.asnumpy().tolist() == [[4, 4]] and net[0].weight.grad().asnumpy().tolist() == [[4, 4], [4, 4]]
 
 
+def test_what_is_nowhere_yet_is_tied_to_where_the_other_is(path):
+    ik.save(filled([(0, 1)], A, A, C), path)
+    net = network()
+    net[1].initialize(ctx=mx.cpu(1))
+    ik.load(net, path, ties="apply")
+    assert net[0].weight is net[1].weight and net[0].weight.list_ctx() == [mx.cpu(1)]
+    assert net[0].weight.data(mx.cpu(1)).asnumpy().tobytes() == A.tobytes()
+
+
 def test_a_transposed_tie_is_applied(path):
     def pair():
         net = nn.HybridSequential()
