@@ -4,7 +4,7 @@ Both build ordinary layers and tie them before anybody has seen them, by the sam
 """
 
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List
 
 from .._mxnet import blocks_built, mx, slots, walk
 from .builder import Sharing
@@ -57,7 +57,7 @@ def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[
     if len({id(layer) for layer in layers}) < n:
         raise SharingError("factory returned one Block more than once, which shares everything, and its place in the "
                            "network too; expected a new Block each time: pass `lambda: nn.Dense(...)`")  # fmt: skip
-    _tie(layers[0], layers[1:], only)
+    _tie({str(number): layer for number, layer in enumerate(layers)}, only)
     return layers
 
 
@@ -95,21 +95,26 @@ def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
         raise TypeError(f"expected a Block to share with, found {type(donor).__name__}: {donor!r:.80}")
     with blocks_built() as references:
         yield
-    built = [block for block in (reference() for reference in references) if block is not None]
+    living = (reference() for reference in references)
+    built = [block for block in living if block is not None and not isinstance(block, _Holder)]
     within = {id(below) for block in built for path, below in walk(block) if path}
     takers = [block for block in built if id(block) not in within and slots(block)]
     if not takers:
         raise SharingError(f"sharing_scope({donor.name}): no block with parameters was built inside. Build the layers "
                            f"inside it; where they need a name_scope(), enter that first")  # fmt: skip
-    _tie(donor, takers, only)
+    _tie({"donor": donor, **{f"built{number}": block for number, block in enumerate(takers)}}, only)
 
 
-def _tie(donor: Any, others: List[Any], only: Any) -> None:
-    if not others:
-        return
-    holder = mx.gluon.Block(prefix="")  # takes no name from the global counter
-    holder.register_child(donor, "donor")
-    for number, block in enumerate(others):
-        holder.register_child(block, str(number))
-    newborn = frozenset(slot.param for block in others for slot in slots(block))
-    Sharing(holder).tie_blocks(*others, to=donor, only=only)._apply("keep", False, newborn)
+class _Holder(mx.gluon.Block):
+    """A network for as long as its blocks are being tied."""
+
+
+def _tie(named: Dict[str, Any], only: Any) -> None:
+    """Tie blocks to the first of them."""
+    donor, *others = named.values()
+    if others:
+        holder = _Holder(prefix="")  # which takes no name from Gluon's counters
+        for name, block in named.items():
+            holder.register_child(block, name)
+        newborn = frozenset(slot.param for block in others for slot in slots(block))
+        Sharing(holder).tie_blocks(*others, to=donor, only=only)._apply("keep", False, newborn)

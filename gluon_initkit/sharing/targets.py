@@ -133,13 +133,14 @@ class Index:
             if not found:
                 raise Unfound(f"the block {target.name!r}, a {type(target).__name__}, is not in this network")
             return found
+        inner = [(path, block) for path, block in everything if path]  # a pattern never names the network itself
         if isinstance(target, str):
-            exact = [(path, block) for path, block in everything if path == target]
-            found = exact or _outermost([pair for pair in everything if fnmatch.fnmatchcase(pair[0], target)])
-        elif isinstance(target, type) and issubclass(target, mx.gluon.Block):
-            found = _outermost([(path, block) for path, block in everything if isinstance(block, target)])
+            exact = [(path, block) for path, block in inner if path == target]
+            found = exact or _outermost([pair for pair in inner if fnmatch.fnmatchcase(pair[0], target)])
+        elif isinstance(target, type):
+            found = _outermost([(path, block) for path, block in inner if isinstance(block, target)])
         else:
-            found = _outermost([(path, block) for path, block in everything if target.search(path)])
+            found = _outermost([(path, block) for path, block in inner if target.search(path)])
         if not found:
             near = difflib.get_close_matches(str(target), [path for path, _ in everything], 3, 0.5)
             raise Unfound(f"{_shown(target)} matches no block" + (f"; near to it are {_list(near)}" if near else ""))
@@ -173,7 +174,7 @@ class Index:
 def _outermost(found: Sequence[Tuple[str, Any]]) -> List[Tuple[str, Any]]:
     kept: List[Tuple[str, Any]] = []
     for path, block in found:  # in order of traversal: what is inside the last one kept comes right after it
-        if not kept or not (path.startswith(f"{kept[-1][0]}.") or kept[-1][0] == ""):
+        if not kept or not path.startswith(f"{kept[-1][0]}."):
             kept.append((path, block))
     return kept
 
