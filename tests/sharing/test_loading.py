@@ -346,3 +346,34 @@ def test_the_builder_and_params_give_the_same_file(tmp_path):
         net.initialize(mx.init.Normal())
         ik.save(net, tmp_path / str(number))
     assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
+
+
+def test_an_rnn_of_eleven_layers_which_mxnet_cannot_save(path):
+    def layer():
+        return mx.gluon.rnn.LSTM(2, num_layers=11, input_size=2)
+
+    saved, net = layer(), layer()
+    saved.initialize()
+    with pytest.raises(AttributeError):
+        saved.save_parameters(path)
+    ik.save(saved, path)
+    ik.load(net, path)
+    assert ik.fingerprint(net) == ik.fingerprint(saved)
+
+
+def test_an_exported_network(path, tmp_path):
+    net = filled([(0, 1)], numpy.ones((1, 2)), numpy.ones((1, 2)), C)
+    one = nn.HybridSequential()
+    one.add(net[0])
+    one.hybridize()
+    one(mx.nd.ones((1, 2))).wait_to_read()
+    one.export(str(tmp_path / "one"))
+
+    def imported(params=None):
+        return mx.gluon.SymbolBlock.imports(str(tmp_path / "one-symbol.json"), ["data"], params)
+
+    saved, other = imported(str(tmp_path / "one-0000.params")), imported()
+    ik.save(saved, path)
+    ik.load(other, path)
+    assert ik.fingerprint(other) == ik.fingerprint(saved)
+    assert other(mx.nd.ones((1, 2))).asnumpy().tolist() == [[2]]
