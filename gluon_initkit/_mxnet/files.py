@@ -11,7 +11,7 @@ from mxnet.base import MXNetError
 from mxnet.util import is_np_array, is_np_shape, np_array, np_shape
 
 from .arrays import classic, is_numpy_array
-from .memory import in_mode
+from .memory import context_of, in_mode
 
 __all__ = ["contexts_for", "forget_graphs", "put", "read_arrays", "recast", "saved_value",
            "stored_as", "write_arrays"]  # fmt: skip
@@ -36,7 +36,7 @@ def write_arrays(path: str, arrays: Dict[str, ndarray.NDArray]) -> None:
 
 
 def saved_value(param: gluon.Parameter) -> ndarray.NDArray:
-    """What a file holds of an initialized parameter: the mean of its replicas where they differ.
+    """What a file holds of an initialized parameter, on the CPU: the mean of its replicas where they differ.
 
     `Parameter._reduce` also means over replicas that agree, which rounds (three) or overflows (float16); reads through
     `data()`, which a subclass may let drop values; and needs a Trainer for sparse values.
@@ -44,12 +44,12 @@ def saved_value(param: gluon.Parameter) -> ndarray.NDArray:
     trainer = param._trainer
     if _is_sparse(param) and trainer and trainer._kv_initialized:
         return param._reduce()  # the kvstore holds all rows, a replica those that its device asked for
-    first, *others = map(classic, param._data)
-    values = first.asnumpy() if others and not _is_sparse(param) else None
-    if values is None or all(other.asnumpy().tobytes() == values.tobytes() for other in others):
+    cpu = context.cpu()  # a file says where its arrays were, and a GPU that is not there cannot take them
+    first, *others = (each if context_of(each) == cpu else each.copyto(cpu) for each in map(classic, param._data))
+    values = first.asnumpy().tobytes() if others and not _is_sparse(param) else None
+    if values is None or all(other.asnumpy().tobytes() == values for other in others):
         return first
-    cpu = context.cpu()
-    return ndarray.add_n(*(each.copyto(cpu) for each in (first, *others))) / (1 + len(others))
+    return ndarray.add_n(first, *others) / (1 + len(others))
 
 
 def _is_sparse(param: gluon.Parameter) -> bool:

@@ -50,8 +50,9 @@ def test_plain_load_parameters_reads_it_into_an_equally_tied_network(path):
     assert ik.fingerprint(other) == ik.fingerprint(net)
 
 
-def test_without_ties_the_bytes_are_those_of_plain_mxnet(path, tmp_path):
-    net = initialized(network(tied=False))
+@pytest.mark.parametrize("ctx", [mx.cpu(0), mx.cpu(1)])
+def test_without_ties_the_bytes_are_those_of_plain_mxnet(path, tmp_path, ctx):
+    net = initialized(network(tied=False), ctx=ctx)
     ik.save(net, path)
     net.save_parameters(str(tmp_path / "plain"))
     assert content(path) == content(tmp_path / "plain")
