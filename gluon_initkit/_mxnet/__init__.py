@@ -29,11 +29,11 @@ from .donors import (  # noqa: E402
 from .files import (  # noqa: E402
     contexts_for,
     forget_graphs,
-    is_sparse,
     put,
     read_arrays,
     recast,
     saved_value,
+    stored_as,
     write_arrays,
 )
 from .interrupts import interrupts_held  # noqa: E402
@@ -101,7 +101,6 @@ __all__ = [
     "is_host",
     "is_layer_default",
     "is_numpy_array",
-    "is_sparse",
     "keyed_generators",
     "kvstore_of",
     "leave_pending",
@@ -130,6 +129,7 @@ __all__ = [
     "source_of",
     "stale_gradients",
     "state_of",
+    "stored_as",
     "take_over",
     "trained",
     "traversed",

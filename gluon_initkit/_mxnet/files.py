@@ -11,9 +11,10 @@ from mxnet.base import MXNetError
 from mxnet.util import is_np_array, is_np_shape, np_array, np_shape
 
 from .arrays import classic, is_numpy_array
-from .memory import in_mode
+from .memory import context_of, in_mode
 
-__all__ = ["contexts_for", "forget_graphs", "is_sparse", "put", "read_arrays", "recast", "saved_value", "write_arrays"]
+__all__ = ["contexts_for", "forget_graphs", "put", "read_arrays", "recast", "saved_value",
+           "stored_as", "write_arrays"]  # fmt: skip
 
 
 def read_arrays(path: str) -> Union[Dict[str, ndarray.NDArray], List[ndarray.NDArray]]:
@@ -35,25 +36,30 @@ def write_arrays(path: str, arrays: Dict[str, ndarray.NDArray]) -> None:
 
 
 def saved_value(param: gluon.Parameter) -> ndarray.NDArray:
-    """What a file holds of an initialized parameter: the mean of its replicas where they differ.
+    """What a file holds of an initialized parameter, on the CPU: the mean of its replicas where they differ.
 
     `Parameter._reduce` also means over replicas that agree, which rounds (three) or overflows (float16); reads through
     `data()`, which a subclass may let drop values; and needs a Trainer for sparse values.
     """
     trainer = param._trainer
-    if is_sparse(param) and trainer and trainer._kv_initialized:
+    if _is_sparse(param) and trainer and trainer._kv_initialized:
         return param._reduce()  # the kvstore holds all rows, a replica those that its device asked for
-    first, *others = map(classic, param._data)
-    values = first.asnumpy() if others and not is_sparse(param) else None
-    if values is None or all(other.asnumpy().tobytes() == values.tobytes() for other in others):
+    cpu = context.cpu()  # a file says where its arrays were, and a GPU that is not there cannot take them
+    first, *others = (each if context_of(each) == cpu else each.copyto(cpu) for each in map(classic, param._data))
+    values = first.asnumpy().tobytes() if others and not _is_sparse(param) else None
+    if values is None or all(other.asnumpy().tobytes() == values for other in others):
         return first
-    cpu = context.cpu()
-    return ndarray.add_n(*(each.copyto(cpu) for each in (first, *others))) / (1 + len(others))
+    return ndarray.add_n(first, *others) / (1 + len(others))
 
 
-def is_sparse(param: gluon.Parameter) -> bool:
+def _is_sparse(param: gluon.Parameter) -> bool:
     """Whether the parameter's values are row_sparse or csr."""
     return param._stype != "default"
+
+
+def stored_as(param: gluon.Parameter, array: ndarray.NDArray) -> ndarray.NDArray:
+    """The array in the storage of the parameter: dense, row_sparse or csr."""
+    return array if array.stype == param._stype else array.tostype(param._stype)
 
 
 def contexts_for(param: gluon.Parameter, asked: Optional[Sequence[context.Context]]) -> Optional[List[context.Context]]:
@@ -96,4 +102,4 @@ def put(param: gluon.Parameter, array: ndarray.NDArray, ctxs: Sequence[context.C
         return
     param._shape = tuple(array.shape)
     param._deferred_init = ()
-    param._init_impl(array if is_sparse(param) else in_mode(array), ctxs)
+    param._init_impl(array if _is_sparse(param) else in_mode(array), ctxs)

@@ -4,7 +4,8 @@ Everything is decided and checked first (`matching`); then all is changed, or no
 """
 
 import os
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
+import warnings
 
 from .._mxnet import (
     forget_graphs,
@@ -17,6 +18,7 @@ from .._mxnet import (
     snapshot,
     state_of,
 )
+from .builder import Sharing
 from .errors import SharingError
 from .groups import SharedGroup, lost_ties, sources
 from .matching import Contents, Match, Rules, matched
@@ -49,7 +51,8 @@ def load(
     path : str or path-like
     ties : {'check', 'apply', 'ignore'}
         What becomes of the ties that the file knows of. ``'check'``: they must hold in `net`. ``'apply'``: `net` is
-        tied so. ``'ignore'``: every path takes its values, tied or not.
+        tied so. ``'ignore'``: every path takes its values, tied or not. A file that names a shared parameter once and
+        has no tie map (plain ``deduplicate=True``) cannot be checked: ``'ignore'`` believes the network, and warns.
     ctx : Context or list of Context, optional
         For what is not initialized yet; the CPU by default.
     allow_missing : bool
@@ -91,12 +94,13 @@ def load(
         if value not in known:
             raise ValueError(f"{name} is {value!r}: expected one of {', '.join(map(repr, known))}")
     ctxs = [ctx] if isinstance(ctx, mx.Context) else None if ctx is None else list(ctx)
-    contents = _read(os.fspath(path))
     held = sources(net, unregistered=False)
+    contents = _read(os.fspath(path))
     groups = _within(contents.groups, held)
-    problems = [f"{why}; ties='apply' ties it, ties='ignore' does not ask"
-                for _, _, why in (lost_ties(held, groups) if ties == "check" else ())]  # fmt: skip
-    matches, unmatched = matched(held, contents, Rules(ctxs, allow_missing, cast_dtype, dtype_source))
+    lost = lost_ties(held, groups)
+    problems = [f"{why}; ties='apply' ties it, ties='ignore' does not ask" for _, _, why in lost if ties == "check"]
+    rules = Rules(ctxs, allow_missing, cast_dtype, dtype_source, trusting=ties == "ignore")
+    matches, unmatched = matched(held, contents, rules)
     problems += unmatched
     if not ignore_extra:
         extra = [each for each in contents.paths if each not in held]
@@ -105,10 +109,18 @@ def load(
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems)
         raise SharingError(f"{os.fspath(path)!r} does not fit the network, which is left as it was:{listed}")
-    applied = _tying(net, groups) if ties == "apply" else None
+    believed = [] if contents.groups else [path for match in matches for path in match.trusted]
+    if believed:
+        warnings.warn(f"{os.fspath(path)!r} has no tie map; {', '.join(believed)} are believed to have been tied as "
+                      f"they are in the network.", stacklevel=2)  # fmt: skip
+    tying = tuple(dict.fromkeys(group for group, _, _ in lost)) if ties == "apply" else ()
+    sharing = _declared(net, tying)
+    if tying:
+        sharing.apply(dry_run=True)  # what it refuses, it refuses before anything is loaded
+        _settle(matches, [[held[path][0] for path in group.paths] for group in tying])
     _commit(net, matches)
-    if applied is not None:
-        applied.apply()
+    if tying:
+        sharing.apply()
 
 
 def _read(path: str) -> Contents:
@@ -126,27 +138,36 @@ def _within(groups: Tuple[SharedGroup, ...], held: Dict[str, Any]) -> Tuple[Shar
     """The ties between those paths that the network has."""
     found: List[SharedGroup] = []
     for group in groups:
+        transposed = set(group.transposed)
         paths = [path for path in group.paths if path in held]
         if len(paths) > 1:
             canonical, *aliases = paths
-            turned = {path for path in paths if (path in group.transposed) != (canonical in group.transposed)}
-            found.append(SharedGroup(canonical, tuple(aliases), tuple(path for path in aliases if path in turned)))
+            turned = [path for path in aliases if (path in transposed) != (canonical in transposed)]
+            found.append(SharedGroup(canonical, tuple(aliases), tuple(turned)))
     return tuple(found)
 
 
-def _tying(net: Any, groups: Tuple[SharedGroup, ...]) -> Any:
-    """A builder that ties the network so, checked: what it refuses, it refuses before anything is loaded."""
-    from .builder import Sharing
-
+def _declared(net: Any, groups: Sequence[SharedGroup]) -> Sharing:
+    """A builder that is to tie the network so."""
     sharing = Sharing(net)
     for group in groups:
-        plain = [path for path in group.paths if path not in group.transposed]
+        transposed = set(group.transposed)
+        plain = [path for path in group.paths if path not in transposed]
         if len(plain) > 1:
             sharing.tie(*plain, to=group.canonical)
         for path in group.transposed:
             sharing.tie(path, group.canonical, transpose=True)
-    sharing.apply(dry_run=True)
     return sharing
+
+
+def _settle(matches: Sequence[Match], tied: Sequence[Sequence[Any]]) -> None:
+    """Of parameters that will be one, those that are nowhere yet go where the others are."""
+    found = {id(match.param): match for match in matches}
+    for params in tied:
+        members = [found[id(param)] for param in params if id(param) in found]
+        there = next((each.ctxs for each in members if state_of(each.param) != "uninitialized"), None)
+        for each in members:
+            each.ctxs = there or each.ctxs
 
 
 def _commit(net: Any, matches: List[Match]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
 
-from .._mxnet import contexts_for, is_sparse, kvstore_of, refuses_context, shape_of
+from .._mxnet import contexts_for, kvstore_of, refuses_context, shape_of, stored_as
 from .groups import SharedGroup
 
 __all__ = ["Contents", "Match", "Rules", "matched"]
@@ -51,12 +51,13 @@ class Contents:
 
 @dataclass(frozen=True)
 class Rules:
-    """What MXNet's arguments of `load_parameters` say."""
+    """What MXNet's arguments of `load_parameters` say, and whether ties that a file cannot tell of are believed."""
 
     ctxs: Optional[Sequence[Any]]
     allow_missing: bool
     cast_dtype: bool
     dtype_source: str
+    trusting: bool
 
 
 @dataclass
@@ -68,6 +69,8 @@ class Match:
     ctxs: Sequence[Any]
     dtype: Any
     """The dtype that the parameter is to be cast to first; None where it keeps its own."""
+    trusted: Sequence[str] = ()
+    """Paths that the file knows nothing of, and of which it cannot say whether they were tied."""
 
 
 def matched(held: Mapping[str, Tuple[Any, bool]], contents: Contents, rules: Rules) -> Tuple[List[Match], List[str]]:
@@ -91,29 +94,37 @@ def _match(param: Any, paths: List[Tuple[str, bool]], contents: Contents, rules:
     """A Match, what is wrong, or None where the parameter is left alone."""
     offers = contents.offered(paths)
     label = paths[0][0]
-    silent = [path for path, _ in paths if path not in contents.paths]
-    if not offers or (contents.groups and silent):
-        if rules.allow_missing and not offers:
-            return None
-        if not rules.allow_missing:
-            return _missing(silent[0] if silent else label, label, contents)
+    absent = [path for path, _ in paths if path not in contents.paths]
+    if not offers and rules.allow_missing:
+        return None
+    if not offers:
+        return _missing(label, contents)
     (name, flip), first = next(iter(offers.items()))
+    if absent and not rules.allow_missing and (contents.groups or not rules.trusting):
+        return _untold(absent[0], first, contents)
     array = contents.arrays[name]
     for (other, turned), path in offers.items():
         if not _same(array, flip, contents.arrays[other], turned):
             return _conflict(first, path, name, other)
     if flip and len(array.shape) != 2:
         return f"{label!r} is tied transposed, and has shape {tuple(array.shape)} in the file; expected two dimensions"
-    return _fitted(param, label, array.T if flip else array, rules)
+    return _fitted(param, label, array.T if flip else array, rules, absent)
 
 
-def _missing(path: str, label: str, contents: Contents) -> str:
-    tied = "" if path == label else f", though for {label!r}, to which the network ties it"
+def _missing(path: str, contents: Contents) -> str:
     alike = "" if contents.groups else (
         "; a file that plain MXNet wrote with deduplicate=True names a shared parameter once and has no tie map: tie "
-        "the network as it was before loading"
+        "the network as it was, and load with ties='ignore'"
     )  # fmt: skip
-    return f"{path!r} is missing in the file{tied}{alike}; allow_missing=True leaves it as it is"
+    return f"{path!r} is missing in the file{alike}; allow_missing=True leaves it as it is"
+
+
+def _untold(absent: str, present: str, contents: Contents) -> str:
+    if contents.groups:
+        return (f"{absent!r} is missing in the file, which does not tie it to {present!r} as the network does; "
+                f"allow_missing=True lets it have the values of {present!r}")  # fmt: skip
+    return (f"{absent!r} is missing in the file, which has no tie map and so cannot tell whether it was tied to "
+            f"{present!r}, as it is in the network; ties='ignore' believes it")  # fmt: skip
 
 
 def _conflict(first: str, path: str, name: str, other: str) -> str:
@@ -132,7 +143,7 @@ def _same(one: Any, flip: bool, other: Any, turned: bool) -> bool:
     return first.shape == second.shape and first.tobytes() == second.tobytes()
 
 
-def _fitted(param: Any, label: str, array: Any, rules: Rules) -> Any:
+def _fitted(param: Any, label: str, array: Any, rules: Rules, absent: Sequence[str]) -> Any:
     shape, found = shape_of(param), tuple(int(size) for size in array.shape)
     if shape is not None and (len(shape) != len(found) or any(a not in (None, b) for a, b in zip(shape, found))):
         shown = tuple("?" if size is None else size for size in shape)
@@ -156,7 +167,4 @@ def _fitted(param: Any, label: str, array: Any, rules: Rules) -> Any:
     if refuses_context(param, ctxs):
         return (f"{label!r} is updated by a Trainer on {refuses_context(param, ctxs)}, which would never update it on "
                 f"{ctxs}; make the Trainer after loading, or pass its contexts")  # fmt: skip
-    stype = getattr(param, "stype", None) or "default"
-    if is_sparse(param) != (array.stype != "default"):
-        array = array.tostype(stype)
-    return Match(param, array, ctxs, dtype)
+    return Match(param, stored_as(param, array), ctxs, dtype, absent)

@@ -37,8 +37,8 @@ def save(net: Any, path: Path) -> None:
     Notes
     -----
     A parameter on several contexts is written as one array: the first replica where all agree, else their mean, which
-    is what MXNet always takes. A parameter that is tied transposed is written once, too, as its donor; plain
-    ``load_parameters`` does not know it and asks for ``allow_missing=True``.
+    is what MXNet always takes. A parameter that is tied transposed is written once, too, as its donor. Plain
+    ``load_parameters`` knows no such ties: it says that the other path is missing, and `load` is what reads the file.
 
     Examples
     --------

@@ -6,10 +6,11 @@ format of a file, all numbers little-endian:
     MXNet's list     uint64 0x112, uint64 0, uint64 count, the arrays, uint64 count, the names
     map              UTF-8 JSON, of `length` bytes
     length           uint64
-    magic            8 bytes: 0x00 "GIKTIES"
+    magic            8 bytes: "GIKTIES" 0x00
 
-The file ends with the magic. A plain file never does: it ends with a name, which holds no NUL, or with a count. So a
-reader of headers finds the map behind the last name, and a reader of the end needs no header. The JSON is
+The file ends with the magic. A plain file never does: it ends with a name, which holds no NUL, or with a number of
+eight bytes. So a reader of headers finds the map behind the last name, and a reader of the end needs no header. The
+JSON is
 
     {"version": 1, "groups": [{"canonical": "0.weight", "aliases": ["1.weight"], "transposed": []}]}
 
@@ -26,7 +27,7 @@ from .groups import SharedGroup
 
 __all__ = ["MAGIC", "VERSION", "append_groups", "read_groups"]
 
-MAGIC = b"\0GIKTIES"
+MAGIC = b"GIKTIES\0"
 VERSION = 1
 _END = struct.Struct("<Q8s")
 

@@ -2,6 +2,7 @@
 
 import random
 
+import gluon_initkit as ik
 from gluon_initkit._mxnet import traversed
 from gluon_initkit.sharing import SharedGroup, SharingError, Tie, merge
 from hypothesis import given, settings
@@ -114,6 +115,32 @@ def test_a_thousand_orders_of_declaring_give_the_same_groups(seed):
     for _ in range(1000):
         draw.shuffle(ties)
         assert merge(ties, order) == expected
+
+
+@settings(max_examples=4, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32))
+def test_the_builder_gives_the_same_groups_in_a_thousand_orders(seed):
+    draw = random.Random(seed)
+    net = tree(draw, 2)
+    net.add(nn.Dense(2, in_units=2), nn.Dense(2, in_units=2))
+    weights = [path for path in traversed(net) if path.endswith("weight")]
+    ties = [Tie(tuple(draw.sample(weights, draw.choice((2, 2, 3)) if len(weights) > 2 else 2))) for _ in weights[::2]]
+    named = draw.choice(ties[0].paths)
+    ties[0] = Tie(ties[0].paths, to=named)
+
+    def report(**kwargs):
+        draw.shuffle(ties)
+        sharing = ik.Sharing(net)
+        for tie in ties:
+            sharing.tie(*draw.sample(tie.paths, len(tie.paths)), to=tie.to)
+        return sharing.apply(**kwargs).groups
+
+    expected = report(dry_run=True)
+    assert {tuple(sorted(each.paths, key=weights.index)) for each in expected} == components(ties, weights)
+    assert named in {each.canonical for each in expected}
+    assert all(report(dry_run=True) == expected for _ in range(250))
+    assert report() == expected
+    ik.check_sharing(net, expected)
 
 
 @pytest.mark.parametrize("shape", ["star", "chain", "backwards", "shuffled"])
