@@ -34,25 +34,35 @@ class _Listening:
     """A scope that gives names for the one around it, or for the global one, and remembers who asked."""
 
     def __init__(self, around: Any) -> None:
-        self.built: List[weakref.ref[gluon.Block]] = []
+        self.built: List["weakref.ref[gluon.Block]"] = []
         self._around = around
+        self._unnamed: Any = None
 
     @property
     def _block(self) -> Any:
-        # Gluon asks in `create`, called by `Block.__init__`; it asks more than once for one block.
-        frame = sys._getframe(1)
-        while frame is not None and frame.f_code is not _BUILDING:
-            frame = frame.f_back  # type: ignore[assignment]
-        if frame is not None and not any(ref() is frame.f_locals["self"] for ref in self.built[-1:]):
-            self.built.append(weakref.ref(frame.f_locals["self"]))
+        block = _being_built()
+        if block is not None and not (self.built and self.built[-1]() is block):
+            self.built.append(weakref.ref(block))
         if self._around is not None:
             return self._around._block
-        prefix = getattr(_manager(), "_prefix", "")
+        # As where there is no scope: mx.name.Prefix goes before a name that Gluon makes, not before one that it is given.
+        prefix = getattr(_manager(), "_prefix", "") if self._unnamed is not None and self._unnamed() is block else ""
         return SimpleNamespace(prefix=prefix, params=gluon.ParameterDict(prefix))
 
     @property
     def _counter(self) -> dict:
-        return _manager()._counter if self._around is None else self._around._counter
+        if self._around is not None:
+            return self._around._counter
+        self._unnamed = weakref.ref(_being_built())
+        return _manager()._counter
+
+
+def _being_built() -> Any:
+    """The block whose `Block.__init__` asks: Gluon does so in a function that it calls, and more than once a block."""
+    frame: Any = sys._getframe(2)
+    while frame is not None and frame.f_code is not _BUILDING:
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals["self"]
 
 
 _BUILDING = gluon.Block.__init__.__code__

@@ -106,7 +106,10 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
         if not here and not any(param in gone for param in entries.values()):
             continue
         changed.append(block)
-        attributes, registered = changing(vars(block)), changing(block._reg_params)
+        attributes, registered = vars(block), block._reg_params
+        if here:
+            changing(attributes)
+            changing(registered)
         left = dict(gone)
         for key, param in here.items():
             left[source_of(registered[key])] = source_of(param)
@@ -115,7 +118,7 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
                 attributes[key] = param
         _rekey(changing(entries), {source_of(param) for param in registered.values()}, left)
     for block in _around(changed, blocks):
-        if isinstance(block, gluon.HybridBlock):
+        if vars(block).get("_cached_graph") or vars(block).get("_cached_op"):
             changing(vars(block))
             block._clear_cached_op()
 

@@ -82,9 +82,10 @@ def _standing(member: Member, first: Member) -> Iterator[str]:
             yield f"{who} it is no attribute of its block, which would make it anew; {other_way}"
         elif isinstance(slot.block, mx.gluon.SymbolBlock):
             yield f"{who} the graph of its SymbolBlock calls it {member.param.name!r}; {other_way}"
-        elif held_in_container(slot.block, slot.param):
+        else:
             name = held_in_container(slot.block, slot.param)
-            yield f"{who} its block holds it in .{name} too, which would go on holding the old one; {other_way}"
+            if name:
+                yield f"{who} its block holds it in .{name} too, which would go on holding the old one; {other_way}"
 
 
 def _pairwise(member: Member, first: Member, yielding: FrozenSet[Any]) -> Iterator[str]:
