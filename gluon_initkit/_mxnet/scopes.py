@@ -34,7 +34,7 @@ class _Listening:
     """A scope that gives names for the one around it, or for the global one, and remembers who asked."""
 
     def __init__(self, around: Any) -> None:
-        self.built: List["weakref.ref[gluon.Block]"] = []
+        self.built: List[weakref.ref[gluon.Block]] = []
         self._around = around
         self._unnamed: Any = None
 
@@ -45,7 +45,7 @@ class _Listening:
             self.built.append(weakref.ref(block))
         if self._around is not None:
             return self._around._block
-        # As where there is no scope: mx.name.Prefix goes before a name that Gluon makes, not before one that it is given.
+        # As where there is no scope: mx.name.Prefix goes before a name that Gluon makes, not before one that is given.
         prefix = getattr(_manager(), "_prefix", "") if self._unnamed is not None and self._unnamed() is block else ""
         return SimpleNamespace(prefix=prefix, params=gluon.ParameterDict(prefix))
 
