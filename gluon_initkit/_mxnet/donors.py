@@ -79,7 +79,7 @@ def forget_trainers(params: Sequence[gluon.Parameter]) -> None:
             each._set_trainer(None)
 
 
-_SLOTS = ("_data", "_grad", "_ctx_list", "_ctx_map", "_deferred_init", "_shape", "_var", "init")
+_SLOTS = ("_data", "_grad", "_ctx_list", "_ctx_map", "_deferred_init", "_shape", "_var", "init", "_allow_deferred_init")
 
 
 @contextmanager
@@ -94,8 +94,9 @@ def restoring(params: Sequence[gluon.Parameter]) -> Iterator[None]:
         raise
 
 
-def redeclare(param: gluon.Parameter, shape: Optional[Tuple[Optional[int], ...]], init: Any) -> None:
+def redeclare(param: gluon.Parameter, shape: Optional[Tuple[Optional[int], ...]], init: Any, defer: bool) -> None:
     """Give a parameter a shape that says more, and an initializer; its variable will say so when it is asked again."""
+    param._allow_deferred_init = defer
     if shape == shape_of(param) and init is param.init:
         return
     param._shape = None if shape is None else tuple(size or 0 for size in shape)

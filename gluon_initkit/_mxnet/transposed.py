@@ -16,7 +16,8 @@ class Transposed(gluon.Parameter):
 
     It has no state of its own. `data()` is the transpose of the other's, through the operator, so that gradients flow;
     `var()` is the transpose of the other's variable, so that a graph, cached or exported, has that one variable only.
-    Whatever is not about an array's axes (`initialize`, `cast`, `grad_req`, ...) is the other's own.
+    Whatever is not about an array's axes (`initialize`, `cast`, `grad_req`, ...) is the other's own. As `data()` is a
+    copy, values are set by `set_data`, or through the other's `data()`.
     """
 
     transposed_of: gluon.Parameter
@@ -63,6 +64,10 @@ class Transposed(gluon.Parameter):
     def var(self) -> Any:
         """The other's variable, transposed."""
         return self.transposed_of.var().transpose()
+
+    def _set_trainer(self, trainer: Any) -> None:
+        raise TypeError(f"a Trainer cannot update {self!r}, which holds no values of its own: give it the parameters "
+                        f"of `collect_params()`, where that one is")  # fmt: skip
 
     def set_data(self, data: Any) -> None:
         """Set the other's values to the transpose of these."""

@@ -13,6 +13,7 @@ from .._mxnet import (
     exchange,
     forget_trainers,
     holds_data,
+    may_defer,
     redeclare,
     renew,
     restoring,
@@ -40,7 +41,7 @@ def row_of(each: Merged, values: str) -> SharingRow:
         group=each.group,
         shape=shape,
         dtype=dtype.name,
-        saved=size * sum(len(contexts_of(member.param) or "1") for member in each.dropped),
+        saved=size * sum(len(contexts_of(member.param) or (None,)) for member in each.dropped),
         dropped=tuple(member.path for member in others),
         values_from=None if source is None or mean else source.path,
     )
@@ -64,7 +65,8 @@ def _settle(each: Merged, values: str) -> None:
     shape, _ = shape_together(each)
     mean = [(member.param, member.turned) for member in _initialized(each)] if values == "average" else []
     init = _initializer(each)
-    redeclare(kept, shape, kept.init if init is None else init.param.init)
+    defer = any(may_defer(member.param) for member in each.members)
+    redeclare(kept, shape, kept.init if init is None else init.param.init, defer)
     if source is not None and source is not each.kept:
         take_over(kept, source.param, source.turned)
     if mean and _others(each):

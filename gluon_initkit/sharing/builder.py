@@ -19,7 +19,8 @@ class Sharing:
     """Declare which parameters of a network are to be one. Nothing changes until `apply`.
 
     A tie replaces the Parameter objects themselves, so it holds through whatever comes after: `hybridize`, `cast`,
-    `reset_ctx`, a Trainer, saving, exporting, `copy.deepcopy`. The order of declarations never matters.
+    `reset_ctx`, a Trainer, saving, exporting, `copy.deepcopy`. The order of declarations never matters. Only the places
+    of this network change: a parameter that stands in another one too stays there.
 
     Parameters
     ----------
@@ -183,4 +184,8 @@ class Sharing:
         try:
             return merged(self._net, ties, index.slots), wrong
         except SharingError as contradiction:
-            return [], [*wrong, str(contradiction).rstrip(".")]
+            wrong.append(str(contradiction).rstrip("."))
+        try:  # without to=, what else is wrong can still be said
+            return merged(self._net, [tie for tie in ties if tie.to is None], index.slots), wrong
+        except SharingError:
+            return [], wrong

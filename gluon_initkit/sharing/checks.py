@@ -58,6 +58,7 @@ def _problems(each: Merged, values: str, in_trainer: set, yielding: FrozenSet[An
         pair = f"{member.path!r} and {first.path!r}"
         for text in _pairwise(member, first, yielding):
             yield f"{pair} {text}"
+    yield from _contexts(each)
     yield from _shapes(each)
     yield from _initializers(each)
     if values == "average":
@@ -100,14 +101,19 @@ def _pairwise(member: Member, first: Member, yielding: FrozenSet[Any]) -> Iterat
         # The other way round is well: a plain one's place then sees what the special one makes of the values.
         yield (f"are of different kinds: {member.param!r} would be lost, and what it makes of its values; keep it, "
                f"to={member.path!r}, or make both alike")  # fmt: skip
-    contexts, others = contexts_of(member.param), contexts_of(first.param)
-    if None not in (contexts, others) and contexts != others:
-        yield f"live on different contexts, {contexts} and {others}: reset_ctx one of them first"
     fixed = {fixes_gamma(slot.block, slot.key) for each in (member, first) for slot, _ in each.places}
     if len(fixed) > 1:
         yield "belong to batch normalizations with scale=True and scale=False, which writes 1 over it: build both alike"
     if member.turned and "row_sparse" in (one["stype"], one["grad_stype"]):
         yield "cannot be transposes of each other where one is row_sparse: build both dense"
+
+
+def _contexts(each: Merged) -> Iterator[str]:
+    placed = [(member, contexts_of(member.param)) for member in each.members if contexts_of(member.param) is not None]
+    for member, contexts in placed[1:]:
+        if contexts != placed[0][1]:
+            yield (f"{member.path!r} and {placed[0][0].path!r} live on different contexts, {contexts} and "
+                   f"{placed[0][1]}: reset_ctx one of them first")  # fmt: skip
 
 
 def shape_together(each: Merged) -> Tuple[Optional[Tuple[Optional[int], ...]], Optional[Member]]:

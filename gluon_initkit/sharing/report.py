@@ -23,7 +23,7 @@ class SharingRow:
     dtype : str
         Such as ``'float32'``.
     saved : int
-        The bytes of values that are no longer held, over all contexts; as many again are saved of gradients.
+        The bytes of values that are, or would have been, held once more, over all contexts; gradients save as many.
     dropped : tuple of str
         The paths whose values were others, and are lost; with ``values='average'`` those that went into the mean.
     values_from : str or None

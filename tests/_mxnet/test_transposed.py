@@ -136,6 +136,15 @@ def test_it_is_a_parameter_like_another():
     assert not kept.grad().asnumpy().any()
 
 
+def test_a_trainer_that_could_not_update_it():
+    """Its `list_data()` are copies: a step would be lost."""
+    net = tied()
+    net.initialize()
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    with pytest.raises(TypeError, match="holds no values of its own: give it the parameters of `collect_params"):
+        mx.gluon.Trainer([net[1].weight], "sgd")
+
+
 def test_its_shape_may_be_told_through_either():
     net = nn.HybridSequential()
     net.add(nn.Dense(3), nn.Dense(4))

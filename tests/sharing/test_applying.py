@@ -122,6 +122,23 @@ def test_a_known_dimension_is_everybodys(units, expected, hybridize):
     assert net[0](mx.nd.ones((1, 7))).shape == (1, 4)
 
 
+def test_one_that_may_not_be_deferred_may_be_where_another_may():
+    net = nn.HybridSequential()
+    net.add(nn.HybridSequential(), nn.Dense(4))
+    net[0].weight = net[0].params.get("weight", shape=(4, 0))
+    ik.Sharing(net).tie("1.weight", "0.weight").apply()
+    net.initialize()
+    assert net[1](mx.nd.ones((1, 3))).shape == (1, 4) and net[0].weight.shape == (4, 3)
+
+
+def test_the_average_in_numpy_mode():
+    mx.npx.set_np()
+    net = constant(dense(4, 4), 1, 2)
+    ik.Sharing(net).tie("*.weight").apply(values="average")
+    assert type(net[0].weight.data()) is type(net[0].weight.grad()) is mx.np.ndarray and number(net[1].weight) == 1.5
+    assert net(mx.np.ones((1, 4))).shape == (1, 4)
+
+
 def test_transposed_deferred_parameters_unify():
     net = nn.HybridSequential()
     net.add(nn.Dense(3), nn.Dense(4))

@@ -137,6 +137,13 @@ def test_contexts():
     refused(pending, ik.Sharing(pending).tie("*.weight"), f"{BOTH} live on different contexts")
 
 
+def test_contexts_of_two_where_the_kept_one_has_none():
+    net = dense(4, 4, 4)
+    net[1].initialize(ctx=mx.cpu(0))
+    net[2].initialize(ctx=mx.cpu(1))
+    refused(net, ik.Sharing(net).tie("*.weight"), "'2.weight' and '1.weight' live on different contexts")
+
+
 class Array(mx.init.Initializer):
     """Tells its base nothing, so that MXNet's == finds all of its kind equal."""
 
@@ -318,7 +325,8 @@ def test_values_that_have_no_average():
 def test_conflicting_to():
     net = run(dense(4, 4, 4))
     sharing = ik.Sharing(net).tie("0.weight", to="1.weight").tie("0.weight", to="2.weight")
-    refused(net, sharing, "'1.weight' and '2.weight' are both given as to=")
+    net[2].weight.lr_mult = 3
+    refused(net, sharing, "'1.weight' and '2.weight' are both given as to=", "'0.weight' differ in lr_mult")
 
 
 def test_its_own_transpose():
