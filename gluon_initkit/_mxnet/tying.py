@@ -5,9 +5,10 @@ its global name, in `_params._params`; cached graphs of all blocks around hold i
 step. What may be tied, and which values win, is decided elsewhere.
 """
 
+from collections import OrderedDict
 from contextlib import contextmanager
 import gc
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from mxnet import gluon
 
@@ -116,22 +117,45 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
             registered[key] = param
             if key in attributes:
                 attributes[key] = param
-        _rekey(changing(entries), {source_of(param) for param in registered.values()}, left)
+        changing(vars(block._params))["_params"] = _rekeyed(entries, list(registered.values()), left)
     for block in _around(changed, blocks):
         if vars(block).get("_cached_graph") or vars(block).get("_cached_op"):
             changing(vars(block))
             block._clear_cached_op()
 
 
-def _rekey(entries: dict, standing: Set[gluon.Parameter], left: Dict[gluon.Parameter, gluon.Parameter]) -> None:
-    """Let `_params._params` know by name what the block's slots now hold, in the old order."""
-    before = list(entries.items())
-    entries.clear()
-    for name, param in before:
+class _Entries(OrderedDict):
+    """A block's `_params._params` after a tie: what went is not listed, and its name leads to what took its place.
+
+    Gluon asks by name when another layer is built with this one's ``params=`` or a fused layer is unfused, and where it
+    finds nothing it silently makes a new parameter.
+    """
+
+    def __init__(self, entries: Any = (), former: Any = ()) -> None:
+        super().__init__(entries)
+        self.former: Dict[str, gluon.Parameter] = dict(former)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self.former
+
+    def __missing__(self, name: str) -> gluon.Parameter:
+        return self.former[name]
+
+
+def _rekeyed(entries: dict, held: Sequence[gluon.Parameter], left: Dict[gluon.Parameter, gluon.Parameter]) -> _Entries:
+    """The same entries where what a block's slots hold has changed, in the old order."""
+    own, standing = set(held), {source_of(param) for param in held}
+    found: Dict[str, gluon.Parameter] = {}
+    former = {name: param if param in standing else left.get(param, param)
+              for name, param in getattr(entries, "former", {}).items()}  # fmt: skip
+    for name, param in entries.items():
         if param in standing or param not in left:
-            entries[name] = param
+            found[name] = param
         if param in left:
-            entries[left[param].name] = left[param]
+            found[left[param].name] = former[name] = left[param]
+    # One that stands here transposed has another shape than what it took the place of.
+    kept = [(name, param) for name, param in former.items() if name not in found and param in own]
+    return _Entries(found, kept)
 
 
 def _around(changed: Sequence[gluon.Block], blocks: Dict[int, gluon.Block]) -> List[gluon.Block]:

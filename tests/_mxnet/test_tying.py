@@ -1,5 +1,7 @@
 """Slots, and exchanging what stands in them: every place that holds a parameter is kept in step, or all is undone."""
 
+import copy
+
 import gluon_initkit as ik
 from gluon_initkit._mxnet import Transposed, exchange, held_in_container, slots, source_of, walk
 import mxnet as mx
@@ -39,6 +41,35 @@ def test_a_dictionary_that_knows_the_parameter_without_a_slot_follows():
     with exchange(net, [(slots(net)[2], net[0].weight)]):
         pass
     assert list(net.params.values()) == [net[0].weight, net[1].bias]
+
+
+def test_a_replaced_parameter_is_found_by_its_name_and_not_listed():
+    """`params=` of a tied layer goes on sharing, and so does a fused layer that Gluon unfuses."""
+    net = pair()
+    ik.Sharing(net).tie("*.weight").apply()
+    other = nn.Dense(4, in_units=4, params=net[1].params)
+    assert other.weight is net[0].weight and other.bias is net[1].bias
+    assert len(list(net.collect_params().keys())) == len(list(net[1].params.keys())) + 1 == 3
+    with pytest.raises(KeyError):
+        net[1].params["nobody"]
+    again = copy.deepcopy(net)
+    assert nn.Dense(4, in_units=4, params=again[1].params).weight is again[0].weight
+    ik.untie(net, "1.weight")
+    assert nn.Dense(4, in_units=4, params=net[1].params).weight is net[1].weight is not net[0].weight
+
+
+def test_a_fused_layer_that_is_unfused():
+    net = nn.HybridSequential()
+    net.add(*(mx.gluon.rnn.LSTM(4, input_size=4) for _ in range(2)))
+    ik.Sharing(net).tie_blocks("1", to="0").apply()
+    assert set(net[1]._unfuse().collect_params().values()) == set(net[0].collect_params().values())
+
+
+def test_one_that_is_seen_transposed_is_not_found_by_name():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=4), nn.Dense(4, in_units=3))
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    assert nn.Dense(4, in_units=3, params=net[1].params).weight is not net[0].weight
 
 
 def test_a_failing_body_changes_nothing():

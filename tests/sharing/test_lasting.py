@@ -303,6 +303,7 @@ def test_a_deep_copy_is_tied_inside_itself(kind):
     np.testing.assert_allclose(other(batch(kind)).asnumpy(), copied_reference(other, kind), rtol=2e-5, atol=2e-6)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of MXNet's half-made copy
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_deep_copy_of_a_network_that_ran_hybridized(kind):
     """Plain MXNet's refuses, tied or not: its cached operator holds a C handle. Clearing the cache mends it."""
@@ -326,6 +327,32 @@ def test_what_is_dropped_is_freed(kind):
     gc.collect()
     assert dropped() is None and len(report) == 1
     backward(net, batch(kind))
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=str)
+def test_blocks_with_running_statistics(flags):
+    """Statistics that are no parameter of any gradient are shared as well, and move once a place, as with params=."""
+
+    def layer(**shared):
+        return nn.Dense(4, in_units=4, **shared.get("dense", {})), nn.BatchNorm(in_channels=4, **shared.get("norm", {}))
+
+    net, other = nn.HybridSequential(), nn.HybridSequential()
+    net.add(*layer(), *layer())
+    other.add(*layer())
+    other.add(*layer(dense={"params": other[0].params}, norm={"params": other[1].params}))
+    ik.Sharing(net).tie_blocks("2", to="0").tie_blocks("3", to="1").apply()
+    for each in (net, other):
+        initialized(each)
+    same_values(net, other)
+    for each in (net, other):
+        if flags is not None:
+            each.hybridize(**flags)
+        trainer = mx.gluon.Trainer(each.collect_params(), "sgd", {"learning_rate": 0.1})
+        for _ in range(3):
+            backward(each, mx.nd.array(np.random.RandomState(1).randn(5, 4)))
+            trainer.step(5)
+    close(values(net), values(other))
+    assert net[3].running_mean is net[1].running_mean and net[1].running_mean.data().asnumpy().any()
 
 
 def test_a_network_around_computes_with_the_tie_too():
