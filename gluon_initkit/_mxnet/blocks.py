@@ -41,19 +41,19 @@ def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
     Parameters that `net.initialize` reaches but `net.save_parameters` does not write (created by ``self.params.get``
     and held by no attribute) come last, under their block's path and their own name.
     """
-    found: Dict[gluon.Parameter, List[Tuple[str, str, Tuple[gluon.Block, ...]]]] = {}
-    seen_transposed: Dict[gluon.Parameter, List[str]] = {}
-    for path, blocks_path, blocks, param in _slots(net, "", ()):
+    found: Dict[gluon.Parameter, _Found] = {}
+    transposed: Dict[gluon.Parameter, List[str]] = {}
+    for path, owner_path, blocks, param in _slots(net, "", ()):
         source = getattr(param, "transposed_of", None)
         if source is None:
-            found.setdefault(param, []).append((path, blocks_path, blocks))
+            _gather(found, path, owner_path, blocks, param)
         else:
-            seen_transposed.setdefault(source, []).append(path)
-    for path, blocks_path, blocks, param in _unregistered(net, "", (), set(map(id, found))):
-        found.setdefault(param, [(path, blocks_path, blocks)])
+            transposed.setdefault(source, []).append(path)
+    for path, owner_path, blocks, param in _unregistered(net, "", (), set(map(id, found))):
+        if param not in found:
+            _gather(found, path, owner_path, blocks, param)
     symbols: Dict[int, Dict[str, Dict[str, str]]] = {}
-    return {param: _place(param, slots, tuple(seen_transposed.get(param, ())), symbols)
-            for param, slots in found.items()}  # fmt: skip
+    return {param: _place(param, each, tuple(transposed.get(param, ())), symbols) for param, each in found.items()}
 
 
 def traversed(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Parameter]:
@@ -61,36 +61,62 @@ def traversed(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Pa
 
     Without `unregistered` those alone that `net.save_parameters` writes.
     """
-    return {path: param for path, (_, param) in standing(net, unregistered).items()}
+    return {path: param for path, _, _, param in _standing(net, unregistered)}
 
 
 def standing(net: gluon.Block, unregistered: bool = True) -> Dict[str, Tuple[gluon.Block, gluon.Parameter]]:
     """As `traversed`, with the block that holds each parameter."""
-    found = {path: (blocks[-1], param) for path, _, blocks, param in _slots(net, "", ())}
-    if unregistered:
-        for path, _, blocks, param in _unregistered(net, "", (), {id(param) for _, param in found.values()}):
-            # A swapped parameter's old self may still stand in a dictionary under the name of its successor.
-            found.setdefault(path, (blocks[-1], param))
-    return found
+    return {path: (blocks[-1], param) for path, _, blocks, param in _standing(net, unregistered)}
 
 
-def _place(
+def _standing(net: gluon.Block, unregistered: bool) -> Iterator["_Slot"]:
+    paths, params = set(), set()
+    for slot in _slots(net, "", ()):
+        paths.add(slot[0])
+        params.add(id(slot[3]))
+        yield slot
+    for slot in _unregistered(net, "", (), params) if unregistered else ():
+        # A swapped parameter's old self may still stand in a dictionary under the name of its successor.
+        if slot[0] not in paths:
+            paths.add(slot[0])
+            yield slot
+
+
+class _Found:
+    """What is gathered of one parameter. No record a path: the garbage collector would look through all of them."""
+
+    def __init__(self, owner: gluon.Block, owner_path: str) -> None:
+        self.owner, self.owner_path = owner, owner_path
+        self.paths: List[str] = []
+        self.inside: Set[type] = set()
+
+
+def _gather(
+    found: Dict[gluon.Parameter, _Found],
+    path: str,
+    owner_path: str,
+    blocks: Tuple[gluon.Block, ...],
     param: gluon.Parameter,
-    slots: List[Tuple[str, str, Tuple[gluon.Block, ...]]],
-    transposed: Tuple[str, ...],
-    symbols: Dict[int, Dict[str, Dict[str, str]]],
-) -> Place:
-    owner = slots[0][2][-1]
+) -> None:
+    each = found.get(param)
+    if each is None:
+        each = found[param] = _Found(blocks[-1], owner_path)
+    each.paths.append(path)
+    each.inside.update(map(type, blocks))
+
+
+def _place(param: gluon.Parameter, found: _Found, transposed: Tuple[str, ...], symbols: dict) -> Place:
+    owner = found.owner
     symbol_init = None
     if param.init is None and isinstance(owner, gluon.SymbolBlock):
         if id(owner) not in symbols:
             symbols[id(owner)] = owner._cached_graph[1].attr_dict()
         symbol_init = symbols[id(owner)].get(param.name, {}).get("__init__")
     return Place(
-        paths=tuple(path for path, _, _ in slots),
+        paths=tuple(found.paths),
         owner=type(owner),
-        owner_path=slots[0][1],
-        inside=frozenset(type(block) for _, _, blocks in slots for block in blocks),
+        owner_path=found.owner_path,
+        inside=frozenset(found.inside),
         axes=_axes(owner),
         symbol_init=symbol_init,
         transposed=transposed,

@@ -7,7 +7,7 @@ buffer are no tie: nothing public makes them, each has a gradient and an optimiz
 """
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .._mxnet import traversed
 from ..naming import check_block
@@ -73,25 +73,27 @@ def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
 
 def groups_of(held: Dict[str, Tuple[Any, bool]]) -> Tuple[SharedGroup, ...]:
     """The groups among what `sources` found."""
-    gathered: Dict[int, List[Tuple[str, bool]]] = {}
+    gathered: Dict[int, Tuple[List[str], Set[str]]] = {}
     for path, (source, odd) in held.items():
-        gathered.setdefault(id(source), []).append((path, odd))
-    return tuple(_group(members) for members in gathered.values() if len(members) > 1)
+        paths, turned = gathered.setdefault(id(source), ([], set()))
+        paths.append(path)
+        if odd:
+            turned.add(path)
+    return tuple(_group(paths, turned) for paths, turned in gathered.values() if len(paths) > 1)
 
 
-def _group(members: List[Tuple[str, bool]]) -> SharedGroup:
-    canonical, parity = min(members, key=lambda member: member[1])  # the first of the untransposed
-    return SharedGroup(
-        canonical,
-        tuple(path for path, _ in members if path != canonical),
-        tuple(path for path, odd in members if odd != parity),
-    )
+def _group(paths: List[str], turned: Set[str]) -> SharedGroup:
+    canonical = next((path for path in paths if path not in turned), paths[0])
+    aliases = tuple(path for path in paths if path != canonical)
+    return SharedGroup(canonical, aliases, tuple(path for path in aliases if (path in turned) != (canonical in turned)))
 
 
 def sources(net: Any, unregistered: bool = True) -> Dict[str, Tuple[Any, bool]]:
     """For every path, in order of traversal: the Parameter whose values are seen there, and whether transposed."""
     check_block(net)
-    return {path: _source(param) for path, param in traversed(net, unregistered).items()}
+    found: Dict[int, Tuple[Any, bool]] = {}  # one record a parameter, however many paths it has
+    return {path: found.get(id(param)) or found.setdefault(id(param), _source(param))
+            for path, param in traversed(net, unregistered).items()}  # fmt: skip
 
 
 def _source(param: Any) -> Tuple[Any, bool]:

@@ -29,7 +29,8 @@ class Contents:
         for group in self.groups:
             turned = set(group.transposed)
             stored = [(path, path in turned) for path in group.paths if path in arrays]
-            self._offers.update((path, (stored, path in turned)) for path in group.paths)
+            plain, other = (stored, False), (stored, True)
+            self._offers.update((path, other if path in turned else plain) for path in group.paths)
 
     @property
     def paths(self) -> Iterable[str]:

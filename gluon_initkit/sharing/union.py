@@ -64,10 +64,10 @@ def merge(ties: Iterable[Tie], order: Iterable[str]) -> Tuple[SharedGroup, ...]:
     position = {path: number for number, path in enumerate(names)}
     ties = list(ties)
     edges = _edges(ties, position)
-    forest, crossed = _joined(edges)
+    forest, crossed = _joined(edges, len(names))
     if crossed is not None:
         # Which edge closes the contradiction depends on the order; in this one it is always the same.
-        _, crossed = _joined(sorted(edges))
+        _, crossed = _joined(sorted(edges), len(names))
         one, other = (names[number] for number in crossed or (0, 0))
         raise SharingError(
             f"{one!r} and {other!r} are tied transposed, and by other ties not, so that a parameter would be the "
@@ -75,44 +75,49 @@ def merge(ties: Iterable[Tie], order: Iterable[str]) -> Tuple[SharedGroup, ...]:
         )
     chosen = _chosen(ties, names, position, forest)
     members: Dict[int, List[int]] = {}
-    for number in sorted(forest.parent):
-        members.setdefault(forest.find(number)[0], []).append(number)
-    found = ((chosen.get(root, root), each) for root, each in members.items() if len(each) > 1)
-    return tuple(_group(names, forest, canonical, each) for canonical, each in found)
+    for number, parent in enumerate(forest.parent):
+        if parent != number:
+            root, _ = forest.find(number)
+            members.setdefault(root, [root]).append(number)
+    return tuple(_group(names, forest, chosen.get(root, root), members[root]) for root in sorted(members))
 
 
 class _Forest:
     """Union-find over positions; a root is the smallest position of its tree."""
 
-    def __init__(self) -> None:
-        self.parent: Dict[int, int] = {}
-        self.flips: Dict[int, bool] = {}
+    def __init__(self, size: int) -> None:
+        self.parent = list(range(size))
+        self.flips = bytearray(size)
 
-    def find(self, number: int) -> Tuple[int, bool]:
+    def find(self, number: int) -> Tuple[int, int]:
         """The root, and whether `number` sees it transposed. Every step on the way then leads to the root at once."""
         parent, flips = self.parent, self.flips
+        root = parent[number]
+        if parent[root] == root:
+            return root, flips[number]
         way = []
-        while parent.setdefault(number, number) != number:
+        while parent[number] != number:
             way.append(number)
             number = parent[number]
-        odd = False
+        odd = 0
         for each in reversed(way):
-            odd = flips[each] = flips[each] != odd
+            odd = flips[each] = flips[each] ^ odd
             parent[each] = number
         return number, odd
 
-    def join(self, one: int, other: int, transposed: bool) -> bool:
+    def join(self, one: int, other: int, transposed: int) -> bool:
         """Tie two positions; False where they are tied already, and the other way round."""
         (first, odd), (second, turned) = self.find(one), self.find(other)
-        flip = (odd != turned) != transposed
+        flip = odd ^ turned ^ transposed
         if first == second:
             return not flip
-        low, high = sorted((first, second))
-        self.parent[high], self.flips[high] = low, flip
+        if first > second:
+            first, second = second, first
+        self.parent[second], self.flips[second] = first, flip
         return True
 
 
-_Edge = Tuple[int, int, bool]
+_Edge = Tuple[int, int, int]
 
 
 def _edges(ties: List[Tie], position: Dict[str, int]) -> List[_Edge]:
@@ -123,13 +128,13 @@ def _edges(ties: List[Tie], position: Dict[str, int]) -> List[_Edge]:
             if path not in position:
                 raise SharingError(f"{path!r} is to be shared, and the network has no such path; print("
                                    f"gluon_initkit.plan(net)) shows those that it has.")  # fmt: skip
-        edges += [(position[paths[0]], position[path], tie.transposed) for path in paths[1:]]
+        edges += [(position[paths[0]], position[path], int(tie.transposed)) for path in paths[1:]]
     return edges
 
 
-def _joined(edges: List[_Edge]) -> Tuple[_Forest, Optional[Tuple[int, int]]]:
+def _joined(edges: List[_Edge], size: int) -> Tuple[_Forest, Optional[Tuple[int, int]]]:
     """The forest of all edges, and the first edge that contradicts it."""
-    forest = _Forest()
+    forest = _Forest(size)
     crossed = None
     for one, other, transposed in edges:
         if not forest.join(one, other, transposed) and crossed is None:
