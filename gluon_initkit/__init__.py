@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .inspector import Comparison as Comparison
     from .inspector import compare as compare
     from .naming import ParameterInfo as ParameterInfo
+    from .sharing import *  # noqa: F403
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,20 @@ _HOMES = {
     ],
     "inspector": ["CheckpointError", "Comparison", "compare"],
     "naming": ["ParameterInfo"],
+    "sharing": [
+        "SharedGroup",
+        "Sharing",
+        "SharingError",
+        "SharingReport",
+        "SharingRow",
+        "check_sharing",
+        "load",
+        "save",
+        "shared_groups",
+        "shared_layers",
+        "sharing_scope",
+        "untie",
+    ],
 }
 __all__ = [name for names in _HOMES.values() for name in names]
 

@@ -10,8 +10,33 @@ from ..importing import import_mxnet
 mx: Any = import_mxnet()
 
 from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
-from .blocks import Place, places  # noqa: E402
+from .blocks import Place, places, traversed  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
+from .donors import (  # noqa: E402
+    averaged,
+    contexts_of,
+    declared,
+    extras_of,
+    fixes_gamma,
+    forget_trainers,
+    own_copy,
+    redeclare,
+    renew,
+    restoring,
+    take_over,
+    trained,
+)
+from .files import (  # noqa: E402
+    contexts_for,
+    forget_graphs,
+    put,
+    read_arrays,
+    recast,
+    saved_value,
+    stored_as,
+    write_arrays,
+)
+from .interrupts import interrupts_held  # noqa: E402
 from .loading import loaded_by_name, loaded_by_path, numpy_mode  # noqa: E402
 from .memory import (  # noqa: E402
     commit,
@@ -41,19 +66,37 @@ from .parameters import (  # noqa: E402
     state_of,
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
+from .scopes import blocks_built  # noqa: E402
+from .transposed import Transposed, source_of  # noqa: E402
+from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa: E402
 
 __all__ = [
+    "Move",
     "Place",
+    "Slot",
+    "Transposed",
+    "averaged",
+    "blocks_built",
     "classic",
     "commit",
     "context_of",
+    "contexts_for",
+    "contexts_of",
+    "declared",
     "draw_seed",
     "empty",
+    "exchange",
+    "extras_of",
     "fits",
+    "fixes_gamma",
+    "forget_graphs",
+    "forget_trainers",
     "gradients",
     "hand_over",
+    "held_in_container",
     "holds_data",
     "in_mode",
+    "interrupts_held",
     "is_constant",
     "is_host",
     "is_layer_default",
@@ -67,18 +110,34 @@ __all__ = [
     "mx",
     "network_of",
     "numpy_mode",
+    "own_copy",
     "parameter_being_filled",
     "pending_initializer",
     "place_of",
     "places",
     "prefill",
+    "put",
+    "read_arrays",
+    "recast",
+    "redeclare",
     "refilled",
     "refuses_context",
+    "renew",
     "restore",
+    "restoring",
+    "saved_value",
     "shape_of",
+    "slots",
     "snapshot",
+    "source_of",
     "stale_gradients",
     "state_of",
+    "stored_as",
+    "take_over",
+    "trained",
+    "traversed",
     "unwritten",
     "view",
+    "walk",
+    "write_arrays",
 ]

@@ -152,11 +152,11 @@ def stale_gradients(param: gluon.Parameter) -> List[ndarray.NDArray]:
     return dense
 
 
-_SLOTS = ("_data", "_grad", "_ctx_list", "_ctx_map", "_deferred_init", "_shape")
+_SLOTS = ("_data", "_grad", "_ctx_list", "_ctx_map", "_deferred_init", "_shape", "_dtype", "_var")
 
 
 def snapshot(params: Sequence[gluon.Parameter]) -> List[Tuple[gluon.Parameter, dict]]:
-    """What initializing could change of these parameters, to put it back with `restore`."""
+    """What initializing or loading could change of these parameters, to put it back with `restore`."""
     return [(param, {slot: getattr(param, slot) for slot in _SLOTS if hasattr(param, slot)}) for param in params]
 
 

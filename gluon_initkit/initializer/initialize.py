@@ -4,18 +4,17 @@ What may fail (a user's hook, memory) happens in arrays that no parameter holds 
 Ctrl-C held back, and undone when MXNet refuses; arrays that a law refills in place come last.
 """
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 import difflib
 import re
-import signal
-import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 import warnings
 
 from .._mxnet import (
     draw_seed,
     holds_data,
+    interrupts_held,
     is_constant,
     is_host,
     keyed_generators,
@@ -222,7 +221,7 @@ def _fill(draws: Sequence[Draw], progress: Optional[bool]) -> int:
                 jobs += draw.prepared_gradients()
         run(jobs, bar)
         mx.nd.waitall()  # what is still reading or writing the arrays that are refilled
-        with _interrupts_held():
+        with interrupts_held():
             fresh = [draw for draw in draws if draw not in refill]
             before = snapshot([draw.param for draw in fresh])
             try:
@@ -249,22 +248,6 @@ def _bytes(draw: Draw) -> int:
 
 def _never(key: bytes) -> None:
     raise AssertionError("no hook was to run")
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back: what has begun to change is changed as a whole."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed: List[Any] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append((number, frame)))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if pressed and callable(before):
-            before(*pressed[0])
 
 
 def _log(draws: Sequence[Draw], init: Any) -> None:
