@@ -23,6 +23,7 @@ from .initializer import (
     plan,
 )
 from .naming import ParameterInfo
+from .tracer import DeferredInitError, Span, Timeline, Trace, TraceEvent, Unresolved, trace
 
 __version__ = "0.1.0"
 
@@ -45,4 +46,12 @@ __all__ = [
     "fingerprint",
     "initialize",
     "plan",
+    # tracer
+    "DeferredInitError",
+    "Span",
+    "Timeline",
+    "Trace",
+    "TraceEvent",
+    "Unresolved",
+    "trace",
 ]

@@ -40,9 +40,14 @@ from .parameters import (  # noqa: E402
     state_of,
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
+from .telling import tell  # noqa: E402
+from .underway import Call  # noqa: E402
+from .watching import Watch  # noqa: E402
 
 __all__ = [
+    "Call",
     "Place",
+    "Watch",
     "classic",
     "commit",
     "context_of",
@@ -76,6 +81,7 @@ __all__ = [
     "snapshot",
     "stale_gradients",
     "state_of",
+    "tell",
     "unwritten",
     "view",
 ]
