@@ -27,7 +27,7 @@ from .tracer import DeferredInitError, Span, Timeline, Trace, TraceEvent, Unreso
 
 __version__ = "0.1.0"
 
-__all__ = [
+__all__ = [  # noqa: RUF022 (grouped by module)
     # initializer
     "Dirac",
     "Identity",

@@ -41,7 +41,7 @@ from .parameters import (  # noqa: E402
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
 from .telling import tell  # noqa: E402
-from .underway import Call  # noqa: E402
+from .underway import Call, is_plain_forward  # noqa: E402
 from .watching import Watch  # noqa: E402
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "is_host",
     "is_layer_default",
     "is_numpy_array",
+    "is_plain_forward",
     "keyed_generators",
     "kvstore_of",
     "leave_pending",

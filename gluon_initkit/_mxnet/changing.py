@@ -1,10 +1,11 @@
-"""What changes a parameter, watched: initializing, resolving, `set_data`, loading, `cast`, `reset_ctx`; early reads too.
+"""What changes a parameter, watched: initializing, resolving, `set_data`, loading, `cast`, `reset_ctx`; early reads.
 
 Each of these is an attempt: it is told when it is done, and leaves the parameter as it was when it fails, where plain
 MXNet forgets what was pending. `Watch` adds the blocks around the parameters.
 """
 
 import functools
+import math
 import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
@@ -122,21 +123,21 @@ class Changes:
             return
         nanoseconds = self._attempt(param, original, (), {}, "initialize")
         filler, hook = _filler(pending, self._thread.filled)
-        block, inputs = self._where(param)
+        calls = self._thread.calls
+        within = calls[-1].forwarding if calls else None
+        block, inputs = self._where(param, within) if within is not None else (None, None)
         self._on_event("resolved", param, {
             "initializer": filler and _name(filler, param), "hook": hook, "block": block, "inputs": inputs,
-            "nanoseconds": nanoseconds, "bytes": _bytes(param),
+            "nanoseconds": nanoseconds, "bytes": _bytes(param), "within": within,
         })  # fmt: skip
 
-    def _where(self, param: gluon.Parameter) -> Tuple[Optional[str], Optional[tuple]]:
+    def _where(self, param: gluon.Parameter, call: Call) -> Tuple[str, Optional[tuple]]:
         """The path of the block in whose forward this happens, and the shapes which that was given."""
-        calls = self._thread.calls
-        call = calls[-1].forwarding if calls else None
-        if call is None:
-            return None, None
-        home, owner = call.home, self.places[param].owner_path
-        # A SymbolBlock inside a graph asks no parameter for its variable.
-        path = home.used.get(id(param), owner if owner in home.symbolic else call.path)
+        home, path = call.home, call.path
+        if home.symbolic:
+            # A SymbolBlock inside a graph asks no parameter for its variable.
+            owner = self.places[param].owner_path
+            path = (home.used or {}).get(id(param), owner if owner in home.symbolic else path)
         return path, home.inputs if path == home.path else home.inferred().get(path)
 
     def _load(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
@@ -178,7 +179,7 @@ class Changes:
     def _var(self, param: gluon.Parameter, original: Callable) -> Any:
         call = self._thread.calls[-1].forwarding if self._thread.calls else None
         if call is not None:
-            call.home.used.setdefault(id(param), call.path)
+            call.uses(param)
         return original()
 
 
@@ -191,7 +192,13 @@ def _kind(param: gluon.Parameter, force_reinit: Any) -> str:
 
 
 def _bytes(param: gluon.Parameter) -> int:
-    return sum(each.size * numpy.dtype(each.dtype).itemsize for each in param._data or ())
+    # Not by the arrays themselves: each question about one is a call into the library.
+    return math.prod(param._shape) * _itemsize(param._dtype) * len(param._data) if param._data else 0
+
+
+@functools.lru_cache(maxsize=None)
+def _itemsize(dtype: Any) -> int:
+    return numpy.dtype(dtype).itemsize
 
 
 def _filler(pending: tuple, told: Optional[Tuple[Any, str]]) -> Tuple[Any, str]:
@@ -202,7 +209,7 @@ def _filler(pending: tuple, told: Optional[Tuple[Any, str]]) -> Tuple[Any, str]:
         return (None, "set_data") if choice is None else (choice.initializer, choice.hook)
     if told is not None:
         return told
-    network = initializer.create(default)
+    network = default if isinstance(default, initializer.Initializer) else initializer.create(default)
     if type(network).__call__ is not initializer.Initializer.__call__:
         return network, "__call__"
     return init, "_init_weight"  # always: `Initializer.__call__` asks for no role where `__init__` is given
@@ -212,7 +219,12 @@ def _name(init: Any, param: gluon.Parameter) -> str:
     if is_constant(param):
         return "Constant"
     init = getattr(init, "initializer", init)  # what `corrected` stands for
+    return _registered(init) if isinstance(init, str) else type(init).__name__
+
+
+@functools.lru_cache(maxsize=None)
+def _registered(name: str) -> str:
     try:
-        return type(initializer.create(init)).__name__
+        return type(initializer.create(name)).__name__
     except (AssertionError, KeyError, TypeError, ValueError):
-        return str(init)
+        return name

@@ -152,7 +152,9 @@ _SLOTS = ("_data", "_grad", "_ctx_list", "_ctx_map", "_deferred_init", "_shape",
 
 def snapshot(params: Sequence[gluon.Parameter]) -> List[Tuple[gluon.Parameter, dict]]:
     """What initializing could change of these parameters, to put it back with `restore`."""
-    return [(param, {slot: getattr(param, slot) for slot in _SLOTS if hasattr(param, slot)}) for param in params]
+    return [
+        (param, {slot: held[slot] for slot in _SLOTS if slot in held}) for param in params for held in (vars(param),)
+    ]
 
 
 def restore(taken: List[Tuple[gluon.Parameter, dict]]) -> None:
@@ -160,6 +162,6 @@ def restore(taken: List[Tuple[gluon.Parameter, dict]]) -> None:
     for param, slots in taken:
         for slot, value in slots.items():
             setattr(param, slot, value)
-        source = (slots.get("_deferred_init") or (None,))[-1]
+        source: Any = (slots.get("_deferred_init") or (None,))[-1]
         if hasattr(source, "forget"):
             source.forget()  # it may have been asked meanwhile, when the shape was another

@@ -1,7 +1,7 @@
 """What the kit itself does to parameters, told to whoever watches them.
 
 `ik.initialize` hands arrays over without going through a parameter's methods, and chooses hooks that MXNet never hears
-of; a watch, which stands before those methods, would miss both. Where nobody watches, telling is one dictionary look-up.
+of; a watch, which stands before those methods, would miss both. Where nobody watches, telling is a dictionary look-up.
 """
 
 from typing import Any, Callable, Dict

@@ -12,7 +12,7 @@ from mxnet import gluon, symbol
 from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 
-__all__ = ["Call", "block_paths", "innermost"]
+__all__ = ["TIMED", "Call", "block_paths", "innermost", "is_plain_forward"]
 
 Shape = Optional[Tuple[Optional[int], ...]]
 TIMED = ("forward", "unroll")
@@ -21,9 +21,12 @@ TIMED = ("forward", "unroll")
 class Call:
     """One call on one thread; `root` is the outermost around it, `home` the nearest that is given numbers."""
 
+    __slots__ = ("_inferred", "args", "before", "block", "changed", "end", "forwarding", "graphs", "home", "inner",
+                 "inputs", "name", "outer", "path", "root", "source", "start", "symbolic", "symbols", "timed",
+                 "used")  # fmt: skip
+
     def __init__(self, block: gluon.Block, path: str, name: str, args: tuple, outer: Optional["Call"]) -> None:
-        self.block, self.path, self.name, self.args, self.outer = block, path, name, args, outer
-        self.root: Call = self if outer is None else outer.root
+        self.block, self.path, self.name, self.outer = block, path, name, outer
         self.timed = name in TIMED
         self.forwarding: Optional[Call] = self if self.timed else outer and outer.forwarding
         leaves = list(_leaves(args)) if self.timed else ()
@@ -31,16 +34,34 @@ class Call:
         self.inputs: Tuple[Shape, ...] = tuple(None if self.symbols else tuple(each.shape) for each in leaves)
         around = outer.forwarding.home if outer is not None and outer.forwarding is not None else None
         self.home: Call = around if self.symbols and around is not None else self
-        self.used: Dict[int, str] = {}
-        self.symbolic: Dict[str, Tuple[symbol.Symbol, ...]] = {}
+        self.used: Optional[Dict[int, str]] = None
+        """In a home: the path of the block that first asked a parameter for its variable, by the parameter's id."""
+        self.symbolic: Optional[Dict[str, Tuple[symbol.Symbol, ...]]] = None
+        """In a home: what the blocks inside were given that ran on Symbols."""
         self._inferred: Optional[Dict[str, Tuple[Shape, ...]]] = None
-        # What the outermost call keeps: what to put back if it fails, whom it changed, and the calls inside it.
-        self.before: Dict[int, Any] = {}
-        self.graphs: List[Any] = []
-        self.changed: Dict[int, gluon.Parameter] = {}
-        self.inner: List[Call] = []
+        self.source: Any = None
+        """For whoever tells of it: the user's line, once that is known."""
+        self.root: Call = self if outer is None else outer.root
+        if outer is None:  # what to put back if it fails, whom it changed, and the calls inside it
+            self.args = args  # of no other call: that would keep every layer's output alive
+            self.before: Dict[int, Any] = {}
+            self.graphs: List[Any] = []
+            self.changed: Dict[int, gluon.Parameter] = {}
+            self.inner: List[Call] = []
         self.end = 0
         self.start = time.perf_counter_ns()
+
+    def uses(self, param: gluon.Parameter) -> None:
+        """A parameter is asked for its variable in this call of `forward`."""
+        if self.home.used is None:
+            self.home.used = {}
+        self.home.used.setdefault(id(param), self.path)
+
+    def draws(self) -> None:
+        """This call runs on Symbols, and draws a part of its home's graph."""
+        if self.home.symbolic is None:
+            self.home.symbolic = {}
+        self.home.symbolic.setdefault(self.path, self.symbols)
 
     @property
     def shapes(self) -> Tuple[Shape, ...]:
@@ -52,12 +73,12 @@ class Call:
         if self._inferred is None:
             graph = getattr(self.block, "_cached_graph", None)
             given = {each.name: shape for each, shape in zip(graph[0], self.inputs)} if graph else {}
-            paths = list(self.symbolic)
+            groups = list((self.symbolic or {}).values())
             try:
-                groups = _infer([self.symbolic[path] for path in paths], given)
+                shapes = _infer(groups, given) if groups else []
             except MXNetError:  # one contradicts another; those that do not are told one by one
-                groups = [_infer_or_none(self.symbolic[path], given) for path in paths]
-            self._inferred = dict(zip(paths, groups))
+                shapes = [_infer_or_none(group, given) for group in groups]
+            self._inferred = dict(zip(self.symbolic or {}, shapes))
         return self._inferred
 
 
@@ -99,6 +120,11 @@ def block_paths(net: gluon.Block) -> Dict[gluon.Block, str]:
             children = [(f"{path}.{name}" if path else name, child) for name, child in block._children.items()]
             waiting += reversed(children)
     return found
+
+
+def is_plain_forward(block: gluon.Block) -> bool:
+    """Whether a block's `forward` is MXNet's own, which resolves its parameters before any code of the user's runs."""
+    return type(block).forward in (gluon.HybridBlock.forward, gluon.SymbolBlock.forward)
 
 
 def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optional[Call] = None) -> Dict[str, Any]:

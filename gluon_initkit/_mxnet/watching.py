@@ -153,7 +153,7 @@ class Watch(Changes):
                 graphs = [block for block in self.paths if isinstance(block, gluon.HybridBlock)]
                 call.graphs = [(block, {slot: vars(block)[slot] for slot in _GRAPH}) for block in graphs]
         if call.home is not call:
-            call.home.symbolic.setdefault(call.path, call.symbols)
+            call.draws()
         elif call.timed:
             self.seen[call.path] = call.inputs
 

@@ -1,4 +1,4 @@
-"""Deferred initialization: what is pending and why, when and how it was resolved, and one error for all its failures."""
+"""Deferred initialization: what is pending and why, when and how it is resolved, and one error for all its failures."""
 
 from .errors import DeferredInitError, Unresolved
 from .events import Span, TraceEvent

@@ -1,8 +1,8 @@
 """A trace in the Trace Event Format, which ``chrome://tracing`` and Perfetto read.
 
-https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU, "Complete Events": ``ts`` and ``dur`` in
-microseconds; what lies inside another on one thread is shown below it. So forward calls nest as their blocks do, and a
-resolution lies inside the call in which it happened.
+https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU, "Complete Events": ``ts`` and ``dur``
+are microseconds, and what lies inside another on one thread is shown below it. So forward calls nest as their blocks
+do, and a resolution lies inside the call in which it happened.
 """
 
 import os
@@ -18,11 +18,12 @@ def chrome_trace(name: str, events: Sequence[TraceEvent], spans: Sequence[Span])
     """The trace of a network of class `name` as an object that is ready for `json.dump`."""
     process = os.getpid()
     made: List[Dict[str, Any]] = [_named("process_name", process, 0, f"ik.trace of {name}")]
-    made += [_named("thread_name", process, thread, f"thread {thread}")
-             for thread in dict.fromkeys(each.thread for each in (*spans, *events))]  # fmt: skip
+    threads = [*(span.thread for span in spans), *(event.thread for event in events)]
+    made += [_named("thread_name", process, thread, f"thread {thread}") for thread in dict.fromkeys(threads)]
     for span in spans:
         args = {"block": span.block, "class": span.type, "inputs": inputs_text(span.inputs), "symbolic": span.symbolic}
-        made.append(_complete(f"{span.block or name} ({span.type})", span.call, span.start, span.seconds, span.thread, args))
+        title = f"{span.block or name} ({span.type})"
+        made.append(_complete(title, span.call, span.start, span.seconds, span.thread, args))
     for event in events:
         args = {"shape": shape_text(event.shape), "dtype": event.dtype, "block": event.block,
                 "inputs": inputs_text(event.inputs) if event.inputs else None, "filled by": event.filled_by,

@@ -1,7 +1,7 @@
 """Two places that disagree about a shape, and early reads: what a trace knows of a failure beyond the network's state.
 
-Where a parameter's shape came from, and who contradicts it, stand in the trace's events; what is unresolved, and what to
-write about it, is `diagnose`'s.
+Where a parameter's shape came from, and who contradicts it, stand in the trace's events; what is unresolved, and what
+to write about it, is `diagnose`'s.
 """
 
 import re
@@ -59,9 +59,7 @@ def explained(
 class _Failure:
     """One failure, and what is known about it."""
 
-    def __init__(
-        self, text: str, facts: dict, infos: Dict[Any, ParameterInfo], events: Sequence[TraceEvent]
-    ) -> None:
+    def __init__(self, text: str, facts: dict, infos: Dict[Any, ParameterInfo], events: Sequence[TraceEvent]) -> None:
         self.text, self.facts, self.infos, self.events = text, facts, list(infos.values()), events
         self.info = infos.get(facts.get("param"))
 
@@ -74,9 +72,9 @@ class _Failure:
             return self._refused(self.info, tuple(self.facts["given"][0].shape))
         if self.info is not None and doing == "initialize" and self.text.startswith("Cannot initialize Parameter"):
             return (
-                f"{self.info.label}: {self._asking()} needs its shape, which is {shape_text(self.info.shape)}, and it may "
-                f"not be deferred. To mend it: give {self._named(self.info.block_path)} its sizes, or the parameter "
-                f"allow_deferred_init=True."
+                f"{self.info.label}: {self._asking()} needs its shape, which is {shape_text(self.info.shape)}, and it "
+                f"may not be deferred. To mend it: give {self._named(self.info.block_path)} its sizes, or the "
+                f"parameter allow_deferred_init=True."
             )
         match = _INCONSISTENT.search(self.text)
         if match is None or self.facts.get("block") is None:
@@ -94,19 +92,20 @@ class _Failure:
 
     def _contradiction(self, block: str, held: Shape, needed: Shape) -> str:
         info = self._of_shape(block, held)
+        mend = f"give {self._named(block)} an input of the size that it was made for, or make it for this one"
         if info is None:  # a fused layer, whose operator sees one array in place of many parameters
             own = [f"{each.label} {shape_text(each.shape)}" for each in self.infos if each.block_path == block]
             return "\n".join((
                 f"{self._named(block)}: its input contradicts its parameters.",
                 f"  it has {', '.join(own)}",
                 f"  given {self._now(block)}",
-                f"  to mend it: give {self._named(block)} an input of the size that it was made for, or make it for this one",
+                f"  to mend it: {mend}",
             ))  # fmt: skip
         others = [path.rpartition(".")[0] for path in info.paths]
         other = next((each for each in others if each != block), None)
-        mend = f"give {self._named(block)} an input of the size that it was made for, or make it for this one"
         if other is not None and block in others:
-            mend = f"{self._named(other)} and {self._named(block)} share it: give both inputs of one size, or untie them"
+            pair = f"{self._named(other)} and {self._named(block)}"
+            mend = f"{pair} share it: give both inputs of one size, or untie them"
         return "\n".join((
             f"{info.label}: its shape and an input contradict each other.",
             f"  it is {shape_text(held)}: {self._origin(info, held, other)}",

@@ -5,6 +5,7 @@ deferral becomes a `DeferredInitError`, anything else goes on as it is.
 """
 
 import dataclasses
+import functools
 import json
 import os
 import threading
@@ -14,7 +15,7 @@ import warnings
 
 import numpy
 
-from .._mxnet import Call, Watch, shape_of
+from .._mxnet import Call, Watch, is_plain_forward, shape_of
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
 from .conflicts import explained, is_about_shapes
@@ -213,9 +214,9 @@ class Trace:
         assert self._watch is not None
         now, nanoseconds = time.perf_counter_ns(), facts.pop("nanoseconds", 0)
         asked = facts.pop("call", f"{type(param).__name__}.{kind}")
-        call, file, line = user_call()
+        call, file, line = _asked(facts.pop("within", None))
         if param is not None:
-            facts.update(path=self._watch.places[param].paths[0], shape=shape_of(param), dtype=_dtype(param))
+            facts.update(path=self._watch.places[param].paths[0], shape=shape_of(param), dtype=_dtype(param.dtype))
         event = TraceEvent(
             kind, time=(now - nanoseconds - self._begin) / 1e9, seconds=nanoseconds / 1e9, file=file, line=line,
             call=call or asked, thread=threading.get_native_id(), **facts,
@@ -260,7 +261,15 @@ class Trace:
         return explained(found, error, facts, self._net, self.events)
 
 
-def _dtype(param: Any) -> str:
-    return numpy.dtype(param.dtype).name
+def _asked(within: Optional[Call]) -> Tuple[str, Optional[str], Optional[int]]:
+    """The user's line. Where MXNet's own `forward` resolves, it is one line for all parameters of the block."""
+    if within is None or not is_plain_forward(within.block):
+        return user_call()
+    if within.source is None:
+        within.source = user_call()
+    return within.source
 
 
+@functools.lru_cache(maxsize=None)
+def _dtype(dtype: Any) -> str:
+    return numpy.dtype(dtype).name
