@@ -40,7 +40,7 @@ from .parameters import (  # noqa: E402
     state_of,
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
-from .telling import tell  # noqa: E402
+from .telling import quietly, tell  # noqa: E402
 from .underway import Call, is_plain_forward  # noqa: E402
 from .watching import Watch  # noqa: E402
 
@@ -75,6 +75,7 @@ __all__ = [
     "place_of",
     "places",
     "prefill",
+    "quietly",
     "refilled",
     "refuses_context",
     "restore",

@@ -17,6 +17,7 @@ import numpy
 from .blocks import Place
 from .memory import restore, snapshot
 from .parameters import is_constant
+from .telling import is_quiet
 from .underway import Call
 from .wrapping import Wrappers
 
@@ -26,7 +27,6 @@ __all__ = ["Changes"]
 class _Thread(threading.local):
     def __init__(self) -> None:
         self.calls: List[Call] = []
-        self.quiet = False
         self.loading = False
         self.failing: Dict[str, Any] = {}
         """What was attempted of which parameter when the first error came up."""
@@ -51,8 +51,16 @@ class Changes:
         """What to raise instead of an error that leaves the watch."""
 
     def _put(self, thing: Any, name: str, around: Callable, *named: Any) -> None:
+        def made(original: Callable) -> Callable:
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                if is_quiet():
+                    return original(*args, **kwargs)
+                return around(thing, *named, original, *args, **kwargs)
+
+            return wrapper
+
         if hasattr(thing, name):
-            self._wrappers.put(thing, name, lambda original: functools.partial(around, thing, *named, original))
+            self._wrappers.put(thing, name, made)
 
     def _watch(self, param: gluon.Parameter) -> None:
         self._put(param, "initialize", self._initialize)
@@ -77,14 +85,16 @@ class Changes:
 
     def _told(self, param: gluon.Parameter, what: str, **facts: Any) -> None:
         """What `tell` says of a parameter."""
+        if is_quiet():
+            return
         if what == "filled":
             self._thread.filled = facts["initializer"], facts["hook"]
             return
-        self._settle(param)
         if what == "initialize":
             name = _name(facts["initializer"], param)
             self._on_event(_kind(param, facts["force_reinit"]), param, {"initializer": name, "hook": facts["hook"]})
         else:
+            self._settle(param)
             self._on_event(what, param, {})
 
     def _attempt(self, param: gluon.Parameter, original: Callable, args: tuple, kwargs: dict, doing: str) -> int:
@@ -96,7 +106,7 @@ class Changes:
             restore(before)
             self._settle(param)
             self._thread.failing = self._thread.failing or _facts(param, doing, args)
-            mended = None if calls or self._thread.quiet else self._failed(error, None)
+            mended = None if calls else self._failed(error, None)
             if mended is None:
                 raise
             raise mended from error
@@ -170,8 +180,7 @@ class Changes:
             return original(*args, **kwargs)
         except DeferredInitializationError as error:
             # Inside a forward pass it is how Gluon finds out that it has to infer shapes.
-            inside = self._thread.calls or self._thread.quiet
-            mended = None if inside else self._failed(error, None, **_facts(param, "read", ()))
+            mended = None if self._thread.calls else self._failed(error, None, **_facts(param, "read", ()))
             if mended is None:
                 raise
             raise mended from error

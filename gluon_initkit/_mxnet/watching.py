@@ -5,10 +5,9 @@ of `forward` cost a little in every pass, so all but the network's own come off 
 values. What the facts mean is for others to say.
 """
 
-from contextlib import contextmanager
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Optional
 
 from mxnet import gluon
 from mxnet.gluon.parameter import DeferredInitializationError
@@ -16,7 +15,7 @@ from mxnet.gluon.parameter import DeferredInitializationError
 from .blocks import places
 from .changing import Changes
 from .memory import restore, snapshot
-from .telling import listeners
+from .telling import listeners, quietly
 from .underway import TIMED, Call, block_paths, innermost
 
 __all__ = ["Watch"]
@@ -122,14 +121,9 @@ class Watch(Changes):
                         self._wrappers.take(block, name)
 
     def _call(self, block: gluon.Block, name: str, original: Callable, *args: Any, **kwargs: Any) -> Any:
-        thread = self._thread
-        if thread.quiet:
-            return original(*args, **kwargs)
-        calls = thread.calls
-        if not calls:
-            thread.failing = {}
-            if name == "initialize":
-                self._look()
+        calls = self._thread.calls
+        if not calls and name == "initialize":
+            self._look()
         call = Call(block, self.paths[block], name, (*args, *kwargs.values()), calls[-1] if calls else None)
         self._begin(call)
         calls.append(call)
@@ -166,6 +160,7 @@ class Watch(Changes):
         if call.root is call:
             if call.changed:
                 self._on_calls(sorted(call.inner, key=lambda each: each.start))
+            self._thread.failing = {}
             self._sleep_if_done()
 
     def _registered(self, block: gluon.Block, original: Callable, *args: Any, **kwargs: Any) -> None:
@@ -186,7 +181,7 @@ class Watch(Changes):
 
     def _explained(self, error: BaseException, facts: Dict[str, Any]) -> Optional[BaseException]:
         types = {path: type(block).__name__ for block, path in self.paths.items()}
-        with self.quietly():
+        with quietly():
             return self._on_failure(error, {**facts, "seen": self.seen, "types": types})
 
     def _undo(self, call: Call) -> int:
@@ -199,12 +194,3 @@ class Watch(Changes):
         for param, _ in mine:
             self._settle(param)
         return undone
-
-    @contextmanager
-    def quietly(self) -> Iterator[None]:
-        """In this thread, look away: what is done to the network meanwhile is not the user's doing."""
-        before, self._thread.quiet = self._thread.quiet, True
-        try:
-            yield
-        finally:
-            self._thread.quiet = before
