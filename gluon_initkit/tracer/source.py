@@ -1,5 +1,6 @@
 """The user's own line: who called MXNet or the kit, and what of it."""
 
+import functools
 from pathlib import Path
 import sys
 from typing import Any, Optional, Tuple
@@ -8,31 +9,37 @@ from .._mxnet import mx
 
 __all__ = ["user_call"]
 
-_KIT = str(Path(__file__).parents[1]) + "/"
-_MXNET = str(Path(mx.__file__).parent) + "/"
-_WATCH = (_KIT + "tracer/", _KIT + "_mxnet/")
+_KIT = str(Path(__file__).parents[1])
+_MXNET = str(Path(mx.__file__).parent)
+_WATCH = (str(Path(_KIT) / "tracer"), str(Path(_KIT) / "_mxnet"))
 
 
 def user_call() -> Tuple[str, Optional[str], Optional[int]]:
     """What the user called, and the file and line of that: the innermost frame outside of MXNet and the kit."""
     frame: Any = sys._getframe(1)
-    api: Any = None
+    called: Any = None
     while frame is not None:
-        file = frame.f_code.co_filename
-        if file.startswith(_MXNET) or frame.f_globals.get("__name__", "").startswith("mxnet."):
-            api = frame
-        elif file.startswith(_KIT):
-            api = api if file.startswith(_WATCH) else frame
-        else:
+        whose = _whose(frame.f_code.co_filename)
+        if whose == "user":
             break
+        if whose != "watch":
+            called = frame
         frame = frame.f_back
-    return _called(api), *((None, None) if frame is None else (frame.f_code.co_filename, frame.f_lineno))
+    return _named(called), *((None, None) if frame is None else (frame.f_code.co_filename, frame.f_lineno))
 
 
-def _called(frame: Any) -> str:
+@functools.lru_cache(maxsize=None)
+def _whose(file: str) -> str:
+    if file.startswith(_KIT):
+        return "watch" if file.startswith(_WATCH) else "kit"
+    # MXNet makes its operators' functions from text.
+    return "mxnet" if file.startswith(_MXNET) or file == "<string>" else "user"
+
+
+def _named(frame: Any) -> str:
     if frame is None:
         return ""
     name = frame.f_code.co_name
-    if frame.f_code.co_filename.startswith(_KIT):
+    if _whose(frame.f_code.co_filename) == "kit":
         return f"ik.{name}"
     return f"{type(frame.f_locals['self']).__name__}.{name}" if "self" in frame.f_locals else name
