@@ -100,6 +100,8 @@ class Changes:
     def _attempt(self, param: gluon.Parameter, original: Callable, args: tuple, kwargs: dict, doing: str) -> int:
         """Do it, or leave the parameter as it was; nanoseconds."""
         calls, before, start = self._thread.calls, snapshot([param]), time.perf_counter_ns()
+        if calls:
+            calls[0].before.setdefault(id(param), before[0])
         try:
             original(*args, **kwargs)
         except BaseException as error:
@@ -111,7 +113,6 @@ class Changes:
                 raise
             raise mended from error
         if calls:
-            calls[0].before.setdefault(id(param), before[0])
             calls[0].changed[id(param)] = param
         self._settle(param)
         return time.perf_counter_ns() - start

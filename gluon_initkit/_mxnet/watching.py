@@ -175,8 +175,8 @@ class Watch(Changes):
             if under.symbolic and not under.symbols:  # before its graph is put back
                 self.seen.update(under.inferred())
                 facts["inputs"] = facts["inputs"] or under.inferred().get(facts["block"], ())
-            facts.setdefault("call", f"{type(under.block).__name__}.{under.name}")
-            facts.update(undone=self._undo(under), args=under.args if under.timed and under.block is self.net else ())
+            facts.update(call=f"{type(under.block).__name__}.{under.name}", undone=self._undo(under),
+                         args=under.args if under.timed and under.block is self.net else ())  # fmt: skip
         return self._explained(error, facts)
 
     def _explained(self, error: BaseException, facts: Dict[str, Any]) -> Optional[BaseException]:
