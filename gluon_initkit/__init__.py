@@ -27,7 +27,7 @@ from .tracer import DeferredInitError, Span, Timeline, Trace, TraceEvent, Unreso
 
 __version__ = "0.1.0"
 
-__all__ = [  # noqa: RUF022 (grouped by module)
+__all__ = [
     # initializer
     "Dirac",
     "Identity",
@@ -46,7 +46,10 @@ __all__ = [  # noqa: RUF022 (grouped by module)
     "fingerprint",
     "initialize",
     "plan",
-    # tracer
+]
+
+__all__ += [
+    # tracer: the trace
     "DeferredInitError",
     "Span",
     "Timeline",

@@ -41,11 +41,11 @@ from .parameters import (  # noqa: E402
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
-from .underway import Call, is_plain_forward  # noqa: E402
+from .underway import BlockCall, is_plain_forward  # noqa: E402
 from .watching import Watch  # noqa: E402
 
 __all__ = [
-    "Call",
+    "BlockCall",
     "Place",
     "Watch",
     "classic",

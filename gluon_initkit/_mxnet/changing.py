@@ -18,7 +18,7 @@ from .blocks import Place
 from .memory import restore, snapshot
 from .parameters import is_constant
 from .telling import is_quiet
-from .underway import Call
+from .underway import BlockCall
 from .wrapping import Wrappers
 
 __all__ = ["Changes"]
@@ -26,7 +26,7 @@ __all__ = ["Changes"]
 
 class _Thread(threading.local):
     def __init__(self) -> None:
-        self.calls: List[Call] = []
+        self.calls: List[BlockCall] = []
         self.loading = False
         self.failing: Dict[str, Any] = {}
         """What was attempted of which parameter when the first error came up."""
@@ -47,7 +47,7 @@ class Changes:
     def _wake(self) -> None:
         """A parameter without values has come up."""
 
-    def _failed(self, error: BaseException, under: Optional[Call], **facts: Any) -> Optional[BaseException]:
+    def _failed(self, error: BaseException, under: Optional[BlockCall], **facts: Any) -> Optional[BaseException]:
         """What to raise instead of an error that leaves the watch."""
 
     def _put(self, thing: Any, name: str, around: Callable, *named: Any) -> None:
@@ -142,7 +142,7 @@ class Changes:
             "nanoseconds": nanoseconds, "bytes": _bytes(param), "within": within,
         })  # fmt: skip
 
-    def _where(self, param: gluon.Parameter, call: Call) -> Tuple[str, Optional[tuple]]:
+    def _where(self, param: gluon.Parameter, call: BlockCall) -> Tuple[str, Optional[tuple]]:
         """The path of the block in whose forward this happens, and the shapes which that was given."""
         home, path = call.home, call.path
         if home.symbolic:

@@ -12,28 +12,28 @@ from mxnet import gluon, symbol
 from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 
-__all__ = ["TIMED", "Call", "block_paths", "innermost", "is_plain_forward"]
+__all__ = ["TIMED", "BlockCall", "block_paths", "innermost", "is_plain_forward"]
 
 Shape = Optional[Tuple[Optional[int], ...]]
 TIMED = ("forward", "unroll")
 
 
-class Call:
+class BlockCall:
     """One call on one thread; `root` is the outermost around it, `home` the nearest that is given numbers."""
 
     __slots__ = ("_inferred", "args", "before", "block", "changed", "end", "forwarding", "graphs", "home", "inner",
                  "inputs", "name", "outer", "path", "root", "source", "start", "symbolic", "symbols", "timed",
                  "used")  # fmt: skip
 
-    def __init__(self, block: gluon.Block, path: str, name: str, args: tuple, outer: Optional["Call"]) -> None:
+    def __init__(self, block: gluon.Block, path: str, name: str, args: tuple, outer: Optional["BlockCall"]) -> None:
         self.block, self.path, self.name, self.outer = block, path, name, outer
         self.timed = name in TIMED
-        self.forwarding: Optional[Call] = self if self.timed else outer and outer.forwarding
+        self.forwarding: Optional[BlockCall] = self if self.timed else outer and outer.forwarding
         leaves = list(_leaves(args)) if self.timed else ()
         self.symbols = tuple(each for each in leaves if isinstance(each, symbol.Symbol))
         self.inputs: Tuple[Shape, ...] = tuple(None if self.symbols else tuple(each.shape) for each in leaves)
         around = outer.forwarding.home if outer is not None and outer.forwarding is not None else None
-        self.home: Call = around if self.symbols and around is not None else self
+        self.home: BlockCall = around if self.symbols and around is not None else self
         self.used: Optional[Dict[int, str]] = None
         """In a home: the path of the block that first asked a parameter for its variable, by the parameter's id."""
         self.symbolic: Optional[Dict[str, Tuple[symbol.Symbol, ...]]] = None
@@ -41,13 +41,13 @@ class Call:
         self._inferred: Optional[Dict[str, Tuple[Shape, ...]]] = None
         self.source: Any = None
         """For whoever tells of it: the user's line, once that is known."""
-        self.root: Call = self if outer is None else outer.root
+        self.root: BlockCall = self if outer is None else outer.root
         if outer is None:  # what to put back if it fails, whom it changed, and the calls inside it
             self.args = args  # of no other call: that would keep every layer's output alive
             self.before: Dict[int, Any] = {}
             self.graphs: List[Any] = []
             self.changed: Dict[int, gluon.Parameter] = {}
-            self.inner: List[Call] = []
+            self.inner: List[BlockCall] = []
         self.end = 0
         self.start = time.perf_counter_ns()
 
@@ -127,7 +127,7 @@ def is_plain_forward(block: gluon.Block) -> bool:
     return type(block).forward in (gluon.HybridBlock.forward, gluon.SymbolBlock.forward)
 
 
-def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optional[Call] = None) -> Dict[str, Any]:
+def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optional[BlockCall] = None) -> Dict[str, Any]:
     """Where an error came up: ``block``, the innermost one's path or None; ``inputs``, the shapes which that was given.
 
     An operator of a graph fails outside of its block, which is told by its name; what that block was given is not

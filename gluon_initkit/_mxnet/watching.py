@@ -16,7 +16,7 @@ from .blocks import places
 from .changing import Changes
 from .memory import restore, snapshot
 from .telling import listeners, quietly
-from .underway import TIMED, Call, block_paths, innermost
+from .underway import TIMED, BlockCall, block_paths, innermost
 
 __all__ = ["Watch"]
 
@@ -124,7 +124,7 @@ class Watch(Changes):
         calls = self._thread.calls
         if not calls and name == "initialize":
             self._look()
-        call = Call(block, self.paths[block], name, (*args, *kwargs.values()), calls[-1] if calls else None)
+        call = BlockCall(block, self.paths[block], name, (*args, *kwargs.values()), calls[-1] if calls else None)
         self._begin(call)
         calls.append(call)
         try:
@@ -140,7 +140,7 @@ class Watch(Changes):
             calls.pop()
             self._end(call)
 
-    def _begin(self, call: Call) -> None:
+    def _begin(self, call: BlockCall) -> None:
         if call.root is call and self._open:
             call.before = {id(entry[0]): entry for entry in snapshot(list(self._open.values()))}
             if call.timed:
@@ -151,7 +151,7 @@ class Watch(Changes):
         elif call.timed:
             self.seen[call.path] = call.inputs
 
-    def _end(self, call: Call) -> None:
+    def _end(self, call: BlockCall) -> None:
         call.end = time.perf_counter_ns()
         if call.symbolic and not call.symbols:
             self.seen.update(call.inferred())
@@ -167,7 +167,7 @@ class Watch(Changes):
         original(*args, **kwargs)
         self._look()
 
-    def _failed(self, error: BaseException, under: Optional[Call], **facts: Any) -> Optional[BaseException]:
+    def _failed(self, error: BaseException, under: Optional[BlockCall], **facts: Any) -> Optional[BaseException]:
         """Put everything back; what to raise instead, if anything."""
         facts = {**innermost(error, self.paths, under), **self._thread.failing, **facts}
         self._thread.failing = {}
@@ -184,7 +184,7 @@ class Watch(Changes):
         with quietly():
             return self._on_failure(error, {**facts, "seen": self.seen, "types": types})
 
-    def _undo(self, call: Call) -> int:
+    def _undo(self, call: BlockCall) -> int:
         # A parameter that another thread has resolved meanwhile is left to it.
         mine = [each for key, each in call.before.items() if each[0]._data is None or key in call.changed]
         undone = sum(1 for param in call.changed.values() if param._data is not None)

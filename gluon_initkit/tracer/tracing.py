@@ -15,7 +15,7 @@ import warnings
 
 import numpy
 
-from .._mxnet import Call, Watch, is_plain_forward, shape_of
+from .._mxnet import BlockCall, Watch, is_plain_forward, shape_of
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
 from .conflicts import explained, is_about_shapes
@@ -213,7 +213,7 @@ class Trace:
     def _record(self, kind: str, param: Any, facts: dict) -> None:
         assert self._watch is not None
         now, nanoseconds = time.perf_counter_ns(), facts.pop("nanoseconds", 0)
-        asked = facts.pop("call", f"{type(param).__name__}.{kind}")
+        asked = facts.pop("call", f"{type(param).__name__}.{_METHODS.get(kind, kind)}")
         call, file, line = _asked(facts.pop("within", None))
         if param is not None:
             facts.update(path=self._watch.places[param].paths[0], shape=shape_of(param), dtype=_dtype(param.dtype))
@@ -235,7 +235,7 @@ class Trace:
             self._live, self._callback = False, None
             warnings.warn(f"on_event raised {type(error).__name__}: {error}; it is not called again", stacklevel=2)
 
-    def _passed(self, calls: List[Call]) -> None:
+    def _passed(self, calls: List[BlockCall]) -> None:
         thread = threading.get_native_id()
         self._spans += [
             Span(call.path, type(call.block).__name__, call.name, call.shapes, bool(call.symbols),
@@ -261,7 +261,10 @@ class Trace:
         return explained(found, error, facts, self._net, self.events)
 
 
-def _asked(within: Optional[Call]) -> Tuple[str, Optional[str], Optional[int]]:
+_METHODS = {"force_reinit": "initialize", "deferred": "initialize", "resolved": "initialize"}
+
+
+def _asked(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:
     """The user's line. Where MXNet's own `forward` resolves, it is one line for all parameters of the block."""
     if within is None or not is_plain_forward(within.block):
         return user_call()

@@ -1,4 +1,4 @@
-"""A watch puts back what a failed call has resolved, where plain MXNet forgets it, and a corrected second try succeeds."""
+"""A watch puts back what a failed call has resolved, where plain MXNet forgets it; a corrected second try succeeds."""
 
 import threading
 

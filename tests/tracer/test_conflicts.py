@@ -53,8 +53,10 @@ def test_an_input_that_contradicts_what_was_resolved(hybrid):
     assert error.unresolved == ()
 
 
-@pytest.mark.parametrize(("kind", "hybrid"),
-                         [(nn.Sequential, False), (nn.HybridSequential, False), (nn.HybridSequential, True)])  # fmt: skip
+KINDS = [(nn.Sequential, False), (nn.HybridSequential, False), (nn.HybridSequential, True)]
+
+
+@pytest.mark.parametrize(("kind", "hybrid"), KINDS)
 def test_an_input_that_contradicts_what_the_layer_was_made_for(kind, hybrid):
     def call(net):
         net.initialize()
@@ -205,8 +207,8 @@ def test_mxnet_9226():
 def test_a_shape_that_may_not_be_deferred():
     _, text = failure(stack(nn.PReLU(in_channels=0)), lambda net: net.initialize())
     assert lines(text, 1) == [
-        "0.alpha: HybridSequential.initialize at HERE needs its shape, which is (?), and it may not be deferred. To mend "
-        "it: give 0 (PReLU) its sizes, or the parameter allow_deferred_init=True."
+        "0.alpha: HybridSequential.initialize at HERE needs its shape, which is (?), and it may not be deferred. "
+        "To mend it: give 0 (PReLU) its sizes, or the parameter allow_deferred_init=True."
     ]
 
 

@@ -1,4 +1,4 @@
-"""The trace: what it records on every kind of network, that it tells the truth live, and that it leaves nothing behind."""
+"""The trace: what it records on every kind of network, that it tells it live, and that it leaves nothing behind."""
 
 import copy
 import json
