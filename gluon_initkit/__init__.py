@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .inspector import compare as compare
     from .naming import ParameterInfo as ParameterInfo
     from .sharing import *  # noqa: F403
+    from .tracer import *  # noqa: F403
 
 __version__ = "0.1.0"
 
@@ -55,6 +56,15 @@ _HOMES = {
         "shared_layers",
         "sharing_scope",
         "untie",
+    ],
+    "tracer": [
+        "DeferredInitError",
+        "Span",
+        "Timeline",
+        "Trace",
+        "TraceEvent",
+        "Unresolved",
+        "trace",
     ],
 }
 __all__ = [name for names in _HOMES.values() for name in names]

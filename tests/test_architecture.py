@@ -15,7 +15,7 @@ PRIVATE = {
     "_collect_params_with_prefix", "_grad_req", "_grad_stype", "_stype", "_ctx", "_kvstore", "_kv_initialized",
     "_update_on_kvstore", "_reset_kvstore", "_contexts", "_params_to_init", "_fresh_grad", "_init_grad",
     "_allow_deferred_init", "_differentiable", "_var", "_cached_op", "_set_trainer", "_reduce", "_load_init",
-    "_counter",
+    "_counter", "_check_and_get", "_cached_op_args", "_in_format", "_out_format",
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 

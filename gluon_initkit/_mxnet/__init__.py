@@ -67,14 +67,19 @@ from .parameters import (  # noqa: E402
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
 from .scopes import blocks_built  # noqa: E402
+from .telling import quietly, tell  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa: E402
+from .underway import BlockCall, is_plain_forward  # noqa: E402
+from .watching import Watch  # noqa: E402
 
 __all__ = [
+    "BlockCall",
     "Move",
     "Place",
     "Slot",
     "Transposed",
+    "Watch",
     "averaged",
     "blocks_built",
     "classic",
@@ -101,6 +106,7 @@ __all__ = [
     "is_host",
     "is_layer_default",
     "is_numpy_array",
+    "is_plain_forward",
     "keyed_generators",
     "kvstore_of",
     "leave_pending",
@@ -117,6 +123,7 @@ __all__ = [
     "places",
     "prefill",
     "put",
+    "quietly",
     "read_arrays",
     "recast",
     "redeclare",
@@ -134,6 +141,7 @@ __all__ = [
     "state_of",
     "stored_as",
     "take_over",
+    "tell",
     "trained",
     "traversed",
     "unwritten",

@@ -16,6 +16,7 @@ import numpy
 
 from .arrays import classic
 from .parameters import shape_of
+from .telling import tell
 
 __all__ = ["commit", "context_of", "empty", "fits", "gradients", "hand_over", "in_mode", "is_host", "leave_pending",
            "refilled", "restore", "snapshot", "stale_gradients", "view"]  # fmt: skip
@@ -100,6 +101,7 @@ def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], s
     param._data = param._grad = None
     leave_pending(param, init, ctxs, source)
     if None in (shape_of(param) or (None,)):
+        tell(param, "deferred")
         return
     if not grads:
         param._finish_deferred_init()
@@ -157,7 +159,9 @@ _SLOTS = ("_data", "_grad", "_ctx_list", "_ctx_map", "_deferred_init", "_shape",
 
 def snapshot(params: Sequence[gluon.Parameter]) -> List[Tuple[gluon.Parameter, dict]]:
     """What initializing or loading could change of these parameters, to put it back with `restore`."""
-    return [(param, {slot: getattr(param, slot) for slot in _SLOTS if hasattr(param, slot)}) for param in params]
+    return [
+        (param, {slot: held[slot] for slot in _SLOTS if slot in held}) for param in params for held in (vars(param),)
+    ]
 
 
 def restore(taken: List[Tuple[gluon.Parameter, dict]]) -> None:
@@ -165,3 +169,6 @@ def restore(taken: List[Tuple[gluon.Parameter, dict]]) -> None:
     for param, slots in taken:
         for slot, value in slots.items():
             setattr(param, slot, value)
+        source: Any = (slots.get("_deferred_init") or (None,))[-1]
+        if hasattr(source, "forget"):
+            source.forget()  # it may have been asked meanwhile, when the shape was another

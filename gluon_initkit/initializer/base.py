@@ -13,7 +13,17 @@ from typing import Any, Callable, ClassVar, Optional, Sequence
 
 import numpy
 
-from .._mxnet import classic, is_constant, is_numpy_array, mx, parameter_being_filled, place_of, prefill, unwritten
+from .._mxnet import (
+    classic,
+    is_constant,
+    is_numpy_array,
+    mx,
+    parameter_being_filled,
+    place_of,
+    prefill,
+    tell,
+    unwritten,
+)
 from ..naming import ParameterInfo, info_of, role_of
 from .choosing import Choice, Decision, Uncovered, base_choice, choose
 from .configuration import as_json, call_of, constructor_arguments
@@ -215,6 +225,7 @@ def fill(choice: Choice, desc: Description, arr: Any) -> None:
     hook = getattr(choice.initializer, choice.hook)
     who = f"{type(choice.initializer).__name__}.{choice.hook}"
     sentinel = prefill(arr) if getattr(choice.initializer, "check", Initializer.check) else None
+    tell(desc.param, "filled", initializer=choice.initializer, hook=choice.hook)
     try:
         _run(hook, desc, arr)
     except InitializationError:

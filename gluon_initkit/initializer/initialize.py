@@ -27,6 +27,7 @@ from .._mxnet import (
     shape_of,
     snapshot,
     stale_gradients,
+    tell,
 )
 from ..naming import ParameterInfo, describe
 from .choosing import Choice, choose, refuse_uncovered
@@ -118,6 +119,9 @@ def initialize(
         Draw(param, info, choice, chosen, (seed, names[info.label], *_configuration(choice, configurations)), ctxs)
         for (param, _, info), choice in zip(todo, choices)
     ]
+    for draw in draws:
+        tell(draw.param, "initialize", initializer=draw.choice.initializer, hook=draw.choice.hook,
+             force_reinit=force_reinit)  # fmt: skip
     written_bytes = _fill(draws, progress)
     _log(draws, chosen)
     kept = [info.label for param, _, info in described if info.state == "initialized"] if not force_reinit else []
