@@ -12,6 +12,8 @@ mx: Any = import_mxnet()
 from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, places  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
+from .constructors import class_name, construction  # noqa: E402
+from .inference import Call, Shapes, SymbolicRun, run_on_symbols  # noqa: E402
 from .memory import (  # noqa: E402
     commit,
     context_of,
@@ -40,11 +42,20 @@ from .parameters import (  # noqa: E402
     state_of,
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
+from .strict import NeedsNumbers  # noqa: E402
+from .undisturbed import blocks_of, undisturbed  # noqa: E402
 
 __all__ = [
+    "Call",
+    "NeedsNumbers",
     "Place",
+    "Shapes",
+    "SymbolicRun",
+    "blocks_of",
+    "class_name",
     "classic",
     "commit",
+    "construction",
     "context_of",
     "draw_seed",
     "empty",
@@ -72,10 +83,12 @@ __all__ = [
     "refilled",
     "refuses_context",
     "restore",
+    "run_on_symbols",
     "shape_of",
     "snapshot",
     "stale_gradients",
     "state_of",
+    "undisturbed",
     "unwritten",
     "view",
 ]
