@@ -23,6 +23,16 @@ from .initializer import (
     plan,
 )
 from .naming import ParameterInfo
+from .tracer import (
+    DeferredInitError,
+    Explanation,
+    ShapeReport,
+    ShapeRow,
+    Unresolved,
+    explain,
+    materialize,
+    resolve_shapes,
+)
 
 __version__ = "0.1.0"
 
@@ -45,4 +55,16 @@ __all__ = [
     "fingerprint",
     "initialize",
     "plan",
+]
+
+__all__ += [
+    # tracer: shapes
+    "DeferredInitError",
+    "Explanation",
+    "ShapeReport",
+    "ShapeRow",
+    "Unresolved",
+    "explain",
+    "materialize",
+    "resolve_shapes",
 ]

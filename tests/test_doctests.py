@@ -9,6 +9,8 @@ import gluon_initkit as ik
 import mxnet as mx
 import pytest
 
+RECORDS = {"InitReport", "InitRow", "ParameterInfo", "Plan", "PlanRow"}
+RECORDS |= {"Explanation", "ShapeReport", "ShapeRow", "Unresolved"}
 MODULES = [info.name for info in pkgutil.walk_packages(ik.__path__, "gluon_initkit.") if "__main__" not in info.name]
 
 
@@ -36,7 +38,7 @@ def test_every_public_name_has_a_docstring_with_its_parts(name):
     thing = dict(public_callables())[name]
     doc = inspect.getdoc(thing)
     assert doc and len(doc.split("\n")[0]) > 15
-    if inspect.isclass(thing) and name in ("InitReport", "InitRow", "ParameterInfo", "Plan", "PlanRow"):
+    if inspect.isclass(thing) and name in RECORDS:
         assert "Attributes\n----------" in doc
         return
     assert "Examples\n--------" in doc or name.endswith(".to_records"), f"{name} has no example"

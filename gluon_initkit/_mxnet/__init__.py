@@ -13,6 +13,7 @@ from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, places  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import class_name, construction  # noqa: E402
+from .finishing import finish, pending_contexts, run_forward  # noqa: E402
 from .inference import Call, Shapes, SymbolicRun, run_on_symbols  # noqa: E402
 from .memory import (  # noqa: E402
     commit,
@@ -59,6 +60,7 @@ __all__ = [
     "context_of",
     "draw_seed",
     "empty",
+    "finish",
     "fits",
     "gradients",
     "hand_over",
@@ -76,6 +78,7 @@ __all__ = [
     "mx",
     "network_of",
     "parameter_being_filled",
+    "pending_contexts",
     "pending_initializer",
     "place_of",
     "places",
@@ -83,6 +86,7 @@ __all__ = [
     "refilled",
     "refuses_context",
     "restore",
+    "run_forward",
     "run_on_symbols",
     "shape_of",
     "snapshot",

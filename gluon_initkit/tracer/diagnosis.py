@@ -15,7 +15,7 @@ from .errors import DeferredInitError, Unresolved
 from .inputs import shapes_text
 from .resolution import Resolution, resolve
 
-__all__ = ["diagnose", "message", "pending", "record"]
+__all__ = ["DEFERRED", "diagnose", "message", "pending", "record"]
 
 Shape = Tuple[Optional[int], ...]
 
@@ -76,7 +76,8 @@ def record(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Param
     )
 
 
-DEFERRED = "deferred until a forward pass"
+# Reasons that are asked for again.
+DEFERRED = "deferred"
 _UNTOUCHED = "initialize was never called on it"
 
 

@@ -13,7 +13,7 @@ from .._mxnet import Call, SymbolicRun, mx, run_on_symbols, shape_of
 from ..naming import ParameterInfo, describe
 from .inputs import mapped
 
-__all__ = ["Conflict", "Resolution", "Stop", "resolve", "said", "source_line"]
+__all__ = ["Conflict", "Resolution", "Stop", "resolve", "said", "source_line", "stop_of"]
 
 Shape = Tuple[Optional[int], ...]
 
@@ -108,6 +108,12 @@ def _take(found: Resolution, run: SymbolicRun) -> None:
         found.stop = Stop(last.path, type(last.block), source_line(run.error), said(run.error))
 
 
+def stop_of(error: BaseException, before: Optional[Stop]) -> Stop:
+    """Where a real forward pass ended, after the run on Symbols had ended `before`."""
+    path, block = (before.block_path, before.block) if before else ("", type(None))
+    return Stop(path, block, source_line(error), f"a forward pass raised {said(error)}")
+
+
 def _conflict(found: Resolution, run: SymbolicRun, call: Call, shapes: Any, error: Exception) -> Conflict:
     """Which parameters the block's input would give another shape, found by running the block alone."""
     inputs = shapes.given.get(id(call), ())
@@ -144,12 +150,15 @@ def _needed(call: Call, inputs: Sequence[Optional[Shape]], disputed: Any, before
 
 def _infer(call: Call, inputs: Sequence[Optional[Shape]], shapes: Dict[Any, Any]) -> Optional[Dict[Any, Shape]]:
     """The shapes of a block's parameters when it alone gets these inputs; None where they contradict each other."""
-    given: Iterator[Any] = iter(inputs)
+    given: Iterator[Any] = iter(list(inputs))
 
     def stand_in(each: Any, make: Callable[[Shape, Any], Any]) -> Any:
         if isinstance(each, (list, tuple)):
             return [stand_in(inner, make) for inner in each]
-        return make(next(given, None) or (), "float32") if isinstance(each, mx.sym.Symbol) else each
+        if not isinstance(each, mx.sym.Symbol):
+            return each
+        shape = next(given, ())
+        return make(shape or (), "float32")
 
     run = run_on_symbols(call.block, call.args, stand_in, lambda param: shapes.get(param, shape_of(param)))
     try:
