@@ -14,7 +14,7 @@ PRIVATE = {
     "_ctx_list", "_ctx_map", "_params", "_children", "_shape", "_data", "_grad", "_trainer",
     "_collect_params_with_prefix", "_grad_req", "_grad_stype", "_stype", "_ctx", "_kvstore", "_kv_initialized",
     "_update_on_kvstore", "_reset_kvstore", "_contexts", "_params_to_init", "_fresh_grad", "_init_grad",
-    "_allow_deferred_init", "_differentiable", "_var", "_scope", "_counter", "_kwargs", "_op_name", "_layout", "_dir",
+    "_allow_deferred_init", "_differentiable", "_var", "_scope", "_counter", "_op_name", "_layout", "_dir",
     "_mode", "_activation", "_act_type", "_use_sequence_length", "_active", "_cached_op", "_cached_op_args",
     "_forward_hooks", "_forward_pre_hooks", "_out_format", "_regroup", "_compose", "_set_symbol_class", "_dtype",
 }  # fmt: skip

@@ -145,7 +145,7 @@ def stale_gradients(param: gluon.Parameter) -> List[ndarray.NDArray]:
     return dense
 
 
-_SLOTS = ("_data", "_grad", "_ctx_list", "_ctx_map", "_deferred_init", "_shape")
+_SLOTS = ("_data", "_grad", "_ctx_list", "_ctx_map", "_deferred_init", "_shape", "_var")
 
 
 def snapshot(params: Sequence[gluon.Parameter]) -> List[Tuple[gluon.Parameter, dict]]:

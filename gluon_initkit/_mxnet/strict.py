@@ -7,9 +7,10 @@ iterates over or measures a Symbol of one output is stopped. NumPy's Symbols sli
 from contextlib import contextmanager
 import sys
 import threading
-from typing import Any, Iterator
+from typing import Any, Iterator, Tuple
 
 from mxnet import symbol
+from mxnet.gluon.utils import shape_is_known
 
 __all__ = ["NeedsNumbers", "strict", "strict_symbols"]
 
@@ -36,9 +37,21 @@ class _Strict(symbol.Symbol):
         _refuse_array_use(self, "asked for its len()")
         return super().__len__()
 
+    @property
+    def shape(self) -> Tuple[int, ...]:
+        """Code that asks an array for its shape alone can go on: it follows from the inputs'."""
+        if not getattr(_running, "runs", 0):
+            raise AttributeError("'Symbol' object has no attribute 'shape'")
+        shape = self.infer_shape_partial()[1][0]
+        if not shape_is_known(shape):
+            raise NeedsNumbers("an array was asked for its shape, which does not follow from those of the inputs")
+        return tuple(shape)
+
     def __reduce__(self) -> Any:
         return symbol.Symbol, (None,), self.__getstate__()
 
+
+_Strict.__name__ = _Strict.__qualname__ = "Symbol"  # what a user's error message calls it
 
 _running = threading.local()
 _swapping = threading.RLock()

@@ -20,6 +20,7 @@ def cause_of(error: BaseException, found: Resolution) -> Optional[str]:
     at = f", at {at}" if at else ""
     frames = list(_mxnet_frames(error))
     names = {param: info.label for param, _, info in found.described}
+    untouched = {param for param, _, info in found.described if info.state == "uninitialized"}
     count = sum(1 for _, _, info in found.described if info.state != "initialized")
     tail = f"while {count} of {len(found.described)} parameters hold no values{at}"
     for name, module, _ in frames:
@@ -35,6 +36,8 @@ def cause_of(error: BaseException, found: Resolution) -> Optional[str]:
             found_shape = tuple(getattr(local.get("data"), "shape", ()))
             return (f"{names[param]} has the shape {shape_text(_declared(found, param))}, and set_data was given "
                     f"{shape_text(found_shape)}{at}")  # fmt: skip
+        if name in _READS and param in untouched:
+            return f"{names[param]} was read, and initialize was never called on it{at}"
         if name in _READS:
             return f"{names[param]} was read by {name}() before it holds values{at}"
     if found.conflict is not None or found.stop is not None:

@@ -114,9 +114,11 @@ def _fix(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Paramet
     needed = found.conflict.needed if found.conflict else {}
     if _unreached(found, info):
         return f"{at}call it in forward, or remove it"
-    if found.conflict and param in needed and found.conflict.stood[param][1] not in ("", found.conflict.block_path):
+    if found.conflict and param in needed and found.conflict.stood[param][2]:
         places = sorted({found.conflict.stood[param][1], found.conflict.block_path})
-        return f"{' and '.join(places)} share it: give them inputs of one size, or parameters of their own"
+        if len(places) == 1:
+            return f"{at}call it with inputs of one size"
+        return f"{' and '.join(map(_place, places))} share it: give them inputs of one size, or parameters of their own"
     open_before = param in needed or None in (info.shape or (None,))
     if not open_before:
         return f"{at}{'gluon_initkit.materialize(net)' if info.state == 'deferred' else 'net.initialize(...)'}"
@@ -156,7 +158,9 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
     conflict, stop = found.conflict, found.stop
     if conflict is not None:
         where = f"{_place(conflict.block_path)}, given {_shapes(conflict.inputs)}"
-        return f"shapes contradict each other in {where}: {conflict.said}"
+        return f"shapes {'contradict each other' if conflict.needed else 'do not fit'} in {where}: {conflict.said}"
+    if stop is not None and not stop.line:
+        return f"{_place(stop.block_path)} ({class_name(stop.block)}) does not take {shapes_text(inputs)}: {stop.said}"
     if stop is not None:
         return (f"{_place(stop.block_path)} ({class_name(stop.block)}) needs numbers, where shapes alone were given, "
                 f"at {stop.line}\n  {stop.said}\n{count} are not resolved:")  # fmt: skip
@@ -170,8 +174,12 @@ def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) 
     shapes = shapes_text(inputs) if inputs else "(batch, ...)"
     if any(row.reason == _UNTOUCHED for row in rows):
         return ["Call net.initialize(...) or gluon_initkit.initialize(net, ...) first."]
+    if found.conflict is not None and not found.conflict.needed:
+        return ["Give the block inputs of other sizes, or declare the shapes of its parameters."]
     if found.conflict is not None:
         return ["Give the block an input of the size that stood, or build it for this one and initialize it again."]
+    if found.stop is not None and not found.stop.line:
+        return ["Give the arguments that its forward takes, arrays or shapes, nested as it takes them."]
     if found.stop is not None:
         return [f"Call gluon_initkit.materialize(net, {shapes}, run_forward=True) to allow one forward pass, which "
                 f"leaves nothing else behind."]  # fmt: skip

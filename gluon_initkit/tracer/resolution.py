@@ -78,8 +78,8 @@ def resolve(net: Any, inputs: Sequence[Any], seen: Optional[Mapping[str, Sequenc
     described = describe(net)
     found = Resolution(described, {param: shape_of(param) for param, _, _ in described}, asked=bool(inputs))
     if inputs:
-        run = run_on_symbols(net, inputs, _stand_in)
-        _take(found, run)
+        _take(found, run_on_symbols(net, inputs, _stand_in))
+        _look_again(net, inputs, found)
     for path, shapes in (seen or {}).items():
         found.inputs.setdefault(path, tuple(shapes))
     return found
@@ -106,6 +106,21 @@ def _take(found: Resolution, run: SymbolicRun) -> None:
     if run.error is not None:
         last = run.unfinished()
         found.stop = Stop(last.path, type(last.block), source_line(run.error), said(run.error))
+
+
+def _look_again(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
+    """Some operators (PReLU's) fill in a shape of no known rank, and not a size in one of a known rank."""
+    loose = {param for param in found.order if None in (found.shapes[param] or (None,))}
+    if not loose or found.conflict is not None or found.stop is not None:
+        return
+    run = run_on_symbols(net, inputs, _stand_in, lambda param: None if param in loose else found.shapes.get(param))
+    try:
+        shapes = run.infer().params
+    except mx.MXNetError:
+        return
+    for param in loose & shapes.keys():
+        if _agree(shapes[param], found.shapes[param] or shapes[param]):
+            found.shapes[param] = shapes[param]
 
 
 def stop_of(error: BaseException, before: Optional[Stop]) -> Stop:
@@ -172,11 +187,8 @@ def _agree(shape: Shape, other: Shape) -> bool:
 
 
 def _first_use(found: Resolution, run: SymbolicRun, shapes: Any, call: Call, param: Any) -> Tuple[str, tuple]:
-    """The block whose input gave a parameter its shape, before `call`; nothing where the shape is declared."""
-    declared = found.shapes[param]
+    """The block that took the parameter as it stood, before `call`, and its input; nothing where there was none."""
     info = next(info for each, _, info in found.described if each is param)
-    if declared is not None and None not in declared:
-        return "", ()
     for other in run.finished:
         if other is not call and other.path in _owners(info) and id(other) in shapes.given:
             return other.path, shapes.given[id(other)]
@@ -207,5 +219,5 @@ def said(error: BaseException) -> str:
     """The exception's own words, without MXNet's C++ traceback and its operators' global names."""
     lines = [line.strip() for line in str(error).strip().splitlines()]
     lines = [line for line in lines if line and not line.startswith(("Traceback", "File ", "[bt]", "Stack trace"))]
-    text = re.sub(r"^(MXNetError: )?(Error in operator \S+: )?", "", " ".join(lines[:2]))
+    text = re.sub(r"^(MXNetError: )?(Error in operator \S+: )?(\[[\d:]+\] \S+: )?", "", " ".join(lines[:2]))
     return f"{type(error).__name__}: {text}"
