@@ -81,7 +81,8 @@ class SymbolicRun:
         call = self.finished[bad - 1] if self.finished else self.entered[-1]
         while call.around is not None and not self._consistent(self.finished[:good], (call,)):
             call = call.around  # what contradicts is in the code around it
-        return call, self._infer(self.finished[:good], (call,) if call.around is not None or good else ())
+        given = (call,) if self._consistent(self.finished[:good], (call,)) else ()
+        return call, self._infer(self.finished[:good], given)
 
     def reached(self) -> List[gluon.Parameter]:
         """The parameters that the network's code used, in the order in which a graph lists them."""

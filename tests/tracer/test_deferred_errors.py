@@ -9,8 +9,10 @@ import pytest
 ROW = ik.Unresolved("0.weight", (4, None), "nn.Dense", "0", ((2, 5),), "0: nn.Dense(4, in_units=5)", "deferred")
 
 
-@pytest.mark.parametrize("old", [mx.gluon.parameter.DeferredInitializationError, mx.MXNetError, RuntimeError, ValueError,
-                                 AssertionError])  # fmt: skip
+OLD = [mx.gluon.parameter.DeferredInitializationError, mx.MXNetError, RuntimeError, ValueError, AssertionError]
+
+
+@pytest.mark.parametrize("old", OLD)
 def test_old_except_clauses_catch_it(old):
     with pytest.raises(old, match="nothing yet"):
         raise ik.DeferredInitError("nothing yet", (ROW,))

@@ -65,8 +65,8 @@ def test_a_block_of_ones_own_is_named_by_parameter_and_axis():
     net.add(Own())
     net.initialize()
     (row,) = ik.explain(net, ROWS)
-    assert row == ik.Unresolved("0.table", (3, None), "Own", "0", ((2, 5),),
-                                "0: table, axis 1 is 5: self.params.get('table', shape=(3, 5))", "deferred")  # fmt: skip
+    fix = "0: table, axis 1 is 5: self.params.get('table', shape=(3, 5))"
+    assert row == ik.Unresolved("0.table", (3, None), "Own", "0", ((2, 5),), fix, "deferred")
     assert ik.explain(net).fixes == ("0: table, axis 1 is ?: self.params.get('table', shape=(3, ?))",)
 
 

@@ -33,8 +33,9 @@ def test_without_consent_the_error_names_the_line():
     net.initialize()
     with pytest.raises(ik.DeferredInitError) as caught:
         ik.materialize(net, (3, 5))
-    assert "test_forward.py:" in str(caught.value) and "(in forward): return self.second(x if float" in str(caught.value)
-    assert "run_forward=True" in str(caught.value)
+    said = str(caught.value)
+    assert "test_forward.py:" in said and "(in forward): return self.second(x if float" in said
+    assert "run_forward=True" in said
     assert [row.path for row in caught.value.unresolved] == ["second.weight"]
     assert caught.value.unresolved[0].reason == "not reached before the code stopped"
 
@@ -116,7 +117,8 @@ def test_shapes_that_depend_on_numbers():
                 self.dense = nn.Dense(2, flatten=False)
 
         def hybrid_forward(self, F, x):
-            return self.dense(F.contrib.boolean_mask(x, F.ones_like(F.slice_axis(x, axis=1, begin=0, end=1)).reshape(-1)))
+            first = F.slice_axis(x, axis=1, begin=0, end=1)
+            return self.dense(F.contrib.boolean_mask(x, F.ones_like(first).reshape(-1)))
 
     net = Unique()
     net.initialize()
