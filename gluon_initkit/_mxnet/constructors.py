@@ -4,6 +4,7 @@ Layers keep what they were given under names of their own; arguments are read on
 signature's default is written. What a layer of someone else's holds is not guessed.
 """
 
+from functools import lru_cache
 import inspect
 import json
 from typing import Any, Callable, Dict, Optional
@@ -14,6 +15,7 @@ from mxnet.initializer import Initializer
 __all__ = ["class_name", "construction"]
 
 
+@lru_cache(maxsize=None)
 def class_name(block_class: type) -> str:
     """A block's class as users write it: ``nn.Dense``, ``rnn.LSTM``, ``contrib.nn.SyncBatchNorm``, ``MyBlock``."""
     module = block_class.__module__

@@ -114,13 +114,14 @@ class SymbolicRun:
             arguments, outputs, states = graph.infer_shape_partial()
         names = graph.list_arguments() + graph.list_auxiliary_states()
         params: Dict[gluon.Parameter, Shape] = {}
+        unknown = _unknown()
         for each, shape in zip(names, [*arguments, *states]):
-            known = _decoded(shape)
+            known = _decoded(shape, unknown)
             if each in self.variables and known is not None:
                 params[self.variables[each]] = known
         rest, shapes = iter(outputs), {}
         for key, group in sets:
-            shapes[key] = tuple(_decoded(next(rest)) for _ in group)
+            shapes[key] = tuple(_decoded(next(rest), unknown) for _ in group)
         return Shapes(params, shapes)
 
 
@@ -206,24 +207,26 @@ def _give_variables(blocks: Dict[str, Any], run: SymbolicRun, shapes: Callable[[
         while taken in run.variables:  # networks made in two threads have parameters of the same name
             taken += "_"
         run.variables[taken] = param
-        param._var = _variable(taken, shapes(param), param.dtype)
+        param._var = _variable(taken, shapes(param))
 
 
-def _variable(called: str, shape: Optional[Shape], dtype: Any) -> Any:
-    made = symbol.var(called, shape=None if shape is None else _encoded(shape), dtype=dtype)
+def _variable(called: str, shape: Optional[Shape], dtype: Any = None) -> Any:
+    if shape is not None:
+        unknown = _unknown()
+        shape = tuple(unknown if size is None else int(size) for size in shape)
+    made = symbol.var(called, shape=shape, dtype=dtype)
     return made.as_np_ndarray() if is_np_array() else strict(made)
 
 
-def _encoded(shape: Shape) -> Tuple[int, ...]:
-    unknown = -1 if is_np_shape() else 0
-    return tuple(unknown if size is None else int(size) for size in shape)
+def _unknown() -> int:
+    """How MXNet writes a size that is not known."""
+    return -1 if is_np_shape() else 0
 
 
-def _decoded(shape: Optional[Tuple[int, ...]]) -> Optional[Shape]:
-    if shape is None or (shape == () and not is_np_shape()):
+def _decoded(shape: Optional[Tuple[int, ...]], unknown: int) -> Optional[Shape]:
+    if shape is None or (shape == () and unknown == 0):
         return None
-    unknown = -1 if is_np_shape() else 0
-    return tuple(None if size == unknown else int(size) for size in shape)
+    return tuple(None if size == unknown else size for size in shape) if unknown in shape else tuple(shape)
 
 
 def _flat(given: Any) -> List[Any]:
@@ -240,6 +243,5 @@ def _symbols(given: Any) -> List[Any]:
 
 def _single(made: Any) -> List[Any]:
     """A Symbol of several outputs as several Symbols."""
-    if len(made.list_outputs()) == 1:
-        return [made]
-    return list(made)
+    count = made.num_outputs if hasattr(made, "num_outputs") else symbol.Symbol.__len__(made)
+    return [made] if count == 1 else list(made)

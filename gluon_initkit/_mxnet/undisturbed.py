@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from contextlib import contextmanager
 import random
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List
 
 from mxnet import gluon
 import numpy
@@ -35,8 +35,9 @@ def undisturbed(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     Attributes are put back as they were, and the contents of those that are lists, dictionaries or sets.
     """
     attributes = [(block.__dict__, dict(block.__dict__)) for block in blocks.values()]
-    contents = [_contents(each) for _, saved in attributes for each in saved.values() if type(each) in _CONTAINERS]
-    contents += [_contents(block._scope._counter) for block in blocks.values()]
+    contents = [(block._scope._counter, block._scope._counter.copy()) for block in blocks.values()]
+    contents += [(each, each.copy()) for block in blocks.values() if not type(block).__module__.startswith(_LAYERS)
+                 for each in block.__dict__.values() if type(each) in _CONTAINERS]  # fmt: skip
     variables = [(param, param._var) for param in parameters_of(blocks)]
     numpy_state, python_state = numpy.random.get_state(), random.getstate()
     try:
@@ -64,11 +65,8 @@ def parameters_of(blocks: Dict[str, gluon.Block]) -> List[gluon.Parameter]:
 
 
 _CONTAINERS = (list, dict, OrderedDict, set)
+_LAYERS = "mxnet.gluon.nn."  # whose code keeps nothing in lists: most blocks of a network
 _GONE = object()
-
-
-def _contents(live: Any) -> Tuple[Any, Any]:
-    return live, live.copy()
 
 
 def _alike(live: Any, saved: Any) -> bool:
