@@ -55,7 +55,8 @@ def construction(block: gluon.Block, shapes: Callable[[gluon.Parameter], Any]) -
     if getattr(block, "_use_sequence_length", False):
         written.append("use_sequence_length=True")
     written.append(f"{argument}={'?' if size is None else size}")
-    return f"{class_name(type(block))}({', '.join(written)})"
+    made: Any = type(block)
+    return f"{class_name(made)}({', '.join(written)})"
 
 
 def _units(block: Any, shapes: Callable[[Any], Any]) -> Optional[int]:
