@@ -59,11 +59,17 @@ _HOMES = {
     ],
     "tracer": [
         "DeferredInitError",
+        "Explanation",
+        "ShapeReport",
+        "ShapeRow",
         "Span",
         "Timeline",
         "Trace",
         "TraceEvent",
         "Unresolved",
+        "explain",
+        "materialize",
+        "resolve_shapes",
         "trace",
     ],
 }

@@ -12,6 +12,7 @@ mx: Any = import_mxnet()
 from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, places, traversed  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
+from .constructors import class_name, construction  # noqa: E402
 from .donors import (  # noqa: E402
     averaged,
     contexts_of,
@@ -36,6 +37,8 @@ from .files import (  # noqa: E402
     stored_as,
     write_arrays,
 )
+from .finishing import finish, pending_contexts, run_forward  # noqa: E402
+from .inference import Call, Shapes, SymbolicRun, run_on_symbols  # noqa: E402
 from .interrupts import interrupts_held  # noqa: E402
 from .loading import loaded_by_name, loaded_by_path, numpy_mode  # noqa: E402
 from .memory import (  # noqa: E402
@@ -67,23 +70,32 @@ from .parameters import (  # noqa: E402
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
 from .scopes import blocks_built  # noqa: E402
+from .strict import NeedsNumbers  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa: E402
 from .underway import BlockCall, is_plain_forward  # noqa: E402
+from .undisturbed import blocks_of, undisturbed  # noqa: E402
 from .watching import Watch  # noqa: E402
 
 __all__ = [
     "BlockCall",
+    "Call",
     "Move",
+    "NeedsNumbers",
     "Place",
+    "Shapes",
     "Slot",
+    "SymbolicRun",
     "Transposed",
     "Watch",
     "averaged",
     "blocks_built",
+    "blocks_of",
+    "class_name",
     "classic",
     "commit",
+    "construction",
     "context_of",
     "contexts_for",
     "contexts_of",
@@ -92,6 +104,7 @@ __all__ = [
     "empty",
     "exchange",
     "extras_of",
+    "finish",
     "fits",
     "fixes_gamma",
     "forget_graphs",
@@ -118,6 +131,7 @@ __all__ = [
     "numpy_mode",
     "own_copy",
     "parameter_being_filled",
+    "pending_contexts",
     "pending_initializer",
     "place_of",
     "places",
@@ -132,6 +146,8 @@ __all__ = [
     "renew",
     "restore",
     "restoring",
+    "run_forward",
+    "run_on_symbols",
     "saved_value",
     "shape_of",
     "slots",
@@ -144,6 +160,7 @@ __all__ = [
     "tell",
     "trained",
     "traversed",
+    "undisturbed",
     "unwritten",
     "view",
     "walk",
