@@ -12,9 +12,9 @@ mx: Any = import_mxnet()
 from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, places  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
-from .constructors import class_name, construction  # noqa: E402
+from .constructors import channel_axis, class_name, construction  # noqa: E402
 from .finishing import finish, pending_contexts, run_forward  # noqa: E402
-from .inference import Call, Shapes, SymbolicRun, run_on_symbols  # noqa: E402
+from .inference import run_on_symbols  # noqa: E402
 from .memory import (  # noqa: E402
     commit,
     context_of,
@@ -44,6 +44,7 @@ from .parameters import (  # noqa: E402
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
 from .strict import NeedsNumbers  # noqa: E402
+from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .undisturbed import blocks_of, undisturbed  # noqa: E402
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "Shapes",
     "SymbolicRun",
     "blocks_of",
+    "channel_axis",
     "class_name",
     "classic",
     "commit",

@@ -9,7 +9,7 @@ import re
 import traceback
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .._mxnet import Call, SymbolicRun, mx, run_on_symbols, shape_of
+from .._mxnet import Call, SymbolicRun, channel_axis, mx, run_on_symbols, shape_of
 from ..naming import ParameterInfo, describe
 from .inputs import mapped
 
@@ -95,6 +95,8 @@ def _take(found: Resolution, run: SymbolicRun) -> None:
     except mx.MXNetError as error:
         call, shapes = run.contradiction()
         found.conflict = _conflict(found, run, call, shapes, error)
+    else:
+        found.conflict = _unchecked(found, run, shapes)
     for call in run.entered:
         if id(call) in shapes.given:
             found.inputs.setdefault(call.path, shapes.given[id(call)])
@@ -105,7 +107,24 @@ def _take(found: Resolution, run: SymbolicRun) -> None:
     found.order = [param for param in run.reached() if param in found.shapes]
     if run.error is not None:
         last = run.unfinished()
-        found.stop = Stop(last.path, type(last.block), source_line(run.error), said(run.error))
+        line = "" if _is_a_wrong_call(run.error) else source_line(run.error)
+        found.stop = Stop(last.path, type(last.block), line, said(run.error))
+
+
+def _unchecked(found: Resolution, run: SymbolicRun, shapes: Any) -> Optional[Conflict]:
+    """A batch normalization of another size than its input, which MXNet does not notice, and reads foreign memory."""
+    for call in run.finished:
+        axis, given = channel_axis(call.block), shapes.given.get(id(call), ())
+        if axis is None or not given or given[0] is None or given[0][axis] is None:
+            continue
+        own = [param for param, _, info in found.described if call.path in _owners(info)]
+        wrong = [param for param in own if not _agree((given[0][axis],), shapes.params.get(param) or (None,))]
+        if wrong:
+            needed, stood = dict.fromkeys(wrong, (given[0][axis],)), {}
+            for param in wrong:
+                stood[param] = (shapes.params[param], *_first_use(found, run, shapes, call, param))
+            return Conflict(call.path, given, "MXNet's batch normalization does not check its sizes", needed, stood)
+    return None
 
 
 def _look_again(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
@@ -201,18 +220,23 @@ def _owners(info: ParameterInfo) -> Set[str]:
 
 
 def source_line(error: BaseException) -> str:
-    """The user's line that an exception came through last, ``file:7 (forward): y = x[0]``; else MXNet's own."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not _is_ours(frame.filename)]
-    if not theirs:
-        return ""
-    last = theirs[-1]
-    return f"{last.filename}:{last.lineno} (in {last.name}): {last.line}"
+    """The user's line that an exception came through last, ``file:7 (in forward): y = x[0]``; else MXNet's."""
+    mxnets, theirs = "", ""
+    for (frame, _), line in zip(traceback.walk_tb(error.__traceback__), traceback.extract_tb(error.__traceback__)):
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        text = f"{line.filename}:{line.lineno} (in {line.name}): {line.line}"
+        if package == "mxnet":
+            mxnets = text if line.line else mxnets  # its generated functions have no source
+        elif package != _KIT:
+            theirs = text
+    return theirs or mxnets
 
 
-def _is_ours(filename: str) -> bool:
-    parts = filename.replace("\\", "/").split("/")
-    return "gluon_initkit" in parts[:-1] or "mxnet" in parts[:-1]
+_KIT = __name__.partition(".")[0]
+
+
+def _is_a_wrong_call(error: BaseException) -> bool:
+    return isinstance(error, TypeError) and re.search(r"\(\) (missing|takes|got an unexpected)", str(error)) is not None
 
 
 def said(error: BaseException) -> str:
