@@ -16,7 +16,8 @@ PRIVATE = {
     "_update_on_kvstore", "_reset_kvstore", "_contexts", "_params_to_init", "_fresh_grad", "_init_grad",
     "_allow_deferred_init", "_differentiable", "_var", "_scope", "_counter", "_op_name", "_layout", "_dir",
     "_mode", "_activation", "_act_type", "_use_sequence_length", "_active", "_cached_op", "_cached_op_args",
-    "_forward_hooks", "_forward_pre_hooks", "_out_format", "_flags", "_regroup", "_compose", "_set_symbol_class", "_dtype",
+    "_forward_hooks", "_forward_pre_hooks", "_out_format", "_flags", "_regroup",
+    "_compose", "_set_symbol_class", "_dtype",
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 

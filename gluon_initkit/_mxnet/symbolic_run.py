@@ -1,7 +1,7 @@
 """What a run of a network on Symbols left: its calls, and the shapes that follow from their Symbols.
 
-MXNet infers over a graph as a whole, and says of a contradiction an operator's global name; which call it was is searched
-for here. Making the run is `inference`'s.
+MXNet infers over a graph as a whole, and says of a contradiction an operator's global name; which call it was is
+searched for here. Making the run is `inference`'s.
 """
 
 from dataclasses import dataclass, field

@@ -117,13 +117,12 @@ def _unchecked(found: Resolution, run: SymbolicRun, shapes: Any) -> Optional[Con
         axis, given = channel_axis(call.block), shapes.given.get(id(call), ())
         if axis is None or not given or given[0] is None or given[0][axis] is None:
             continue
-        own = [param for param, _, info in found.described if call.path in _owners(info)]
-        wrong = [param for param in own if not _agree((given[0][axis],), shapes.params.get(param) or (None,))]
+        needed: Dict[Any, Shape] = {param: (given[0][axis],) for param, _, info in found.described
+                                    if call.path in _owners(info)}  # fmt: skip
+        wrong = {param: shape for param, shape in needed.items() if not _agree(shape, found.shapes[param] or (None,))}
         if wrong:
-            needed, stood = dict.fromkeys(wrong, (given[0][axis],)), {}
-            for param in wrong:
-                stood[param] = (shapes.params[param], *_first_use(found, run, shapes, call, param))
-            return Conflict(call.path, given, "MXNet's batch normalization does not check its sizes", needed, stood)
+            stood: Dict[Any, Any] = {param: (found.shapes[param], "", ()) for param in wrong}
+            return Conflict(call.path, given, "MXNet's batch normalization does not check its sizes", wrong, stood)
     return None
 
 
