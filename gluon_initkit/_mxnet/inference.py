@@ -53,8 +53,9 @@ def run_on_symbols(
             made.append(_variable(taken, shape, dtype))
             return made[-1]
 
+        arguments = [stand_in(each, make) for each in inputs]
         try:
-            net(*(stand_in(each, make) for each in inputs))
+            net(*arguments)
         except Exception as error:
             run.error = error
     return run

@@ -83,10 +83,10 @@ class SymbolicRun:
         names = symbol.Group(symbols).list_inputs() if symbols else []
         return [self.variables[each] for each in names if each in self.variables]
 
-    def unfinished(self) -> Call:
-        """The innermost call that did not return."""
+    def unfinished(self) -> Optional[Call]:
+        """The innermost call that did not return; None where none was made."""
         finished = {id(call) for call in self.finished}
-        return [call for call in self.entered if id(call) not in finished][-1]
+        return next((call for call in reversed(self.entered) if id(call) not in finished), None)
 
     def _consistent(self, calls: Sequence[Call], given: Sequence[Call]) -> bool:
         try:

@@ -112,7 +112,7 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
         return Explanation(error.unresolved, text.splitlines()[0], text)
     found = resolve(net, inputs)
     rows = pending(net, found)
-    if not rows and found.conflict is None and found.stop is None and error is None:
+    if not rows and found.conflict is None and error is None:
         return Explanation((), f"all {len(found.described)} parameters hold values", "")
     text = message(found, rows, None if error is None else cause_of(error, found), inputs)
     return Explanation(rows, text.splitlines()[0], text)

@@ -78,10 +78,12 @@ def resolve(net: Any, inputs: Sequence[Any], seen: Optional[Mapping[str, Sequenc
     described = describe(net)
     found = Resolution(described, {param: shape_of(param) for param, _, _ in described}, asked=bool(inputs))
     if inputs:
-        _take(found, run_on_symbols(net, inputs, _stand_in))
+        _take(found, run_on_symbols(net, inputs, _stand_in), type(net))
         _look_again(net, inputs, found)
     for path, shapes in (seen or {}).items():
         found.inputs.setdefault(path, tuple(shapes))
+        if not inputs:
+            found.entered.add(path)
     return found
 
 
@@ -89,7 +91,7 @@ def _stand_in(given: Any, make: Callable[[Shape, Any], Any]) -> Any:
     return mapped(given, lambda shape, dtype, _: make(shape, dtype))
 
 
-def _take(found: Resolution, run: SymbolicRun) -> None:
+def _take(found: Resolution, run: SymbolicRun, kind: type) -> None:
     try:
         shapes = run.infer()
     except mx.MXNetError as error:
@@ -107,8 +109,9 @@ def _take(found: Resolution, run: SymbolicRun) -> None:
     found.order = [param for param in run.reached() if param in found.shapes]
     if run.error is not None:
         last = run.unfinished()
-        line = "" if _is_a_wrong_call(run.error) else source_line(run.error)
-        found.stop = Stop(last.path, type(last.block), line, said(run.error))
+        path, kind = (last.path, type(last.block)) if last else ("", kind)
+        theirs, mxnets = _lines(run.error)
+        found.stop = Stop(path, kind, theirs or ("" if _is_a_wrong_call(run.error) else mxnets), said(run.error))
 
 
 def _unchecked(found: Resolution, run: SymbolicRun, shapes: Any) -> Optional[Conflict]:
@@ -220,6 +223,12 @@ def _owners(info: ParameterInfo) -> Set[str]:
 
 def source_line(error: BaseException) -> str:
     """The user's line that an exception came through last, ``file:7 (in forward): y = x[0]``; else MXNet's."""
+    theirs, mxnets = _lines(error)
+    return theirs or mxnets
+
+
+def _lines(error: BaseException) -> Tuple[str, str]:
+    """The last line of the user's that an exception came through, and MXNet's."""
     mxnets, theirs = "", ""
     for (frame, _), line in zip(traceback.walk_tb(error.__traceback__), traceback.extract_tb(error.__traceback__)):
         package = frame.f_globals.get("__name__", "").partition(".")[0]
@@ -228,7 +237,7 @@ def source_line(error: BaseException) -> str:
             mxnets = text if line.line else mxnets  # its generated functions have no source
         elif package != _KIT:
             theirs = text
-    return theirs or mxnets
+    return theirs, mxnets
 
 
 _KIT = __name__.partition(".")[0]
