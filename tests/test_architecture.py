@@ -14,10 +14,10 @@ PRIVATE = {
     "_ctx_list", "_ctx_map", "_params", "_children", "_shape", "_data", "_grad", "_trainer",
     "_collect_params_with_prefix", "_grad_req", "_grad_stype", "_stype", "_ctx", "_kvstore", "_kv_initialized",
     "_update_on_kvstore", "_reset_kvstore", "_contexts", "_params_to_init", "_fresh_grad", "_init_grad",
-    "_allow_deferred_init", "_differentiable", "_var", "_cached_op", "_set_trainer", "_reduce", "_load_init",
-    "_counter", "_check_and_get", "_cached_op_args", "_in_format", "_out_format", "_scope", "_op_name", "_layout",
-    "_dir", "_mode", "_activation", "_act_type", "_use_sequence_length", "_active", "_forward_hooks",
-    "_forward_pre_hooks", "_regroup", "_compose", "_set_symbol_class", "_dtype",
+    "_act_type", "_activation", "_active", "_allow_deferred_init", "_cached_op", "_cached_op_args", "_check_and_get",
+    "_compose", "_counter", "_differentiable", "_dir", "_dtype", "_flags", "_forward_hooks", "_forward_pre_hooks",
+    "_in_format", "_layout", "_load_init", "_mode", "_op_name", "_out_format", "_reduce", "_regroup", "_scope",
+    "_set_symbol_class", "_set_trainer", "_use_sequence_length", "_var",
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 

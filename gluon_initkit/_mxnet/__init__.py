@@ -12,7 +12,7 @@ mx: Any = import_mxnet()
 from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, places, traversed  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
-from .constructors import class_name, construction  # noqa: E402
+from .constructors import channel_axis, class_name, construction  # noqa: E402
 from .donors import (  # noqa: E402
     averaged,
     contexts_of,
@@ -38,7 +38,7 @@ from .files import (  # noqa: E402
     write_arrays,
 )
 from .finishing import finish, pending_contexts, run_forward  # noqa: E402
-from .inference import Call, Shapes, SymbolicRun, run_on_symbols  # noqa: E402
+from .inference import run_on_symbols  # noqa: E402
 from .interrupts import interrupts_held  # noqa: E402
 from .loading import loaded_by_name, loaded_by_path, numpy_mode  # noqa: E402
 from .memory import (  # noqa: E402
@@ -71,6 +71,7 @@ from .parameters import (  # noqa: E402
 from .randomness import draw_seed, keyed_generators  # noqa: E402
 from .scopes import blocks_built  # noqa: E402
 from .strict import NeedsNumbers  # noqa: E402
+from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa: E402
@@ -92,6 +93,7 @@ __all__ = [
     "averaged",
     "blocks_built",
     "blocks_of",
+    "channel_axis",
     "class_name",
     "classic",
     "commit",

@@ -10,9 +10,10 @@ import json
 from typing import Any, Callable, Dict, Optional
 
 from mxnet import gluon
+from mxnet.gluon.nn.basic_layers import _BatchNorm
 from mxnet.initializer import Initializer
 
-__all__ = ["class_name", "construction"]
+__all__ = ["channel_axis", "class_name", "construction"]
 
 
 @lru_cache(maxsize=None)
@@ -29,6 +30,11 @@ def _sparing_argument(block: gluon.Block) -> Optional[str]:
     """The argument of the block's constructor that spares it deferral; None where it has none that is known."""
     named = inspect.signature(type(block).__init__).parameters
     return next((name for name in ("in_units", "in_channels", "input_size") if name in named), None)
+
+
+def channel_axis(block: gluon.Block) -> Optional[int]:
+    """The axis of its input that a batch normalization takes for channels; None for any other block."""
+    return block._kwargs.get("axis", 1) if isinstance(block, _BatchNorm) else None
 
 
 def construction(block: gluon.Block, shapes: Callable[[gluon.Parameter], Any]) -> Optional[str]:

@@ -73,8 +73,9 @@ def _as_before(params: List[gluon.Parameter]) -> Iterator[None]:
 def _lend(param: gluon.Parameter) -> None:
     """Arrays that a forward pass may write, and values that cost nothing to draw."""
     if param._data is not None:
-        # Operators write into vectors alone: batch normalization into its statistics, and into a fixed gamma.
-        if len(param.shape) <= _VECTORS:
+        # Operators write into vectors: batch normalization into its statistics, and into a fixed gamma. A user's code
+        # writes into what is not trained, as spectral normalization does.
+        if len(param.shape) <= _VECTORS or param.grad_req == "null":
             param._data = [each.copy() for each in param._data]
     elif param._deferred_init and not is_constant(param):
         init, ctxs, default, source = param._deferred_init

@@ -4,125 +4,22 @@ Nothing is computed, and nothing of the run stays: each block's attributes, name
 put back. A Symbol stands for an array without numbers; code that asks it for some raises, and the run ends there.
 """
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 import copy
-from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
-import warnings
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import autograd, gluon, name, symbol
-from mxnet.base import MXNetError
 from mxnet.gluon.rnn.rnn_layer import _RNNLayer
-from mxnet.util import is_np_array, is_np_shape
+from mxnet.util import is_np_array
 
 from .parameters import shape_of
-from .strict import strict, strict_symbols
+from .strict import NeedsNumbers, strict, strict_symbols
+from .symbolic_run import Call, SymbolicRun, unknown_size
 from .undisturbed import blocks_of, parameters_of, undisturbed
 
-__all__ = ["Call", "Shapes", "SymbolicRun", "run_on_symbols"]
+__all__ = ["run_on_symbols"]
 
 Shape = Tuple[Optional[int], ...]
-
-
-@dataclass
-class Call:
-    """One call of one block: its arguments, the Symbols among them, those it answered, and the call around it."""
-
-    path: str
-    block: gluon.Block
-    args: Tuple[Any, ...]
-    given: List[Any]
-    around: Optional["Call"]
-    answered: List[Any] = field(default_factory=list)
-
-
-@dataclass
-class Shapes:
-    """What follows from the inputs' shapes: of parameters, and of what each call was given, by the call's identity."""
-
-    params: Dict[gluon.Parameter, Shape]
-    given: Dict[int, Tuple[Optional[Shape], ...]]
-
-
-@dataclass
-class SymbolicRun:
-    """What a run on Symbols left.
-
-    Attributes
-    ----------
-    entered, finished : list of Call
-        In order of entry, and of return: a block returns after those inside it.
-    error : Exception or None
-        What ended the run early.
-    variables : dict
-        The parameter that each variable's name stands for.
-    """
-
-    entered: List[Call] = field(default_factory=list)
-    finished: List[Call] = field(default_factory=list)
-    error: Optional[BaseException] = None
-    variables: Dict[str, gluon.Parameter] = field(default_factory=dict)
-
-    def infer(self) -> Shapes:
-        """All shapes; MXNetError where two contradict each other."""
-        return self._infer(self.finished, self.entered)
-
-    def contradiction(self) -> Tuple[Call, Shapes]:
-        """The innermost call in which shapes begin to contradict each other, and what is known until then."""
-        good, bad = 0, len(self.finished)
-        if self._consistent(self.finished, ()):
-            return self.entered[-1], self._infer(self.finished, ())
-        while bad - good > 1:
-            half = (good + bad) // 2
-            if self._consistent(self.finished[:half], ()):
-                good = half
-            else:
-                bad = half
-        call = self.finished[bad - 1] if self.finished else self.entered[-1]
-        while call.around is not None and not self._consistent(self.finished[:good], (call,)):
-            call = call.around  # what contradicts is in the code around it
-        given = (call,) if self._consistent(self.finished[:good], (call,)) else ()
-        return call, self._infer(self.finished[:good], given)
-
-    def reached(self) -> List[gluon.Parameter]:
-        """The parameters that the network's code used, in the order in which a graph lists them."""
-        symbols = [each for call in self.finished for each in call.answered]
-        names = symbol.Group(symbols).list_inputs() if symbols else []
-        return [self.variables[each] for each in names if each in self.variables]
-
-    def unfinished(self) -> Call:
-        """The innermost call that did not return."""
-        finished = {id(call) for call in self.finished}
-        return [call for call in self.entered if id(call) not in finished][-1]
-
-    def _consistent(self, calls: Sequence[Call], given: Sequence[Call]) -> bool:
-        try:
-            self._infer(calls, given)
-        except MXNetError:
-            return False
-        return True
-
-    def _infer(self, calls: Sequence[Call], given: Sequence[Call]) -> Shapes:
-        """Shapes from what `calls` answered and were given, and from what the calls of `given` were given."""
-        sets = [(id(call), call.given) for call in (*given, *calls)] + [(0, call.answered) for call in calls]
-        symbols = [each for _, group in sets for each in group]
-        if not symbols:
-            return Shapes({}, {})
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that not all is known is what we are asked about
-            graph = symbol.Group(symbols)
-            arguments, outputs, states = graph.infer_shape_partial()
-        names = graph.list_arguments() + graph.list_auxiliary_states()
-        params: Dict[gluon.Parameter, Shape] = {}
-        unknown = _unknown()
-        for each, shape in zip(names, [*arguments, *states]):
-            known = _decoded(shape, unknown)
-            if each in self.variables and known is not None:
-                params[self.variables[each]] = known
-        rest, shapes = iter(outputs), {}
-        for key, group in sets:
-            shapes[key] = tuple(_decoded(next(rest), unknown) for _ in group)
-        return Shapes(params, shapes)
 
 
 def run_on_symbols(
@@ -142,6 +39,7 @@ def run_on_symbols(
         stack.enter_context(name.NameManager())
         stack.enter_context(autograd.pause(train_mode=False))
         stack.enter_context(strict_symbols())
+        stack.enter_context(_values_kept(parameters_of(blocks)))
         _give_variables(blocks, run, shapes)
         under_way: List[Call] = []
         for path, block in blocks.items():
@@ -155,8 +53,9 @@ def run_on_symbols(
             made.append(_variable(taken, shape, dtype))
             return made[-1]
 
+        arguments = [stand_in(each, make) for each in inputs]
         try:
-            net(*(stand_in(each, make) for each in inputs))
+            net(*arguments)
         except Exception as error:
             run.error = error
     return run
@@ -210,23 +109,32 @@ def _give_variables(blocks: Dict[str, Any], run: SymbolicRun, shapes: Callable[[
         param._var = _variable(taken, shapes(param))
 
 
+@contextmanager
+def _values_kept(params: Sequence[gluon.Parameter]) -> Iterator[None]:
+    """Refuse `set_data`, which code may call in its forward pass: this is none."""
+
+    def refuse(*_: Any) -> None:
+        raise NeedsNumbers("a parameter was to be set")
+
+    before = [(param.__dict__, param.__dict__.get("set_data")) for param in params]
+    for attributes, _ in before:
+        attributes["set_data"] = refuse
+    try:
+        yield
+    finally:
+        for attributes, kept in before:
+            if kept is None:
+                del attributes["set_data"]
+            else:
+                attributes["set_data"] = kept
+
+
 def _variable(called: str, shape: Optional[Shape], dtype: Any = None) -> Any:
     if shape is not None:
-        unknown = _unknown()
+        unknown = unknown_size()
         shape = tuple(unknown if size is None else int(size) for size in shape)
     made = symbol.var(called, shape=shape, dtype=dtype)
     return made.as_np_ndarray() if is_np_array() else strict(made)
-
-
-def _unknown() -> int:
-    """How MXNet writes a size that is not known."""
-    return -1 if is_np_shape() else 0
-
-
-def _decoded(shape: Optional[Tuple[int, ...]], unknown: int) -> Optional[Shape]:
-    if shape is None or (shape == () and unknown == 0):
-        return None
-    return tuple(None if size == unknown else size for size in shape) if unknown in shape else tuple(shape)
 
 
 def _flat(given: Any) -> List[Any]:

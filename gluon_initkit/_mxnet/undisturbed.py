@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from contextlib import contextmanager
 import random
+import threading
 from typing import Any, Dict, Iterator, List
 
 from mxnet import gluon
@@ -32,8 +33,18 @@ def blocks_of(net: gluon.Block) -> Dict[str, gluon.Block]:
 def undisturbed(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     """Put back afterwards what running these blocks changes in them, and NumPy's and Python's generators.
 
-    Attributes are put back as they were, and the contents of those that are lists, dictionaries or sets.
+    Attributes are put back as they were, and the contents of those that are lists, dictionaries or sets. One thread
+    at a time, which would otherwise put back what another has put there.
     """
+    with _one_at_a_time, _put_back(blocks):
+        yield
+
+
+_one_at_a_time = threading.RLock()
+
+
+@contextmanager
+def _put_back(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     attributes = [(block.__dict__, dict(block.__dict__)) for block in blocks.values()]
     contents = [(block._scope._counter, block._scope._counter.copy()) for block in blocks.values()]
     contents += [(each, each.copy()) for block in blocks.values() if not type(block).__module__.startswith(_LAYERS)

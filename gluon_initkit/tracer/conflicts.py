@@ -10,11 +10,10 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 from .._mxnet import mx
 from ..display import shape_text
 from ..naming import ParameterInfo, describe
-from .errors import DeferredInitError
 from .events import Shape, TraceEvent, inputs_text
 from .source import user_call
 
-__all__ = ["explained", "is_about_shapes"]
+__all__ = ["cause_in", "is_about_shapes"]
 
 # What MXNet 1.9.1 says (gluon/parameter.py, gluon/block.py, and SHAPE_ASSIGN_CHECK of its operators).
 _SAYINGS = ("Deferred initialization failed", "Cannot initialize Parameter", "Expected shape")
@@ -30,14 +29,11 @@ def is_about_shapes(error: BaseException) -> bool:
     return isinstance(error, mx.MXNetError) and _INCONSISTENT.search(str(error)) is not None
 
 
-def explained(
-    found: DeferredInitError, error: BaseException, facts: dict, net: Any, events: Sequence[TraceEvent]
-) -> DeferredInitError:
-    """What `diagnose` found, below what the trace knows of the failure.
+def cause_in(error: BaseException, facts: dict, net: Any, events: Sequence[TraceEvent]) -> str:
+    """What a trace knows of a failure, for `diagnose` to begin with; ``''`` where that is nothing.
 
     Parameters
     ----------
-    found : DeferredInitError
     error : Exception
         MXNet's own.
     facts : dict
@@ -47,13 +43,10 @@ def explained(
 
     Returns
     -------
-    DeferredInitError
+    str
     """
     infos = {param: info for param, _, info in describe(net)}
-    said = _Failure(str(error), facts, infos, events).said()
-    if not said:
-        return found
-    return DeferredInitError(f"{said}\n{found}" if found.unresolved else said, found.unresolved)
+    return _Failure(str(error), facts, infos, events).said()
 
 
 class _Failure:

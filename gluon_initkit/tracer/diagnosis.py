@@ -25,6 +25,8 @@ def diagnose(
     error: Optional[BaseException] = None,
     inputs: Sequence[Any] = (),
     seen: Optional[Mapping[str, Sequence[Shape]]] = None,
+    passed: bool = False,
+    cause: str = "",
 ) -> DeferredInitError:
     """The one error that says what is unresolved in a network, and why; the network is as it was.
 
@@ -37,6 +39,10 @@ def diagnose(
         The network's arguments, arrays or shapes, where they are known.
     seen : dict, optional
         The input shapes that blocks were seen to get, by block path.
+    passed : bool
+        Whether those are from a forward pass that came to its end.
+    cause : str
+        What the message begins with, where more is known of the failure than its traceback tells.
 
     Returns
     -------
@@ -45,10 +51,14 @@ def diagnose(
     """
     if isinstance(error, DeferredInitError):
         return error
-    found = resolve(net, inputs, seen)
+    found = resolve(net, inputs, seen, passed)
     rows = pending(net, found)
-    cause = None if error is None else cause_of(error, found)
-    return DeferredInitError(message(found, rows, cause, inputs), rows)
+    if cause:  # which names what is in dispute
+        rows = tuple(row for row in rows if row.path in {info.label for _, _, info in found.described
+                                                         if info.state != "initialized"})  # fmt: skip
+        return DeferredInitError(message(found, rows, cause, inputs) if rows else cause, rows)
+    said = None if error is None else cause_of(error, found)
+    return DeferredInitError(message(found, rows, said, inputs), rows)
 
 
 def pending(net: Any, found: Resolution) -> Tuple[Unresolved, ...]:

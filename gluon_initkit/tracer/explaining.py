@@ -69,14 +69,14 @@ class Explanation:
         return Group(as_rich(self._table()), *self._written())
 
     def _repr_html_(self) -> str:
-        return as_html(self._table())
+        return as_html(self._table(Column("write", lambda row: row.fix)))
 
     def _written(self) -> List[str]:
         """Whole lines, to be pasted, which a table would wrap."""
         return ["To avoid it, write" if len(self.fixes) else "", *(f"  {fix}" for fix in self.fixes)]
 
-    def _table(self) -> Table:
-        return Table(self.summary, _COLUMNS, self.rows, (), lambda row: "" if row.reason == DEFERRED else "error")
+    def _table(self, *more: Column) -> Table:
+        return Table(self.summary, (*_COLUMNS, *more), self.rows, (), _emphasis)
 
 
 def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Explanation:
@@ -112,10 +112,14 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
         return Explanation(error.unresolved, text.splitlines()[0], text)
     found = resolve(net, inputs)
     rows = pending(net, found)
-    if not rows and found.conflict is None and found.stop is None and error is None:
+    if not rows and found.conflict is None and error is None:
         return Explanation((), f"all {len(found.described)} parameters hold values", "")
     text = message(found, rows, None if error is None else cause_of(error, found), inputs)
     return Explanation(rows, text.splitlines()[0], text)
+
+
+def _emphasis(row: Unresolved) -> str:
+    return "" if row.reason == DEFERRED else "error"
 
 
 _COLUMNS = (

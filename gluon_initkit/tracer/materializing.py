@@ -4,6 +4,7 @@ Shapes first, all of them; then the values, each drawn by whatever was pending; 
 was, and a corrected second try finds what was pending.
 """
 
+import threading
 import time
 from typing import Any, List, Optional, Sequence
 
@@ -52,8 +53,8 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
     Notes
     -----
     MXNet counts the draws of its generator only forwards: a network whose own code samples in a forward pass of
-    ``run_forward=True`` leaves it advanced. Gluon's name counters are per thread and its deferral is not locked:
-    materialize a network before handing it to threads.
+    ``run_forward=True`` leaves it advanced. Several threads may call this at once; Gluon's own deferral is not locked:
+    materialize a network before threads run it.
 
     Examples
     --------
@@ -62,6 +63,14 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
     >>> [(row.path, row.shape, row.state) for row in materialize(net, (1, 5))]
     [('weight', (4, 5), 'materialized'), ('bias', (4,), 'initialized')]
     """
+    with _one_at_a_time:
+        return _materialized(net, inputs, select, run_forward)
+
+
+_one_at_a_time = threading.RLock()  # a second thread that asks for the same network finds it done
+
+
+def _materialized(net: Any, inputs: Sequence[Any], select: Optional[Selector], run_forward: bool) -> ShapeReport:
     start = time.perf_counter()
     found = resolve(net, inputs)
     chosen = _chosen(found, select)
@@ -108,9 +117,10 @@ def _by_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
         return
     found.stop = None
     found.inputs, found.entered = given, set(given)
+    known = set(map(id, found.order))
     for param, _, info in found.described:
         found.shapes[param] = shapes.get(param, found.shapes[param])
-        if not any(param is each for each in found.order) and info.block_path in given:
+        if id(param) not in known and info.block_path in given:
             found.order.append(param)
 
 

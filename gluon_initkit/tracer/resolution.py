@@ -9,7 +9,7 @@ import re
 import traceback
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .._mxnet import Call, SymbolicRun, mx, run_on_symbols, shape_of
+from .._mxnet import Call, SymbolicRun, channel_axis, mx, run_on_symbols, shape_of
 from ..naming import ParameterInfo, describe
 from .inputs import mapped
 
@@ -70,18 +70,23 @@ class Resolution:
     conflict: Optional[Conflict] = None
 
 
-def resolve(net: Any, inputs: Sequence[Any], seen: Optional[Mapping[str, Sequence[Shape]]] = None) -> Resolution:
+def resolve(
+    net: Any, inputs: Sequence[Any], seen: Optional[Mapping[str, Sequence[Shape]]] = None, passed: bool = False
+) -> Resolution:
     """Find all shapes that follow from the inputs, without computing and without changing anything.
 
-    `seen` are input shapes by block path that somebody observed; they serve where `inputs` are not given.
+    `seen` are input shapes by block path that somebody observed; they serve where `inputs` are not given. With `passed`
+    they are those of a whole forward pass, which reached no other block.
     """
     described = describe(net)
     found = Resolution(described, {param: shape_of(param) for param, _, _ in described}, asked=bool(inputs))
     if inputs:
-        _take(found, run_on_symbols(net, inputs, _stand_in))
+        _take(found, run_on_symbols(net, inputs, _stand_in), type(net))
         _look_again(net, inputs, found)
     for path, shapes in (seen or {}).items():
         found.inputs.setdefault(path, tuple(shapes))
+        if not inputs:
+            found.entered.add(path)
     return found
 
 
@@ -89,12 +94,14 @@ def _stand_in(given: Any, make: Callable[[Shape, Any], Any]) -> Any:
     return mapped(given, lambda shape, dtype, _: make(shape, dtype))
 
 
-def _take(found: Resolution, run: SymbolicRun) -> None:
+def _take(found: Resolution, run: SymbolicRun, kind: type) -> None:
     try:
         shapes = run.infer()
     except mx.MXNetError as error:
         call, shapes = run.contradiction()
         found.conflict = _conflict(found, run, call, shapes, error)
+    else:
+        found.conflict = _unchecked(found, run, shapes)
     for call in run.entered:
         if id(call) in shapes.given:
             found.inputs.setdefault(call.path, shapes.given[id(call)])
@@ -105,7 +112,24 @@ def _take(found: Resolution, run: SymbolicRun) -> None:
     found.order = [param for param in run.reached() if param in found.shapes]
     if run.error is not None:
         last = run.unfinished()
-        found.stop = Stop(last.path, type(last.block), source_line(run.error), said(run.error))
+        path, kind = (last.path, type(last.block)) if last else ("", kind)
+        theirs, mxnets = _lines(run.error)
+        found.stop = Stop(path, kind, theirs or ("" if _is_a_wrong_call(run.error) else mxnets), said(run.error))
+
+
+def _unchecked(found: Resolution, run: SymbolicRun, shapes: Any) -> Optional[Conflict]:
+    """A batch normalization of another size than its input, which MXNet does not notice, and reads foreign memory."""
+    for call in run.finished:
+        axis, given = channel_axis(call.block), shapes.given.get(id(call), ())
+        if axis is None or not given or given[0] is None or given[0][axis] is None:
+            continue
+        needed: Dict[Any, Shape] = {param: (given[0][axis],) for param, _, info in found.described
+                                    if call.path in _owners(info)}  # fmt: skip
+        wrong = {param: shape for param, shape in needed.items() if not _agree(shape, found.shapes[param] or (None,))}
+        if wrong:
+            stood: Dict[Any, Any] = {param: (found.shapes[param], "", ()) for param in wrong}
+            return Conflict(call.path, given, "MXNet's batch normalization does not check its sizes", wrong, stood)
+    return None
 
 
 def _look_again(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
@@ -201,18 +225,29 @@ def _owners(info: ParameterInfo) -> Set[str]:
 
 
 def source_line(error: BaseException) -> str:
-    """The user's line that an exception came through last, ``file:7 (forward): y = x[0]``; else MXNet's own."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not _is_ours(frame.filename)]
-    if not theirs:
-        return ""
-    last = theirs[-1]
-    return f"{last.filename}:{last.lineno} (in {last.name}): {last.line}"
+    """The user's line that an exception came through last, ``file:7 (in forward): y = x[0]``; else MXNet's."""
+    theirs, mxnets = _lines(error)
+    return theirs or mxnets
 
 
-def _is_ours(filename: str) -> bool:
-    parts = filename.replace("\\", "/").split("/")
-    return "gluon_initkit" in parts[:-1] or "mxnet" in parts[:-1]
+def _lines(error: BaseException) -> Tuple[str, str]:
+    """The last line of the user's that an exception came through, and MXNet's."""
+    mxnets, theirs = "", ""
+    for (frame, _), line in zip(traceback.walk_tb(error.__traceback__), traceback.extract_tb(error.__traceback__)):
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        text = f"{line.filename}:{line.lineno} (in {line.name}): {line.line}"
+        if package == "mxnet":
+            mxnets = text if line.line else mxnets  # its generated functions have no source
+        elif package != _KIT:
+            theirs = text
+    return theirs, mxnets
+
+
+_KIT = __name__.partition(".")[0]
+
+
+def _is_a_wrong_call(error: BaseException) -> bool:
+    return isinstance(error, TypeError) and re.search(r"\(\) (missing|takes|got an unexpected)", str(error)) is not None
 
 
 def said(error: BaseException) -> str:

@@ -150,7 +150,8 @@ def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     Raises
     ------
     DeferredInitError
-        Two shapes contradict each other, or the network's code needs numbers; the message says where.
+        Two shapes contradict each other, or the network's code needs numbers before all is known; the message says
+        where.
 
     Examples
     --------
@@ -161,10 +162,11 @@ def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     """
     start = time.perf_counter()
     found = resolve(net, inputs)
-    if found.conflict is not None or found.stop is not None:
+    answer = report(found, start)
+    if found.conflict is not None or (found.stop is not None and answer.unresolved):
         rows = pending(net, found)
         raise DeferredInitError(message(found, rows, None, inputs), rows)
-    return report(found, start)
+    return answer
 
 
 def report(found: Resolution, start: float, done: Sequence[Any] = (), forward: bool = False) -> ShapeReport:

@@ -18,7 +18,7 @@ import numpy
 from .._mxnet import BlockCall, Watch, is_plain_forward, shape_of
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
-from .conflicts import explained, is_about_shapes
+from .conflicts import cause_in, is_about_shapes
 from .diagnosis import diagnose
 from .errors import DeferredInitError
 from .events import Span, TraceEvent
@@ -257,8 +257,9 @@ class Trace:
         if not about_shapes:
             return None
         assert self._watch is not None
-        found = diagnose(self._net, error, facts.get("args", ()), self._watch.seen)
-        return explained(found, error, facts, self._net, self.events)
+        cause = cause_in(error, facts, self._net, self.events)
+        passed = facts["block"] is None  # else the pass broke off here
+        return diagnose(self._net, error, facts.get("args", ()), self._watch.seen, passed, cause)
 
 
 _METHODS = {"force_reinit": "initialize", "deferred": "initialize", "resolved": "initialize"}

@@ -349,3 +349,25 @@ def test_networks_materialized_in_threads_do_not_mix():
     assert not errors and [net[0].weight.shape for net in nets] == [(4, size) for size in range(3, 9)]
     assert type(mx.sym.relu(mx.sym.var("x"))) is mx.sym.Symbol
     assert np.isfinite(nets[0](mx.nd.ones((2, 3))).asnumpy()).all()
+
+
+def test_threads_that_ask_for_one_network():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4), nn.Dense(2))
+    ik.initialize(net, mx.init.Xavier(), seed=3)
+    errors, done = [], []
+
+    def work():
+        try:
+            ik.explain(net, (2, 5))
+            done.extend(row.path for row in ik.materialize(net, (2, 5)) if row.state == "materialized")
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors and sorted(done) == ["0.weight", "1.weight"]
+    assert "forward" not in net.__dict__ and "forward" not in net[0].__dict__ and net[0].weight.data().shape == (4, 5)

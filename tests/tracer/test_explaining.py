@@ -115,6 +115,18 @@ def test_contradictions_of_several_parameters_at_once():
         "it has to be (8) in 0, given (2, 6, 8, 8), and was (3) before")  # fmt: skip
 
 
+def test_a_batch_normalization_that_mxnet_does_not_check():
+    net = nn.HybridSequential()
+    net.add(nn.BatchNorm(in_channels=3), nn.Dense(2, in_units=384))
+    net.initialize()
+    assert net(mx.nd.ones(IMAGE)).shape == (2, 2)  # six channels, of statistics of three
+    found = ik.explain(net, IMAGE)
+    assert [row.path for row in found] == ["0.gamma", "0.beta", "0.running_mean", "0.running_var"]
+    assert found.fixes == ("0: nn.BatchNorm(in_channels=6)",)
+    with pytest.raises(ik.DeferredInitError, match="does not check its sizes"):
+        ik.materialize(net, IMAGE)
+
+
 def test_one_block_called_with_two_sizes():
     class Twice(mx.gluon.HybridBlock):
         def __init__(self):

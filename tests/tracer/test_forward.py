@@ -142,3 +142,34 @@ def test_numpy_mode_and_another_context():
     net = Numbers()
     net.initialize(ctx=mx.cpu(1))
     assert ik.materialize(net, (3, 5), run_forward=True)["dense.weight"].shape == (2, 5)
+
+
+def test_what_comes_before_the_line_needs_no_consent():
+    net = Needs()
+    net.initialize()
+    report = ik.materialize(net, (3, 5), select="first.*")
+    assert not report.forward and net.first[0].weight.shape == (4, 5) and net.second.weight.shape == (2, 0)
+
+
+def test_what_is_not_trained_may_be_written_by_the_code():
+    class Writes(Needs):
+        def forward(self, x):
+            self.first[0].bias.set_data(mx.nd.full((4,), 9))
+            self.table.set_data(mx.nd.full((1, 4), 9))
+            return super().forward(x)
+
+    net = Writes()
+    with net.name_scope():
+        net.table = net.params.get("table", shape=(1, 4), grad_req="null")
+    net.initialize(mx.init.One())
+    ik.materialize(net, (3, 5), run_forward=True)
+    assert not net.first[0].bias.data().asnumpy().any() and (net.table.data().asnumpy() == 1).all()
+
+
+def test_a_layer_of_mxnets_own_that_needs_numbers():
+    net = nn.Sequential()
+    net.add(nn.Dense(4), nn.Lambda("tanh"), nn.Dense(2))
+    net.initialize()
+    with pytest.raises(ik.DeferredInitError, match=r"1 \(nn.Lambda\) needs numbers.*basic_layers.py.*_func_impl"):
+        ik.materialize(net, (3, 5))
+    assert ik.materialize(net, (3, 5), run_forward=True)["2.weight"].shape == (2, 4)

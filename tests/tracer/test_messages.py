@@ -129,7 +129,8 @@ FAILURES = [data_too_early, trainer_step, save_parameters, set_data_of_a_wrong_s
 
 
 def compare(name, text):
-    """Our own lines are named without their numbers, which move with any edit."""
+    """Our own lines are named without their numbers, which move with any edit; Python 3.10 began to qualify names."""
+    text = text.replace("Branches.hybrid_forward()", "hybrid_forward()")
     text = re.sub(re.escape(__file__) + r":\d+", "tests/tracer/test_messages.py:LINE", text) + "\n"
     file = GOLDEN / f"{name}.txt"
     if os.environ.get("GLUON_INITKIT_GOLDEN") == "write":

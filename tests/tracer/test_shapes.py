@@ -82,7 +82,15 @@ def test_contradictions_and_code_that_needs_numbers_raise():
     with pytest.raises(ik.DeferredInitError, match="shapes contradict each other in 0, given \\(2, 5\\)"):
         ik.resolve_shapes(net_of(nn.Dense(4, in_units=3)), (2, 5))
     with pytest.raises(ik.DeferredInitError, match="needs numbers"):
-        ik.resolve_shapes(net_of(nn.Lambda(lambda x: x[0]), kind=nn.Sequential), (2, 5))
+        ik.resolve_shapes(net_of(nn.Lambda(lambda x: x[0]), nn.Dense(2), kind=nn.Sequential), (2, 5))
+    known = net_of(nn.Lambda(lambda x: x[0]), nn.Dense(2, in_units=1), kind=nn.Sequential)
+    known.initialize()
+    assert not ik.resolve_shapes(known, (2, 5)).unresolved and not ik.explain(known, (2, 5))
+
+
+def test_an_input_that_is_no_shape_is_refused_before_anything_is_run():
+    with pytest.raises(TypeError, match="is no shape"):
+        ik.resolve_shapes(net_of(nn.Dense(4)), [2, 5])
 
 
 def test_no_network():
