@@ -72,7 +72,7 @@ def _problems(slot: Slot, others: List[Slot]) -> List[str]:
     listed = held_in_container(slot.block, slot.param)
     if listed:
         wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: the block of the first holds its "
-                     f"parameter in .{listed} too, which would hold the old one still; untie the other path")  # fmt: skip
+                     f"parameter in .{listed} too, which would hold the old one; untie the other path")  # fmt: skip
     if trained([source_of(slot.param)]):
         wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: a Trainer updates their parameter, and "
                      f"would not update the copy; `del trainer`, untie, and make another")  # fmt: skip
