@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 from mxnet import autograd, gluon, ndarray
 import numpy
 
-from .memory import in_mode
+from .memory import context_of, in_mode
 from .parameters import shape_of
 
 __all__ = ["averaged", "contexts_of", "declared", "extras_of", "fixes_gamma", "forget_trainers", "own_copy",
@@ -141,7 +141,7 @@ def averaged(params: Sequence[Tuple[gluon.Parameter, bool]]) -> List[Any]:
     for number, like in enumerate(first._data):
         values = [param._data[number].asnumpy().astype("float64") for param, _ in params]
         mean = sum(each.T if turned else each for each, (_, turned) in zip(values, params)) / len(params)
-        made = ndarray.array(numpy.asarray(mean), ctx=like.ctx, dtype=like.dtype)
+        made = ndarray.array(numpy.asarray(mean), ctx=context_of(like), dtype=like.dtype)
         means.append(in_mode(made))
     return means
 

@@ -120,7 +120,7 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
         changing(vars(block._params))["_params"] = _rekeyed(entries, list(registered.values()), left)
     for block in _around(changed, blocks):
         if vars(block).get("_cached_graph") or vars(block).get("_cached_op"):
-            changing(vars(block))
+            changing(vars(block))["_cached_op_args"] = []  # which MXNet 1.7 would leave
             block._clear_cached_op()
 
 

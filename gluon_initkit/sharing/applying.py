@@ -49,12 +49,14 @@ def row_of(each: Merged, values: str) -> SharingRow:
 
 def change(net: Any, groups: Sequence[Merged], values: str) -> None:
     """Make the members of every group one parameter; where anything fails, nothing has changed."""
+    groups = [each for each in groups if each.dropped]  # the others are as they shall be
+    if not groups:
+        return
     everyone = [member.param for each in groups for member in each.members]
     moves = [move for each in groups for move in each.moves()]
     with restoring(everyone), exchange(net, moves):
         for each in groups:
-            if each.dropped:
-                _settle(each, values)
+            _settle(each, values)
     forget_trainers(everyone)
 
 
@@ -70,8 +72,7 @@ def _settle(each: Merged, values: str) -> None:
     if source is not None and source is not each.kept:
         take_over(kept, source.param, source.turned)
     if mean and _others(each):
-        arrays = averaged(mean)
-        renew(kept, [array.transpose() for array in arrays] if mean[0][1] else arrays)
+        renew(kept, averaged(mean))
 
 
 def _source(each: Merged) -> Optional[Member]:

@@ -172,7 +172,7 @@ def _made(init: Any) -> Any:
 def _text(init: Any) -> str:
     try:
         return init if isinstance(init, str) else init.dumps()
-    except TypeError:  # an argument that JSON cannot hold
+    except (AttributeError, TypeError):  # no Initializer, or an argument that JSON cannot hold
         return type(init).__name__
 
 
@@ -208,5 +208,3 @@ def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, mx.init.Initializer):
         return _alike(vars(one), vars(other))
     return bool(one == other)
-
-

@@ -3,7 +3,7 @@
 import difflib
 from typing import Any, List, Tuple
 
-from .._mxnet import Move, Slot, exchange, forget_trainers, mx, own_copy, slots, source_of, trained
+from .._mxnet import Move, Slot, exchange, forget_trainers, held_in_container, mx, own_copy, slots, source_of, trained
 from ..naming import check_block
 from .errors import refusal
 
@@ -69,6 +69,10 @@ def _problems(slot: Slot, others: List[Slot]) -> List[str]:
     if slot.key is None or isinstance(slot.block, mx.gluon.SymbolBlock):
         wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: the block of the first finds its "
                      f"parameter by the name {slot.param.name!r}; untie the other path")  # fmt: skip
+    listed = held_in_container(slot.block, slot.param)
+    if listed:
+        wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: the block of the first holds its "
+                     f"parameter in .{listed} too, which would hold the old one; untie the other path")  # fmt: skip
     if trained([source_of(slot.param)]):
         wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: a Trainer updates their parameter, and "
                      f"would not update the copy; `del trainer`, untie, and make another")  # fmt: skip
@@ -91,5 +95,3 @@ def _free_name(net: Any, slot: Slot) -> str:
     while name in taken:
         name, number = f"{wanted}{number}", number + 1
     return name
-
-

@@ -49,7 +49,8 @@ def passes(count):
     tied.initialize()
     groups = ik.shared_groups(tied)
     file = os.path.join(tempfile.mkdtemp(), "x.params")
-    yield "merge, a star", None, lambda: merge([Tie((paths[-1], path)) for path in paths[:-1]], paths)
+    star = [Tie((paths[-1], path)) for path in paths[:-1]]
+    yield "merge, a star", None, lambda: merge(star, paths)
     yield "merge, a chain", None, lambda: merge(chain, paths)
     yield "merge, a chain backwards", None, lambda: merge(chain[::-1], paths)
     yield "merge, a shuffled chain", None, lambda: merge(shuffled, paths)
@@ -58,7 +59,7 @@ def passes(count):
     yield "shared_groups", None, lambda: ik.shared_groups(tied)
     yield "check_sharing", None, lambda: ik.check_sharing(tied, groups)
     yield "save", None, lambda: ik.save(tied, file)
-    yield "load", None, lambda: ik.load(tied, file)
+    yield "load", lambda: ik.save(tied, file), lambda: ik.load(tied, file)
     # The builder's own: parameters that are still apart, each of which is checked against the others and exchanged.
     apart = lambda: network(count, shared=False)  # noqa: E731
     yield "Sharing, dry run", apart, lambda net: ik.Sharing(net).tie("*").apply(dry_run=True)
@@ -66,6 +67,7 @@ def passes(count):
 
 
 def seconds(prepared, call):
+    """How long `call` takes; what `prepared` makes, if it makes anything, is handed to it."""
     given = prepared() if prepared else None
     mx.nd.waitall()
     gc.collect()  # of what the last pass left, which is not this one's cost

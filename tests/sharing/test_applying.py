@@ -190,6 +190,26 @@ def test_applying_again_changes_nothing():
     assert again.groups == first.groups and again.saved == 0 and state(net) == before
 
 
+def test_a_tie_that_holds_already_leaves_its_trainer_alone():
+    net = run(dense(4, 4))
+    ik.Sharing(net).tie("*.weight").apply()
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd")
+    before = state(net)
+    ik.Sharing(net).tie("*.weight").apply()
+    assert state(net) == before and net[0].weight._trainer is trainer
+
+
+def test_the_average_of_two_that_the_kept_one_shows_transposed():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=4), nn.Dense(4, in_units=3), nn.Dense(4, in_units=3))
+    for layer in (net[1], net[2]):
+        layer.initialize(mx.init.Uniform(1))
+    mean = (net[1].weight.data() + net[2].weight.data()).asnumpy() / 2
+    ik.Sharing(net).tie("[12].weight", "0.weight", transpose=True).apply(values="average")
+    np.testing.assert_allclose(net[0].weight.data().asnumpy(), mean.T, rtol=1e-6)
+    np.testing.assert_allclose(net[2].weight.data().asnumpy(), mean, rtol=1e-6)
+
+
 def test_dry_run_changes_nothing():
     net = run(dense(4, 4))
     before = state(net)

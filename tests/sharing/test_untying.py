@@ -132,6 +132,14 @@ def symbol_block():
     return run(net)
 
 
+def in_a_list():
+    net = dense(4)
+    net.add(nn.HybridSequential())
+    net[1].weight = net[0].weight
+    net[1].kept = [net[1].weight]
+    return net
+
+
 def twice():
     net = dense(4)
     net.add(net[0])
@@ -142,6 +150,7 @@ def twice():
     (by_params, "1.wieght", "'1.wieght' is no path of a parameter; near to it are"),
     (lambda: dense(4, 4), "1.weight", "'1.weight' shares its parameter with no other path"),
     (twice, "1.weight", "'1.weight' and '0.weight' are one parameter of one block that stands in the network twice"),
+    (in_a_list, "1.weight", "'1.weight' and '0.weight' cannot be parted: the block of the first holds its"),
     (symbol_block, "1.weight", "'1.weight' and '0.weight' cannot be parted: the block of the first finds its"),
 ])  # fmt: skip
 def test_refused(make, path, text):
