@@ -5,10 +5,10 @@ its global name, in `_params._params`; cached graphs of all blocks around hold i
 step. What may be tied, and which values win, is decided elsewhere.
 """
 
-from collections import OrderedDict
+from collections import ChainMap, OrderedDict
 from contextlib import contextmanager
 import gc
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from mxnet import gluon
 
@@ -111,7 +111,7 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
         if here:
             changing(attributes)
             changing(registered)
-        left = dict(gone)
+        left = ChainMap({}, gone)  # a copy a block would make this quadratic
         for key, param in here.items():
             left[source_of(registered[key])] = source_of(param)
             registered[key] = param
@@ -142,7 +142,7 @@ class _Entries(OrderedDict):
         return self.former[name]
 
 
-def _rekeyed(entries: dict, held: Sequence[gluon.Parameter], left: Dict[gluon.Parameter, gluon.Parameter]) -> _Entries:
+def _rekeyed(entries: dict, held: Sequence[gluon.Parameter], left: Mapping) -> _Entries:
     """The same entries where what a block's slots hold has changed, in the old order."""
     own, standing = set(held), {source_of(param) for param in held}
     found: Dict[str, gluon.Parameter] = {}
