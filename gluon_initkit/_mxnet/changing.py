@@ -194,7 +194,7 @@ class Changes:
 
 
 def _facts(param: gluon.Parameter, doing: str, given: tuple) -> Dict[str, Any]:
-    return {"param": param, "doing": doing, "given": given, "call": f"{type(param).__name__}.{doing}"}
+    return {"param": param, "doing": doing, "args": given, "call": f"{type(param).__name__}.{doing}"}
 
 
 def _kind(param: gluon.Parameter, force_reinit: Any) -> str:

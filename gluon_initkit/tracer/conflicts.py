@@ -41,7 +41,7 @@ def explained(
     error : Exception
         MXNet's own.
     facts : dict
-        What the watch says: ``doing``, ``param``, ``given``; ``block``, ``inputs``, ``around``, ``seen``, ``types``.
+        What the watch says: ``doing``, ``param``, ``args``; ``block``, ``inputs``, ``around``, ``seen``, ``types``.
     net : Block
     events : sequence of TraceEvent
 
@@ -67,9 +67,9 @@ class _Failure:
         """What is known; ``''`` where that is nothing."""
         doing = self.facts.get("doing")
         if self.info is not None and doing == "read":
-            return f"{self.info.label}: {self._asking()} needs its values, which come in the first forward pass."
+            return f"{self.info.label}: {self._asking()} needs its values, {self._why_none(self.info)}."
         if self.info is not None and doing == "set_data" and self.text.startswith("Expected shape"):
-            return self._refused(self.info, tuple(self.facts["given"][0].shape))
+            return self._refused(self.info, tuple(self.facts["args"][0].shape))
         if self.info is not None and doing == "initialize" and self.text.startswith("Cannot initialize Parameter"):
             return (
                 f"{self.info.label}: {self._asking()} needs its shape, which is {shape_text(self.info.shape)}, and it "
@@ -81,6 +81,12 @@ class _Failure:
             return ""
         held, needed = (tuple(int(size) for size in each.split(",") if size) for each in match.groups())
         return self._contradiction(self.facts["block"], held, needed)
+
+    def _why_none(self, info: ParameterInfo) -> str:
+        seen, owners = self.facts["seen"], {path.rpartition(".")[0] for path in info.paths}
+        if "" not in seen or owners & set(seen):
+            return "which come in the first forward pass"
+        return f"and the network's forward on {inputs_text(seen[''])} did not reach {self._named(info.block_path)}"
 
     def _refused(self, info: ParameterInfo, given: Tuple[int, ...]) -> str:
         return "\n".join((

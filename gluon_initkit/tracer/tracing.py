@@ -256,8 +256,7 @@ class Trace:
             self._record("failed", None, {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
         if not about_shapes:
             return None
-        assert self._watch is not None
-        found = diagnose(self._net, error, facts.get("args", ()), self._watch.seen)
+        found = diagnose(self._net, error, facts["given"], facts["seen"])
         return explained(found, error, facts, self._net, self.events)
 
 
