@@ -62,7 +62,11 @@ class Watch(Changes):
                         f"tell everything twice. Leave the first `with ik.trace(...)` before, or trace one network "
                         f"that holds both."
                     )
-            self._look()
+            try:
+                self._look()
+            except BaseException:
+                self.stop()
+                raise
 
     def stop(self) -> None:
         """End, and leave nothing behind."""
@@ -151,7 +155,7 @@ class Watch(Changes):
                 call.graphs = [(block, {slot: vars(block)[slot] for slot in _GRAPH}) for block in graphs]
         if call.home is not call:
             call.draws()
-        elif call.timed:
+        elif call.timed and not call.symbols:
             self.seen[call.path] = call.inputs
 
     def _end(self, call: BlockCall) -> None:

@@ -5,41 +5,28 @@ to write about it, is `diagnose`'s.
 """
 
 import re
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Iterator, Optional, Pattern, Sequence, Tuple
 
 from .._mxnet import mx
 from ..display import shape_text
 from ..naming import ParameterInfo, describe
-from .errors import DeferredInitError
 from .events import Shape, TraceEvent, inputs_text
 from .source import user_call
 
-__all__ = ["explained", "is_about_shapes"]
+__all__ = ["explained"]
 
-# What MXNet 1.9.1 says (gluon/parameter.py, gluon/block.py, and SHAPE_ASSIGN_CHECK of its operators).
+# What MXNet 1.9.1 says (gluon/parameter.py, gluon/block.py; its operators' SHAPE_ASSIGN_CHECK and ElemwiseShape).
 _SAYINGS = ("Deferred initialization failed", "Cannot initialize Parameter", "Expected shape")
 _INCONSISTENT = re.compile(r"Shape inconsistent, Provided = \[([\d,]*)\], inferred shape=[\[(]([\d,]*)[\])]")
+_INCOMPATIBLE = re.compile(r"Incompatible attr .* expected \[([\d,]*)\], got \[([\d,]*)\]")
 
 
-def is_about_shapes(error: BaseException) -> bool:
-    """Whether an error is MXNet's, and about deferred parameters or their shapes."""
-    if isinstance(error, mx.gluon.parameter.DeferredInitializationError):
-        return True
-    if type(error) in (ValueError, AssertionError):
-        return str(error).startswith(_SAYINGS)
-    return isinstance(error, mx.MXNetError) and _INCONSISTENT.search(str(error)) is not None
-
-
-def explained(
-    found: DeferredInitError, error: BaseException, facts: dict, net: Any, events: Sequence[TraceEvent]
-) -> DeferredInitError:
-    """What `diagnose` found, below what the trace knows of the failure.
+def explained(error: BaseException, facts: dict, net: Any, events: Sequence[TraceEvent]) -> Optional[str]:
+    """What the trace knows of a failure; None where it is not about deferred parameters and their shapes.
 
     Parameters
     ----------
-    found : DeferredInitError
     error : Exception
-        MXNet's own.
     facts : dict
         What the watch says: ``doing``, ``param``, ``args``; ``block``, ``inputs``, ``around``, ``seen``, ``types``.
     net : Block
@@ -47,21 +34,29 @@ def explained(
 
     Returns
     -------
-    DeferredInitError
+    str or None
+        ``''`` where it is about them, and nothing more is known.
     """
-    infos = {param: info for param, _, info in describe(net)}
-    said = _Failure(str(error), facts, infos, events).said()
-    if not said:
-        return found
-    return DeferredInitError(f"{said}\n{found}" if found.unresolved else said, found.unresolved)
+    ours = isinstance(error, mx.MXNetError) or type(error) in (ValueError, AssertionError)
+    said = _Failure(str(error), facts, net, events).said() if ours else ""
+    return said if said or _is_about_shapes(error) else None
+
+
+def _is_about_shapes(error: BaseException) -> bool:
+    if isinstance(error, mx.gluon.parameter.DeferredInitializationError):
+        return True
+    if type(error) in (ValueError, AssertionError):
+        return str(error).startswith(_SAYINGS)
+    return isinstance(error, mx.MXNetError) and _INCONSISTENT.search(str(error)) is not None
 
 
 class _Failure:
     """One failure, and what is known about it."""
 
-    def __init__(self, text: str, facts: dict, infos: Dict[Any, ParameterInfo], events: Sequence[TraceEvent]) -> None:
-        self.text, self.facts, self.infos, self.events = text, facts, list(infos.values()), events
-        self.info = infos.get(facts.get("param"))
+    def __init__(self, text: str, facts: dict, net: Any, events: Sequence[TraceEvent]) -> None:
+        self.text, self.facts, self.events = text, facts, events
+        infos = {param: info for param, _, info in describe(net)}
+        self.infos, self.info = list(infos.values()), infos.get(facts.get("param"))
 
     def said(self) -> str:
         """What is known; ``''`` where that is nothing."""
@@ -76,11 +71,16 @@ class _Failure:
                 f"may not be deferred. To mend it: give {self._named(self.info.block_path)} its sizes, or the "
                 f"parameter allow_deferred_init=True."
             )
-        match = _INCONSISTENT.search(self.text)
-        if match is None or self.facts.get("block") is None:
+        block = self.facts.get("block")
+        if block is None:
             return ""
-        held, needed = (tuple(int(size) for size in each.split(",") if size) for each in match.groups())
-        return self._contradiction(self.facts["block"], held, needed)
+        for held, needed in _pairs(_INCONSISTENT, self.text):
+            return self._contradiction(block, held, needed)
+        for one, other in _pairs(_INCOMPATIBLE, self.text):  # of two inputs, either of which may be the parameter
+            for held, needed in ((one, other), (other, one)):
+                if self._of_shape(block, held) is not None:
+                    return self._contradiction(block, held, needed)
+        return ""
 
     def _why_none(self, info: ParameterInfo) -> str:
         seen, owners = self.facts["seen"], {path.rpartition(".")[0] for path in info.paths}
@@ -158,6 +158,12 @@ class _Failure:
     def _named(self, block: Optional[str]) -> str:
         kind = self.facts["types"].get(block or "")
         return (block or "the network") + (f" ({kind})" if kind else "")
+
+
+def _pairs(pattern: Pattern[str], text: str) -> Iterator[Tuple[Tuple[int, ...], ...]]:
+    match = pattern.search(text)
+    if match is not None:
+        yield tuple(tuple(int(size) for size in each.split(",") if size) for each in match.groups())
 
 
 def _agree(known: Shape, shape: Shape) -> bool:

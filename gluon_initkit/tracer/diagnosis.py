@@ -15,7 +15,7 @@ def diagnose(
     unresolved = tuple(
         Unresolved(
             info.label, info.shape, info.block.__name__ if info.block else "", info.block_path,
-            (seen or {}).get(info.block_path), "", "never reached" if info.block_path not in (seen or {}) else "pending",
+            (seen or {}).get(info.block_path), "", "pending",
         )
         for _, _, info in describe(net) if info.state == "deferred"
     )  # fmt: skip

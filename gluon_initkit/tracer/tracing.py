@@ -18,7 +18,7 @@ import numpy
 from .._mxnet import BlockCall, Watch, is_plain_forward, shape_of
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
-from .conflicts import explained, is_about_shapes
+from .conflicts import explained
 from .diagnosis import diagnose
 from .errors import DeferredInitError
 from .events import Span, TraceEvent
@@ -111,9 +111,10 @@ class Trace:
         return self
 
     def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
-        self._pending, mended, watch = self.pending, None, self._watch
+        mended, watch = None, self._watch
         assert watch is not None
         try:
+            self._pending = self.pending
             if isinstance(error, Exception):
                 mended = watch.leaving(error)
         finally:
@@ -247,17 +248,18 @@ class Trace:
         """The error to raise instead of one that a call ended in; None to let it be."""
         if isinstance(error, DeferredInitError):
             return None
-        about_shapes = is_about_shapes(error)
-        undone = facts.get("undone", 0)
-        if about_shapes or undone:
+        undone, said = facts.get("undone", 0), explained(error, facts, self._net, self.events)
+        if said is not None or undone:
             detail = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             detail += f"; {undone} parameters are pending again" if undone else ""
             about = {"block": facts["block"], "inputs": facts["inputs"] or None, "call": facts.get("call", "")}
             self._record("failed", None, {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
-        if not about_shapes:
+        if said is None:
             return None
         found = diagnose(self._net, error, facts["given"], facts["seen"])
-        return explained(found, error, facts, self._net, self.events)
+        if not said:
+            return found
+        return DeferredInitError(f"{said}\n{found}" if found.unresolved else said, found.unresolved)
 
 
 _METHODS = {"force_reinit": "initialize", "deferred": "initialize", "resolved": "initialize"}

@@ -104,6 +104,31 @@ def test_a_fused_layer_whose_operator_sees_one_array():
     assert mend.startswith("  to mend it: give the network (LSTM) an input of the size that it was made for")
 
 
+class Scale(gluon.HybridBlock):
+    def __init__(self):
+        super().__init__()
+        self.factor = self.params.get("factor", shape=(1, 0), init="ones", allow_deferred_init=True)
+
+    def hybrid_forward(self, F, x, factor):
+        return F.elemwise_mul(x, factor)
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_a_parameter_of_the_users_own_that_meets_another_size(hybrid):
+    def call(net):
+        net.initialize()
+        net.hybridize(hybrid)
+        net(ones(1, 5))
+        net(ones(1, 6))
+
+    _, text = failure(Scale(), call)
+    assert lines(text, 3) == [
+        "factor: its shape and an input contradict each other.",
+        "  it is (1, 5): resolved in the network (Scale) on (1, 5), HERE",
+        "  to be (1, 6): the network (Scale) on (1, 6), Scale.__call__ at HERE",
+    ]
+
+
 def test_unrolling_on_another_size():
     def call(net):
         net.initialize()

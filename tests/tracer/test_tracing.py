@@ -536,6 +536,37 @@ def test_no_layers_output_is_kept_alive():
     assert counts == [2]  # our own list, and the question
 
 
+def test_a_symbolic_call_is_the_users_own_business():
+    net = two_layers()
+    with ik.trace(net) as t:
+        net.initialize()
+        symbol = net(mx.sym.var("data"))
+        assert symbol.infer_shape(data=(2, 3))[1] == [(2, 2)]
+        net(ones(2, 5))
+    assert resolved(t) == [("0.weight", (4, 5), "0", ((2, 5),)), ("1.weight", (2, 4), "1", ((2, 4),))]
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+@pytest.mark.parametrize("name", ["resnet18_v2", "mobilenetv2_0.25"])
+def test_a_real_network_gets_the_same_bits_and_each_resolution_is_told_at_its_block(name, hybrid):
+    prints = []
+    for traced in (False, True):
+        net = mx.gluon.model_zoo.vision.get_model(name)
+        net.hybridize(hybrid)
+        ik.initialize(net, mx.init.Xavier(), seed=3)
+        if traced:
+            with ik.trace(net) as t:
+                net(ones(1, 3, 64, 64))
+        else:
+            net(ones(1, 3, 64, 64))
+        prints.append(ik.fingerprint(net))
+    assert prints[0] == prints[1]
+    told = resolved(t)
+    assert len(told) > 30 and {path.rpartition(".")[0] == block for path, _, block, _ in told} == {True}
+    for _, shape, _, (given, *_) in told:
+        assert shape[0] == given[1] if len(shape) == 1 else given[1] % shape[1] == 0
+
+
 @pytest.mark.zoo
 def test_a_network_of_the_zoo_whose_data_is_an_operator():
     from gluonnlp.model.train import AWDRNN
