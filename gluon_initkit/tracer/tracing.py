@@ -15,7 +15,7 @@ import warnings
 
 import numpy
 
-from .._mxnet import BlockCall, Watch, is_plain_forward, shape_of
+from .._mxnet import BlockCall, Watch, holds_data, is_plain_forward, shape_of
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
 from .conflicts import explained
@@ -217,7 +217,8 @@ class Trace:
         asked = facts.pop("call", f"{type(param).__name__}.{_METHODS.get(kind, kind)}")
         call, file, line = _asked(facts.pop("within", None))
         if param is not None:
-            facts.update(path=self._watch.places[param].paths[0], shape=shape_of(param), dtype=_dtype(param.dtype))
+            shape = shape_of(param) or next((tuple(each.shape) for each in holds_data(param)), None)
+            facts.update(path=self._watch.places[param].paths[0], shape=shape, dtype=_dtype(param.dtype))
         event = TraceEvent(
             kind, time=(now - nanoseconds - self._begin) / 1e9, seconds=nanoseconds / 1e9, file=file, line=line,
             call=call or asked, thread=threading.get_native_id(), **facts,

@@ -143,6 +143,18 @@ def test_a_symbol_block_alone_and_inside_a_graph():
         assert len(deferred) == 2 and deferred[0].unknown == ()
 
 
+def test_a_symbol_block_that_loads_what_it_knows_no_shape_of(tmp_path):
+    data = mx.sym.var("data")
+    net = gluon.SymbolBlock(mx.sym.FullyConnected(data, num_hidden=3, name="inner"), data)
+    mx.nd.save(str(tmp_path / "net.params"), {"inner_weight": ones(3, 5), "inner_bias": ones(3)})
+    with ik.trace(net) as t:
+        net.collect_params().load(str(tmp_path / "net.params"))
+    assert [(e.kind, e.shape, e.bytes) for e in t.events] == [
+        ("load_parameters", (3, 5), 60), ("load_parameters", (3,), 12),
+    ]  # fmt: skip
+    assert net(ones(1, 5)).shape == (1, 3)
+
+
 @pytest.mark.parametrize("hybrid", [False, True])
 def test_a_shared_parameter_is_told_once_where_it_is_used_first(hybrid):
     first = nn.Dense(5)
