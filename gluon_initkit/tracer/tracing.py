@@ -257,7 +257,7 @@ class Trace:
             self._record("failed", None, {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
         if said is None:
             return None
-        found = diagnose(self._net, error, facts["given"], facts["seen"])
+        found = diagnose(self._net, None if said else error, facts["given"], facts["seen"])
         if not said:
             return found
         return DeferredInitError(f"{said}\n{found}" if found.unresolved else said, found.unresolved)
