@@ -194,7 +194,7 @@ class Changes:
 
 
 def _facts(param: gluon.Parameter, doing: str, given: tuple) -> Dict[str, Any]:
-    return {"param": param, "doing": doing, "given": given, "call": f"{type(param).__name__}.{doing}"}
+    return {"param": param, "doing": doing, "args": given, "call": f"{type(param).__name__}.{doing}"}
 
 
 def _kind(param: gluon.Parameter, force_reinit: Any) -> str:
@@ -202,8 +202,12 @@ def _kind(param: gluon.Parameter, force_reinit: Any) -> str:
 
 
 def _bytes(param: gluon.Parameter) -> int:
-    # Not by the arrays themselves: each question about one is a call into the library.
-    return math.prod(param._shape) * _itemsize(param._dtype) * len(param._data) if param._data else 0
+    if not param._data:
+        return 0
+    # Not by the arrays, where it can be helped: each question about one is a call into the library. A SymbolBlock's
+    # parameter that was loaded knows no shape.
+    size = param._data[0].size if param._shape is None else math.prod(param._shape)
+    return size * _itemsize(param._dtype) * len(param._data)
 
 
 @functools.lru_cache(maxsize=None)

@@ -11,8 +11,9 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 from mxnet import gluon, symbol
 from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
+import numpy
 
-__all__ = ["TIMED", "BlockCall", "block_paths", "innermost", "is_plain_forward"]
+__all__ = ["TIMED", "BlockCall", "block_paths", "innermost", "is_plain_forward", "shapes_given"]
 
 Shape = Optional[Tuple[Optional[int], ...]]
 TIMED = ("forward", "unroll")
@@ -107,6 +108,13 @@ def _leaves(args: Any) -> Iterator[Any]:
             yield each
         elif isinstance(each, (list, tuple)):
             yield from _leaves(each)
+
+
+def shapes_given(args: Any) -> Any:
+    """A call's arguments with ``(shape, dtype)`` in place of each array, nested as they are."""
+    if isinstance(args, NDArray):
+        return tuple(args.shape), numpy.dtype(args.dtype).name
+    return type(args)(map(shapes_given, args)) if type(args) in (list, tuple) else args
 
 
 def block_paths(net: gluon.Block) -> Dict[gluon.Block, str]:

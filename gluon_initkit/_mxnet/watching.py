@@ -16,7 +16,7 @@ from .blocks import places
 from .changing import Changes
 from .memory import restore, snapshot
 from .telling import listeners, quietly
-from .underway import TIMED, BlockCall, block_paths, innermost
+from .underway import TIMED, BlockCall, block_paths, innermost, shapes_given
 
 __all__ = ["Watch"]
 
@@ -48,6 +48,7 @@ class Watch(Changes):
         self.paths: Dict[gluon.Block, str] = {}
         self.seen: Dict[str, tuple] = {}
         """The shapes that each block was given last, by the block's path."""
+        self._given: tuple = ()
         self._awake = False
 
     def start(self) -> None:
@@ -61,7 +62,11 @@ class Watch(Changes):
                         f"tell everything twice. Leave the first `with ik.trace(...)` before, or trace one network "
                         f"that holds both."
                     )
-            self._look()
+            try:
+                self._look()
+            except BaseException:
+                self.stop()
+                raise
 
     def stop(self) -> None:
         """End, and leave nothing behind."""
@@ -143,12 +148,14 @@ class Watch(Changes):
     def _begin(self, call: BlockCall) -> None:
         if call.root is call and self._open:
             call.before = {id(entry[0]): entry for entry in snapshot(list(self._open.values()))}
+            if call.block is self.net and call.name == "forward" and not call.symbols:
+                self._given = shapes_given(call.args)
             if call.timed:
                 graphs = [block for block in self.paths if isinstance(block, gluon.HybridBlock)]
                 call.graphs = [(block, {slot: vars(block)[slot] for slot in _GRAPH}) for block in graphs]
         if call.home is not call:
             call.draws()
-        elif call.timed:
+        elif call.timed and not call.symbols:
             self.seen[call.path] = call.inputs
 
     def _end(self, call: BlockCall) -> None:
@@ -175,14 +182,13 @@ class Watch(Changes):
             if under.symbolic and not under.symbols:  # before its graph is put back
                 self.seen.update(under.inferred())
                 facts["inputs"] = facts["inputs"] or under.inferred().get(facts["block"], ())
-            facts.update(call=f"{type(under.block).__name__}.{under.name}", undone=self._undo(under),
-                         args=under.args if under.timed and under.block is self.net else ())  # fmt: skip
+            facts.update(call=f"{type(under.block).__name__}.{under.name}", undone=self._undo(under))
         return self._explained(error, facts)
 
     def _explained(self, error: BaseException, facts: Dict[str, Any]) -> Optional[BaseException]:
         types = {path: type(block).__name__ for block, path in self.paths.items()}
         with quietly():
-            return self._on_failure(error, {**facts, "seen": self.seen, "types": types})
+            return self._on_failure(error, {**facts, "seen": self.seen, "given": self._given, "types": types})
 
     def _undo(self, call: BlockCall) -> int:
         # A parameter that another thread has resolved meanwhile is left to it.

@@ -5,6 +5,7 @@ A copy of a wrapped thing (`copy`, `deepcopy`, `pickle`) is not wrapped: it woul
 """
 
 import functools
+import threading
 from typing import Any, Callable, Dict, Tuple
 
 __all__ = ["Wrappers"]
@@ -30,31 +31,36 @@ class Wrappers:
 
     def __init__(self) -> None:
         self._on: Dict[Tuple[int, str], Tuple[Any, Callable, Any]] = {}
+        self._lock = threading.Lock()  # two wrappers of two threads would hide each other
+        self._closed = False
 
     def put(self, thing: Any, name: str, around: Callable[[Callable], Callable]) -> None:
         """Let ``around(method)`` stand before a method, where it does not already."""
-        attributes = vars(thing)
-        before = attributes.get(name, _NOTHING)
-        known = self._on.get((id(thing), name))
-        if known is not None and known[1] is before:
-            return
-        method = getattr(thing, name)
-        wrapper = functools.wraps(method)(around(method))
-        self._on[id(thing), name] = (thing, wrapper, before)
-        attributes[name] = wrapper  # past Block.__setattr__, which reads every value
+        with self._lock:
+            attributes = vars(thing)
+            before = attributes.get(name, _NOTHING)
+            known = self._on.get((id(thing), name))
+            if self._closed or (known is not None and known[1] is before):
+                return
+            method = getattr(thing, name)
+            wrapper = functools.wraps(method)(around(method))
+            self._on[id(thing), name] = (thing, wrapper, before)
+            attributes[name] = wrapper  # past Block.__setattr__, which reads every value
 
     def take(self, thing: Any, name: str) -> None:
         """Take a wrapper off. What somebody else has put in its place since stays."""
-        _, wrapper, before = self._on.pop((id(thing), name), (None, _NOTHING, None))
-        attributes = vars(thing)
-        if attributes.get(name) is wrapper:
-            if before is _NOTHING:
-                del attributes[name]
-            else:
-                attributes[name] = before
+        with self._lock:
+            _, wrapper, before = self._on.pop((id(thing), name), (None, _NOTHING, None))
+            attributes = vars(thing)
+            if attributes.get(name) is wrapper:
+                if before is _NOTHING:
+                    del attributes[name]
+                else:
+                    attributes[name] = before
 
     def take_all(self) -> None:
-        """Take off every wrapper."""
+        """Take off every wrapper, and put on none any more, whatever is still under way in other threads."""
+        self._closed = True
         for (_, name), (thing, _, _) in list(self._on.items()):
             self.take(thing, name)
 

@@ -5,7 +5,7 @@ to write about it, is `diagnose`'s.
 """
 
 import re
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Iterator, Optional, Pattern, Sequence, Tuple
 
 from .._mxnet import mx
 from ..display import shape_text
@@ -13,15 +13,36 @@ from ..naming import ParameterInfo, describe
 from .events import Shape, TraceEvent, inputs_text
 from .source import user_call
 
-__all__ = ["cause_in", "is_about_shapes"]
+__all__ = ["explained"]
 
-# What MXNet 1.9.1 says (gluon/parameter.py, gluon/block.py, and SHAPE_ASSIGN_CHECK of its operators).
+# What MXNet 1.9.1 says (gluon/parameter.py, gluon/block.py; its operators' SHAPE_ASSIGN_CHECK and ElemwiseShape).
 _SAYINGS = ("Deferred initialization failed", "Cannot initialize Parameter", "Expected shape")
 _INCONSISTENT = re.compile(r"Shape inconsistent, Provided = \[([\d,]*)\], inferred shape=[\[(]([\d,]*)[\])]")
+_INCOMPATIBLE = re.compile(r"Incompatible attr .* expected \[([\d,]*)\], got \[([\d,]*)\]")
 
 
-def is_about_shapes(error: BaseException) -> bool:
-    """Whether an error is MXNet's, and about deferred parameters or their shapes."""
+def explained(error: BaseException, facts: dict, net: Any, events: Sequence[TraceEvent]) -> Optional[str]:
+    """What the trace knows of a failure; None where it is not about deferred parameters and their shapes.
+
+    Parameters
+    ----------
+    error : Exception
+    facts : dict
+        What the watch says: ``doing``, ``param``, ``args``; ``block``, ``inputs``, ``around``, ``seen``, ``types``.
+    net : Block
+    events : sequence of TraceEvent
+
+    Returns
+    -------
+    str or None
+        ``''`` where it is about them, and nothing more is known.
+    """
+    ours = isinstance(error, mx.MXNetError) or type(error) in (ValueError, AssertionError)
+    said = _Failure(str(error), facts, net, events).said() if ours else ""
+    return said if said or _is_about_shapes(error) else None
+
+
+def _is_about_shapes(error: BaseException) -> bool:
     if isinstance(error, mx.gluon.parameter.DeferredInitializationError):
         return True
     if type(error) in (ValueError, AssertionError):
@@ -29,51 +50,43 @@ def is_about_shapes(error: BaseException) -> bool:
     return isinstance(error, mx.MXNetError) and _INCONSISTENT.search(str(error)) is not None
 
 
-def cause_in(error: BaseException, facts: dict, net: Any, events: Sequence[TraceEvent]) -> str:
-    """What a trace knows of a failure, for `diagnose` to begin with; ``''`` where that is nothing.
-
-    Parameters
-    ----------
-    error : Exception
-        MXNet's own.
-    facts : dict
-        What the watch says: ``doing``, ``param``, ``given``; ``block``, ``inputs``, ``around``, ``seen``, ``types``.
-    net : Block
-    events : sequence of TraceEvent
-
-    Returns
-    -------
-    str
-    """
-    infos = {param: info for param, _, info in describe(net)}
-    return _Failure(str(error), facts, infos, events).said()
-
-
 class _Failure:
     """One failure, and what is known about it."""
 
-    def __init__(self, text: str, facts: dict, infos: Dict[Any, ParameterInfo], events: Sequence[TraceEvent]) -> None:
-        self.text, self.facts, self.infos, self.events = text, facts, list(infos.values()), events
-        self.info = infos.get(facts.get("param"))
+    def __init__(self, text: str, facts: dict, net: Any, events: Sequence[TraceEvent]) -> None:
+        self.text, self.facts, self.events = text, facts, events
+        infos = {param: info for param, _, info in describe(net)}
+        self.infos, self.info = list(infos.values()), infos.get(facts.get("param"))
 
     def said(self) -> str:
         """What is known; ``''`` where that is nothing."""
         doing = self.facts.get("doing")
         if self.info is not None and doing == "read":
-            return f"{self.info.label}: {self._asking()} needs its values, which come in the first forward pass."
+            return f"{self.info.label}: {self._asking()} needs its values, {self._why_none(self.info)}."
         if self.info is not None and doing == "set_data" and self.text.startswith("Expected shape"):
-            return self._refused(self.info, tuple(self.facts["given"][0].shape))
+            return self._refused(self.info, tuple(self.facts["args"][0].shape))
         if self.info is not None and doing == "initialize" and self.text.startswith("Cannot initialize Parameter"):
             return (
                 f"{self.info.label}: {self._asking()} needs its shape, which is {shape_text(self.info.shape)}, and it "
                 f"may not be deferred. To mend it: give {self._named(self.info.block_path)} its sizes, or the "
                 f"parameter allow_deferred_init=True."
             )
-        match = _INCONSISTENT.search(self.text)
-        if match is None or self.facts.get("block") is None:
+        block = self.facts.get("block")
+        if block is None:
             return ""
-        held, needed = (tuple(int(size) for size in each.split(",") if size) for each in match.groups())
-        return self._contradiction(self.facts["block"], held, needed)
+        for held, needed in _pairs(_INCONSISTENT, self.text):
+            return self._contradiction(block, held, needed)
+        for one, other in _pairs(_INCOMPATIBLE, self.text):  # of two inputs, either of which may be the parameter
+            for held, needed in ((one, other), (other, one)):
+                if self._of_shape(block, held) is not None:
+                    return self._contradiction(block, held, needed)
+        return ""
+
+    def _why_none(self, info: ParameterInfo) -> str:
+        seen, owners = self.facts["seen"], {path.rpartition(".")[0] for path in info.paths}
+        if "" not in seen or owners & set(seen):
+            return "which come in the first forward pass"
+        return f"and the network's forward on {inputs_text(seen[''])} did not reach {self._named(info.block_path)}"
 
     def _refused(self, info: ParameterInfo, given: Tuple[int, ...]) -> str:
         return "\n".join((
@@ -145,6 +158,12 @@ class _Failure:
     def _named(self, block: Optional[str]) -> str:
         kind = self.facts["types"].get(block or "")
         return (block or "the network") + (f" ({kind})" if kind else "")
+
+
+def _pairs(pattern: Pattern[str], text: str) -> Iterator[Tuple[Tuple[int, ...], ...]]:
+    match = pattern.search(text)
+    if match is not None:
+        yield tuple(tuple(int(size) for size in each.split(",") if size) for each in match.groups())
 
 
 def _agree(known: Shape, shape: Shape) -> bool:

@@ -11,7 +11,8 @@ __all__ = ["user_call"]
 
 _KIT = str(Path(__file__).parents[1])
 _MXNET = str(Path(mx.__file__).parent)
-_WATCH = (str(Path(_KIT) / "tracer"), str(Path(_KIT) / "_mxnet"))
+_WATCH = {str(Path(_KIT) / file) for file in ("tracer/tracing.py", "tracer/conflicts.py", "tracer/source.py",
+                                              "_mxnet/watching.py", "_mxnet/changing.py")}  # fmt: skip
 
 
 def user_call() -> Tuple[str, Optional[str], Optional[int]]:
@@ -31,7 +32,7 @@ def user_call() -> Tuple[str, Optional[str], Optional[int]]:
 @functools.lru_cache(maxsize=None)
 def _whose(file: str) -> str:
     if file.startswith(_KIT):
-        return "watch" if file.startswith(_WATCH) else "kit"
+        return "watch" if file in _WATCH else "kit"
     # MXNet makes its operators' functions from text.
     return "mxnet" if file.startswith(_MXNET) or file == "<string>" else "user"
 

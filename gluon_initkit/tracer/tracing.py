@@ -15,10 +15,10 @@ import warnings
 
 import numpy
 
-from .._mxnet import BlockCall, Watch, is_plain_forward, shape_of
+from .._mxnet import BlockCall, Watch, holds_data, is_plain_forward, shape_of
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
-from .conflicts import cause_in, is_about_shapes
+from .conflicts import explained
 from .diagnosis import diagnose
 from .errors import DeferredInitError
 from .events import Span, TraceEvent
@@ -111,9 +111,10 @@ class Trace:
         return self
 
     def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
-        self._pending, mended, watch = self.pending, None, self._watch
+        mended, watch = None, self._watch
         assert watch is not None
         try:
+            self._pending = self.pending
             if isinstance(error, Exception):
                 mended = watch.leaving(error)
         finally:
@@ -216,7 +217,8 @@ class Trace:
         asked = facts.pop("call", f"{type(param).__name__}.{_METHODS.get(kind, kind)}")
         call, file, line = _asked(facts.pop("within", None))
         if param is not None:
-            facts.update(path=self._watch.places[param].paths[0], shape=shape_of(param), dtype=_dtype(param.dtype))
+            shape = shape_of(param) or next((tuple(each.shape) for each in holds_data(param)), None)
+            facts.update(path=self._watch.places[param].paths[0], shape=shape, dtype=_dtype(param.dtype))
         event = TraceEvent(
             kind, time=(now - nanoseconds - self._begin) / 1e9, seconds=nanoseconds / 1e9, file=file, line=line,
             call=call or asked, thread=threading.get_native_id(), **facts,
@@ -247,19 +249,16 @@ class Trace:
         """The error to raise instead of one that a call ended in; None to let it be."""
         if isinstance(error, DeferredInitError):
             return None
-        about_shapes = is_about_shapes(error)
-        undone = facts.get("undone", 0)
-        if about_shapes or undone:
+        undone, said = facts.get("undone", 0), explained(error, facts, self._net, self.events)
+        if said is not None or undone:
             detail = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             detail += f"; {undone} parameters are pending again" if undone else ""
             about = {"block": facts["block"], "inputs": facts["inputs"] or None, "call": facts.get("call", "")}
             self._record("failed", None, {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
-        if not about_shapes:
+        if said is None:
             return None
-        assert self._watch is not None
-        cause = cause_in(error, facts, self._net, self.events)
-        passed = facts["block"] is None  # else the pass broke off here
-        return diagnose(self._net, error, facts.get("args", ()), self._watch.seen, passed, cause)
+        passed = facts["block"] is None  # else a pass broke off here
+        return diagnose(self._net, error, facts["given"], facts["seen"], passed, said)
 
 
 _METHODS = {"force_reinit": "initialize", "deferred": "initialize", "resolved": "initialize"}

@@ -52,6 +52,14 @@ def test_what_somebody_puts_on_later_stays():
     assert thing.answer is later
 
 
+def test_what_is_still_under_way_puts_on_nothing_any_more():
+    thing = Thing()
+    wrappers = wrapped(thing)
+    wrappers.take_all()
+    wrappers.put(thing, "answer", negated)
+    assert vars(thing) == {"value": 3}
+
+
 def test_copies_are_bare():
     for before in (False, True):
         thing = Thing()

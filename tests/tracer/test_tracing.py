@@ -143,6 +143,18 @@ def test_a_symbol_block_alone_and_inside_a_graph():
         assert len(deferred) == 2 and deferred[0].unknown == ()
 
 
+def test_a_symbol_block_that_loads_what_it_knows_no_shape_of(tmp_path):
+    data = mx.sym.var("data")
+    net = gluon.SymbolBlock(mx.sym.FullyConnected(data, num_hidden=3, name="inner"), data)
+    mx.nd.save(str(tmp_path / "net.params"), {"inner_weight": ones(3, 5), "inner_bias": ones(3)})
+    with ik.trace(net) as t:
+        net.collect_params().load(str(tmp_path / "net.params"))
+    assert [(e.kind, e.shape, e.bytes) for e in t.events] == [
+        ("load_parameters", (3, 5), 60), ("load_parameters", (3,), 12),
+    ]  # fmt: skip
+    assert net(ones(1, 5)).shape == (1, 3)
+
+
 @pytest.mark.parametrize("hybrid", [False, True])
 def test_a_shared_parameter_is_told_once_where_it_is_used_first(hybrid):
     first = nn.Dense(5)
@@ -534,6 +546,37 @@ def test_no_layers_output_is_kept_alive():
         net.initialize()
         net(ones(1, 3))
     assert counts == [2]  # our own list, and the question
+
+
+def test_a_symbolic_call_is_the_users_own_business():
+    net = two_layers()
+    with ik.trace(net) as t:
+        net.initialize()
+        symbol = net(mx.sym.var("data"))
+        assert symbol.infer_shape(data=(2, 3))[1] == [(2, 2)]
+        net(ones(2, 5))
+    assert resolved(t) == [("0.weight", (4, 5), "0", ((2, 5),)), ("1.weight", (2, 4), "1", ((2, 4),))]
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+@pytest.mark.parametrize("name", ["resnet18_v2", "mobilenetv2_0.25"])
+def test_a_real_network_gets_the_same_bits_and_each_resolution_is_told_at_its_block(name, hybrid):
+    prints = []
+    for traced in (False, True):
+        net = mx.gluon.model_zoo.vision.get_model(name)
+        net.hybridize(hybrid)
+        ik.initialize(net, mx.init.Xavier(), seed=3)
+        if traced:
+            with ik.trace(net) as t:
+                net(ones(1, 3, 64, 64))
+        else:
+            net(ones(1, 3, 64, 64))
+        prints.append(ik.fingerprint(net))
+    assert prints[0] == prints[1]
+    told = resolved(t)
+    assert len(told) > 30 and {path.rpartition(".")[0] == block for path, _, block, _ in told} == {True}
+    for _, shape, _, (given, *_) in told:
+        assert shape[0] == given[1] if len(shape) == 1 else given[1] % shape[1] == 0
 
 
 @pytest.mark.zoo
