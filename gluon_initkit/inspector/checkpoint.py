@@ -38,7 +38,7 @@ def read_checkpoint(path: Any, stats: bool = False) -> Report:
     stats : bool
         Whether to compute statistics, for which the values are read. An array whose values cannot be had has none: one
         saved before its shape was known, or a sparse one whose dense form would be 64 times as large as what is stored
-        (and over 64 MiB).
+        (and over 16 MiB).
 
     Returns
     -------
@@ -162,7 +162,7 @@ class StoredValues:
             return bool(array.parts)
         # A few bytes of indices can claim any shape; what a file may cost is bounded by what stands in it.
         dense = numpy.dtype(_numpy_type(array.dtype)).itemsize * math.prod(filter(None, array.shape or ()))
-        return dense <= (1 << 26) + 64 * sum(part.size for part in array.parts)
+        return dense <= (1 << 24) + 64 * sum(part.size for part in array.parts)
 
     def _stat(self) -> Tuple[int, int]:
         found = os.stat(self.path)

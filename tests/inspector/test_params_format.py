@@ -5,6 +5,7 @@ from pathlib import Path
 import pickle
 import random
 import struct
+import tempfile
 import time
 import tracemalloc
 
@@ -171,9 +172,10 @@ _ZOO = [
 
 
 def test_the_fast_way_through_plain_arrays_answers_as_the_careful_one(write, monkeypatch):
-    files = [write(data) and read_headers(write(data)) for data in real_files()]
+    files = real_files()
+    fast = [read_headers(write(data)) for data in files]
     monkeypatch.setattr(_Reader, "plain_array", lambda self: None)
-    assert files == [read_headers(write(data)) for data in real_files()]
+    assert fast == [read_headers(write(data)) for data in files]
 
 
 # Hostile files
@@ -265,7 +267,7 @@ def real_files():
     mx.nd.waitall()
     for arrays in ({"0.weight": mx.nd.ones((2, 3)), "0.bias": mx.nd.ones((2,), dtype="float16")},
                    {"rows": rows, "cells": cells}):  # fmt: skip
-        made.append(bytes(_saved(arrays)))
+        made.append(_saved(arrays))
     mx.npx.set_np()
     made.append(_saved({"scalar": mx.np.array(7.0), "empty": mx.np.ones((0, 3))}, mx.npx.save))
     mx.npx.reset_np()
@@ -274,8 +276,6 @@ def real_files():
 
 
 def _saved(arrays, save=mx.nd.save):
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "a.params")
         save(path, arrays)
