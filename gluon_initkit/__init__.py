@@ -22,6 +22,18 @@ from .initializer import (
     initialize,
     plan,
 )
+from .inspector import (
+    BlockRecord,
+    Declared,
+    Finding,
+    FindingsError,
+    Histogram,
+    ParameterRecord,
+    SharedValues,
+    Statistics,
+    Totals,
+    inspect,
+)
 from .naming import ParameterInfo
 
 __version__ = "0.1.0"
@@ -45,4 +57,17 @@ __all__ = [
     "fingerprint",
     "initialize",
     "plan",
+]
+__all__ += [
+    # inspector
+    "BlockRecord",
+    "Declared",
+    "Finding",
+    "FindingsError",
+    "Histogram",
+    "ParameterRecord",
+    "SharedValues",
+    "Statistics",
+    "Totals",
+    "inspect",
 ]

@@ -1,0 +1,193 @@
+"""Collecting: one record a parameter of a live network, without touching the network.
+
+Nothing is run, drawn, moved or cached: what MXNet's own accessors would do to a parameter (fetch rows, drop out, warn,
+raise) is passed by, and its memory is read where it lies. Judging is left to `findings`, numbers to `statistics`.
+"""
+
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+
+import numpy
+
+from .._mxnet import (
+    Place,
+    block_tree,
+    buffer_of,
+    contexts_of,
+    freshness,
+    holds_data,
+    holds_gradients,
+    host_values,
+    infers_shapes,
+    is_constant,
+    may_defer,
+    mx,
+    pending_data,
+    pending_initializer,
+    storage_of,
+    trained_by,
+    updates_of,
+)
+from ..initializer.configuration import shown
+from ..naming import ParameterInfo, describe, matcher
+from .declared import expectation_of, is_as_declared, measured
+from .equality import equal_bytes, shared_values
+from .records import BlockRecord, Declared, ParameterRecord, SharedValues
+from .statistics import statistics_of_all
+
+__all__ = ["Collected", "collect"]
+
+Collected = Tuple[Tuple[ParameterRecord, ...], Tuple[BlockRecord, ...], Tuple[SharedValues, ...]]
+_Described = Tuple[Any, Place, ParameterInfo]
+
+
+def collect(
+    net: Any, select: Any = None, stats: bool = False, grads: bool = False, trainer: Any = None, init: Any = None
+) -> Collected:
+    """Records of a network's parameters, of its blocks, and of what is shared. The arguments are `inspect`'s."""
+    matches = (lambda info: True) if select is None else matcher(select)
+    trained = None if trainer is None else _trained(trainer)
+    chosen = [each for each in describe(net) if matches(each[2])]
+    arrays = [holds_data(param) for param, _, _ in chosen]
+    if any(arrays):
+        mx.nd.waitall()  # what still writes them; no more is waited for below
+    facts = _facts(chosen, arrays, trained)
+    if stats or grads:
+        _measure(chosen, arrays, facts, grads, init)
+    records = tuple(ParameterRecord(**each) for each in facts)
+    blocks = tuple(BlockRecord(path, block) for path, block in block_tree(net))
+    if select is not None:
+        blocks = tuple(block for block in blocks if _leads_to(block, records))
+    values = [host_values(each[0]) if each and (stats or grads) else None for each in arrays]
+    return records, blocks, shared_values(records, values)
+
+
+def _trained(trainer: Any) -> Set[int]:
+    if not isinstance(trainer, mx.gluon.Trainer):
+        raise TypeError(f"trainer is {trainer!r:.80}: expected an mxnet.gluon.Trainer")
+    return trained_by(trainer)
+
+
+def _leads_to(block: BlockRecord, records: Sequence[ParameterRecord]) -> bool:
+    inner = block.path + "." if block.path else ""
+    return any(record.block_path == block.path or record.block_path.startswith(inner) for record in records)
+
+
+def _facts(
+    chosen: Sequence[_Described], arrays: Sequence[List[Any]], trained: Optional[Set[int]]
+) -> List[Dict[str, Any]]:
+    """What is known of each parameter without a look at its values."""
+    buffers: Dict[int, int] = {}
+    text, names = _Texts(), _Contexts()
+    found = []
+    for number, ((param, place, info), held) in enumerate(zip(chosen, arrays)):
+        size = _size(info.shape)
+        dtype = numpy.dtype(held[0].dtype) if held else numpy.dtype(param.dtype)
+        unknown = size is None
+        found.append({
+            "path": info.label, "aliases": info.aliases, "name": info.name, "role": info.role, "shape": info.shape,
+            "dtype": _dtype_name(dtype), "block": place.owner.__name__, "block_path": place.owner_path,
+            "stype": storage_of(param), "state": info.state,
+            "pending": _pending(param, text) if info.state == "deferred" else None,
+            "initializer": "Constant" if is_constant(param) else text(param.init or place.symbol_init),
+            "contexts": names(contexts_of(param)), "size": size,
+            "bytes": None if size is None else size * dtype.itemsize,
+            "grad_req": param.grad_req, "lr_mult": param.lr_mult, "wd_mult": param.wd_mult,
+            "trained": None if trained is None else id(param) in trained,
+            # The address itself would be another in every run.
+            "buffer": buffers.setdefault(buffer_of(held[0]) or -number - 1, len(buffers)) if held else None,
+            "constant": is_constant(param),
+            "inferable": infers_shapes(place.owner) and may_defer(param) if unknown else None,
+        })  # fmt: skip
+    return found
+
+
+def _size(shape: Optional[Tuple[Optional[int], ...]]) -> Optional[int]:
+    if shape is None:
+        return None
+    size = 1
+    for each in shape:
+        if each is None:
+            return None
+        size *= each
+    return size
+
+
+def _dtype_name(dtype: numpy.dtype) -> str:
+    if dtype not in _dtype_names:
+        _dtype_names[dtype] = dtype.names[0] if dtype.names else dtype.name  # MXNet's bfloat16 is a structure
+    return _dtype_names[dtype]
+
+
+_dtype_names: Dict[numpy.dtype, str] = {}
+
+
+class _Texts:
+    """Initializers as a reader would type them; layers often share one object."""
+
+    def __init__(self) -> None:
+        self._known: Dict[int, str] = {}
+
+    def __call__(self, initializer: Any) -> Optional[str]:
+        if initializer is None or isinstance(initializer, str):
+            return initializer
+        if id(initializer) not in self._known:
+            try:
+                self._known[id(initializer)] = shown(initializer)
+            except Exception:  # a dumps() of a user's own may do anything, and is not what was asked for
+                self._known[id(initializer)] = f"{type(initializer).__name__}(…)"
+        return self._known[id(initializer)]
+
+
+class _Contexts:
+    def __init__(self) -> None:
+        self._known: Dict[Any, str] = {}
+
+    def __call__(self, ctxs: Tuple[Any, ...]) -> Tuple[str, ...]:
+        return tuple([self._known.get(ctx) or self._known.setdefault(ctx, str(ctx)) for ctx in ctxs])
+
+
+def _pending(param: Any, text: _Texts) -> Optional[str]:
+    return "set_data" if pending_data(param) else text(pending_initializer(param))
+
+
+def _measure(
+    chosen: Sequence[_Described], arrays: Sequence[List[Any]], facts: List[Dict[str, Any]], grads: bool, init: Any
+) -> None:
+    """Add what the values say: statistics, of gradients too; replicas; declared against observed."""
+    gradients = [holds_gradients(param) if grads else [] for param, _, _ in chosen]
+    jobs: List[Tuple[Dict[str, Any], str, Any]] = []
+    for key, each in (("stats", arrays), ("grad_stats", gradients)):
+        jobs += [(fact, key, held[0]) for fact, held in zip(facts, each) if held]
+    results = statistics_of_all([host_values(array) for _, _, array in jobs])
+    for (fact, key, _), result in zip(jobs, results):
+        fact[key] = result
+    for (param, _, _), held, fact in zip(chosen, arrays, facts):
+        if len(held) > 1:
+            first, *others = map(host_values, held)
+            fact["replicas_agree"] = all(equal_bytes(first, other) for other in others)
+        if "grad_stats" in fact:
+            fresh = freshness(param)
+            fact["grad_fresh"] = all(fresh)
+            fact["stale"] = tuple(ctx for ctx, new in zip(fact["contexts"], fresh) if not new)
+            norm = fact["stats"].norm
+            fact["grad_ratio"] = fact["grad_stats"].norm / norm if norm else None
+    for fact, declared in _declared(chosen, facts, init):
+        fact["declared"] = declared
+
+
+def _declared(
+    chosen: Sequence[_Described], facts: Sequence[Dict[str, Any]], init: Any
+) -> Iterator[Tuple[Dict[str, Any], Declared]]:
+    known = []
+    for (param, place, info), fact in zip(chosen, facts):
+        expected = expectation_of(param, place, info, init) if "stats" in fact else None
+        if expected is not None:
+            known.append((fact, expected))
+    # A layer's own default that has moved, or an update, says that the network was trained, or loaded from a file:
+    # then nothing is as drawn, and that is no finding. Who names the initializer says that it should be.
+    untouched = init is not None or not (
+        any(updates_of(param) for param, _, _ in chosen)
+        or any(expected[2] and not is_as_declared(expected, fact["stats"], fact["dtype"]) for fact, expected in known)
+    )
+    for fact, expected in known:
+        yield fact, measured(expected, fact["stats"], untouched)
