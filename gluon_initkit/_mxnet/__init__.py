@@ -9,7 +9,7 @@ from .importing import import_mxnet
 
 mx: Any = import_mxnet()
 
-from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
+from .arrays import classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, places  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
 from .memory import (  # noqa: E402
@@ -63,6 +63,7 @@ __all__ = [
     "context_of",
     "contexts_of",
     "draw_seed",
+    "dtype_name",
     "empty",
     "fits",
     "freshness",

@@ -13,6 +13,7 @@ from .._mxnet import (
     block_tree,
     buffer_of,
     contexts_of,
+    dtype_name,
     freshness,
     holds_data,
     holds_gradients,
@@ -85,7 +86,7 @@ def _facts(
         unknown = size is None
         found.append({
             "path": info.label, "aliases": info.aliases, "name": info.name, "role": info.role, "shape": info.shape,
-            "dtype": _dtype_name(dtype), "block": place.owner.__name__, "block_path": place.owner_path,
+            "dtype": dtype_name(dtype), "block": place.owner.__name__, "block_path": place.owner_path,
             "stype": storage_of(param), "state": info.state,
             "pending": _pending(param, text) if info.state == "deferred" else None,
             "initializer": "Constant" if is_constant(param) else text(param.init or place.symbol_init),
@@ -112,30 +113,25 @@ def _size(shape: Optional[Tuple[Optional[int], ...]]) -> Optional[int]:
     return size
 
 
-def _dtype_name(dtype: numpy.dtype) -> str:
-    if dtype not in _dtype_names:
-        _dtype_names[dtype] = dtype.names[0] if dtype.names else dtype.name  # MXNet's bfloat16 is a structure
-    return _dtype_names[dtype]
-
-
-_dtype_names: Dict[numpy.dtype, str] = {}
-
-
 class _Texts:
     """Initializers as a reader would type them; layers often share one object."""
 
     def __init__(self) -> None:
-        self._known: Dict[int, str] = {}
+        self._known: Dict[Any, str] = {}
 
     def __call__(self, initializer: Any) -> Optional[str]:
-        if initializer is None or isinstance(initializer, str):
+        if initializer is None:
+            return None
+        if isinstance(initializer, str) and not initializer.startswith("["):
             return initializer
-        if id(initializer) not in self._known:
+        key = initializer if isinstance(initializer, str) else id(initializer)
+        if key not in self._known:
             try:
-                self._known[id(initializer)] = shown(initializer)
+                # MXNet's operators write initializers into symbols as JSON.
+                self._known[key] = shown(mx.init.create(initializer))
             except Exception:  # a dumps() of a user's own may do anything, and is not what was asked for
-                self._known[id(initializer)] = f"{type(initializer).__name__}(…)"
-        return self._known[id(initializer)]
+                self._known[key] = initializer if isinstance(initializer, str) else f"{type(initializer).__name__}(…)"
+        return self._known[key]
 
 
 class _Contexts:

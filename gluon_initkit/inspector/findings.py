@@ -1,4 +1,4 @@
-"""Findings: what in a network or a file deserves a look, by stable codes. They read records alone, so files have them too.
+"""Findings: what in a network or a file deserves a look, by stable codes. They read records alone: files have them too.
 
 A check is one function that yields what it is about, what was seen, and what to do. Adding one is adding a row to
 `CHECKS`; its tests have to show a network that it finds and one close to it that it leaves alone.
@@ -50,9 +50,12 @@ class FindingsError(ValueError):
 
 def findings_of(records: Sequence[ParameterRecord], shared: Sequence[SharedValues] = ()) -> Tuple[Finding, ...]:
     """All findings about these records, the gravest first, then in order of traversal."""
+    needed = dict.fromkeys(check.needs for check in CHECKS)
+    there = {name for name in needed if any(getattr(record, name) is not None for record in records)}
     found = [
         Finding(check.code, severity, paths, evidence, hint)
         for check in CHECKS
+        if check.needs in there
         for severity, paths, evidence, hint in check.find(records, shared)
     ]
     order = {path: number for number, record in enumerate(records) for path in (record.path, *record.aliases)}

@@ -1,7 +1,9 @@
 """`inspect`: the front door, for networks and files."""
 
+from contextlib import contextmanager
+import gc
 import os
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Iterator
 
 from .findings import Ignored, findings_of, kept
 from .records import ParameterRecord
@@ -79,8 +81,9 @@ def inspect(
     from .collecting import collect  # not before: a file is inspected without MXNet
     from .live import Live
 
-    records, blocks, shared = collect(net_or_file, select, stats, grads, trainer, init)
-    findings = findings_of(records, shared)
+    with _no_garbage_collection():
+        records, blocks, shared = collect(net_or_file, select, stats, grads, trainer, init)
+        findings = findings_of(records, shared)
     if ignore:
         findings = kept(findings, ignore, _matching({info.label: info for _, _, info in describe(net_or_file)}))
     return Report(
@@ -91,6 +94,18 @@ def inspect(
         source=type(net_or_file).__name__,
         live=Live(net_or_file),
     )
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Everything made here outlives the call, and each collection would walk through all that the process holds."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _file(file: Any, select: Any, stats: bool, grads: bool, trainer: Any, init: Any, ignore: Ignored) -> Report:

@@ -22,11 +22,12 @@ Suspicion = Tuple[str, Tuple[str, ...], str, str]
 
 @dataclass(frozen=True)
 class Check:
-    """One code: what it means, and the function that finds it."""
+    """One code: what it means, the function that finds it, and a field without which it has nothing to go by."""
 
     code: str
     meaning: str
     find: Callable[[Sequence[ParameterRecord], Sequence[SharedValues]], Iterator[Suspicion]]
+    needs: str = "path"
 
 
 def _each(
@@ -85,7 +86,7 @@ def _is_one_value(stats: Statistics) -> bool:
     return stats.min is not None and stats.min == stats.max and not (stats.nan or stats.posinf or stats.neginf)
 
 
-_SYMMETRY = "units that start alike stay alike: give the layer a random initializer (ik.initialize(net, mx.init.Xavier()))"
+_SYMMETRY = "units that start alike stay alike: give the layer a random initializer, such as mx.init.Xavier()"
 
 
 def _zero(record: ParameterRecord) -> Optional[Tuple[str, str]]:
@@ -159,9 +160,11 @@ def _stale(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -
             evidence = f"no backward pass wrote it on {', '.join(record.stale)}, on {_others(record)} one did"
             hint = "let every context work on a part of the batch: it may have been too small to split"
         else:
-            evidence = f"no backward pass wrote it since the last update; those of {len(fresh + partly):,} others are new"
-            hint = (f"{record.block or 'its block'} {record.block_path or '(the network)'} took no part in the loss: call "
-                    f"it in forward, freeze it (grad_req='null'), or step(ignore_stale_grad=True)")  # fmt: skip
+            others = len(fresh) + len(partly)
+            evidence = f"no backward pass wrote it since the last update, as one wrote those of {others:,} others"
+            where = f"{record.block} at {record.block_path}" if record.block_path else record.block
+            hint = (f"{where} took no part in the loss: call it in forward, freeze it (grad_req='null'), or "
+                    f"step(ignore_stale_grad=True)")  # fmt: skip
         yield "warning", (record.path,), evidence, hint
 
 
@@ -187,8 +190,9 @@ def _dtypes(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) 
         dtypes = list(dict.fromkeys(record.dtype for record in members))
         if len(dtypes) > 1:
             seen = ", ".join(f"{record.path} {record.dtype}" for record in members)
-            yield ("warning", tuple(record.path for record in members), f"{block} mixes dtypes: {seen}",
-                   f"cast the block as a whole: {f'the block at {path}' if path else 'net'}.cast({dtypes[0]!r})")  # fmt: skip
+            where = f"the {block} at {path}" if path else f"the {block}"
+            yield ("warning", tuple(record.path for record in members), f"{where} mixes dtypes: {seen}",
+                   f"cast it as a whole: block.cast({dtypes[0]!r})")  # fmt: skip
 
 
 def _replicas(record: ParameterRecord) -> Optional[Tuple[str, str]]:
@@ -201,8 +205,8 @@ def _replicas(record: ParameterRecord) -> Optional[Tuple[str, str]]:
 def _ties(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
     for group in shared:
         if group.kind == "values":
-            yield ("warning", group.paths, f"{len(group.paths)} parameters hold the same values in memory of their own: "
-                   f"training will part them", "tie them, if they were meant to be one parameter")  # fmt: skip
+            yield ("warning", group.paths, f"{len(group.paths)} parameters hold the same values, each in memory of its "
+                   f"own: training will part them", "tie them, if they were meant to be one parameter")  # fmt: skip
 
 
 def _multiplier(record: ParameterRecord) -> Optional[Tuple[str, str]]:
@@ -241,22 +245,28 @@ def _differences(declared: Declared, mean: float, std: float) -> List[str]:
 
 
 CHECKS = (
-    Check("nan", "Values or gradients are NaN.", _each("error", _nan)),
-    Check("inf", "Values or gradients are infinite.", _each("error", _inf)),
-    Check("bad-variance", "A running variance of a normalization is 0 or negative.", _each("error", _variance)),
-    Check("unresolvable", "A shape is unknown, and no forward pass can tell it.", _each("error", _unresolvable)),
+    Check("nan", "Values or gradients are NaN.", _each("error", _nan), "stats"),
+    Check("inf", "Values or gradients are infinite.", _each("error", _inf), "stats"),
+    Check("bad-variance", "A running variance of a normalization is 0 or negative.", _each("error", _variance),
+          "stats"),
+    Check("unresolvable", "A shape is unknown, and no forward pass can tell it.", _each("error", _unresolvable),
+          "inferable"),
     Check("uninitialized", "It has no values, while others of the network have.", _uninitialized),
-    Check("replicas-differ", "Its values differ between contexts.", _each("error", _replicas)),
-    Check("zero-weight", "A trained weight is 0 throughout.", _each("warning", _zero)),
-    Check("constant-weight", "A trained weight is one number throughout.", _each("warning", _constant)),
+    Check("replicas-differ", "Its values differ between contexts.", _each("error", _replicas),
+          "replicas_agree"),
+    Check("zero-weight", "A trained weight is 0 throughout.", _each("warning", _zero), "stats"),
+    Check("constant-weight", "A trained weight is one number throughout.", _each("warning", _constant),
+          "stats"),
     Check("identical-rows", "All rows of a trained weight are the same: nothing broke the symmetry.",
-          _each("warning", _rows)),
-    Check("untrained", "It has gradients, and the given Trainer does not update it.", _each("warning", _untrained)),
-    Check("stale-gradient", "No backward pass wrote its gradient since the last update.", _stale),
-    Check("zero-gradient", "A backward pass wrote a gradient that is 0 throughout.", _each("warning", _zero_gradient)),
+          _each("warning", _rows), "stats"),
+    Check("untrained", "It has gradients, and the given Trainer does not update it.", _each("warning", _untrained),
+          "trained"),
+    Check("stale-gradient", "No backward pass wrote its gradient since the last update.", _stale, "grad_fresh"),
+    Check("zero-gradient", "A backward pass wrote a gradient that is 0 throughout.", _each("warning", _zero_gradient),
+          "grad_stats"),
     Check("mixed-dtype", "The floats of one block have several dtypes.", _dtypes),
     Check("broken-tie", "Parameters hold equal values and are not shared.", _ties),
     Check("frozen-lr-mult", "It is frozen by grad_req and has an lr_mult all the same.", _each("warning", _multiplier)),
     Check("not-as-declared", "Its moments are not those that its declared initializer promises.",
-          _each("warning", _declared)),
+          _each("warning", _declared), "declared"),
 )  # fmt: skip

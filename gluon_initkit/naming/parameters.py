@@ -6,9 +6,7 @@ What an initializer, a selector or a table needs to know of a parameter stands h
 from dataclasses import dataclass
 from typing import Any, FrozenSet, List, Optional, Tuple
 
-import numpy
-
-from .._mxnet import Place, mx, places, shape_of, state_of
+from .._mxnet import Place, dtype_name, mx, places, shape_of, state_of
 from .roles import role_of
 
 __all__ = ["ParameterInfo", "check_block", "describe", "info_of"]
@@ -82,7 +80,7 @@ def check_block(net: Any) -> None:
 
 def info_of(param: Any, place: Optional[Place]) -> ParameterInfo:
     """The facts of one Gluon parameter; `place` is None where it stands in no known network."""
-    facts = {"name": param.name, "shape": shape_of(param), "dtype": numpy.dtype(param.dtype).name}
+    facts = {"name": param.name, "shape": shape_of(param), "dtype": dtype_name(param.dtype)}
     if place is None:
         return ParameterInfo(path=None, aliases=(), role=role_of(param.name), state=state_of(param), **facts)
     return ParameterInfo(
