@@ -1,5 +1,6 @@
 """Every example in the package's docstrings runs, and every public name has one."""
 
+import dataclasses
 import doctest
 import importlib
 import inspect
@@ -36,7 +37,7 @@ def test_every_public_name_has_a_docstring_with_its_parts(name):
     thing = dict(public_callables())[name]
     doc = inspect.getdoc(thing)
     assert doc and len(doc.split("\n")[0]) > 15
-    if inspect.isclass(thing) and name in ("InitReport", "InitRow", "ParameterInfo", "Plan", "PlanRow"):
+    if dataclasses.is_dataclass(thing):
         assert "Attributes\n----------" in doc
         return
     assert "Examples\n--------" in doc or name.endswith(".to_records"), f"{name} has no example"

@@ -169,7 +169,15 @@ class ParameterRecord:
 
 @dataclass(frozen=True)
 class BlockRecord:
-    """One block of a network's tree: its path (``''`` for the network) and its class's name, in order of traversal."""
+    """One block of a network's tree, in order of traversal.
+
+    Attributes
+    ----------
+    path : str
+        ``''`` for the network itself.
+    block : str
+        Its class's name.
+    """
 
     path: str
     block: str
@@ -177,7 +185,15 @@ class BlockRecord:
 
 @dataclass(frozen=True)
 class SharedValues:
-    """Parameters that share; `kind` is ``'parameter'``, ``'buffer'``, or ``'values'``: equal, but no longer shared."""
+    """Parameters that share their values.
+
+    Attributes
+    ----------
+    kind : str
+        ``'parameter'``: one Parameter under several paths; ``'buffer'``: several over one piece of memory;
+        ``'values'``: equal values in memory of their own, a tie that broke.
+    paths : tuple of str
+    """
 
     kind: str
     paths: Tuple[str, ...]

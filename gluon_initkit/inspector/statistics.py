@@ -1,36 +1,37 @@
 """Statistics of arrays: all cores, no copy of the whole, no sampling, in float64. Needs NumPy and nothing else.
 
-An array is looked at in blocks that fit the cache. The high sixteen bits of a value as float32 are monotone in it, for
-every dtype, so one count of them says in which of 65,536 buckets each quantile and each edge of the histogram falls; a
-second pass then reads only the values of those buckets. Blocks are always cut alike, so the result does not depend on
-the number of threads.
+An array is read in blocks that fit the cache: once for its moments and extremes; once to count how many values fall in
+each of some thousand buckets, which are monotone in the values (`buckets`); and once for the values of those buckets
+alone that hold a quantile or an edge of the histogram. Blocks are always cut alike, so the number of threads changes no
+bit of the result.
 """
 
 import math
 import threading
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 
 from ..parallel import Job, run
+from .buckets import Bits, Buckets, buckets_between
 from .records import Histogram, Statistics
-from .summing import Block, Summed, exact, is_bfloat16, keys
+from .summing import Block, Summed, exact, is_bfloat16
 
 __all__ = ["BINS", "QUANTILES", "statistics_of", "statistics_of_all"]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 50
 
-_SMALL = 4096  # values that are sorted sooner than counted
-_BLOCK = 1 << 17  # values, 1 MiB as float64
-_PIECE = 8 * _BLOCK  # values that one job looks at
-# From the lowest bucket to the highest: negative numbers have the sign bit set and grow downwards.
-_ORDER = numpy.concatenate([numpy.arange(0xFFFF, 0x7FFF, -1), numpy.arange(0x8000)])
-_LOWEST = (_ORDER.astype(numpy.uint32) << 16).view(numpy.float32).astype(numpy.float64)
+_SMALL = 2048  # values that are sorted sooner than counted
+# Values, 256 KiB as float64: they fit the cache, and what is made of them into memory that stays with the process. Larger
+# arrays are given back and fetched anew for each block, which costs more than all arithmetic.
+_BLOCK = 1 << 15
+_PIECE = 32 * _BLOCK  # values that one job looks at
+_MANY = 1 / 8  # of all values: so many in the buckets that matter are too many
 
 
 def statistics_of(array: numpy.ndarray) -> Statistics:
-    """The statistics of one array of numbers; a memory map is read once, block by block (its middle twice).
+    """The statistics of one array of numbers; of a memory map too, which is read through block by block.
 
     Raises
     ------
@@ -44,17 +45,21 @@ def statistics_of_all(arrays: Sequence[numpy.ndarray]) -> List[Statistics]:
     """The statistics of many arrays, which share the cores."""
     surveys = [_Survey(array) for array in arrays]
     large = [survey for survey in surveys if survey.size > 2 * _PIECE]
-    # What is not large is done whole by one job, so that its 65,536 counts are not kept while others are looked at.
-    jobs: List[Job] = [(survey.array.nbytes, survey.whole) for survey in surveys if survey.size <= 2 * _PIECE]
-    run([job for survey in large for job in survey.jobs(survey.look)] + jobs)
-    run([(each.array.nbytes, each.resolve) for each in large])
+    whole: List[Job] = [(survey.array.nbytes, survey.whole) for survey in surveys if survey.size <= 2 * _PIECE]
+    run([job for survey in large for job in survey.jobs(survey.look)] + whole)
+    for survey in large:
+        survey.summarize()
+    for _ in range(2):  # a second time where the first buckets told too little
+        run([job for survey in large for job in survey.jobs(survey.count)])
+        for survey in large:
+            survey.resolve()
     run([job for survey in large for job in survey.jobs(survey.pick)])
     run([(each.array.nbytes, each.finish) for each in large])
     return [survey.result for survey in surveys]
 
 
 class _Survey:
-    """One array under way: `look` at every piece, `resolve`, `pick` from every piece, `finish`."""
+    """One array under way: `look` at every piece, `summarize`, `count` and `resolve`, `pick`, `finish`."""
 
     result: Statistics
 
@@ -64,8 +69,10 @@ class _Survey:
         self.array, self.size = array, array.size
         self._flat = array.reshape(-1)
         self._blocks: List[Optional[Block]] = [None] * -(-self.size // _BLOCK)
-        self._counts = self._held = numpy.zeros(0, numpy.int64)
+        self._buckets: Optional[Buckets] = None  # where counting is still to be done
+        self._wanted: Optional[numpy.ndarray] = None  # which buckets matter, where counting has told
         self._picked: List[Tuple[numpy.ndarray, numpy.ndarray]] = []
+        self._kept: Optional[numpy.ndarray] = None  # the values of the only block there is, once they were read
         self._lock = threading.Lock()
 
     def jobs(self, call: Callable[[int], None]) -> List[Job]:
@@ -75,103 +82,128 @@ class _Survey:
 
     def whole(self) -> None:
         """All of it, on this thread."""
-        if self.size <= _SMALL:
-            self._sorted()
-            return
-        for _, job in self.jobs(self.look):
-            job()
-        self.resolve()
-        for _, job in self.jobs(self.pick):
-            job()
+        starts = range(0, self.size, _PIECE)
+        for start in starts:
+            self.look(start)
+        self.summarize()
+        while self._buckets is not None:
+            for start in starts:
+                self.count(start)
+            self.resolve()
+        for start in starts:
+            self.pick(start)
         self.finish()
 
     def look(self, start: int) -> None:
-        """First pass over a piece: moments, extremes, and counts of the buckets."""
-        counts = numpy.zeros(1 << 16, numpy.int64)
+        """First pass over a piece: moments and extremes."""
         for block, values in self._values(start):
-            self._blocks[block] = found = Block(values)
-            counts += numpy.bincount(keys(found.finite), minlength=1 << 16)
-            found.finite = None
-        with self._lock:
-            self._counts = self._counts + counts if self._counts.size else counts
+            self._blocks[block] = Block(values)
 
-    def resolve(self) -> None:
-        """Where the quantiles and the edges are: the buckets that the second pass has to read."""
-        self._summed = Summed([block for block in self._blocks if block is not None])
-        self._edges = _edges(self._summed)
-        self._bins = numpy.zeros(BINS, numpy.int64)
+    def summarize(self) -> None:
+        """What the array comes to; where the edges of the histogram are, and the values that quantiles lie between."""
+        self._summed = summed = Summed([block for block in self._blocks if block is not None])
+        self._edges: Any = _edges(summed)
         if self._edges is None:
             return
-        counts = self._counts[_ORDER]
-        self._below = numpy.cumsum(counts)
-        ranks = sorted({rank for low, _, _ in _ranks(self._summed.finite) for rank in (low, low + 1)})
-        self._ranks = numpy.array([rank for rank in ranks if rank < self._summed.finite])
-        self._on_edge, self._on_rank = numpy.zeros((2, 1 << 16), numpy.bool_)
-        self._on_edge[keys(self._edges)] = True
-        self._on_rank[_ORDER[numpy.searchsorted(self._below, self._ranks, "right")]] = True
+        ranks = {rank for low, _, _ in _ranks(summed.finite) for rank in (low, min(low + 1, summed.finite - 1))}
+        self._ranks = numpy.array(sorted(ranks))
+        if self.size > _SMALL:
+            self._use(buckets_between(summed.low, summed.high, summed.finite))
+
+    def _use(self, buckets: Buckets) -> None:
+        self._buckets, self._counts = buckets, numpy.zeros(buckets.number, numpy.int64)
+
+    def count(self, start: int) -> None:
+        """Second pass over a piece: how many values are in each bucket."""
+        if self._buckets is None:
+            return
+        counts = numpy.zeros(self._buckets.number, numpy.int64)
+        for _, values in self._values(start):
+            counts += numpy.bincount(self._buckets.of(values), minlength=counts.size)
+        with self._lock:
+            self._counts += counts
+
+    def resolve(self) -> None:
+        """In which buckets the edges and the ranks are: those that the third pass has to read."""
+        if self._buckets is None:
+            return
+        self._below = numpy.cumsum(self._counts)
+        edges = self._buckets.of(self._edges)
+        self._on_edge, self._on_rank = numpy.zeros((2, self._counts.size), numpy.bool_)
+        self._on_edge[edges] = True
+        self._on_rank[numpy.searchsorted(self._below, self._ranks, "right")] = True
         self._wanted = self._on_edge | self._on_rank
-        # A bucket without an edge lies in one bin, and so does its lowest value.
-        whole = numpy.flatnonzero((counts > 0) & ~self._on_edge[_ORDER])
-        numpy.add.at(self._bins, _bin(self._edges, _LOWEST[whole]), counts[whole])
+        if self._counts[self._wanted].sum() > _MANY * self._summed.finite and not isinstance(self._buckets, Bits):
+            self._use(Bits())  # far apart from the rest lie some values
+            return
+        self._used, self._buckets = self._buckets, None
+        # What is in a bucket without an edge lies in one bin: above all edges of the buckets below.
+        full = numpy.flatnonzero((self._counts > 0) & ~self._on_edge)
+        self._bins = numpy.zeros(BINS, numpy.int64)
+        numpy.add.at(self._bins, numpy.searchsorted(edges, full) - 1, self._counts[full])
 
     def pick(self, start: int) -> None:
-        """Second pass over a piece: the values of the buckets that are wanted."""
-        if self._edges is None:
+        """Third pass over a piece: the values of the buckets that matter."""
+        if self._wanted is None:
             return
         bins, picked = numpy.zeros(BINS, numpy.int64), []
         for _, values in self._values(start):
-            values = values if self._summed.all_finite else values[numpy.isfinite(values)]
-            bucket = keys(values)
+            bucket = self._used.of(values)
             where = numpy.flatnonzero(self._wanted[bucket])
             values, bucket = values[where], bucket[where]
-            bins += numpy.bincount(_bin(self._edges, values[self._on_edge[bucket]]), minlength=BINS)
+            on_edge = values[self._on_edge[bucket]]
+            # Bins are closed below, the last one above too.
+            in_bin = numpy.minimum(numpy.searchsorted(self._edges, on_edge, "right") - 1, BINS - 1)
+            bins += numpy.bincount(in_bin, minlength=BINS)
             picked.append(numpy.unique(values[self._on_rank[bucket]], return_counts=True))
         with self._lock:
             self._bins += bins
             self._picked += picked
 
     def finish(self) -> None:
-        """The statistics, from what both passes found."""
+        """The statistics, from what all passes found."""
         quantiles: Tuple[Tuple[float, float], ...] = ()
         histogram = None
         if self._edges is not None:
-            values, counts = (numpy.concatenate(each) for each in zip(*self._picked))
-            order = numpy.argsort(values)
-            values, counts = values[order], counts[order]
-            # The rank of a value: those in lower buckets, and those that were picked before it in its own.
-            bucket = _POSITION[keys(values)]
-            picked = numpy.cumsum(counts)
-            first = numpy.searchsorted(bucket, bucket, "left")
-            before = numpy.where(first > 0, picked[first - 1], 0)
-            last = numpy.where(bucket > 0, self._below[bucket - 1], 0) + picked - before
-            found = values[numpy.searchsorted(last, self._ranks, "right")]
+            found = self._sorted() if self._wanted is None else self._selected()
             quantiles = _interpolated(self._summed.finite, dict(zip(self._ranks.tolist(), found.tolist())))
             histogram = Histogram(tuple(self._edges.tolist()), tuple(self._bins.tolist()))
         self.result = self._summed.statistics(self.array, quantiles, histogram)
-        self._counts = self._wanted = self._below = None  # type: ignore[assignment]  # half a megabyte each
+        self._kept = self._wanted = None
+        self._picked = []
 
-    def _sorted(self) -> None:
-        """A small array: sorting it says all."""
-        block = Block(exact(self._flat))
-        summed = Summed([block] if self.size else [])
-        edges = _edges(summed)
-        if edges is None:
-            self.result = summed.statistics(self.array, (), None)
-            return
-        values = numpy.sort(block.finite)
-        ranks = {rank: float(values[rank]) for low, _, _ in _ranks(values.size)
-                 for rank in (low, min(low + 1, values.size - 1))}  # fmt: skip
-        below = numpy.searchsorted(values, edges, "left")
+    def _sorted(self) -> numpy.ndarray:
+        """The values of the ranks of a small array; and its histogram."""
+        values = numpy.sort(next(self._values(0))[1])
+        below: Any = numpy.searchsorted(values, self._edges, "left")
         below[-1] = values.size  # the last bin is closed
-        histogram = Histogram(tuple(edges.tolist()), tuple(numpy.diff(below).tolist()))
-        self.result = summed.statistics(self.array, _interpolated(values.size, ranks), histogram)
+        self._bins = numpy.diff(below)
+        return values[self._ranks]
 
-    def _values(self, start: int) -> Any:
+    def _selected(self) -> numpy.ndarray:
+        """The values of the ranks, from those that were picked."""
+        values, counts = (numpy.concatenate(each) for each in zip(*self._picked))
+        order = numpy.argsort(values)
+        values, picked = values[order], numpy.cumsum(counts[order])
+        # How many are not above a value: those in lower buckets, and those that were picked up to it in its own.
+        bucket = self._used.of(values)
+        first = numpy.searchsorted(bucket, bucket, "left")
+        before = numpy.where(first > 0, picked[first - 1], 0)
+        upto = self._below[bucket] - self._counts[bucket] + picked - before
+        return values[numpy.searchsorted(upto, self._ranks, "right")]
+
+    def _values(self, start: int) -> Iterator[Tuple[int, numpy.ndarray]]:
+        """The blocks of a piece, by number; once it was looked at, of finite values alone."""
+        if self._kept is not None:
+            yield 0, self._kept
+            return
         for begin in range(start, min(start + _PIECE, self.size), _BLOCK):
-            yield begin // _BLOCK, exact(self._flat[begin : begin + _BLOCK])
-
-
-_POSITION = numpy.argsort(_ORDER)
+            block, values = begin // _BLOCK, exact(self._flat[begin : begin + _BLOCK])
+            seen = self._blocks[block]
+            yield block, values if seen is None or seen.all_finite else values[numpy.isfinite(values)]
+            if self.size <= _BLOCK and seen is None:
+                found = self._blocks[block]
+                self._kept = values if found is None or found.all_finite else values[numpy.isfinite(values)]
 
 
 class _Call:
@@ -182,11 +214,6 @@ class _Call:
 
     def __call__(self) -> None:
         self.call(self.start)
-
-
-def _bin(edges: numpy.ndarray, values: numpy.ndarray) -> numpy.ndarray:
-    """In which bin each value lies: bins are closed below, the last one above too."""
-    return numpy.minimum(numpy.searchsorted(edges, values, "right") - 1, BINS - 1)
 
 
 def _edges(summed: Summed) -> Optional[numpy.ndarray]:

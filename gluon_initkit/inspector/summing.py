@@ -1,14 +1,13 @@
 """The sums behind `statistics`: what one block of values adds, and what all blocks of an array make together."""
 
 import math
-import sys
-from typing import Any, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 import numpy
 
 from .records import Histogram, Statistics
 
-__all__ = ["Block", "Summed", "exact", "identical_rows", "is_bfloat16", "keys"]
+__all__ = ["Block", "Summed", "exact", "identical_rows", "is_bfloat16"]
 
 
 def is_bfloat16(dtype: numpy.dtype) -> bool:
@@ -23,16 +22,6 @@ def exact(values: numpy.ndarray) -> numpy.ndarray:
     made = values.astype(numpy.float64)
     made += 0.0
     return made
-
-
-def keys(values: numpy.ndarray) -> numpy.ndarray:
-    """The bucket of each value: the high sixteen bits of it as float32."""
-    with numpy.errstate(all="ignore"):
-        single = values.astype(numpy.float32)
-    return single.view(numpy.uint16)[_HIGH::2].astype(numpy.intp)
-
-
-_HIGH = 1 if sys.byteorder == "little" else 0  # where the high half of four bytes stands
 
 
 def identical_rows(array: numpy.ndarray) -> bool:
@@ -59,7 +48,6 @@ class Block:
                 self.low, self.high = float(values.min()), float(values.max())
                 if not (math.isfinite(self.low) and math.isfinite(self.high)):
                     values = self._without_others(values)
-            self.finite: Any = values
             # NumPy counts True much faster than it counts numbers.
             self.size, self.zeros = values.size, int(numpy.count_nonzero(values == 0))
             self.sum = float(values.sum())
@@ -74,6 +62,11 @@ class Block:
         values = values[numpy.isfinite(values)]
         self.low, self.high = (float(values.min()), float(values.max())) if values.size else (math.nan, math.nan)
         return values
+
+    @property
+    def all_finite(self) -> bool:
+        """Whether no value is NaN or infinite."""
+        return not (self.nan or self.posinf or self.neginf)
 
     @property
     def mean(self) -> float:
@@ -100,11 +93,6 @@ class Summed:
         squares += _sum([block.size * (block.mean - self.mean) * (block.mean - self.mean) for block in full])
         self.std = math.sqrt(squares / self.finite)
         self.norm = math.sqrt(squares + self.finite * self.mean * self.mean)
-
-    @property
-    def all_finite(self) -> bool:
-        """Whether no value is NaN or infinite."""
-        return not (self.nan or self.posinf or self.neginf)
 
     def statistics(
         self, array: numpy.ndarray, quantiles: Tuple[Tuple[float, float], ...], histogram: Optional[Histogram]

@@ -1,9 +1,9 @@
 """How fast the inspector is: statistics beside `asnumpy()` and the same NumPy calls, and records beside building.
 
 Each pair of sides is alternated and the medians are compared. The other side of "statistics" is what one types without
-the kit, in float64 as the kit's numbers are: mean, std, min, max, norm, counts of 0, NaN and infinities, seven quantiles
-and a histogram of 50 bins, for every parameter. Of "records" it is building 5,000 small layers and initializing them; how
-long building alone took is shown beside it.
+the kit, in float64 as the kit's numbers are: mean, std, min, max, norm, counts of 0, NaN and infinities, seven
+quantiles and a histogram of 50 bins, for every parameter. Of "records" it is building 5,000 small layers and
+initializing them; how long building alone took is shown beside it.
 
     python tests/benchmarks/inspect.py [--json] [--rounds 5] [--only resnet50_v1]
 """

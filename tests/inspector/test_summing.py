@@ -3,10 +3,8 @@
 import math
 
 from gluon_initkit.inspector.statistics import statistics_of
-from gluon_initkit.inspector.summing import Block, Summed, identical_rows, keys
+from gluon_initkit.inspector.summing import Block, Summed, identical_rows
 from gluon_initkit.inspector.summing import exact as exact_of
-from hypothesis import given
-from hypothesis import strategies as st
 import numpy as np
 import pytest
 
@@ -16,14 +14,6 @@ def test_bfloat16_as_mxnet_writes_it():
     exact = (exact.view(np.uint32) & 0xFFFF0000).view(np.float32)
     array = (exact.view(np.uint32) >> 16).astype(np.uint16).view([("bfloat16", np.uint16)])
     assert (exact_of(array) == exact).all() and statistics_of(array) == statistics_of(exact)
-
-
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=50))
-def test_buckets_are_monotone_in_the_values(values):
-    ordered = np.sort(np.array(values)) + 0.0
-    bits = keys(ordered)
-    position = np.where(bits >= 0x8000, 0x7FFF - bits, bits)
-    assert (np.diff(position) >= 0).all()
 
 
 def test_minus_zero_is_zero():
@@ -37,7 +27,7 @@ def test_blocks_together_are_the_whole(cuts, shift):
     values[[5, 600]] = np.nan, np.inf
     finite = values[np.isfinite(values)]
     summed = Summed([Block(part) for part in np.split(values, cuts)])
-    assert (summed.finite, summed.nan, summed.posinf, summed.all_finite) == (998, 1, 1, False)
+    assert (summed.finite, summed.nan, summed.posinf) == (998, 1, 1)
     assert summed.mean == pytest.approx(finite.mean(), rel=1e-13)
     assert summed.std == pytest.approx(finite.std(), rel=1e-9)
     assert summed.norm == pytest.approx(np.linalg.norm(finite), rel=1e-13)
