@@ -14,7 +14,7 @@ PRIVATE = {
     "_ctx_list", "_ctx_map", "_params", "_children", "_shape", "_data", "_grad", "_trainer",
     "_collect_params_with_prefix", "_grad_req", "_grad_stype", "_stype", "_ctx", "_kvstore", "_kv_initialized",
     "_update_on_kvstore", "_reset_kvstore", "_contexts", "_params_to_init", "_fresh_grad", "_init_grad",
-    "_allow_deferred_init", "_differentiable",
+    "_allow_deferred_init", "_differentiable", "_optimizer",
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 

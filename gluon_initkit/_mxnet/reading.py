@@ -24,9 +24,9 @@ def host_values(arr: ndarray.NDArray) -> numpy.ndarray:
     return classic(arr).asnumpy()
 
 
-def buffer_of(arr: ndarray.NDArray) -> int:
-    """Where a dense array's memory begins; 0 for a sparse one, which has several."""
-    return address_of(arr) if arr.stype == "default" else 0
+def buffer_of(param: gluon.Parameter) -> int:
+    """Where the memory of a dense parameter's first array begins; 0 where there is none, or are several (sparse)."""
+    return address_of(param._data[0]) if param._data is not None and param._stype == "default" else 0
 
 
 def contexts_of(param: gluon.Parameter) -> Tuple[Any, ...]:

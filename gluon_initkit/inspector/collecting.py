@@ -58,8 +58,7 @@ def collect(
     blocks = tuple(BlockRecord(path, block) for path, block in block_tree(net))
     if select is not None:
         blocks = tuple(block for block in blocks if _leads_to(block, records))
-    values = [host_values(each[0]) if each and (stats or grads) else None for each in arrays]
-    return records, blocks, shared_values(records, values)
+    return records, blocks, shared_values(records, lambda number: host_values(arrays[number][0]))
 
 
 def _trained(trainer: Any) -> Set[int]:
@@ -95,7 +94,7 @@ def _facts(
             "grad_req": param.grad_req, "lr_mult": param.lr_mult, "wd_mult": param.wd_mult,
             "trained": None if trained is None else id(param) in trained,
             # The address itself would be another in every run.
-            "buffer": buffers.setdefault(buffer_of(held[0]) or -number - 1, len(buffers)) if held else None,
+            "buffer": buffers.setdefault(buffer_of(param) or -number - 1, len(buffers)) if held else None,
             "constant": is_constant(param),
             "inferable": infers_shapes(place.owner) and may_defer(param) if unknown else None,
         })  # fmt: skip

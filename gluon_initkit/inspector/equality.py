@@ -5,7 +5,7 @@ and equal bytes decide. Values that any two layers may well have in common are n
 that are all alike, no more than two numbers (identity matrices, LSTM biases); nor are running statistics, Constants.
 """
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 
@@ -17,37 +17,36 @@ _STEP = 1 << 20  # bytes that are compared at once
 
 
 def shared_values(
-    records: Sequence[ParameterRecord], values: Sequence[Optional[numpy.ndarray]]
+    records: Sequence[ParameterRecord], read: Callable[[int], numpy.ndarray]
 ) -> Tuple[SharedValues, ...]:
-    """All sharing among these parameters; `values` are theirs, None where equal values are not to be looked for."""
+    """All sharing among these parameters. ``read(number)`` answers a record's values; where it has no statistics, equal
+    values are not looked for.
+    """
     found = [SharedValues("parameter", (record.path, *record.aliases)) for record in records if record.aliases]
     buffers: Dict[int, List[str]] = {}
     for record in records:
         if record.buffer is not None:
             buffers.setdefault(record.buffer, []).append(record.path)
     found += [SharedValues("buffer", tuple(paths)) for paths in buffers.values() if len(paths) > 1]
-    return (*found, *_broken_ties(records, values))
+    return (*found, *_broken_ties(records, read))
 
 
 def _broken_ties(
-    records: Sequence[ParameterRecord], values: Sequence[Optional[numpy.ndarray]]
-) -> List[SharedValues]:
-    alike: Dict[Any, List[Tuple[ParameterRecord, numpy.ndarray]]] = {}
+    records: Sequence[ParameterRecord], read: Callable[[int], numpy.ndarray]
+) -> Iterator[SharedValues]:
+    alike: Dict[Any, List[int]] = {}
     seen = set()
-    for record, array in zip(records, values):
-        if array is not None and record.buffer not in seen and _is_evidence(record):
+    for number, record in enumerate(records):
+        if record.buffer not in seen and _is_evidence(record):
             seen.add(record.buffer)
-            alike.setdefault((record.shape, record.dtype, record.stats), []).append((record, array))
-    found = []
+            alike.setdefault((record.shape, record.dtype, record.stats), []).append(number)
     for candidates in alike.values():
         while len(candidates) > 1:
-            (_, first), *_ = candidates
-            same = [equal_bytes(first, array) for _, array in candidates]
-            tied = tuple(record.path for (record, _), is_same in zip(candidates, same) if is_same)
+            first = read(candidates[0])
+            tied = [number for number in candidates if number == candidates[0] or equal_bytes(first, read(number))]
             if len(tied) > 1 and _is_drawn(first):
-                found.append(SharedValues("values", tied))
-            candidates = [each for each, is_same in zip(candidates, same) if not is_same]
-    return found
+                yield SharedValues("values", tuple(records[number].path for number in tied))
+            candidates = [number for number in candidates if number not in tied]
 
 
 def _is_evidence(record: ParameterRecord) -> bool:

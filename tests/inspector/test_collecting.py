@@ -170,6 +170,17 @@ def rnn():
     return net
 
 
+def convolution():
+    """After inference, oneDNN keeps weights in an order of its own."""
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(32, 3, in_channels=16), nn.Conv2D(16, 3, in_channels=32))
+    net.initialize(mx.init.Normal(1))
+    net.hybridize(static_alloc=True, static_shape=True)
+    for _ in range(3):
+        net(mx.nd.random.uniform(shape=(2, 16, 12, 12))).wait_to_read()
+    return net
+
+
 def weight_drop():
     import gluonnlp
 
@@ -181,7 +192,7 @@ def weight_drop():
 
 NETWORKS = [uninitialized, deferred, deferred_by_us, pending_data, partly, initialized, hybridized, hybridized_and_run,
             trained, several_contexts, row_sparse, constant, symbol_block, symbol_block_not_run, float16, shared,
-            plain_block, numpy_mode, rnn, pytest.param(weight_drop, marks=pytest.mark.zoo)]  # fmt: skip
+            plain_block, numpy_mode, rnn, convolution, pytest.param(weight_drop, marks=pytest.mark.zoo)]  # fmt: skip
 HOWS = [{}, {"stats": True}, {"grads": True, "init": mx.init.Xavier(), "select": "*"}]
 
 
@@ -243,6 +254,14 @@ def test_the_fingerprint_is_the_same_afterwards(make):
     before = ik.fingerprint(net)
     ik.inspect(net, stats=True, grads=True)
     assert ik.fingerprint(net) == before
+
+
+@pytest.mark.parametrize("make, shape", [(hybridized_and_run, (2, 3)), (convolution, (2, 16, 12, 12))])
+def test_the_same_bits_come_out_afterwards(make, shape):
+    net, data = make(), mx.nd.random.uniform(shape=shape)
+    before = net(data).asnumpy()
+    ik.inspect(net, stats=True, grads=True)
+    assert (net(data).asnumpy() == before).all()
 
 
 def test_looking_ends_as_it_began_when_it_fails():
@@ -326,6 +345,7 @@ def test_an_initializer_that_cannot_be_written_is_still_named():
 
 
 @pytest.mark.parametrize("make", [initialized, float16, shared, row_sparse, constant, rnn, numpy_mode, plain_block,
+                                  convolution,
                                   pytest.param(weight_drop, marks=pytest.mark.zoo)])  # fmt: skip
 def test_statistics_are_of_the_very_values(make):
     net = make()
