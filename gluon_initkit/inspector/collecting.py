@@ -44,7 +44,9 @@ _Described = Tuple[Any, Place, ParameterInfo]
 def collect(
     net: Any, select: Any = None, stats: bool = False, grads: bool = False, trainer: Any = None, init: Any = None
 ) -> Collected:
-    """Records of a network's parameters, of its blocks, and of what is shared. The arguments are `inspect`'s."""
+    """Records of a network's parameters, of its blocks, and of what is shared. The arguments are `inspect`'s, where
+    `grads` and `init` imply `stats`.
+    """
     matches = (lambda info: True) if select is None else matcher(select)
     trained = None if trainer is None else _trained(trainer)
     chosen = [each for each in describe(net) if matches(each[2])]
@@ -52,12 +54,13 @@ def collect(
     if any(arrays):
         mx.nd.waitall()  # what still writes them; no more is waited for below
     facts = _facts(chosen, arrays, trained)
-    if stats or grads:
+    if stats:
         _measure(chosen, arrays, facts, grads, init)
     records = tuple(ParameterRecord(**each) for each in facts)
     blocks = tuple(BlockRecord(path, block) for path, block in block_tree(net))
     if select is not None:
-        blocks = tuple(block for block in blocks if _leads_to(block, records))
+        leading = {path for record in records for path in _way_to(record.block_path)}
+        blocks = tuple(block for block in blocks if block.path in leading)
     return records, blocks, shared_values(records, lambda number: host_values(arrays[number][0]))
 
 
@@ -67,9 +70,12 @@ def _trained(trainer: Any) -> Set[int]:
     return trained_by(trainer)
 
 
-def _leads_to(block: BlockRecord, records: Sequence[ParameterRecord]) -> bool:
-    inner = block.path + "." if block.path else ""
-    return any(record.block_path == block.path or record.block_path.startswith(inner) for record in records)
+def _way_to(path: str) -> Iterator[str]:
+    """A block's path and those of the blocks around it, the network's first."""
+    yield ""
+    parts = path.split(".") if path else []
+    for depth in range(1, len(parts) + 1):
+        yield ".".join(parts[:depth])
 
 
 def _facts(
@@ -182,7 +188,7 @@ def _declared(
     # then nothing is as drawn, and that is no finding. Who names the initializer says that it should be.
     untouched = init is not None or not (
         any(updates_of(param) for param, _, _ in chosen)
-        or any(expected[2] and not is_as_declared(expected, fact["stats"], fact["dtype"]) for fact, expected in known)
+        or any(expected[2] and not is_as_declared(expected, fact["stats"]) for fact, expected in known)
     )
     for fact, expected in known:
         yield fact, measured(expected, fact["stats"], untouched)

@@ -10,8 +10,6 @@ import math
 from types import SimpleNamespace
 from typing import Any, Optional, Tuple
 
-import numpy
-
 from .._mxnet import is_constant, mx
 from ..initializer.base import Initializer
 from ..initializer.choosing import Choice, choose
@@ -21,6 +19,7 @@ from ..initializer.known import law_of
 from ..initializer.laws import Constant, Law, Uniform
 from ..naming import ParameterInfo
 from .records import Declared, Statistics
+from .suspicions import is_throughout
 
 __all__ = ["Expectation", "expectation_of", "is_as_declared", "measured"]
 
@@ -61,13 +60,10 @@ def measured(expected: Expectation, stats: Statistics, untouched: bool) -> Decla
     return Declared(text, mean, std, z_mean, _z_of_variance(stats.std / std, size, law), untouched)
 
 
-def is_as_declared(expected: Expectation, stats: Statistics, dtype: str) -> bool:
+def is_as_declared(expected: Expectation, stats: Statistics) -> bool:
     """Whether a parameter that was to be one number still is; True for any other law."""
     law = expected[1]
-    if not isinstance(law, Constant) or stats.min is None or stats.max is None:
-        return True
-    value = float(numpy.dtype(dtype).type(law.value))
-    return stats.min == stats.max == value
+    return not isinstance(law, Constant) or is_throughout(law.value, stats)
 
 
 def _z_of_variance(ratio: float, size: int, law: Law) -> float:

@@ -38,7 +38,8 @@ def _broken_ties(
     seen = set()
     for number, record in enumerate(records):
         if record.buffer not in seen and _is_evidence(record):
-            seen.add(record.buffer)
+            if record.buffer is not None:
+                seen.add(record.buffer)
             alike.setdefault((record.shape, record.dtype, record.stats), []).append(number)
     for candidates in alike.values():
         while len(candidates) > 1:

@@ -43,7 +43,7 @@ def inspect(
     init : Initializer or str, optional
         What ``net.initialize`` was given. MXNet forgets it once values are drawn, so without it only the initializers
         that layers were given themselves are compared with what is measured, and only while nothing shows that the
-        network was trained or loaded.
+        network was trained or loaded. It implies `stats`.
     ignore : sequence of str or (str, selector)
         Findings to leave out: a code, or a code and a selector of parameters, ``('broken-tie', 'teacher.*')``.
 
@@ -58,6 +58,8 @@ def inspect(
         An argument is none of the above.
     CheckpointError
         The file is none of MXNet's, or damaged.
+    MXNetError
+        An operator that was called before failed: MXNet says so to whoever waits next, and values are waited for.
 
     Notes
     -----
@@ -82,7 +84,7 @@ def inspect(
     from .live import Live
 
     with _no_garbage_collection():
-        records, blocks, shared = collect(net_or_file, select, stats, grads, trainer, init)
+        records, blocks, shared = collect(net_or_file, select, stats or grads or init is not None, grads, trainer, init)
         findings = findings_of(records, shared)
     if ignore:
         findings = kept(findings, ignore, _matching({info.label: info for _, _, info in describe(net_or_file)}))

@@ -49,9 +49,10 @@ def statistics_of_all(arrays: Sequence[numpy.ndarray]) -> List[Statistics]:
     run([job for survey in large for job in survey.jobs(survey.look)] + whole)
     for survey in large:
         survey.summarize()
-    for _ in range(2):  # a second time where the first buckets told too little
-        run([job for survey in large for job in survey.jobs(survey.count)])
-        for survey in large:
+    while any(survey.counting for survey in large):  # a second time where the first buckets told too little
+        under_way = [survey for survey in large if survey.counting]
+        run([job for survey in under_way for job in survey.jobs(survey.count)])
+        for survey in under_way:
             survey.resolve()
     run([job for survey in large for job in survey.jobs(survey.pick)])
     run([(each.array.nbytes, each.finish) for each in large])
@@ -86,7 +87,7 @@ class _Survey:
         for start in starts:
             self.look(start)
         self.summarize()
-        while self._buckets is not None:
+        while self.counting:
             for start in starts:
                 self.count(start)
             self.resolve()
@@ -110,13 +111,17 @@ class _Survey:
         if self.size > _SMALL:
             self._use(buckets_between(summed.low, summed.high, summed.finite))
 
+    @property
+    def counting(self) -> bool:
+        """Whether it has to be counted (again)."""
+        return self._buckets is not None
+
     def _use(self, buckets: Buckets) -> None:
         self._buckets, self._counts = buckets, numpy.zeros(buckets.number, numpy.int64)
 
     def count(self, start: int) -> None:
         """Second pass over a piece: how many values are in each bucket."""
-        if self._buckets is None:
-            return
+        assert self._buckets is not None
         counts = numpy.zeros(self._buckets.number, numpy.int64)
         for _, values in self._values(start):
             counts += numpy.bincount(self._buckets.of(values), minlength=counts.size)
@@ -125,8 +130,7 @@ class _Survey:
 
     def resolve(self) -> None:
         """In which buckets the edges and the ranks are: those that the third pass has to read."""
-        if self._buckets is None:
-            return
+        assert self._buckets is not None
         self._below = numpy.cumsum(self._counts)
         edges = self._buckets.of(self._edges)
         self._on_edge, self._on_rank = numpy.zeros((2, self._counts.size), numpy.bool_)

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 from .records import Declared, ParameterRecord, SharedValues, Statistics
 
-__all__ = ["CHECKS", "Z_LIMIT", "Check"]
+__all__ = ["CHECKS", "Z_LIMIT", "Check", "is_throughout"]
 
 Z_LIMIT = 6.0
 """Standard errors. Among 1,000 parameters, sound ones pass it by chance once in 250,000 networks."""
@@ -28,6 +28,12 @@ class Check:
     meaning: str
     find: Callable[[Sequence[ParameterRecord], Sequence[SharedValues]], Iterator[Suspicion]]
     needs: str = "path"
+
+
+def is_throughout(value: float, stats: Statistics) -> bool:
+    """Whether all values are this one, but for the rounding of the shortest floats (bfloat16)."""
+    near = abs(value) / 256
+    return stats.min is None or stats.max is None or value - near <= stats.min <= stats.max <= value + near
 
 
 def _each(
@@ -220,7 +226,7 @@ def _declared(record: ParameterRecord) -> Optional[Tuple[str, str]]:
     declared, stats = record.declared, record.stats
     if declared is None or not declared.untouched or stats is None or stats.mean is None or stats.std is None:
         return None
-    seen = _differences(declared, stats.mean, stats.std)
+    seen = _differences(declared, stats, stats.mean, stats.std)
     if not seen:
         return None
     return (f"{declared.initializer} promises mean {declared.mean:.4g} and deviation {declared.std:.4g} at shape "
@@ -228,11 +234,9 @@ def _declared(record: ParameterRecord) -> Optional[Tuple[str, str]]:
             "another initializer filled it, or its values were changed since: see ik.plan(net, init)")  # fmt: skip
 
 
-def _differences(declared: Declared, mean: float, std: float) -> List[str]:
+def _differences(declared: Declared, stats: Statistics, mean: float, std: float) -> List[str]:
     if declared.std == 0:
-        near = 1e-3 * abs(declared.mean)
-        same = abs(mean - declared.mean) <= near and std <= near
-        return [] if same else [f"mean {mean:.4g} and deviation {std:.4g}"]
+        return [] if is_throughout(declared.mean, stats) else [f"mean {mean:.4g} and deviation {std:.4g}"]
     parts: Any = (
         ("mean", mean, declared.z_mean, abs(mean - declared.mean)),
         ("deviation", std, declared.z_std, abs(std - declared.std)),

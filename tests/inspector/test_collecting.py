@@ -420,6 +420,12 @@ def test_selecting():
         ik.inspect(net, select=3)
 
 
+def test_whether_replicas_agree_is_told_where_there_are_several_and_statistics_are_asked_for():
+    assert record(several_contexts(), "0.weight", stats=True).replicas_agree is True
+    assert record(several_contexts(), "0.weight").replicas_agree is None
+    assert record(initialized(), "0.weight", stats=True).replicas_agree is None
+
+
 def test_one_layer_of_a_network():
     net = initialized()
     assert [each.path for each in ik.inspect(net[0]).records] == ["weight", "bias"]

@@ -38,10 +38,11 @@ def test_equal_networks_give_equal_reports():
     assert made() == made()
 
 
-def test_gradients_imply_statistics():
+def test_gradients_and_a_declared_initializer_imply_statistics():
     net = nn.Dense(2, in_units=3)
     net.initialize()
     assert all(record.stats and record.grad_stats for record in ik.inspect(net, grads=True).records)
+    assert all(record.stats for record in ik.inspect(net, init="uniform").records)
     assert not any(record.stats or record.grad_stats for record in ik.inspect(net).records)
 
 

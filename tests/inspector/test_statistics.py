@@ -104,6 +104,16 @@ def test_the_extreme_range_of_float64():
     assert sum(stats.histogram.counts) == 3 and all(map(math.isfinite, stats.histogram.edges))
 
 
+@pytest.mark.parametrize("size", [3, SMALL, MEDIUM])
+@pytest.mark.parametrize("low, high", [(0.0, 5e-324), (1.0, np.nextafter(1.0, 2.0)), (-1e-310, 1e-310)])
+def test_ranges_too_narrow_for_fifty_bins(low, high, size):
+    array = np.full(size, low)
+    array[1:] = high
+    stats = statistics_of(array)
+    assert sum(stats.histogram.counts) == size and stats.zeros == (array == 0).sum()
+    assert [value for _, value in stats.quantiles] == np.quantile(array, QUANTILES).tolist()
+
+
 def test_empty_arrays_of_any_shape():
     for shape in ((0,), (0, 3), (3, 0)):
         stats = check(np.zeros(shape, np.float32))
