@@ -1,18 +1,22 @@
 """Findings: what in a network or a file deserves a look, by stable codes. They read records alone: files have them too.
 
-A check is one function that yields what it is about, what was seen, and what to do. Adding one is adding a row to
-`CHECKS`; its tests have to show a network that it finds and one close to it that it leaves alone.
+The checks are in `suspicions` and `standing`. Where statistics, gradients or a Trainer were not asked for, those that
+need them are silent. Adding one is adding a row to a table there; its tests have to show a network that it finds, and
+one close to it that it leaves alone.
 """
 
 import difflib
 from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple, Union
 
 from .records import Finding, ParameterRecord, SharedValues
-from .suspicions import CHECKS
+from .standing import CHECKS as OF_STANDING
+from .suspicions import CHECKS as OF_VALUES
 
 __all__ = ["CODES", "FindingsError", "Ignored", "findings_of", "kept", "raise_for"]
 
-CODES: Dict[str, str] = {check.code: check.meaning for check in CHECKS}
+_CHECKS = (*OF_VALUES, *OF_STANDING)
+
+CODES: Dict[str, str] = {check.code: check.meaning for check in _CHECKS}
 """Every code and what it means."""
 
 Ignored = Sequence[Union[str, Tuple[str, Any]]]
@@ -50,11 +54,11 @@ class FindingsError(ValueError):
 
 def findings_of(records: Sequence[ParameterRecord], shared: Sequence[SharedValues] = ()) -> Tuple[Finding, ...]:
     """All findings about these records, the gravest first, then in order of traversal."""
-    needed = dict.fromkeys(check.needs for check in CHECKS)
+    needed = dict.fromkeys(check.needs for check in _CHECKS)
     there = {name for name in needed if any(getattr(record, name) is not None for record in records)}
     found = [
         Finding(check.code, severity, paths, evidence, hint)
-        for check in CHECKS
+        for check in _CHECKS
         if check.needs in there
         for severity, paths, evidence, hint in check.find(records, shared)
     ]
