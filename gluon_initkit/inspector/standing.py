@@ -1,4 +1,4 @@
-"""What the standing of a parameter shows: its shape and state, who trains it, its gradients' age, its dtype, its ties."""
+"""What the standing of a parameter shows: shape and state, who trains it, how old its gradient is, dtype, ties."""
 
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
