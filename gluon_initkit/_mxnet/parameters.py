@@ -9,7 +9,7 @@ from typing import Any, List, Optional, Tuple
 from mxnet import gluon
 from mxnet.initializer import Initializer
 
-__all__ = ["holds_data", "is_constant", "is_layer_default", "kvstore_of", "may_defer", "pending_initializer",
+__all__ = ["contexts_of", "holds_data", "is_constant", "is_layer_default", "kvstore_of", "may_defer", "pending_initializer",
            "refuses_context", "shape_of", "state_of"]  # fmt: skip
 
 
@@ -35,6 +35,13 @@ def pending_initializer(param: gluon.Parameter) -> Any:
 def holds_data(param: gluon.Parameter) -> List[Any]:
     """The arrays that an initialized parameter holds, one a context, whatever its class makes of `data()`."""
     return list(param._data or ())
+
+
+def contexts_of(param: gluon.Parameter) -> Tuple[Any, ...]:
+    """Where a parameter lives or, while it is deferred, will live; () before that was said."""
+    if param._data is not None:
+        return tuple(param._ctx_list)
+    return tuple(param._deferred_init[1]) if param._deferred_init else ()
 
 
 def may_defer(param: gluon.Parameter) -> bool:
