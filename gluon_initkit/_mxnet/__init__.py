@@ -40,6 +40,7 @@ from .parameters import (  # noqa: E402
     state_of,
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
+from .reading import holds_gradients, host_values  # noqa: E402
 
 __all__ = [
     "Place",
@@ -52,6 +53,8 @@ __all__ = [
     "gradients",
     "hand_over",
     "holds_data",
+    "holds_gradients",
+    "host_values",
     "import_mxnet",
     "in_mode",
     "is_constant",
