@@ -1,5 +1,7 @@
 """Statistics of arrays (placeholder: NumPy in float64)."""
 
+from typing import Any
+
 import numpy
 
 from .records import Histogram, Statistics
@@ -13,6 +15,8 @@ def statistics_of(array: numpy.ndarray) -> Statistics:
     flat = values.astype(numpy.float64).ravel()
     finite = flat[numpy.isfinite(flat)]
     some = finite.size > 0
+    counts: Any
+    edges: Any
     counts, edges = numpy.histogram(finite, 50) if some else ([], [])
     return Statistics(
         count=flat.size,
