@@ -22,6 +22,7 @@ from .initializer import (
     initialize,
     plan,
 )
+from .inspector import ParameterView, Recorder, Report
 from .naming import ParameterInfo
 
 __version__ = "0.1.0"
@@ -45,4 +46,10 @@ __all__ = [
     "fingerprint",
     "initialize",
     "plan",
+]
+__all__ += [
+    # inspector
+    "ParameterView",
+    "Recorder",
+    "Report",
 ]

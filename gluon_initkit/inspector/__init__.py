@@ -1,1 +1,33 @@
 """The inspector: what every parameter is. Pure: looking changes nothing."""
+
+from typing import Any
+
+from .columns import COLUMNS, Column, column
+from .records import BlockRecord, Finding, Histogram, ParameterRecord, SharedValues, Statistics
+from .report import Report
+from .totals import Totals
+from .view import ParameterView
+
+__all__ = [
+    "COLUMNS",
+    "BlockRecord",
+    "Column",
+    "Finding",
+    "Histogram",
+    "ParameterRecord",
+    "ParameterView",
+    "Recorder",
+    "Report",
+    "SharedValues",
+    "Statistics",
+    "Totals",
+    "column",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Recorder":  # it needs MXNet, which reports of files do without
+        from .recorder import Recorder
+
+        return Recorder
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
