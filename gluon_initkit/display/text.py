@@ -95,9 +95,11 @@ def _cell(column: Any, row: Any, width: int) -> Text:
 
 
 def _at_dots(path: str, width: int) -> str:
-    """A path broken after dots, where it is too long; pieces that are still too long are left to folding."""
+    """A path broken after dots where it is too long, else after underscores; what has neither is left to folding."""
     lines = [""]
-    for piece in path.replace(".", ".\0").split("\0"):
+    parts = path.replace(".", ".\0").split("\0")
+    pieces = [piece for part in parts for piece in (part.replace("_", "_\0").split("\0") if len(part) > width else [part])]
+    for piece in pieces:
         if lines[-1] and len(lines[-1]) + len(piece) > width:
             lines.append("")
         lines[-1] += piece

@@ -96,7 +96,7 @@ built_in(
     [
         Column("path", _path, "parameter", html=_path_html),
         _field("name"),
-        _field("aliases", show=lambda value: "\n".join(value) if value else ""),
+        _field("aliases"),
         _field("block", hoist=True),
         _field("block_path"),
         _field("role", hoist=True),

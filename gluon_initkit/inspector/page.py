@@ -7,8 +7,8 @@ from .. import display
 from .columns import COLUMNS, Column, chosen_columns
 from .grouping import Node, braced, tree_of, twins
 from .records import ParameterRecord
-from .tabulating import default_columns, findings_of, footers, severities, title_of, worst
-from .totals import counted_elsewhere, totals_of
+from .tabulating import default_columns, findings_of, footers, severities, sums_of, title_of, worst
+from .totals import counted_elsewhere
 
 __all__ = ["LIMIT", "html_of"]
 
@@ -27,7 +27,7 @@ def html_of(report: Any, columns: Optional[Sequence[Any]], limit: Optional[int])
     chosen = [COLUMNS["path"], *(column for column in chosen if column.key not in left_out)]
     writer = _Writer(chosen[1:], again, severities(report), limit, len(report.records) <= _FEW)
     branches = writer.below(tree_of(report.records, report.blocks, again))
-    notes = [*findings_of(report), ("", f"total: {totals_of(report.records, report.shared)}")]
+    notes = [*findings_of(report), *sums_of(report, again)]
     if writer.left_out:
         notes.append(("warning", _CAPPED.format(shown=writer.shown, all=len(report.records))))
     headings = [(column.heading or column.key, writer.width(column, report.records)) for column in chosen]

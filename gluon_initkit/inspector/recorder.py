@@ -214,4 +214,4 @@ class Recorder:
 
     def __repr__(self) -> str:
         seen = self.history
-        return f"<Recorder: {len(seen)} steps of {len(seen.paths)} parameters, every {seen.every}: {seen.nbytes:,} bytes>"
+        return f"<Recorder: {len(seen)} steps of {len(seen.paths)} parameters every {seen.every}, {seen.nbytes:,} B>"

@@ -4,7 +4,7 @@ A default table shows what tells parameters apart: what all have alike stands in
 the least telling columns are left out, with a note.
 """
 
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple
 
 from .. import display
 from .columns import COLUMNS, Column, chosen_columns
@@ -12,7 +12,7 @@ from .grouping import Row, rows_of, tree_of
 from .records import Finding
 from .totals import counted_elsewhere, totals_of
 
-__all__ = ["default_columns", "findings_of", "footers", "severities", "table_of", "title_of", "worst"]
+__all__ = ["default_columns", "findings_of", "footers", "severities", "sums_of", "table_of", "title_of", "worst"]
 
 _DEFAULT = (
     "path", "block", "shape", "dtype", "stype", "state", "contexts", "constant", "size", "grad_req", "trained",
@@ -45,7 +45,7 @@ def table_of(
         columns=tuple(_rendered(column, report, again) for column in chosen),
         rows=rows,
         emphasis=lambda row: worst(severity.get(record.path, "") for record in row.records),
-        footnotes=(*findings_of(report), ("", f"total: {totals_of(report.records, report.shared)}")),
+        footnotes=tuple([*findings_of(report), *sums_of(report, again)]),
     )
     return table if columns is not None or width is None else _narrowed(table, chosen, width)
 
@@ -80,6 +80,14 @@ def findings_of(report: Any) -> List[Tuple[str, str]]:
     """The findings as footnotes, the worst first."""
     ordered = sorted(report.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
     return [(finding.severity, _sentence(finding)) for finding in ordered]
+
+
+def sums_of(report: Any, again: FrozenSet[str]) -> List[Tuple[str, str]]:
+    """The totals as footnotes, and what parentheses mean where there are any."""
+    notes = [("", f"total: {totals_of(report.records, report.shared)}")]
+    if again:
+        notes.append(("", "(in parentheses: shares its values with another row, and is counted there)"))
+    return notes
 
 
 def _sentence(finding: Finding) -> str:
