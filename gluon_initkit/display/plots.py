@@ -30,6 +30,7 @@ def draw_ridges(axes: Any, ridges: Sequence[Ridge], title: str) -> None:
     the axis is linear near zero only, so that both can be read.
     """
     from matplotlib import colormaps
+    from matplotlib.ticker import MaxNLocator
 
     shades = colormaps["viridis"]
     spans = [span for _, edges, counts in ridges if edges and counts for span in [_span(edges, counts)] if span > 0]
@@ -47,6 +48,9 @@ def draw_ridges(axes: Any, ridges: Sequence[Ridge], title: str) -> None:
     if spans:
         if max(spans) > 100 * min(spans):
             axes.set_xscale("symlog", linthresh=_power(min(spans)), linscale=0.6)
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(5))
+            axes.ticklabel_format(axis="x", scilimits=(-3, 4))
         axes.set_xlim(-1.05 * max(spans), 1.05 * max(spans))
     axes.axvline(0, color="0.5", linewidth=0.6, linestyle=":", zorder=1)
     axes.set_yticks([len(ridges) - 1 - index for index in range(len(ridges))])
@@ -70,6 +74,7 @@ def draw_lines(
     Steps at which something was not finite are marked below.
     """
     from matplotlib import colormaps
+    from matplotlib.ticker import MaxNLocator
 
     shades = colormaps["viridis"]
     for index, (name, values) in enumerate(lines):
@@ -82,6 +87,7 @@ def draw_lines(
     if shown and min(shown) > 0 and max(shown) > 100 * min(shown):
         axes.set_yscale("log")
     axes.set_xlabel("step")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(title, loc="left", fontsize="medium")
     axes.grid(axis="y", color="0.9", linewidth=0.6)
     for side in ("right", "top"):
@@ -89,8 +95,9 @@ def draw_lines(
     if 0 < len(lines) <= _NAMED:
         axes.legend(fontsize="small", frameon=False)
     elif lines:
-        axes.annotate(f"{len(lines)} lines, dark to bright: {lines[0][0]} … {lines[-1][0]}", (0, -0.16),
-                      xycoords="axes fraction", fontsize="small", annotation_clip=False)  # fmt: skip
+        axes.set_xlabel(
+            f"step\n{len(lines)} lines, from dark to bright: {lines[0][0]} … {lines[-1][0]}", fontsize="small"
+        )
 
 
 def _density(edges: Sequence[float], counts: Sequence[int], bin: int) -> float:

@@ -98,7 +98,9 @@ def _at_dots(path: str, width: int) -> str:
     """A path broken after dots where it is too long, else after underscores; what has neither is left to folding."""
     lines = [""]
     parts = path.replace(".", ".\0").split("\0")
-    pieces = [piece for part in parts for piece in (part.replace("_", "_\0").split("\0") if len(part) > width else [part])]
+    pieces = [
+        piece for part in parts for piece in (part.replace("_", "_\0").split("\0") if len(part) > width else [part])
+    ]
     for piece in pieces:
         if lines[-1] and len(lines[-1]) + len(piece) > width:
             lines.append("")

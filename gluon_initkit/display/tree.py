@@ -89,7 +89,7 @@ def _length(branch: Branch, depth: int) -> int:
     return max([own, *(_length(inner, depth + 1) for inner in branch.below)])
 
 
-_LABELS = 52  # characters, beyond which labels wrap
+_LABELS = 46  # characters, beyond which labels wrap
 
 
 def _row(kind: str, cells: Iterable[str]) -> str:

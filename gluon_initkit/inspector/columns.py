@@ -87,8 +87,12 @@ class Column:
             if not known:
                 return None
             return AtLeast(sum(known)) if len(known) < len(values) else sum(known)
-        different = list(dict.fromkeys(value for value in values if value is not None))
+        different = list({repr(value): value for value in values if value is not None}.values())
         return different[0] if len(different) == 1 else tuple(different) or None
+
+    def sort_value(self, value: Any) -> Any:
+        """What a value is sorted by: numbers as such, all else as it is shown, None as None."""
+        return value if value is None or isinstance(value, (int, float)) else self.show(value)
 
     def as_html(self, value: Any, label: str) -> str:
         """A value as HTML."""

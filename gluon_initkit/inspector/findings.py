@@ -12,7 +12,7 @@ class FindingsError(ValueError):
 
 
 def raise_for(findings: Sequence[Finding], strict: bool = False) -> None:
-    """Raise if there are errors, or warnings with `strict`."""
-    bad = [finding for finding in findings if finding.severity == "error" or (strict and finding.severity == "warning")]
+    """Raise if there are errors or warnings; with `strict`, if there is any finding."""
+    bad = findings if any(strict or finding.severity != "info" for finding in findings) else ()
     if bad:
         raise FindingsError("\n".join(f"{each.code}: {', '.join(each.paths)}: {each.evidence}" for each in bad))

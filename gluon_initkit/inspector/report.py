@@ -169,7 +169,10 @@ class Report(Looks):
         >>> [parameter.path for parameter in Report(made).sort("size", reverse=True)]
         ['9.bias', '2.bias']
         """
-        read = chosen_columns([by])[0].read if isinstance(by, str) else by
+        read = by
+        if isinstance(by, str):
+            (column,) = chosen_columns([by])
+            read = lambda record: column.sort_value(column.read(record))  # noqa: E731
         records = tuple(sorted_by(self.records, read, reverse))
         return dataclasses.replace(self, records=records, order=(by, reverse) if isinstance(by, str) else None)
 
@@ -179,12 +182,12 @@ class Report(Looks):
         Parameters
         ----------
         strict : bool
-            Whether warnings raise as well, not only errors.
+            Whether what is only worth knowing (``'info'``) raises as well, not only errors and warnings.
 
         Raises
         ------
         FindingsError
-            There are such findings.
+            There are such findings; its message lists all.
 
         Examples
         --------

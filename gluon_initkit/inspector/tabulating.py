@@ -45,7 +45,7 @@ def table_of(
         columns=tuple(_rendered(column, report, again) for column in chosen),
         rows=rows,
         emphasis=lambda row: worst(severity.get(record.path, "") for record in row.records),
-        footnotes=tuple([*findings_of(report), *sums_of(report, again)]),
+        footnotes=(*findings_of(report), *sums_of(report, again)),
     )
     return table if columns is not None or width is None else _narrowed(table, chosen, width)
 
@@ -93,8 +93,7 @@ def sums_of(report: Any, again: FrozenSet[str]) -> List[Tuple[str, str]]:
 def _sentence(finding: Finding) -> str:
     paths = ", ".join(finding.paths[:_FEW])
     more = f" and {len(finding.paths) - _FEW:,} more" if len(finding.paths) > _FEW else ""
-    evidence = finding.evidence.rstrip(".")
-    return f"{finding.severity} [{finding.code}] {paths}{more}: {evidence}. {finding.hint}"
+    return f"{finding.severity} [{finding.code}] {paths}{more}: {finding.evidence}; {finding.hint}"
 
 
 _FEW = 4  # paths that a finding names in a table; it holds all of them
@@ -132,9 +131,11 @@ def _put_in_order(rows: List[Row], report: Any) -> None:
     if report.order:
         key, reverse = report.order
         column = COLUMNS[key]
-        values = {id(row): (row.label if key == "path" else column.of(row.counted or row.records)) for row in rows}
-        in_order = sorted_by(rows, lambda row: values[id(row)], reverse)
-        rows[:] = in_order
+        values = {
+            id(row): (row.label if key == "path" else column.sort_value(column.of(row.counted or row.records)))
+            for row in rows
+        }
+        rows[:] = sorted_by(rows, lambda row: values[id(row)], reverse)
 
 
 def sorted_by(things: Sequence[Any], read: Any, reverse: bool) -> List[Any]:

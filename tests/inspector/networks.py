@@ -1,5 +1,7 @@
 """Reports with known contents, which golden files and tests share."""
 
+import functools
+
 from collector import report_of
 from gluon_initkit.inspector import Finding, Report, SharedValues
 from gluon_initkit.inspector.records import BlockRecord, ParameterRecord, Statistics
@@ -8,6 +10,7 @@ from mxnet.gluon import nn
 import numpy
 
 
+@functools.lru_cache(None)
 def small():
     """Three layers with statistics that no generator decides, and findings."""
     net = nn.HybridSequential()
@@ -18,14 +21,15 @@ def small():
         param.set_data(mx.nd.array(values.reshape(param.shape)))
     net[2].bias.set_data(mx.nd.array([float("nan"), 1]))
     findings = (
-        Finding("fixed_scale", "info", ("1.gamma",), "scale is False", "Nothing to do."),
-        Finding("negative_variance", "error", ("1.running_var",), "1 of 4 values is negative: -1", "Initialize it with ones."),
-        Finding("nan", "error", ("2.bias",), "1 of 2 values is NaN", "Lower the learning rate."),
-        Finding("range", "warning", ("0.weight", "0.bias"), "the mean is not 0", "See the initializer."),
+        Finding("fixed_scale", "info", ("1.gamma",), "scale is False", "nothing to do"),
+        Finding("negative_variance", "error", ("1.running_var",), "1 of 4 values is negative", "fill it with ones"),
+        Finding("nan", "error", ("2.bias",), "1 of 2 values is NaN", "lower the learning rate"),
+        Finding("range", "warning", ("0.weight", "0.bias"), "the mean is not 0", "see the initializer"),
     )  # fmt: skip
     return report_of(net, stats=True, findings=findings)
 
 
+@functools.lru_cache(None)
 def resnet50():
     """Of known shapes, since what a forward pass would tell is told."""
     net = mx.gluon.model_zoo.vision.resnet50_v1()
@@ -55,10 +59,12 @@ class Bert(nn.HybridBlock):
             self.pooler = nn.Dense(units, in_units=units)
 
 
+@functools.lru_cache(None)
 def bert():
     return report_of(Bert())
 
 
+@functools.lru_cache(None)
 def deferred():
     net = nn.HybridSequential()
     net.add(nn.Conv2D(8, 3), nn.BatchNorm(), nn.Dense(4, in_units=9), nn.Dense(3))
@@ -78,6 +84,7 @@ class Tied(nn.HybridBlock):
             self.right = nn.Dense(4, in_units=4, use_bias=False)
 
 
+@functools.lru_cache(None)
 def shared():
     """One Parameter under two paths, two Parameters over one buffer, and a tie that is broken."""
     groups = (
@@ -90,21 +97,28 @@ def shared():
     return report_of(net, shared=groups)
 
 
+@functools.lru_cache(None)
 def file():
     """Arrays of a file: names, no blocks."""
-    shapes = {"arg:conv0_weight": (8, 3, 3, 3), "arg:a_very_long_name_without_any_dot_that_no_column_of_a_table_can_hold": (8,),
-              "features.0.weight": (4, 3), "features.1.weight": (4, 3), "features.1.|odd|`name`": ()}  # fmt: skip
+    shapes = {
+        "arg:conv0_weight": (8, 3, 3, 3),
+        "arg:a_very_long_name_without_any_dot_that_no_column_of_a_table_can_hold": (8,),
+        "features.0.weight": (4, 3),
+        "features.1.weight": (4, 3),
+        "features.1.|odd|`name`": (),
+    }
+    sizes = {name: int(numpy.prod(shape)) for name, shape in shapes.items()}
     records = [
-        ParameterRecord(name, name, "weight", shape, "float32", size=int(numpy.prod(shape)), bytes=4 * int(numpy.prod(shape)))
+        ParameterRecord(name, name, "weight", shape, "float32", size=sizes[name], bytes=4 * sizes[name])
         for name, shape in shapes.items()
-    ]  # fmt: skip
+    ]
     return Report(records, source="model.params")
 
 
 def record(path="0.weight", **facts):
     """A record by hand; what is not said is unimportant."""
-    return ParameterRecord(**{"path": path, "name": path, "role": path.split(".")[-1], "shape": (2, 3), "dtype": "float32",
-                              "size": 6, "bytes": 24, **facts})  # fmt: skip
+    usual = {"name": path, "role": path.split(".")[-1], "shape": (2, 3), "dtype": "float32", "size": 6, "bytes": 24}
+    return ParameterRecord(**{"path": path, **usual, **facts})
 
 
 def stats_of(values):

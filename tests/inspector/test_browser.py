@@ -32,9 +32,9 @@ with mx.autograd.record():
 loss.backward()
 net[0].weight.data()[0, 0, 0, 0] = float('nan')
 finding = ik.inspector.Finding
-findings = [finding('nan', 'error', ('0.weight',), '1 of 432 values is NaN', 'Lower the learning rate.'),
-            finding('zero_gradient', 'warning', ('4.0.0.bias',), 'its gradient is 0', 'Look at the activation.'),
-            finding('unfrozen', 'info', ('6.bias',), 'lr_mult is 0', 'Set grad_req to null.')]
+findings = [finding('nan', 'error', ('0.weight',), '1 of 432 values is NaN', 'lower the learning rate'),
+            finding('zero_gradient', 'warning', ('4.0.0.bias',), 'its gradient is 0', 'look at the activation'),
+            finding('unfrozen', 'info', ('6.bias',), 'lr_mult is 0', 'set grad_req to null')]
 ---
 report_of(net, stats=True, grads=True, findings=findings)
 ---
@@ -181,7 +181,7 @@ def test_a_page_of_its_own_follows_light_and_dark(page, chromium, tmp_path, requ
     net = nn.HybridSequential()
     net.add(nn.Dense(8, in_units=4), nn.BatchNorm(in_channels=8), nn.Dense(2))
     net.initialize()
-    finding = ik.inspector.Finding("nan", "error", ("0.weight",), "1 of 32 values is NaN", "Lower the learning rate.")
+    finding = ik.inspector.Finding("nan", "error", ("0.weight",), "1 of 32 values is NaN", "lower the learning rate")
     path = tmp_path / "report.html"
     path.write_text(report_of(net, stats=True, findings=(finding,)).to_html(), encoding="utf-8")
     chromium.get(path.as_uri())

@@ -23,7 +23,9 @@ def test_a_column_of_ones_own_is_in_every_face(own):
     chosen = ["path", "rows"]
     rows = dict(line.split() for line in report.to_text(columns=chosen).splitlines()[3:11])
     assert rows["0.weight"] == "4" and rows["2.bias"] == "2"
-    assert "| `0.weight` | 4 |" in report.to_markdown(columns=chosen) and "| **28** |" in report.to_markdown(columns=chosen)
+    assert "| `0.weight` | 4 |" in report.to_markdown(columns=chosen) and "| **28** |" in report.to_markdown(
+        columns=chosen
+    )
     assert "<span>rows</span>" in report.to_html(columns=chosen)
     assert json.loads(report.to_json(columns=chosen))["rows"][0] == {"path": "0.weight", "rows": 4}
     assert report.to_records(columns=chosen)[1] == {"path": "0.bias", "rows": 4}
@@ -33,6 +35,7 @@ def test_a_column_of_ones_own_is_in_every_face(own):
 
 def test_as_a_decorator_and_anew():
     try:
+
         @column("rank", heading="ndim")
         def rank(record):
             return len(record.shape)

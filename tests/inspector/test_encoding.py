@@ -4,7 +4,8 @@ import json
 
 from gluon_initkit.inspector import Finding, Histogram, Report, SharedValues, Statistics
 from gluon_initkit.inspector.encoding import from_plain, to_plain
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import networks
 from networks import record
 import pytest
@@ -43,7 +44,9 @@ def test_it_is_strict_json_with_a_version():
     report = Report([record(lr_mult=float("inf"), wd_mult=float("nan"))])
     document = json.loads(report.to_json(), parse_constant=pytest.fail)
     assert document["schema"] == "gluon_initkit.report" and document["version"] == 1
-    assert document["records"][0]["lr_mult"] == "inf" and Report.from_json(report.to_json()).records[0].lr_mult == float("inf")
+    assert document["records"][0]["lr_mult"] == "inf" and Report.from_json(report.to_json()).records[
+        0
+    ].lr_mult == float("inf")
 
 
 def test_columns_are_written_besides():

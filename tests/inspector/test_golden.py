@@ -98,7 +98,9 @@ def test_names_are_wrapped_and_never_cut(name):
 
 def test_identical_layers_are_one_row():
     lines = golden("bert").splitlines()
-    (first, *_) = [index for index, line in enumerate(lines) if line.startswith("layer.{0..11}.{query,key,value,proj}.")]
+    (first, *_) = [
+        index for index, line in enumerate(lines) if line.startswith("layer.{0..11}.{query,key,value,proj}.")
+    ]
     assert lines[first + 1] == "weight x48" and "28,311,552" in lines[first]
     assert sum(line.startswith("layer.") for line in lines) == 8
     assert [line for line in golden("bert_depth2").splitlines() if line.startswith("layer.{0..11} x12")]
@@ -108,4 +110,4 @@ def test_findings_stand_below_the_worst_first():
     text = golden("small_wide")
     codes = re.findall(r"^(\w+) \[(\w+)\]", text, re.MULTILINE)
     assert codes == [("error", "negative_variance"), ("error", "nan"), ("warning", "range"), ("info", "fixed_scale")]
-    assert text.index("─") < text.index("error [nan] 2.bias: 1 of 2 values is NaN. Lower the learning rate.")
+    assert text.index("─") < text.index("error [nan] 2.bias: 1 of 2 values is NaN; lower the learning rate")

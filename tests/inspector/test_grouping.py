@@ -2,7 +2,8 @@
 
 from gluon_initkit.inspector import Report, SharedValues
 from gluon_initkit.inspector.grouping import braced, rows_of, tree_of
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import networks
 from networks import blocks, record
 import pytest
@@ -14,7 +15,9 @@ def labels(report, depth=None, collapse=True):
 
 def twins(*facts):
     """Blocks 0, 1, ... of one parameter each, which differ in what is said."""
-    records = [record(f"{index}.weight", block="Dense", block_path=str(index), **each) for index, each in enumerate(facts)]
+    records = [
+        record(f"{index}.weight", block="Dense", block_path=str(index), **each) for index, each in enumerate(facts)
+    ]
     return Report(records)  # fmt: skip
 
 
@@ -27,7 +30,8 @@ def test_neighbours_of_one_structure_collapse():
 
 @pytest.mark.parametrize(
     "facts",
-    [{"shape": (3, 2)}, {"shape": None}, {"dtype": "float16"}, {"role": "bias"}, {"state": "deferred"}, {"grad_req": "null"},
+    [{"shape": (3, 2)}, {"shape": None}, {"dtype": "float16"}, {"role": "bias"}, {"state": "deferred"},
+     {"grad_req": "null"},
      {"stype": "row_sparse"}, {"contexts": ("gpu(0)",)}, {"trained": True}, {"constant": True}, {"lr_mult": 0.0},
      {"aliases": ("x.weight",)}],
 )  # fmt: skip
@@ -41,14 +45,21 @@ def test_other_classes_names_and_depths_do_not_collapse():
     assert labels(Report([record("0.weight"), record("1.kernel")])) == ["0.weight", "1.kernel"]
     assert labels(Report([record("0.weight"), record("1.0.weight")])) == ["0.weight", "1.0.weight"]
     classes = blocks(("0", "A"), ("1", "B"))
-    deep = [record("0.0.weight", block="Dense", block_path="0.0"), record("1.0.weight", block="Dense", block_path="1.0")]
+    deep = [
+        record("0.0.weight", block="Dense", block_path="0.0"),
+        record("1.0.weight", block="Dense", block_path="1.0"),
+    ]
     assert labels(Report(deep)) == ["{0,1}.0.weight"] and labels(Report(deep, classes)) == ["0.0.weight", "1.0.weight"]
 
 
 def test_what_another_row_counts_does_not_collapse_with_what_counts():
     report = Report(twins({}, {}, {}).records, shared=[SharedValues("buffer", ("0.weight", "1.weight"))])
     text = report.to_text(columns=["path", "size"])
-    assert [line.split() for line in text.splitlines()[3:6]] == [["0.weight", "6"], ["1.weight", "(6)"], ["2.weight", "6"]]
+    assert [line.split() for line in text.splitlines()[3:6]] == [
+        ["0.weight", "6"],
+        ["1.weight", "(6)"],
+        ["2.weight", "6"],
+    ]
 
 
 def test_collapsing_is_nested():
@@ -61,7 +72,10 @@ def test_folding_by_depth():
     report = networks.bert()
     assert labels(report, depth=0) == ["(all)"]
     assert labels(report, depth=1) == ["embed", "layer", "pooler"]
-    assert labels(report, depth=2)[1] == "layer.{0..11}" and labels(report, depth=3)[1] == "layer.{0..11}.{query,key,value,proj}"
+    assert (
+        labels(report, depth=2)[1] == "layer.{0..11}"
+        and labels(report, depth=3)[1] == "layer.{0..11}.{query,key,value,proj}"
+    )
     assert labels(report, depth=9) == labels(report)
     for depth in (-1, 1.5, True, "2"):
         with pytest.raises(ValueError, match="depth= takes 0"):

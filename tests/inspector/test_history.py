@@ -4,7 +4,8 @@ import math
 import sys
 
 from gluon_initkit.inspector.history import History
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import matplotlib
 import numpy
 import pytest

@@ -8,7 +8,7 @@ import time
 
 from collector import report_of
 import gluon_initkit as ik
-from gluon_initkit.inspector import Finding, Report, SharedValues
+from gluon_initkit.inspector import COLUMNS, Finding, Report, SharedValues
 from gluon_initkit.inspector.findings import FindingsError
 import mxnet as mx
 from mxnet.gluon import nn
@@ -106,9 +106,17 @@ def test_sort_by_a_column_puts_what_has_no_value_last():
         sizes = [each.size for each in report.sort("size", reverse)]
         known = [size for size in sizes if size is not None]
         assert known == sorted(known, reverse=reverse) and sizes[len(known) :] == [None] * 6
-    assert [each.path for each in report.sort(lambda record: record.path, reverse=True)][0] == "3.weight"
+    assert next(each.path for each in report.sort(lambda record: record.path, reverse=True)) == "3.weight"
     with pytest.raises(KeyError, match="no column is called 'sizee'; did you mean 'size'"):
         report.sort("sizee")
+
+
+@pytest.mark.parametrize("by", sorted(COLUMNS))
+def test_every_column_sorts(by):
+    for report in (networks.deferred(), networks.small()):
+        made = report.sort(by, reverse=True)
+        assert sorted(each.path for each in made) == sorted(each.path for each in report)
+        assert made.to_text(depth=1, columns=["path", by], width=120)
 
 
 def test_folded_rows_are_sorted_by_their_sums():
@@ -148,25 +156,30 @@ def test_check_raises_with_all_findings():
     with pytest.raises(FindingsError) as caught:
         report.check()
     assert "1.running_var" in str(caught.value) and "2.bias" in str(caught.value)
-    warned = Report([record()], findings=[Finding("x", "warning", ("0.weight",), "odd", "Mend it.")])
-    warned.check()
+    told = Report([record()], findings=[Finding("x", "info", ("0.weight",), "odd", "mend it")])
+    told.check()
     with pytest.raises(FindingsError, match="odd"):
-        warned.check(strict=True)
+        told.check(strict=True)
 
 
 def test_repr_is_one_line():
-    assert repr(networks.small()) == "<Report of HybridSequential: 42 values in 8 parameters, 34 trainable; 168 bytes (168 B)>"
+    assert (
+        repr(networks.small())
+        == "<Report of HybridSequential: 42 values in 8 parameters, 34 trainable; 168 bytes (168 B)>"
+    )
 
 
 def test_reports_need_no_mxnet():
     """The parts that show files import none of the rooms that import MXNet."""
-    script = (
-        "import sys, types; root = {root!r}; package = types.ModuleType('gluon_initkit'); package.__path__ = [root];"
-        "sys.modules['gluon_initkit'] = package; from gluon_initkit.inspector import Report, ParameterRecord;"
-        "report = Report([ParameterRecord('a.b', 'a.b', 'weight', (2,), 'float32', size=2, bytes=8)]);"
-        "str(report), report.to_html(), report.to_json(), report.to_markdown(), report['a.b'], report.totals, report['a'];"
-        "print('mxnet' in sys.modules, 'matplotlib' in sys.modules, 'pandas' in sys.modules)"
-    ).format(root=ik.__path__[0])
+    script = f"""
+import sys, types
+package = sys.modules["gluon_initkit"] = types.ModuleType("gluon_initkit")
+package.__path__ = [{ik.__path__[0]!r}]
+from gluon_initkit.inspector import ParameterRecord, Report
+report = Report([ParameterRecord("a.b", "a.b", "weight", (2,), "float32", size=2, bytes=8)])
+str(report), report.to_html(), report.to_json(), report.to_markdown(), report["a.b"], report.totals, report["a"]
+print("mxnet" in sys.modules, "matplotlib" in sys.modules, "pandas" in sys.modules)
+"""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.split() == ["False"] * 3, done.stderr
 

@@ -59,10 +59,15 @@ def test_rich_colours_findings():
 def test_markdown():
     text = networks.deferred().to_markdown(columns=["path", "shape", "size"])
     lines = text.splitlines()
-    assert lines[0] == "**HybridSequential · cpu(0)**" and lines[2:4] == ["| parameter | shape | size |", "| --- | --- | ---: |"]
+    assert lines[0] == "**HybridSequential · cpu(0)**" and lines[2:4] == [
+        "| parameter | shape | size |",
+        "| --- | --- | ---: |",
+    ]
     assert lines[4] == "| `0.weight` | (8, ?, 3, 3) | ? |" and "| **total** |  | **≥51** |" in lines
     assert lines[-1].startswith("- total: at least 51 values (6 unknown)")
-    assert "| `layer.{0..11}` x12" in networks.bert().to_markdown(depth=2) or "`layer.{0..11} x12`" in networks.bert().to_markdown(depth=2)
+    assert "| `layer.{0..11}` x12" in networks.bert().to_markdown(
+        depth=2
+    ) or "`layer.{0..11} x12`" in networks.bert().to_markdown(depth=2)
     odd = networks.file().to_markdown()
     assert "features.1.\\|odd\\|\\`name\\`" in odd
     assert len({line.replace("\\|", "").count("|") for line in odd.splitlines() if line.startswith("|")}) == 1
@@ -89,6 +94,6 @@ def test_many_paths_of_a_finding_are_counted():
     from gluon_initkit.inspector import Finding, Report
 
     records = [record(f"{index}.weight") for index in range(9)]
-    finding = Finding("x", "warning", tuple(each.path for each in records), "all odd", "Mend.")
+    finding = Finding("x", "warning", tuple(each.path for each in records), "all odd", "mend")
     text = Report(records, findings=[finding]).to_text(width=120)
-    assert "warning [x] 0.weight, 1.weight, 2.weight, 3.weight and 5 more: all odd. Mend." in text
+    assert "warning [x] 0.weight, 1.weight, 2.weight, 3.weight and 5 more: all odd; mend" in text

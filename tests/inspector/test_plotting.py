@@ -9,7 +9,7 @@ from networks import record
 import pytest
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,11 @@ matplotlib.use("Agg")
 
 def net_of(deferred=False):
     net = nn.HybridSequential()
-    net.add(nn.Dense(8, activation="tanh", in_units=0 if deferred else 4), nn.BatchNorm(in_channels=8), nn.Dense(1, in_units=8))
+    net.add(
+        nn.Dense(8, activation="tanh", in_units=0 if deferred else 4),
+        nn.BatchNorm(in_channels=8),
+        nn.Dense(1, in_units=8),
+    )
     net.initialize(mx.init.Xavier())
     return net
 
@@ -48,7 +52,7 @@ def seeded(hybridize=False, **options):
 
 
 def test_mxnet_2722_and_1674_watch_weights_and_gradients_over_time():
-    """Plain MXNet has a Monitor, which watches an Executor of the Symbol API and cannot be installed on a Gluon block."""
+    """Plain MXNet has a Monitor, for an Executor of the Symbol API; it cannot be installed on a Gluon block."""
     net = seeded()
     monitor = mx.monitor.Monitor(1, pattern=".*weight")
     with pytest.raises(AttributeError, match="set_monitor_callback"):
@@ -59,12 +63,21 @@ def test_mxnet_2722_and_1674_watch_weights_and_gradients_over_time():
 
     recorder = ik.Recorder(net)
     seen = []
-    train(net, 4, recorder, each=lambda step: seen.append((net[0].weight.data().asnumpy(), net[0].weight.grad().asnumpy())))
+    train(
+        net,
+        4,
+        recorder,
+        each=lambda step: seen.append((net[0].weight.data().asnumpy(), net[0].weight.grad().asnumpy())),
+    )
     history = recorder.history
     assert history.paths == ("0.weight", "0.bias", "1.gamma", "1.beta", "2.weight", "2.bias")
     for of, index in (("values", 0), ("gradient", 1)):
-        numpy.testing.assert_allclose(history.series("0.weight", "norm", of), [numpy.linalg.norm(each[index]) for each in seen], 1e-6)
-        numpy.testing.assert_allclose(history.series("0.weight", "mean", of), [each[index].mean(dtype="f8") for each in seen], 1e-5)
+        numpy.testing.assert_allclose(
+            history.series("0.weight", "norm", of), [numpy.linalg.norm(each[index]) for each in seen], 1e-6
+        )
+        numpy.testing.assert_allclose(
+            history.series("0.weight", "mean", of), [each[index].mean(dtype="f8") for each in seen], 1e-5
+        )
 
 
 @pytest.mark.parametrize("hybridize", [False, True])
