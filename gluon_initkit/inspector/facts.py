@@ -84,6 +84,19 @@ def _ratio(records: Sequence[ParameterRecord]) -> Optional[float]:
     return top.norm / bottom.norm if top and bottom and bottom.norm else None
 
 
+def _declared(field: str) -> _Read:
+    return lambda record: getattr(getattr(record, "declared", None), field, None)
+
+
+_DECLARED = (
+    ("declared", "initializer", "declared"),
+    ("declared_mean", "mean", "promised mean"),
+    ("declared_std", "std", "promised std"),
+    ("z_mean", "z_mean", "z of mean"),
+    ("z_std", "z_std", "z of std"),
+)
+
+
 def _path(record: ParameterRecord) -> str:
     return record.path
 
@@ -117,6 +130,8 @@ built_in(
         _field("buffer"),
         *_statistics("", "", lambda record: record.stats),
         *_statistics("grad_", "grad ", lambda record: record.grad_stats),
+        *(Column(key, _declared(field), heading, fold=_nothing, number=key != "declared")
+          for key, field, heading in _DECLARED),
         Column("grad_ratio", lambda record: record.grad_ratio, "grad/weight", fold=_ratio, number=True),
         _field("grad_fresh", heading="fresh", hoist=True),
         _field("replicas_agree", heading="replicas agree", hoist=True),

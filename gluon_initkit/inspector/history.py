@@ -127,7 +127,7 @@ class History:
     def _not_finite(self, which: int) -> List[int]:
         """The steps at which any parameter held NaN or an infinity, as far as that was recorded."""
         at = [index for index, stat in enumerate(self.stats) if stat in ("nan", "posinf", "neginf")]
-        return [step for step, each in self._kept if (each[:, which, at] > 0).any()]
+        return [step for step, each in self._kept if numpy.nan_to_num(each[:, which, at]).any()]
 
 
 def _plain(value: float) -> Optional[float]:

@@ -10,7 +10,7 @@ import numpy
 from .._mxnet import holds_data, holds_gradients, host_values, mx
 from ..naming import describe, matcher, show_selector
 from .history import History
-from .statistics import statistics_of
+from .statistics import statistics_of_all
 
 __all__ = ["Recorder"]
 
@@ -101,16 +101,15 @@ class Recorder:
             self.history.keep(self._look())
 
     def _look(self) -> numpy.ndarray:
-        mx.nd.waitall()
-        shape = (len(self._watched), 2, len(self.history.stats))
-        seen = numpy.full(shape, numpy.nan)
-        for index, param in enumerate(self._watched.values()):
-            for which, arrays in enumerate((holds_data(param), holds_gradients(param))):
-                if arrays:
-                    found = statistics_of(host_values(arrays[0]))  # of the first context
-                    values = [getattr(found, stat) for stat in self.history.stats]
-                    seen[index, which] = [numpy.nan if value is None else value for value in values]
-        return seen
+        mx.nd.waitall()  # one wait for all, where every array would have its own
+        watched = self._watched.values()
+        held = [arrays[:1] for param in watched for arrays in (holds_data(param), holds_gradients(param))]
+        there = [index for index, arrays in enumerate(held) if arrays]  # of several contexts, the first
+        seen = numpy.full((len(held), len(self.history.stats)), numpy.nan)
+        for index, found in zip(there, statistics_of_all([host_values(held[index][0]) for index in there])):
+            values = [getattr(found, stat) for stat in self.history.stats]
+            seen[index] = [numpy.nan if value is None else value for value in values]
+        return seen.reshape(len(watched), 2, -1)
 
     def handler(self) -> Any:
         """An event handler for ``mxnet.gluon.contrib.estimator``: a step after each batch of training.

@@ -1,12 +1,17 @@
 """Statistics of arrays (placeholder: NumPy in float64)."""
 
-from typing import Any
+from typing import Any, List, Sequence
 
 import numpy
 
 from .records import Histogram, Statistics
 
-__all__ = ["statistics_of"]
+__all__ = ["statistics_of", "statistics_of_all"]
+
+
+def statistics_of_all(arrays: Sequence[numpy.ndarray]) -> List[Statistics]:
+    """The statistics of many arrays."""
+    return [statistics_of(array) for array in arrays]
 
 
 def statistics_of(array: numpy.ndarray) -> Statistics:

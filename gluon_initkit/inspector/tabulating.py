@@ -77,9 +77,19 @@ def title_of(report: Any, shown: Sequence[Column]) -> str:
 
 
 def findings_of(report: Any) -> List[Tuple[str, str]]:
-    """The findings as footnotes, the worst first."""
-    ordered = sorted(report.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
-    return [(finding.severity, _sentence(finding)) for finding in ordered]
+    """The findings as footnotes, the worst first; of many with one code the first few, and where the others are."""
+    alike: Dict[Tuple[str, str], List[Finding]] = {}
+    for finding in sorted(report.findings, key=lambda finding: _SEVERITIES.index(finding.severity)):
+        alike.setdefault((finding.severity, finding.code), []).append(finding)
+    notes = []
+    for (severity, code), found in alike.items():
+        shown = found if len(found) <= _FEW + 1 else found[:_FEW]
+        notes += [(severity, _sentence(finding)) for finding in shown]
+        if len(found) > len(shown):
+            rest = dict.fromkeys(path for finding in found[len(shown) :] for path in finding.paths)
+            count = len(found) - len(shown)
+            notes.append((severity, f"{severity} [{code}] {count:,} more, in report.findings: {_listed(list(rest))}"))
+    return notes
 
 
 def sums_of(report: Any, again: FrozenSet[str]) -> List[Tuple[str, str]]:
@@ -91,12 +101,14 @@ def sums_of(report: Any, again: FrozenSet[str]) -> List[Tuple[str, str]]:
 
 
 def _sentence(finding: Finding) -> str:
-    paths = ", ".join(finding.paths[:_FEW])
-    more = f" and {len(finding.paths) - _FEW:,} more" if len(finding.paths) > _FEW else ""
-    return f"{finding.severity} [{finding.code}] {paths}{more}: {finding.evidence}; {finding.hint}"
+    return f"{finding.severity} [{finding.code}] {_listed(finding.paths)}: {finding.evidence}; {finding.hint}"
 
 
-_FEW = 4  # paths that a finding names in a table; it holds all of them
+def _listed(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:_FEW]) + (f" and {len(paths) - _FEW:,} more" if len(paths) > _FEW else "")
+
+
+_FEW = 4  # paths that a finding names in a table, and findings of one code; the report holds all of them
 
 
 def footers(report: Any, columns: Sequence[Column]) -> List[str]:

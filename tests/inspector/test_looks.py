@@ -90,6 +90,18 @@ def test_what_is_not_installed_is_named(module, call, monkeypatch):
         getattr(networks.small(), call)()
 
 
+def test_many_findings_of_one_code_are_counted():
+    from gluon_initkit.inspector import Finding, Report
+
+    records = [record(f"{index}.weight") for index in range(30)]
+    findings = [Finding("nan", "warning", (each.path,), "odd", "mend") for each in records]
+    findings.append(Finding("inf", "error", ("3.weight",), "odder", "mend"))
+    text = Report(records, findings=findings).to_text(width=120)
+    assert text.count("warning [nan]") == 5 and text.index("error [inf]") < text.index("warning [nan]")
+    more = "warning [nan] 26 more, in report.findings: 4.weight, 5.weight, 6.weight, 7.weight and 22 more"
+    assert more in text and more in Report(records, findings=findings).to_html().replace("<wbr>", "")
+
+
 def test_many_paths_of_a_finding_are_counted():
     from gluon_initkit.inspector import Finding, Report
 
