@@ -25,7 +25,17 @@ class _Live:
 
 
 def inspect(net: Any, *, stats: bool = False, grads: bool = False) -> Report:
-    """Look at a network."""
+    """Look at a network.
+
+    Parameters
+    ----------
+    net, stats, grads
+
+    Examples
+    --------
+    >>> len(inspect(mx.gluon.nn.Dense(1)))
+    2
+    """
     mx.nd.waitall()
     described = describe(net)
     records = [_record(param, info, stats) for param, _, info in described]
