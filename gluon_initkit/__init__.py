@@ -22,7 +22,7 @@ from .initializer import (
     initialize,
     plan,
 )
-from .inspector import ParameterView, Recorder, Report
+from .inspector import ParameterView, Recorder, Report, inspect
 from .naming import ParameterInfo
 
 __version__ = "0.1.0"
@@ -52,4 +52,5 @@ __all__ += [
     "ParameterView",
     "Recorder",
     "Report",
+    "inspect",
 ]

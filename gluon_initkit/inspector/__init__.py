@@ -3,6 +3,7 @@
 from typing import Any
 
 from .columns import COLUMNS, Column, column
+from .history import History
 from .records import BlockRecord, Finding, Histogram, ParameterRecord, SharedValues, Statistics
 from .report import Report
 from .totals import Totals
@@ -14,6 +15,7 @@ __all__ = [
     "Column",
     "Finding",
     "Histogram",
+    "History",
     "ParameterRecord",
     "ParameterView",
     "Recorder",
@@ -22,6 +24,7 @@ __all__ = [
     "Statistics",
     "Totals",
     "column",
+    "inspect",
 ]
 
 
@@ -30,4 +33,8 @@ def __getattr__(name: str) -> Any:
         from .recorder import Recorder
 
         return Recorder
+    if name == "inspect":
+        from .inspecting import inspect
+
+        return inspect
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -42,7 +42,7 @@ def table_of(
     severity = severities(report)
     table = display.Table(
         title=title_of(report, chosen),
-        columns=tuple(_rendered(column, report, again) for column in chosen),
+        columns=tuple(_rendered(*each) for each in zip(chosen, footers(report, chosen))),
         rows=rows,
         emphasis=lambda row: worst(severity.get(record.path, "") for record in row.records),
         footnotes=(*findings_of(report), *sums_of(report, again)),
@@ -157,8 +157,7 @@ def sorted_by(things: Sequence[Any], read: Any, reverse: bool) -> List[Any]:
     return sorted(known, key=read, reverse=reverse) + unknown
 
 
-def _rendered(column: Column, report: Any, again: Any) -> display.Column:
-    (footer,) = footers(report, [column]) if column.key != "path" else ("total" if report.records else "",)
+def _rendered(column: Column, footer: str) -> display.Column:
     reads = _label if column.key == "path" else lambda row: _cell(column, row)
     justify = "right" if column.number else "left"
     return display.Column(column.heading or column.key, reads, justify, path=column.key == "path", footer=footer)
