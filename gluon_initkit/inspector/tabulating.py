@@ -26,6 +26,7 @@ _FIRST_TO_GO = (
 _SPEAK_FOR_THEMSELVES = ("dtype", "state", "contexts")
 _ALIKE = (*_SPEAK_FOR_THEMSELVES, "stype", "grad_req", "trained", "replicas_agree", "constant")
 _NOTHING_TO_SAY = (None, "default", "write", False, ())
+_COUNTS = ("zeros", "nan", "posinf", "neginf", "grad_nan", "grad_posinf", "grad_neginf")  # shown where there are any
 _ROOM_FOR_PATHS = 26
 
 
@@ -60,7 +61,7 @@ def default_columns(report: Any) -> List[Column]:
         elif COLUMNS[key].hoist:
             if any(value != values[0] for value in values):
                 chosen.append(COLUMNS[key])
-        elif any(value not in (None, 0) for value in values) or key == "shape":
+        elif any(value is not None and (value or key not in _COUNTS) for value in values) or key == "shape":
             chosen.append(COLUMNS[key])
     return chosen
 

@@ -59,22 +59,28 @@ def page(tmp_path_factory):
     return path
 
 
-@pytest.fixture()
-def chromium(tmp_path, request):
-    """Headless Chromium, as a reader with a light or dark setting has it."""
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Headless Chromium."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or shutil.which("google-chrome")
     for flag in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync",
                  "disable-background-networking", "disable-component-update", "window-size=1200,1000",
-                 f"user-data-dir={tmp_path}/profile"):  # fmt: skip
+                 f"user-data-dir={tmp_path_factory.mktemp('profile')}"):  # fmt: skip
         options.add_argument(f"--{flag}")
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
-    features = [{"name": "prefers-color-scheme", "value": getattr(request, "param", "light")}]
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     yield driver
     driver.quit()
+
+
+@pytest.fixture()
+def chromium(browser, request):
+    """The browser, as a reader with a light or dark setting has it."""
+    features = [{"name": "prefers-color-scheme", "value": getattr(request, "param", "light")}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    return browser
 
 
 def find(driver, css):

@@ -2,6 +2,7 @@
 
 import sys
 
+from gluon_initkit.inspector import Finding, Report
 import networks
 from networks import record
 import pytest
@@ -34,6 +35,17 @@ def test_what_all_have_alike_stands_in_the_title():
     assert networks.bert().to_text(width=200).splitlines()[0] == "Bert · float32 · uninitialized · cpu(0)"
     mixed = networks.deferred().to_text(width=200).splitlines()
     assert mixed[0] == "HybridSequential · cpu(0)" and "dtype" in mixed[1] and "state" in mixed[1]
+
+
+def test_counts_are_shown_where_there_are_any_moments_always():
+    def heading(report):
+        return report.to_text(width=200).splitlines()[1].split()
+
+    zeros = networks.record(stats=networks.stats_of([0.0, 0.0]))
+    ones = networks.record(stats=networks.stats_of([1.0, 1.0]))
+    assert {"mean", "std", "min", "max", "zeros"} <= set(heading(Report([zeros])))
+    assert "nan" not in heading(Report([zeros]))
+    assert {"mean", "std"} <= set(heading(Report([ones]))) and "zeros" not in heading(Report([ones]))
 
 
 def test_statistics_keep_identical_layers_apart_unless_asked():
@@ -91,8 +103,6 @@ def test_what_is_not_installed_is_named(module, call, monkeypatch):
 
 
 def test_many_findings_of_one_code_are_counted():
-    from gluon_initkit.inspector import Finding, Report
-
     records = [record(f"{index}.weight") for index in range(30)]
     findings = [Finding("nan", "warning", (each.path,), "odd", "mend") for each in records]
     findings.append(Finding("inf", "error", ("3.weight",), "odder", "mend"))
@@ -103,8 +113,6 @@ def test_many_findings_of_one_code_are_counted():
 
 
 def test_many_paths_of_a_finding_are_counted():
-    from gluon_initkit.inspector import Finding, Report
-
     records = [record(f"{index}.weight") for index in range(9)]
     finding = Finding("x", "warning", tuple(each.path for each in records), "all odd", "mend")
     text = Report(records, findings=[finding]).to_text(width=120)
