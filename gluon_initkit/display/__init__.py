@@ -7,7 +7,7 @@ from .plots import draw_lines, draw_ridges, new_axes
 from .table import Column, Table
 from .text import as_rich, as_text, cell_widths
 from .tree import Branch, as_page, as_tree
-from .units import shape_text, size_text
+from .units import printable, shape_text, size_text
 
 __all__ = [
     "Branch",
@@ -26,6 +26,7 @@ __all__ = [
     "histogram_svg",
     "histogram_text",
     "new_axes",
+    "printable",
     "shape_text",
     "size_text",
 ]

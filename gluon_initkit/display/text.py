@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from .table import Table
+from .units import printable
 
 __all__ = ["as_rich", "as_text", "cell_widths", "fitted"]
 
@@ -38,7 +39,7 @@ def cell_widths(table: Table) -> List[int]:
     widths = []
     for column in table.columns:
         texts = [column.heading, column.footer, *map(column.read, table.rows)]
-        widths.append(max(len(line) for text in texts for line in text.split("\n")))
+        widths.append(max(len(line) for text in texts for line in printable(text, keep="\n").split("\n")))
     return widths
 
 
@@ -84,13 +85,13 @@ class _Fitted:
             made.add_row(*cells, style=_STYLES[table.emphasis(row)])
         yield from (Text(note, style="bold yellow") for note in table.notes)
         if table.title:
-            yield Text(table.title, style="italic")
+            yield Text(printable(table.title), style="italic")
         yield made
-        yield from (Text(text, style=_STYLES[style]) for style, text in table.footnotes)
+        yield from (Text(printable(text, keep="\n"), style=_STYLES[style]) for style, text in table.footnotes)
 
 
 def _cell(column: Any, row: Any, width: int) -> Text:
-    text = column.read(row)
+    text = printable(column.read(row), keep="\n")
     return Text("\n".join(_at_dots(line, width) for line in text.split("\n")) if column.path else text)
 
 

@@ -69,7 +69,7 @@ def tree_of(
     for record in records:
         node = root
         owner = _owner(record)
-        for name in owner.split(".") if owner else ():
+        for name in owner.split(".", _DEEPEST) if owner else ():
             path = f"{node.path}.{name}" if node.path else name
             if name not in node.children:
                 node.children[name] = Node(name, path, classes.get(path, ""))
@@ -78,6 +78,9 @@ def tree_of(
         node.block = node.block or record.block
     _number(root, {}, again)
     return root
+
+
+_DEEPEST = 64  # blocks: a name in a file may have any number of dots
 
 
 def rows_of(root: Node, depth: Optional[int], collapse: bool, again: FrozenSet[str]) -> List[Row]:

@@ -141,7 +141,7 @@ def _put_in_order(rows: List[Row], report: Any) -> None:
     """The order of the report: sums of rows where it is sorted by a column, else where their first parameter stands."""
     place = {id(record): index for index, record in enumerate(report.records)}
     rows.sort(key=lambda row: min(place[id(record)] for record in row.records))
-    if report.order:
+    if report.order and report.order[0] in COLUMNS:
         key, reverse = report.order
         column = COLUMNS[key]
         values = {
@@ -167,7 +167,7 @@ def _rendered(column: Column, footer: str) -> display.Column:
 def _label(row: Row) -> str:
     times = f" x{row.copies}" if row.copies > 1 else ""
     aliases = row.records[0].aliases if len(row.records) == 1 and not row.blocks else ()
-    return "\n".join((row.label + times, *(f"= {alias}" for alias in aliases)))
+    return "\n".join(map(display.printable, (row.label + times, *(f"= {alias}" for alias in aliases))))
 
 
 def _cell(column: Column, row: Row) -> str:

@@ -103,6 +103,13 @@ def test_braces():
     assert braced(["00", "01", "02"]) == "{00,01,02}" and braced(["²", "³", "x"]) == "{²,³,x}"
 
 
+def test_a_name_of_any_number_of_dots():
+    deep = record("a." * 5000 + "w")
+    report = Report([deep, record("b.w")])
+    assert labels(report) == [deep.path, "b.w"] and len(labels(report, depth=1)) == 2
+    assert report.to_html().count("<details") == 66 and report.to_text(width=80) and report.to_markdown()
+
+
 def test_names_that_do_not_begin_with_their_block():
     odd = record("_unfused.0.l0_weight", block_path="rnn")
     assert labels(Report([odd, record("rnn.x", block_path="rnn")])) == ["_unfused.0.l0_weight", "rnn.x"]

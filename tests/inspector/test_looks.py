@@ -60,6 +60,14 @@ def test_statistics_keep_identical_layers_apart_unless_asked():
     assert len(together.splitlines()) < len(report.to_text(width=200).splitlines()) / 2
 
 
+def test_a_name_cannot_steer_the_terminal():
+    hostile = networks.record("a\x1b[31m\r\n.weight\x07\u202e")
+    finding = Finding("nan", "error", (hostile.path,), "odd", "mend")
+    text = Report([hostile], findings=[finding], source="\x1b]0;x\x07").to_text(width=80)
+    assert "a\\x1b[31m\\r\\n.weight\\x07\\u202e" in text
+    assert all(each.isprintable() for line in text.split("\n") for each in line)
+
+
 def test_rich_colours_findings():
     console = Console(force_terminal=True, width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(networks.small())
