@@ -9,8 +9,8 @@ from typing import Any, List, Optional, Tuple
 from mxnet import gluon
 from mxnet.initializer import Initializer
 
-__all__ = ["contexts_of", "holds_data", "is_constant", "is_layer_default", "kvstore_of", "may_defer", "pending_initializer",
-           "refuses_context", "shape_of", "state_of"]  # fmt: skip
+__all__ = ["contexts_of", "holds_data", "is_constant", "is_layer_default", "kvstore_of", "may_defer",
+           "pending_initializer", "refuses_context", "shape_of", "state_of"]  # fmt: skip
 
 
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
