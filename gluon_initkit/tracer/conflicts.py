@@ -1,0 +1,116 @@
+"""Two shapes that contradict each other: in which block, which of its parameters is in dispute, and both places.
+
+MXNet says that an operator's shapes are inconsistent. What the block's input would ask for is found by running
+the block alone, with the disputed sizes left open.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+
+from .._mxnet import Call, SymbolicRun, channel_axis, mx, run_on_symbols, shape_of
+from ..naming import ParameterInfo
+
+__all__ = ["Conflict", "agree", "conflict_in", "holders", "unchecked_sizes"]
+
+Shape = Tuple[Optional[int], ...]
+Described = Sequence[Tuple[Any, Any, ParameterInfo]]
+
+
+@dataclass
+class Conflict:
+    """Two shapes that contradict each other: one that a block's input asks for, and one that stood before."""
+
+    block_path: str
+    inputs: Tuple[Optional[Shape], ...]
+    said: str
+    needed: Dict[Any, Shape] = field(default_factory=dict)
+    """By parameter, where the block has a parameter that should have another shape."""
+    stood: Dict[Any, Tuple[Optional[Shape], str, Tuple[Optional[Shape], ...]]] = field(default_factory=dict)
+    """By parameter: its shape, the block of whose input it follows, and that input; ``''`` and () where declared."""
+
+
+def conflict_in(described: Described, run: SymbolicRun, call: Call, shapes: Any, said: str) -> Conflict:
+    """Which parameters the block's input would give another shape, found by running the block alone."""
+    inputs = shapes.given.get(id(call), ())
+    made = Conflict(call.path, inputs, said)
+    own = [param for param, _, info in described if call.path in holders(info)]
+    before = {param: shapes.params.get(param, shape_of(param)) for param in own}
+    for param in own:
+        needed, stood = _needed(call, inputs, param, before), before[param]
+        if needed is None or stood is None or agree(needed, stood):
+            continue
+        made.needed[param] = needed
+        made.stood[param] = (stood, *_first_use(described, run, shapes, call, param))
+        if _infer(call, inputs, {**before, **made.needed}) is not None:
+            break  # with these changed, the block takes its input
+    return made
+
+
+def unchecked_sizes(described: Described, run: SymbolicRun, shapes: Any) -> Optional[Conflict]:
+    """A batch normalization of another size than its input, which MXNet does not notice, and reads foreign memory."""
+    for call in run.finished:
+        axis, given = channel_axis(call.block), shapes.given.get(id(call), ())
+        if axis is None or not given or given[0] is None or given[0][axis] is None:
+            continue
+        needed: Dict[Any, Shape] = {param: (given[0][axis],) for param, _, info in described
+                                    if call.path in holders(info)}  # fmt: skip
+        wrong = {param: shape for param, shape in needed.items() if not agree(shape, shape_of(param) or (None,))}
+        if wrong:
+            stood: Dict[Any, Any] = {param: (shape_of(param), "", ()) for param in wrong}
+            return Conflict(call.path, given, "MXNet's batch normalization does not check its sizes", wrong, stood)
+    return None
+
+
+def _needed(call: Call, inputs: Sequence[Optional[Shape]], disputed: Any, before: Dict[Any, Any]) -> Optional[Shape]:
+    """The shape that one parameter of a block must have for these inputs.
+
+    The others keep theirs where that is possible; several may be in dispute at once, as a BatchNorm's are.
+    """
+    stood = before[disputed]
+    trials: List[Optional[Shape]] = [None]
+    if stood is not None:
+        trials += [(*stood[:axis], None, *stood[axis + 1 :]) for axis in reversed(range(len(stood)))]
+    for others in (before, dict.fromkeys(before)):
+        for trial in trials:
+            shape = (_infer(call, inputs, {**others, disputed: trial}) or {}).get(disputed)
+            if shape is not None and None not in shape:
+                return shape
+    return None
+
+
+def _infer(call: Call, inputs: Sequence[Optional[Shape]], shapes: Dict[Any, Any]) -> Optional[Dict[Any, Shape]]:
+    """The shapes of a block's parameters when it alone gets these inputs; None where they contradict each other."""
+    given: Iterator[Any] = iter(list(inputs))
+
+    def stand_in(each: Any, make: Callable[[Shape, Any], Any]) -> Any:
+        if isinstance(each, (list, tuple)):
+            return [stand_in(inner, make) for inner in each]
+        if not isinstance(each, mx.sym.Symbol):
+            return each
+        shape = next(given, ())
+        return make(shape or (), "float32")
+
+    run = run_on_symbols(call.block, call.args, stand_in, lambda param: shapes.get(param, shape_of(param)))
+    try:
+        return run.infer().params if run.error is None else None
+    except mx.MXNetError:
+        return None
+
+
+def agree(shape: Shape, other: Shape) -> bool:
+    """Whether two shapes can be of one array, as far as their sizes are known."""
+    return len(shape) == len(other) and all(a == b or None in (a, b) for a, b in zip(shape, other))
+
+
+def _first_use(described: Described, run: SymbolicRun, shapes: Any, call: Call, param: Any) -> Tuple[str, tuple]:
+    """The block that took the parameter as it stood, before `call`, and its input; nothing where there was none."""
+    info = next(info for each, _, info in described if each is param)
+    for other in run.finished:
+        if other is not call and other.path in holders(info) and id(other) in shapes.given:
+            return other.path, shapes.given[id(other)]
+    return "", ()
+
+
+def holders(info: ParameterInfo) -> Set[str]:
+    """The paths of all blocks that hold the parameter."""
+    return {info.block_path} | {path.rpartition(".")[0] for path in info.paths}
