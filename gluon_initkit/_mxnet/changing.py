@@ -11,7 +11,6 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from mxnet import gluon, initializer
-from mxnet.gluon.parameter import DeferredInitializationError
 import numpy
 
 from .blocks import Place
@@ -28,8 +27,6 @@ class _Thread(threading.local):
     def __init__(self) -> None:
         self.calls: List[BlockCall] = []
         self.loading = False
-        self.failing: Dict[str, Any] = {}
-        """What was attempted of which parameter when the first error came up."""
         self.filled: Optional[Tuple[Any, str]] = None
 
 
@@ -47,7 +44,7 @@ class Changes:
     def _wake(self) -> None:
         """A parameter without values has come up."""
 
-    def _failed(self, error: BaseException, under: Optional[BlockCall], **facts: Any) -> Optional[BaseException]:
+    def _failed(self, error: BaseException, under: Optional[BlockCall], call: str = "") -> Optional[BaseException]:
         """What to raise instead of an error that leaves the watch."""
 
     def _put(self, thing: Any, name: str, around: Callable, *named: Any) -> None:
@@ -107,8 +104,7 @@ class Changes:
         except BaseException as error:
             restore(before)
             self._settle(param)
-            self._thread.failing = self._thread.failing or _facts(param, doing, args)
-            mended = None if calls else self._failed(error, None)
+            mended = None if calls else self._failed(error, None, f"{type(param).__name__}.{doing}")
             if mended is None:
                 raise
             raise mended from error
@@ -179,9 +175,9 @@ class Changes:
     def _read(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> Any:
         try:
             return original(*args, **kwargs)
-        except DeferredInitializationError as error:
+        except RuntimeError as error:
             # Inside a forward pass it is how Gluon finds out that it has to infer shapes.
-            mended = None if self._thread.calls else self._failed(error, None, **_facts(param, "read", ()))
+            mended = None if self._thread.calls else self._failed(error, None)
             if mended is None:
                 raise
             raise mended from error
@@ -191,10 +187,6 @@ class Changes:
         if call is not None:
             call.uses(param)
         return original()
-
-
-def _facts(param: gluon.Parameter, doing: str, given: tuple) -> Dict[str, Any]:
-    return {"param": param, "doing": doing, "args": given, "call": f"{type(param).__name__}.{doing}"}
 
 
 def _kind(param: gluon.Parameter, force_reinit: Any) -> str:

@@ -27,10 +27,11 @@ def run_on_symbols(
     inputs: Sequence[Any],
     stand_in: Callable[[Any, Callable[[Shape, Any], Any]], Any],
     shapes: Callable[[gluon.Parameter], Optional[Shape]] = shape_of,
+    at: str = "",
 ) -> SymbolicRun:
     """Run `net` on Symbols; ``stand_in(given, make)`` answers one argument with Symbols made by ``make(shape, dtype)``.
 
-    `shapes` answers what is known of a parameter beforehand.
+    `shapes` answers what is known of a parameter beforehand; `at` is the path of `net` in a larger network.
     """
     run = SymbolicRun()
     blocks = blocks_of(net)
@@ -43,7 +44,7 @@ def run_on_symbols(
         _give_variables(blocks, run, shapes)
         under_way: List[Call] = []
         for path, block in blocks.items():
-            _watch(path, block, run, under_way)
+            _watch(".".join(filter(None, (at, path))), block, run, under_way)
         made: List[Any] = []
 
         def make(shape: Shape, dtype: Any) -> Any:

@@ -138,19 +138,24 @@ def is_plain_forward(block: gluon.Block) -> bool:
 def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optional[BlockCall] = None) -> Dict[str, Any]:
     """Where an error came up: ``block``, the innermost one's path or None; ``inputs``, the shapes which that was given.
 
-    An operator of a graph fails outside of its block, which is told by its name; what that block was given is not
-    known then, and ``around`` is the call that ran the graph.
+    ``failing`` is the innermost call on arrays: path, block and arguments. An operator of a graph fails outside of its
+    block, which is told by its name; what that block was given is not known then.
     """
-    path: Optional[str] = call.path if call is not None else None
-    inputs: Tuple[Shape, ...] = call.inputs if call is not None else ()
+    failing: Optional[Tuple[str, gluon.Block, tuple]] = None
+    if call is not None and call.name == "forward" and not call.symbols:
+        failing = (call.path, call.block, call.args)
+    path, inputs = (call.path, call.inputs) if call is not None else (None, ())
     traceback = error.__traceback__
     while traceback is not None:
         frame = traceback.tb_frame
         if frame.f_code is _CALL and frame.f_locals["self"] in paths:
-            path, leaves = paths[frame.f_locals["self"]], list(_leaves(frame.f_locals["args"]))
+            block, args = frame.f_locals["self"], frame.f_locals["args"]
+            path, leaves = paths[block], list(_leaves(args))
             inputs = tuple(tuple(each.shape) if isinstance(each, NDArray) else None for each in leaves)
+            if None not in inputs:
+                failing = (path, block, args)
         traceback = traceback.tb_next
-    facts = {"block": path, "inputs": inputs, "around": (path, inputs)}
+    facts = {"block": path, "inputs": inputs, "failing": failing}
     named = re.search(r"Error in operator (\w+):", str(error))
     owners = [block for block in paths if block.prefix and named and named[1].startswith(block.prefix)]
     owner = max(owners, key=lambda block: len(block.prefix), default=None)

@@ -10,7 +10,6 @@ import time
 from typing import Any, Callable, Dict, Optional
 
 from mxnet import gluon
-from mxnet.gluon.parameter import DeferredInitializationError
 
 from .blocks import places
 from .changing import Changes
@@ -79,10 +78,7 @@ class Watch(Changes):
 
     def leaving(self, error: Exception) -> Optional[BaseException]:
         """What to raise instead of an error that leaves the whole watch, if anything."""
-        facts = innermost(error, self.paths)
-        if facts["block"] is None and not isinstance(error, DeferredInitializationError):
-            return None
-        return self._explained(error, facts)
+        return self._explained(error, innermost(error, self.paths))
 
     def _look(self) -> None:
         """Take in the blocks and parameters that are new, and not watched by another."""
@@ -148,10 +144,10 @@ class Watch(Changes):
             self._end(call)
 
     def _begin(self, call: BlockCall) -> None:
+        if call.root is call and call.block is self.net and call.name == "forward" and not call.symbols:
+            self._given = shapes_given(call.args)
         if call.root is call and self._open:
             call.before = {id(entry[0]): entry for entry in snapshot(list(self._open.values()))}
-            if call.block is self.net and call.name == "forward" and not call.symbols:
-                self._given = shapes_given(call.args)
             if call.timed:
                 graphs = [block for block in self.paths if isinstance(block, gluon.HybridBlock)]
                 call.graphs = [(block, {slot: vars(block)[slot] for slot in _GRAPH}) for block in graphs]
@@ -169,17 +165,15 @@ class Watch(Changes):
         if call.root is call:
             if call.changed:
                 self._on_calls(sorted(call.inner, key=lambda each: each.start))
-            self._thread.failing = {}
             self._sleep_if_done()
 
     def _registered(self, block: gluon.Block, original: Callable, *args: Any, **kwargs: Any) -> None:
         original(*args, **kwargs)
         self._look()
 
-    def _failed(self, error: BaseException, under: Optional[BlockCall], **facts: Any) -> Optional[BaseException]:
+    def _failed(self, error: BaseException, under: Optional[BlockCall], call: str = "") -> Optional[BaseException]:
         """Put everything back; what to raise instead, if anything."""
-        facts = {**innermost(error, self.paths, under), **self._thread.failing, **facts}
-        self._thread.failing = {}
+        facts = {**innermost(error, self.paths, under), "call": call}
         if under is not None:
             if under.symbolic and not under.symbols:  # before its graph is put back
                 self.seen.update(under.inferred())
@@ -188,9 +182,8 @@ class Watch(Changes):
         return self._explained(error, facts)
 
     def _explained(self, error: BaseException, facts: Dict[str, Any]) -> Optional[BaseException]:
-        types = {path: type(block).__name__ for block, path in self.paths.items()}
         with quietly():
-            return self._on_failure(error, {**facts, "seen": self.seen, "given": self._given, "types": types})
+            return self._on_failure(error, {**facts, "seen": self.seen, "given": self._given})
 
     def _undo(self, call: BlockCall) -> int:
         # A parameter that another thread has resolved meanwhile is left to it.

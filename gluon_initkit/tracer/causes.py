@@ -1,59 +1,63 @@
-"""What was called too early, or wrongly: the first sentence of the one error, read from an exception's traceback.
+"""What was called too early, or wrongly: the first sentence of the one error, read from the frames of an exception.
 
 MXNet's own messages name a parameter by its global name, or none; its frames hold the parameter itself.
 """
 
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Sequence, Tuple
 
+from .._mxnet import mx
 from ..display import shape_text
-from .resolution import Resolution, said, source_line
+from .resolution import Resolution, said
+from .source import Frame, last_lines, whose
 
-__all__ = ["cause_of"]
+__all__ = ["cause_of", "is_about_deferral"]
 
 _READS = ("data", "list_data", "grad", "list_grad", "list_ctx", "zero_grad", "row_sparse_data", "list_row_sparse_data")
 _SAVES = ("save_parameters", "export", "save", "save_params")
 
+# What MXNet 1.9.1 says (gluon/parameter.py, gluon/block.py) of parameters without values and of wrong shapes.
+_BEGINNINGS = ("Deferred initialization failed", "Cannot initialize Parameter", "Expected shape")
 
-def cause_of(error: BaseException, found: Resolution) -> Optional[str]:
-    """What led to `error`, in a sentence; None where nothing is known beyond the parameters' own state."""
-    at = source_line(error)
-    at = f", at {at}" if at else ""
-    frames = list(_mxnet_frames(error))
-    names = {param: info.label for param, _, info in found.described}
-    untouched = {param for param, _, info in found.described if info.state == "uninitialized"}
-    count = sum(1 for _, _, info in found.described if info.state != "initialized")
-    tail = f"while {count} of {len(found.described)} parameters hold no values{at}"
-    for name, module, _ in frames:
+
+def is_about_deferral(error: BaseException) -> bool:
+    """Whether MXNet says of itself that a parameter has no values, or another shape."""
+    if isinstance(error, mx.gluon.parameter.DeferredInitializationError):
+        return True
+    if type(error) is RuntimeError:
+        return str(error).startswith("Parameter ") and "has not been initialized" in str(error)
+    return type(error) in (ValueError, AssertionError) and str(error).startswith(_BEGINNINGS)
+
+
+def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -> Tuple[str, str]:
+    """What led to `error`, in a sentence, and how to mend it; both empty where the parameters' state says all."""
+    theirs, mxnets = last_lines(frames)
+    at = f", at {theirs or mxnets}" if theirs or mxnets else ""
+    infos = {param: info for param, _, info in found.described}
+    waiting = sum(1 for info in infos.values() if info.state != "initialized")
+    tail = f"while {waiting} of {len(infos)} parameters hold no values{at}"
+    calls = [(frame.f_code.co_name, frame.f_globals.get("__name__", ""), frame.f_locals)
+             for frame, _ in frames if whose(frame) == "mxnet"]  # fmt: skip
+    for name, module, _ in calls:
         if module == "mxnet.gluon.trainer":
-            return f"Trainer.{name} was called {tail}"
+            return f"Trainer.{name} was called {tail}", ""
         if name in _SAVES and module.startswith("mxnet.gluon"):
-            return f"{name} was called {tail}"
-    for name, module, local in frames:
-        if module != "mxnet.gluon.parameter" or local.get("self") not in names:
+            return f"{name} was called {tail}", ""
+    for name, module, local in calls:
+        info: Any = infos.get(local.get("self")) if module == "mxnet.gluon.parameter" else None
+        if info is None:
             continue
-        param = local["self"]
         if name == "set_data":
-            found_shape = tuple(getattr(local.get("data"), "shape", ()))
-            return (f"{names[param]} has the shape {shape_text(_declared(found, param))}, and set_data was given "
-                    f"{shape_text(found_shape)}{at}")  # fmt: skip
-        if name in _READS and param in untouched:
-            return f"{names[param]} was read, and initialize was never called on it{at}"
+            given = shape_text(tuple(getattr(local.get("data"), "shape", ())))
+            origin = found.observed.origin(info.label, info.shape)
+            has = f"{info.label} has the shape {shape_text(info.shape)}{origin and f', {origin}'}"
+            return (f"{has}, and set_data was given {given}{at}",
+                    "Call set_data with an array of that shape, or build the layer for this one.")  # fmt: skip
+        if name == "initialize":
+            return f"{info.label} was to be initialized, and its shape is {shape_text(info.shape)}{at}", ""
+        if name in _READS and info.state == "uninitialized":
+            return f"{info.label} was read, and initialize was never called on it{at}", ""
         if name in _READS:
-            return f"{names[param]} was read by {name}() before it holds values{at}"
-    if found.conflict is not None or found.stop is not None:
-        return None
-    return f"MXNet raised {said(error)}{at}"
-
-
-def _declared(found: Resolution, param: Any) -> Any:
-    return next(info.shape for each, _, info in found.described if each is param)
-
-
-def _mxnet_frames(error: BaseException) -> Iterator[Tuple[str, str, Any]]:
-    """The function, module and variables of each of MXNet's frames, outermost first."""
-    trace = error.__traceback__
-    while trace is not None:
-        module = trace.tb_frame.f_globals.get("__name__", "")
-        if module.startswith("mxnet."):
-            yield trace.tb_frame.f_code.co_name, module, trace.tb_frame.f_locals
-        trace = trace.tb_next
+            return f"{info.label} was read by {name}() before it holds values{at}", ""
+    if found.conflict is not None or found.stop is not None or (found.asked and is_about_deferral(error)):
+        return "", ""
+    return f"MXNet raised {said(error)}{at}", ""

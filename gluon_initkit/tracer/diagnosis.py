@@ -5,29 +5,26 @@ that mends it.
 """
 
 from itertools import groupby
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
-from .._mxnet import blocks_of, class_name, construction, mx
+from .._mxnet import blocks_of, class_name, construction, may_defer, mx
 from ..display import shape_text
 from ..naming import ParameterInfo
-from .causes import cause_of
+from .causes import cause_of, is_about_deferral
 from .conflicts import holders
 from .errors import DeferredInitError, Unresolved
 from .inputs import shapes_text
+from .observed import Observed
 from .resolution import Resolution, resolve
+from .source import frames_of, last_lines
 
-__all__ = ["DEFERRED", "diagnose", "message", "pending", "record"]
+__all__ = ["DEFERRED", "diagnose", "message", "pending", "record", "told_apart"]
 
 Shape = Tuple[Optional[int], ...]
 
 
 def diagnose(
-    net: Any,
-    error: Optional[BaseException] = None,
-    inputs: Sequence[Any] = (),
-    seen: Optional[Mapping[str, Sequence[Shape]]] = None,
-    passed: bool = False,
-    cause: str = "",
+    net: Any, error: Optional[BaseException] = None, inputs: Sequence[Any] = (), observed: Optional[Observed] = None
 ) -> DeferredInitError:
     """The one error that says what is unresolved in a network, and why; the network is as it was.
 
@@ -38,33 +35,37 @@ def diagnose(
         What MXNet raised; its traceback tells what was called.
     inputs : sequence
         The network's arguments, arrays or shapes, where they are known.
-    seen : dict, optional
-        The input shapes that blocks were seen to get, by block path.
-    passed : bool
-        Whether those are from a forward pass that came to its end.
-    cause : str
-        What the message begins with, where more is known of the failure than its traceback tells.
+    observed : Observed, optional
+        What a trace has seen.
 
     Returns
     -------
     DeferredInitError
         To be raised, ``from error``.
     """
-    if isinstance(error, DeferredInitError):
-        return error
-    found = resolve(net, inputs, seen, passed)
-    rows = pending(net, found)
-    if cause:  # which names what is in dispute
-        rows = tuple(row for row in rows if row.path in {info.label for _, _, info in found.described
-                                                         if info.state != "initialized"})  # fmt: skip
-        return DeferredInitError(message(found, rows, cause, inputs) if rows else cause, rows)
-    said = None if error is None else cause_of(error, found)
-    return DeferredInitError(message(found, rows, said, inputs), rows)
+    return error if isinstance(error, DeferredInitError) else _diagnosed(resolve(net, inputs, observed), error, inputs)
 
 
-def pending(net: Any, found: Resolution) -> Tuple[Unresolved, ...]:
+def told_apart(
+    net: Any, error: BaseException, inputs: Sequence[Any], observed: Observed
+) -> Optional[DeferredInitError]:
+    """What `diagnose` answers; None where the error is not about deferred parameters and their shapes."""
+    if not is_about_deferral(error) and not isinstance(error, mx.MXNetError):
+        return None
+    found = resolve(net, inputs, observed)
+    if not is_about_deferral(error) and not (found.conflict and found.conflict.needed):
+        return None
+    return _diagnosed(found, error, inputs)
+
+
+def _diagnosed(found: Resolution, error: Optional[BaseException], inputs: Sequence[Any]) -> DeferredInitError:
+    rows = pending(found)
+    return DeferredInitError(message(found, rows, inputs, error), rows)
+
+
+def pending(found: Resolution) -> Tuple[Unresolved, ...]:
     """The records of all parameters that hold no values yet, or whose shape is in dispute."""
-    blocks = blocks_of(net)
+    blocks = blocks_of(found.net)
     disputed = found.conflict.needed if found.conflict else {}
     return tuple(
         record(found, blocks, param, info)
@@ -90,15 +91,19 @@ def record(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Param
 # Reasons that are asked for again.
 DEFERRED = "deferred"
 _UNTOUCHED = "initialize was never called on it"
+_NOT_DEFERRABLE = "its shape is not known, and it may not be deferred"
 
 
 def _reason(found: Resolution, param: Any, info: ParameterInfo) -> str:
     conflict, shape = found.conflict, found.shapes[param]
     if conflict is not None and param in conflict.needed:
         stood, where, given = conflict.stood[param]
-        origin = f"in {_place(where)}, given {_shapes(given)}" if given else "before"
+        origin = found.observed.origin(info.label, stood)
+        before = f", {origin}" if origin else f" in {_place(where)}, given {_shapes(given)}" if given else " before"
         return (f"it has to be {shape_text(conflict.needed[param])} in {_place(conflict.block_path)}, given "
-                f"{_shapes(conflict.inputs)}, and was {shape_text(stood)} {origin}")  # fmt: skip
+                f"{_shapes(conflict.inputs)}, and was {shape_text(stood)}{before}")  # fmt: skip
+    if info.state == "uninitialized" and None in (info.shape or (None,)) and not may_defer(param):
+        return _NOT_DEFERRABLE
     if info.state == "uninitialized":
         return _UNTOUCHED
     if shape is not None and None not in shape:
@@ -151,52 +156,60 @@ def _axes(block: Any, info: ParameterInfo, shape: Optional[Shape]) -> str:
     return f"{named}: self.params.get({name!r}, shape={shape_text(shape)})"
 
 
-def message(found: Resolution, rows: Sequence[Unresolved], cause: Optional[str], inputs: Sequence[Any]) -> str:
-    """The whole text of the error."""
-    text = [cause or _headline(found, rows, inputs)]
+def message(
+    found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any], error: Optional[BaseException] = None
+) -> str:
+    """The whole text of the error: of `error`, where MXNet has raised one."""
+    frames = [] if error is None else frames_of(error, found.observed.around)
+    cause, mend = ("", "") if error is None else cause_of(error, frames, found)
+    text = [cause or _headline(found, rows, inputs, last_lines(frames)[0])]
     for _, group in groupby(rows, lambda row: (row.block_path, row.fix, row.reason, row.inputs)):
         members = list(group)
         first = members[0]
         named = ", ".join(f"{row.path} {shape_text(row.shape)}" for row in members)
-        given = f", given {_shapes(first.inputs)}" if first.inputs else ""
+        given = f", given {_shapes(first.inputs)}" if first.inputs and any(first.inputs) else ""
         text += [f"  {named} of {first.block}{given}: {first.reason}", f"      {first.fix}"]
-    return "\n".join([*text, *_mend(found, rows, inputs)])
+    return "\n".join([*text, mend or _mend(found, rows, inputs)])
 
 
-def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) -> str:
-    count = f"{len(rows)} of {len(found.described)} parameters"
+def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any], line: str) -> str:
     conflict, stop = found.conflict, found.stop
     if conflict is not None:
         where = f"{_place(conflict.block_path)}, given {_shapes(conflict.inputs)}"
-        return f"shapes {'contradict each other' if conflict.needed else 'do not fit'} in {where}: {conflict.said}"
+        said = f", at {line}\n  {conflict.said}" if line else f": {conflict.said}"
+        return f"shapes {'contradict each other' if conflict.needed else 'do not fit'} in {where}{said}"
     if stop is not None and not stop.line:
         return f"{_place(stop.block_path)} ({class_name(stop.block)}) does not take {shapes_text(inputs)}: {stop.said}"
+    count = f"of {len(found.described)} parameters"
     if stop is not None:
         return (f"{_place(stop.block_path)} ({class_name(stop.block)}) needs numbers, where shapes alone were given, "
-                f"at {stop.line}\n  {stop.said}\n{count} are not resolved:")  # fmt: skip
-    if found.asked and any(row.reason != DEFERRED for row in rows):
-        return f"{count} are not resolved by the inputs {shapes_text(inputs)}:"
-    return f"{count} hold no values yet:"
+                f"at {stop.line}\n  {stop.said}\n{len(rows)} {count} are not resolved:")  # fmt: skip
+    stuck = sum(1 for row in rows if row.reason != DEFERRED)
+    if found.asked and stuck:
+        return f"{stuck} {count} are not resolved by the inputs {shapes_text(inputs)}:"
+    return f"{len(rows)} {count} hold no values yet:"
 
 
-def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) -> List[str]:
+def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) -> str:
     """The call that mends it."""
     shapes = shapes_text(inputs) if inputs else "(batch, ...)"
+    if any(row.reason == _NOT_DEFERRABLE for row in rows):
+        return "Write that, or make the parameter with allow_deferred_init=True; then call net.initialize(...)."
     if any(row.reason == _UNTOUCHED for row in rows):
-        return ["Call net.initialize(...) or gluon_initkit.initialize(net, ...) first."]
+        return "Call net.initialize(...) or gluon_initkit.initialize(net, ...) first."
     if found.conflict is not None and not found.conflict.needed:
-        return ["Give the block inputs of other sizes, or declare the shapes of its parameters."]
+        return "Give the block inputs of other sizes, or declare the shapes of its parameters."
     if found.conflict is not None:
-        return ["Give the block an input of the size that stood, or build it for this one and initialize it again."]
+        return "Give the block an input of the size that stood, or build it for this one and initialize it again."
     if found.stop is not None and not found.stop.line:
-        return ["Give the arguments that its forward takes, arrays or shapes, nested as it takes them."]
+        return "Give the arguments that its forward takes, arrays or shapes, nested as it takes them."
     if found.stop is not None:
-        return [f"Call gluon_initkit.materialize(net, {shapes}, run_forward=True) to allow one forward pass, which "
-                f"leaves nothing else behind."]  # fmt: skip
+        return (f"Call gluon_initkit.materialize(net, {shapes}, run_forward=True) to allow one forward pass, which "
+                f"leaves nothing else behind.")  # fmt: skip
     if any(row.fix.endswith("call it in forward, or remove it") for row in rows):
-        return ["To leave such a block deferred, select the others: gluon_initkit.materialize(net, ..., select=...); "
-                "a Trainer refuses it all the same."]  # fmt: skip
-    return [f"Write that, or call gluon_initkit.materialize(net, {shapes}) before: the shape of one batch is enough."]
+        return ("To leave such a block deferred, select the others: gluon_initkit.materialize(net, ..., select=...); "
+                "a Trainer refuses it all the same.")  # fmt: skip
+    return f"Write that, or call gluon_initkit.materialize(net, {shapes}) before: the shape of one batch is enough."
 
 
 def _place(path: str) -> str:

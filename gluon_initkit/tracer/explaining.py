@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ..display import Column, Table, as_html, as_rich, as_text, shape_text
-from .causes import cause_of
 from .diagnosis import DEFERRED, message, pending
 from .errors import DeferredInitError, Unresolved
 from .resolution import resolve
@@ -111,10 +110,10 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
         text = str(error)
         return Explanation(error.unresolved, text.splitlines()[0], text)
     found = resolve(net, inputs)
-    rows = pending(net, found)
+    rows = pending(found)
     if not rows and found.conflict is None and error is None:
         return Explanation((), f"all {len(found.described)} parameters hold values", "")
-    text = message(found, rows, None if error is None else cause_of(error, found), inputs)
+    text = message(found, rows, inputs, error)
     return Explanation(rows, text.splitlines()[0], text)
 
 

@@ -79,11 +79,11 @@ def _materialized(net: Any, inputs: Sequence[Any], select: Optional[Selector], r
         _by_forward(net, inputs, found)
     bad = _open(found, chosen)
     if bad or found.conflict is not None:
-        blocks = blocks_of(net)
+        blocks = blocks_of(found.net)
         disputed = found.conflict.needed if found.conflict else {}
         rows = tuple(record(found, blocks, param, info) for param, _, info in found.described
                      if param in disputed or any(param is each for each in bad))  # fmt: skip
-        raise DeferredInitError(message(found, rows, None, inputs), rows)
+        raise DeferredInitError(message(found, rows, inputs), rows)
     _finish(found, chosen)
     return report(found, start, chosen, ran)
 

@@ -6,15 +6,16 @@ with live objects. Records and words are made of it elsewhere.
 
 from dataclasses import dataclass, field
 import re
-import traceback
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._mxnet import SymbolicRun, mx, run_on_symbols, shape_of
 from ..naming import ParameterInfo, describe
 from .conflicts import Conflict, agree, conflict_in, unchecked_sizes
 from .inputs import mapped
+from .observed import Observed
+from .source import frames_of, last_lines
 
-__all__ = ["Resolution", "Stop", "resolve", "said", "source_line", "stop_of"]
+__all__ = ["Resolution", "Stop", "resolve", "said", "stop_of"]
 
 Shape = Tuple[Optional[int], ...]
 
@@ -35,6 +36,7 @@ class Resolution:
 
     Attributes
     ----------
+    net : Block
     described : list of (Parameter, Place, ParameterInfo)
     shapes : dict
         By parameter.
@@ -46,8 +48,11 @@ class Resolution:
         The paths of the blocks that were reached.
     asked : bool
         Whether inputs were given at all.
+    observed : Observed
+        What was seen beforehand.
     """
 
+    net: Any
     described: List[Tuple[Any, Any, ParameterInfo]]
     shapes: Dict[Any, Optional[Shape]]
     order: List[Any] = field(default_factory=list)
@@ -56,25 +61,26 @@ class Resolution:
     asked: bool = False
     stop: Optional[Stop] = None
     conflict: Optional[Conflict] = None
+    observed: Observed = field(default_factory=Observed)
 
 
-def resolve(
-    net: Any, inputs: Sequence[Any], seen: Optional[Mapping[str, Sequence[Shape]]] = None, passed: bool = False
-) -> Resolution:
+def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None) -> Resolution:
     """Find all shapes that follow from the inputs, without computing and without changing anything.
 
-    `seen` are input shapes by block path that somebody observed; they serve where `inputs` are not given. With `passed`
-    they are those of a whole forward pass, which reached no other block.
+    What was observed of real forward passes beats what the inputs let expect.
     """
-    described = describe(net)
-    found = Resolution(described, {param: shape_of(param) for param, _, _ in described}, asked=bool(inputs))
+    described, observed = describe(net), observed or Observed()
+    shapes = {param: shape_of(param) for param, _, _ in described}
+    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed)
     if inputs:
         _take(found, run_on_symbols(net, inputs, _stand_in), type(net))
         _look_again(net, inputs, found)
-    for path, shapes in (seen or {}).items():
-        found.inputs.setdefault(path, tuple(shapes))
-        if not inputs:
-            found.entered.add(path)
+    if observed.failing is not None and found.conflict is None:
+        found.conflict = _conflict_at(found, *observed.failing)
+    for path, given in observed.seen.items():
+        found.inputs.setdefault(path, tuple(given))
+    if observed.whole:
+        found.entered, found.stop = set(observed.seen), None
     return found
 
 
@@ -101,8 +107,18 @@ def _take(found: Resolution, run: SymbolicRun, kind: type) -> None:
     if run.error is not None:
         last = run.unfinished()
         path, kind = (last.path, type(last.block)) if last else ("", kind)
-        theirs, mxnets = _lines(run.error)
+        theirs, mxnets = last_lines(frames_of(run.error))
         found.stop = Stop(path, kind, theirs or ("" if _is_a_wrong_call(run.error) else mxnets), said(run.error))
+
+
+def _conflict_at(found: Resolution, path: str, block: Any, args: Sequence[Any]) -> Optional[Conflict]:
+    """The contradiction in one call of one block, which failed on arrays."""
+    run = run_on_symbols(block, args, _stand_in, at=path)
+    try:
+        run.infer()
+    except mx.MXNetError as error:
+        return conflict_in(found.described, run, *run.contradiction(), said(error))
+    return None
 
 
 def _look_again(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
@@ -123,29 +139,8 @@ def _look_again(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
 def stop_of(error: BaseException, before: Optional[Stop]) -> Stop:
     """Where a real forward pass ended, after the run on Symbols had ended `before`."""
     path, block = (before.block_path, before.block) if before else ("", type(None))
-    return Stop(path, block, source_line(error), f"a forward pass raised {said(error)}")
-
-
-def source_line(error: BaseException) -> str:
-    """The user's line that an exception came through last, ``file:7 (in forward): y = x[0]``; else MXNet's."""
-    theirs, mxnets = _lines(error)
-    return theirs or mxnets
-
-
-def _lines(error: BaseException) -> Tuple[str, str]:
-    """The last line of the user's that an exception came through, and MXNet's."""
-    mxnets, theirs = "", ""
-    for (frame, _), line in zip(traceback.walk_tb(error.__traceback__), traceback.extract_tb(error.__traceback__)):
-        package = frame.f_globals.get("__name__", "").partition(".")[0]
-        text = f"{line.filename}:{line.lineno} (in {line.name}): {line.line}"
-        if package == "mxnet":
-            mxnets = text if line.line else mxnets  # its generated functions have no source
-        elif package != _KIT:
-            theirs = text
-    return theirs, mxnets
-
-
-_KIT = __name__.partition(".")[0]
+    theirs, mxnets = last_lines(frames_of(error))
+    return Stop(path, block, theirs or mxnets, f"a forward pass raised {said(error)}")
 
 
 def _is_a_wrong_call(error: BaseException) -> bool:
@@ -156,5 +151,6 @@ def said(error: BaseException) -> str:
     """The exception's own words, without MXNet's C++ traceback and its operators' global names."""
     lines = [line.strip() for line in str(error).strip().splitlines()]
     lines = [line for line in lines if line and not line.startswith(("Traceback", "File ", "[bt]", "Stack trace"))]
-    text = re.sub(r"^(MXNetError: )?(Error in operator \S+: )?(\[[\d:]+\] \S+: )?", "", " ".join(lines[:2]))
-    return f"{type(error).__name__}: {text}"
+    text = re.sub(r"^(MXNetError: )?(Error in operator \S+: )?(\[[\d:]+\] \S+: )?(Check failed: assign.*?\)\): )?", "",
+                  " ".join(lines[:2]))  # fmt: skip
+    return f"{type(error).__name__}: {re.sub(r' in node [^ :]+', '', text)}"

@@ -164,8 +164,8 @@ def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     found = resolve(net, inputs)
     answer = report(found, start)
     if found.conflict is not None or (found.stop is not None and answer.unresolved):
-        rows = pending(net, found)
-        raise DeferredInitError(message(found, rows, None, inputs), rows)
+        rows = pending(found)
+        raise DeferredInitError(message(found, rows, inputs), rows)
     return answer
 
 

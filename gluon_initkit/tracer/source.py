@@ -1,46 +1,73 @@
-"""The user's own line: who called MXNet or the kit, and what of it."""
+"""The user's own line: who called MXNet or the kit, of a call that is under way and of an exception."""
 
 import functools
-from pathlib import Path
+import linecache
 import sys
-from typing import Any, Optional, Tuple
+import traceback
+from types import FrameType
+from typing import Any, List, Optional, Sequence, Tuple
 
-from .._mxnet import mx
+__all__ = ["Frame", "frames_of", "last_lines", "user_call", "whose"]
 
-__all__ = ["user_call"]
-
-_KIT = str(Path(__file__).parents[1])
-_MXNET = str(Path(mx.__file__).parent)
-_WATCH = {str(Path(_KIT) / file) for file in ("tracer/tracing.py", "tracer/failures.py", "tracer/source.py",
-                                              "_mxnet/watching.py", "_mxnet/changing.py")}  # fmt: skip
+Frame = Tuple[FrameType, int]
+_KIT = __name__.partition(".")[0]
+_WATCH = {f"{_KIT}.{each}" for each in ("tracer.tracing", "tracer.source", "_mxnet.watching", "_mxnet.changing")}
 
 
 def user_call() -> Tuple[str, Optional[str], Optional[int]]:
     """What the user called, and the file and line of that: the innermost frame outside of MXNet and the kit."""
-    frame: Any = sys._getframe(1)
-    called: Any = None
+    frame: Optional[FrameType] = sys._getframe(1)
+    called: Optional[FrameType] = None
     while frame is not None:
-        whose = _whose(frame.f_code.co_filename)
-        if whose == "user":
+        owner = whose(frame)
+        if owner == "user":
             break
-        if whose != "watch":
+        if owner != "watch":
             called = frame
         frame = frame.f_back
     return _named(called), *((None, None) if frame is None else (frame.f_code.co_filename, frame.f_lineno))
 
 
+def frames_of(error: BaseException, around: Optional[FrameType] = None) -> List[Frame]:
+    """The frames that an exception came through and their lines, outermost first.
+
+    `around` is the frame that caught it, of a call that is still under way: the traceback ends there.
+    """
+    outer: List[Frame] = []
+    while around is not None:
+        outer.append((around, around.f_lineno))
+        around = around.f_back
+    return [*reversed(outer), *traceback.walk_tb(error.__traceback__)]
+
+
+def last_lines(frames: Sequence[Frame]) -> Tuple[str, str]:
+    """The user's innermost line, ``file:7 (in forward): y = x[0]``, and MXNet's; each empty where there is none."""
+    found = {}
+    for frame, number in frames:
+        code = frame.f_code
+        line = linecache.getline(code.co_filename, number, frame.f_globals).strip()
+        if line or whose(frame) == "user":  # functions that MXNet has generated have no source
+            found[whose(frame)] = f"{code.co_filename}:{number} (in {code.co_name}){': ' if line else ''}{line}"
+    return found.get("user", ""), found.get("mxnet", "")
+
+
+def whose(frame: FrameType) -> str:
+    """Whose code a frame runs: ``'user'``, ``'mxnet'``, ``'kit'``, or ``'watch'``, which only looks on."""
+    return _owner(frame.f_globals.get("__name__") or "")
+
+
 @functools.lru_cache(maxsize=None)
-def _whose(file: str) -> str:
-    if file.startswith(_KIT):
-        return "watch" if file in _WATCH else "kit"
-    # MXNet makes its operators' functions from text.
-    return "mxnet" if file.startswith(_MXNET) or file == "<string>" else "user"
+def _owner(module: str) -> str:
+    package = module.partition(".")[0]
+    if package == _KIT:
+        return "watch" if module in _WATCH else "kit"
+    return "mxnet" if package == "mxnet" else "user"
 
 
 def _named(frame: Any) -> str:
     if frame is None:
         return ""
     name = frame.f_code.co_name
-    if _whose(frame.f_code.co_filename) == "kit":
+    if whose(frame) == "kit":
         return f"ik.{name}"
     return f"{type(frame.f_locals['self']).__name__}.{name}" if "self" in frame.f_locals else name

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import json
 import os
+import sys
 import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
@@ -18,10 +19,10 @@ import numpy
 from .._mxnet import BlockCall, Watch, holds_data, is_plain_forward, shape_of
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
-from .diagnosis import diagnose
+from .diagnosis import told_apart
 from .errors import DeferredInitError
 from .events import Span, TraceEvent
-from .failures import explained
+from .observed import Observed
 from .source import user_call
 from .timeline import Timeline
 
@@ -249,16 +250,15 @@ class Trace:
         """The error to raise instead of one that a call ended in; None to let it be."""
         if isinstance(error, DeferredInitError):
             return None
-        undone, said = facts.get("undone", 0), explained(error, facts, self._net, self.events)
-        if said is not None or undone:
+        undone, passed = facts.get("undone", 0), facts["block"] is None  # else a pass broke off here
+        observed = Observed(facts["seen"], passed, facts["failing"], self.events, sys._getframe())
+        made = told_apart(self._net, error, facts["given"], observed)
+        if made is not None or undone:
             detail = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             detail += f"; {undone} parameters are pending again" if undone else ""
             about = {"block": facts["block"], "inputs": facts["inputs"] or None, "call": facts.get("call", "")}
             self._record("failed", None, {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
-        if said is None:
-            return None
-        passed = facts["block"] is None  # else a pass broke off here
-        return diagnose(self._net, error, facts["given"], facts["seen"], passed, said)
+        return made
 
 
 _METHODS = {"force_reinit": "initialize", "deferred": "initialize", "resolved": "initialize"}

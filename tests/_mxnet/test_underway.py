@@ -39,9 +39,9 @@ def test_an_error_is_placed_in_the_innermost_block_and_one_of_a_graph_by_its_ope
     with pytest.raises(mx.MXNetError) as raised:
         net[0](mx.nd.ones((1, 5)))
     found = innermost(raised.value, paths)
-    assert (found["block"], found["inputs"]) == ("0.0", ((1, 5),))
+    assert (found["block"], found["inputs"]) == ("0.0", ((1, 5),)) and found["failing"][:2] == ("0.0", net[0][0])
     named = mx.MXNetError(f"Error in operator {net[0][0].prefix}fwd: no")
     call = BlockCall(net, "", "forward", (mx.nd.ones((1, 5)),), None)
     found = innermost(named, paths, call)
-    assert found == {"block": "0.0", "inputs": (), "around": ("", ((1, 5),))}
+    assert found == {"block": "0.0", "inputs": (), "failing": ("", net, call.args)}
     assert innermost(KeyError("x"), paths)["block"] is None

@@ -14,13 +14,6 @@ def net_of(*layers):
     return net
 
 
-def test_what_was_seen_stands_for_inputs():
-    error = diagnose(net_of(nn.Dense(4), nn.Dense(2)), seen={"": [(3, 5)], "0": [(3, 5)]})
-    first, second = error.unresolved
-    assert first.inputs == ((3, 5),) and first.reason == "deferred"
-    assert second.inputs is None and second.reason == "no forward pass reaches 1"
-
-
 def test_an_error_of_ours_passes_as_it_is():
     error = ik.DeferredInitError("known", ())
     assert diagnose(net_of(nn.Dense(4)), error) is error

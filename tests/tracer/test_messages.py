@@ -154,6 +154,18 @@ def test_what_mxnet_raises_becomes_one_message(failure):
     assert str(explanation.error) == str(error) and explanation.rows == error.unresolved
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_trace_raises_of_each():
+    """The same words; nobody tells it the inputs of a pass that was before it."""
+    texts = []
+    for failure in FAILURES:
+        net, call, _ = failure()
+        with pytest.raises(RuntimeError if failure is not too_few_arguments else TypeError) as caught, ik.trace(net):
+            call()
+        texts.append(f"{failure.__name__}: {type(caught.value).__name__}\n{caught.value}")
+    compare("traced", "\n\n".join(texts))
+
+
 @pytest.mark.parametrize("name, net, inputs", [
     ("materialize_code_that_needs_numbers", initialized(Counts()), [(2, 5)]),
     ("materialize_a_block_never_reached", initialized(Branches()), [(2, 5), (2, 5)]),

@@ -1,0 +1,335 @@
+"""What only a trace can add to the one message: where a shape came from, and what an inner block was given."""
+
+import re
+
+import gluon_initkit as ik
+from gluon_initkit.tracer import diagnose
+from gluon_initkit.tracer.observed import Observed
+import mxnet as mx
+from mxnet import gluon
+from mxnet.gluon import nn, rnn
+import pytest
+
+
+def ones(*shape):
+    return mx.nd.ones(shape)
+
+
+def stack(*layers, kind=nn.HybridSequential):
+    net = kind()
+    net.add(*layers)
+    return net
+
+
+def failure(net, call):
+    """The error that `call` ends in under a trace, and its text with this file's lines as HERE."""
+    with ik.trace(net), pytest.raises(ik.DeferredInitError) as raised:
+        call(net)
+    mx.nd.waitall()
+    error = raised.value
+    assert isinstance(error, gluon.parameter.DeferredInitializationError)
+    assert isinstance(error, type(error.__cause__)) and error.__cause__ is not None
+    return error, re.sub(re.escape(__file__) + r":\d+", "HERE", str(error))
+
+
+def lines(text, count=None):
+    return text.splitlines()[:count]
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_an_input_that_contradicts_what_was_resolved(hybrid):
+    def call(net):
+        net.initialize()
+        net.hybridize(hybrid)
+        net(ones(2, 5))
+        net(ones(2, 6))
+
+    _, text = failure(stack(nn.Dense(4), nn.Dense(2)), call)
+    assert text == (
+        "shapes contradict each other in 0, given (2, 6), at HERE (in call): net(ones(2, 6))\n"
+        "  MXNetError: Shape inconsistent, Provided = [4,5], inferred shape=(4,6)\n"
+        "  0.weight (4, 5) of nn.Dense, given (2, 6): it has to be (4, 6) in 0, given (2, 6), and was (4, 5), resolved "
+        "in 0, given (2, 5), at HERE\n"
+        "      0: nn.Dense(4, in_units=6)\n"
+        "Give the block an input of the size that stood, or build it for this one and initialize it again."
+    )
+
+
+KINDS = [(nn.Sequential, False), (nn.HybridSequential, False), (nn.HybridSequential, True)]
+
+
+@pytest.mark.parametrize(("kind", "hybrid"), KINDS)
+def test_an_input_that_contradicts_what_the_layer_was_made_for(kind, hybrid):
+    def call(net):
+        net.initialize()
+        net.hybridize(hybrid)
+        net(ones(2, 5))
+
+    error, text = failure(stack(nn.Dense(4), nn.Dense(2, in_units=7), kind=kind), call)
+    assert lines(text, 1) == ["shapes contradict each other in 1, given (2, 4), at HERE (in call): net(ones(2, 5))"]
+    first, second = error.unresolved
+    assert (first.path, first.shape, first.reason) == ("0.weight", (4, None), "deferred")  # pending again
+    assert second.reason == "it has to be (2, 4) in 1, given (2, 4), and was (2, 7) before"
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_two_branches_that_disagree_about_a_shared_parameter(hybrid):
+    def call(net):
+        net.initialize()
+        net.hybridize(hybrid)
+        net(ones(2, 5))
+
+    first = nn.Dense(4)
+    error, text = failure(stack(first, nn.Dense(7), nn.Dense(4, params=first.params)), call)
+    origin = " in 0, given (2, 5)" if hybrid else ", resolved in 0, given (2, 5), at HERE"
+    assert f"it has to be (4, 7) in 2, given (2, 7), and was (4, 5){origin}\n" in text
+    assert [each.path for each in error.unresolved] == ["0.weight", "1.weight"]
+    assert error.unresolved[0].fix == "0 and 2 share it: give them inputs of one size, or parameters of their own"
+
+
+def test_a_fused_layer_whose_operator_sees_one_array():
+    def call(net):
+        net.initialize()
+        net(ones(2, 2, 4))
+
+    error, _ = failure(rnn.LSTM(5, input_size=3), call)
+    (row,) = error.unresolved
+    assert row.fix == "rnn.LSTM(5, input_size=4)" and row.reason.startswith("it has to be (20, 4) in the network, given")
+
+
+class Scale(gluon.HybridBlock):
+    def __init__(self):
+        super().__init__()
+        self.factor = self.params.get("factor", shape=(1, 0), init="ones", allow_deferred_init=True)
+
+    def hybrid_forward(self, F, x, factor):
+        return F.elemwise_mul(x, factor)
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_a_parameter_of_the_users_own_that_meets_another_size(hybrid):
+    def call(net):
+        net.initialize()
+        net.hybridize(hybrid)
+        net(ones(1, 5))
+        net(ones(1, 6))
+
+    _, text = failure(Scale(), call)
+    _, said, row, fix, _ = lines(text)
+    assert said == "  MXNetError: Incompatible attr at 1-th input: expected [1,6], got [1,5]"
+    assert row.endswith("and was (1, 5), resolved in the network, given (1, 5), at HERE")
+    assert fix.strip() == "factor, axis 1 is 6: self.params.get('factor', shape=(1, 6))"
+
+
+def test_unrolling_on_another_size():
+    def call(net):
+        net.initialize()
+        net.unroll(2, ones(1, 2, 3))
+        net.unroll(2, ones(1, 2, 4))
+
+    error, text = failure(rnn.RNNCell(5), call)
+    assert "it has to be (5, 4) in the network, given (1, 4), (1, 5), and was (5, 3), resolved in the network" in text
+    assert error.unresolved[0].fix == "rnn.RNNCell(5, input_size=4)"
+
+
+class Branching(gluon.Block):
+    """Code that looks at numbers, so that its run on Symbols ends before the layer in question."""
+
+    def __init__(self, *layers):
+        super().__init__()
+        self.body = stack(*layers)
+
+    def forward(self, x):
+        return self.body(x * 2 if x.sum().asscalar() > 1e9 else x)
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+@pytest.mark.parametrize("ask", [
+    lambda net, x: net(x),
+    lambda net, x: net.body(x),
+    lambda net, x: net.body[1](net.body[0](x)),
+], ids=["whole", "inner", "layers"])  # fmt: skip
+def test_an_inner_block_is_looked_at_alone_where_the_whole_needs_numbers(ask, hybrid):
+    def call(net):
+        net.initialize()
+        net.hybridize(hybrid)
+        ask(net, ones(2, 5))
+
+    error, text = failure(Branching(nn.Dense(4), nn.Dense(2, in_units=9), nn.Dense(3)), call)
+    assert text.startswith("shapes contradict each other in body.1, given (2, 4), at HERE (in ")
+    rows = {row.path: row for row in error.unresolved}
+    assert rows["body.1.weight"].reason == "it has to be (2, 4) in body.1, given (2, 4), and was (2, 9) before"
+    assert rows["body.1.weight"].fix == "body.1: nn.Dense(2, in_units=4)" and "body.2.weight" in rows
+
+
+def test_set_data_with_another_shape_while_pending_and_after():
+    def pending(net):
+        net.initialize()
+        net[0].weight.set_data(ones(3, 3))
+
+    error, text = failure(stack(nn.Dense(4)), pending)
+    assert lines(text) == [
+        "0.weight has the shape (4, ?), and set_data was given (3, 3), at HERE (in pending): "
+        "net[0].weight.set_data(ones(3, 3))",
+        "  0.weight (4, ?) of nn.Dense: deferred",
+        "      0: nn.Dense(4, in_units=?)",
+        "Call set_data with an array of that shape, or build the layer for this one.",
+    ]
+    assert [each.path for each in error.unresolved] == ["0.weight"]
+
+    def after(net):
+        net.initialize()
+        net(ones(2, 5))
+        net[0].weight.set_data(ones(4, 6))
+
+    _, text = failure(stack(nn.Dense(4)), after)
+    assert lines(text) == [
+        "0.weight has the shape (4, 5), resolved in 0, given (2, 5), at HERE, and set_data was given (4, 6), at HERE "
+        "(in after): net[0].weight.set_data(ones(4, 6))",
+        "Call set_data with an array of that shape, or build the layer for this one.",
+    ]
+
+
+def test_an_input_that_contradicts_what_set_data_gave():
+    def call(net):
+        net.initialize()
+        net.weight.set_data(ones(4, 6))
+        net(ones(2, 5))
+
+    error, text = failure(nn.Dense(4), call)
+    assert "it has to be (4, 5) in the network, given (2, 5), and was (4, 6), given by set_data, at HERE\n" in text
+    assert [row.path for row in error.unresolved] == ["weight"]
+
+
+READS = {
+    "0.weight was read by data() before it holds values": lambda net: net[0].weight.data(),
+    "0.weight was read by grad() before it holds values": lambda net: net[0].weight.grad(),
+    "save_parameters was called while 1 of 2 parameters hold no values": lambda net: net.save_parameters("not made"),
+    "Trainer.step was called while 1 of 2 parameters hold no values":
+        lambda net: gluon.Trainer(net.collect_params(), "sgd").step(1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", READS)
+def test_reading_too_early_says_who_asked(said):
+    def call(net):
+        net.initialize()
+        READS[said](net)
+
+    error, text = failure(stack(nn.Dense(4)), call)
+    assert lines(text)[0].startswith(f"{said}, at HERE (in <lambda>): ")
+    assert [each.path for each in error.unresolved] == ["0.weight"]
+
+
+def test_what_initialize_was_never_called_on():
+    for hybrid in (False, True):
+        net = stack(nn.Dense(4))
+        net.hybridize(hybrid)
+        _, text = failure(net, lambda net: net(ones(2, 5)))
+        assert text.startswith("0.weight was read, and initialize was never called on it, at HERE (in <lambda>): ")
+    _, text = failure(net, lambda net: net[0].bias.data())
+    assert text.startswith("0.bias was read, and initialize was never called on it, at HERE (in <lambda>): ")
+    assert text.endswith("Call net.initialize(...) or gluon_initkit.initialize(net, ...) first.")
+
+
+class Unreached(gluon.Block):
+    def __init__(self):
+        super().__init__()
+        self.used, self.auxiliary = nn.Dense(2), nn.Dense(3)
+
+    def forward(self, x):
+        return self.used(x)
+
+
+def test_mxnet_9226():
+    """`trainer.step` raises after a forward pass: some layer is never reached (also #8419, dmlc/gluon-cv#406)."""
+    def step(net):
+        net.initialize()
+        trainer = gluon.Trainer(net.collect_params(), "sgd")
+        with mx.autograd.record():
+            loss = net(ones(2, 5)).sum()
+        loss.backward()
+        trainer.step(2)
+
+    with pytest.raises(gluon.parameter.DeferredInitializationError, match="Please pass one batch of data") as raised:
+        step(Unreached())
+    assert "auxiliary" not in str(raised.value)
+    error, text = failure(Unreached(), step)
+    assert lines(text)[0].startswith("Trainer.step was called while 1 of 4 parameters hold no values, at HERE (in step)")
+    (row,) = error.unresolved
+    assert row.path == "auxiliary.weight" and row.reason == "no forward pass reaches auxiliary"
+
+
+def test_a_block_that_a_hybridized_forward_leaves_out():
+    class Hybrid(gluon.HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.used, self.auxiliary = nn.Dense(2), nn.Dense(3)
+
+        def hybrid_forward(self, F, x):
+            return self.used(x)
+
+    net = Hybrid()
+    net.hybridize()
+    net.initialize()
+    error, text = failure(net, lambda net: net(ones(2, 5)))
+    assert lines(text)[0] == "1 of 4 parameters are not resolved by the inputs (2, 5):" and net.name not in text
+    assert [(row.path, row.reason) for row in error.unresolved] == [
+        ("used.weight", "deferred"), ("auxiliary.weight", "no forward pass reaches auxiliary"),
+    ]  # fmt: skip
+
+
+def test_what_was_seen_of_whole_passes_says_what_is_not_reached():
+    net = stack(nn.Dense(4), nn.Dense(2))
+    net.initialize()
+    seen = {"": ((3, 5),), "0": ((3, 5),)}
+    first, second = diagnose(net, observed=Observed(seen, passed=True)).unresolved
+    assert first.inputs == ((3, 5),) and first.reason == "deferred"
+    assert second.inputs is None and second.reason == "no forward pass reaches 1"
+    broken_off = diagnose(net, observed=Observed(seen))
+    assert [row.reason for row in broken_off.unresolved] == ["deferred", "deferred"]
+    part = diagnose(net, observed=Observed({"0": ((3, 5),)}, passed=True))
+    assert [row.reason for row in part.unresolved] == ["deferred", "deferred"]
+
+
+def test_a_shape_that_may_not_be_deferred():
+    _, text = failure(stack(nn.PReLU(in_channels=0)), lambda net: net.initialize())
+    assert lines(text)[0].startswith("0.alpha was to be initialized, and its shape is (?), at HERE (in <lambda>)")
+    assert lines(text)[1:] == [
+        "  0.alpha (?) of nn.PReLU: its shape is not known, and it may not be deferred",
+        "      0: nn.PReLU(in_channels=?)",
+        "Write that, or make the parameter with allow_deferred_init=True; then call net.initialize(...).",
+    ]
+
+
+def test_the_old_except_clauses_catch_it():
+    net = stack(nn.Dense(4), nn.Dense(2, in_units=7))
+    net.hybridize()
+    with ik.trace(net):
+        net.initialize()
+        for kind in (gluon.parameter.DeferredInitializationError, mx.MXNetError, RuntimeError, ValueError):
+            with pytest.raises(kind):
+                net(ones(2, 5))
+        with pytest.raises(AssertionError):
+            net[0].weight.set_data(ones(3, 3))
+
+
+def test_other_errors_go_on_as_they_are():
+    net = stack(nn.Dense(4), nn.HybridLambda(lambda F, x: F.elemwise_add(x, F.ones((7, 7)))))
+    with ik.trace(net):
+        net.initialize()
+        with pytest.raises(mx.MXNetError, match="Incompatible attr") as raised:
+            net(ones(2, 5))
+        assert not isinstance(raised.value, ik.DeferredInitError)
+        assert net[0].weight.shape == (4, 0)
+        with pytest.raises(TypeError):
+            net(ones(2, 5), ones(2, 5), ones(2, 5))
+
+
+def test_an_error_that_leaves_the_trace_is_turned_too():
+    """When all is resolved, an inner block runs without a wrapper; what leaves the `with` is looked at once more."""
+    net = stack(nn.Dense(4))
+    with pytest.raises(ik.DeferredInitError, match=r"contradict each other in 0, given \(2, 6\)"), ik.trace(net):
+        net.initialize()
+        net(ones(2, 5))
+        net[0](ones(2, 6))
