@@ -183,11 +183,13 @@ print(net[1].scale.shape, net[1].scale.grad().shape)
 def test_mxnet_9842():
     """A function of the user's own before a parameter: as its shape is inferred, MXNet 1.9.1 dies of a bad pointer."""
     plain, ours = (
-        subprocess.run([sys.executable, "-c", CUSTOM.format(materialize=code)], capture_output=True, text=True)
+        subprocess.Popen([sys.executable, "-c", CUSTOM.format(materialize=code)], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True)
         for code in ("", "ik.materialize(net, (2, 5))")
-    )
-    assert plain.returncode != 0 and not plain.stdout
-    assert ours.returncode == 0 and ours.stdout == "(4, 3) (4, 3)\n"
+    )  # fmt: skip
+    said = [process.communicate()[0] for process in (plain, ours)]
+    assert said == ["", "(4, 3) (4, 3)\n"]
+    assert plain.returncode != 0 and ours.returncode == 0
 
 
 def contradicting():

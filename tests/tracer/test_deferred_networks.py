@@ -3,6 +3,8 @@
 The third way is left out for the largest, whose arrays take seconds to fill; it is `initialize`'s own promise.
 """
 
+import re
+
 import gluon_initkit as ik
 import mxnet as mx
 import numpy as np
@@ -13,6 +15,13 @@ BUILDERS = [pytest.param(lambda name=name: networks.zoo(name), id=name) for name
 BUILDERS += [pytest.param(build, id=build.__name__, marks=pytest.mark.zoo) for build in networks.LIBRARIES]
 LARGE = 100 << 20
 ASKS_FOR_NUMBERS = {"transformer"}  # its decoder calls mx.nd on what the encoder answers
+
+
+def test_every_network_of_the_vision_zoo_is_among_them():
+    with pytest.raises(ValueError, match="not supported") as caught:
+        mx.gluon.model_zoo.vision.get_model("")
+    offered = {re.sub(r"[._]", "", name) for name in str(caught.value).split("\n\t")[1:]}
+    assert offered == {name.replace("_", "") for name in networks.VISION} and len(offered) == 34
 
 
 def built(build):

@@ -29,7 +29,24 @@ LAYERS = [
     (rnn.LSTMCell(4), [ROWS, [(2, 4), (2, 4)]], "rnn.LSTMCell(4, input_size=5)"),
     (rnn.GRUCell(4), [ROWS, [(2, 4)]], "rnn.GRUCell(4, input_size=5)"),
     (rnn.RNNCell(4), [ROWS, [(2, 4)]], "rnn.RNNCell(4, input_size=5)"),
-]
+    (contrib.rnn.LSTMPCell(4, 3), [ROWS, [(2, 3), (2, 4)]], "contrib.rnn.LSTMPCell(4, 3, input_size=5)"),
+    (rnn.RNNCell(4, activation="relu"), [ROWS, [(2, 4)]], "rnn.RNNCell(4, activation='relu', input_size=5)"),
+    (rnn.LSTM(4, layout="NTC", dropout=0.5), [STEPS], "rnn.LSTM(4, layout='NTC', dropout=0.5, input_size=5)"),
+    (rnn.LSTM(4, projection_size=2), [STEPS], "rnn.LSTM(4, projection_size=2, input_size=5)"),
+    (nn.LayerNorm(axis=1), [IMAGE], "nn.LayerNorm(axis=1, in_channels=6)"),
+    (nn.InstanceNorm(axis=2), [IMAGE], "nn.InstanceNorm(axis=2, in_channels=8)"),
+    (nn.BatchNorm(scale=False, momentum=0.5), [IMAGE], "nn.BatchNorm(momentum=0.5, scale=False, in_channels=6)"),
+    (nn.Conv2D(4, (3, 2), strides=(1, 2), dilation=2, use_bias=False), [IMAGE],
+     "nn.Conv2D(4, (3, 2), strides=(1, 2), dilation=2, use_bias=False, in_channels=6)"),
+    (nn.Conv2DTranspose(4, 3, strides=2, output_padding=1), [IMAGE],
+     "nn.Conv2DTranspose(4, 3, strides=2, output_padding=1, in_channels=6)"),
+    (nn.Dense(4, dtype="float16", weight_initializer="ones", bias_initializer=mx.init.Constant(3)), [(ROWS, "float16")],
+     "nn.Dense(4, dtype='float16', weight_initializer='ones', bias_initializer=mx.init.Constant(value=3), in_units=5)"),
+]  # fmt: skip
+
+
+def built(code):
+    return eval(code, {"nn": nn, "rnn": rnn, "contrib": contrib, "mx": mx})
 
 
 @pytest.mark.parametrize("layer, inputs, code", LAYERS, ids=[code for _, _, code in LAYERS])
@@ -37,11 +54,34 @@ def test_every_layer_and_what_is_pasted_is_not_deferred(layer, inputs, code):
     layer.initialize()
     assert set(ik.explain(layer, *inputs).fixes) == {code}
     assert all(fix.endswith("=?)") for fix in ik.explain(layer).fixes)
-    pasted = eval(code, {"nn": nn, "rnn": rnn, "contrib": contrib})
+    pasted = built(code)
     pasted.initialize()
     assert not ik.explain(pasted)
     assert {row.path: row.shape for row in ik.resolve_shapes(layer, *inputs)} == {
         row.path: row.shape for row in ik.resolve_shapes(pasted)}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrapper", [rnn.ResidualCell, rnn.ZoneoutCell, contrib.rnn.VariationalDropoutCell])
+def test_a_cell_inside_another(wrapper):
+    net = wrapper(rnn.LSTMCell(5))
+    net.initialize()
+    (fix,) = ik.explain(net, ROWS, [(2, 5), (2, 5)]).fixes
+    assert fix == "base_cell: rnn.LSTMCell(5, input_size=5)"
+    pasted = wrapper(built(fix.partition(": ")[2]))
+    pasted.initialize()
+    assert not ik.explain(pasted)
+
+
+def test_both_cells_of_a_bidirectional_one():
+    net = rnn.BidirectionalCell(rnn.LSTMCell(4), rnn.GRUCell(3))
+    net.initialize()
+    assert ik.explain(net).fixes == ("l_cell: rnn.LSTMCell(4, input_size=?)", "r_cell: rnn.GRUCell(3, input_size=?)")
+
+
+@pytest.mark.parametrize("layer", [nn.GroupNorm(num_groups=3), nn.Embedding(10, 4), nn.PReLU()])
+def test_layers_that_mxnet_never_defers(layer):
+    layer.initialize()
+    assert not ik.explain(layer, IMAGE[:1] if isinstance(layer, nn.Embedding) else IMAGE)
 
 
 def test_a_prelu_that_cannot_be_deferred():

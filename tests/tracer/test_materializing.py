@@ -150,6 +150,74 @@ def test_whatever_fails_everything_is_as_before_and_a_second_try_succeeds(error)
     assert not pending(net)
 
 
+class Kit(ik.Initializer):
+    """The same, as the kit's own initializers are written."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.inner = Fails(error)
+
+    def _init_weight(self, desc, arr):
+        self.inner._init_weight(desc, arr)
+
+
+class Numbers(mx.gluon.Block):
+    """Code that needs numbers, so that only a real forward pass resolves it."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Dense(4), nn.Dense(3)
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.second(x * x.max().asscalar())
+
+
+def dense():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4), nn.Dense(3))
+    return net
+
+
+def hybridized():
+    net = dense()
+    net.hybridize()
+    return net
+
+
+INITIALIZING = {
+    "plain": lambda net, error: net.initialize(Fails(error)),
+    "ik": lambda net, error: ik.initialize(net, Fails(error), seed=1),
+    "own": lambda net, error: ik.initialize(net, Kit(error), seed=1),
+}
+
+
+def materialized(net):
+    ik.materialize(net, (2, 5), run_forward=isinstance(net, Numbers))
+
+
+def traced(net):
+    with ik.trace(net):
+        net(mx.nd.ones((2, 5)))
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize("how", INITIALIZING)
+@pytest.mark.parametrize("way", [materialized, traced])
+@pytest.mark.parametrize("build", [dense, hybridized, Numbers])
+def test_a_hook_that_fails_in_the_middle_leaves_all_pending_and_the_second_try_succeeds(build, way, how, error):
+    net = build()
+    INITIALIZING[how](net, error)
+    before = [(param._deferred_init, param._shape, param._data) for param in net.collect_params().values()]
+    attributes = [dict(block.__dict__) for block in (net, *net._children.values())]
+    with pytest.raises(ik.InitializationError if how != "plain" and error is ZeroDivisionError else error):
+        way(net)
+    assert [(param._deferred_init, param._shape, param._data) for param in net.collect_params().values()] == before
+    assert [dict(block.__dict__) for block in (net, *net._children.values())] == attributes
+    way(net)  # the hook fails once
+    assert all((param.data().asnumpy() >= 0).all() for param in net.collect_params().values()) and not pending(net)
+
+
 def test_an_engine_error_belongs_to_the_call():
     class Engine(mx.init.Initializer):
         def _init_weight(self, desc, arr):

@@ -37,14 +37,64 @@ def test_states_nested_as_the_layer_takes_them():
     assert shapes(rnn.LSTMCell(4), (2, 5), [(2, 4), (2, 4)])["i2h_weight"] == (16, 5)
 
 
-def test_it_changes_nothing():
-    net = net_of(nn.Dense(4), nn.BatchNorm())
+class Builds(mx.gluon.HybridBlock):
+    """A forward that samples, names an operator, and keeps a note."""
+
+    def __init__(self):
+        super().__init__()
+        self.notes = []
+
+    def hybrid_forward(self, F, x):
+        self.notes.append(x)
+        return F.broadcast_add(x, F.random.normal(shape=(1, 1)) * np.random.rand())
+
+
+def untouched():
+    return net_of(nn.Dense(4), nn.BatchNorm(), Builds(), nn.Dropout(0.5), nn.Dense(3))
+
+
+def deferred():
+    net = untouched()
     net.initialize()
-    before = {name: (param._deferred_init, param.shape, param._data) for name, param in net.collect_params().items()}
+    net[0].register_forward_hook(print)
+    return net
+
+
+def hybridized():
+    net = untouched()
+    net.initialize()
+    net.hybridize()
+    net(mx.nd.ones((2, 5)))
+    return net
+
+
+@pytest.mark.parametrize("look", [ik.resolve_shapes, ik.explain])
+@pytest.mark.parametrize("given", [(), ((2, 5),), ((2, 7),)])
+@pytest.mark.parametrize("build", [untouched, deferred, hybridized])
+def test_looking_changes_nothing(build, given, look, capsys):
+    net = build()
+
+    def held():
+        things = [net, *net, *net.collect_params().values()]
+        return ([dict(vars(thing)) for thing in things], [dict(block._scope._counter) for block in (net, *net)],
+                list(net[2].notes), dict(mx.name.NameManager._current.value._counter))  # fmt: skip
+
+    mx.random.seed(3)
+    np.random.seed(3)
+    before = held()
     for _ in range(2):
-        ik.resolve_shapes(net, (2, 5))
-    assert {name: (param._deferred_init, param.shape, param._data)
-            for name, param in net.collect_params().items()} == before  # fmt: skip
+        try:
+            look(net, *given)
+        except ik.DeferredInitError:
+            assert build is hybridized and given == ((2, 7),)
+    (attributes, *rest), (expected, *others) = held(), before
+    assert rest == others and not capsys.readouterr().out
+    for now, then in zip(attributes, expected):
+        assert list(now) == list(then) and all(now[key] is then[key] for key in then)
+    drawn = np.random.rand(), mx.nd.random.uniform(shape=(2,)).asnumpy().tolist()
+    mx.random.seed(3)
+    np.random.seed(3)
+    assert drawn == (np.random.rand(), mx.nd.random.uniform(shape=(2,)).asnumpy().tolist())
 
 
 def test_an_uninitialized_network():
