@@ -87,11 +87,12 @@ from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa: E402
-from .underway import BlockCall, is_plain_forward  # noqa: E402
+from .underway import ArrayGiven, BlockCall, ValueGiven, is_plain_forward  # noqa: E402
 from .undisturbed import blocks_of, undisturbed  # noqa: E402
 from .watching import Watch  # noqa: E402
 
 __all__ = [
+    "ArrayGiven",
     "BlockCall",
     "Call",
     "Move",
@@ -101,6 +102,7 @@ __all__ = [
     "Slot",
     "SymbolicRun",
     "Transposed",
+    "ValueGiven",
     "Watch",
     "averaged",
     "block_tree",

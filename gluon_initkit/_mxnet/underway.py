@@ -6,14 +6,15 @@ what it was given only by inferring them, which is done when they are asked for,
 
 import re
 import time
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from mxnet import gluon, symbol
 from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 import numpy
 
-__all__ = ["TIMED", "BlockCall", "block_paths", "innermost", "is_plain_forward", "shapes_given"]
+__all__ = ["TIMED", "ArrayGiven", "BlockCall", "ValueGiven", "block_paths", "innermost", "is_plain_forward",
+           "shapes_given"]  # fmt: skip
 
 Shape = Optional[Tuple[Optional[int], ...]]
 TIMED = ("forward", "unroll")
@@ -110,11 +111,26 @@ def _leaves(args: Any) -> Iterator[Any]:
             yield from _leaves(each)
 
 
+class ArrayGiven(NamedTuple):
+    """An array among the arguments of a call that was made."""
+
+    shape: Tuple[int, ...]
+    dtype: str
+
+
+class ValueGiven(NamedTuple):
+    """Anything else among them: a tuple of numbers is itself, and no shape."""
+
+    value: Any
+
+
 def shapes_given(args: Any) -> Any:
-    """A call's arguments with ``(shape, dtype)`` in place of each array, nested as they are."""
+    """A call's arguments, nested as they are, without its arrays."""
     if isinstance(args, NDArray):
-        return tuple(args.shape), numpy.dtype(args.dtype).name
-    return type(args)(map(shapes_given, args)) if type(args) in (list, tuple) else args
+        return ArrayGiven(tuple(args.shape), numpy.dtype(args.dtype).name)
+    if type(args) is dict:
+        return {key: shapes_given(each) for key, each in args.items()}
+    return type(args)(map(shapes_given, args)) if type(args) in (list, tuple) else ValueGiven(args)
 
 
 def block_paths(net: gluon.Block) -> Dict[gluon.Block, str]:
@@ -143,7 +159,7 @@ def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optiona
     """
     failing: Optional[Tuple[str, gluon.Block, tuple]] = None
     if call is not None and call.name == "forward" and not call.symbols:
-        failing = (call.path, call.block, call.args)
+        failing = (call.path, call.block, shapes_given(call.args))
     path, inputs = (call.path, call.inputs) if call is not None else (None, ())
     traceback = error.__traceback__
     while traceback is not None:
@@ -153,7 +169,7 @@ def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optiona
             path, leaves = paths[block], list(_leaves(args))
             inputs = tuple(tuple(each.shape) if isinstance(each, NDArray) else None for each in leaves)
             if None not in inputs:
-                failing = (path, block, args)
+                failing = (path, block, shapes_given(args))
         traceback = traceback.tb_next
     facts = {"block": path, "inputs": inputs, "failing": failing}
     named = re.search(r"Error in operator (\w+):", str(error))

@@ -85,6 +85,8 @@ def _infer(call: Call, inputs: Sequence[Optional[Shape]], shapes: Dict[Any, Any]
     def stand_in(each: Any, make: Callable[[Shape, Any], Any]) -> Any:
         if isinstance(each, (list, tuple)):
             return [stand_in(inner, make) for inner in each]
+        if isinstance(each, dict):
+            return {key: stand_in(inner, make) for key, inner in each.items()}
         if not isinstance(each, mx.sym.Symbol):
             return each
         shape = next(given, ())

@@ -14,7 +14,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy
 
-from .._mxnet import context_of, mx
+from .._mxnet import ArrayGiven, ValueGiven, context_of, mx
 
 __all__ = ["as_arrays", "contexts_in", "mapped", "shapes_text"]
 
@@ -33,6 +33,10 @@ def mapped(given: Any, leaf: Callable[[Shape, Any, Any], Any]) -> Any:
         return leaf(tuple(given.shape), numpy.dtype(given.dtype).name, given)
     if isinstance(given, numpy.ndarray):
         return leaf(given.shape, given.dtype.name, given)
+    if isinstance(given, ArrayGiven):
+        return leaf(given.shape, given.dtype, None)
+    if isinstance(given, ValueGiven):
+        return given.value
     if _is_shape(given):
         return leaf(_known(given), "float32", None)
     if isinstance(given, tuple) and len(given) == 2 and _is_shape(given[0]) and _is_dtype(given[1]):

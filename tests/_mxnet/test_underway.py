@@ -1,6 +1,6 @@
 """Calls under way: where blocks stand, what symbolic children are given, where an error came up."""
 
-from gluon_initkit._mxnet.underway import BlockCall, block_paths, innermost
+from gluon_initkit._mxnet.underway import ArrayGiven, BlockCall, block_paths, innermost
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
@@ -43,5 +43,5 @@ def test_an_error_is_placed_in_the_innermost_block_and_one_of_a_graph_by_its_ope
     named = mx.MXNetError(f"Error in operator {net[0][0].prefix}fwd: no")
     call = BlockCall(net, "", "forward", (mx.nd.ones((1, 5)),), None)
     found = innermost(named, paths, call)
-    assert found == {"block": "0.0", "inputs": (), "failing": ("", net, call.args)}
+    assert found == {"block": "0.0", "inputs": (), "failing": ("", net, (ArrayGiven((1, 5), "float32"),))}
     assert innermost(KeyError("x"), paths)["block"] is None

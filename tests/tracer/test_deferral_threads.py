@@ -255,15 +255,20 @@ def test_byteps_44():
 
 def test_horovod_895():
     """Workers of other seeds start apart where parameters are deferred (#915, apache/mxnet#14431)."""
-    prints = set()
+    plain, prints = set(), set()
     for seed in (1, 2):
         mx.random.seed(seed)
+        net = Finetuned()
+        net.initialize(mx.init.Xavier())
+        assert all(param._deferred_init for name, param in net.collect_params().items() if name.endswith("weight"))
+        net(X)  # what is broadcast before has no weights in it, and each worker draws its own
+        plain.add(ik.fingerprint(net))
         net = Finetuned()
         ik.initialize(net, mx.init.Xavier(), seed=5)
         ik.materialize(net, (2, 3, 16, 16))
         prints.add(ik.fingerprint(net))
         assert ik.check_workers(net, mx.kv.create("local")) in prints
-    assert len(prints) == 1
+    assert len(plain) == 2 and len(prints) == 1
 
 
 class Slow(mx.init.Initializer):

@@ -162,6 +162,23 @@ def test_an_inner_block_is_looked_at_alone_where_the_whole_needs_numbers(ask, hy
     assert rows["body.1.weight"].fix == "body.1: nn.Dense(2, in_units=4)" and "body.2.weight" in rows
 
 
+def test_numbers_among_the_arguments_are_no_shapes():
+    class Reshapes(gluon.HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Dense(2, in_units=9)
+
+        def hybrid_forward(self, F, x, axes, shape, options):
+            return self.layer(options["of"] + F.transpose(x, axes).reshape(shape))
+
+    def call(net):
+        net.initialize()
+        net(ones(2, 5), [0, 1], (2, 5), {"of": ones(2, 5)})
+
+    _, text = failure(Reshapes(), call)
+    assert text.startswith("shapes contradict each other in layer, given (2, 5), at HERE (in hybrid_forward): ")
+
+
 def test_set_data_with_another_shape_while_pending_and_after():
     def pending(net):
         net.initialize()
