@@ -1,7 +1,7 @@
 """`trace`: a record of what happens to one network's parameters, and one error for what goes wrong with them.
 
-`_mxnet.Watch` sees and undoes; here it is written down, and failures are told apart: what MXNet says about shapes and
-deferral becomes a `DeferredInitError`, anything else goes on as it is.
+`_mxnet.Watch` sees and undoes; here it is written down, and what was seen of a failure is handed to `diagnosis`: what
+MXNet says about shapes and deferral becomes a `DeferredInitError`, anything else goes on as it is.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent]
     parameters; no class is changed, and afterwards the objects are as they were. Those in the way of a forward pass
     come off as soon as every parameter has its values.
 
-    Inside, what MXNet says about deferred parameters and contradicting shapes is raised as one `DeferredInitError`
+    Inside, what MXNet says about missing values and contradicting shapes is raised as one `DeferredInitError`
     that lists every unresolved parameter; `except` clauses for MXNet's own error catch it. Whatever fails, a forward
     pass or `initialize`, the parameters that it resolved are pending again and a second try may succeed.
 

@@ -1,9 +1,12 @@
 """The user's line is the innermost frame outside of MXNet and the kit, and the call is what it called of theirs."""
 
+import sys
+
 import gluon_initkit as ik
-from gluon_initkit.tracer.source import user_call
+from gluon_initkit.tracer.source import frames_of, last_lines, user_call
 import mxnet as mx
 from mxnet.gluon import nn
+import pytest
 
 
 def test_asked_directly_it_is_this_line_and_no_call():
@@ -35,3 +38,36 @@ def test_the_call_is_the_outermost_of_mxnets_or_the_kits():
     assert list(dict.fromkeys(e.call for e in t.events)) == [
         "HybridSequential.initialize", "ParameterDict.initialize", "Parameter.initialize", "ik.initialize",
     ]  # fmt: skip
+
+
+def test_code_that_is_in_no_file_is_the_users_too():
+    """As of ``python -c``; MXNet's generated operators have the same file name, and are MXNet's."""
+    code = compile("net = nn.Dense(2, in_units=2)\nwith trace(net) as t:\n    net.initialize()", "<string>", "exec")
+    names = {"nn": nn, "trace": ik.trace, "__name__": "__main__"}
+    exec(code, names)
+    assert {(e.call, e.file, e.line) for e in names["t"].events} == {("Dense.initialize", "<string>", 3)}
+
+
+def test_the_last_lines_of_an_exception():
+    def asks(operator):
+        operator(3)
+
+    for operator, inside in ((mx.sym.dot, ""), (nn.Dense(2).forward, "(in forward)")):  # a generated one has no source
+        with pytest.raises((AssertionError, ValueError)) as caught:
+            asks(operator)
+        theirs, mxnets = last_lines(frames_of(caught.value))
+        assert theirs == f"{__file__}:{asks.__code__.co_firstlineno + 1} (in asks): operator(3)"
+        assert inside in mxnets and bool(mxnets) is bool(inside)
+
+
+def test_of_a_call_under_way_the_frames_around_count():
+    def caught():
+        try:
+            nn.Dense(2).weight.data(3, 4)
+        except TypeError as error:
+            return frames_of(error), frames_of(error, sys._getframe())
+
+    alone, around = caught()
+    assert last_lines(alone) == last_lines(around) and len(alone) == 1
+    assert [frame.f_code.co_name for frame, _ in around[-3:]] == [
+        "test_of_a_call_under_way_the_frames_around_count", "caught", "caught"]  # fmt: skip
