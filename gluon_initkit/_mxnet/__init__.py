@@ -40,15 +40,21 @@ from .parameters import (  # noqa: E402
     state_of,
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
+from .version import Context, FusedRNN, completed, current_context, fused_parts, part_named, said_role  # noqa: E402
 
 __all__ = [
+    "Context",
+    "FusedRNN",
     "Place",
     "classic",
     "commit",
+    "completed",
     "context_of",
+    "current_context",
     "draw_seed",
     "empty",
     "fits",
+    "fused_parts",
     "gradients",
     "hand_over",
     "holds_data",
@@ -65,6 +71,7 @@ __all__ = [
     "mx",
     "network_of",
     "parameter_being_filled",
+    "part_named",
     "pending_initializer",
     "place_of",
     "places",
@@ -72,6 +79,7 @@ __all__ = [
     "refilled",
     "refuses_context",
     "restore",
+    "said_role",
     "shape_of",
     "snapshot",
     "stale_gradients",

@@ -10,6 +10,8 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Tuple
 from mxnet import gluon
 from mxnet.gluon.nn.conv_layers import _Conv
 
+from .version import children, loose
+
 __all__ = ["Place", "places"]
 
 _PLAIN_NAMES = gluon.Block._collect_params_with_prefix
@@ -83,7 +85,7 @@ _Slot = Tuple[str, str, Tuple[gluon.Block, ...], gluon.Parameter]
 
 def _slots(block: gluon.Block, path: str, around: Tuple[gluon.Block, ...]) -> Iterator[_Slot]:
     blocks = (*around, block)
-    below = [slot for name, child in _children(block) for slot in _slots(child, _join(path, name), blocks)]
+    below = [slot for name, child in children(block) for slot in _slots(child, _join(path, name), blocks)]
     for name, param in _own_names(block, path, {slot[0] for slot in below}):
         yield name, path, blocks, param
     yield from below
@@ -104,15 +106,10 @@ def _own_names(block: gluon.Block, path: str, taken: Any) -> Iterator[Tuple[str,
 
 def _unregistered(block: gluon.Block, path: str, around: Tuple[gluon.Block, ...]) -> Iterator[_Slot]:
     blocks = (*around, block)
-    prefix = block.params.prefix
-    for name, param in block.params.items():
-        yield _join(path, name[len(prefix) :] if name.startswith(prefix) else name), path, blocks, param
-    for name, child in _children(block):
+    for name, param in loose(block):
+        yield _join(path, name), path, blocks, param
+    for name, child in children(block):
         yield from _unregistered(child, _join(path, name), blocks)
-
-
-def _children(block: gluon.Block) -> Iterator[Tuple[str, gluon.Block]]:
-    return iter(block._children.items())
 
 
 def _join(path: str, name: str) -> str:

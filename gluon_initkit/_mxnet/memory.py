@@ -16,6 +16,7 @@ import numpy
 
 from .arrays import classic
 from .parameters import shape_of
+from .version import contexts_held, trainer_of
 
 __all__ = ["commit", "context_of", "empty", "fits", "gradients", "hand_over", "in_mode", "is_host", "leave_pending",
            "refilled", "restore", "snapshot", "stale_gradients", "view"]  # fmt: skip
@@ -119,7 +120,7 @@ def fits(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> bool:
     return (
         held is not None
         and param._stype == "default"
-        and list(param._ctx_list) == list(ctxs)
+        and contexts_held(param) == list(ctxs)
         and all(each.shape == param.shape and each.dtype == numpy.dtype(param.dtype).type for each in held)
         and all((classic(each) is not each) == is_np_array() for each in held)
     )
@@ -135,7 +136,7 @@ def refilled(param: gluon.Parameter, source: Optional[ndarray.NDArray] = None) -
         source.copyto(classic(first))
     for other in others:
         classic(first).copyto(classic(other))
-    trainer = param._trainer
+    trainer = trainer_of(param)
     if trainer and trainer._kv_initialized and trainer._update_on_kvstore and param not in trainer._params_to_init:
         trainer._reset_kvstore()  # as set_data does: else the next step brings the old values back
 
@@ -152,7 +153,7 @@ def stale_gradients(param: gluon.Parameter) -> List[ndarray.NDArray]:
     return dense
 
 
-_SLOTS = ("_data", "_grad", "_ctx_list", "_ctx_map", "_deferred_init", "_shape")
+_SLOTS = ("_data", "_grad", "_ctx_list", "_ctx_map", "_device_list", "_device_map", "_deferred_init", "_shape")
 
 
 def snapshot(params: Sequence[gluon.Parameter]) -> List[Tuple[gluon.Parameter, dict]]:

@@ -9,6 +9,8 @@ from typing import Any, List, Optional, Tuple
 from mxnet import gluon
 from mxnet.initializer import Initializer
 
+from .version import contexts_trained, trainer_of
+
 __all__ = ["holds_data", "is_constant", "is_layer_default", "kvstore_of", "may_defer", "pending_initializer",
            "refuses_context", "shape_of", "state_of"]  # fmt: skip
 
@@ -44,7 +46,7 @@ def may_defer(param: gluon.Parameter) -> bool:
 
 def kvstore_of(param: gluon.Parameter) -> Any:
     """The distributed kvstore that owns the parameter's values, since a Trainer updates them there; else None."""
-    trainer = param._trainer
+    trainer = trainer_of(param)
     if not (trainer and trainer._kv_initialized and trainer._update_on_kvstore):
         return None
     return trainer._kvstore if "dist" in trainer._kvstore.type else None
@@ -55,8 +57,9 @@ def refuses_context(param: gluon.Parameter, ctxs: Any) -> Any:
 
     A Trainer asks for them once, when it is made: on another it would never update the parameter, silently.
     """
-    trainer = param._trainer
-    return trainer._contexts if trainer and list(trainer._contexts or ctxs) != list(ctxs) else None
+    trainer = trainer_of(param)
+    trained = contexts_trained(trainer) if trainer else []
+    return trained if trained and trained != list(ctxs) else None
 
 
 def is_constant(param: gluon.Parameter) -> bool:

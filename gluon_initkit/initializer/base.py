@@ -13,7 +13,17 @@ from typing import Any, Callable, ClassVar, Optional, Sequence
 
 import numpy
 
-from .._mxnet import classic, is_constant, is_numpy_array, mx, parameter_being_filled, place_of, prefill, unwritten
+from .._mxnet import (
+    classic,
+    is_constant,
+    is_numpy_array,
+    mx,
+    parameter_being_filled,
+    part_named,
+    place_of,
+    prefill,
+    unwritten,
+)
 from ..naming import ParameterInfo, info_of, role_of
 from .choosing import Choice, Decision, Uncovered, base_choice, choose
 from .configuration import as_json, call_of, constructor_arguments
@@ -101,6 +111,7 @@ class Initializer(mx.init.Initializer):
         param = parameter_being_filled(desc)
         place = place_of(param, search=declared is not self) if param is not None else None
         if param is None:
+            desc, arr = part_named(desc, arr)
             info = ParameterInfo(None, (), str(desc), role_of(desc), tuple(arr.shape), str(arr.dtype))
         else:
             info = info_of(param, place)

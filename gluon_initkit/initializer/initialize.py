@@ -14,6 +14,8 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 import warnings
 
 from .._mxnet import (
+    Context,
+    current_context,
     draw_seed,
     holds_data,
     is_constant,
@@ -135,8 +137,8 @@ def initialize(
 
 
 def _contexts(ctx: Any) -> List[Any]:
-    ctxs = [mx.current_context()] if ctx is None else list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
-    if not ctxs or not all(isinstance(each, mx.Context) for each in ctxs):
+    ctxs = [current_context()] if ctx is None else list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+    if not ctxs or not all(isinstance(each, Context) for each in ctxs):
         raise TypeError(f"ctx is {ctx!r}: expected a Context such as mx.cpu(), or a list of them")
     if len(set(map(str, ctxs))) < len(ctxs):
         raise ValueError(f"ctx names a context twice: {ctxs}")

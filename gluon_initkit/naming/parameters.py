@@ -8,7 +8,7 @@ from typing import Any, FrozenSet, List, Optional, Tuple
 
 import numpy
 
-from .._mxnet import Place, mx, places, shape_of, state_of
+from .._mxnet import Place, mx, places, said_role, shape_of, state_of
 from .roles import role_of
 
 __all__ = ["ParameterInfo", "check_block", "describe", "info_of"]
@@ -88,7 +88,7 @@ def info_of(param: Any, place: Optional[Place]) -> ParameterInfo:
     return ParameterInfo(
         path=place.paths[0],
         aliases=place.paths[1:],
-        role=role_of(param.name),
+        role=role_of(said_role(param, place.paths[0])),
         state=state_of(param),
         block=place.owner,
         block_path=place.owner_path,
