@@ -15,7 +15,11 @@ MODULES = [info.name for info in pkgutil.walk_packages(ik.__path__, "gluon_initk
            if "__main__" not in info.name and info.name not in NOT_HERE]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", MODULES)
+CLASSIC = pytest.mark.mxnet1("layers that take classic arrays, as the example's does")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[CLASSIC] * name.endswith(".distributions"))
+                                  for name in MODULES])  # fmt: skip
 def test_examples_run(name):
     module = importlib.import_module(name)
     failures = []

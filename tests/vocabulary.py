@@ -1,9 +1,11 @@
 """MXNet's words as the tests speak them, where its versions say the same thing differently."""
 
+import re
+
 import mxnet as mx
 
-__all__ = ["GLUON_2", "VERSION", "HybridBlock", "constant", "contexts", "declared", "initialize_all", "move", "nd",
-           "tied", "uniform"]  # fmt: skip
+__all__ = ["GLUON_2", "VERSION", "HybridBlock", "constant", "contexts", "convolution", "declared", "initialize_all",
+           "move", "nd", "said", "tied", "uniform"]  # fmt: skip
 
 VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
 GLUON_2 = VERSION >= (2, 0)
@@ -23,6 +25,14 @@ def declared(block, name, **arguments):
         return mx.gluon.Parameter(name, **arguments)
     with block.name_scope():
         return block.params.get(name, **arguments)
+
+
+def convolution(layer, *arguments, in_channels=0, **named):
+    """A convolution that knows its input channels; MXNet 2 ignores ``in_channels=``."""
+    made = layer(*arguments, in_channels=in_channels, **named)
+    if GLUON_2 and in_channels:
+        made.infer_shape(mx.np.zeros([in_channels if axis == "C" else 8 for axis in made._layout]))
+    return made
 
 
 def constant(block, name, value):
@@ -63,6 +73,11 @@ def move(net, ctxs):
 def contexts(param):
     """Where a parameter's arrays lie."""
     return param.list_device() if GLUON_2 else param.list_ctx()
+
+
+def said(stderr):
+    """What a process said on stderr, without the line that MXNet 2 logs there when it makes its first array."""
+    return re.sub(r"^\[[\d:]+\] \S*storage\.cc:.*\n", "", stderr, flags=re.MULTILINE)
 
 
 class HybridBlock(mx.gluon.HybridBlock):

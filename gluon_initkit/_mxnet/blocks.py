@@ -75,7 +75,7 @@ def _axes(owner: gluon.Block) -> str:
         return "OI"
     axes = owner._kwargs["layout"].replace("N", "O").replace("C", "I")
     # A transposed convolution's weight is that of the convolution which it reverses.
-    return axes.translate(_SWAPPED) if owner._op_name == "Deconvolution" else axes
+    return axes.translate(_SWAPPED) if owner._op_name.lower() == "deconvolution" else axes
 
 
 _SWAPPED = str.maketrans("OI", "IO")

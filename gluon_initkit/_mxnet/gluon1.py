@@ -4,18 +4,21 @@ Parameters have names that are unique in the process, and live in dictionaries b
 children themselves.
 """
 
+from contextlib import nullcontext
 import json
-from typing import Any, Dict, List, Tuple
+from typing import Any, ContextManager, Dict, List, Tuple
 
 from mxnet import context, gluon, initializer, nd
 from mxnet.gluon.parameter import ParameterDict
 import mxnet.rnn
+from mxnet.util import is_np_array
 import numpy
 
 from .parts import Parts
 
-__all__ = ["INITIALIZE", "Context", "FusedRNN", "children", "completed", "contexts_held", "contexts_trained",
-           "current_context", "fused_parts", "loose", "part_named", "said_role", "trainer_of"]  # fmt: skip
+__all__ = ["INITIALIZE", "Context", "FusedRNN", "as_layers", "children", "completed", "contexts_held",
+           "contexts_trained", "current_context", "fused_parts", "loose", "numpy_arrays", "part_named", "said_role",
+           "trainer_of"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -25,6 +28,16 @@ INITIALIZE: Any = ParameterDict.initialize
 
 # The initializer of an RNN's one vector, which holds all its weights and biases.
 FusedRNN: Any = initializer.FusedRNN
+
+
+def numpy_arrays() -> bool:
+    """Whether layers take NumPy arrays, here and now: where somebody said so."""
+    return is_np_array()
+
+
+def as_layers() -> ContextManager:
+    """Inside, MXNet makes the arrays that layers take: it does."""
+    return nullcontext()
 
 
 def children(block: gluon.Block) -> List[Tuple[str, gluon.Block]]:

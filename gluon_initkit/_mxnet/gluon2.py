@@ -7,15 +7,17 @@ Blocks and Trainers are held by weak references.
 import copy
 import inspect
 import sys
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, ContextManager, Dict, Iterator, List, Tuple
 
 from mxnet import device, gluon, initializer
+from mxnet.util import np_array
 import numpy
 
 from .parts import Parts
 
-__all__ = ["INITIALIZE", "Context", "FusedRNN", "children", "completed", "contexts_held", "contexts_trained",
-           "current_context", "fused_parts", "loose", "part_named", "said_role", "trainer_of"]  # fmt: skip
+__all__ = ["INITIALIZE", "Context", "FusedRNN", "as_layers", "children", "completed", "contexts_held",
+           "contexts_trained", "current_context", "fused_parts", "loose", "numpy_arrays", "part_named", "said_role",
+           "trainer_of"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
@@ -24,6 +26,16 @@ INITIALIZE: Any = inspect.unwrap(gluon.Block.initialize)
 
 # The initializer of an RNN layer's one vector, which holds all its weights and biases.
 FusedRNN: Any = initializer.RNNFused
+
+
+def numpy_arrays() -> bool:
+    """Whether layers take NumPy arrays, here and now: always, also in a thread, where MXNet's mode is off."""
+    return True
+
+
+def as_layers() -> ContextManager:
+    """Inside, MXNet makes the arrays that layers take, as it does inside of layers."""
+    return np_array(True)
 
 
 def children(block: gluon.Block) -> List[Tuple[str, gluon.Block]]:

@@ -11,12 +11,11 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 from mxnet import autograd, context, gluon, ndarray
 from mxnet.base import _LIB, check_call
-from mxnet.util import is_np_array
 import numpy
 
 from .arrays import classic
 from .parameters import shape_of
-from .version import contexts_held, trainer_of
+from .version import as_layers, contexts_held, numpy_arrays, trainer_of
 
 __all__ = ["commit", "context_of", "empty", "fits", "gradients", "hand_over", "in_mode", "is_host", "leave_pending",
            "refilled", "restore", "snapshot", "stale_gradients", "view"]  # fmt: skip
@@ -77,8 +76,8 @@ def hand_over(arr: ndarray.NDArray, param: gluon.Parameter) -> ndarray.NDArray:
 
 
 def in_mode(arr: ndarray.NDArray) -> ndarray.NDArray:
-    """A classic array as MXNet's present mode has it: `_init_grad` makes gradients of that kind."""
-    return arr.as_np_ndarray() if is_np_array() else arr
+    """A classic array as layers take it: `_init_grad` makes gradients of that kind."""
+    return arr.as_np_ndarray() if numpy_arrays() else arr
 
 
 def leave_pending(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], source: Any) -> None:
@@ -103,7 +102,8 @@ def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], s
     if None in (shape_of(param) or (None,)):
         return
     if not grads:
-        param._finish_deferred_init()
+        with as_layers():
+            param._finish_deferred_init()
         return
     asked, param._grad_req = param._grad_req, "null"  # for _init_grad, which would clear others, one after the other
     try:
@@ -122,7 +122,7 @@ def fits(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> bool:
         and param._stype == "default"
         and contexts_held(param) == list(ctxs)
         and all(each.shape == param.shape and each.dtype == numpy.dtype(param.dtype).type for each in held)
-        and all((classic(each) is not each) == is_np_array() for each in held)
+        and all((classic(each) is not each) == numpy_arrays() for each in held)
     )
 
 

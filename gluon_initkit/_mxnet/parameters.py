@@ -4,6 +4,7 @@
 functions only look.
 """
 
+import inspect
 from typing import Any, List, Optional, Tuple
 
 from mxnet import gluon
@@ -79,9 +80,12 @@ def _layer_defaults() -> List[Initializer]:
     if not _found:
         for layer in vars(gluon.nn).values():
             if isinstance(layer, type) and issubclass(layer, gluon.Block):
-                defaults = getattr(vars(layer).get("__init__"), "__defaults__", None) or ()
+                defaults = inspect.unwrap(vars(layer).get("__init__", _no_defaults)).__defaults__ or ()
                 _found.extend(default for default in defaults if isinstance(default, Initializer))
     return _found
+
+
+def _no_defaults() -> None: ...
 
 
 _found: List[Initializer] = []

@@ -15,6 +15,7 @@ import warnings
 
 from .._mxnet import (
     Context,
+    classic,
     current_context,
     draw_seed,
     holds_data,
@@ -31,6 +32,7 @@ from .._mxnet import (
     snapshot,
     stale_gradients,
 )
+from ..display import shape_text
 from ..naming import ParameterInfo, describe
 from .choosing import Choice, choose, refuse_uncovered
 from .configuration import shown, written
@@ -183,8 +185,8 @@ def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) ->
     problems = []
     for param, _, info in todo:
         if None in (shape_of(param) or (None,)) and not may_defer(param):
-            problems.append(f"{info.label}: its shape is {param.shape} and it may not be deferred; give the layer its "
-                            f"input size, or the parameter allow_deferred_init=True")  # fmt: skip
+            problems.append(f"{info.label}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
+                            f"the layer its input size, or the parameter allow_deferred_init=True")  # fmt: skip
         if kvstore_of(param) is not None:
             problems.append(f"{info.label}: a Trainer updates it on a distributed kvstore, which would bring the old "
                             f"values back; initialize before the first step")  # fmt: skip
@@ -275,7 +277,7 @@ def _log(draws: Sequence[Draw], init: Any) -> None:
         for each in (init, draw.choice.initializer):
             if getattr(each, "_verbose", False) and holds_data(draw.param):
                 name = mx.init.InitDesc(draw.param.name)
-                each._verbose_print(name, draw.choice.hook[len("_init_") :], holds_data(draw.param)[0])
+                each._verbose_print(name, draw.choice.hook[len("_init_") :], classic(holds_data(draw.param)[0]))
                 break
 
 

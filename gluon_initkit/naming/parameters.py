@@ -76,7 +76,8 @@ def describe(net: Any) -> List[Tuple[Any, Place, ParameterInfo]]:
 def check_block(net: Any) -> None:
     """Raise a TypeError unless `net` is a Gluon Block."""
     if not isinstance(net, mx.gluon.Block):
-        hint = " For a ParameterDict, pass the network it came from." if hasattr(net, "initialize") else ""
+        collected = hasattr(net, "initialize") or isinstance(net, dict)
+        hint = " For what collect_params() gives, pass the network it came from." if collected else ""
         raise TypeError(f"expected a network (an mxnet.gluon.Block), found {type(net).__name__}: {net!r:.80}.{hint}")
 
 
