@@ -1,48 +1,92 @@
 """gluon_initkit: the parameter kit that Apache MXNet Gluon never had.
 
 ``import gluon_initkit as ik`` next to Gluon. Importing it makes ``import mxnet`` work on current Pythons and NumPys,
-and changes nothing else for code that does not ask.
+and changes nothing else for code that does not ask. MXNet itself is imported by the first name that needs it, which is
+also when the kit's initializers are registered; checkpoint files are read without it.
 """
 
-from .initializer import (
-    Dirac,
-    Identity,
-    InitializationError,
-    Initializer,
-    InitReport,
-    InitRow,
-    Plan,
-    PlanRow,
-    Rules,
-    TruncatedNormal,
-    VarianceScaling,
-    check_workers,
-    corrected,
-    fingerprint,
-    initialize,
-    plan,
-)
-from .naming import ParameterInfo
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, List
+
+from .importing import prepare
+
+if TYPE_CHECKING:
+    from .initializer import *  # noqa: F403
+    from .inspector import CheckpointError as CheckpointError
+    from .inspector import Comparison as Comparison
+    from .inspector import compare as compare
+    from .naming import ParameterInfo as ParameterInfo
+    from .sharing import *  # noqa: F403
+    from .tracer import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-__all__ = [
-    # initializer
-    "Dirac",
-    "Identity",
-    "InitReport",
-    "InitRow",
-    "InitializationError",
-    "Initializer",
-    "ParameterInfo",
-    "Plan",
-    "PlanRow",
-    "Rules",
-    "TruncatedNormal",
-    "VarianceScaling",
-    "check_workers",
-    "corrected",
-    "fingerprint",
-    "initialize",
-    "plan",
-]
+# The public names, by the module that brings them when they are first asked for.
+_HOMES = {
+    "initializer": [
+        "Dirac",
+        "Identity",
+        "InitReport",
+        "InitRow",
+        "InitializationError",
+        "Initializer",
+        "Plan",
+        "PlanRow",
+        "Rules",
+        "TruncatedNormal",
+        "VarianceScaling",
+        "check_workers",
+        "corrected",
+        "fingerprint",
+        "initialize",
+        "plan",
+    ],
+    "inspector": ["CheckpointError", "Comparison", "compare"],
+    "naming": ["ParameterInfo"],
+    "sharing": [
+        "SharedGroup",
+        "Sharing",
+        "SharingError",
+        "SharingReport",
+        "SharingRow",
+        "check_sharing",
+        "load",
+        "save",
+        "shared_groups",
+        "shared_layers",
+        "sharing_scope",
+        "untie",
+    ],
+    "tracer": [
+        "DeferredInitError",
+        "Explanation",
+        "ShapeReport",
+        "ShapeRow",
+        "Span",
+        "Timeline",
+        "Trace",
+        "TraceEvent",
+        "Unresolved",
+        "explain",
+        "materialize",
+        "resolve_shapes",
+        "trace",
+    ],
+}
+__all__ = [name for names in _HOMES.values() for name in names]
+
+prepare()
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return import_module(f".{name}", __name__)
+    for home, names in _HOMES.items():
+        if name in names:
+            globals()[name] = found = getattr(import_module(f".{home}", __name__), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *_HOMES, *__all__})

@@ -1,11 +1,27 @@
-"""The command line: ``gluon-initkit demo``. Parses, calls, prints; the work is elsewhere."""
+"""The command line, ``gluon-initkit``: parses, calls, prints; the work is elsewhere.
+
+Exit codes, for scripts and continuous integration: 0; 1 where there are findings or differences; 2 on bad usage, a file
+that cannot be read, or a missing MXNet, with a message on standard error.
+"""
 
 import argparse
+import os
+import sys
 from typing import Optional, Sequence
 
 from . import __version__
 
 __all__ = ["main"]
+
+_EXAMPLES = """examples:
+  gluon-initkit inspect net-0000.params                  what is in a file: names, shapes, types, sizes
+  gluon-initkit inspect net-0000.params --stats          its values too: statistics, NaN, suspicious arrays
+  gluon-initkit inspect net-0000.params --depth 2        summed by block
+  gluon-initkit compare before.params after.params       what was added, renamed, changed, and by how much
+  gluon-initkit demo                                     plain MXNet beside the kit, on a real network
+
+exit codes: 0; 1 findings or differences; 2 bad usage, or a file that cannot be read.
+Files are read from their headers, without MXNet; values, where they are asked for, through a memory map."""
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -19,21 +35,80 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, or 2 on bad usage.
+        The exit code: 0; 1 where there are findings or differences; 2 on bad usage or a bad file.
 
     Examples
     --------
     >>> main(["demo"])  # doctest: +SKIP
     0
     """
-    parser = argparse.ArgumentParser(prog="gluon-initkit", description="The parameter kit for Apache MXNet Gluon.")
-    parser.add_argument("--version", action="version", version=f"gluon-initkit {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="command")
-    commands.add_parser("demo", help="initialize a real network: what plain MXNet does, what the kit does")
+    parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.command is None:
         parser.print_help()
         return 2
+    try:
+        code = {"inspect": _inspect, "compare": _compare, "demo": _demo}[arguments.command](arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `... | head`: whoever read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (OSError, ValueError, ImportError) as error:  # CheckpointError is a ValueError
+        print(f"gluon-initkit {arguments.command}: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gluon-initkit",
+        description="The parameter kit for Apache MXNet Gluon.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"gluon-initkit {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    inspect = commands.add_parser("inspect", help="what is in a .params file, without a network and without MXNet")
+    inspect.add_argument("file", help="a file that save_parameters, export, mx.nd.save or mx.npx.save wrote")
+    inspect.add_argument("--stats", action="store_true", help="read the values: statistics and findings")
+    inspect.add_argument("--json", action="store_true", help="print JSON, which Report.from_json reads, and no table")
+    inspect.add_argument("--html", metavar="OUT", help="write a self-contained page there as well")
+    inspect.add_argument("--depth", type=_positive, metavar="N", help="sum up what lies deeper than N parts of a path")
+    compare = commands.add_parser("compare", help="what differs between two .params files")
+    compare.add_argument("before", help="a .params file")
+    compare.add_argument("after", help="another")
+    compare.add_argument("--json", action="store_true", help="print JSON, equal arrays included, and no table")
+    commands.add_parser("demo", help="initialize a real network: what plain MXNet does, what the kit does")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {number}")
+    return number
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    from .inspector import inspect
+
+    report = inspect(arguments.file, stats=arguments.stats)
+    if arguments.html:
+        with open(arguments.html, "w", encoding="utf-8") as page:
+            page.write(report.to_html())
+    print(report.to_json() if arguments.json else report.to_text(depth=arguments.depth))
+    return 1 if report.findings else 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from .inspector import compare
+
+    comparison = compare(arguments.before, arguments.after)
+    print(comparison.to_json() if arguments.json else comparison)
+    return 0 if comparison.same else 1
+
+
+def _demo(arguments: argparse.Namespace) -> int:
     from .demo import demo
 
     demo()

@@ -5,13 +5,42 @@ The only folder that touches a private attribute of MXNet. Importing it imports 
 
 from typing import Any
 
-from .importing import import_mxnet
+from ..importing import import_mxnet
 
 mx: Any = import_mxnet()
 
 from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
-from .blocks import Place, places  # noqa: E402
+from .blocks import Place, places, traversed  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
+from .constructors import channel_axis, class_name, construction  # noqa: E402
+from .donors import (  # noqa: E402
+    averaged,
+    contexts_of,
+    declared,
+    extras_of,
+    fixes_gamma,
+    forget_trainers,
+    own_copy,
+    redeclare,
+    renew,
+    restoring,
+    take_over,
+    trained,
+)
+from .files import (  # noqa: E402
+    contexts_for,
+    forget_graphs,
+    put,
+    read_arrays,
+    recast,
+    saved_value,
+    stored_as,
+    write_arrays,
+)
+from .finishing import finish, pending_contexts, run_forward  # noqa: E402
+from .inference import run_on_symbols  # noqa: E402
+from .interrupts import interrupts_held  # noqa: E402
+from .loading import loaded_by_name, loaded_by_path, numpy_mode  # noqa: E402
 from .memory import (  # noqa: E402
     commit,
     context_of,
@@ -40,50 +69,122 @@ from .parameters import (  # noqa: E402
     state_of,
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
-from .version import Context, FusedRNN, completed, current_context, fused_parts, part_named, said_role  # noqa: E402
+from .strict import NeedsNumbers  # noqa: E402
+from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
+from .telling import quietly, tell  # noqa: E402
+from .transposed import Transposed, source_of  # noqa: E402
+from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa: E402
+from .underway import BlockCall, is_plain_forward  # noqa: E402
+from .undisturbed import blocks_of, undisturbed  # noqa: E402
+from .version import (  # noqa: E402
+    Context,
+    FusedRNN,
+    blocks_built,
+    completed,
+    current_context,
+    fused_parts,
+    part_named,
+    prefix_of,
+    said_role,
+    unnamed,
+)
+from .watching import Watch  # noqa: E402
 
 __all__ = [
+    "BlockCall",
+    "Call",
     "Context",
     "FusedRNN",
+    "Move",
+    "NeedsNumbers",
     "Place",
+    "Shapes",
+    "Slot",
+    "SymbolicRun",
+    "Transposed",
+    "Watch",
+    "averaged",
+    "blocks_built",
+    "blocks_of",
+    "channel_axis",
+    "class_name",
     "classic",
     "commit",
     "completed",
+    "construction",
     "context_of",
+    "contexts_for",
+    "contexts_of",
     "current_context",
+    "declared",
     "draw_seed",
     "empty",
+    "exchange",
+    "extras_of",
+    "finish",
     "fits",
+    "fixes_gamma",
+    "forget_graphs",
+    "forget_trainers",
     "fused_parts",
     "gradients",
     "hand_over",
+    "held_in_container",
     "holds_data",
-    "import_mxnet",
     "in_mode",
+    "interrupts_held",
     "is_constant",
     "is_host",
     "is_layer_default",
     "is_numpy_array",
+    "is_plain_forward",
     "keyed_generators",
     "kvstore_of",
     "leave_pending",
+    "loaded_by_name",
+    "loaded_by_path",
     "may_defer",
     "mx",
     "network_of",
+    "numpy_mode",
+    "own_copy",
     "parameter_being_filled",
     "part_named",
+    "pending_contexts",
     "pending_initializer",
     "place_of",
     "places",
     "prefill",
+    "prefix_of",
+    "put",
+    "quietly",
+    "read_arrays",
+    "recast",
+    "redeclare",
     "refilled",
     "refuses_context",
+    "renew",
     "restore",
+    "restoring",
+    "run_forward",
+    "run_on_symbols",
     "said_role",
+    "saved_value",
     "shape_of",
+    "slots",
     "snapshot",
+    "source_of",
     "stale_gradients",
     "state_of",
+    "stored_as",
+    "take_over",
+    "tell",
+    "trained",
+    "traversed",
+    "undisturbed",
+    "unnamed",
     "unwritten",
     "view",
+    "walk",
+    "write_arrays",
 ]

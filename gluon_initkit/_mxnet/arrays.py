@@ -3,6 +3,7 @@
 from typing import Any
 
 from mxnet.ndarray import NDArray
+from mxnet.numpy import ndarray as numpy_array
 import numpy
 
 __all__ = ["classic", "is_numpy_array", "prefill", "unwritten"]
@@ -17,7 +18,7 @@ _SENTINEL = {
 
 def is_numpy_array(arr: NDArray) -> bool:
     """Whether this is an ``mx.np.ndarray``, which MXNet's classic operators refuse to write into."""
-    return type(arr) is not NDArray and hasattr(arr, "as_nd_ndarray")
+    return isinstance(arr, numpy_array)
 
 
 def classic(arr: NDArray) -> NDArray:

@@ -4,25 +4,34 @@ A parameter is known by its path; its name says little (``weight`` where none is
 Blocks and Trainers are held by weak references.
 """
 
+from contextlib import contextmanager
 import copy
 import inspect
 import sys
-from typing import Any, ContextManager, Dict, Iterator, List, Tuple
+from typing import Any, ContextManager, Dict, Iterator, List, Optional, Tuple
+import uuid
 
-from mxnet import device, gluon, initializer
+from mxnet import device, gluon, initializer, nd
 from mxnet.util import np_array
 import numpy
 
 from .parts import Parts
 
-__all__ = ["INITIALIZE", "Context", "FusedRNN", "as_layers", "children", "completed", "contexts_held",
-           "contexts_trained", "current_context", "fused_parts", "loose", "numpy_arrays", "part_named", "said_role",
-           "trainer_of"]  # fmt: skip
+__all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "blocks_built", "children", "completed",
+           "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use", "infer_again",
+           "infers_on_symbols", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename", "said_role",
+           "trainer_of", "unnamed", "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
 
 INITIALIZE: Any = inspect.unwrap(gluon.Block.initialize)
+
+# The method that puts a parameter on other contexts.
+RESET = "reset_device"
+
+# Where a parameter keeps the contexts that it is on.
+PLACED = ("_device_list", "_device_map")
 
 # The initializer of an RNN layer's one vector, which holds all its weights and biases.
 FusedRNN: Any = initializer.RNNFused
@@ -42,6 +51,21 @@ def children(block: gluon.Block) -> List[Tuple[str, gluon.Block]]:
     """A block's children by name; not those that are gone."""
     alive = ((name, child()) for name, child in block._children.items())
     return [(name, child) for name, child in alive if child is not None]
+
+
+def infers_on_symbols() -> bool:
+    """Whether a network's code can be run on Symbols, from which MXNet infers shapes."""
+    return False
+
+
+def prefix_of(block: gluon.Block) -> str:
+    """What the names of a block's operators begin with, ``''`` where that tells nothing."""
+    return ""
+
+
+def counters(block: gluon.Block) -> List[Dict[str, int]]:
+    """The counters from which a block names its children."""
+    return []
 
 
 def loose(block: gluon.Block) -> List[Tuple[str, gluon.Parameter]]:
@@ -67,6 +91,37 @@ def trainer_of(param: gluon.Parameter) -> Any:
 def contexts_trained(trainer: Any) -> List[Any]:
     """The devices on which a Trainer updates parameters."""
     return list(trainer._devices or ())
+
+
+def named(block: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
+    """None: what a block's ``params`` holds is what its attributes are."""
+    return None
+
+
+def infer_again(block: gluon.Block) -> None:
+    """Let a block ask for shapes in its next forward pass: it did once, and never does again by itself."""
+    if isinstance(block, gluon.HybridBlock):
+        block._called_infer_shape_already = False
+
+
+def rename(param: gluon.Parameter, name: str) -> None:
+    """Make a copy of a parameter another parameter, of this name."""
+    param._name, param._uuid = name, str(uuid.uuid4())
+
+
+def in_use(param: gluon.Parameter) -> bool:
+    """Whether anybody holds a parameter's Trainer: the parameter does not."""
+    return trainer_of(param) is not None
+
+
+@contextmanager
+def blocks_built() -> Iterator[List[Any]]:
+    """Which blocks are built in a while cannot be seen: they ask for no names."""
+    raise NotImplementedError(
+        "MXNet 2 does not tell which blocks are built, so layers cannot be tied while they are. Build the network, "
+        "then call gluon_initkit.Sharing(net).tie(...).apply()."
+    )
+    yield []
 
 
 def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:
@@ -126,6 +181,19 @@ def part_named(desc: initializer.InitDesc, arr: Any) -> Tuple[initializer.InitDe
         # The classic reshape shares memory, which the NumPy one does not.
         arr = arr.as_nd_ndarray().reshape((int(rows), -1)).as_np_ndarray()
     return initializer.InitDesc(f"{connection}_{kind}", desc.attrs, desc.global_init), arr
+
+
+def unnamed(kind: Any) -> gluon.Block:
+    """A block of a class that takes no name from Gluon's counters."""
+    return kind()
+
+
+def write_list(path: str, arrays: Dict[str, Any]) -> None:
+    """Write classic arrays into a file as MXNet's list of arrays.
+
+    `load_parameters` reads it; what `save_parameters` writes is a zip file, in which no tie map can stand.
+    """
+    nd.save(path, arrays)
 
 
 _FUSED = FusedRNN._init_weight.__code__

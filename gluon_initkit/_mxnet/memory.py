@@ -15,7 +15,8 @@ import numpy
 
 from .arrays import classic
 from .parameters import shape_of
-from .version import as_layers, contexts_held, numpy_arrays, trainer_of
+from .telling import tell
+from .version import PLACED, as_layers, contexts_held, numpy_arrays, trainer_of
 
 __all__ = ["commit", "context_of", "empty", "fits", "gradients", "hand_over", "in_mode", "is_host", "leave_pending",
            "refilled", "restore", "snapshot", "stale_gradients", "view"]  # fmt: skip
@@ -100,6 +101,7 @@ def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], s
     param._data = param._grad = None
     leave_pending(param, init, ctxs, source)
     if None in (shape_of(param) or (None,)):
+        tell(param, "deferred")
         return
     if not grads:
         with as_layers():
@@ -153,12 +155,14 @@ def stale_gradients(param: gluon.Parameter) -> List[ndarray.NDArray]:
     return dense
 
 
-_SLOTS = ("_data", "_grad", "_ctx_list", "_ctx_map", "_device_list", "_device_map", "_deferred_init", "_shape")
+_SLOTS = ("_data", "_grad", *PLACED, "_deferred_init", "_shape", "_dtype", "_var")
 
 
 def snapshot(params: Sequence[gluon.Parameter]) -> List[Tuple[gluon.Parameter, dict]]:
-    """What initializing could change of these parameters, to put it back with `restore`."""
-    return [(param, {slot: getattr(param, slot) for slot in _SLOTS if hasattr(param, slot)}) for param in params]
+    """What initializing or loading could change of these parameters, to put it back with `restore`."""
+    return [
+        (param, {slot: held[slot] for slot in _SLOTS if slot in held}) for param in params for held in (vars(param),)
+    ]
 
 
 def restore(taken: List[Tuple[gluon.Parameter, dict]]) -> None:
@@ -166,3 +170,6 @@ def restore(taken: List[Tuple[gluon.Parameter, dict]]) -> None:
     for param, slots in taken:
         for slot, value in slots.items():
             setattr(param, slot, value)
+        source: Any = (slots.get("_deferred_init") or (None,))[-1]
+        if hasattr(source, "forget"):
+            source.forget()  # it may have been asked meanwhile, when the shape was another

@@ -2,7 +2,7 @@
 
 from .html import as_html
 from .table import Column, Table
-from .text import as_rich, as_text
+from .text import as_rich, as_text, rendered
 from .units import shape_text, size_text
 
-__all__ = ["Column", "Table", "as_html", "as_rich", "as_text", "shape_text", "size_text"]
+__all__ = ["Column", "Table", "as_html", "as_rich", "as_text", "rendered", "shape_text", "size_text"]

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from .table import Table
 
-__all__ = ["as_rich", "as_text"]
+__all__ = ["as_rich", "as_text", "rendered"]
 
 _STYLES = {"error": "bold red", "changed": "green", "": ""}
 
@@ -28,7 +28,12 @@ def as_rich(table: Table) -> Any:
 
 def as_text(table: Table) -> str:
     """Plain text without colour codes, as wide as the terminal (the variable COLUMNS says otherwise)."""
+    return rendered(as_rich(table))
+
+
+def rendered(renderable: Any) -> str:
+    """Anything that rich can print as such plain text."""
     out = io.StringIO()
     console = Console(file=out, force_terminal=False, color_system=None, width=Console().width)
-    console.print(as_rich(table), soft_wrap=False)
+    console.print(renderable, soft_wrap=False)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())

@@ -22,6 +22,7 @@ from .._mxnet import (
     part_named,
     place_of,
     prefill,
+    tell,
     unwritten,
 )
 from ..naming import ParameterInfo, info_of, role_of
@@ -226,6 +227,7 @@ def fill(choice: Choice, desc: Description, arr: Any) -> None:
     hook = getattr(choice.initializer, choice.hook)
     who = f"{type(choice.initializer).__name__}.{choice.hook}"
     sentinel = prefill(arr) if getattr(choice.initializer, "check", Initializer.check) else None
+    tell(desc.param, "filled", initializer=choice.initializer, hook=choice.hook)
     try:
         _run(hook, desc, arr)
     except InitializationError:

@@ -29,6 +29,8 @@ class Description(mx.init.InitDesc):
         same on every machine; elsewhere seeded from MXNet's generator.
     key : bytes
         What `rng` starts from.
+    param : Parameter or None
+        The Gluon Parameter itself.
     axes : str
         What a weight's axes are: ``'OIHW'``, output, input, space.
     attrs : dict
@@ -63,6 +65,11 @@ class Description(mx.init.InitDesc):
         if self._rng is None:
             self._rng = generator(self.key)
         return self._rng
+
+    @property
+    def param(self) -> Any:
+        """The Gluon Parameter that is being filled; None where that is not known."""
+        return self._param
 
     @property
     def path(self) -> Optional[str]:

@@ -161,9 +161,13 @@ class Draw:
             return hand_over(array, self.param)
         except BaseException:
             # MXNet has forgotten by now what was pending: a second try must find it.
-            self.array, self.handed = None, False
+            self.forget()
             leave_pending(self.param, self.choice.initializer, self.ctxs, self)
             raise
+
+    def forget(self) -> None:
+        """Begin anew: what was handed over is not in use, and the next shape may be another."""
+        self.array, self.handed = None, False
 
     @property
     def _description(self) -> Description:

@@ -4,13 +4,11 @@ What may fail (a user's hook, memory) happens in arrays that no parameter holds 
 Ctrl-C held back, and undone when MXNet refuses; arrays that a law refills in place come last.
 """
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 import difflib
 import re
-import signal
-import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 import warnings
 
 from .._mxnet import (
@@ -19,6 +17,7 @@ from .._mxnet import (
     current_context,
     draw_seed,
     holds_data,
+    interrupts_held,
     is_constant,
     is_host,
     keyed_generators,
@@ -31,6 +30,7 @@ from .._mxnet import (
     shape_of,
     snapshot,
     stale_gradients,
+    tell,
 )
 from ..display import shape_text
 from ..naming import ParameterInfo, describe
@@ -123,6 +123,9 @@ def initialize(
         Draw(param, info, choice, chosen, (seed, names[info.label], *_configuration(choice, configurations)), ctxs)
         for (param, _, info), choice in zip(todo, choices)
     ]
+    for draw in draws:
+        tell(draw.param, "initialize", initializer=draw.choice.initializer, hook=draw.choice.hook,
+             force_reinit=force_reinit)  # fmt: skip
     written_bytes = _fill(draws, progress)
     _log(draws, chosen)
     kept = [info.label for param, _, info in described if info.state == "initialized"] if not force_reinit else []
@@ -226,7 +229,7 @@ def _fill(draws: Sequence[Draw], progress: Optional[bool]) -> int:
                 jobs += draw.prepared_gradients()
         run(jobs, bar)
         mx.nd.waitall()  # what is still reading or writing the arrays that are refilled
-        with _interrupts_held():
+        with interrupts_held():
             fresh = [draw for draw in draws if draw not in refill]
             before = snapshot([draw.param for draw in fresh])
             try:
@@ -253,22 +256,6 @@ def _bytes(draw: Draw) -> int:
 
 def _never(key: bytes) -> None:
     raise AssertionError("no hook was to run")
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back: what has begun to change is changed as a whole."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed: List[Any] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append((number, frame)))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if pressed and callable(before):
-            before(*pressed[0])
 
 
 def _log(draws: Sequence[Draw], init: Any) -> None:

@@ -1,15 +1,18 @@
 """`ParameterInfo`: the facts of one parameter that users name it by, as plain data; `describe` collects them.
 
 What an initializer, a selector or a table needs to know of a parameter stands here; values and statistics do not.
+MXNet is imported when a network is looked at, and not before: the arrays of a file are named without it.
 """
 
 from dataclasses import dataclass
-from typing import Any, FrozenSet, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, FrozenSet, List, Optional, Tuple
 
 import numpy
 
-from .._mxnet import Place, mx, places, said_role, shape_of, state_of
 from .roles import role_of
+
+if TYPE_CHECKING:
+    from .._mxnet import Place
 
 __all__ = ["ParameterInfo", "check_block", "describe", "info_of"]
 
@@ -67,22 +70,28 @@ class ParameterInfo:
         return (self.name,) if self.path is None else (self.path, *self.aliases)
 
 
-def describe(net: Any) -> List[Tuple[Any, Place, ParameterInfo]]:
+def describe(net: Any) -> List[Tuple[Any, "Place", ParameterInfo]]:
     """Every parameter of a network in order of traversal: the Parameter, its place, its facts. Changes nothing."""
+    from .._mxnet import places
+
     check_block(net)
     return [(param, place, info_of(param, place)) for param, place in places(net).items()]
 
 
 def check_block(net: Any) -> None:
     """Raise a TypeError unless `net` is a Gluon Block."""
+    from .._mxnet import mx
+
     if not isinstance(net, mx.gluon.Block):
         collected = hasattr(net, "initialize") or isinstance(net, dict)
         hint = " For what collect_params() gives, pass the network it came from." if collected else ""
         raise TypeError(f"expected a network (an mxnet.gluon.Block), found {type(net).__name__}: {net!r:.80}.{hint}")
 
 
-def info_of(param: Any, place: Optional[Place]) -> ParameterInfo:
+def info_of(param: Any, place: Optional["Place"]) -> ParameterInfo:
     """The facts of one Gluon parameter; `place` is None where it stands in no known network."""
+    from .._mxnet import said_role, shape_of, state_of
+
     facts = {"name": param.name, "shape": shape_of(param), "dtype": numpy.dtype(param.dtype).name}
     if place is None:
         return ParameterInfo(path=None, aliases=(), role=role_of(param.name), state=state_of(param), **facts)

@@ -49,4 +49,7 @@ def role_of(name: Optional[str]) -> str:
     >>> role_of("features.0.weight"), role_of("bn0_moving_var"), role_of("prelu0_alpha")
     ('weight', 'running_var', 'default')
     """
-    return next((role for ending, role in _ENDINGS if name is not None and name.endswith(ending)), "default")
+    for ending, role in _ENDINGS:
+        if name is not None and name.endswith(ending):
+            return role
+    return "default"

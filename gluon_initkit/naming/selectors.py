@@ -14,7 +14,6 @@ import importlib
 import re
 from typing import Any, Callable, Pattern, Union
 
-from .._mxnet import mx
 from .parameters import ParameterInfo
 from .roles import ROLES
 
@@ -45,6 +44,8 @@ def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
     if isinstance(selector, re.Pattern) and isinstance(selector.pattern, str):
         return lambda info: any(selector.search(path) for path in info.paths)
     if isinstance(selector, type):
+        from .._mxnet import mx  # not before: the arrays of a file are selected without MXNet
+
         if issubclass(selector, mx.gluon.Block):
             return lambda info: any(issubclass(block, selector) for block in info.inside)
     elif callable(selector):

@@ -1,7 +1,7 @@
 """Places: paths are those of save_parameters, for every block that names its parameters otherwise too."""
 
 import gluon_initkit  # noqa: F401
-from gluon_initkit._mxnet import places
+from gluon_initkit._mxnet import places, traversed
 import mxnet as mx
 from mxnet.gluon import nn, rnn
 import pytest
@@ -69,3 +69,17 @@ def test_owners_and_symbols():
     assert found["0.weight"].symbol_init == "ones" and found["0.bias"].symbol_init is None
     assert found["0.weight"].owner is mx.gluon.SymbolBlock and found["0.weight"].owner_path == "0"
     assert nn.HybridSequential in found["0.weight"].inside
+
+
+def test_traversed_has_every_path_in_the_order_of_save_parameters():
+    layer, net = nn.Dense(2, in_units=2), nn.HybridSequential()
+    net.add(layer, nn.Dense(3, in_units=2), layer)
+    assert list(traversed(net).items()) == list(net._collect_params_with_prefix().items())
+
+
+def test_traversed_adds_what_no_attribute_holds_unless_another_stands_there():
+    net, donor = nn.Dense(2, in_units=2), nn.Dense(2, in_units=2)
+    hidden = net.params.get("hidden", shape=(1,))
+    net._reg_params["weight"] = donor.weight  # a swap by hand, which leaves the old one in net.params
+    assert traversed(net) == {"weight": donor.weight, "bias": net.bias, "hidden": hidden}
+    assert traversed(net, unregistered=False) == {"weight": donor.weight, "bias": net.bias}

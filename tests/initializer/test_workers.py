@@ -26,7 +26,7 @@ def launched(scenario):
     """What the two workers printed."""
     common = {**os.environ, "DMLC_PS_ROOT_URI": "127.0.0.1", "DMLC_PS_ROOT_PORT": str(free_port()),
               "DMLC_NODE_HOST": "127.0.0.1", "DMLC_NUM_SERVER": "1", "DMLC_NUM_WORKER": "2"}  # fmt: skip
-    loop = [sys.executable, "-c", "import gluon_initkit"]  # importing MXNet in these roles runs their loop
+    loop = [sys.executable, "-c", "import gluon_initkit, mxnet"]  # importing MXNet in these roles runs their loop
     work = [sys.executable, str(SCRIPT), scenario]
     started = []
     try:

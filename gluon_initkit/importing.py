@@ -2,7 +2,10 @@
 
 MXNet 1.x reads ``numpy.bool``, which NumPy dropped in 1.24, and imports ``distutils``, which Python dropped in 3.12.
 Both are put back here, and nothing else: MXNet reads ``numpy.bool`` again at run time (``mxnet/numpy/multiarray.py``),
-so the name has to stay. Three situations cannot be mended from inside and get an `ImportError` that says what to type.
+so the name has to stay. Four situations cannot be mended from inside and get an `ImportError` that says what to type.
+
+`prepare` mends without importing MXNet, so that ``import gluon_initkit`` costs no second and checkpoints can be read
+where there is no MXNet; `import_mxnet` is for those who need it.
 """
 
 import importlib.util
@@ -12,7 +15,7 @@ import warnings
 
 import numpy
 
-__all__ = ["import_mxnet"]
+__all__ = ["import_mxnet", "prepare"]
 
 _NOT_INSTALLED = """gluon_initkit works on MXNet, and no module `mxnet` is installed. Type one of
   pip install 'gluon-initkit[cpu]'      # MXNet for the CPU
@@ -31,6 +34,27 @@ _NO_DISTUTILS = """MXNet imports `distutils`, which Python {python} no longer ha
   pip install setuptools"""
 
 
+def prepare() -> None:
+    """Repair what ``import mxnet`` trips over, without importing it. Where no MXNet is installed, nothing is touched.
+
+    Raises
+    ------
+    ImportError
+        NumPy is 2 or newer; an earlier ``import mxnet`` broke off half-way; or Python is 3.12 or newer and setuptools
+        is missing. The message says what to type.
+    """
+    if _imported():
+        return
+    if any(name == "mxnet" or name.startswith("mxnet.") for name in sys.modules):
+        raise ImportError(_BROKEN, name="mxnet")
+    if importlib.util.find_spec("mxnet") is None:
+        return
+    if _numpy_version() >= (2,):
+        raise ImportError(_NUMPY_2.format(found=numpy.__version__), name="numpy")
+    _restore_numpy_bool()
+    _restore_distutils()
+
+
 def import_mxnet() -> ModuleType:
     """Import MXNet, after repairing what its import trips over.
 
@@ -42,25 +66,23 @@ def import_mxnet() -> ModuleType:
     Raises
     ------
     ImportError
-        MXNet is not installed; NumPy is 2 or newer; an earlier ``import mxnet`` broke off half-way; or Python is 3.12
-        or newer and setuptools is missing. The message says what to type.
+        MXNet is not installed, or one of the reasons of `prepare`. The message says what to type.
     """
-    module = sys.modules.get("mxnet")
-    if module is not None and hasattr(module, "gluon"):
-        return module
-    if any(name == "mxnet" or name.startswith("mxnet.") for name in sys.modules):
-        raise ImportError(_BROKEN, name="mxnet")
+    if _imported():
+        return sys.modules["mxnet"]
+    prepare()
     if importlib.util.find_spec("mxnet") is None:
         raise ImportError(_NOT_INSTALLED, name="mxnet")
-    if int(numpy.__version__.split(".")[0]) >= 2:
-        raise ImportError(_NUMPY_2.format(found=numpy.__version__), name="numpy")
     with warnings.catch_warnings():
         # MXNet's sources hold invalid escape sequences and use deprecated version classes: nothing a user can mend.
         warnings.simplefilter("ignore")
-        _restore_numpy_bool()
-        _restore_distutils()
         import mxnet
     return mxnet
+
+
+def _imported() -> bool:
+    # Its package imports gluon late: a module without it is the rest of an import that failed.
+    return hasattr(sys.modules.get("mxnet"), "gluon")
 
 
 def _restore_numpy_bool() -> None:
@@ -74,10 +96,14 @@ def _numpy_version() -> tuple:
 
 
 def _restore_distutils() -> None:
-    if importlib.util.find_spec("distutils") is not None:
+    # Where setuptools' start-up hook is at work, `import distutils` finds its copy by itself; asking it costs 0.1 s.
+    hooked = any(type(finder).__name__ == "DistutilsMetaFinder" for finder in sys.meta_path)
+    if sys.version_info < (3, 12) or hooked or importlib.util.find_spec("distutils") is not None:
         return
     try:
-        import setuptools  # noqa: F401  (importing it makes its own copy importable as `distutils`)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import setuptools  # noqa: F401  (importing it makes its own copy importable as `distutils`)
     except ImportError:
         python = ".".join(map(str, sys.version_info[:2]))
         raise ImportError(_NO_DISTUTILS.format(python=python), name="setuptools") from None

@@ -1,4 +1,4 @@
-"""Importing MXNet where MXNet cannot import itself: each case in a process of its own, with the real MXNet."""
+"""Importing MXNet where MXNet cannot import itself, and not before it is needed: each case in a process of its own."""
 
 import subprocess
 import sys
@@ -13,8 +13,32 @@ def run(code, *flags):
     return subprocess.run([sys.executable, *flags, "-c", code], capture_output=True, text=True, timeout=120)
 
 
+def test_importing_imports_no_mxnet_until_a_name_needs_it():
+    code = """
+import sys, gluon_initkit as ik
+from gluon_initkit import naming
+assert set(ik.__all__) < set(dir(ik)) and "initializer" in dir(ik) and ik.__version__
+info = ik.ParameterInfo("a.bias", (), "a.bias", "bias", (2,), "float32")
+assert [naming.matcher(each)(info) for each in ("bias", "a.*", "*.weight")] == [True, True, False]
+assert "mxnet" not in sys.modules
+assert ik.plan is ik.initializer.plan is vars(ik)["plan"] and "mxnet" in sys.modules
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_public_name_is_there_and_no_other():
+    code = """
+from gluon_initkit import *
+import gluon_initkit as ik
+assert len(set(ik.__all__)) == len(ik.__all__) and all(getattr(ik, name) is globals()[name] for name in ik.__all__)
+ik.inittialize
+"""
+    assert "AttributeError: module 'gluon_initkit' has no attribute 'inittialize'" in run(code).stderr
+
+
 def test_importing_prints_nothing_even_where_warnings_are_errors():
-    done = run("import gluon_initkit, mxnet as mx; assert mx.nd.ones(2).sum().asscalar() == 2", "-W", "error")
+    done = run("import gluon_initkit as ik; ik.plan; import mxnet as mx; mx.nd.ones(2).asnumpy()", "-W", "error")
     assert (done.returncode, done.stdout, said(done.stderr)) == (0, "", "")
 
 
@@ -31,7 +55,7 @@ def test_nothing_more_is_touched_in_numpy():
     code = """
 import warnings; warnings.simplefilter("error")
 import numpy; before = dict(vars(numpy))
-import gluon_initkit
+import gluon_initkit as ik; ik.plan
 after = {name: value for name, value in vars(numpy).items() if before.get(name, None) is not value}
 print(sorted(name for name in after if not name.startswith("_") and type(value := after[name]) is not type(numpy)))
 """
@@ -52,7 +76,8 @@ classes = [mx.gluon.Block, mx.gluon.HybridBlock, mx.gluon.SymbolBlock, mx.gluon.
            mx.init.Initializer, mx.init.Xavier, mx.init.InitDesc, mx.nd.NDArray]
 before, names = [dict(vars(c)) for c in classes], set(registry.get_registry(mx.init.Initializer))
 modules = [dict(vars(m)) for m in (mx.init, mx.gluon, mx.gluon.parameter, mx.gluon.block)]
-import gluon_initkit
+import gluon_initkit as ik
+[getattr(ik, name) for name in ik.__all__]
 assert before == [dict(vars(c)) for c in classes]
 assert modules == [dict(vars(m)) for m in (mx.init, mx.gluon, mx.gluon.parameter, mx.gluon.block)]
 new = set(registry.get_registry(mx.init.Initializer)) - names
@@ -81,7 +106,7 @@ def find_spec(name, path=None, target=None):
     return None if name.split(".")[0] in {hidden!r} else real(name, path, target)
 importlib.machinery.PathFinder.find_spec = staticmethod(find_spec)
 sys.meta_path = [finder for finder in sys.meta_path if "Distutils" not in type(finder).__name__]
-import gluon_initkit
+import gluon_initkit as ik
 """
 
 
@@ -96,8 +121,15 @@ def test_half_imported_says_what_to_import_first():
 
 
 def test_no_mxnet_names_the_extras_and_the_cuda_wheels():
-    said = message(HIDDEN.format(hidden=["mxnet"]))
+    said = message(HIDDEN.format(hidden=["mxnet"]) + "print('imported'); ik.ParameterInfo; ik.plan")
     assert "pip install 'gluon-initkit[cpu]'" in said and "mxnet-cu110" in said and "[cu112]" in said
+
+
+def test_without_mxnet_the_kit_imports_and_numpy_is_left_alone():
+    """Whatever needs no MXNet works with NumPy 2 as well."""
+    faked = "import numpy; numpy.__version__ = '2.1.0'; before = set(vars(numpy))\n"
+    done = run(faked + HIDDEN.format(hidden=["mxnet"]) + "ik.ParameterInfo; assert set(vars(numpy)) == before")
+    assert done.returncode == 0, done.stderr
 
 
 def test_numpy_2_says_what_to_type():

@@ -1,0 +1,246 @@
+"""What changes a parameter, watched: initializing, resolving, `set_data`, loading, `cast`, `reset_ctx`; early reads.
+
+Each of these is an attempt: it is told when it is done, and leaves the parameter as it was when it fails, where plain
+MXNet forgets what was pending. `Watch` adds the blocks around the parameters.
+"""
+
+import functools
+import math
+import threading
+import time
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from mxnet import gluon, initializer
+from mxnet.gluon.parameter import DeferredInitializationError
+import numpy
+
+from .blocks import Place
+from .donors import contexts_of
+from .memory import restore, snapshot
+from .parameters import is_constant
+from .telling import is_quiet
+from .underway import BlockCall
+from .version import RESET
+from .wrapping import Wrappers
+
+__all__ = ["Changes"]
+
+
+class _Thread(threading.local):
+    def __init__(self) -> None:
+        self.calls: List[BlockCall] = []
+        self.loading = False
+        self.failing: Dict[str, Any] = {}
+        """What was attempted of which parameter when the first error came up."""
+        self.filled: Optional[Tuple[Any, str]] = None
+
+
+class Changes:
+    """The watch over the parameters alone."""
+
+    def __init__(self, on_event: Callable[[str, Optional[gluon.Parameter], dict], None]) -> None:
+        self._on_event = on_event
+        self.places: Dict[gluon.Parameter, Place] = {}
+        self._open: Dict[int, gluon.Parameter] = {}
+        """The parameters without values, by id."""
+        self._wrappers = Wrappers()
+        self._thread = _Thread()
+
+    def _wake(self) -> None:
+        """A parameter without values has come up."""
+
+    def _failed(self, error: BaseException, under: Optional[BlockCall], **facts: Any) -> Optional[BaseException]:
+        """What to raise instead of an error that leaves the watch."""
+
+    def _put(self, thing: Any, name: str, around: Callable, *named: Any) -> None:
+        def made(original: Callable) -> Callable:
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                if is_quiet():
+                    return original(*args, **kwargs)
+                return around(thing, *named, original, *args, **kwargs)
+
+            return wrapper
+
+        if hasattr(thing, name):
+            self._wrappers.put(thing, name, made)
+
+    def _watch(self, param: gluon.Parameter) -> None:
+        self._put(param, "initialize", self._initialize)
+        self._put(param, "_finish_deferred_init", self._finish)
+        self._put(param, "_load_init", self._load)
+        self._put(param, "set_data", self._set_data)
+        self._put(param, "cast", self._cast)
+        self._put(param, RESET, self._reset_ctx)
+        self._wrappers.put_copying(param)
+        self._settle(param)
+
+    def _settle(self, param: gluon.Parameter) -> None:
+        """Let what stands in the way of every forward pass be there only while the parameter has no values."""
+        if param._data is None:
+            self._open[id(param)] = param
+            self._put(param, "_check_and_get", self._read)
+            self._put(param, "var", self._var)
+            self._wake()
+        elif self._open.pop(id(param), None) is not None:
+            self._wrappers.take(param, "_check_and_get")
+            self._wrappers.take(param, "var")
+
+    def _told(self, param: gluon.Parameter, what: str, **facts: Any) -> None:
+        """What `tell` says of a parameter."""
+        if is_quiet():
+            return
+        if what == "filled":
+            self._thread.filled = facts["initializer"], facts["hook"]
+            return
+        if what == "initialize":
+            name = _name(facts["initializer"], param)
+            self._on_event(_kind(param, facts["force_reinit"]), param, {"initializer": name, "hook": facts["hook"]})
+        else:
+            self._settle(param)
+            self._on_event(what, param, {})
+
+    def _attempt(self, param: gluon.Parameter, original: Callable, args: tuple, kwargs: dict, doing: str) -> int:
+        """Do it, or leave the parameter as it was; nanoseconds."""
+        calls, before, start = self._thread.calls, snapshot([param]), time.perf_counter_ns()
+        if calls:
+            calls[0].before.setdefault(id(param), before[0])
+        try:
+            original(*args, **kwargs)
+        except BaseException as error:
+            restore(before)
+            self._settle(param)
+            self._thread.failing = self._thread.failing or _facts(param, doing, args)
+            mended = None if calls else self._failed(error, None)
+            if mended is None:
+                raise
+            raise mended from error
+        if calls:
+            calls[0].changed[id(param)] = param
+        self._settle(param)
+        return time.perf_counter_ns() - start
+
+    def _initialize(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
+        given = dict(zip(("init", "ctx", "default_init", "force_reinit"), args), **kwargs)
+        init = next((each for each in (given.get("init"), given.get("default_init")) if each is not None), "Uniform")
+        kept = param._data is not None and not given.get("force_reinit")
+        facts = {"initializer": _name(init, param), "detail": "ignored: it is initialized already" if kept else ""}
+        self._on_event(_kind(param, given.get("force_reinit")), param, facts)
+        nanoseconds = self._attempt(param, original, args, kwargs, "initialize")
+        if param._data is None:
+            self._on_event("deferred", param, {"nanoseconds": nanoseconds})
+
+    def _finish(self, param: gluon.Parameter, original: Callable) -> None:
+        pending, self._thread.filled = param._deferred_init, None
+        if not pending:
+            original()
+            return
+        nanoseconds = self._attempt(param, original, (), {}, "initialize")
+        filler, hook = _filler(pending, self._thread.filled)
+        calls = self._thread.calls
+        within = calls[-1].forwarding if calls else None
+        block, inputs = self._where(param, within) if within is not None else (None, None)
+        self._on_event("resolved", param, {
+            "initializer": filler and _name(filler, param), "hook": hook, "block": block, "inputs": inputs,
+            "nanoseconds": nanoseconds, "bytes": _bytes(param), "within": within,
+        })  # fmt: skip
+
+    def _where(self, param: gluon.Parameter, call: BlockCall) -> Tuple[str, Optional[tuple]]:
+        """The path of the block in whose forward this happens, and the shapes which that was given."""
+        home, path = call.home, call.path
+        if home.symbolic:
+            # A SymbolBlock inside a graph asks no parameter for its variable.
+            owner = self.places[param].owner_path
+            path = (home.used or {}).get(id(param), owner if owner in home.symbolic else path)
+        return path, home.inputs if path == home.path else home.inferred().get(path)
+
+    def _load(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
+        self._thread.loading = True
+        try:
+            nanoseconds = self._attempt(param, original, args, kwargs, "load_parameters")
+        finally:
+            self._thread.loading = False
+        self._on_event("load_parameters", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param)})
+
+    def _set_data(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
+        nanoseconds = self._attempt(param, original, args, kwargs, "set_data")
+        if not self._thread.loading:
+            detail = "" if param._data is not None else "kept until the first forward pass"
+            self._on_event("set_data", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
+
+    def _cast(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
+        before = numpy.dtype(param.dtype).name
+        nanoseconds = self._attempt(param, original, args, kwargs, "cast")
+        detail = f"{before} to {numpy.dtype(param.dtype).name}"
+        self._on_event("cast", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
+
+    def _reset_ctx(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
+        nanoseconds = self._attempt(param, original, args, kwargs, RESET)
+        detail = "to " + ", ".join(map(str, contexts_of(param) or ()))
+        self._on_event(RESET, param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
+
+    def _read(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return original(*args, **kwargs)
+        except DeferredInitializationError as error:
+            # Inside a forward pass it is how Gluon finds out that it has to infer shapes.
+            mended = None if self._thread.calls else self._failed(error, None, **_facts(param, "read", ()))
+            if mended is None:
+                raise
+            raise mended from error
+
+    def _var(self, param: gluon.Parameter, original: Callable) -> Any:
+        call = self._thread.calls[-1].forwarding if self._thread.calls else None
+        if call is not None:
+            call.uses(param)
+        return original()
+
+
+def _facts(param: gluon.Parameter, doing: str, given: tuple) -> Dict[str, Any]:
+    return {"param": param, "doing": doing, "args": given, "call": f"{type(param).__name__}.{doing}"}
+
+
+def _kind(param: gluon.Parameter, force_reinit: Any) -> str:
+    return "force_reinit" if force_reinit and param._data is not None else "initialize"
+
+
+def _bytes(param: gluon.Parameter) -> int:
+    if not param._data:
+        return 0
+    # Not by the arrays, where it can be helped: each question about one is a call into the library. A SymbolBlock's
+    # parameter that was loaded knows no shape.
+    size = param._data[0].size if param._shape is None else math.prod(param._shape)
+    return size * _itemsize(param._dtype) * len(param._data)
+
+
+@functools.lru_cache(maxsize=None)
+def _itemsize(dtype: Any) -> int:
+    return numpy.dtype(dtype).itemsize
+
+
+def _filler(pending: tuple, told: Optional[Tuple[Any, str]]) -> Tuple[Any, str]:
+    """The initializer that filled a parameter, and the hook of it that ran."""
+    init, _, default, source = pending
+    if source is not None:
+        choice = getattr(source, "choice", None)
+        return (None, "set_data") if choice is None else (choice.initializer, choice.hook)
+    if told is not None:
+        return told
+    network = default if isinstance(default, initializer.Initializer) else initializer.create(default)
+    if type(network).__call__ is not initializer.Initializer.__call__:
+        return network, "__call__"
+    return init, "_init_weight"  # always: `Initializer.__call__` asks for no role where `__init__` is given
+
+
+def _name(init: Any, param: gluon.Parameter) -> str:
+    if is_constant(param):
+        return "Constant"
+    init = getattr(init, "initializer", init)  # what `corrected` stands for
+    return _registered(init) if isinstance(init, str) else type(init).__name__
+
+
+@functools.lru_cache(maxsize=None)
+def _registered(name: str) -> str:
+    try:
+        return type(initializer.create(name)).__name__
+    except (AssertionError, KeyError, TypeError, ValueError):
+        return name

@@ -1,0 +1,46 @@
+"""Between the kit's own work on parameters and whoever watches them.
+
+`ik.initialize` hands arrays over without going through a parameter's methods, and chooses hooks that MXNet never hears
+of; a watch, which stands before those methods, would miss both, so it is told. What the kit does only to find something
+out, and puts back, is not to be told: that is done quietly. Where nobody watches, telling is a dictionary look-up.
+"""
+
+from contextlib import contextmanager
+import threading
+from typing import Any, Callable, Dict, Iterator
+
+from mxnet import gluon
+
+__all__ = ["is_quiet", "listeners", "quietly", "tell"]
+
+listeners: Dict[int, Callable[..., None]] = {}
+"""Who is told about a parameter, by its id; whoever enters a parameter here keeps it alive meanwhile."""
+
+
+def tell(param: gluon.Parameter, what: str, **facts: Any) -> None:
+    """Say that the kit does `what` to `param`: ``'initialize'``, ``'deferred'``, or ``'filled'`` by a hook."""
+    listener = listeners.get(id(param))
+    if listener is not None:
+        listener(param, what, **facts)
+
+
+class _Thread(threading.local):
+    quiet = False
+
+
+_thread = _Thread()
+
+
+def is_quiet() -> bool:
+    """Whether what this thread does now is nobody's business."""
+    return _thread.quiet
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """What this thread does to networks meanwhile is not told, and not changed by a watch."""
+    before, _thread.quiet = _thread.quiet, True
+    try:
+        yield
+    finally:
+        _thread.quiet = before

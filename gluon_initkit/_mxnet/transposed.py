@@ -1,0 +1,91 @@
+"""`Transposed`: how one parameter stands in two places, in one of them transposed.
+
+MXNet asks a block's parameters for `data()` or `var()` and nothing else, so a Parameter that answers for another is
+enough. The block's own dictionary, which `collect_params` reads, holds that other one.
+"""
+
+from typing import Any, List, Optional, Tuple
+
+from mxnet import gluon
+
+__all__ = ["Transposed", "source_of"]
+
+
+class Transposed(gluon.Parameter):
+    """What stands in the slot of a transposed tie: the Parameter `transposed_of`, seen transposed.
+
+    It has no state of its own. `data()` is the transpose of the other's, through the operator, so that gradients flow;
+    `var()` is the transpose of the other's variable, so that a graph, cached or exported, has that one variable only.
+    Whatever is not about an array's axes (`initialize`, `cast`, `grad_req`, ...) is the other's own. As `data()` is a
+    copy, values are set by `set_data`, or through the other's `data()`.
+    """
+
+    transposed_of: gluon.Parameter
+
+    def __init__(self, source: gluon.Parameter) -> None:
+        object.__setattr__(self, "transposed_of", source)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _OWN or name.startswith("__"):
+            return object.__getattribute__(self, name)
+        return getattr(object.__getattribute__(self, "transposed_of"), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        turned = name in ("shape", "_shape") and value is not None
+        setattr(self.transposed_of, name, value[::-1] if turned else value)
+
+    @property
+    def shape(self) -> Optional[Tuple[int, ...]]:
+        """The other's, reversed."""
+        shape = self.transposed_of.shape
+        return None if shape is None else shape[::-1]
+
+    @property
+    def _shape(self) -> Optional[Tuple[int, ...]]:
+        shape = self.transposed_of._shape
+        return None if shape is None else shape[::-1]
+
+    def data(self, ctx: Any = None) -> Any:
+        """The other's values, transposed; inside `autograd.record` as part of the graph."""
+        return self.transposed_of.data(ctx).transpose()
+
+    def list_data(self) -> List[Any]:
+        """`data` on every context."""
+        return [each.transpose() for each in self.transposed_of.list_data()]
+
+    def grad(self, ctx: Any = None) -> Any:
+        """A transposed copy of the gradient with respect to the one parameter."""
+        return self.transposed_of.grad(ctx).transpose()
+
+    def list_grad(self) -> List[Any]:
+        """`grad` on every context."""
+        return [each.transpose() for each in self.transposed_of.list_grad()]
+
+    def var(self) -> Any:
+        """The other's variable, transposed."""
+        return self.transposed_of.var().transpose()
+
+    def _set_trainer(self, trainer: Any) -> None:
+        raise TypeError(f"a Trainer cannot update {self!r}, which holds no values of its own: give it the parameters "
+                        f"of `collect_params()`, where that one is")  # fmt: skip
+
+    def set_data(self, data: Any) -> None:
+        """Set the other's values to the transpose of these."""
+        self.transposed_of.set_data(data.transpose())
+
+    def _reduce(self) -> Any:
+        return self.transposed_of._reduce().transpose()
+
+    def _load_init(self, data: Any, *args: Any, **kwargs: Any) -> None:
+        self.transposed_of._load_init(data.transpose(), *args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"Transposed({self.transposed_of!r})"
+
+
+_OWN = frozenset(vars(Transposed)) | {"transposed_of"}
+
+
+def source_of(param: gluon.Parameter) -> gluon.Parameter:
+    """The Parameter that holds the values seen through `param`: itself, or the one that it shows transposed."""
+    return param.transposed_of if isinstance(param, Transposed) else param

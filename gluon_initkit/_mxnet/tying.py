@@ -1,0 +1,183 @@
+"""Where parameters stand in blocks, and putting others there: the surgery behind tying and untying.
+
+A parameter stands in a *slot*, a block and a name in its `_reg_params`. The block also holds it as an attribute and, by
+its global name, in `_params._params`; cached graphs of all blocks around hold it too. `exchange` keeps all of these in
+step. What may be tied, and which values win, is decided elsewhere.
+"""
+
+from collections import ChainMap, OrderedDict
+from contextlib import contextmanager
+import gc
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from mxnet import gluon
+
+from .blocks import standing
+from .transposed import source_of
+from .version import children, infer_again, named
+
+__all__ = ["Move", "Slot", "exchange", "held_in_container", "slots", "walk"]
+
+
+class Slot(NamedTuple):
+    """One place where a parameter stands."""
+
+    path: str
+    block: gluon.Block
+    key: Optional[str]
+    """The name in the block's `_reg_params`; None where only its `params` dictionary knows the parameter."""
+    param: gluon.Parameter
+
+
+def slots(net: gluon.Block) -> List[Slot]:
+    """Every path of a network with the block and the name behind it, in order of traversal. Changes nothing."""
+    found = []
+    keys: Dict[Tuple[int, int], List[str]] = {}
+    blocks: Dict[int, gluon.Block] = {}
+    for path, (block, param) in standing(net).items():
+        if id(block) not in blocks:
+            blocks[id(block)] = block
+            for key, each in block._reg_params.items():
+                keys.setdefault((id(block), id(each)), []).append(key)
+        own = keys.get((id(block), id(param)))
+        # A block that holds one parameter under two names is asked for the first, then for the second, then again.
+        found.append(Slot(path, block, own[0] if own else None, param))
+        if own:
+            own.append(own.pop(0))
+    return found
+
+
+def walk(net: gluon.Block, path: str = "") -> Iterator[Tuple[str, gluon.Block]]:
+    """Every block of a network with its path, in order of traversal; one that stands twice comes twice."""
+    yield path, net
+    for name, child in children(net):
+        yield from walk(child, f"{path}.{name}" if path else name)
+
+
+def held_in_container(block: gluon.Block, param: gluon.Parameter) -> Optional[str]:
+    """The attribute of a block that holds a parameter in a list, tuple or dictionary, from where it cannot be taken."""
+    for name, value in vars(block).items():
+        if name not in ("_children", "_reg_params"):
+            inside = value.values() if isinstance(value, dict) else value
+            if isinstance(value, (list, tuple, dict)) and any(each is param for each in inside):
+                return name
+    return None
+
+
+Move = Tuple[Slot, gluon.Parameter]
+
+
+@contextmanager
+def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
+    """Put other parameters into slots of a network; if the body or the exchange itself raises, all is as before.
+
+    A parameter that stands in no slot any more leaves every dictionary of the network, and the cached graphs of all
+    blocks around a change are cleared, also of those outside `net`.
+    """
+    saved: List[Tuple[dict, dict]] = []
+    try:
+        yield
+        _exchange({id(block): block for _, block in walk(net)}, moves, saved)
+    except BaseException:
+        for living, before in reversed(saved):
+            living.clear()
+            living.update(before)
+        raise
+
+
+def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List[Tuple[dict, dict]]) -> None:
+    def changing(living: dict) -> dict:
+        saved.append((living, type(living)(living)))
+        return living
+
+    wanted: Dict[int, Dict[str, gluon.Parameter]] = {}
+    for slot, param in moves:
+        assert slot.key is not None
+        wanted.setdefault(id(slot.block), {})[slot.key] = param
+    standing = {
+        source_of(wanted.get(number, {}).get(key, param))
+        for number, block in blocks.items()
+        for key, param in block._reg_params.items()
+    }
+    moved = {source_of(slot.param): source_of(param) for slot, param in moves}
+    gone = {old: new for old, new in moved.items() if old not in standing}
+    changed = []
+    for number, block in blocks.items():
+        here = wanted.get(number, {})
+        entries = named(block)
+        if not here and not any(param in gone for param in (entries or {}).values()):
+            continue
+        changed.append(block)
+        attributes, registered = vars(block), block._reg_params
+        if here:
+            changing(attributes)
+            changing(registered)
+        left = ChainMap({}, gone)  # a copy a block would make this quadratic
+        for key, param in here.items():
+            left[source_of(registered[key])] = source_of(param)
+            registered[key] = param
+            if key in attributes:
+                attributes[key] = param
+        if entries is not None:
+            changing(vars(block._params))["_params"] = _rekeyed(entries, list(registered.values()), left)
+    for block in _around(changed, blocks):
+        if vars(block).get("_cached_graph") or vars(block).get("_cached_op"):
+            changing(vars(block))["_cached_op_args"] = []  # which MXNet 1.7 would leave
+            block._clear_cached_op()
+    for block in changed:
+        infer_again(block)
+
+
+class _Entries(OrderedDict):
+    """A block's `_params._params` after a tie: what went is not listed, and its name leads to what took its place.
+
+    Gluon asks by name when another layer is built with this one's ``params=`` or a fused layer is unfused, and where it
+    finds nothing it silently makes a new parameter.
+    """
+
+    def __init__(self, entries: Any = (), former: Any = ()) -> None:
+        super().__init__(entries)
+        self.former: Dict[str, gluon.Parameter] = dict(former)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self.former
+
+    def __missing__(self, name: str) -> gluon.Parameter:
+        return self.former[name]
+
+
+def _rekeyed(entries: dict, held: Sequence[gluon.Parameter], left: Mapping) -> _Entries:
+    """The same entries where what a block's slots hold has changed, in the old order."""
+    own, standing = set(held), {source_of(param) for param in held}
+    found: Dict[str, gluon.Parameter] = {}
+    former = {name: param if param in standing else left.get(param, param)
+              for name, param in getattr(entries, "former", {}).items()}  # fmt: skip
+    for name, param in entries.items():
+        if param in standing or param not in left:
+            found[name] = param
+        if param in left:
+            found[left[param].name] = former[name] = left[param]
+    # One that stands here transposed has another shape than what it took the place of.
+    kept = [(name, param) for name, param in former.items() if name not in found and param in own]
+    return _Entries(found, kept)
+
+
+def _around(changed: Sequence[gluon.Block], blocks: Dict[int, gluon.Block]) -> List[gluon.Block]:
+    """The blocks of `changed` and all that contain one, anywhere in the process."""
+    parents: Dict[int, List[gluon.Block]] = {}
+    everything = gc.get_objects()
+    # By type: isinstance would wake up lazy proxies that pretend a class.
+    kinds = {kind for kind in set(map(type, everything)) if issubclass(kind, gluon.Block)}
+    living = {id(each): each for each in everything if type(each) in kinds}
+    del everything
+    for block in {**living, **blocks}.values():
+        for _, child in children(block) if "_children" in vars(block) else ():
+            parents.setdefault(id(child), []).append(block)
+    found: Dict[int, gluon.Block] = {}
+    left = list(changed)
+    while left:
+        block = left.pop()
+        if id(block) not in found:
+            found[id(block)] = block
+            left.extend(parents.get(id(block), []))
+    return list(found.values())

@@ -1,0 +1,164 @@
+"""A call of a block that is under way: what it is given, which blocks its graph passes, and where an error came up.
+
+Inside a hybridized block the children run once, on Symbols: which block used a parameter is seen then, the shapes of
+what it was given only by inferring them, which is done when they are asked for, once for all.
+"""
+
+import re
+import time
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from mxnet import gluon, symbol
+from mxnet.base import MXNetError
+from mxnet.ndarray import NDArray
+import numpy
+
+from .version import children, prefix_of
+
+__all__ = ["TIMED", "BlockCall", "block_paths", "innermost", "is_plain_forward", "shapes_given"]
+
+Shape = Optional[Tuple[Optional[int], ...]]
+TIMED = ("forward", "unroll")
+
+
+class BlockCall:
+    """One call on one thread; `root` is the outermost around it, `home` the nearest that is given numbers."""
+
+    __slots__ = ("_inferred", "args", "before", "block", "changed", "end", "forwarding", "graphs", "home", "inner",
+                 "inputs", "name", "outer", "path", "root", "source", "start", "symbolic", "symbols", "timed",
+                 "used")  # fmt: skip
+
+    def __init__(self, block: gluon.Block, path: str, name: str, args: tuple, outer: Optional["BlockCall"]) -> None:
+        self.block, self.path, self.name, self.outer = block, path, name, outer
+        self.timed = name in TIMED
+        self.forwarding: Optional[BlockCall] = self if self.timed else outer and outer.forwarding
+        leaves = list(_leaves(args)) if self.timed else ()
+        self.symbols = tuple(each for each in leaves if isinstance(each, symbol.Symbol))
+        self.inputs: Tuple[Shape, ...] = tuple(None if self.symbols else tuple(each.shape) for each in leaves)
+        around = outer.forwarding.home if outer is not None and outer.forwarding is not None else None
+        self.home: BlockCall = around if self.symbols and around is not None else self
+        self.used: Optional[Dict[int, str]] = None
+        """In a home: the path of the block that first asked a parameter for its variable, by the parameter's id."""
+        self.symbolic: Optional[Dict[str, Tuple[symbol.Symbol, ...]]] = None
+        """In a home: what the blocks inside were given that ran on Symbols."""
+        self._inferred: Optional[Dict[str, Tuple[Shape, ...]]] = None
+        self.source: Any = None
+        """For whoever tells of it: the user's line, once that is known."""
+        self.root: BlockCall = self if outer is None else outer.root
+        if outer is None:  # what to put back if it fails, whom it changed, and the calls inside it
+            self.args = args  # of no other call: that would keep every layer's output alive
+            self.before: Dict[int, Any] = {}
+            self.graphs: List[Any] = []
+            self.changed: Dict[int, gluon.Parameter] = {}
+            self.inner: List[BlockCall] = []
+        self.end = 0
+        self.start = time.perf_counter_ns()
+
+    def uses(self, param: gluon.Parameter) -> None:
+        """A parameter is asked for its variable in this call of `forward`."""
+        if self.home.used is None:
+            self.home.used = {}
+        self.home.used.setdefault(id(param), self.path)
+
+    def draws(self) -> None:
+        """This call runs on Symbols, and draws a part of its home's graph."""
+        if self.home.symbolic is None:
+            self.home.symbolic = {}
+        self.home.symbolic.setdefault(self.path, self.symbols)
+
+    @property
+    def shapes(self) -> Tuple[Shape, ...]:
+        """The shapes of the inputs; of Symbols the inferred ones."""
+        return self.home.inferred().get(self.path, self.inputs) if self.home is not self else self.inputs
+
+    def inferred(self) -> Dict[str, Tuple[Shape, ...]]:
+        """What each block that ran on Symbols inside this call was given, by its path."""
+        if self._inferred is None:
+            graph = getattr(self.block, "_cached_graph", None)
+            given = {each.name: shape for each, shape in zip(graph[0], self.inputs)} if graph else {}
+            groups = list((self.symbolic or {}).values())
+            try:
+                shapes = _infer(groups, given) if groups else []
+            except MXNetError:  # one contradicts another; those that do not are told one by one
+                shapes = [_infer_or_none(group, given) for group in groups]
+            self._inferred = dict(zip(self.symbolic or {}, shapes))
+        return self._inferred
+
+
+def _infer_or_none(symbols: Tuple[symbol.Symbol, ...], given: Dict[str, Shape]) -> Tuple[Shape, ...]:
+    try:
+        return _infer([symbols], given)[0]
+    except MXNetError:
+        return (None,) * len(symbols)
+
+
+def _infer(groups: List[Tuple[symbol.Symbol, ...]], given: Dict[str, Shape]) -> List[Tuple[Shape, ...]]:
+    flat = [each for group in groups for each in group]
+    graph = symbol.Group(flat)
+    known = {name: given[name] for name in graph.list_arguments() if name in given}
+    found = iter(graph.infer_shape_partial(**known)[1])
+    return [tuple(_shape(next(found)) for each in group for _ in each.list_outputs()) for group in groups]
+
+
+def _shape(shape: Any) -> Shape:
+    return None if not shape else tuple(int(size) if size > 0 else None for size in shape)
+
+
+def _leaves(args: Any) -> Iterator[Any]:
+    for each in args:
+        if isinstance(each, (NDArray, symbol.Symbol)):
+            yield each
+        elif isinstance(each, (list, tuple)):
+            yield from _leaves(each)
+
+
+def shapes_given(args: Any) -> Any:
+    """A call's arguments with ``(shape, dtype)`` in place of each array, nested as they are."""
+    if isinstance(args, NDArray):
+        return tuple(args.shape), numpy.dtype(args.dtype).name
+    return type(args)(map(shapes_given, args)) if type(args) in (list, tuple) else args
+
+
+def block_paths(net: gluon.Block) -> Dict[gluon.Block, str]:
+    """Every block of a network, itself included, with the first path that leads to it."""
+    found: Dict[gluon.Block, str] = {}
+    waiting = [("", net)]
+    while waiting:
+        path, block = waiting.pop()
+        if block not in found:
+            found[block] = path
+            below = [(f"{path}.{name}" if path else name, child) for name, child in children(block)]
+            waiting += reversed(below)
+    return found
+
+
+def is_plain_forward(block: gluon.Block) -> bool:
+    """Whether a block's `forward` is MXNet's own, which resolves its parameters before any code of the user's runs."""
+    return type(block).forward in (gluon.HybridBlock.forward, gluon.SymbolBlock.forward)
+
+
+def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optional[BlockCall] = None) -> Dict[str, Any]:
+    """Where an error came up: ``block``, the innermost one's path or None; ``inputs``, the shapes which that was given.
+
+    An operator of a graph fails outside of its block, which is told by its name; what that block was given is not
+    known then, and ``around`` is the call that ran the graph.
+    """
+    path: Optional[str] = call.path if call is not None else None
+    inputs: Tuple[Shape, ...] = call.inputs if call is not None else ()
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if frame.f_code is _CALL and frame.f_locals["self"] in paths:
+            path, leaves = paths[frame.f_locals["self"]], list(_leaves(frame.f_locals["args"]))
+            inputs = tuple(tuple(each.shape) if isinstance(each, NDArray) else None for each in leaves)
+        traceback = traceback.tb_next
+    facts = {"block": path, "inputs": inputs, "around": (path, inputs)}
+    named = re.search(r"Error in operator (\w+):", str(error))
+    owners = [block for block in paths if prefix_of(block) and named and named[1].startswith(prefix_of(block))]
+    owner = max(owners, key=lambda block: len(prefix_of(block)), default=None)
+    if owner is not None and paths[owner] != path:
+        facts.update(block=paths[owner], inputs=())
+    return facts
+
+
+_CALL = gluon.Block.__call__.__code__

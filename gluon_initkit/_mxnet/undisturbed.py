@@ -1,0 +1,91 @@
+"""Running a network's code and leaving no trace of it: attributes, name counters, generators, variables."""
+
+from collections import OrderedDict
+from contextlib import contextmanager
+import random
+import threading
+from typing import Any, Dict, Iterator, List
+
+from mxnet import gluon
+import numpy
+
+from .version import children, counters
+
+__all__ = ["blocks_of", "parameters_of", "undisturbed"]
+
+
+def blocks_of(net: gluon.Block) -> Dict[str, gluon.Block]:
+    """Every block of a network once, by its first path; the network itself is ``''``."""
+    found: Dict[str, gluon.Block] = {}
+    seen = set()
+
+    def visit(path: str, block: gluon.Block) -> None:
+        if id(block) in seen:
+            return
+        seen.add(id(block))
+        found[path] = block
+        for name, child in children(block):
+            visit(f"{path}.{name}" if path else name, child)
+
+    visit("", net)
+    return found
+
+
+@contextmanager
+def undisturbed(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
+    """Put back afterwards what running these blocks changes in them, and NumPy's and Python's generators.
+
+    Attributes are put back as they were, and the contents of those that are lists, dictionaries or sets. One thread
+    at a time, which would otherwise put back what another has put there.
+    """
+    with _one_at_a_time, _put_back(blocks):
+        yield
+
+
+_one_at_a_time = threading.RLock()
+
+
+@contextmanager
+def _put_back(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
+    attributes = [(block.__dict__, dict(block.__dict__)) for block in blocks.values()]
+    contents: List[Any] = [(each, each.copy()) for block in blocks.values() for each in counters(block)]
+    contents += [(each, each.copy()) for block in blocks.values() if not type(block).__module__.startswith(_LAYERS)
+                 for each in block.__dict__.values() if type(each) in _CONTAINERS]  # fmt: skip
+    variables = [(param, param._var) for param in parameters_of(blocks)]
+    numpy_state, python_state = numpy.random.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        for live, saved in attributes:
+            for added in set(live) - set(saved):
+                del live[added]
+            live.update({key: value for key, value in saved.items() if live.get(key, _GONE) is not value})
+        for live, saved in contents:
+            if not _alike(live, saved):
+                live.clear()
+                (live.extend if isinstance(live, list) else live.update)(saved)
+        for param, variable in variables:
+            param._var = variable
+        numpy.random.set_state(numpy_state)
+        random.setstate(python_state)
+
+
+def parameters_of(blocks: Dict[str, gluon.Block]) -> List[gluon.Parameter]:
+    """The parameters of these blocks, each once, also those that no attribute holds."""
+    found = {id(param): param for block in blocks.values()
+             for param in (*block._reg_params.values(), *block.params.values())}  # fmt: skip
+    return list(found.values())
+
+
+_CONTAINERS = (list, dict, OrderedDict, set)
+_LAYERS = "mxnet.gluon.nn."  # whose code keeps nothing in lists: most blocks of a network
+_GONE = object()
+
+
+def _alike(live: Any, saved: Any) -> bool:
+    """Whether both hold the same objects in the same order; arrays are not asked whether they are equal."""
+    if len(live) != len(saved):
+        return False
+    if isinstance(live, dict):
+        return all(key is other and live[key] is saved[other] for key, other in zip(live, saved))
+    return all(each is other for each, other in zip(live, saved))

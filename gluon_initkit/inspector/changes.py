@@ -1,0 +1,76 @@
+"""How far two arrays of one shape are apart: exact equality, and what changed, in blocks of float64."""
+
+from dataclasses import dataclass
+import math
+from typing import Optional
+
+import numpy
+
+__all__ = ["Change", "change_between"]
+
+_BLOCK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Change:
+    """What changed from one array to another.
+
+    Attributes
+    ----------
+    equal : bool
+        Whether all values are equal; a NaN is equal to a NaN.
+    relative : float or None
+        L2 norm of the difference over the norm of the first array; None where that is 0.
+    cosine : float or None
+        Cosine of the angle between them; None where one is all 0.
+    sign_flips : int
+        How many values went from below 0 to above, or back.
+    nonfinite : int
+        How many values differ in being NaN or infinite. The other numbers are over the rest.
+    """
+
+    equal: bool
+    relative: Optional[float] = 0.0
+    cosine: Optional[float] = 1.0
+    sign_flips: int = 0
+    nonfinite: int = 0
+
+
+def change_between(a: numpy.ndarray, b: numpy.ndarray) -> Change:
+    """The change from `a` to `b`, which have as many values.
+
+    Examples
+    --------
+    >>> change = change_between(numpy.array([3.0, -4.0]), numpy.array([3.0, 4.0]))
+    >>> change.relative, change.cosine, change.sign_flips
+    (1.6, -0.28, 1)
+    """
+    a, b = a.reshape(-1), b.reshape(-1)
+    blocks = [slice(start, start + _BLOCK) for start in range(0, a.size, _BLOCK)]
+    if all(_same(a[block], b[block]).all() for block in blocks):
+        return Change(equal=True)
+    squares_a = squares_b = product = difference = 0.0
+    flips = nonfinite = 0
+    for block in blocks:
+        x, y = a[block].astype(numpy.float64), b[block].astype(numpy.float64)
+        finite = numpy.isfinite(x) & numpy.isfinite(y)
+        if not finite.all():
+            nonfinite += int((~finite & ~_same(x, y)).sum())
+            x, y = x[finite], y[finite]
+        squares_a += float(x @ x)
+        squares_b += float(y @ y)
+        product += float(x @ y)
+        flips += int((((x < 0) & (y > 0)) | ((x > 0) & (y < 0))).sum())  # a product could underflow
+        y -= x
+        difference += float(y @ y)
+    return Change(
+        equal=False,
+        relative=math.sqrt(difference / squares_a) if squares_a else None,
+        cosine=max(-1.0, min(1.0, product / math.sqrt(squares_a * squares_b))) if squares_a and squares_b else None,
+        sign_flips=flips,
+        nonfinite=nonfinite,
+    )
+
+
+def _same(x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarray:
+    return (x == y) | ((x != x) & (y != y))

@@ -1,0 +1,216 @@
+"""Checkpoints without a network and without MXNet: the records of a ``.params`` file, and its values on demand.
+
+`params_format` says what stands where; here that becomes a `Report`, and the values become NumPy arrays over a memory
+map, so that only what is looked at is read.
+"""
+
+from dataclasses import fields
+from difflib import get_close_matches
+import math
+import os
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+import numpy
+
+from ..naming import role_of
+from .errors import CheckpointError
+from .findings import findings_of
+from .params_format import Part, StoredArray, read_headers
+from .records import ParameterRecord, Statistics
+from .report import Report
+from .statistics import statistics_of_all
+
+__all__ = ["StoredValues", "is_path", "read_checkpoint"]
+
+
+def is_path(thing: Any) -> bool:
+    """Whether this names a file: a string or a path object."""
+    return isinstance(thing, (str, os.PathLike))
+
+
+def read_checkpoint(path: Any, stats: bool = False) -> Report:
+    """What is in a ``.params`` file, from its headers.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file that MXNet wrote: ``save_parameters``, ``export``, ``mx.nd.save``, ``mx.npx.save``.
+    stats : bool
+        Whether to compute statistics, for which the values are read. An array whose values cannot be had has none: one
+        saved before its shape was known, or a sparse one whose dense form would be 64 times as large as what is stored
+        (and over 64 MiB).
+
+    Returns
+    -------
+    Report
+        Its records are in the order of the file; a record's path is the name in the file, ``arg:`` included; an array
+        without a name is called by its number. ``report.live`` is the `StoredValues`.
+
+    Raises
+    ------
+    CheckpointError
+        The file is none of MXNet's, is cut off, or says what cannot be; with the offset and the reason.
+    OSError
+        It cannot be read at all.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "a.params")
+    >>> mx.nd.save(path, {"0.weight": mx.nd.ones((3, 2))})
+    >>> report = read_checkpoint(path)
+    >>> [(record.path, record.role, record.shape, record.bytes) for record in report.records]
+    [('0.weight', 'weight', (3, 2), 24)]
+    >>> report.live.values("0.weight").tolist()
+    [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
+    """
+    arrays = read_headers(path)
+    live = StoredValues(path, arrays)
+    found: Dict[str, Statistics] = {}
+    if stats:
+        read = [array.name for array in arrays if live.has_values(array)]
+        found = dict(zip(read, statistics_of_all([live.values(name) for name in read])))
+    records = tuple([_record(array, found.get(array.name)) for array in arrays])
+    findings = findings_of(records) if stats else ()
+    return Report(records=records, findings=findings, source=str(os.fspath(path)), live=live)
+
+
+def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
+    # What ParameterRecord(...) does; but a frozen class sets its many fields one by one, half of the whole time.
+    record = object.__new__(ParameterRecord)
+    facts = vars(record)
+    facts.update(_DEFAULTS)
+    facts["path"] = facts["name"] = array.name
+    facts["role"] = role_of(array.name)
+    facts["shape"], facts["dtype"], facts["stype"], facts["stats"] = array.shape, array.dtype, array.stype, stats
+    if array.parts:
+        facts["contexts"] = (array.context,)
+        facts["size"] = math.prod(array.shape)  # type: ignore[arg-type]  # no dimension is None
+        facts["bytes"] = sum([part.size for part in array.parts])
+    return record
+
+
+_DEFAULTS = {field.name: field.default for field in fields(ParameterRecord)}
+
+
+class StoredValues:
+    """The values of a file's arrays, read when they are asked for. Holds no open file; pickles.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "a.params")
+    >>> mx.nd.save(path, {"0.weight": mx.nd.ones((3, 2)), "0.bias": mx.nd.arange(3)})
+    >>> stored = read_checkpoint(path).live
+    >>> list(stored), stored.values("0.bias").tolist()
+    (['0.weight', '0.bias'], [0.0, 1.0, 2.0])
+    """
+
+    def __init__(self, path: Any, arrays: Any) -> None:
+        self.path = os.path.abspath(os.fspath(path))
+        self.arrays: Dict[str, StoredArray] = {array.name: array for array in arrays}
+        self._state = self._stat()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def values(self, name: str) -> numpy.ndarray:
+        """The values of one array.
+
+        Parameters
+        ----------
+        name : str
+            As the record's path.
+
+        Returns
+        -------
+        numpy.ndarray
+            Read-only and over a memory map of the file, so that nothing is read before it is used; bfloat16 as a new
+            array of float32, a sparse array as a new dense one.
+
+        Raises
+        ------
+        KeyError
+            There is no array of that name; the nearest names are told.
+        CheckpointError
+            The file was changed since its headers were read, the indices of a sparse array point outside of it, or it
+            has no values (`has_values`).
+        """
+        array = self.arrays.get(name)
+        if array is None:
+            near = get_close_matches(name, self.arrays, 3) or list(self.arrays)[:3]
+            raise KeyError(f"no array is called {name!r} in {self.path}; there are {', '.join(map(repr, near))}, …")
+        if not array.parts:
+            raise CheckpointError(self.path, 0, f"{name!r} was saved before its shape was known: it has no values")
+        if self._stat() != self._state:
+            raise CheckpointError(self.path, 0, "the file was changed since its headers were read: inspect it anew")
+        if array.stype == "default":
+            return self._read(array.parts[0])
+        return self._dense(array)
+
+    def gradient(self, name: str) -> numpy.ndarray:
+        """A RuntimeError: a file holds no gradients."""
+        raise RuntimeError(f"{name!r} stands in the file {self.path}, which holds no gradients: inspect the network")
+
+    def has_values(self, array: StoredArray) -> bool:
+        """Whether `values` can answer: it was saved with its values, and is not sparse beyond all measure."""
+        if not array.parts or array.stype == "default":
+            return bool(array.parts)
+        # A few bytes of indices can claim any shape; what a file may cost is bounded by what stands in it.
+        dense = numpy.dtype(_numpy_type(array.dtype)).itemsize * math.prod(array.shape)  # type: ignore[arg-type]
+        return dense <= (1 << 26) + 64 * sum(part.size for part in array.parts)
+
+    def _stat(self) -> Tuple[int, int]:
+        found = os.stat(self.path)
+        return found.st_size, found.st_mtime_ns
+
+    def _read(self, part: Part) -> numpy.ndarray:
+        if not part.size:
+            return numpy.empty(part.shape, _numpy_type(part.dtype))
+        mapped = numpy.memmap(self.path, numpy.uint8, "r", part.offset, (part.size,))
+        if part.dtype == "bfloat16":  # the upper half of a float32
+            return (mapped.view("<u2").astype("<u4") << 16).view("<f4").reshape(part.shape)
+        return mapped.view(numpy.dtype(part.dtype).newbyteorder("<")).reshape(part.shape)
+
+    def _dense(self, array: StoredArray) -> numpy.ndarray:
+        start = array.parts[0].offset
+        if not self.has_values(array):
+            raise CheckpointError(self.path, start, f"{array.name!r} is too large to be made dense: {array.shape}")
+        values, *indices = (self._read(part) for part in array.parts)
+        dense = numpy.zeros(array.shape, values.dtype)  # type: ignore[arg-type]  # no dimension is None here
+        cells = _rows(dense, *indices) if array.stype == "row_sparse" else _cells(dense, *indices)
+        if cells is None or dense[cells].shape != values.shape:
+            raise CheckpointError(self.path, start, f"the indices of {array.name!r} do not fit its shape")
+        dense[cells] = values
+        return dense
+
+
+def _rows(dense: numpy.ndarray, rows: numpy.ndarray) -> Any:
+    """Where the values of a row_sparse array stand, or None where its indices cannot be."""
+    return rows if dense.ndim and _within(rows, len(dense)) else None
+
+
+def _cells(dense: numpy.ndarray, pointers: numpy.ndarray, columns: numpy.ndarray) -> Any:
+    """Where the values of a csr array stand, or None where its indices cannot be."""
+    if not pointers.size and not columns.size:
+        return columns, columns
+    if dense.ndim != 2 or pointers.shape != (len(dense) + 1,) or not _within(pointers, columns.size + 1):
+        return None
+    if not _within(columns, dense.shape[1]) or pointers[0] or pointers[-1] != columns.size:
+        return None
+    if (pointers[:-1] > pointers[1:]).any():
+        return None
+    return numpy.repeat(numpy.arange(len(dense)), numpy.diff(pointers.astype(numpy.int64))), columns
+
+
+def _within(indices: numpy.ndarray, size: int) -> bool:
+    if indices.dtype.kind not in "iu" or indices.ndim != 1:
+        return False
+    return not indices.size or bool(0 <= indices.min() <= indices.max() < size)
+
+
+def _numpy_type(dtype: str) -> str:
+    return "float32" if dtype == "bfloat16" else dtype

@@ -1,0 +1,205 @@
+"""`Comparison`: what `compare` found, one row an array, as text, HTML, JSON and records."""
+
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+import json
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from ..display import Column, Table, as_html, as_rich, as_text, shape_text
+from .forecast import LoadForecast
+
+__all__ = ["Comparison", "ComparisonRow"]
+
+_Shape = Optional[Tuple[Optional[int], ...]]
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One array of either side, or one of each that belong together.
+
+    Attributes
+    ----------
+    status : str
+        ``'added'`` or ``'removed'``: only the second, or the first, has it; ``'renamed'``: the same content under
+        another path; ``'reshaped'``; ``'retyped'``; ``'changed'``: other values; ``'equal'``; ``'unread'``: nothing
+        differs so far as can be told, but a side has no values (an uninitialized network, a report without statistics).
+    path, other : str or None
+        Its path in the first and in the second.
+    shapes, dtypes : tuple
+        In the first and in the second; None where it is not there.
+    by : str
+        What the status rests on: ``'values'``, ``'statistics'``, ``'shape'``; for a renamed array, the last two say
+        that this is a guess: no values could be compared, and no other array that is left has its shape and role.
+    change, cosine : float or None
+        L2 norm of the difference over the norm of the first, and the cosine between them; None where a norm is 0, or no
+        values were compared.
+    sign_flips, nonfinite : int or None
+        How many values changed their sign; how many differ in being NaN or infinite.
+    load : str or None
+        What ``net.load_parameters(file)`` would make of it: the verdicts of `LoadForecast`.
+    """
+
+    status: str
+    path: Optional[str]
+    other: Optional[str]
+    shapes: Tuple[_Shape, _Shape]
+    dtypes: Tuple[Optional[str], Optional[str]]
+    by: str = "shape"
+    change: Optional[float] = None
+    cosine: Optional[float] = None
+    sign_flips: Optional[int] = None
+    nonfinite: Optional[int] = None
+    load: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` returns: one row an array. ``str()`` is a table of what differs, Jupyter shows it as HTML.
+
+    It is true in a condition where everything is the same.
+
+    Attributes
+    ----------
+    rows : tuple of ComparisonRow
+        In the order of the first; then what only the second has. ``comparison['0.weight']`` finds one by either path.
+    sources : tuple of (str, str)
+        What was compared.
+    load : LoadForecast or None
+        What `load_parameters` would do, where a network was compared with a file.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(1, in_units=1)
+    >>> from gluon_initkit.inspector import compare
+    >>> comparison = compare(net, net)
+    >>> comparison.same, comparison.counts      # without values, nothing can be said to be the same
+    (False, {'unread': 2})
+    >>> net.initialize()
+    >>> compare(net, net).counts
+    {'equal': 2}
+    """
+
+    rows: Tuple[ComparisonRow, ...]
+    sources: Tuple[str, str]
+    load: Optional[LoadForecast] = None
+
+    def __iter__(self) -> Iterator[ComparisonRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __bool__(self) -> bool:
+        return self.same
+
+    def __getitem__(self, path: str) -> ComparisonRow:
+        for row in self.rows:
+            if path in (row.path, row.other):
+                return row
+        known = [each for row in self.rows for each in (row.path, row.other) if each]
+        near = get_close_matches(path, known, 3) or known[:3]
+        raise KeyError(f"no row has the path {path!r}; there are {', '.join(map(repr, near))}, …")
+
+    @property
+    def same(self) -> bool:
+        """Whether all values were compared, and are equal, under equal names."""
+        return all(row.status == "equal" for row in self.rows)
+
+    @property
+    def differences(self) -> Tuple[ComparisonRow, ...]:
+        """The rows that differ."""
+        return tuple(row for row in self.rows if row.status not in ("equal", "unread"))
+
+    @property
+    def counts(self) -> Dict[str, int]:
+        """How many rows have each status."""
+        statuses = [row.status for row in self.rows]
+        return {status: statuses.count(status) for status in dict.fromkeys(statuses)}
+
+    def to_records(self) -> List[Dict[str, Any]]:
+        """The rows as dictionaries of plain Python values.
+
+        Returns
+        -------
+        list of dict
+            One an array, keyed by the attributes of `ComparisonRow`.
+        """
+        return [asdict(row) for row in self.rows]
+
+    def to_json(self) -> str:
+        """The whole comparison as JSON.
+
+        Returns
+        -------
+        str
+            An object with ``schema`` (1), ``sources``, ``same``, ``counts``, ``rows`` and ``load``.
+
+        Examples
+        --------
+        >>> net = mx.gluon.nn.Dense(1, in_units=1)
+        >>> from gluon_initkit.inspector import compare
+        >>> compare(net, net).to_json()[:46]
+        '{"schema": 1, "sources": ["Dense", "Dense"], "'
+        """
+        load = None if self.load is None else {**asdict(self.load), "loads": self.load.loads}
+        facts = {"sources": self.sources, "same": self.same, "counts": self.counts, "rows": self.to_records()}
+        return json.dumps({"schema": 1, **facts, "load": load}, allow_nan=False)
+
+    def __str__(self) -> str:
+        return as_text(self._table())
+
+    def __rich__(self) -> Any:
+        return as_rich(self._table())
+
+    def _repr_html_(self) -> str:
+        return as_html(self._table())
+
+    def _table(self) -> Table:
+        told = [row for row in self.rows if row.status not in ("equal", "unread") or row.load not in (None, "loads")]
+        counts = ", ".join(f"{count} {status}" for status, count in self.counts.items()) or "nothing to compare"
+        columns = tuple(each for each in _COLUMNS if each.path or any(each.read(row) for row in told))
+        title = f"{self.sources[0]} -> {self.sources[1]}: {counts}"
+        return Table(title, columns, told, tuple(self._notes()), _emphasis)
+
+    def _notes(self) -> Iterator[str]:
+        if self.load is None:
+            return
+        if self.load.loads:
+            yield f"{self.load.call} would load it."
+        else:
+            yield f"{self.load.call} would raise {self.load.error}: {self.load.reason}."
+        if self.load.partial:
+            yield f"{len(self.load.partial)} parameters would be loaded by then: the network would be half changed."
+        misfits = [path for path, verdict in self.load.verdicts if verdict == "misfit"]
+        if misfits:
+            yield f"MXNet would load arrays of more dimensions than {', '.join(misfits)} have, and not notice."
+        for prefix in self.load.prefixes:
+            yield f"This would: {prefix.call}"
+
+
+def _emphasis(row: ComparisonRow) -> str:
+    refused = row.load in ("missing", "extra", "shape", "dtype", "misfit")
+    return "error" if refused else ("" if row.status in ("equal", "unread") else "changed")
+
+
+def _paths(row: ComparisonRow) -> str:
+    return row.path or row.other or "" if None in (row.path, row.other) or row.path == row.other else (
+        f"{row.path}\n-> {row.other}"
+    )  # fmt: skip
+
+
+def _both(a: str, b: str) -> str:
+    return a if a == b or not b else (b if not a else f"{a} -> {b}")
+
+
+_COLUMNS = (
+    Column("", lambda row: row.status),
+    Column("parameter", _paths, path=True),
+    Column("shape", lambda row: _both(*("" if each is None else shape_text(each) for each in row.shapes))),
+    Column("dtype", lambda row: _both(*(each or "" for each in row.dtypes))),
+    Column("change", lambda row: "" if row.change is None else f"{row.change:.3g}", "right"),
+    Column("cosine", lambda row: "" if row.cosine is None else f"{row.cosine:.4f}", "right"),
+    Column("flips", lambda row: "" if row.sign_flips is None else f"{row.sign_flips:,}", "right"),
+    Column("nan/inf", lambda row: f"{row.nonfinite:,}" if row.nonfinite else "", "right"),
+    Column("load", lambda row: row.load or ""),
+)

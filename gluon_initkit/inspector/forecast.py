@@ -1,0 +1,155 @@
+"""What `net.load_parameters(file)` would do, parameter by parameter, without doing it.
+
+It follows MXNet's own steps, in their order (``Block.load_parameters``, ``ParameterDict.load_dict`` and
+``Parameter._load_init`` of 1.9.1), so that what it says first is what MXNet would say. A file without a dot in any name
+is loaded the old way, by MXNet's global names.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy
+
+from .params_format import StoredArray
+from .prefixes import Prefix, fitting_prefixes
+from .sides import bare
+
+__all__ = ["LoadForecast", "foretell"]
+
+
+@dataclass(frozen=True)
+class LoadForecast:
+    """What `load_parameters` would do.
+
+    Attributes
+    ----------
+    call : str
+        The call that is foretold.
+    error : str or None
+        The name of the exception that it would raise; None where it would not.
+    reason : str
+        What that would say first, and how to mend it.
+    verdicts : tuple of (str, str)
+        A parameter's path, or a name in the file that no parameter has, and what would become of it: ``'loads'``;
+        ``'missing'`` and ``'extra'``, which are refused; ``'kept'`` and ``'ignored'``, the same where it is allowed;
+        ``'shape'`` and ``'dtype'``, refused too; ``'misfit'``: it has more dimensions than the parameter, which MXNet
+        does not notice where that has no data yet.
+    partial : tuple of str
+        What would be loaded already when the error comes: the network is then half changed.
+    prefixes : tuple of Prefix
+        How the names would have to be changed so that it fits, best first; none where it fits, or where none helps.
+    """
+
+    call: str
+    error: Optional[str]
+    reason: str
+    verdicts: Tuple[Tuple[str, str], ...]
+    partial: Tuple[str, ...] = ()
+    prefixes: Tuple[Prefix, ...] = ()
+
+    @property
+    def loads(self) -> bool:
+        """Whether nothing would be refused."""
+        return self.error is None
+
+
+_Flags = Dict[str, bool]
+
+
+def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags) -> LoadForecast:
+    """The forecast of ``net.load_parameters(source, **flags)``; of allow_missing, ignore_extra and cast_dtype."""
+    from .._mxnet import loaded_by_name, loaded_by_path, mx, numpy_mode, prefix_of
+
+    call = f"net.load_parameters({', '.join([repr(source), *(f'{key}=True' for key, on in flags.items() if on)])})"
+    numpy_arrays, numpy_shapes = numpy_mode()
+    by_path = any("." in array.name for array in arrays)
+    foreign = any(array.version == 3 for array in arrays)
+    if arrays and not numpy_shapes and foreign:
+        reason = "the file has NumPy's shapes: call mx.npx.set_np() first, or load it with gluon_initkit and NumPy"
+        return LoadForecast(call, "MXNetError", reason, ())
+    try:
+        paths = loaded_by_path(net)
+    except AttributeError as error:
+        reason = f"MXNet cannot name the parameters of this network (an RNN layer of eleven layers or more): {error}"
+        return LoadForecast(call, "AttributeError", reason, ())
+    if not arrays and not paths:
+        return LoadForecast(call, None, "", ())
+    if not arrays or not arrays[0].named:
+        what = "a list of arrays without names" if arrays else "empty"
+        return LoadForecast(call, "AttributeError", f"the file is {what}", ())
+    names = {} if by_path else loaded_by_name(net)
+    prefix = "" if by_path else prefix_of(net)
+    wanted = paths if by_path else names
+    files = {array.name if by_path else prefix + bare(array.name): array for array in arrays}
+    shown = _shown(wanted, paths)
+    steps = list(_steps(wanted, files, flags, numpy_shapes, by_path, prefix))
+    errors = [step for step in steps if step[2]]
+    first = errors[0] if errors else None
+    early = [step[0] for step in steps[: steps.index(first)] if step[1] == "loads"] if first else []
+    verdicts = tuple((shown.get(key, key[len(prefix) :]), verdict) for key, verdict, _, _ in steps)
+    prefixes = fitting_prefixes(net, source, arrays, paths, numpy_arrays) if first else ()
+    reason = f"{shown.get(first[0], first[0][len(prefix):])!r}: {first[3]}" if first else ""
+    if first and first[1] == "missing" and isinstance(net, mx.gluon.SymbolBlock) and not wanted[first[0]].shape:
+        reason += "; if it is an input, name it among the inputs of the SymbolBlock"
+    return LoadForecast(
+        call=call,
+        error=first[2] if first else None,
+        reason=reason,
+        verdicts=tuple(dict.fromkeys(verdicts)),
+        partial=tuple(dict.fromkeys(shown[key] for key in early)),
+        prefixes=prefixes,
+    )
+
+
+def _shown(wanted: Dict[str, Any], paths: Dict[str, Any]) -> Dict[str, str]:
+    """How each key is shown: a parameter by its path."""
+    first: Dict[int, str] = {}
+    for path, param in paths.items():
+        first.setdefault(id(param), path)
+    return {key: key if key in paths else first.get(id(param), key) for key, param in wanted.items()}
+
+
+_Step = Tuple[str, str, Optional[str], str]
+
+
+def _steps(
+    wanted: Dict[str, Any], files: Dict[str, StoredArray], flags: _Flags, numpy_shapes: bool, by_path: bool, prefix: str
+) -> Iterator[_Step]:
+    """Key, verdict, exception and reason of everything that MXNet does, in its order."""
+    for key in wanted:
+        if not key.startswith(prefix):
+            yield key, "missing", "AssertionError", f"MXNet's name of it, {key!r}, does not begin with {prefix!r}"
+    in_file = {id(wanted[key]) for key in files if key in wanted}
+    for key, param in wanted.items():
+        if id(param) not in in_file if by_path else key not in files:
+            if flags.get("allow_missing"):
+                yield key, "kept", None, ""
+            else:
+                called = "" if by_path else f", where it would be called {key[len(prefix):]!r}"
+                yield key, "missing", "AssertionError", f"not in the file{called}; allow_missing=True keeps it as it is"
+    for key, array in files.items():
+        if key not in wanted:
+            if flags.get("ignore_extra"):
+                yield key, "ignored", None, ""
+            else:
+                kind = "ValueError" if by_path else "AssertionError"
+                yield key, "extra", kind, "in the file, and no parameter of the network; ignore_extra=True ignores it"
+        else:
+            yield (key, *_load_init(wanted[key], array, flags.get("cast_dtype", False), numpy_shapes))
+
+
+def _load_init(param: Any, array: StoredArray, cast: bool, numpy_shapes: bool) -> Tuple[str, Optional[str], str]:
+    """Verdict, exception and reason of `Parameter._load_init`."""
+    from .._mxnet import holds_data
+
+    shape: List[Any] = list(param.shape or ())
+    stored: List[Any] = list(array.shape or ())
+    unknown = -1 if numpy_shapes else 0
+    held = holds_data(param)
+    wrong = any(size not in (unknown, found) for size, found in zip(shape, stored))
+    if shape and (wrong or len(shape) > len(stored) or (held and len(shape) != len(stored))):
+        return "shape", "AssertionError", f"shape {tuple(stored)} in the file, {tuple(shape)} in the network"
+    kind = numpy.dtype(param.dtype).name
+    if not cast and kind != array.dtype:
+        return "dtype", "AssertionError", f"{array.dtype} in the file, {kind} in the network; cast_dtype=True casts it"
+    return "misfit" if shape and len(shape) != len(stored) else "loads", None, ""

@@ -1,0 +1,148 @@
+"""Which prefix would make a file fit a network: what to strip from its names, what to put before them, and the call."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
+
+from .params_format import StoredArray
+from .sides import bare, fits
+
+__all__ = ["Prefix", "fitting_prefixes"]
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """A change of prefix after which a file fits.
+
+    Attributes
+    ----------
+    strip, add : str
+        What to take away in front of the file's names (without ``arg:`` and ``aux:``), and what to put there.
+    scheme : str
+        Whether the names are then ``'paths'`` of the network or MXNet's ``'names'``.
+    fits, of : int
+        How many of how many parameters are then in the file, with a shape that fits.
+    call : str
+        Python that loads the file so, for a network ``net``.
+    """
+
+    strip: str
+    add: str
+    scheme: str
+    fits: int
+    of: int
+    call: str
+
+
+def fitting_prefixes(
+    net: Any, source: str, arrays: Sequence[StoredArray], paths: Dict[str, Any], numpy_arrays: bool
+) -> Tuple[Prefix, ...]:
+    """The changes of prefix after which every parameter of the network, or of one child of it, is in the file."""
+    from .._mxnet import loaded_by_name, shape_of
+
+    files = {bare(array.name): array.shape for array in arrays}
+    found: List[Prefix] = []
+    for scheme, params in (("paths", paths), ("names", loaded_by_name(net))):
+        shapes = {name: shape_of(param) for name, param in params.items()}
+        best = _best(files, shapes)
+        for strip, add in best:
+            child = _child(net, add) if scheme == "paths" and not strip else None
+            inside = {name: params[name] for name in params if child and name.startswith(add)} or params
+            fitting = _fitting(files, {name: shapes[name] for name in inside}, strip, add)
+            covered = {id(params[name]) for name in fitting.values()}
+            if len(covered) < len({id(param) for param in inside.values()}):
+                continue
+            extra = len(fitting) < len(files)
+            call = _call(scheme, source, strip, add, child, extra, numpy_arrays, fitting, files)
+            found.append(Prefix(strip, add, scheme, len(covered), len({id(each) for each in params.values()}), call))
+            break
+    return tuple(sorted(found, key=lambda each: -each.fits))
+
+
+def _best(files: Dict[str, Any], shapes: Dict[str, Any]) -> List[Tuple[str, str]]:
+    """Candidates, most promising first."""
+    ends: Dict[str, List[str]] = {}
+    for name in shapes:
+        ends.setdefault(_end(name), []).append(name)
+    votes: Counter = Counter()
+    for name in list(files)[:_ASKED]:
+        votes.update(
+            {_difference(name, other) for other in ends.get(_end(name), ()) if fits(files[name], shapes[other])}
+        )
+    likely = [each for each, _ in votes.most_common(_TRIED)]
+    return sorted(likely, key=lambda each: (-len(_fitting(files, shapes, *each)), len("".join(each))))
+
+
+# So many names of the file are held against all of the network's, and so many prefixes are tried on all of the file.
+_ASKED, _TRIED = 64, 16
+
+
+def _end(name: str) -> str:
+    return name.replace("_", ".").rsplit(".", 1)[-1]
+
+
+def _difference(name: str, other: str) -> Tuple[str, str]:
+    """What stands before the longest common end, which begins after a dot, an underscore, or nothing."""
+    most = min(len(name), len(other))
+    same = next((size for size in range(most) if name[-1 - size] != other[-1 - size]), most)
+    while same and not (_begins(name, len(name) - same) and _begins(other, len(other) - same)):
+        same -= 1
+    return name[: len(name) - same], other[: len(other) - same]
+
+
+def _begins(name: str, at: int) -> bool:
+    return at == 0 or name[at - 1] in "._"
+
+
+def _fitting(files: Dict[str, Any], shapes: Dict[str, Any], strip: str, add: str) -> Dict[str, str]:
+    """The file's names that become a parameter's name, and which."""
+    moved = {name: add + name[len(strip) :] for name in files if name.startswith(strip)}
+    return {name: new for name, new in moved.items() if new in shapes and fits(files[name], shapes[new])}
+
+
+def _child(net: Any, add: str) -> Any:
+    """How one writes the child whose parameters' paths begin so, and the child; None where there is none."""
+    if not add.endswith("."):
+        return None
+    block, written = net, "net"
+    for part in add[:-1].split("."):
+        if part.isdigit() and hasattr(type(block), "__getitem__"):
+            if int(part) >= len(block):
+                return None
+            block, written = block[int(part)], f"{written}[{part}]"
+        elif hasattr(block, part):
+            block, written = getattr(block, part), f"{written}.{part}"
+        else:
+            return None
+    return written if hasattr(block, "load_parameters") else None
+
+
+def _call(
+    scheme: str, source: str, strip: str, add: str, child: Any, extra: bool, numpy_arrays: bool,
+    fitting: Dict[str, str], files: Dict[str, Any],
+) -> str:  # fmt: skip
+    ignoring = ", ignore_extra=True" if extra else ""
+    if child:
+        return f"{child}.load_parameters({source!r}{ignoring})"
+    if scheme == "names" and not strip and not add:
+        return f"net.collect_params().load({source!r}{ignoring})"
+    array_kind = "npx" if numpy_arrays else "nd"
+    renamed = "".join(_renaming(strip, add))
+    arrays = f"{{{renamed}: array for name, array in mx.{array_kind}.load({source!r}).items()"
+    arrays += f" if {_BARE}.startswith({strip!r})}}" if strip else "}"
+    left = sum(name.startswith(strip) for name in files) > len(fitting)
+    ignoring = ", ignore_extra=True" if left else ""
+    if scheme == "names":
+        return f"net.collect_params().load_dict({arrays}{ignoring})"
+    return f"mx.{array_kind}.save('fitting.params', {arrays}); net.load_parameters('fitting.params'{ignoring})"
+
+
+_BARE = "name.split(':')[-1]"
+
+
+def _renaming(strip: str, add: str) -> Iterator[str]:
+    if add:
+        yield f"{add!r} + "
+    yield _BARE
+    if strip:
+        yield f"[{len(strip)}:]"

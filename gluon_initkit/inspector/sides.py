@@ -1,0 +1,183 @@
+"""What `compare` compares: the arrays of a network, a report or a file, all in one form, and which belongs to which.
+
+A network is told by paths; a file by paths or by MXNet's global names, with ``arg:`` and ``aux:`` before them where it
+was exported. Two arrays belong together where path and shape are the same; else where the file has the parameter's
+global name; else where the content is the same under another name; else where the path is the same; and where a side
+has no values, where one array alone on each side has the shape and the role.
+"""
+
+from dataclasses import dataclass
+import hashlib
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy
+
+from ..naming import describe
+from .checkpoint import StoredValues, is_path, read_checkpoint
+from .records import Statistics
+from .report import Report
+
+__all__ = ["Entry", "Pair", "Side", "bare", "fits", "paired", "side_of"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One array of a side."""
+
+    path: str
+    keys: Tuple[str, ...]
+    """Every path of it."""
+    names: Tuple[str, ...]
+    """MXNet's names of it, for files that hold those."""
+    role: str
+    shape: Optional[Tuple[Optional[int], ...]]
+    dtype: str
+    stats: Optional[Statistics] = None
+    values: Optional[Callable[[], numpy.ndarray]] = None
+    """Its values, flat or in shape; None where there are none to be had."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two things that are compared."""
+
+    source: str
+    kind: str
+    """``'network'``, ``'file'`` or ``'report'``."""
+    entries: Tuple[Entry, ...]
+    live: Any = None
+    """The network, or the `StoredValues` of a file."""
+
+
+Pair = Tuple[Optional[Entry], Optional[Entry], str]
+
+
+def side_of(thing: Any) -> Side:
+    """A network, a report or a file as a side; a TypeError for anything else."""
+    if is_path(thing):
+        thing = read_checkpoint(thing)
+    if isinstance(thing, Report):
+        stored = thing.live if isinstance(thing.live, StoredValues) else None
+        entries = tuple(_recorded(record, stored) for record in thing.records)
+        return Side(thing.source or "report", "report" if stored is None else "file", entries, stored)
+    if not hasattr(thing, "collect_params"):
+        raise TypeError(
+            f"cannot compare {type(thing).__name__}: {thing!r:.80}. Expected a network (an mxnet.gluon.Block), "
+            f"a report of ik.inspect, or the path of a .params file."
+        )
+    return _network(thing)
+
+
+def _recorded(record: Any, stored: Optional[StoredValues]) -> Entry:
+    has_values = stored is not None and stored.has_values(stored.arrays[record.path])
+    return Entry(
+        path=record.path,
+        keys=tuple(dict.fromkeys((record.path, bare(record.path), *record.aliases))),
+        names=(bare(record.name),),
+        role=record.role,
+        shape=record.shape,
+        dtype=record.dtype,
+        stats=record.stats,
+        values=(lambda: stored.values(record.path)) if stored is not None and has_values else None,
+    )
+
+
+def bare(name: str) -> str:
+    """A name without the ``arg:`` or ``aux:`` of an exported file."""
+    return name[4:] if name.startswith(("arg:", "aux:")) else name
+
+
+def _network(net: Any) -> Side:
+    from .._mxnet import context_of, holds_data, is_host, mx, prefix_of, view
+
+    def values_of(array: Any) -> Callable[[], numpy.ndarray]:
+        return lambda: view(array) if array.stype == "default" and is_host(context_of(array)) else array.asnumpy()
+
+    mx.nd.waitall()  # `view` does not
+    entries, prefix = [], prefix_of(net)
+    for param, _, info in describe(net):
+        held = holds_data(param)
+        short = info.name[len(prefix) :] if info.name.startswith(prefix) else info.name
+        entries.append(
+            Entry(
+                path=info.label,
+                keys=info.paths,
+                names=(info.name, short),
+                role=info.role,
+                shape=info.shape,
+                dtype=info.dtype,
+                values=values_of(held[0]) if held else None,
+            )
+        )
+    return Side(type(net).__name__, "network", tuple(entries), net)
+
+
+def paired(a: Side, b: Side) -> List[Pair]:
+    """Which array of `a` belongs to which of `b`, and by what: ``'path'``, ``'name'``, ``'values'`` or ``'shape'``.
+
+    In the order of `a`; then what only `b` has. An array of two paths on one side, whose paths are two arrays on the
+    other, is in two pairs.
+    """
+    pairs: List[Pair] = []
+    seen = set()
+    by_key = {key: entry for entry in b.entries for key in entry.keys}
+    for entry in a.entries:
+        for key in entry.keys:
+            other = by_key.get(key)
+            if other is not None and (id(entry), id(other)) not in seen and fits(entry.shape, other.shape):
+                seen.add((id(entry), id(other)))
+                pairs.append((entry, other, "path"))
+    steps = (("name", _names(a, b)), ("values", _content), ("path", lambda entry: entry.keys), ("shape", _shape))
+    for how, key_of in steps:
+        pairs += [(*pair, how) for pair in _matched(*_left(a, b, pairs), key_of, unique=how == "shape")]
+    left_a, left_b = _left(a, b, pairs)
+    pairs += [(entry, None, "") for entry in left_a]
+    order = {id(entry): number for number, entry in enumerate(a.entries)}
+    return sorted(pairs, key=lambda pair: order[id(pair[0])]) + [(None, entry, "") for entry in left_b]
+
+
+def fits(a: Any, b: Any) -> bool:
+    """Whether two shapes are the same, so far as they are known."""
+    return a is None or b is None or (len(a) == len(b) and all(x == y or None in (x, y) for x, y in zip(a, b)))
+
+
+def _left(a: Side, b: Side, pairs: Sequence[Pair]) -> Tuple[List[Entry], List[Entry]]:
+    """What stands in no pair yet."""
+    done = {id(entry) for pair in pairs for entry in pair[:2]}
+    return [each for each in a.entries if id(each) not in done], [each for each in b.entries if id(each) not in done]
+
+
+def _matched(left_a: List[Entry], left_b: List[Entry], key_of: Any, unique: bool) -> Iterator[Tuple[Entry, Entry]]:
+    """Pairs of what has an equal key, in order; if `unique`, it stands once on each side, and one has no values."""
+    shapes = {each.shape for each in left_a} & {each.shape for each in left_b}
+    groups: Tuple[Dict[Any, List[Entry]], ...] = ({}, {})
+    for left, group in zip((left_a, left_b), groups):
+        for entry in left:
+            if entry.shape in shapes or key_of not in (_content, _shape):
+                for key in key_of(entry):
+                    group.setdefault(key, []).append(entry)
+    done = set()
+    for key, entries in groups[0].items():
+        others = groups[1].get(key, [])
+        if not unique or len(entries) == len(others) == 1:
+            for entry, other in zip(entries, others):
+                hopeless = unique and entry.values and other.values  # their values differ, or they were a pair
+                if id(entry) not in done and id(other) not in done and not hopeless:
+                    done |= {id(entry), id(other)}
+                    yield entry, other
+
+
+def _names(a: Side, b: Side) -> Callable[[Entry], Sequence[Any]]:
+    # Two networks never agree in MXNet's names: those count what was built before.
+    return (lambda entry: entry.names) if "network" in (a.kind, b.kind) and a.kind != b.kind else lambda entry: ()
+
+
+def _content(entry: Entry) -> Sequence[Any]:
+    if entry.values is None:
+        return ()
+    values = numpy.ascontiguousarray(entry.values()).reshape(-1).view(numpy.uint8)
+    return ((entry.shape, entry.dtype, entry.role, hashlib.sha256(values).digest()),)  # type: ignore[arg-type]
+
+
+def _shape(entry: Entry) -> Sequence[Any]:
+    return () if entry.shape is None or None in entry.shape else ((entry.shape, entry.role),)

@@ -1,0 +1,103 @@
+"""Making several parameters one: whose values and initializer the kept one has afterwards, and the change itself.
+
+The decision is taken once, from what the members hold and declare; the report tells it and the change carries it out.
+"""
+
+from typing import Any, List, Optional, Sequence, Tuple
+
+import numpy
+
+from .._mxnet import (
+    averaged,
+    contexts_of,
+    exchange,
+    forget_trainers,
+    holds_data,
+    may_defer,
+    redeclare,
+    renew,
+    restoring,
+    state_of,
+    take_over,
+)
+from .checks import explicit, same_values, shape_together
+from .merged import Member, Merged
+from .report import SharingRow
+
+__all__ = ["change", "row_of"]
+
+
+def row_of(each: Merged, values: str) -> SharingRow:
+    """What will become of one group, that nothing speaks against."""
+    shape, _ = shape_together(each)
+    source = _source(each)
+    others = _others(each)
+    mean = values == "average" and bool(others)
+    dtype = numpy.dtype(each.kept.param.dtype)
+    size = dtype.itemsize
+    for each_size in (0,) if shape is None else shape:
+        size *= each_size or 0  # not known yet
+    return SharingRow(
+        group=each.group,
+        shape=shape,
+        dtype=dtype.name,
+        saved=size * sum(len(contexts_of(member.param) or (None,)) for member in each.dropped),
+        dropped=tuple(member.path for member in others),
+        values_from=None if source is None or mean else source.path,
+    )
+
+
+def change(net: Any, groups: Sequence[Merged], values: str) -> None:
+    """Make the members of every group one parameter; where anything fails, nothing has changed."""
+    groups = [each for each in groups if each.dropped]  # the others are as they shall be
+    if not groups:
+        return
+    everyone = [member.param for each in groups for member in each.members]
+    moves = [move for each in groups for move in each.moves()]
+    with restoring(everyone), exchange(net, moves):
+        for each in groups:
+            _settle(each, values)
+    forget_trainers(everyone)
+
+
+def _settle(each: Merged, values: str) -> None:
+    """Give the kept parameter the shape, initializer and values of the group."""
+    kept = each.kept.param
+    source = _source(each)
+    shape, _ = shape_together(each)
+    mean = [(member.param, member.turned) for member in _initialized(each)] if values == "average" else []
+    init = _initializer(each)
+    defer = any(may_defer(member.param) for member in each.members)
+    redeclare(kept, shape, kept.init if init is None else init.param.init, defer)
+    if source is not None and source is not each.kept:
+        take_over(kept, source.param, source.turned)
+    if mean and _others(each):
+        renew(kept, averaged(mean))
+
+
+def _source(each: Merged) -> Optional[Member]:
+    """Whose values the group has: the kept one's, else the first's that has any, else the first's that will have."""
+    initialized = _initialized(each)
+    if initialized:
+        return initialized[0]
+    pending = [member for member in each.members if state_of(member.param) == "deferred"]
+    chosen = _initializer(each)
+    return chosen if chosen in pending else next(iter(pending), None)
+
+
+def _initializer(each: Merged) -> Optional[Member]:
+    """Whose initializer the group has: one that somebody chose, else a layer's default."""
+    declared = [member for member in each.members if member.param.init is not None]
+    return next((member for member in declared if explicit(member.param)), next(iter(declared), None))
+
+
+def _initialized(each: Merged) -> List[Member]:
+    return [member for member in each.members if holds_data(member.param)]
+
+
+def _others(each: Merged) -> Tuple[Member, ...]:
+    """The initialized members whose values are not the first's."""
+    initialized = _initialized(each)
+    first = next(iter(initialized), each.kept)
+    return tuple(member for member in initialized[1:]
+                 if not same_values(first.param, member.param, first.turned != member.turned))  # fmt: skip

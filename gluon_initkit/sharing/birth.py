@@ -1,0 +1,120 @@
+"""Layers that share from birth: built by one recipe several times, or built in a scope that names a donor.
+
+Both build ordinary layers and tie them before anybody has seen them, by the same builder and under the same checks.
+"""
+
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List
+
+from .._mxnet import blocks_built, mx, slots, unnamed, walk
+from .builder import Sharing
+from .errors import SharingError
+
+__all__ = ["shared_layers", "sharing_scope"]
+
+
+def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[Any]:
+    """Build `n` layers that share their parameters, as ALBERT's do (Lan et al., 2019, arXiv:1909.11942).
+
+    Parameters
+    ----------
+    factory : callable
+        Builds and returns a new Block each time; inside a ``name_scope()`` it names it as ever.
+    n : int
+        How many, at least one.
+    only : selector, optional
+        Which of the parameters to share, ``'weight'``; all by default.
+
+    Returns
+    -------
+    list of Block
+        The first one's Parameters stand in all of them, and a shape that one of them meets is everybody's.
+
+    Raises
+    ------
+    TypeError
+        `factory` made something else than a Block.
+    SharingError
+        The layers differ in structure, or it made one Block twice.
+    ValueError
+        `n` is below one.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(*shared_layers(lambda: mx.gluon.nn.Dense(4), n=3, only="weight"))
+    >>> net.initialize()
+    >>> _ = net(mx.nd.ones((2, 4)))
+    >>> len(net.collect_params().keys()), net[2].weight.shape
+    (4, (4, 4))
+    """
+    if n < 1:
+        raise ValueError(f"n={n}: expected at least one layer")
+    layers = [factory() for _ in range(n)]
+    for layer in layers:
+        if not isinstance(layer, mx.gluon.Block):
+            raise TypeError(f"factory returned {layer!r:.80}, a {type(layer).__name__}; expected a new Block each time")
+    if len({id(layer) for layer in layers}) < n:
+        raise SharingError("factory returned one Block more than once, which shares everything, and its place in the "
+                           "network too; expected a new Block each time: pass `lambda: nn.Dense(...)`")  # fmt: skip
+    _tie({str(number): layer for number, layer in enumerate(layers)}, only)
+    return layers
+
+
+@contextmanager
+def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
+    """Blocks that are built inside take the parameters of `donor`, whose structure they must have.
+
+    Where ``params=`` matches by name and silently makes what it does not find, this matches by path and raises.
+
+    Parameters
+    ----------
+    donor : Block
+        Whose Parameters are taken.
+    only : selector, optional
+        Which of them to share, ``'weight'``; all by default.
+
+    Raises
+    ------
+    SharingError
+        On leaving: a block that was built has another structure, or contradicts the donor's parameters; or none was
+        built, as when ``net.name_scope()`` was entered inside this scope, instead of around it.
+    TypeError
+        `donor` is no Block.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(4, in_units=4))
+    >>> with sharing_scope(net[0]):
+    ...     net.add(mx.gluon.nn.Dense(4, in_units=4, activation="relu"))
+    >>> net[1].weight is net[0].weight
+    True
+    """
+    if not isinstance(donor, mx.gluon.Block):
+        raise TypeError(f"expected a Block to share with, found {type(donor).__name__}: {donor!r:.80}")
+    with blocks_built() as references:
+        yield
+    living = (reference() for reference in references)
+    built = [block for block in living if block is not None and not isinstance(block, _Holder)]
+    within = {id(below) for block in built for path, below in walk(block) if path}
+    takers = [block for block in built if id(block) not in within and slots(block)]
+    if not takers:
+        raise SharingError(f"sharing_scope({donor.name}): no block with parameters was built inside. Build the layers "
+                           f"inside it; where they need a name_scope(), enter that first")  # fmt: skip
+    _tie({"donor": donor, **{f"built{number}": block for number, block in enumerate(takers)}}, only)
+
+
+class _Holder(mx.gluon.Block):
+    """A network for as long as its blocks are being tied."""
+
+
+def _tie(named: Dict[str, Any], only: Any) -> None:
+    """Tie blocks to the first of them."""
+    donor, *others = named.values()
+    if others:
+        holder = unnamed(_Holder)  # which takes no name from Gluon's counters
+        for name, block in named.items():
+            holder.register_child(block, name)
+        newborn = frozenset(slot.param for block in others for slot in slots(block))
+        Sharing(holder).tie_blocks(*others, to=donor, only=only)._apply("keep", False, newborn)

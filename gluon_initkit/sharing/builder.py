@@ -1,0 +1,191 @@
+"""`Sharing`: ties declared on a network that exists, checked as a whole, and made all at once or not at all."""
+
+from typing import Any, FrozenSet, List, Tuple
+
+from .._mxnet import mx
+from ..naming import check_block, matcher, show_selector
+from .applying import change, row_of
+from .checks import problems
+from .errors import SharingError, refusal
+from .merged import Merged, merged
+from .report import SharingReport
+from .targets import Declaration, Index, Unfound
+from .union import Tie
+
+__all__ = ["Sharing"]
+
+
+class Sharing:
+    """Declare which parameters of a network are to be one. Nothing changes until `apply`.
+
+    A tie replaces the Parameter objects themselves, so it holds through whatever comes after: `hybridize`, `cast`,
+    `reset_ctx`, a Trainer, saving, exporting, `copy.deepcopy`. The order of declarations never matters. Only the places
+    of this network change: a parameter that stands in another one too stays there.
+
+    Parameters
+    ----------
+    net : Block
+        The network, in any state that no Trainer has been made for yet.
+
+    Raises
+    ------
+    TypeError
+        `net` is no Block.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Embedding(9, 4), mx.gluon.nn.Dense(9, in_units=4, flatten=False))
+    >>> report = Sharing(net).tie("1.weight", "0.weight").apply()
+    >>> report.groups
+    (SharedGroup(canonical='0.weight', aliases=('1.weight',), transposed=()),)
+    >>> net[0].weight is net[1].weight
+    True
+    """
+
+    def __init__(self, net: Any) -> None:
+        check_block(net)
+        self._net = net
+        self._told: List[Declaration] = []
+
+    def tie(self, *targets: Any, to: Any = None, transpose: bool = False) -> "Sharing":
+        """Declare that all parameters named are one.
+
+        Parameters
+        ----------
+        *targets : path, selector, Parameter or Block
+            A path is ``'decoder.weight'``; for selectors see the README. A Block stands for its only parameter.
+        to : path, selector, Parameter or Block, optional
+            Whose Parameter is kept; it belongs to the tie too. Without it, the first in order of traversal is kept.
+        transpose : bool
+            Whether what the first target names is the transpose of what the second does: two targets, or one and `to`.
+
+        Returns
+        -------
+        Sharing
+            This builder.
+
+        Raises
+        ------
+        TypeError
+            A target is none of those.
+
+        Examples
+        --------
+        >>> net = mx.gluon.nn.HybridSequential()
+        >>> net.add(mx.gluon.nn.Dense(3, in_units=4), mx.gluon.nn.Dense(4, in_units=3))
+        >>> report = Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+        >>> net[1].weight.shape, net[0].weight.shape, len(net.collect_params().keys())
+        ((4, 3), (3, 4), 3)
+        """
+        for target in (*targets, *([] if to is None else [to])):
+            if not isinstance(target, (mx.gluon.Parameter, mx.gluon.Block)):
+                matcher(target)
+        self._told.append(Declaration(targets, to, transpose=transpose))
+        return self
+
+    def tie_blocks(self, *targets: Any, to: Any = None, only: Any = None) -> "Sharing":
+        """Declare that blocks of one structure share their parameters, each with its counterpart.
+
+        Parameters
+        ----------
+        *targets : path, glob, regular expression, Block class or Block
+            A path is ``'encoder.layers.1'``; of blocks inside each other a pattern or a class names the outermost.
+        to : path, glob, regular expression, Block class or Block, optional
+            Whose Parameters are kept; it belongs to the tie too. Without it, the first in order of traversal.
+        only : selector, optional
+            Which of the parameters to share, by their whole paths or by those within the block: ``'weight'``.
+
+        Returns
+        -------
+        Sharing
+            This builder.
+
+        Raises
+        ------
+        TypeError
+            A target names no blocks, or `only` is no selector.
+
+        Examples
+        --------
+        >>> net = mx.gluon.nn.HybridSequential()
+        >>> net.add(*(mx.gluon.nn.Dense(4, in_units=4) for _ in range(3)))
+        >>> _ = Sharing(net).tie_blocks("1", "2", to="0", only="weight").apply()
+        >>> len(net.collect_params().keys())
+        4
+        """
+        for target in (*targets, *([] if to is None else [to])):
+            names = isinstance(target, (str, mx.gluon.Block)) or hasattr(target, "search")
+            if not names and not (isinstance(target, type) and issubclass(target, mx.gluon.Block)):
+                raise TypeError(f"{show_selector(target)} names no blocks; expected a path, a glob over blocks' paths, "
+                                f"a compiled regular expression, a Block class, or a Block")  # fmt: skip
+        if only is not None:
+            matcher(only)
+        self._told.append(Declaration(targets, to, blocks=True, only=only))
+        return self
+
+    def apply(self, values: str = "keep", dry_run: bool = False) -> SharingReport:
+        """Check everything, then make all ties; where anything speaks against one, change nothing.
+
+        Parameters
+        ----------
+        values : str
+            What becomes of values that differ: ``'keep'`` the kept parameter's, or ``'average'`` all of them. Where the
+            kept one has none yet, the first that has some gives them.
+        dry_run : bool
+            Whether to check and report only.
+
+        Returns
+        -------
+        SharingReport
+            What was done, or would be.
+
+        Raises
+        ------
+        SharingError
+            All that speaks against it, each problem with both paths.
+        ValueError
+            `values` is neither.
+
+        Examples
+        --------
+        >>> net = mx.gluon.nn.HybridSequential()
+        >>> net.add(mx.gluon.nn.Dense(4, in_units=4), mx.gluon.nn.Dense(4, in_units=3))
+        >>> Sharing(net).tie("*.weight").apply()
+        Traceback (most recent call last):
+        gluon_initkit.sharing.errors.SharingError: 1 problem, and nothing was changed:
+          '1.weight' and '0.weight' differ in shape, (4, 3) and (4, 4): no array has both.
+        """
+        return self._apply(values, dry_run, frozenset())
+
+    def _apply(self, values: str, dry_run: bool, yielding: FrozenSet[Any]) -> SharingReport:
+        if values not in ("keep", "average"):
+            raise ValueError(f"values={values!r}: expected 'keep' or 'average'")
+        groups, wrong = self._groups()
+        wrong += problems(groups, values, yielding)
+        if wrong:
+            raise refusal(wrong)
+        report = SharingReport(tuple(row_of(each, values) for each in groups), values, not dry_run)
+        if not dry_run:
+            change(self._net, groups, values)
+            self._told.clear()  # what was declared is done, and a Parameter named in it may go
+        return report
+
+    def _groups(self) -> Tuple[List[Merged], List[str]]:
+        """The groups declared, and what of the declarations cannot be."""
+        index = Index(self._net)
+        ties: List[Tie] = []
+        wrong: List[str] = []
+        for told in self._told:
+            try:
+                ties += index.ties(told)
+            except Unfound as reason:
+                wrong.append(str(reason))
+        try:
+            return merged(self._net, ties, index.slots), wrong
+        except SharingError as contradiction:
+            wrong.append(str(contradiction).rstrip("."))
+        try:  # without to=, what else is wrong can still be said
+            return merged(self._net, [tie for tie in ties if tie.to is None], index.slots), wrong
+        except SharingError:
+            return [], wrong

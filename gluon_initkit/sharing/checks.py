@@ -1,0 +1,210 @@
+"""Whether parameters can become one: every reason against it, in words. Changes nothing.
+
+Each problem names two paths, what was found at either, and what to do. What is compared is what a tie would silently
+decide for one of the two: everything that a Parameter is declared with, where it lives, and who else relies on it.
+"""
+
+from typing import Any, FrozenSet, Iterator, List, Optional, Sequence, Tuple
+
+import numpy
+
+from .._mxnet import (
+    contexts_of,
+    declared,
+    extras_of,
+    fixes_gamma,
+    held_in_container,
+    holds_data,
+    is_constant,
+    is_layer_default,
+    mx,
+    shape_of,
+    trained,
+)
+from ..display import shape_text
+from ..naming import LAYER_DEFAULTS, role_of
+from .merged import Member, Merged
+
+__all__ = ["explicit", "problems", "same_values", "shape_together"]
+
+_DECLARED = {"grad_req": "write", "lr_mult": 1.0, "wd_mult": 1.0}
+_MENDS = {
+    "dtype": "cast one of the two blocks first",
+    "stype": "build one of the two with the other's storage",
+    "grad_stype": "build both with the same sparse_grad=",
+    "grad_req": "set the grad_req of one to the other's first",
+    "lr_mult": "set the lr_mult of one to the other's first",
+    "wd_mult": "set the wd_mult of one to the other's first",
+}
+
+
+def problems(groups: Sequence[Merged], values: str, yielding: FrozenSet[Any] = frozenset()) -> List[str]:
+    """All that speaks against these groups.
+
+    `yielding` are parameters of blocks that were just built: what was said for none of them, the kept one decides.
+    """
+    everyone = [member.param for each in groups if each.dropped for member in each.members]
+    in_trainer = set(trained(everyone))
+    return [problem for each in groups if each.dropped for problem in _problems(each, values, in_trainer, yielding)]
+
+
+def _problems(each: Merged, values: str, in_trainer: set, yielding: FrozenSet[Any]) -> Iterator[str]:
+    first = each.kept
+    for member in each.members:
+        yield from _alone(member, first if member is not first else each.dropped[0], in_trainer)
+    for member in each.dropped:
+        yield from _standing(member, first)
+    for member in each.dropped:
+        pair = f"{member.path!r} and {first.path!r}"
+        for text in _pairwise(member, first, yielding):
+            yield f"{pair} {text}"
+    yield from _contexts(each)
+    yield from _shapes(each)
+    yield from _initializers(each)
+    if values == "average":
+        yield from _averages(each)
+
+
+def _alone(member: Member, other: Member, in_trainer: set) -> Iterator[str]:
+    """What forbids a parameter to be tied to anything, or to be one that goes."""
+    who = f"{member.path!r} cannot be tied to {other.path!r}:"
+    if is_constant(member.param):
+        yield f"{who} it is a Constant, whose value belongs to its own block"
+    if member.param in in_trainer:
+        yield f"{who} a Trainer updates it; tie first, make the Trainer afterwards (`del trainer`, tie, make another)"
+
+
+def _standing(member: Member, first: Member) -> Iterator[str]:
+    """What keeps a parameter where it stands."""
+    for slot, _ in member.places:
+        who = f"{slot.path!r} cannot take the parameter of {first.path!r}:"
+        other_way = f"keep this one instead, to={slot.path!r}"
+        if slot.key is None:
+            yield f"{who} it is no attribute of its block, which would make it anew; {other_way}"
+        elif isinstance(slot.block, mx.gluon.SymbolBlock):
+            yield f"{who} the graph of its SymbolBlock calls it {member.param.name!r}; {other_way}"
+        else:
+            name = held_in_container(slot.block, slot.param)
+            if name:
+                yield f"{who} its block holds it in .{name} too, which would go on holding the old one; {other_way}"
+
+
+def _pairwise(member: Member, first: Member, yielding: FrozenSet[Any]) -> Iterator[str]:
+    one, other = declared(member.param), declared(first.param)
+    for name, found in one.items():
+        yields = member.param in yielding and found == _DECLARED.get(name)
+        if found != other[name] and not yields:
+            yield f"differ in {name}, {found!r} and {other[name]!r}: {_MENDS[name]}"
+    kind = type(member.param)
+    alike = kind is type(first.param) and _alike(extras_of(member.param), extras_of(first.param))
+    if kind is not mx.gluon.Parameter and not alike and not is_constant(member.param):
+        # The other way round is well: a plain one's place then sees what the special one makes of the values.
+        yield (f"are of different kinds: {member.param!r} would be lost, and what it makes of its values; keep it, "
+               f"to={member.path!r}, or make both alike")  # fmt: skip
+    fixed = {fixes_gamma(slot.block, slot.key) for each in (member, first) for slot, _ in each.places}
+    if len(fixed) > 1:
+        yield "belong to batch normalizations with scale=True and scale=False, which writes 1 over it: build both alike"
+    if member.turned and "row_sparse" in (one["stype"], one["grad_stype"]):
+        yield "cannot be transposes of each other where one is row_sparse: build both dense"
+
+
+def _contexts(each: Merged) -> Iterator[str]:
+    placed = [(member, contexts_of(member.param)) for member in each.members if contexts_of(member.param) is not None]
+    for member, contexts in placed[1:]:
+        if contexts != placed[0][1]:
+            yield (f"{member.path!r} and {placed[0][0].path!r} live on different contexts, {contexts} and "
+                   f"{placed[0][1]}: reset_ctx one of them first")  # fmt: skip
+
+
+def shape_together(each: Merged) -> Tuple[Optional[Tuple[Optional[int], ...]], Optional[Member]]:
+    """The shape that the group's shapes make together, as the kept one has it; the first member that contradicts."""
+    shape = shape_of(each.kept.param)
+    for member in each.dropped:
+        other = shape_of(member.param)
+        if other is not None and member.turned:
+            other = other[::-1]
+        if other is None or shape is None:
+            shape = other if shape is None else shape
+            continue
+        if len(other) != len(shape) or any(None not in pair and len(set(pair)) > 1 for pair in zip(shape, other)):
+            return shape, member
+        shape = tuple(right if left is None else left for left, right in zip(shape, other))
+    return shape, None
+
+
+def _shapes(each: Merged) -> Iterator[str]:
+    shape, against = shape_together(each)
+    if against is not None:
+        found = shape_of(against.param) or ()
+        mend = "no array has both"
+        if not against.turned and shape is not None and found == shape[::-1]:
+            mend = "one is the other's transpose: pass transpose=True"
+        turned = ", transposed," if against.turned else ""
+        yield (f"{against.path!r} and {each.kept.path!r} differ in shape, {shape_text(found)}{turned} and "
+               f"{shape_text(shape)}: {mend}")  # fmt: skip
+    elif shape is not None and len(shape) != 2 and any(turned for m in each.members for _, turned in m.places):
+        path = next(member.path for member in reversed(each.members))
+        yield (f"{path!r} and {each.kept.path!r} cannot be transposes of each other: found {shape_text(shape)}, "
+               f"expected two dimensions")  # fmt: skip
+
+
+def explicit(param: Any) -> bool:
+    """Whether somebody chose the parameter's own initializer, rather than the layer's class."""
+    init = param.init
+    if isinstance(init, str):
+        return init not in LAYER_DEFAULTS.get(role_of(param.name), ())
+    return init is not None and not is_layer_default(init)
+
+
+def _initializers(each: Merged) -> Iterator[str]:
+    chosen = [member for member in each.members if explicit(member.param)]
+    for member in chosen[1:]:
+        if not _alike(_made(member.param.init), _made(chosen[0].param.init)):
+            yield (f"{member.path!r} and {chosen[0].path!r} have initializers of their own that differ, "
+                   f"{_text(member.param.init)} and {_text(chosen[0].param.init)}: give both the same, or set the init "
+                   f"of one to None")  # fmt: skip
+
+
+def _made(init: Any) -> Any:
+    return mx.init.create(init) if isinstance(init, str) else init
+
+
+def _text(init: Any) -> str:
+    try:
+        return init if isinstance(init, str) else init.dumps()
+    except (AttributeError, TypeError):  # no Initializer, or an argument that JSON cannot hold
+        return type(init).__name__
+
+
+def _averages(each: Merged) -> Iterator[str]:
+    for member in each.members:
+        held = holds_data(member.param)
+        if held and (held[0].stype != "default" or numpy.dtype(held[0].dtype).kind != "f"):
+            yield (f"{member.path!r} has no average: found {held[0].stype} {numpy.dtype(held[0].dtype).name}, expected "
+                   f"dense floating-point numbers; pass values='keep'")  # fmt: skip
+
+
+def same_values(one: Any, other: Any, turned: bool) -> bool:
+    """Whether two initialized parameters hold the same bits."""
+    mine, others = holds_data(one)[0].asnumpy(), holds_data(other)[0].asnumpy()
+    others = others.T if turned else others
+    return mine.shape == others.shape and mine.tobytes() == others.tobytes()
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two values say the same. MXNet's initializers' own `==` compares what they were told to keep only."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, mx.nd.NDArray):
+        one, other = one.asnumpy(), other.asnumpy()
+    if isinstance(one, numpy.ndarray):
+        return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+    if isinstance(one, mx.init.Initializer):
+        return _alike(vars(one), vars(other))
+    return bool(one == other)

@@ -1,0 +1,25 @@
+"""The one error of this module."""
+
+from typing import Sequence
+
+from .._mxnet import mx
+
+__all__ = ["SharingError", "refusal"]
+
+
+class SharingError(mx.MXNetError, ValueError):
+    """Parameters cannot be shared as asked, or are not shared as expected; nothing was changed.
+
+    It is an `MXNetError` and a `ValueError`. The message names both paths, what was found, and what mends it.
+
+    Examples
+    --------
+    >>> issubclass(SharingError, ValueError)
+    True
+    """
+
+
+def refusal(problems: Sequence[str]) -> SharingError:
+    """One error for all that is wrong."""
+    count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
+    return SharingError(f"{count}, and nothing was changed:" + "".join(f"\n  {problem}." for problem in problems))

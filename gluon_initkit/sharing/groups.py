@@ -1,0 +1,181 @@
+"""Which parameters of a network are shared, and whether those that should be still are. Changes nothing.
+
+A tie is two paths that lead to one Parameter object, or to a Parameter and one that shows it transposed (whose
+attribute `transposed_of` says of which). How it came about does not matter. Two Parameters that happen to lie over one
+buffer are no tie: nothing public makes them, each has a gradient and an optimizer's state of its own, and the next
+`cast` or `reset_ctx` parts them.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+from .._mxnet import traversed
+from ..naming import check_block
+from .errors import SharingError
+
+__all__ = ["SharedGroup", "as_groups", "check_sharing", "groups_of", "lost_ties", "shared_groups", "sources"]
+
+
+@dataclass(frozen=True)
+class SharedGroup:
+    """Paths that share one parameter. Plain data, which pickles, compares and goes to JSON.
+
+    Attributes
+    ----------
+    canonical : str
+        The path that the parameter is called by.
+    aliases : tuple of str
+        Its other paths, in order of traversal; the transposed ones too.
+    transposed : tuple of str
+        Those aliases under which the parameter is seen transposed.
+    """
+
+    canonical: str
+    aliases: Tuple[str, ...]
+    transposed: Tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> Tuple[str, ...]:
+        """The canonical path, then the aliases."""
+        return (self.canonical, *self.aliases)
+
+
+def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
+    """Find what a network shares already, however that was made.
+
+    By ``params=``, by one block used twice, by assigning one Parameter to several attributes, or by `gluon_initkit`.
+
+    Parameters
+    ----------
+    net : Block
+        In any state.
+
+    Returns
+    -------
+    tuple of SharedGroup
+        In order of traversal. The canonical path of each is the first at which its parameter stands untransposed.
+
+    Raises
+    ------
+    TypeError
+        `net` is no Block.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(4, in_units=4))
+    >>> net.add(mx.gluon.nn.Dense(4, in_units=4, params=net[0].params))
+    >>> [(group.canonical, group.aliases) for group in shared_groups(net)]
+    [('0.weight', ('1.weight',)), ('0.bias', ('1.bias',))]
+    """
+    return groups_of(sources(net))
+
+
+def groups_of(held: Dict[str, Tuple[Any, bool]]) -> Tuple[SharedGroup, ...]:
+    """The groups among what `sources` found."""
+    gathered: Dict[int, Tuple[List[str], Set[str]]] = {}
+    for path, (source, odd) in held.items():
+        paths, turned = gathered.setdefault(id(source), ([], set()))
+        paths.append(path)
+        if odd:
+            turned.add(path)
+    return tuple(_group(paths, turned) for paths, turned in gathered.values() if len(paths) > 1)
+
+
+def _group(paths: List[str], turned: Set[str]) -> SharedGroup:
+    canonical = next((path for path in paths if path not in turned), paths[0])
+    aliases = tuple(path for path in paths if path != canonical)
+    return SharedGroup(canonical, aliases, tuple(path for path in aliases if (path in turned) != (canonical in turned)))
+
+
+def sources(net: Any, unregistered: bool = True) -> Dict[str, Tuple[Any, bool]]:
+    """For every path, in order of traversal: the Parameter whose values are seen there, and whether transposed."""
+    check_block(net)
+    found: Dict[int, Tuple[Any, bool]] = {}  # one record a parameter, however many paths it has
+    return {path: found.get(id(param)) or found.setdefault(id(param), _source(param))
+            for path, param in traversed(net, unregistered).items()}  # fmt: skip
+
+
+def _source(param: Any) -> Tuple[Any, bool]:
+    odd = False
+    while getattr(param, "transposed_of", None) is not None:
+        param, odd = param.transposed_of, not odd
+    return param, odd
+
+
+def check_sharing(net: Any, groups: Any) -> None:
+    """Raise unless every tie of `groups` still holds in `net`.
+
+    Parameters
+    ----------
+    net : Block
+    groups : SharedGroup, iterable of SharedGroup, or SharingReport
+        What `shared_groups` found earlier, or what ``Sharing.apply()`` returned. Which path of a group is the canonical
+        one is not compared, and what else is shared does not matter.
+
+    Raises
+    ------
+    SharingError
+        Ties have been lost, or hold otherwise transposed; every one is named by both its paths.
+    TypeError
+        `net` is no Block, or `groups` none of those.
+
+    Examples
+    --------
+    >>> layer = mx.gluon.nn.Dense(4, in_units=4)
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(layer, layer)
+    >>> check_sharing(net, shared_groups(net))
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(layer, mx.gluon.nn.Dense(4, in_units=4))
+    >>> check_sharing(net, SharedGroup("0.weight", ("1.weight",)))
+    Traceback (most recent call last):
+    gluon_initkit.sharing.errors.SharingError: 1 tie is lost:
+      '1.weight' should share the parameter of '0.weight', and is another parameter.
+    Tie them again: gluon_initkit.Sharing(net).tie('1.weight', '0.weight').apply().
+    """
+    lost = lost_ties(sources(net), as_groups(groups))
+    if not lost:
+        return
+    group, alias, _ = lost[0]
+    listed = "".join(f"\n  {why}." for _, _, why in lost)
+    turned = ", transpose=True" if alias in group.transposed else ""
+    raise SharingError(
+        f"{len(lost)} {'tie is' if len(lost) == 1 else 'ties are'} lost:{listed}\n"
+        f"Tie them again: gluon_initkit.Sharing(net).tie({alias!r}, {group.canonical!r}{turned}).apply()."
+    )
+
+
+def as_groups(groups: Any) -> Tuple[SharedGroup, ...]:
+    """The groups of one group, of several, or of a report that has some."""
+    found = (groups,) if isinstance(groups, SharedGroup) else tuple(getattr(groups, "groups", groups))
+    for each in found:
+        if not isinstance(each, SharedGroup):
+            raise TypeError(f"expected SharedGroup records, or a SharingReport, found {each!r:.80}")
+    return found
+
+
+def lost_ties(held: Dict[str, Tuple[Any, bool]], groups: Tuple[SharedGroup, ...]) -> List[Tuple[SharedGroup, str, str]]:
+    """Every tie of `groups` that does not hold in what `sources` found: its group, the alias, and what is wrong."""
+    found = []
+    for group in groups:
+        transposed = set(group.transposed)
+        for alias in group.aliases:
+            why = _lost(held, group.canonical, alias, alias in transposed)
+            if why is not None:
+                turned = ", transposed" if alias in transposed else ""
+                sentence = f"{alias!r} should share the parameter of {group.canonical!r}{turned}, and {why}"
+                found.append((group, alias, sentence))
+    return found
+
+
+def _lost(held: Dict[str, Tuple[Any, bool]], canonical: str, alias: str, transposed: bool) -> Optional[str]:
+    missing = next((path for path in (alias, canonical) if path not in held), None)
+    if missing is not None:
+        return f"the network has no parameter {missing!r}"
+    (one, flipped), (other, turned) = held[canonical], held[alias]
+    if one is not other:
+        return "is another parameter"
+    if (flipped != turned) != transposed:
+        return "shares it untransposed" if transposed else "shares it transposed"
+    return None

@@ -1,0 +1,131 @@
+"""`SharingReport`: what a tie makes of a network, one row a group, rendered like the other tables."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from ..display import Column, Table, as_html, as_rich, as_text, shape_text, size_text
+from .groups import SharedGroup
+
+__all__ = ["SharingReport", "SharingRow"]
+
+
+@dataclass(frozen=True)
+class SharingRow:
+    """One group of paths that share a parameter.
+
+    Attributes
+    ----------
+    group : SharedGroup
+        Its paths. The canonical one's Parameter is the one that is kept.
+    shape : tuple of (int or None), or None
+        What all the shapes say together.
+    dtype : str
+        Such as ``'float32'``.
+    saved : int
+        The bytes of values that are, or would have been, held once more, over all contexts; gradients save as many.
+    dropped : tuple of str
+        The paths whose values were others, and are lost; with ``values='average'`` those that went into the mean.
+    values_from : str or None
+        The path whose values are kept: another than the canonical one where that has none yet. None where no values
+        are there, or where they are averaged.
+    """
+
+    group: SharedGroup
+    shape: Optional[Tuple[Optional[int], ...]]
+    dtype: str
+    saved: int
+    dropped: Tuple[str, ...]
+    values_from: Optional[str]
+
+
+@dataclass(frozen=True)
+class SharingReport:
+    """What ``Sharing.apply()`` returns: one row a group. ``str()`` is a table, Jupyter shows it as HTML.
+
+    Attributes
+    ----------
+    rows : tuple of SharingRow
+        In order of traversal.
+    values : str
+        ``'keep'`` or ``'average'``.
+    applied : bool
+        False after ``dry_run=True``.
+    """
+
+    rows: Tuple[SharingRow, ...]
+    values: str
+    applied: bool
+
+    @property
+    def groups(self) -> Tuple[SharedGroup, ...]:
+        """The groups, as `check_sharing` takes them."""
+        return tuple(row.group for row in self.rows)
+
+    @property
+    def saved(self) -> int:
+        """The bytes of values saved by all groups."""
+        return sum(row.saved for row in self.rows)
+
+    @property
+    def dropped(self) -> Tuple[str, ...]:
+        """All paths whose values were others than those that are kept."""
+        return tuple(path for row in self.rows for path in row.dropped)
+
+    def __iter__(self) -> Iterator[SharingRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to_records(self) -> List[Dict[str, Any]]:
+        """The rows as dictionaries of plain Python values.
+
+        Returns
+        -------
+        list of dict
+            One a group, keyed by the attributes of `SharingRow`.
+        """
+        return [dataclasses.asdict(row) for row in self.rows]
+
+    def __str__(self) -> str:
+        return as_text(self._table())
+
+    def __rich__(self) -> Any:
+        return as_rich(self._table())
+
+    def _repr_html_(self) -> str:
+        return as_html(self._table())
+
+    def _table(self) -> Table:
+        what = "Shared" if self.applied else "Would be shared (dry run)"
+        title = f"{what}: {len(self.rows)} group{'s' * (len(self.rows) != 1)}, {size_text(self.saved)} saved"
+        return Table(title, _COLUMNS, self.rows, tuple(self._notes()), lambda row: "changed" if row.dropped else "")
+
+    def _notes(self) -> Iterator[str]:
+        if self.dropped:
+            were = "were averaged" if self.values == "average" else "are dropped"
+            count = f"{len(self.dropped)} path{'s' * (len(self.dropped) > 1)}"
+            yield f"{count} had other values, which {were}: {', '.join(self.dropped)}."
+
+
+def _paths(row: SharingRow) -> str:
+    group = row.group
+    marks = dict.fromkeys(group.transposed, " (transposed)")
+    return "\n".join((group.canonical, *(f"= {path}{marks.get(path, '')}" for path in group.aliases)))
+
+
+def _values(row: SharingRow) -> str:
+    if row.values_from is None:
+        return "averaged" if row.dropped else ""
+    return row.values_from
+
+
+_COLUMNS = (
+    Column("parameter", _paths, path=True),
+    Column("shape", lambda row: shape_text(row.shape)),
+    Column("dtype", lambda row: row.dtype),
+    Column("saved", lambda row: size_text(row.saved), "right"),
+    Column("values of", _values, path=True),
+    Column("other values", lambda row: "\n".join(row.dropped), path=True),
+)

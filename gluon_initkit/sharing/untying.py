@@ -1,0 +1,109 @@
+"""`untie`: a path gets a parameter of its own again, however the tie was made."""
+
+import difflib
+from typing import Any, List, Tuple
+
+from .._mxnet import (
+    Move,
+    Slot,
+    exchange,
+    forget_trainers,
+    held_in_container,
+    mx,
+    own_copy,
+    prefix_of,
+    slots,
+    source_of,
+    trained,
+)
+from ..naming import check_block
+from .errors import refusal
+
+__all__ = ["untie"]
+
+
+def untie(net: Any, path: str) -> None:
+    """Give one path of a shared parameter its own copy: values, gradients, initializer, multipliers.
+
+    The other paths go on sharing. It is done as a whole, or not at all.
+
+    Parameters
+    ----------
+    net : Block
+        The network, in any state that no Trainer has been made for yet.
+    path : str
+        A path of a shared parameter, ``'decoder.weight'``.
+
+    Raises
+    ------
+    SharingError
+        Nothing of the path is shared, or what speaks against it.
+    TypeError
+        `net` is no Block.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(4, in_units=4))
+    >>> net.add(mx.gluon.nn.Dense(4, in_units=4, params=net[0].params))
+    >>> untie(net, "1.weight")
+    >>> net[1].weight is net[0].weight, net[1].bias is net[0].bias
+    (False, True)
+    """
+    check_block(net)
+    everywhere = slots(net)
+    slot = next((each for each in everywhere if each.path == path), None)
+    if slot is None:
+        near = difflib.get_close_matches(path, [each.path for each in everywhere], 3, 0.5)
+        raise refusal([f"{path!r} is no path of a parameter" + (f"; near to it are {near}" if near else "")])
+    source = source_of(slot.param)
+    sharing = [each for each in everywhere if source_of(each.param) is source]
+    others = [each for each in sharing if each is not slot]
+    wrong = _problems(slot, others)
+    if wrong:
+        raise refusal(wrong)
+    leaving, turned = _leaving(slot, others)
+    copied = own_copy(source, _free_name(net, leaving[0]), turned)
+    moves: List[Move] = [(each, copied) for each in leaving]
+    with exchange(net, moves):
+        pass
+    forget_trainers([source])
+
+
+def _problems(slot: Slot, others: List[Slot]) -> List[str]:
+    if not others:
+        return [f"{slot.path!r} shares its parameter with no other path; shared_groups(net) tells what is shared"]
+    wrong = []
+    same = [each.path for each in others if each.block is slot.block and each.key == slot.key]
+    if same:
+        wrong.append(f"{slot.path!r} and {same[0]!r} are one parameter of one block that stands in the network twice, "
+                     f"where no slot of its own is: build two blocks and tie what they share")  # fmt: skip
+    if slot.key is None or isinstance(slot.block, mx.gluon.SymbolBlock):
+        wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: the block of the first finds its "
+                     f"parameter by the name {slot.param.name!r}; untie the other path")  # fmt: skip
+    listed = held_in_container(slot.block, slot.param)
+    if listed:
+        wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: the block of the first holds its "
+                     f"parameter in .{listed} too, which would hold the old one; untie the other path")  # fmt: skip
+    if trained([source_of(slot.param)]):
+        wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: a Trainer updates their parameter, and "
+                     f"would not update the copy; `del trainer`, untie, and make another")  # fmt: skip
+    return wrong
+
+
+def _leaving(slot: Slot, others: List[Slot]) -> Tuple[List[Slot], bool]:
+    """Who gets the copy, and whether that is the transpose of the Parameter that stays."""
+    views = [each for each in others if each.param is not source_of(each.param)]
+    if slot.param is source_of(slot.param) and len(views) == len(others):
+        return views, True  # all others see it transposed: they get one parameter that needs no transposing
+    return [slot], slot.param is not source_of(slot.param)
+
+
+def _free_name(net: Any, slot: Slot) -> str:
+    """The name that Gluon would have given, or the next one that is free."""
+    taken = net.collect_params().keys()
+    name = wanted = f"{prefix_of(slot.block)}{slot.key}"
+    number = 1
+    while name in taken:
+        name, number = f"{wanted}{number}", number + 1
+    return name

@@ -1,0 +1,67 @@
+"""The one error of deferred initialization, and the record of one parameter that it lists.
+
+What goes into the message is `diagnosis`' work.
+"""
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from .._mxnet import mx
+
+__all__ = ["DeferredInitError", "Unresolved"]
+
+Shape = Tuple[Optional[int], ...]
+
+
+@dataclass(frozen=True)
+class Unresolved:
+    """One parameter that has no values yet, or whose shape is in dispute.
+
+    Attributes
+    ----------
+    path : str
+        The canonical path.
+    shape : tuple of (int or None), or None
+        The dimensions that are known; None stands for one that is not, or for an unknown number of them.
+    block : str
+        The class of the block that holds it, as one writes it: ``'nn.Dense'``.
+    block_path : str
+        That block's path, ``''`` for the network itself.
+    inputs : tuple of shapes, or None
+        The shapes of the arrays that the block is given in a forward pass; None where that is not known.
+    fix : str
+        What to write instead, to be pasted: ``'features.0: nn.Dense(4, in_units=5)'``.
+    reason : str
+        Why it is unresolved.
+    """
+
+    path: str
+    shape: Optional[Shape]
+    block: str
+    block_path: str
+    inputs: Optional[Tuple[Optional[Shape], ...]]
+    fix: str
+    reason: str
+
+
+class DeferredInitError(mx.gluon.parameter.DeferredInitializationError, ValueError, AssertionError):
+    """Parameters are used, or are to be resolved, and their shapes are not known or contradict the input.
+
+    It is MXNet's `DeferredInitializationError`, and a `ValueError` and an `AssertionError`, which plain MXNet raises in
+    the same places, so older ``except`` clauses go on working. The message lists every unresolved parameter: path,
+    dimensions, the input of its block, and what to write.
+
+    Attributes
+    ----------
+    unresolved : tuple of Unresolved
+        What the message lists.
+
+    Examples
+    --------
+    >>> issubclass(DeferredInitError, mx.gluon.parameter.DeferredInitializationError)
+    True
+    """
+
+    def __init__(self, message: str, unresolved: Tuple[Unresolved, ...] = ()) -> None:
+        super().__init__(message)
+        self.unresolved = tuple(unresolved)

@@ -1,0 +1,131 @@
+"""`explain`: what is pending in a network and why, and what to write so that it is not.
+
+Printed, it is the tutorial's section on avoiding deferred initialization, for the network at hand.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from ..display import Column, Table, as_html, as_rich, as_text, shape_text
+from .causes import cause_of
+from .diagnosis import DEFERRED, message, pending
+from .errors import DeferredInitError, Unresolved
+from .resolution import resolve
+
+__all__ = ["Explanation", "explain"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What `explain` returns: one row for each parameter without values. ``str()`` is a table and what to write.
+
+    Attributes
+    ----------
+    rows : tuple of Unresolved
+        In order of traversal.
+    summary : str
+        What is the matter, in a sentence.
+    message : str
+        The whole message of `error`.
+    """
+
+    rows: Tuple[Unresolved, ...]
+    summary: str
+    message: str
+
+    def __iter__(self) -> Iterator[Unresolved]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def fixes(self) -> Tuple[str, ...]:
+        """What to write, once a block: ``'features.0: nn.Dense(4, in_units=5)'``."""
+        return tuple(dict.fromkeys(row.fix for row in self.rows))
+
+    @property
+    def error(self) -> Optional[DeferredInitError]:
+        """The same as an error to raise; None where nothing is the matter."""
+        return DeferredInitError(self.message, self.rows) if self.message else None
+
+    def to_records(self) -> List[Dict[str, Any]]:
+        """The rows as dictionaries of plain Python values.
+
+        Returns
+        -------
+        list of dict
+            One a parameter, keyed by the attributes of `Unresolved`.
+        """
+        return [dataclasses.asdict(row) for row in self.rows]
+
+    def __str__(self) -> str:
+        return "\n".join([as_text(self._table()), *self._written()]) if self.rows else self.summary
+
+    def __rich__(self) -> Any:
+        from rich.console import Group
+
+        return Group(as_rich(self._table()), *self._written())
+
+    def _repr_html_(self) -> str:
+        return as_html(self._table(Column("write", lambda row: row.fix)))
+
+    def _written(self) -> List[str]:
+        """Whole lines, to be pasted, which a table would wrap."""
+        return ["To avoid it, write" if len(self.fixes) else "", *(f"  {fix}" for fix in self.fixes)]
+
+    def _table(self, *more: Column) -> Table:
+        return Table(self.summary, (*_COLUMNS, *more), self.rows, (), _emphasis)
+
+
+def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Explanation:
+    """Say of every parameter without values what is not known of it, why, and which argument would have told.
+
+    Parameters
+    ----------
+    net : Block
+        In any state; it is left as it is.
+    *inputs
+        The network's arguments as in `resolve_shapes`. With them the arguments get their values, and blocks that no
+        forward pass reaches, code that needs numbers and shapes that contradict each other are found.
+    error : Exception, optional
+        What MXNet raised: the summary then says what was called too early.
+
+    Returns
+    -------
+    Explanation
+        ``raise explanation.error`` makes one `DeferredInitError` of it.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Conv2D(8, 3), mx.gluon.nn.BatchNorm(), mx.gluon.nn.Dense(2))
+    >>> net.initialize()
+    >>> explain(net).fixes
+    ('0: nn.Conv2D(8, 3, in_channels=?)', '1: nn.BatchNorm(in_channels=?)', '2: nn.Dense(2, in_units=?)')
+    >>> explain(net, (1, 3, 8, 8)).fixes
+    ('0: nn.Conv2D(8, 3, in_channels=3)', '1: nn.BatchNorm(in_channels=8)', '2: nn.Dense(2, in_units=288)')
+    """
+    if isinstance(error, DeferredInitError):
+        text = str(error)
+        return Explanation(error.unresolved, text.splitlines()[0], text)
+    found = resolve(net, inputs)
+    rows = pending(net, found)
+    if not rows and found.conflict is None and error is None:
+        return Explanation((), f"all {len(found.described)} parameters hold values", "")
+    text = message(found, rows, None if error is None else cause_of(error, found), inputs)
+    return Explanation(rows, text.splitlines()[0], text)
+
+
+def _emphasis(row: Unresolved) -> str:
+    return "" if row.reason == DEFERRED else "error"
+
+
+_COLUMNS = (
+    Column("parameter", lambda row: row.path, path=True),
+    Column("shape", lambda row: shape_text(row.shape)),
+    Column("block", lambda row: row.block),
+    Column("given", lambda row: ", ".join(map(shape_text, row.inputs or ()))),
+    Column("why", lambda row: row.reason),
+)

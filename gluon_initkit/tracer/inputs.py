@@ -1,0 +1,106 @@
+"""What stands for a network's arguments: arrays or shapes, nested as the arguments are.
+
+=====================================  ======================================================
+``mx.nd.zeros((2, 5))``                an array of MXNet's or NumPy's
+``(2, 5)``                             a shape; None or 0 for a size that is not known
+``((2, 5), 'int32')``                  a shape with a dtype, which is float32 otherwise
+``None``                               None
+``[(2, 5), [(1, 2, 4), (1, 2, 4)]]``   a list, tuple or dict of such
+anything else                          itself
+=====================================  ======================================================
+"""
+
+from typing import Any, Callable, List, Optional, Sequence, Tuple
+
+import numpy
+
+from .._mxnet import context_of, mx
+
+__all__ = ["as_arrays", "contexts_in", "mapped", "shapes_text"]
+
+Shape = Tuple[Optional[int], ...]
+
+
+def mapped(given: Any, leaf: Callable[[Shape, Any, Any], Any]) -> Any:
+    """The same nesting, with ``leaf(shape, dtype, array or None)`` for each array or shape.
+
+    Raises
+    ------
+    TypeError
+        A list of numbers stands where a shape, a tuple, was meant.
+    """
+    if isinstance(given, mx.nd.NDArray):
+        return leaf(tuple(given.shape), numpy.dtype(given.dtype).name, given)
+    if isinstance(given, numpy.ndarray):
+        return leaf(given.shape, given.dtype.name, given)
+    if _is_shape(given):
+        return leaf(_known(given), "float32", None)
+    if isinstance(given, tuple) and len(given) == 2 and _is_shape(given[0]) and _is_dtype(given[1]):
+        return leaf(_known(given[0]), numpy.dtype(given[1]).name, None)
+    if isinstance(given, list) and given and all(_is_size(each) for each in given):
+        raise TypeError(f"the list {given} is no shape: write {tuple(given)}, or give an array")
+    if isinstance(given, (list, tuple)):
+        return type(given)([mapped(each, leaf) for each in given])
+    if isinstance(given, dict):
+        return type(given)((key, mapped(each, leaf)) for key, each in given.items())
+    return given
+
+
+def as_arrays(given: Any, ctx: Any) -> Any:
+    """The arguments as arrays for a real forward pass: those given, and zeros where a shape was."""
+
+    def leaf(shape: Shape, dtype: Any, array: Any) -> Any:
+        if isinstance(array, mx.nd.NDArray):
+            return array
+        if None in shape:
+            raise ValueError(f"a forward pass needs whole shapes, and {shape} has a size that is not known")
+        make = mx.np if mx.util.is_np_array() else mx.nd
+        return make.zeros(shape, dtype=dtype, ctx=ctx) if array is None else make.array(array, dtype=dtype, ctx=ctx)
+
+    return mapped(given, leaf)
+
+
+def shapes_text(inputs: Sequence[Any]) -> str:
+    """The arguments as they are written in a call, arrays by their shapes."""
+    return ", ".join(_text(each) for each in inputs)
+
+
+def _text(given: Any) -> str:
+    def leaf(shape: Shape, dtype: Any, array: Any) -> "_Verbatim":
+        return _Verbatim(repr(shape) if dtype == "float32" else f"({shape!r}, {dtype!r})")
+
+    return repr(mapped(given, leaf))
+
+
+class _Verbatim(str):
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def contexts_in(given: Any) -> List[Any]:
+    """The contexts of the arrays among the arguments."""
+    found: List[Any] = []
+
+    def leaf(shape: Shape, dtype: Any, array: Any) -> None:
+        if isinstance(array, mx.nd.NDArray):
+            found.append(context_of(array))
+
+    mapped(given, leaf)
+    return found
+
+
+def _is_shape(given: Any) -> bool:
+    sizes = type(given) is tuple and all(each is None or _is_size(each) for each in given)
+    return sizes and any(each is not None for each in given)
+
+
+def _is_size(given: Any) -> bool:
+    return hasattr(given, "__index__") and not isinstance(given, (bool, numpy.ndarray, mx.nd.NDArray))
+
+
+def _is_dtype(given: Any) -> bool:
+    return isinstance(given, (str, type, numpy.dtype))
+
+
+def _known(shape: Any) -> Shape:
+    return tuple(None if each is None or int(each) <= 0 else int(each) for each in shape)

@@ -1,0 +1,135 @@
+"""`materialize`: deferred initialization completed without a forward pass, or not at all.
+
+Shapes first, all of them; then the values, each drawn by whatever was pending; whatever fails, every parameter is as it
+was, and a corrected second try finds what was pending.
+"""
+
+import threading
+import time
+from typing import Any, List, Optional, Sequence
+
+from .._mxnet import blocks_of, current_context, finish, mx, pending_contexts, restore, snapshot
+from .._mxnet import run_forward as forward
+from ..naming import Selector, matcher, show_selector
+from .diagnosis import message, record
+from .errors import DeferredInitError
+from .inputs import as_arrays, contexts_in
+from .resolution import Resolution, resolve, stop_of
+from .shapes import ShapeReport, report
+
+__all__ = ["materialize"]
+
+
+def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_forward: bool = False) -> ShapeReport:
+    """Complete deferred initialization without computing a forward pass.
+
+    The values are those that a forward pass would have given, bit for bit under `initialize` with a seed; what a
+    forward pass leaves besides (cached graphs, statistics) does not come about.
+
+    Parameters
+    ----------
+    net : Block
+        Initialized, by `initialize` or by Gluon's own.
+    *inputs
+        The network's arguments as in `resolve_shapes`: arrays or shapes, nested as the network takes them. None are
+        needed where every pending parameter has its shape, after ``set_data``.
+    select : selector, optional
+        Which parameters: a glob over paths, a role, a regular expression, a Block class, or a callable. The rest stay
+        deferred.
+    run_forward : bool
+        Whether a real forward pass may be run where the network's code needs numbers: in prediction mode, on the arrays
+        given or zeros. Parameters, statistics, attributes, generators and recording are untouched by it.
+
+    Returns
+    -------
+    ShapeReport
+
+    Raises
+    ------
+    DeferredInitError
+        A shape does not follow from the inputs, or contradicts them; all such parameters are listed. Everything is
+        then as it was, as after any other exception.
+
+    Notes
+    -----
+    MXNet counts the draws of its generator only forwards: a network whose own code samples in a forward pass of
+    ``run_forward=True`` leaves it advanced. Several threads may call this at once; Gluon's own deferral is not locked:
+    materialize a network before threads run it.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(4)
+    >>> net.initialize()
+    >>> [(row.path, row.shape, row.state) for row in materialize(net, (1, 5))]
+    [('weight', (4, 5), 'materialized'), ('bias', (4,), 'initialized')]
+    """
+    with _one_at_a_time:
+        return _materialized(net, inputs, select, run_forward)
+
+
+_one_at_a_time = threading.RLock()  # a second thread that asks for the same network finds it done
+
+
+def _materialized(net: Any, inputs: Sequence[Any], select: Optional[Selector], run_forward: bool) -> ShapeReport:
+    start = time.perf_counter()
+    found = resolve(net, inputs)
+    chosen = _chosen(found, select)
+    ran = bool(run_forward and inputs and found.conflict is None and _open(found, chosen))
+    if ran:
+        _by_forward(net, inputs, found)
+    bad = _open(found, chosen)
+    if bad or found.conflict is not None:
+        blocks = blocks_of(net)
+        disputed = found.conflict.needed if found.conflict else {}
+        rows = tuple(record(found, blocks, param, info) for param, _, info in found.described
+                     if param in disputed or any(param is each for each in bad))  # fmt: skip
+        raise DeferredInitError(message(found, rows, None, inputs), rows)
+    _finish(found, chosen)
+    return report(found, start, chosen, ran)
+
+
+def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
+    """The parameters to do, in the order in which a forward pass would come to them."""
+    matches = (lambda info: True) if select is None else matcher(select)
+    selected = [(param, info) for param, _, info in found.described if matches(info)]
+    if select is not None and not selected:
+        raise ValueError(f"select={show_selector(select)} matches no parameter of the network")
+    position = {id(param): number for number, param in enumerate(found.order)}
+    waiting = [param for param, info in selected if info.state != "initialized"]
+    return sorted(waiting, key=lambda param: position.get(id(param), len(position)))
+
+
+def _open(found: Resolution, chosen: Sequence[Any]) -> List[Any]:
+    """Those that cannot be finished: a shape is not known, or nothing is pending."""
+    untouched = {id(param) for param, _, info in found.described if info.state == "uninitialized"}
+    return [each for each in chosen if id(each) in untouched or None in (found.shapes[each] or (None,))]
+
+
+def _by_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
+    """The same findings from a real forward pass."""
+    pending = [ctx for param, _, _ in found.described for ctx in pending_contexts(param)]
+    ctxs = [*contexts_in(inputs), *pending, current_context()]
+    arrays = [as_arrays(each, ctxs[0]) for each in inputs]
+    try:
+        shapes, given = forward(net, arrays)
+    except Exception as error:
+        found.stop = stop_of(error, found.stop)
+        return
+    found.stop = None
+    found.inputs, found.entered = given, set(given)
+    known = set(map(id, found.order))
+    for param, _, info in found.described:
+        found.shapes[param] = shapes.get(param, found.shapes[param])
+        if id(param) not in known and info.block_path in given:
+            found.order.append(param)
+
+
+def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
+    before = snapshot(chosen)
+    try:
+        for param in chosen:
+            finish(param, found.shapes[param])
+        mx.nd.waitall()  # an engine's error belongs to this call
+    except BaseException:
+        restore(before)
+        raise

@@ -1,0 +1,204 @@
+"""`resolve_shapes`: every parameter's shape, from the shapes of the inputs, as records; nothing changes."""
+
+import dataclasses
+from dataclasses import dataclass
+import time
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy
+
+from .._mxnet import class_name
+from ..display import Column, Table, as_html, as_rich, as_text, shape_text, size_text
+from .diagnosis import message, pending
+from .errors import DeferredInitError
+from .resolution import Resolution, resolve
+
+__all__ = ["ShapeReport", "ShapeRow", "report", "resolve_shapes"]
+
+Shape = Tuple[Optional[int], ...]
+
+
+@dataclass(frozen=True)
+class ShapeRow:
+    """The shape of one parameter.
+
+    Attributes
+    ----------
+    path, aliases, role, dtype
+        As in `ParameterInfo`.
+    declared : tuple of (int or None), or None
+        The shape before; None stands for what was not known.
+    shape : tuple of (int or None), or None
+        The shape that follows from the inputs.
+    state : str
+        ``'uninitialized'``, ``'deferred'``, ``'initialized'``, or ``'materialized'`` where that was done just now.
+    block : str
+        The class of the block that holds it, ``'nn.Dense'``.
+    block_path : str
+        That block's path.
+    inputs : tuple of shapes, or None
+        What the block is given in a forward pass; None where it is not reached.
+    """
+
+    path: str
+    aliases: Tuple[str, ...]
+    role: str
+    dtype: str
+    declared: Optional[Shape]
+    shape: Optional[Shape]
+    state: str
+    block: str
+    block_path: str
+    inputs: Optional[Tuple[Optional[Shape], ...]]
+
+    @property
+    def bytes(self) -> Optional[int]:
+        """The size of its values; None where the shape is not known."""
+        if self.shape is None or None in self.shape:
+            return None
+        size = numpy.dtype(self.dtype).itemsize
+        for each in self.shape:
+            size *= each or 0
+        return size
+
+
+@dataclass(frozen=True)
+class ShapeReport:
+    """What `resolve_shapes` and `materialize` return: one row a parameter. ``str()`` is a table, Jupyter shows HTML.
+
+    Attributes
+    ----------
+    rows : tuple of ShapeRow
+        In order of traversal. ``report['features.0.weight']`` finds one, by path or alias.
+    seconds : float
+        How long it took.
+    forward : bool
+        Whether a real forward pass was needed.
+    """
+
+    rows: Tuple[ShapeRow, ...]
+    seconds: float
+    forward: bool = False
+
+    def __iter__(self) -> Iterator[ShapeRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, path: str) -> ShapeRow:
+        for row in self.rows:
+            if path == row.path or path in row.aliases:
+                return row
+        known = ", ".join(row.path for row in self.rows[:8])
+        raise KeyError(f"no parameter has the path {path!r}; there are {known}, …")
+
+    @property
+    def unresolved(self) -> Tuple[ShapeRow, ...]:
+        """The rows of parameters whose shape is still not known."""
+        return tuple(row for row in self.rows if row.bytes is None)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes all parameters of known shape have."""
+        return sum(row.bytes or 0 for row in self.rows)
+
+    def to_records(self) -> List[Dict[str, Any]]:
+        """The rows as dictionaries of plain Python values.
+
+        Returns
+        -------
+        list of dict
+            One a parameter, keyed by the attributes of `ShapeRow`.
+        """
+        return [dataclasses.asdict(row) for row in self.rows]
+
+    def __str__(self) -> str:
+        return as_text(self._table())
+
+    def __rich__(self) -> Any:
+        return as_rich(self._table())
+
+    def _repr_html_(self) -> str:
+        return as_html(self._table())
+
+    def _table(self) -> Table:
+        states = [row.state for row in self.rows]
+        counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        title = f"Shapes: {counts}; {size_text(self.bytes)}, in {self.seconds:.3g} s"
+        title += " and one forward pass" if self.forward else ""
+        return Table(title, _COLUMNS, self.rows, (), _emphasis)
+
+
+def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
+    """Find the shape of every parameter from the shapes of the inputs; nothing is computed, and nothing changes.
+
+    The network's own code is run on Symbols, hybridized or not, initialized or not.
+
+    Parameters
+    ----------
+    net : Block
+    *inputs
+        The network's arguments, nested as it takes them: arrays, shapes as tuples ``(2, 5)``, shapes with a dtype
+        ``((2, 5), 'int32')``, None, or lists of such. A size that is not known is None: ``(None, 5)``.
+
+    Returns
+    -------
+    ShapeReport
+        A parameter of a block that is not reached keeps an unknown shape.
+
+    Raises
+    ------
+    DeferredInitError
+        Two shapes contradict each other, or the network's code needs numbers before all is known; the message says
+        where.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(4), mx.gluon.nn.Dense(2))
+    >>> [(row.path, row.shape) for row in resolve_shapes(net, (1, 5))]
+    [('0.weight', (4, 5)), ('0.bias', (4,)), ('1.weight', (2, 4)), ('1.bias', (2,))]
+    """
+    start = time.perf_counter()
+    found = resolve(net, inputs)
+    answer = report(found, start)
+    if found.conflict is not None or (found.stop is not None and answer.unresolved):
+        rows = pending(net, found)
+        raise DeferredInitError(message(found, rows, None, inputs), rows)
+    return answer
+
+
+def report(found: Resolution, start: float, done: Sequence[Any] = (), forward: bool = False) -> ShapeReport:
+    """The records of what was found; `done` are the parameters that were materialized."""
+    finished = set(map(id, done))
+    rows = tuple(
+        ShapeRow(
+            path=info.label,
+            aliases=info.aliases,
+            role=info.role,
+            dtype=info.dtype,
+            declared=info.shape,
+            shape=found.shapes[param],
+            state="materialized" if id(param) in finished else info.state,
+            block=class_name(info.block) if info.block is not None else "",
+            block_path=info.block_path,
+            inputs=found.inputs.get(info.block_path),
+        )
+        for param, _, info in found.described
+    )
+    return ShapeReport(rows, time.perf_counter() - start, forward)
+
+
+def _emphasis(row: ShapeRow) -> str:
+    return "error" if row.bytes is None else ("changed" if row.shape != row.declared else "")
+
+
+_COLUMNS = (
+    Column("parameter", lambda row: "\n".join((row.path, *(f"= {alias}" for alias in row.aliases))), path=True),
+    Column("block", lambda row: row.block),
+    Column("given", lambda row: "not reached" if row.inputs is None else ", ".join(map(shape_text, row.inputs))),
+    Column("declared", lambda row: shape_text(row.declared)),
+    Column("shape", lambda row: shape_text(row.shape)),
+    Column("state", lambda row: row.state),
+)

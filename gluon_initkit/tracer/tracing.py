@@ -1,0 +1,278 @@
+"""`trace`: a record of what happens to one network's parameters, and one error for what goes wrong with them.
+
+`_mxnet.Watch` sees and undoes; here it is written down, and failures are told apart: what MXNet says about shapes and
+deferral becomes a `DeferredInitError`, anything else goes on as it is.
+"""
+
+import dataclasses
+import functools
+import json
+import os
+import threading
+import time
+from typing import Any, Callable, Dict, List, Optional, Tuple
+import warnings
+
+import numpy
+
+from .._mxnet import BlockCall, Watch, holds_data, is_plain_forward, shape_of
+from ..naming import ParameterInfo, check_block, describe
+from .chrome import chrome_trace
+from .conflicts import explained
+from .diagnosis import diagnose
+from .errors import DeferredInitError
+from .events import Span, TraceEvent
+from .source import user_call
+from .timeline import Timeline
+
+__all__ = ["Trace", "trace"]
+
+
+def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent], None]] = None) -> "Trace":
+    """Record what happens to a network's parameters: deferral, and how it ends.
+
+    To be used as ``with ik.trace(net) as t:``. Wrappers stand before methods of this network's own blocks and
+    parameters; no class is changed, and afterwards the objects are as they were. Those in the way of a forward pass
+    come off as soon as every parameter has its values.
+
+    Inside, what MXNet says about deferred parameters and contradicting shapes is raised as one `DeferredInitError`
+    that lists every unresolved parameter; `except` clauses for MXNet's own error catch it. Whatever fails, a forward
+    pass or `initialize`, the parameters that it resolved are pending again and a second try may succeed.
+
+    Parameters
+    ----------
+    net : Block
+        A network, in any state.
+    live : bool
+        Whether to print each event as it happens.
+    on_event : callable, optional
+        Gets each `TraceEvent` as it happens. An exception that it raises becomes a warning: it does not break into
+        the network, and it is not called again.
+
+    Returns
+    -------
+    Trace
+
+    Raises
+    ------
+    TypeError
+        `net` is no Block.
+    RuntimeError
+        On entering: a part of the network is being traced already.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(4), mx.gluon.nn.Dense(2))
+    >>> with trace(net) as t:
+    ...     net.initialize()
+    ...     print([info.path for info in t.pending])
+    ...     _ = net(mx.nd.ones((3, 5)))
+    ['0.weight', '1.weight']
+    >>> [(event.path, event.shape, event.inputs) for event in t.events if event.kind == "resolved" and event.block]
+    [('0.weight', (4, 5), ((3, 5),)), ('1.weight', (2, 4), ((3, 4),))]
+    """
+    check_block(net)
+    return Trace(net, live, on_event)
+
+
+class Trace:
+    """What `trace` returns. ``str()`` and Jupyter show its timeline.
+
+    Parameters
+    ----------
+    net : Block
+    live : bool
+    on_event : callable, optional
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(2)
+    >>> with Trace(net) as t:
+    ...     net.initialize()
+    >>> [(event.kind, event.path, event.shape) for event in t.events if event.path == "weight"]
+    [('initialize', 'weight', (2, None)), ('deferred', 'weight', (2, None))]
+    """
+
+    def __init__(self, net: Any, live: bool = False, on_event: Optional[Callable] = None) -> None:
+        self._net, self._live, self._callback = net, live, on_event
+        self._type = type(net).__name__
+        self._watch: Optional[Watch] = Watch(net, self._record, self._explain, self._passed)
+        self._running, self._begin = False, time.perf_counter_ns()
+        self._events: List[TraceEvent] = []
+        self._spans: List[Span] = []
+        self._pending: Tuple[ParameterInfo, ...] = ()
+
+    def __enter__(self) -> "Trace":
+        if self._watch is None or self._running:
+            raise RuntimeError("a trace serves once: write `with ik.trace(net) as t:` again for another")
+        self._watch.start()
+        self._running, self._begin = True, time.perf_counter_ns()
+        return self
+
+    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
+        mended, watch = None, self._watch
+        assert watch is not None
+        try:
+            self._pending = self.pending
+            if isinstance(error, Exception):
+                mended = watch.leaving(error)
+        finally:
+            watch.stop()
+            self._running, self._watch, self._net = False, None, None
+        if mended is not None:
+            raise mended from error
+
+    @property
+    def events(self) -> Tuple[TraceEvent, ...]:
+        """What has happened until now, in order of time."""
+        return tuple(self._events)
+
+    @property
+    def spans(self) -> Tuple[Span, ...]:
+        """The forward calls of blocks in passes that changed a parameter; later passes are left alone."""
+        return tuple(self._spans)
+
+    @property
+    def pending(self) -> Tuple[ParameterInfo, ...]:
+        """The parameters that are deferred, in order of traversal; after the trace, those that were at its end."""
+        if not self._running:
+            return self._pending
+        return tuple(info for _, _, info in describe(self._net) if info.state == "deferred")
+
+    def timeline(self) -> Timeline:
+        """The events as a tree by block, in order of time: print it, or look at it in Jupyter.
+
+        Returns
+        -------
+        Timeline
+
+        Examples
+        --------
+        >>> with trace(mx.gluon.nn.Dense(2)) as t:
+        ...     pass
+        >>> print(t.timeline())
+        Trace of Dense: nothing happened
+        """
+        return Timeline(self._type, self.events, self.spans, len(self.pending))
+
+    def to_records(self) -> List[Dict[str, Any]]:
+        """The events as dictionaries of plain Python values.
+
+        Returns
+        -------
+        list of dict
+            One an event, keyed by the attributes of `TraceEvent`.
+        """
+        return [dataclasses.asdict(event) for event in self._events]
+
+    def to_json(self) -> str:
+        """The records as JSON.
+
+        Returns
+        -------
+        str
+            A list; unknown dimensions are null.
+
+        Examples
+        --------
+        >>> with trace(mx.gluon.nn.Dense(2)) as t:
+        ...     pass
+        >>> t.to_json()
+        '[]'
+        """
+        return json.dumps(self.to_records())
+
+    def to_chrome_trace(self, path: Any) -> None:
+        """Write a file that ``chrome://tracing`` and https://ui.perfetto.dev open: spans nested by block.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to write, ``'trace.json'``. The Trace Event Format (JSON object form).
+
+        Examples
+        --------
+        >>> import tempfile, pathlib
+        >>> with trace(mx.gluon.nn.Dense(2)) as t:
+        ...     pass
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     t.to_chrome_trace(pathlib.Path(folder) / "trace.json")
+        """
+        with open(os.fspath(path), "w", encoding="utf-8") as file:
+            json.dump(chrome_trace(self._type, self.events, self.spans), file)
+
+    def __str__(self) -> str:
+        return str(self.timeline())
+
+    def __rich__(self) -> Any:
+        return self.timeline().__rich__()
+
+    def _repr_html_(self) -> str:
+        return self.timeline()._repr_html_()
+
+    def _record(self, kind: str, param: Any, facts: dict) -> None:
+        assert self._watch is not None
+        now, nanoseconds = time.perf_counter_ns(), facts.pop("nanoseconds", 0)
+        asked = facts.pop("call", f"{type(param).__name__}.{_METHODS.get(kind, kind)}")
+        call, file, line = _asked(facts.pop("within", None))
+        if param is not None:
+            shape = shape_of(param) or next((tuple(each.shape) for each in holds_data(param)), None)
+            facts.update(path=self._watch.places[param].paths[0], shape=shape, dtype=_dtype(param.dtype))
+        event = TraceEvent(
+            kind, time=(now - nanoseconds - self._begin) / 1e9, seconds=nanoseconds / 1e9, file=file, line=line,
+            call=call or asked, thread=threading.get_native_id(), **facts,
+        )  # fmt: skip
+        self._events.append(event)
+        self._announce(event)
+
+    def _announce(self, event: TraceEvent) -> None:
+        try:
+            if self._live:
+                print(event)
+            if self._callback is not None:
+                self._callback(event)
+        except Exception as error:
+            # It is called out of the middle of MXNet's work, which it must not break off.
+            self._live, self._callback = False, None
+            warnings.warn(f"on_event raised {type(error).__name__}: {error}; it is not called again", stacklevel=2)
+
+    def _passed(self, calls: List[BlockCall]) -> None:
+        thread = threading.get_native_id()
+        self._spans += [
+            Span(call.path, type(call.block).__name__, call.name, call.shapes, bool(call.symbols),
+                 (call.start - self._begin) / 1e9, (call.end - call.start) / 1e9, thread)
+            for call in calls
+        ]  # fmt: skip
+
+    def _explain(self, error: BaseException, facts: dict) -> Optional[BaseException]:
+        """The error to raise instead of one that a call ended in; None to let it be."""
+        if isinstance(error, DeferredInitError):
+            return None
+        undone, said = facts.get("undone", 0), explained(error, facts, self._net, self.events)
+        if said is not None or undone:
+            detail = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            detail += f"; {undone} parameters are pending again" if undone else ""
+            about = {"block": facts["block"], "inputs": facts["inputs"] or None, "call": facts.get("call", "")}
+            self._record("failed", None, {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
+        if said is None:
+            return None
+        passed = facts["block"] is None  # else a pass broke off here
+        return diagnose(self._net, error, facts["given"], facts["seen"], passed, said)
+
+
+_METHODS = {"force_reinit": "initialize", "deferred": "initialize", "resolved": "initialize"}
+
+
+def _asked(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:
+    """The user's line. Where MXNet's own `forward` resolves, it is one line for all parameters of the block."""
+    if within is None or not is_plain_forward(within.block):
+        return user_call()
+    if within.source is None:
+        within.source = user_call()
+    return within.source
+
+
+@functools.lru_cache(maxsize=None)
+def _dtype(dtype: Any) -> str:
+    return numpy.dtype(dtype).name

@@ -1,0 +1,70 @@
+"""What parameters are declared with and hold, and whether a Trainer is still anybody's."""
+
+from gluon_initkit._mxnet import contexts_of, declared, extras_of, forget_trainers, own_copy, restoring, trained
+import mxnet as mx
+from mxnet.gluon import nn
+import pytest
+
+
+def layer():
+    made = nn.Dense(2, in_units=3)
+    made.initialize(mx.init.One())
+    return made
+
+
+def test_a_trainer_that_only_its_parameters_hold_is_nobodys():
+    net = layer()
+    params = [net.weight, net.bias]
+    assert trained(params) == []
+    trainer = mx.gluon.Trainer({"weight": net.weight}, "sgd")
+    assert trained(params) == [net.weight] and trainer.learning_rate
+    del trainer
+    assert trained(params) == [] and net.weight._trainer is not None
+    forget_trainers(params)
+    assert net.weight._trainer is None
+
+
+def test_a_trainer_after_steps_and_in_a_cycle():
+    net = layer()
+    holder = {"trainer": mx.gluon.Trainer(net.collect_params(), "adam", kvstore=mx.kv.create("local"))}
+    for _ in range(2):
+        with mx.autograd.record():
+            loss = net(mx.nd.ones((1, 3))).sum()
+        loss.backward()
+        holder["trainer"].step(1)
+    assert trained([net.weight]) == [net.weight]
+    holder["trainer"].save_states("/dev/null")
+    holder.clear()
+    assert trained([net.weight]) == []
+
+
+def test_facts():
+    net = nn.Dense(2)
+    assert contexts_of(net.weight) is None
+    net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
+    assert contexts_of(net.weight) == contexts_of(net.bias) == [mx.cpu(0), mx.cpu(1)]
+    assert declared(net.weight) == {"dtype": "float32", "stype": "default", "grad_stype": "default",
+                                    "grad_req": "write", "lr_mult": 1.0, "wd_mult": 1.0}  # fmt: skip
+    again = nn.Dense(2, params=net.params)  # which writes its arguments over what it finds
+    assert extras_of(again.weight) == {}
+
+
+def test_restoring():
+    net = layer()
+    before = net.weight.data()
+    with pytest.raises(KeyError), restoring([net.weight]):
+        net.weight.initialize(mx.init.Zero(), force_reinit=True)
+        net.weight.init = mx.init.Zero()
+        raise KeyError
+    assert net.weight.data() is before and net.weight.init is None
+
+
+def test_own_copy_of_a_row_sparse_gradient():
+    net = nn.Embedding(4, 2, sparse_grad=True)
+    net.initialize()
+    with mx.autograd.record():
+        loss = net(mx.nd.array([1])).sum()
+    loss.backward()
+    copied = own_copy(net.weight, "copied", transposed=False)
+    assert copied.grad().stype == "row_sparse" and copied.name == "copied"
+    assert (copied.grad().asnumpy() == net.weight.grad().asnumpy()).all() and copied.grad().asnumpy()[1].all()

@@ -1,0 +1,194 @@
+"""One parameter seen transposed: in blocks of every kind, in the graph, in files, and in tables."""
+
+import re
+
+import gluon_initkit as ik
+import mxnet as mx
+from mxnet.gluon import nn
+import numpy as np
+import pytest
+
+
+class Plain(mx.gluon.Block):
+    """A Block that is not hybrid and reads its parameters itself."""
+
+    def __init__(self):
+        super().__init__()
+        with self.name_scope():
+            self.into = self.params.get("into", shape=(3, 4))
+            self.back = self.params.get("back", shape=(4, 3))
+
+    def forward(self, x):
+        ctx = x.context
+        return mx.nd.dot(mx.nd.tanh(mx.nd.dot(x, self.into.data(ctx).T)), self.back.data(ctx).T)
+
+
+def loss_of(net, x):
+    with mx.autograd.record():
+        out = net(x)
+        loss = (out * out).sum()
+    loss.backward()
+    return loss.asscalar()
+
+
+@pytest.mark.parametrize("to, other", [("into", "back"), ("back", "into")])
+def test_in_a_plain_block_by_finite_differences(to, other):
+    net = Plain()
+    net.initialize(mx.init.Uniform(0.5))
+    ik.Sharing(net).tie(other, to=to, transpose=True).apply()
+    x = mx.nd.array([[1, 2, 3, 4], [0, 1, 0, -1]])
+    loss_of(net, x)
+    kept = getattr(net, to)
+    gradient = kept.grad().asnumpy()
+    assert (getattr(net, other).grad().asnumpy() == gradient.T).all()
+    assert list(net.collect_params().keys()) == [kept.name]
+    value = kept.data().asnumpy()
+    for index in [(0, 0), (2, 1), (1, 2)]:
+        sides = []
+        for step in (1e-2, -1e-2):
+            moved = value.copy()
+            moved[index] += step
+            kept.set_data(mx.nd.array(moved))
+            sides.append(loss_of(net, x))
+        assert abs((sides[0] - sides[1]) / 2e-2 - gradient[index]) < 2e-2 * max(1, abs(gradient[index]))
+
+
+@pytest.mark.parametrize("hybridize", [False, True])
+def test_an_embedding_that_sees_a_dense_weight_transposed(hybridize):
+    """The first is kept, and here the first is the Dense layer's."""
+    net = nn.HybridSequential()
+    head = nn.Dense(9, in_units=4, flatten=False)
+    net.add(nn.Embedding(9, 4), head)
+    outer = nn.HybridSequential()
+    outer.add(nn.Dense(9, in_units=4), nn.Embedding(4, 9))
+    outer.initialize()
+    ik.Sharing(outer).tie(outer[1], outer[0].weight, transpose=True).apply()
+    if hybridize:
+        outer.hybridize()
+    rows = outer[1](mx.nd.array([2])).asnumpy()
+    assert (rows[0] == outer[0].weight.data().asnumpy()[:, 2]).all()
+
+
+def tied():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=4), nn.Dense(4, in_units=3), nn.Dense(3, in_units=4))
+    return net
+
+
+def test_several_on_either_side():
+    net = tied()
+    report = ik.Sharing(net).tie("1.weight", re.compile("[02].weight"), transpose=True).apply()
+    assert report.groups == (ik.SharedGroup("0.weight", ("1.weight", "2.weight"), ("1.weight",)),)
+    assert net[0].weight is net[2].weight and net[1].weight.transposed_of is net[0].weight
+    assert ik.shared_groups(net) == report.groups
+
+
+def test_the_transpose_of_a_transpose_is_itself():
+    net = tied()
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    ik.Sharing(net).tie("2.weight", "1.weight", transpose=True).apply()
+    assert net[2].weight is net[0].weight
+    other = tied()
+    ik.Sharing(other).tie("1.weight", "0.weight", transpose=True).apply()
+    report = ik.Sharing(other).tie(other[1].weight, "2.weight", to="2.weight", transpose=True).apply()
+    assert report.groups[0].canonical == "2.weight"
+    assert other[0].weight is other[2].weight and other[1].weight.transposed_of is other[2].weight
+    assert sorted(other.collect_params().keys()) == sorted(
+        param.name for param in (other[0].bias, other[1].bias, other[2].weight, other[2].bias)
+    )
+
+
+def test_a_view_named_as_canonical_keeps_what_it_shows():
+    net = tied()
+    ik.Sharing(net).tie("1.weight", to="0.weight", transpose=True).apply()
+    report = ik.Sharing(net).tie("2.weight", to="1.weight", transpose=True).apply()
+    assert report.groups == (ik.SharedGroup("0.weight", ("1.weight", "2.weight"), ("1.weight",)),)
+    ik.check_sharing(net, report)
+
+
+@pytest.mark.parametrize("targets, to", [(("*.weight",), None), (("0.weight", "1.weight", "2.weight"), None),
+                                         (("0.weight", "1.weight"), "2.weight")])  # fmt: skip
+def test_two_targets(targets, to):
+    with pytest.raises(ik.SharingError, match="expected two targets, the first the transpose of the second"):
+        ik.Sharing(tied()).tie(*targets, to=to, transpose=True).apply()
+
+
+def test_it_is_a_parameter_like_another():
+    net = tied()
+    net.initialize()
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    shown, kept = net[1].weight, net[0].weight
+    assert isinstance(shown, mx.gluon.Parameter) and "Transposed(Parameter" in repr(shown)
+    assert shown.shape == (4, 3) and shown.name == kept.name and shown.list_ctx() == kept.list_ctx()
+    shown.set_data(mx.nd.arange(12).reshape((4, 3)))
+    assert (kept.data().asnumpy() == np.arange(12).reshape(4, 3).T).all()
+    assert shown.list_data()[0].shape == shown.list_grad()[0].shape == (4, 3)
+    for name, value in (("lr_mult", 0.5), ("wd_mult", 0.25), ("grad_req", "add"), ("init", mx.init.One())):
+        setattr(shown, name, value)
+        assert getattr(kept, name) == value == getattr(shown, name)
+    shown.initialize(force_reinit=True)
+    assert kept.data().shape == (3, 4) and kept.data().asnumpy().all()
+    shown.cast("float16")
+    assert kept.dtype == shown.dtype == "float16" and kept.data().dtype == np.float16
+    shown.grad_req = "write"
+    shown.grad()[:] = 3
+    shown.zero_grad()
+    assert not kept.grad().asnumpy().any()
+
+
+def test_a_trainer_that_could_not_update_it():
+    """Its `list_data()` are copies: a step would be lost."""
+    net = tied()
+    net.initialize()
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    with pytest.raises(TypeError, match="holds no values of its own: give it the parameters of `collect_params"):
+        mx.gluon.Trainer([net[1].weight], "sgd")
+
+
+def test_its_shape_may_be_told_through_either():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3), nn.Dense(4))
+    net[0].weight._shape = None
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    net[1].weight.shape = (4, 3)
+    assert net[0].weight.shape == (3, 4)
+
+
+def test_in_numpy_mode():
+    mx.npx.set_np()
+    net = tied()
+    net.initialize()
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    x = mx.np.ones((2, 4))
+    answer = net(x).asnumpy()
+    net.hybridize()
+    np.testing.assert_allclose(net(x).asnumpy(), answer, rtol=1e-5)
+
+
+def test_looking_functions_see_one_parameter():
+    """Plan, fingerprint and initialize ask for parameters; a view is none."""
+    net = tied()
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    assert "1.weight" not in [row.path for row in ik.plan(net, mx.init.One())]
+    ik.initialize(net, mx.init.Xavier(), seed=1)
+    place = ik._mxnet.places(net)[net[0].weight]
+    assert place.paths == ("0.weight",) and place.transposed == ("1.weight",)
+    assert len(ik.fingerprint(net)) == 64
+
+
+def test_a_weight_drop_parameter_stays_one():
+    """What a special Parameter makes of its values is seen transposed too, and hybridized its data() is asked."""
+
+    class Doubled(mx.gluon.Parameter):
+        def data(self, ctx=None):
+            return super().data(ctx) * 2
+
+    net = nn.HybridSequential()
+    block = nn.HybridSequential()
+    block.weight = Doubled("special_weight", shape=(3, 4))
+    net.add(nn.Dense(4, in_units=3), block)
+    ik.Sharing(net).tie("0.weight", to="1.weight", transpose=True).apply()
+    net.collect_params().initialize(mx.init.One())
+    assert net[0](mx.nd.ones((1, 3))).asnumpy().tolist() == [[6, 6, 6, 6]]
+    net[0].hybridize()
+    assert net[0](mx.nd.ones((1, 3))).asnumpy().tolist() == [[6, 6, 6, 6]]

@@ -1,0 +1,106 @@
+"""Slots, and exchanging what stands in them: every place that holds a parameter is kept in step, or all is undone."""
+
+import copy
+
+import gluon_initkit as ik
+from gluon_initkit._mxnet import Transposed, exchange, held_in_container, slots, source_of, walk
+import mxnet as mx
+from mxnet.gluon import nn
+import pytest
+
+
+def pair():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4, in_units=4), nn.Dense(4, in_units=4))
+    return net
+
+
+def test_slots_and_blocks_stand_in_order_of_traversal():
+    net = pair()
+    net.add(mx.gluon.rnn.LSTM(4, input_size=4))
+    found = slots(net)
+    assert [slot.path for slot in found] == list(ik._mxnet.traversed(net))
+    assert all(slot.block._reg_params[slot.key] is slot.param for slot in found)
+    assert found[-1].path == "2._unfused.0.h2h_bias" and found[-1].key == "l0_h2h_bias"
+    assert [path for path, _ in walk(net)] == ["", "0", "1", "2"]
+
+
+def test_an_exchange_reaches_every_place():
+    net = pair()
+    one, other = slots(net)[0], slots(net)[2]
+    with exchange(net, [(other, one.param)]):
+        assert net[1].weight is other.param  # the body comes first
+    assert net[1].weight is net[1]._reg_params["weight"] is one.param
+    assert list(net[1].params.keys()) == [one.param.name, net[1].bias.name]
+    assert list(net.collect_params().values()) == [one.param, net[0].bias, net[1].bias]
+
+
+def test_a_dictionary_that_knows_the_parameter_without_a_slot_follows():
+    net = pair()
+    net.params.update(net[1].params)
+    with exchange(net, [(slots(net)[2], net[0].weight)]):
+        pass
+    assert list(net.params.values()) == [net[0].weight, net[1].bias]
+
+
+def test_a_replaced_parameter_is_found_by_its_name_and_not_listed():
+    """`params=` of a tied layer goes on sharing, and so does a fused layer that Gluon unfuses."""
+    net = pair()
+    ik.Sharing(net).tie("*.weight").apply()
+    other = nn.Dense(4, in_units=4, params=net[1].params)
+    assert other.weight is net[0].weight and other.bias is net[1].bias
+    assert len(list(net.collect_params().keys())) == len(list(net[1].params.keys())) + 1 == 3
+    with pytest.raises(KeyError):
+        net[1].params["nobody"]
+    again = copy.deepcopy(net)
+    assert nn.Dense(4, in_units=4, params=again[1].params).weight is again[0].weight
+    ik.untie(net, "1.weight")
+    assert nn.Dense(4, in_units=4, params=net[1].params).weight is net[1].weight is not net[0].weight
+
+
+def test_a_fused_layer_that_is_unfused():
+    net = nn.HybridSequential()
+    net.add(*(mx.gluon.rnn.LSTM(4, input_size=4) for _ in range(2)))
+    ik.Sharing(net).tie_blocks("1", to="0").apply()
+    assert set(net[1]._unfuse().collect_params().values()) == set(net[0].collect_params().values())
+
+
+def test_one_that_is_seen_transposed_is_not_found_by_name():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=4), nn.Dense(4, in_units=3))
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    assert nn.Dense(4, in_units=3, params=net[1].params).weight is not net[0].weight
+
+
+def test_a_failing_body_changes_nothing():
+    net = pair()
+    before = slots(net)
+    with pytest.raises(KeyError), exchange(net, [(before[2], net[0].weight)]):
+        raise KeyError
+    assert slots(net) == before and net[1].weight is before[2].param
+
+
+def test_caches_outside_are_cleared_and_strangers_are_not():
+    net, stranger, outer = pair(), pair(), nn.HybridSequential()
+    outer.add(net)
+    for each in (outer, stranger):
+        each.initialize()
+        each.hybridize()
+        each(mx.nd.ones((1, 4)))
+    kept = stranger._cached_op
+    with exchange(net, [(slots(net)[2], net[0].weight)]):
+        pass
+    assert outer._cached_op is None and stranger._cached_op is kept is not None
+
+
+def test_containers():
+    block = nn.HybridSequential()
+    block.weight = block.params.get("weight", shape=(2,))
+    assert held_in_container(block, block.weight) is None
+    block.kept = {"here": block.weight}
+    assert held_in_container(block, block.weight) == "kept"
+
+
+def test_the_source_of_a_view():
+    param = mx.gluon.Parameter("weight", shape=(2, 3))
+    assert source_of(Transposed(param)) is source_of(param) is param

@@ -1,0 +1,69 @@
+"""Running a network's code and leaving no trace of it."""
+
+import random
+
+from gluon_initkit._mxnet import blocks_of, undisturbed
+import mxnet as mx
+from mxnet.gluon import nn
+import numpy as np
+import pytest
+
+
+class Keeps(mx.gluon.Block):
+    def __init__(self):
+        super().__init__()
+        self.seen, self.notes, self.count, self.kinds = [1], {"a": 1}, 0, {1}
+        with self.name_scope():
+            self.dense = nn.Dense(2)
+
+    def forward(self, x):
+        self.count += 1
+        self.seen.append(x)
+        self.notes["b"] = x
+        self.kinds.add(2)
+        self.new = x
+        with self.name_scope():
+            nn.Dense(3)
+        np.random.rand()
+        random.random()
+        return x
+
+
+def test_attributes_their_contents_counters_and_generators():
+    net = Keeps()
+    before, seen = {**net.__dict__}, net.seen
+    counter = dict(net._scope._counter)
+    np.random.seed(1)
+    random.seed(1)
+    expected = np.random.get_state()[1].copy(), random.getstate()
+    with undisturbed(blocks_of(net)):
+        net(mx.nd.ones((1, 1)))
+        assert net.count == 1 and "new" in net.__dict__
+    assert list(net.__dict__) == list(before) and all(net.__dict__[key] is before[key] for key in before)
+    assert net.seen is seen and seen == [1] and net.notes == {"a": 1} and net.kinds == {1}
+    assert net._scope._counter == counter
+    assert (np.random.get_state()[1] == expected[0]).all() and random.getstate() == expected[1]
+
+
+def test_also_after_an_exception():
+    net = Keeps()
+    with pytest.raises(ZeroDivisionError), undisturbed(blocks_of(net)):
+        net.count = 5
+        raise ZeroDivisionError
+    assert net.count == 0
+
+
+def test_variables():
+    net = nn.Dense(2)
+    with undisturbed(blocks_of(net)):
+        net.weight.var()
+        assert net.weight._var is not None
+    assert net.weight._var is None
+
+
+def test_blocks_by_their_first_path():
+    net = nn.HybridSequential()
+    shared = nn.Dense(2)
+    net.add(shared, nn.HybridSequential())
+    net[1].add(shared, nn.Dense(3))
+    assert list(blocks_of(net)) == ["", "0", "1", "1.1"]

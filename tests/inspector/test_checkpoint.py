@@ -1,0 +1,115 @@
+"""Reports of files: records, values over a memory map, statistics; without MXNet in the process."""
+
+import os
+import pickle
+import subprocess
+import sys
+
+from gluon_initkit.inspector import CheckpointError, read_checkpoint
+import mxnet as mx
+from mxnet.gluon import nn
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def saved(tmp_path):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=4), nn.BatchNorm(in_channels=3))
+    net.initialize(mx.init.Xavier())
+    net.save_parameters(str(tmp_path / "net.params"))
+    return net, tmp_path / "net.params"
+
+
+def test_a_record_an_array(saved):
+    _, path = saved
+    report = read_checkpoint(path)
+    assert report.source == str(path) and len(report.records) == 6
+    record = report.records[0]
+    assert (record.path, record.name, record.role, record.shape, record.dtype, record.stype, record.state) == (
+        "0.weight", "0.weight", "weight", (3, 4), "float32", "default", "stored")  # fmt: skip
+    assert (record.size, record.bytes, record.contexts, record.block, record.stats) == (12, 48, ("cpu(0)",), "", None)
+    assert [each.role for each in report.records[2:]] == ["gamma", "beta", "running_mean", "running_var"]
+    assert hash(record) and pickle.loads(pickle.dumps(record)) == record
+
+
+def test_values_are_views_of_the_file_read_when_asked(saved):
+    net, path = saved
+    live = read_checkpoint(str(path)).live
+    values = live.values("0.weight")
+    assert isinstance(values, np.memmap) and not values.flags.writeable
+    assert np.array_equal(values, net[0].weight.data().asnumpy())
+    assert np.array_equal(pickle.loads(pickle.dumps(live)).values("0.weight"), values)
+    assert len(live) == 6 and list(live)[:2] == ["0.weight", "0.bias"]
+
+
+def test_statistics_go_through_the_map(saved):
+    net, path = saved
+    weight = net[0].weight.data().asnumpy().astype("float64")
+    stats = read_checkpoint(path, stats=True).records[0].stats
+    assert stats.count == 12 and stats.mean == pytest.approx(weight.mean(), rel=1e-12)
+    assert stats.max == weight.max() and stats.norm == pytest.approx(np.linalg.norm(weight), rel=1e-12)
+
+
+def test_a_wrong_name_hears_the_nearest(saved):
+    with pytest.raises(KeyError, match="no array is called '0.wieght'.*'0.weight'"):
+        read_checkpoint(saved[1]).live.values("0.wieght")
+
+
+def test_a_file_that_changed_since_is_refused(saved):
+    net, path = saved
+    live = read_checkpoint(path).live
+    net[0].save_parameters(str(path))
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(CheckpointError, match="was changed since its headers were read"):
+        live.values("0.weight")
+
+
+def test_sparse_beyond_all_measure_has_no_statistics(tmp_path):
+    """A few bytes of indices must not become gigabytes of zeros."""
+    path = str(tmp_path / "a.params")
+    mx.nd.save(path, {"w": mx.nd.sparse.zeros("row_sparse", (1 << 27, 8)), "b": mx.nd.ones((2,))})
+    report = read_checkpoint(path, stats=True)
+    assert [record.stats is None for record in report.records] == [True, False]
+    with pytest.raises(CheckpointError, match="'w' is too large to be made dense"):
+        report.live.values("w")
+
+
+@pytest.mark.parametrize("indices", [[0, 4], [-1, 0]])
+def test_indices_outside_of_the_array_are_refused(indices, tmp_path):
+    path = str(tmp_path / "a.params")
+    rows = mx.nd.sparse.row_sparse_array((mx.nd.ones((2, 2)), [0, 3]), shape=(4, 2))
+    mx.nd.waitall()
+    mx.nd.save(path, {"w": rows})
+    with open(path, "r+b") as file:
+        data = file.read().replace(np.array([0, 3], "int64").tobytes(), np.array(indices, "int64").tobytes())
+        file.seek(0)
+        file.write(data)
+    with pytest.raises(CheckpointError, match="the indices of 'w' do not fit its shape"):
+        read_checkpoint(path).live.values("w")
+
+
+def test_mxnet_14650_1899_6624(tmp_path):
+    """What is in a .params file, without MXNet: apache/mxnet#14650, #1899, #6624."""
+    net = nn.HybridSequential(prefix="net_")
+    with net.name_scope():
+        net.add(nn.Dense(2, in_units=2))
+    net.initialize(mx.init.One())
+    net.hybridize()
+    net(mx.nd.ones((1, 2)))
+    net.export(str(tmp_path / "net"))
+    code = """
+import sys
+from gluon_initkit.inspector import read_checkpoint
+report = read_checkpoint(sys.argv[1], stats=True)
+for record in report.records:
+    print(record.path, record.shape, report.live.values(record.path).tolist(), record.stats.norm)
+print(report)
+assert "mxnet" not in sys.modules
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "net-0000.params")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "arg:net_dense0_weight (2, 2) [[1.0, 1.0], [1.0, 1.0]] 2.0" in lines
+    assert "arg:net_dense0_bias (2,) [0.0, 0.0] 0.0" in lines

@@ -1,0 +1,386 @@
+"""The forecast is true: each is held against what `load_parameters` then really does, and each proposal is executed."""
+
+import os
+
+import gluon_initkit as ik
+from gluon_initkit._mxnet import holds_data, places, shape_of, state_of
+from gluon_initkit.inspector import read_checkpoint
+import mxnet as mx
+from mxnet.gluon import nn, rnn
+import numpy as np
+import pytest
+
+
+def mlp(units=(4, 2), in_units=3, prefix=None, deferred=False):
+    net = nn.HybridSequential(prefix=prefix)
+    with net.name_scope():
+        for unit in units:
+            net.add(nn.Dense(unit, in_units=0 if deferred else in_units))
+            in_units = unit
+    return net
+
+
+def filled(net, value=3.0):
+    net.initialize(mx.init.Constant(value), force_reinit=True)
+    return net
+
+
+def state(net):
+    return {
+        place.paths[0]: (shape_of(param), state_of(param), [array.asnumpy().tobytes() for array in holds_data(param)])
+        for param, place in places(net).items()
+    }
+
+
+def values(net):
+    return {
+        path: holds_data(param)[0].asnumpy()
+        for param, place in places(net).items()
+        for path in place.paths
+        if holds_data(param)
+    }
+
+
+def foretold_and_done(net, path, **flags):
+    """The forecast, after `load_parameters` was seen to do just that."""
+    before, old = state(net), values(net)
+    forecast = ik.compare(net, path, **flags).load
+    assert state(net) == before, "looking changed something"
+    try:
+        net.load_parameters(path, **flags)
+        raised = None
+    except Exception as error:
+        raised = error
+    mx.nd.waitall()
+    assert forecast.error == (type(raised).__name__ if raised is not None else None), (raised, forecast)
+    if raised is not None and "'" in forecast.reason:
+        called = forecast.reason.split("'")[1]
+        (param,) = [each for each, place in places(net).items() if called in place.paths] or [None]
+        said = str(raised)
+        nameless = said.startswith("Expected shape")  # what MXNet says of another number of dimensions
+        assert nameless or called in said or param.name in said or param.name[len(net.prefix) :] in said
+    new, stored = values(net), read_checkpoint(path).live
+    by_file = {name: stored.values(name) for name in stored}
+    loaded = forecast.partial if raised is not None else [path for path, each in forecast.verdicts if each == "loads"]
+    for param, place in places(net).items():
+        names = {*place.paths, param.name, param.name[len(net.prefix) :]}
+        (found,) = [array for name, array in by_file.items() if name.split(":")[-1] in names][:1] or [None]
+        if set(place.paths) & set(loaded):
+            assert np.array_equal(new[place.paths[0]], found.astype(new[place.paths[0]].dtype)), place.paths
+        elif place.paths[0] in old and (place.paths[0], "misfit") not in forecast.verdicts:
+            assert np.array_equal(new[place.paths[0]], old[place.paths[0]]), place.paths
+        elif (place.paths[0], "misfit") not in forecast.verdicts:
+            assert place.paths[0] not in new, place.paths
+    return forecast
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "a.params")
+
+
+def save(net, path):
+    net.save_parameters(path)
+    return dict(mx.nd.load(path))
+
+
+STATES = {"uninitialized": lambda net: net, "initialized": lambda net: filled(net, 7.0)}
+
+
+@pytest.mark.parametrize("state_name", STATES)
+def test_it_loads(state_name, path):
+    save(filled(mlp()), path)
+    forecast = foretold_and_done(STATES[state_name](mlp()), path)
+    assert forecast.loads and set(dict(forecast.verdicts).values()) == {"loads"} and forecast.prefixes == ()
+
+
+@pytest.mark.parametrize("initialized", [False, True])
+def test_deferred_shapes_that_fit(initialized, path):
+    save(filled(mlp()), path)
+    net = mlp(deferred=True)
+    if initialized:
+        net.initialize()
+    assert ik.compare(net, path)["0.weight"].status == "unread"
+    assert foretold_and_done(net, path).loads
+    assert net[0].weight.shape == (4, 3)
+
+
+def test_deferred_shapes_that_do_not_fit(path):
+    save(filled(mlp(units=(5, 2))), path)
+    net = mlp(deferred=True)
+    forecast = foretold_and_done(net, path)
+    assert dict(forecast.verdicts)["0.weight"] == "shape" and "(5, 3) in the file, (4, 0)" in forecast.reason
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_missing(allowed, path):
+    arrays = save(filled(mlp()), path)
+    del arrays["1.bias"]
+    mx.nd.save(path, arrays)
+    forecast = foretold_and_done(filled(mlp(), 7.0), path, allow_missing=allowed)
+    assert dict(forecast.verdicts)["1.bias"] == ("kept" if allowed else "missing")
+    assert forecast.loads == allowed
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_extra(allowed, path):
+    save(filled(mlp(units=(4, 2, 2))), path)
+    forecast = foretold_and_done(filled(mlp(), 7.0), path, ignore_extra=allowed)
+    assert dict(forecast.verdicts)["2.weight"] == ("ignored" if allowed else "extra")
+    assert forecast.loads == allowed
+    assert allowed or forecast.partial == ("0.weight", "0.bias", "1.weight", "1.bias")
+
+
+@pytest.mark.parametrize("state_name", STATES)
+def test_another_shape(state_name, path):
+    save(filled(mlp(units=(4, 5))), path)
+    forecast = foretold_and_done(STATES[state_name](mlp()), path)
+    assert dict(forecast.verdicts) == {"0.weight": "loads", "0.bias": "loads", "1.weight": "shape", "1.bias": "shape"}
+    assert forecast.error == "AssertionError" and forecast.partial == ("0.weight", "0.bias")
+
+
+@pytest.mark.parametrize("cast", [False, True])
+def test_another_type(cast, path):
+    half = filled(mlp())
+    half.cast("float16")
+    save(half, path)
+    forecast = foretold_and_done(filled(mlp(), 7.0), path, cast_dtype=cast)
+    assert set(dict(forecast.verdicts).values()) == {"loads" if cast else "dtype"} and forecast.loads == cast
+
+
+@pytest.mark.parametrize("state_name", STATES)
+@pytest.mark.parametrize("shape", [(4, 3, 1), (4,)])
+def test_another_number_of_dimensions(state_name, shape, path):
+    """MXNet zips shapes: what has more dimensions slips into a parameter without data."""
+    mx.nd.save(path, {**save(filled(mlp()), path), "0.weight": mx.nd.ones(shape)})
+    forecast = foretold_and_done(STATES[state_name](mlp()), path)
+    slips = len(shape) == 3 and state_name == "uninitialized"
+    assert dict(forecast.verdicts)["0.weight"] == ("misfit" if slips else "shape") and forecast.loads == slips
+
+
+def test_a_tied_parameter_needs_one_of_its_paths(path):
+    def tied():
+        net = nn.HybridSequential()
+        net.add(nn.Dense(3, in_units=3))
+        net.add(nn.Dense(3, in_units=3, params=net[0].params))
+        return net
+
+    filled(tied()).save_parameters(path, deduplicate=True)
+    assert list(read_checkpoint(path).live) == ["1.weight", "1.bias"]
+    assert foretold_and_done(filled(tied(), 7.0), path).loads
+    forecast = foretold_and_done(filled(mlp(units=(3, 3)), 7.0), path)
+    assert [verdict for _, verdict in forecast.verdicts] == ["missing", "missing", "loads", "loads"]
+
+
+def test_the_old_way_by_global_names(path):
+    """`save_params` wrote names without the network's prefix; `load_parameters` puts it before them."""
+    net = filled(mlp(prefix="old_"))
+    net.collect_params().save(path, strip_prefix="old_")
+    assert sorted(read_checkpoint(path).live) == ["dense0_bias", "dense0_weight", "dense1_bias", "dense1_weight"]
+    comparison = ik.compare(net, path)
+    assert comparison.same and comparison["1.bias"].other == "dense1_bias"
+    assert foretold_and_done(filled(mlp(), 7.0), path).loads
+    forecast = foretold_and_done(filled(mlp(units=(4, 2, 2)), 7.0), path)
+    assert dict(forecast.verdicts)["2.weight"] == "missing" and "would be called 'dense2_weight'" in forecast.reason
+    forecast = foretold_and_done(filled(mlp(units=(4,)), 7.0), path)
+    assert dict(forecast.verdicts)["dense1_weight"] == "extra" and forecast.error == "AssertionError"
+    forecast = foretold_and_done(filled(mlp(units=(4,)), 7.0), path, ignore_extra=True)
+    assert dict(forecast.verdicts)["dense1_weight"] == "ignored"
+
+
+def test_a_single_layer(path):
+    save(filled(nn.Dense(2, in_units=3)), path)
+    assert foretold_and_done(nn.Dense(2, in_units=3), path).loads
+    assert foretold_and_done(nn.Dense(4, in_units=3), path).error == "AssertionError"
+
+
+def test_a_parameter_outside_of_the_prefix(path):
+    shared = nn.Dense(3, in_units=3, prefix="elsewhere_")
+    net = nn.HybridSequential(prefix="net_")
+    with net.name_scope():
+        net.add(nn.Dense(3, in_units=3, params=shared.params))
+    filled(net)
+    mx.nd.save(path, {"dense0_weight": mx.nd.ones((3, 3))})
+    forecast = foretold_and_done(net, path)
+    assert "does not begin with 'net_'" in forecast.reason
+
+
+def test_an_empty_file(path):
+    mx.nd.save(path, {})
+    assert foretold_and_done(nn.HybridSequential(), path).loads
+    assert foretold_and_done(filled(mlp()), path).error == "AttributeError"  # to MXNet it is a list
+
+
+def test_a_list_without_names(path):
+    mx.nd.save(path, [mx.nd.ones((4, 3))])
+    assert foretold_and_done(filled(mlp()), path).error == "AttributeError"
+
+
+def test_an_rnn_that_mxnet_cannot_name(path):
+    mx.nd.save(path, {"0.weight": mx.nd.ones((2,))})
+    net = nn.HybridSequential()
+    net.add(rnn.LSTM(2, num_layers=11, input_size=2))
+    forecast = foretold_and_done(filled(net), path)
+    assert forecast.error == "AttributeError" and "eleven layers" in forecast.reason
+
+
+def test_rnn_layers_are_loaded_by_the_names_that_they_are_saved_by(path):
+    save(filled(rnn.LSTM(2, num_layers=2, input_size=3)), path)
+    assert foretold_and_done(filled(rnn.LSTM(2, num_layers=2, input_size=3), 7.0), path).loads
+
+
+def test_files_of_numpys_shapes(path):
+    save(filled(mlp()), path)
+    classic = path + ".classic"
+    os.rename(path, classic)
+    mx.npx.set_np()
+    save(filled(mlp()), path)
+    assert foretold_and_done(filled(mlp(), 7.0), path).loads
+    assert foretold_and_done(mlp(deferred=True), path).loads
+    assert foretold_and_done(filled(mlp(), 7.0), classic).loads
+    mx.npx.reset_np()
+    net = filled(mlp(), 7.0)
+    forecast = ik.compare(net, path).load
+    with pytest.raises(mx.base.MXNetError, match="np shape semantics"):
+        net.load_parameters(path)
+    assert forecast.error == "MXNetError" and "set_np" in forecast.reason
+
+
+# Prefixes
+
+
+def proposed(net, path, **flags):
+    """The proposals, after each was seen to load the file."""
+    forecast = foretold_and_done(net, path, **flags)
+    assert not forecast.loads and forecast.prefixes
+    return forecast.prefixes
+
+
+def executed(call, net, path):
+    before = os.getcwd()
+    os.chdir(os.path.dirname(path))
+    try:
+        exec(call, {"net": net, "mx": mx})
+    finally:
+        os.chdir(before)
+    mx.nd.waitall()
+    return {name: array.tolist() for name, array in values(net).items()}
+
+
+def constant(net, value):
+    return {name: np.full(shape_of(param), value if "weight" in name else 0.0).tolist()
+            for param, place in places(net).items() for name in place.paths}  # fmt: skip
+
+
+def test_mxnet_18116(path):
+    """apache/mxnet#18116: the same layer under another attribute; `load_parameters` knows no prefix."""
+
+    def holding(attribute):
+        class Foo(mx.gluon.HybridBlock):
+            def __init__(self):
+                super().__init__()
+                with self.name_scope():
+                    setattr(self, attribute, nn.Dense(2, in_units=3, prefix="layer_"))
+
+        return Foo()
+
+    save(filled(holding("l1")), path)
+    (first, *_) = proposed(holding("l2"), path)
+    assert (first.strip, first.add, first.scheme, first.fits, first.of) == ("l1.", "l2.", "paths", 2, 2)
+    net = holding("l2")
+    assert executed(first.call, net, path) == constant(net, 3.0)
+
+
+def test_a_file_of_the_whole_for_a_part_of_it(path):
+    whole = nn.HybridSequential()
+    whole.add(mlp(), nn.Dense(1, in_units=2))
+    save(filled(whole), path)
+    (first, *_) = proposed(mlp(), path)
+    assert (first.strip, first.add, first.scheme) == ("0.", "", "paths")
+    net = mlp()
+    assert executed(first.call, net, path) == constant(net, 3.0)
+
+
+def test_a_file_of_a_part_for_the_whole(path):
+    """apache/mxnet#12334: the features of another network; their file goes into the child."""
+
+    def whole():
+        net = nn.HybridSequential()
+        net.add(mlp(), nn.Dense(1, in_units=2))
+        return net
+
+    save(filled(mlp()), path)
+    first = next(each for each in proposed(whole(), path) if each.scheme == "paths")
+    assert first.call == f"net[0].load_parameters({path!r})" and (first.fits, first.of) == (4, 6)
+    net = whole()
+    assert executed(first.call, net, path) == {k: v for k, v in constant(net, 3.0).items() if k.startswith("0.")}
+
+
+def test_mxnet_10601_19257(path):
+    """apache/mxnet#10601, #19257: `load_parameters` puts the prefix a second time before what `export` wrote."""
+    net = filled(mlp(prefix="net_"))
+    net.hybridize()
+    net(mx.nd.ones((1, 3)))
+    net.export(path)
+    exported = path + "-0000.params"
+    assert all(name.startswith("arg:net_") for name in read_checkpoint(exported).live)
+    assert ik.compare(net, exported).same
+    (first, *_) = proposed(mlp(prefix="net_"), exported)
+    assert first.call == f"net.collect_params().load({exported!r})"
+    again = mlp(prefix="net_")
+    assert executed(first.call, again, path) == constant(again, 3.0)
+    (first, *_) = proposed(mlp(prefix="other_"), exported)
+    assert (first.strip, first.add, first.scheme) == ("net_", "other_", "names")
+    again = mlp(prefix="other_")
+    assert executed(first.call, again, path) == constant(again, 3.0)
+
+
+def test_a_file_of_paths_with_too_much_for_a_renamed_child(path):
+    whole = nn.HybridSequential()
+    whole.add(nn.Dense(1, in_units=2), mlp())
+    save(filled(whole), path)
+
+    class Wrapped(mx.gluon.HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.body = mlp()
+
+    (first, *_) = proposed(Wrapped(), path)
+    assert (first.strip, first.add) == ("1.", "body.")
+    net = Wrapped()
+    assert executed(first.call, net, path) == constant(net, 3.0)
+
+
+def test_nothing_is_proposed_where_nothing_fits(path):
+    save(filled(mlp(units=(9,))), path)
+    assert ik.compare(mlp(), path).load.prefixes == ()
+
+
+def test_mxnet_19635_gluon_cv_1561(path):
+    """apache/mxnet#19635, dmlc/gluon-cv#1561: "Parameter 'data1' is missing in file": an input that nobody named."""
+    out = mx.sym.FullyConnected(mx.sym.var("data0"), num_hidden=2, name="fc") + mx.sym.var("data1")
+    arrays = {"arg:fc_weight": mx.nd.ones((2, 3)), "arg:fc_bias": mx.nd.ones((2,))}
+    mx.nd.save(path, arrays)
+    out.save(path + ".json")
+    with pytest.raises(AssertionError, match="Parameter 'data1' is missing in file"):
+        mx.gluon.SymbolBlock.imports(path + ".json", ["data0"], path)
+    net = mx.gluon.SymbolBlock(out, [mx.sym.var("data0")])
+    forecast = foretold_and_done(net, path)
+    assert dict(forecast.verdicts) == {"data1": "missing", "fc_weight": "loads", "fc_bias": "loads"}
+    assert "inputs" in forecast.reason
+    assert foretold_and_done(mx.gluon.SymbolBlock(out, [mx.sym.var("data0"), mx.sym.var("data1")]), path).loads
+
+
+def test_real_networks(path):
+    """A backbone for 1000 classes into a network for 10: what would be refused, before anything is touched."""
+    vision = mx.gluon.model_zoo.vision
+    source = filled(vision.mobilenet_v2_0_25())
+    source(mx.nd.ones((1, 3, 32, 32)))
+    save(source, path)
+    net = vision.mobilenet_v2_0_25(classes=10)
+    forecast = foretold_and_done(net, path)
+    refused = [name for name, verdict in forecast.verdicts if verdict != "loads"]
+    assert refused == ["output.0.weight"]
+    assert len(forecast.partial) == len(forecast.verdicts) - 1
+    net = vision.mobilenet_v2_0_25()
+    assert foretold_and_done(net, path).loads and ik.compare(net, path).same

@@ -1,0 +1,118 @@
+"""Public threads about ties: plain MXNet failing as its users saw it, then the kit's answer."""
+
+import gluon_initkit as ik
+import mxnet as mx
+from mxnet.gluon import nn
+import pytest
+
+
+class LanguageModel(mx.gluon.HybridBlock):
+    """An embedding, a layer, and a decoder, which ``params=`` ties as GluonNLP did before its 0.9."""
+
+    def __init__(self, tied, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.embedding = nn.Embedding(9, 4)
+            self.layer = nn.Dense(4, in_units=4, flatten=False)
+            shared = {"params": self.embedding.params} if tied else {}
+            self.decoder = nn.Dense(9, in_units=4, flatten=False, **shared)
+
+    def hybrid_forward(self, F, x):
+        return self.decoder(self.layer(self.embedding(x)))
+
+
+WORDS = mx.nd.array([[1, 2], [3, 8]])
+
+
+def uninitialized(net):
+    return [path for path, param in ik._mxnet.traversed(net).items() if not ik._mxnet.holds_data(param)]
+
+
+def test_mxnet_17184():
+    """Tied weights and shared weights together: the second model's decoder has a bias that nobody initializes."""
+    model = LanguageModel(tied=True)
+    evaluation = LanguageModel(tied=True, params=model.collect_params())
+    model.initialize()
+    assert not uninitialized(model) and uninitialized(evaluation) == ["decoder.bias"]
+    with pytest.raises(RuntimeError, match="has not been initialized"):
+        evaluation(WORDS)
+
+    model = LanguageModel(tied=False)
+    ik.Sharing(model).tie("decoder.weight", "embedding.weight").apply()
+    with ik.sharing_scope(model):
+        evaluation = LanguageModel(tied=False)
+    model.initialize()
+    assert not uninitialized(evaluation) and evaluation.decoder.weight is model.embedding.weight
+    assert (evaluation(WORDS).asnumpy() == model(WORDS).asnumpy()).all()
+
+
+@pytest.mark.zoo
+def test_gluonnlp_1087():
+    """The same in GluonNLP's models. Its 0.10 has mended them, by hand, in each; the builder's are the same."""
+    import gluonnlp
+
+    settings = ("lstm", 20, 8, 8, 2, True, 0.4, 0.5, 0.2, 0.65, 0.1)
+    model = gluonnlp.model.train.AWDRNN(*settings)
+    with pytest.warns(UserWarning, match="shared parameter dict"):
+        theirs = gluonnlp.model.AWDRNN(*settings, params=model.collect_params())
+    with ik.sharing_scope(model):
+        ours = gluonnlp.model.AWDRNN(*settings)
+    model.initialize()
+    for net in (theirs, ours):
+        assert not uninitialized(net) and ik.shared_groups(net) == ik.shared_groups(model)
+        assert list(ik._mxnet.traversed(net).values()) == list(ik._mxnet.traversed(model).values())
+
+
+@pytest.mark.zoo
+@pytest.mark.parametrize("thread", ["1060", "1086"])
+def test_gluonnlp(thread):
+    """`apply_weight_drop` after a tie swaps one reference of two; in 1060 of a layer, in 1086 of tied layers."""
+    from gluonnlp.model.utils import apply_weight_drop
+
+    def build():
+        net = nn.HybridSequential()
+        net.add(nn.Dense(9, in_units=4, flatten=False) if thread == "1060" else nn.Embedding(9, 4))
+        net.add(nn.Dense(9, in_units=4, flatten=False, params=net[0].params))
+        groups = ik.shared_groups(net)
+        apply_weight_drop(net[0], "weight", 0.5)
+        return net, groups
+
+    net, groups = build()
+    assert type(net[0].weight) is not type(net[1].weight)
+    with pytest.raises(AssertionError, match="different Parameters with the same name"):
+        net.collect_params()
+
+    with pytest.raises(ik.SharingError, match="'1.weight' should share the parameter of '0.weight'"):
+        ik.check_sharing(net, groups)
+    ik.Sharing(net).tie("1.weight", to="0.weight").apply()
+    ik.check_sharing(net, groups)
+    net.initialize()
+    assert net[0].weight is net[1].weight and not uninitialized(net)
+
+
+def test_mxnet_18116(tmp_path):
+    """Files go by attributes and not by prefixes: what one network saved does not load into another of equal names."""
+
+    class One(mx.gluon.HybridBlock):
+        def __init__(self, attribute, **kwargs):
+            super().__init__(**kwargs)
+            with self.name_scope():
+                setattr(self, attribute, nn.Dense(4, in_units=4, prefix="layer_"))
+
+    one, two = One("l1"), One("l2")
+    one.initialize()
+    file = str(tmp_path / "one.params")
+    one.save_parameters(file)
+    with pytest.raises(AssertionError, match="'l2.weight' is missing"):
+        two.load_parameters(file)
+
+    both = mx.gluon.Block(prefix="")
+    both.register_child(one, "one")
+    both.register_child(two, "two")
+    report = ik.Sharing(both).tie_blocks("one.l1", "two.l2").apply()
+    one.l1.weight.set_data(mx.nd.zeros((4, 4)))
+    one.load_parameters(file)  # under its own paths, and the other has it
+    assert two.l2.weight.data().asnumpy().any() and two.l2.weight is one.l1.weight
+    ik.check_sharing(both, report)
+    two.save_parameters(str(tmp_path / "two.params"))
+    assert (mx.nd.load(str(tmp_path / "two.params"))["l2.weight"] == mx.nd.load(file)["l1.weight"]).asnumpy().all()

@@ -1,0 +1,128 @@
+"""The command line, in processes of its own: what it prints, its exit codes, and that it needs no MXNet for files."""
+
+import json
+import os
+import subprocess
+import sys
+
+import gluon_initkit as ik
+import mxnet as mx
+from mxnet.gluon import nn
+import numpy as np
+import pytest
+
+
+def run(*arguments, cwd=None, width="100"):
+    command = [sys.executable, "-m", "gluon_initkit", *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": width, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd, env=environment)
+
+
+def net():
+    made = nn.HybridSequential()
+    made.add(nn.Dense(4, in_units=3), nn.Dense(2, in_units=4))
+    made.initialize(mx.init.Xavier())
+    return made
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    mx.random.seed(1)
+    first = net()
+    first.save_parameters(str(folder / "a.params"))
+    first.save_parameters(str(folder / "same.params"))
+    first[0].weight.set_data(first[0].weight.data() * 2)
+    first.save_parameters(str(folder / "b.params"))
+    first[0].weight.set_data(first[0].weight.data() * np.nan)
+    first.save_parameters(str(folder / "nan.params"))
+    (folder / "broken.params").write_bytes((folder / "a.params").read_bytes()[:100])
+    return folder
+
+
+def test_help_and_version_and_bad_usage():
+    assert run("--version").stdout.strip() == f"gluon-initkit {ik.__version__}"
+    said = run("--help")
+    assert said.returncode == 0 and all(word in said.stdout for word in ("inspect", "compare", "demo", "exit codes"))
+    assert all(word in run("inspect", "--help").stdout for word in ("--stats", "--json", "--html", "--depth"))
+    assert run().returncode == 2
+    for wrong in (("nonsense",), ("inspect",), ("compare", "a"), ("inspect", "a", "--depth", "0")):
+        done = run(*wrong)
+        assert done.returncode == 2 and done.stderr and not done.stdout
+
+
+def test_inspect(files):
+    done = run("inspect", "a.params", cwd=files)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "0.weight" in done.stdout and "(4, 3)" in done.stdout and "float32" in done.stdout
+    assert run("inspect", "a.params", "--depth", "1", cwd=files).returncode == 0
+
+
+def test_inspect_with_statistics_finds_nan_and_says_so_by_its_exit_code(files):
+    assert run("inspect", "a.params", "--stats", cwd=files).returncode in (0, 1)  # what Xavier drew may look suspicious
+    done = run("inspect", "nan.params", "--stats", "--json", cwd=files)
+    assert done.returncode == 1
+    assert "nan" in [finding["code"] for finding in json.loads(done.stdout)["findings"]]
+    assert run("inspect", "nan.params", cwd=files).returncode == 0  # nobody looked
+
+
+def test_inspect_writes_json_and_a_page(files):
+    done = run("inspect", "a.params", "--json", "--html", "page.html", cwd=files)
+    assert done.returncode == 0
+    paths = [record["path"] for record in json.loads(done.stdout)["records"]]
+    assert paths == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    page = (files / "page.html").read_text(encoding="utf-8")
+    assert "0.<wbr>weight" in page or "0.weight" in page
+
+
+@pytest.mark.parametrize("name, reason", [("missing.params", "No such file"), ("broken.params", "at byte 64: array 0"),
+                                          (".", "a directory or a device")])  # fmt: skip
+def test_a_bad_file_is_exit_code_2_and_one_line(name, reason, files):
+    for command in (("inspect", name), ("compare", "a.params", name)):
+        done = run(*command, cwd=files)
+        assert done.returncode == 2 and not done.stdout
+        assert reason in done.stderr and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+def test_compare(files):
+    same = run("compare", "a.params", "same.params", cwd=files)
+    assert same.returncode == 0 and "4 equal" in same.stdout
+    done = run("compare", "a.params", "b.params", cwd=files)
+    assert done.returncode == 1 and "1 changed, 3 equal" in done.stdout and "0.weight" in done.stdout
+    told = json.loads(run("compare", "a.params", "b.params", "--json", cwd=files).stdout)
+    assert told["rows"][0]["change"] == pytest.approx(1) and told["same"] is False
+
+
+def test_files_are_looked_at_without_mxnet(files):
+    code = """
+import sys
+from gluon_initkit.cli import main
+assert main(["inspect", "a.params", "--stats"]) in (0, 1) and main(["compare", "a.params", "same.params"]) == 0
+assert "mxnet" not in sys.modules
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=files, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_demo_without_mxnet_says_what_to_type(files):
+    code = """
+import importlib.machinery, sys
+real = importlib.machinery.PathFinder.find_spec
+importlib.machinery.PathFinder.find_spec = staticmethod(
+    lambda name, path=None, target=None: None if name.split(".")[0] == "mxnet" else real(name, path, target))
+from gluon_initkit.cli import main
+assert main(["inspect", "a.params"]) == 0
+sys.exit(main(["demo"]))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=files, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2 and "pip install 'gluon-initkit[cpu]'" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough(files):
+    """`gluon-initkit inspect a.params | head`"""
+    command = f"{sys.executable} -m gluon_initkit inspect a.params | true; exit ${{PIPESTATUS[0]}}"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(["bash", "-c", command], cwd=files, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0 and "Traceback" not in done.stderr

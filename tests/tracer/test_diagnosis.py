@@ -1,0 +1,58 @@
+"""`diagnose`, as a trace calls it: with what MXNet raised, what blocks were seen to get, or nothing."""
+
+import gluon_initkit as ik
+from gluon_initkit.tracer import diagnose
+import mxnet as mx
+from mxnet.gluon import nn
+import pytest
+
+
+def net_of(*layers):
+    net = nn.HybridSequential()
+    net.add(*layers)
+    net.initialize()
+    return net
+
+
+def test_what_was_seen_stands_for_inputs():
+    error = diagnose(net_of(nn.Dense(4), nn.Dense(2)), seen={"": [(3, 5)], "0": [(3, 5)]})
+    first, second = error.unresolved
+    assert first.inputs == ((3, 5),) and first.reason == "deferred"
+    assert second.inputs is None and second.reason == "no forward pass reaches 1"
+
+
+def test_an_error_of_ours_passes_as_it_is():
+    error = ik.DeferredInitError("known", ())
+    assert diagnose(net_of(nn.Dense(4)), error) is error
+
+
+def test_an_error_that_is_none_of_the_known_ones():
+    net = net_of(nn.Dense(4))
+    with pytest.raises(ZeroDivisionError) as caught:
+        _ = 1 / 0
+    assert str(diagnose(net, caught.value)).startswith("MXNet raised ZeroDivisionError: division by zero, at ")
+
+
+def test_a_block_that_calls_wrongly_is_named_with_its_line():
+    class Wrong(mx.gluon.HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.dense = nn.Dense(2)
+
+        def hybrid_forward(self, F, x):
+            return self.dense(x, x, x)
+
+    net = net_of(Wrong())
+    with pytest.raises(ik.DeferredInitError, match=r"return self.dense\(x, x, x\)"):
+        ik.materialize(net, (2, 5))
+
+
+def test_a_call_of_ones_own_that_never_reaches_forward():
+    class Calls(nn.Dense):
+        def __call__(self, x):
+            raise ZeroDivisionError("in the call")
+
+    with pytest.raises(ik.DeferredInitError, match=r"the network \(Calls\) needs numbers.*\n.*in the call"):
+        net = Calls(2)
+        net.initialize()
+        ik.materialize(net, (2, 5))

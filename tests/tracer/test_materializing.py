@@ -1,0 +1,261 @@
+"""`materialize`: the values of a forward pass, and nothing else of it; all of them, or nothing."""
+
+import itertools
+
+import gluon_initkit as ik
+import mxnet as mx
+from mxnet.gluon import nn
+import numpy as np
+import pytest
+
+
+def small(kind=nn.HybridSequential, **sizes):
+    net = kind(prefix="net_")
+    with net.name_scope():
+        net.add(nn.Conv2D(4, 3, in_channels=sizes.get("conv", 0)), nn.BatchNorm(in_channels=sizes.get("norm", 0)),
+                nn.Dense(3, in_units=sizes.get("dense", 0)), nn.Dense(2, in_units=3 if sizes else 0))  # fmt: skip
+    return net
+
+
+SHAPE = (2, 3, 5, 5)
+EAGER = {"conv": 3, "norm": 4, "dense": 36}
+
+
+def pending(net):
+    return {row.path for row in ik.explain(net)}
+
+
+@pytest.mark.parametrize("hybridize", [False, True])
+@pytest.mark.parametrize("init", [mx.init.Xavier(), mx.init.Normal(), ik.TruncatedNormal(0.1)])
+def test_deferred_materialized_and_eager_are_the_same_bits(hybridize, init):
+    nets = materialized, forward, eager = small(), small(), small(**EAGER)
+    for net in nets:
+        if hybridize:
+            net.hybridize()
+        ik.initialize(net, init, seed=7)
+    report = ik.materialize(materialized, SHAPE)
+    forward(mx.nd.ones(SHAPE))
+    assert ik.fingerprint(materialized) == ik.fingerprint(forward) == ik.fingerprint(eager)
+    assert {row.path for row in report if row.state == "materialized"} == {
+        "0.weight", "1.gamma", "1.beta", "1.running_mean", "1.running_var", "2.weight", "3.weight"}  # fmt: skip
+    assert all(row.shape == tuple(param.shape) for row, param in zip(report, materialized.collect_params().values()))
+
+
+@pytest.mark.parametrize("hybridize", [False, True])
+def test_plain_initializers_draw_in_the_order_of_a_forward_pass(hybridize):
+    values = []
+    for way in (lambda net: ik.materialize(net, SHAPE), lambda net: net(mx.nd.ones(SHAPE))):
+        net = small()
+        net.initialize(mx.init.Normal())
+        if hybridize:
+            net.hybridize()
+        mx.random.seed(3)
+        way(net)
+        values.append([param.data().asnumpy() for param in net.collect_params().values()])
+    assert all((first == second).all() for first, second in zip(*values))
+
+
+def test_an_exported_network_is_the_same_to_the_byte(tmp_path):
+    texts = []
+    for name in ("with", "without"):
+        with mx.name.NameManager():
+            net = small()
+            ik.initialize(net, mx.init.Xavier(), seed=7)
+            if name == "with":
+                ik.materialize(net, SHAPE)
+            net.hybridize()
+            net(mx.nd.ones(SHAPE))
+            net.export(str(tmp_path / name))
+        texts.append((tmp_path / f"{name}-symbol.json").read_bytes() + (tmp_path / f"{name}-0000.params").read_bytes())
+    assert texts[0] == texts[1] and b"(4, 0, 3, 3)" in texts[0]  # MXNet makes the graph before it knows the shape
+
+
+@pytest.mark.parametrize("hybridize", [False, True])
+def test_no_graph_flag_hook_or_name_stays(hybridize):
+    net = small()
+    if hybridize:
+        net.hybridize()
+    net.initialize()
+    handle = net[0].register_forward_hook(lambda *_: None)
+    names = dict(mx.name.NameManager._current.value._counter)
+    before = [dict(block.__dict__) for block in (net, *net)]
+    ik.materialize(net, SHAPE)
+    assert [dict(block.__dict__) for block in (net, *net)] == before and net._active is hybridize
+    assert not net._cached_graph and net._cached_op is None
+    assert dict(mx.name.NameManager._current.value._counter) == names
+    handle.detach()
+
+
+def test_parts_in_any_order_are_the_same_bits():
+    prints = set()
+    for order in itertools.permutations(["0.*", nn.BatchNorm, "[23].weight"]):
+        net = small()
+        ik.initialize(net, mx.init.Normal(), seed=7)
+        for number, part in enumerate(order):
+            ik.materialize(net, SHAPE, select=part)
+            assert bool(pending(net)) is (number < 2)
+        prints.add(ik.fingerprint(net))
+    assert len(prints) == 1
+
+
+def test_the_rest_stays_deferred():
+    net = small()
+    net.initialize()
+    report = ik.materialize(net, SHAPE, select="2.weight")
+    assert [row.path for row in report if row.state == "materialized"] == ["2.weight"]
+    assert "2.weight" not in pending(net) and net[0].weight.shape == (4, 0, 3, 3)
+    with pytest.raises(ValueError, match="select='nothing' matches no parameter"):
+        ik.materialize(net, SHAPE, select="nothing")
+
+
+class Fails(mx.init.Initializer):
+    """Fails on the second array that it fills, until it is told to work."""
+
+    def __init__(self, error=ZeroDivisionError):
+        super().__init__()
+        self.error, self.count, self.works = error, 0, False
+
+    def _init_weight(self, desc, arr):
+        self.count += 1
+        if self.count == 2 and not self.works:
+            raise self.error
+        arr[:] = self.count
+
+
+def state(net):
+    return [(param._deferred_init, param._shape, param._data, param._var) for param in net.collect_params().values()]
+
+
+def test_plain_mxnet_forgets_what_was_pending():
+    net, init = small(), Fails()
+    net.initialize(init)
+    with pytest.raises(ZeroDivisionError):
+        net(mx.nd.ones(SHAPE))
+    init.works = True
+    with pytest.raises(RuntimeError, match="has not been initialized"):
+        net(mx.nd.ones(SHAPE))
+    assert net[2].weight._deferred_init == ()
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, mx.MXNetError])
+def test_whatever_fails_everything_is_as_before_and_a_second_try_succeeds(error):
+    net, init = small(), Fails(error)
+    net.initialize(init)
+    before = state(net)
+    with pytest.raises(error):
+        ik.materialize(net, SHAPE)
+    assert state(net) == before
+    init.works = True
+    ik.materialize(net, SHAPE)
+    assert not pending(net)
+
+
+def test_an_engine_error_belongs_to_the_call():
+    class Engine(mx.init.Initializer):
+        def _init_weight(self, desc, arr):
+            mx.nd.random.normal(0, -1, shape=(2, 2)).wait_to_read()
+
+    net = nn.Dense(2)
+    net.initialize(Engine())
+    with pytest.raises(mx.MXNetError):
+        ik.materialize(net, (1, 3))
+    assert pending(net) == {"weight"}
+    mx.nd.waitall()
+
+
+def test_a_corrected_second_try_finds_other_shapes():
+    class Picky(ik.Initializer):
+        broken = True
+
+        def _init_weight(self, desc, arr):
+            if desc.path == "1.weight" and self.broken:
+                raise ZeroDivisionError
+            arr[:] = 3
+
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4), nn.Dense(2))
+    ik.initialize(net, Picky(), seed=1)
+    before = state(net)
+    with pytest.raises(ik.InitializationError, match=r"Parameter '1\.weight' of shape \(2, 4\)"):
+        ik.materialize(net, (2, 5))
+    assert state(net) == before
+    Picky.broken = False
+    ik.materialize(net, (2, 7))
+    assert net[0].weight.data().shape == (4, 7) and (net[0].weight.data().asnumpy() == 3).all()
+
+
+def test_a_wrong_input_first():
+    net = small()
+    ik.initialize(net, mx.init.Xavier(), seed=7)
+    before = state(net)
+    for wrong in ((2, 3), (2, 3, 2, 2)):
+        with pytest.raises(ik.DeferredInitError):
+            ik.materialize(net, wrong)
+        assert state(net) == before
+    ik.materialize(net, SHAPE)
+    other = small(**EAGER)
+    ik.initialize(other, mx.init.Xavier(), seed=7)
+    assert ik.fingerprint(net) == ik.fingerprint(other)
+
+
+def test_values_that_set_data_left():
+    net = nn.Dense(2)
+    net.initialize()
+    net.weight.set_data(mx.nd.full((2, 3), 5))
+    assert net.weight._deferred_init and ik.explain(net).fixes == ("gluon_initkit.materialize(net)",)
+    ik.materialize(net)
+    assert (net.weight.data().asnumpy() == 5).all()
+
+
+def test_several_contexts_and_a_trainer_made_before():
+    net = small()
+    net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd")
+    ik.materialize(net, SHAPE)
+    assert net[0].weight.list_ctx() == [mx.cpu(0), mx.cpu(1)]
+    for ctx in (mx.cpu(0), mx.cpu(1)):
+        with mx.autograd.record():
+            loss = net(mx.nd.ones(SHAPE, ctx=ctx)).sum()
+        loss.backward()
+    before = net[3].weight.data(mx.cpu(0)).asnumpy()
+    trainer.step(1)
+    assert (net[3].weight.data(mx.cpu(0)).asnumpy() != before).any()
+
+
+def test_types_and_numpy_mode():
+    mx.npx.set_np()
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4), nn.LayerNorm(), nn.Dense(2))
+    net.cast("float64")
+    ik.initialize(net, seed=1)
+    ik.materialize(net, ((2, 5), "float64"))
+    assert net[0].weight.data().dtype == np.float64 and isinstance(net[0].weight.data(), mx.np.ndarray)
+    assert net(mx.np.ones((2, 5), dtype="float64")).shape == (2, 2)
+
+
+def test_inside_a_recording():
+    net = small()
+    net.initialize()
+    with mx.autograd.record():
+        ik.materialize(net, SHAPE)
+        assert mx.autograd.is_recording() and mx.autograd.is_training()
+        net(mx.nd.ones(SHAPE)).sum().backward()
+    assert net[2].weight.grad().asnumpy().any()
+
+
+def test_one_that_initialize_was_never_called_on():
+    with pytest.raises(ik.DeferredInitError, match="initialize was never called"):
+        ik.materialize(small(), SHAPE)
+    net = small()
+    net[:2].initialize()
+    assert ik.materialize(net, SHAPE, select="[01].*")["0.weight"].state == "materialized"
+
+
+def test_again_and_without_need():
+    net = small(**EAGER)
+    net.initialize()
+    assert not [row for row in ik.materialize(net, SHAPE) if row.state == "materialized"]
+    with pytest.raises(ik.DeferredInitError, match="hold no values yet"):
+        broken = small()
+        broken.initialize()
+        ik.materialize(broken)

@@ -1,0 +1,105 @@
+"""`resolve_shapes`: records, of networks in any state, that stay as they are."""
+
+import json
+from pathlib import Path
+import pickle
+import subprocess
+import sys
+
+import gluon_initkit as ik
+import mxnet as mx
+from mxnet.gluon import nn, rnn
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+def net_of(*layers, kind=nn.HybridSequential):
+    net = kind()
+    net.add(*layers)
+    return net
+
+
+def shapes(net, *inputs):
+    return {row.path: row.shape for row in ik.resolve_shapes(net, *inputs)}
+
+
+@pytest.mark.parametrize("given", [(2, 5), (None, 5), mx.nd.ones((2, 5)), np.ones((2, 5)), ((2, 5), "float16")])
+@pytest.mark.parametrize("kind", [nn.HybridSequential, nn.Sequential])
+def test_arrays_and_shapes(given, kind):
+    found = shapes(net_of(nn.Dense(4), nn.Dense(2), kind=kind), given)
+    assert found == {"0.weight": (4, 5), "0.bias": (4,), "1.weight": (2, 4), "1.bias": (2,)}
+
+
+def test_states_nested_as_the_layer_takes_them():
+    assert shapes(rnn.LSTM(4), (3, 2, 5), [(1, 2, 4), (1, 2, 4)])["_unfused.0.i2h_weight"] == (16, 5)
+    assert shapes(rnn.LSTMCell(4), (2, 5), [(2, 4), (2, 4)])["i2h_weight"] == (16, 5)
+
+
+def test_it_changes_nothing():
+    net = net_of(nn.Dense(4), nn.BatchNorm())
+    net.initialize()
+    before = {name: (param._deferred_init, param.shape, param._data) for name, param in net.collect_params().items()}
+    for _ in range(2):
+        ik.resolve_shapes(net, (2, 5))
+    assert {name: (param._deferred_init, param.shape, param._data)
+            for name, param in net.collect_params().items()} == before  # fmt: skip
+
+
+def test_an_uninitialized_network():
+    rows = ik.resolve_shapes(net_of(nn.Dense(4)), (2, 5))
+    assert {row.state for row in rows} == {"uninitialized"} and rows["0.weight"].shape == (4, 5)
+
+
+def test_records_table_and_lookups():
+    shared = nn.Dense(4)
+    rows = ik.resolve_shapes(net_of(shared, nn.Dense(4, params=shared.params)), (2, 4))
+    assert rows["1.weight"] is rows["0.weight"] and rows["0.weight"].declared == (4, None)
+    assert rows["0.weight"].inputs == ((2, 4),) and rows["0.weight"].block == "nn.Dense"
+    assert pickle.loads(pickle.dumps(rows)) == rows and len(rows) == len(rows.to_records()) == 2
+    assert rows.bytes == 4 * (16 + 4) and not rows.unresolved
+    assert "(4, 4)" in str(rows) and "<table" in rows._repr_html_()
+    with pytest.raises(KeyError, match="no parameter has the path 'nothing'; there are 0.weight"):
+        rows["nothing"]
+
+
+def test_a_block_that_is_not_reached_keeps_an_unknown_shape():
+    class Left(mx.gluon.HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.used, self.left = nn.Dense(4), nn.Dense(2)
+
+        def hybrid_forward(self, F, x):
+            return self.used(x)
+
+    rows = ik.resolve_shapes(Left(), (2, 5))
+    assert [row.path for row in rows.unresolved] == ["left.weight"] and rows["left.weight"].inputs is None
+    assert "not reached" in str(rows)
+
+
+def test_contradictions_and_code_that_needs_numbers_raise():
+    with pytest.raises(ik.DeferredInitError, match="shapes contradict each other in 0, given \\(2, 5\\)"):
+        ik.resolve_shapes(net_of(nn.Dense(4, in_units=3)), (2, 5))
+    with pytest.raises(ik.DeferredInitError, match="needs numbers"):
+        ik.resolve_shapes(net_of(nn.Lambda(lambda x: x[0]), nn.Dense(2), kind=nn.Sequential), (2, 5))
+    known = net_of(nn.Lambda(lambda x: x[0]), nn.Dense(2, in_units=1), kind=nn.Sequential)
+    known.initialize()
+    assert not ik.resolve_shapes(known, (2, 5)).unresolved and not ik.explain(known, (2, 5))
+
+
+def test_an_input_that_is_no_shape_is_refused_before_anything_is_run():
+    with pytest.raises(TypeError, match="is no shape"):
+        ik.resolve_shapes(net_of(nn.Dense(4)), [2, 5])
+
+
+def test_no_network():
+    with pytest.raises(TypeError, match="expected a network"):
+        ik.resolve_shapes(net_of(nn.Dense(4)).collect_params(), (2, 5))
+
+
+def test_a_billion_parameters_without_their_memory():
+    code = f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r}); import deferred; deferred.grown()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    measured = json.loads(done.stdout)
+    assert measured["parameters"] > 1e9 and measured["megabytes"] < 50

@@ -1,0 +1,106 @@
+"""The timeline: a tree by block in order of time, as text and as HTML."""
+
+import io
+import re
+import threading
+
+import gluon_initkit as ik
+import mxnet as mx
+from mxnet.gluon import nn
+import pytest
+import rich.console
+
+
+def network(hybrid=False):
+    inner = nn.HybridSequential()
+    inner.add(nn.Dense(3, use_bias=False), nn.Activation("relu"))
+    net = nn.HybridSequential()
+    net.add(inner, nn.Dense(2))
+    if hybrid:
+        net.hybridize()
+    return net
+
+
+def plain(text):
+    """Without what differs from run to run."""
+    text = re.sub(r"test_timeline\.py:\d+", "LINE", text)
+    return re.sub(r"\d+ µs|\d+\.\d+ m?s", "TIME", text)
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_it_is_a_tree_by_block_in_order_of_time(hybrid, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
+    net = network(hybrid)
+    with ik.trace(net) as t:
+        net.initialize(mx.init.One())
+        net(mx.nd.ones((2, 5)))
+        net.cast("float16")
+    assert plain(str(t.timeline())) == """\
+Trace of HybridSequential: 3 resolved, 0 pending
+├── HybridSequential.initialize · LINE
+│   ├── initialize 0.0.weight (3, ?) · One
+│   ├── deferred 0.0.weight (3, ?)
+│   ├── initialize 1.weight (2, ?) · One
+│   ├── deferred 1.weight (2, ?)
+│   ├── initialize 1.bias (2) · One
+│   └── resolved 1.bias (2) · Zero._init_weight · 8 B · TIME
+├── forward of HybridSequential on (2, 5) · TIME · LINE
+│   ├── 0 HybridSequential on (2, 5)
+│   │   └── 0.0 Dense on (2, 5)
+│   │       └── resolved 0.0.weight (3, 5) · One._init_weight · 60 B · TIME
+│   └── 1 Dense on (2, 3)
+│       └── resolved 1.weight (2, 3) · One._init_weight · 24 B · TIME
+└── HybridSequential.cast · LINE
+    ├── cast 0.0.weight (3, 5) · 30 B · float32 to float16
+    ├── cast 1.weight (2, 3) · 12 B · float32 to float16
+    └── cast 1.bias (2) · 4 B · float32 to float16"""
+    assert str(t) == str(t.timeline())
+    console = rich.console.Console(width=140, file=io.StringIO())
+    console.print(t)
+    assert "forward of HybridSequential" in console.file.getvalue()
+
+
+def test_a_failed_pass_stands_in_it_with_what_was_undone():
+    net = nn.Sequential()
+    net.add(nn.Dense(2), nn.Dense(2, in_units=9))
+    with ik.trace(net) as t:
+        net.initialize()
+        with pytest.raises(ik.DeferredInitError):
+            net(mx.nd.ones((1, 3)))
+    text = str(t)
+    assert "resolved 0.weight (2, 3)" in text and "1 parameters are pending again" in text
+    assert text.splitlines()[0].endswith("1 pending")
+
+
+def test_html_is_self_contained_and_escaped():
+    class Odd(mx.init.Initializer):
+        def _init_weight(self, desc, arr):
+            arr[:] = 1
+
+    Odd.__name__ = "<b>Odd"
+    net = network()
+    with ik.trace(net) as t:
+        net.initialize(Odd())
+        net(mx.nd.ones((2, 5)))
+    html = t._repr_html_()
+    assert html == t.timeline()._repr_html_() and "&lt;b&gt;Odd._init_weight" in html and "<b>" not in html
+    assert "<script" not in html and "http" not in html
+    assert html.count("<ul>") == html.count("</ul>") > 3 and html.count("<li>") == html.count("</li>") > 8
+
+
+def test_passes_of_two_threads_are_two_branches():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2), nn.Dense(3))
+    with ik.trace(net) as t:
+        net.initialize()
+        for layer in net:
+            thread = threading.Thread(target=layer, args=(mx.nd.ones((1, 4)),))
+            thread.start()
+            thread.join()
+    assert sum(line.startswith(("├── forward of", "└── forward of")) for line in str(t).splitlines()) == 2
+
+
+def test_an_empty_trace_says_so():
+    with ik.trace(network()) as t:
+        pass
+    assert str(t) == "Trace of HybridSequential: nothing happened"
