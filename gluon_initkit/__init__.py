@@ -12,9 +12,8 @@ from .importing import prepare
 
 if TYPE_CHECKING:
     from .initializer import *  # noqa: F403
-    from .inspector import CheckpointError as CheckpointError
-    from .inspector import Comparison as Comparison
-    from .inspector import compare as compare
+    from .inspector import *  # noqa: F403
+    from .inspector.recorder import Recorder as Recorder
     from .naming import ParameterInfo as ParameterInfo
     from .sharing import *  # noqa: F403
     from .tracer import *  # noqa: F403
@@ -41,7 +40,25 @@ _HOMES = {
         "initialize",
         "plan",
     ],
-    "inspector": ["CheckpointError", "Comparison", "compare"],
+    "inspector": [
+        "BlockRecord",
+        "CheckpointError",
+        "Comparison",
+        "ComparisonRow",
+        "Declared",
+        "Finding",
+        "FindingsError",
+        "Histogram",
+        "ParameterRecord",
+        "ParameterView",
+        "Recorder",
+        "Report",
+        "SharedValues",
+        "Statistics",
+        "Totals",
+        "compare",
+        "inspect",
+    ],
     "naming": ["ParameterInfo"],
     "sharing": [
         "SharedGroup",

@@ -2,12 +2,16 @@
 
 import importlib.util
 import os
+import shutil
 
 import gluon_initkit  # noqa: F401  (before mxnet, which it makes importable)
 import mxnet as mx
 import pytest
 from vocabulary import GLUON_2
 
+_BROWSER = all(map(importlib.util.find_spec, ("selenium", "nbclient", "nbconvert", "ipykernel"))) and (
+    (shutil.which("chromium") or shutil.which("google-chrome")) and shutil.which("chromedriver")
+)
 _ZOO = importlib.util.find_spec("gluoncv") and importlib.util.find_spec("gluonnlp")
 
 
@@ -15,6 +19,7 @@ def pytest_collection_modifyitems(items):
     reasons = {
         "zoo": None if _ZOO else "GluonCV and GluonNLP are not here: pip install '.[zoo]', below Python 3.12",
         "gpu": None if mx.context.num_gpus() else "MXNet sees no CUDA GPU",
+        "browser": None if _BROWSER else "no Chromium: apt-get install chromium chromium-driver, pip install '.[test]'",
         "internet": None if os.environ.get("GLUON_INITKIT_INTERNET") else "GLUON_INITKIT_INTERNET is not set",
     }  # fmt: skip
     for item in items:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import gluon_initkit as ik
+from gluon_initkit.cli import main
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -40,15 +41,20 @@ def files(tmp_path_factory):
     return folder
 
 
-def test_help_and_version_and_bad_usage():
+def test_help_and_version_and_bad_usage(capsys):
     assert run("--version").stdout.strip() == f"gluon-initkit {ik.__version__}"
-    said = run("--help")
-    assert said.returncode == 0 and all(word in said.stdout for word in ("inspect", "compare", "demo", "exit codes"))
-    assert all(word in run("inspect", "--help").stdout for word in ("--stats", "--json", "--html", "--depth"))
-    assert run().returncode == 2
-    for wrong in (("nonsense",), ("inspect",), ("compare", "a"), ("inspect", "a", "--depth", "0")):
-        done = run(*wrong)
-        assert done.returncode == 2 and done.stderr and not done.stdout
+    bare = run()
+    assert bare.returncode == 2 and all(word in bare.stdout for word in ("inspect", "compare", "demo", "exit codes"))
+    done = run("nonsense")
+    assert done.returncode == 2 and "invalid choice" in done.stderr and not done.stdout
+    for wrong in (["inspect"], ["compare", "a"], ["inspect", "a", "--depth", "0"], ["inspect", "a", "--depth", "x"]):
+        with pytest.raises(SystemExit) as caught:
+            main(wrong)
+        assert caught.value.code == 2 and "usage: gluon-initkit" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        main(["inspect", "--help"])
+    said = capsys.readouterr().out
+    assert caught.value.code == 0 and all(word in said for word in ("--stats", "--json", "--html", "--depth"))
 
 
 def test_inspect(files):

@@ -9,13 +9,12 @@ from ..importing import import_mxnet
 
 mx: Any = import_mxnet()
 
-from .arrays import classic, is_numpy_array, prefill, unwritten  # noqa: E402
+from .arrays import classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, places, traversed  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import channel_axis, class_name, construction  # noqa: E402
 from .donors import (  # noqa: E402
     averaged,
-    contexts_of,
     declared,
     extras_of,
     fixes_gamma,
@@ -58,6 +57,7 @@ from .memory import (  # noqa: E402
     view,
 )
 from .parameters import (  # noqa: E402
+    contexts_of,
     holds_data,
     is_constant,
     is_layer_default,
@@ -69,6 +69,18 @@ from .parameters import (  # noqa: E402
     state_of,
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
+from .reading import (  # noqa: E402
+    block_tree,
+    buffer_of,
+    freshness,
+    holds_gradients,
+    host_values,
+    infers_shapes,
+    pending_data,
+    storage_of,
+    trained_by,
+    updates_of,
+)
 from .strict import NeedsNumbers  # noqa: E402
 from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
@@ -104,8 +116,10 @@ __all__ = [
     "Transposed",
     "Watch",
     "averaged",
+    "block_tree",
     "blocks_built",
     "blocks_of",
+    "buffer_of",
     "channel_axis",
     "class_name",
     "classic",
@@ -118,6 +132,7 @@ __all__ = [
     "current_context",
     "declared",
     "draw_seed",
+    "dtype_name",
     "empty",
     "exchange",
     "extras_of",
@@ -126,12 +141,16 @@ __all__ = [
     "fixes_gamma",
     "forget_graphs",
     "forget_trainers",
+    "freshness",
     "fused_parts",
     "gradients",
     "hand_over",
     "held_in_container",
     "holds_data",
+    "holds_gradients",
+    "host_values",
     "in_mode",
+    "infers_shapes",
     "interrupts_held",
     "is_constant",
     "is_host",
@@ -151,6 +170,7 @@ __all__ = [
     "parameter_being_filled",
     "part_named",
     "pending_contexts",
+    "pending_data",
     "pending_initializer",
     "place_of",
     "places",
@@ -176,14 +196,17 @@ __all__ = [
     "source_of",
     "stale_gradients",
     "state_of",
+    "storage_of",
     "stored_as",
     "take_over",
     "tell",
     "trained",
+    "trained_by",
     "traversed",
     "undisturbed",
     "unnamed",
     "unwritten",
+    "updates_of",
     "view",
     "walk",
     "write_arrays",

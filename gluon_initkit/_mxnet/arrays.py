@@ -1,12 +1,12 @@
 """Arrays as initializers see them: MXNet's two kinds, and whether a hook wrote anything into one."""
 
-from typing import Any
+from typing import Any, Dict
 
 from mxnet.ndarray import NDArray
 from mxnet.numpy import ndarray as numpy_array
 import numpy
 
-__all__ = ["classic", "is_numpy_array", "prefill", "unwritten"]
+__all__ = ["classic", "dtype_name", "is_numpy_array", "prefill", "unwritten"]
 
 # A quiet NaN with a payload that no arithmetic makes, so that a NaN which a hook writes is not mistaken for it.
 _SENTINEL = {
@@ -19,6 +19,17 @@ _SENTINEL = {
 def is_numpy_array(arr: NDArray) -> bool:
     """Whether this is an ``mx.np.ndarray``, which MXNet's classic operators refuse to write into."""
     return isinstance(arr, numpy_array)
+
+
+def dtype_name(dtype: Any) -> str:
+    """What a dtype is called, ``'float32'``, in whatever way it is given; MXNet's bfloat16 is a structure."""
+    if dtype not in _dtype_names:
+        made = numpy.dtype(dtype)
+        _dtype_names[dtype] = made.names[0] if made.names else made.name
+    return _dtype_names[dtype]
+
+
+_dtype_names: Dict[Any, str] = {}  # NumPy composes a name anew each time, which takes longer than all else of a record
 
 
 def classic(arr: NDArray) -> NDArray:

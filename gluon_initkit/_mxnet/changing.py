@@ -15,9 +15,8 @@ from mxnet.gluon.parameter import DeferredInitializationError
 import numpy
 
 from .blocks import Place
-from .donors import contexts_of
 from .memory import restore, snapshot
-from .parameters import is_constant
+from .parameters import contexts_of, is_constant
 from .telling import is_quiet
 from .underway import BlockCall
 from .version import RESET

@@ -13,9 +13,9 @@ import numpy
 
 from .memory import context_of, in_mode
 from .parameters import shape_of
-from .version import PLACED, contexts_held, in_use, rename, trainer_of
+from .version import PLACED, in_use, rename, trainer_of
 
-__all__ = ["averaged", "contexts_of", "declared", "extras_of", "fixes_gamma", "forget_trainers", "own_copy",
+__all__ = ["averaged", "declared", "extras_of", "fixes_gamma", "forget_trainers", "own_copy",
            "redeclare", "renew", "restoring", "take_over", "trained"]  # fmt: skip
 
 # ParameterDict.get writes what it was called with over a parameter that it finds, so `params=` leaves arguments' names.
@@ -37,13 +37,6 @@ def declared(param: gluon.Parameter) -> Dict[str, Any]:
 def extras_of(param: gluon.Parameter) -> Dict[str, Any]:
     """What a subclass of Parameter keeps beside what every Parameter has, such as a rate of dropout."""
     return {name: value for name, value in vars(param).items() if name not in _PLAIN}
-
-
-def contexts_of(param: gluon.Parameter) -> Optional[List[Any]]:
-    """The contexts that a parameter is, or will be, initialized on; None before that was said."""
-    if param._data is not None:
-        return contexts_held(param)
-    return list(param._deferred_init[1]) if param._deferred_init else None
 
 
 def fixes_gamma(block: gluon.Block, key: Optional[str]) -> bool:

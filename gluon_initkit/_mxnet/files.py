@@ -12,7 +12,8 @@ from mxnet.util import is_np_shape, np_array, np_shape
 
 from .arrays import classic, is_numpy_array
 from .memory import context_of, in_mode
-from .version import children, contexts_held, trainer_of, write_list
+from .parameters import contexts_of
+from .version import children, trainer_of, write_list
 
 __all__ = ["contexts_for", "forget_graphs", "put", "read_arrays", "recast", "saved_value",
            "stored_as", "write_arrays"]  # fmt: skip
@@ -67,11 +68,8 @@ def contexts_for(param: gluon.Parameter, asked: Optional[Sequence[context.Contex
 
     None where it is, or is to be, elsewhere than it is asked for.
     """
-    if param._data is not None:
-        there = contexts_held(param)
-    elif param._deferred_init:
-        there = list(param._deferred_init[1])
-    else:
+    there = list(contexts_of(param))
+    if not there:
         return list(asked) if asked else [context.cpu()]
     return there if asked is None or set(asked) == set(there) else None
 

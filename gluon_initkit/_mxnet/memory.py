@@ -18,8 +18,8 @@ from .parameters import shape_of
 from .telling import tell
 from .version import PLACED, as_layers, contexts_held, numpy_arrays, trainer_of
 
-__all__ = ["commit", "context_of", "empty", "fits", "gradients", "hand_over", "in_mode", "is_host", "leave_pending",
-           "refilled", "restore", "snapshot", "stale_gradients", "view"]  # fmt: skip
+__all__ = ["address_of", "commit", "context_of", "empty", "fits", "gradients", "hand_over", "in_mode", "is_host",
+           "leave_pending", "refilled", "restore", "snapshot", "stale_gradients", "view"]  # fmt: skip
 
 
 def is_host(ctx: context.Context) -> bool:
@@ -38,7 +38,7 @@ def empty(shape: Tuple[int, ...], dtype: Any, ctx: context.Context) -> ndarray.N
     size = arr.size * numpy.dtype(dtype).itemsize
     if size >= 2 * _HUGE and is_host(ctx) and hasattr(_libc, "madvise"):
         # The first touch of a page costs more than filling it; the kernel's larger pages are asked for, not assumed.
-        start = -(-_address(arr) // _HUGE) * _HUGE
+        start = -(-address_of(arr) // _HUGE) * _HUGE
         _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t((size - _HUGE) // _HUGE * _HUGE), _MADV_HUGEPAGE)
     return arr
 
@@ -47,7 +47,8 @@ _HUGE, _MADV_HUGEPAGE = 2 << 20, 14
 _libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def _address(arr: ndarray.NDArray) -> int:
+def address_of(arr: ndarray.NDArray) -> int:
+    """Where the memory of a dense array begins."""
     pointer = ctypes.c_void_p()
     check_call(_LIB.MXNDArrayGetData(arr.handle, ctypes.byref(pointer)))
     return pointer.value or 0
@@ -58,7 +59,7 @@ def view(arr: ndarray.NDArray) -> numpy.ndarray:
 
     It does not wait: that costs 50 microseconds an array, where one ``mx.nd.waitall()`` does for all.
     """
-    dtype, address, size = numpy.dtype(arr.dtype), _address(arr), arr.size
+    dtype, address, size = numpy.dtype(arr.dtype), address_of(arr), arr.size
     if not address or not size:
         return numpy.empty(0, dtype)
     return numpy.asarray(_Memory(address, size, dtype))

@@ -10,10 +10,10 @@ from typing import Any, List, Optional, Tuple
 from mxnet import gluon
 from mxnet.initializer import Initializer
 
-from .version import contexts_trained, trainer_of
+from .version import contexts_held, contexts_trained, trainer_of
 
-__all__ = ["holds_data", "is_constant", "is_layer_default", "kvstore_of", "may_defer", "pending_initializer",
-           "refuses_context", "shape_of", "state_of"]  # fmt: skip
+__all__ = ["contexts_of", "holds_data", "is_constant", "is_layer_default", "kvstore_of", "may_defer",
+           "pending_initializer", "refuses_context", "shape_of", "state_of"]  # fmt: skip
 
 
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
@@ -38,6 +38,13 @@ def pending_initializer(param: gluon.Parameter) -> Any:
 def holds_data(param: gluon.Parameter) -> List[Any]:
     """The arrays that an initialized parameter holds, one a context, whatever its class makes of `data()`."""
     return list(param._data or ())
+
+
+def contexts_of(param: gluon.Parameter) -> Tuple[Any, ...]:
+    """Where a parameter lives or, while it is deferred, will live; () before that was said."""
+    if param._data is not None:
+        return tuple(contexts_held(param))
+    return tuple(param._deferred_init[1]) if param._deferred_init else ()
 
 
 def may_defer(param: gluon.Parameter) -> bool:

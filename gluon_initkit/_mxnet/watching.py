@@ -127,7 +127,9 @@ class Watch(Changes):
 
     def _call(self, block: gluon.Block, name: str, original: Callable, *args: Any, **kwargs: Any) -> Any:
         calls = self._thread.calls
-        if not calls and name == "initialize":
+        if calls and name in _GUARDED:  # the call around it is guarded
+            return original(*args, **kwargs)
+        if name == "initialize":
             self._look()
         call = BlockCall(block, self.paths[block], name, (*args, *kwargs.values()), calls[-1] if calls else None)
         self._begin(call)

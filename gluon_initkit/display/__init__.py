@@ -1,8 +1,33 @@
-"""One table model and its renderers. Knows nothing of MXNet."""
+"""One table model, trees and plots, and their renderers. Knows nothing of MXNet."""
 
-from .html import as_html
+from .histogram import histogram_svg, histogram_text
+from .html import as_facts, as_html
+from .markdown import as_markdown
+from .plots import draw_lines, draw_ridges, new_axes
 from .table import Column, Table
-from .text import as_rich, as_text, rendered
-from .units import shape_text, size_text
+from .text import as_rich, as_text, cell_widths, rendered
+from .tree import Branch, as_page, as_tree
+from .units import printable, shape_text, size_text
 
-__all__ = ["Column", "Table", "as_html", "as_rich", "as_text", "rendered", "shape_text", "size_text"]
+__all__ = [
+    "Branch",
+    "Column",
+    "Table",
+    "as_facts",
+    "as_html",
+    "as_markdown",
+    "as_page",
+    "as_rich",
+    "as_text",
+    "as_tree",
+    "cell_widths",
+    "draw_lines",
+    "draw_ridges",
+    "histogram_svg",
+    "histogram_text",
+    "new_axes",
+    "printable",
+    "rendered",
+    "shape_text",
+    "size_text",
+]

@@ -1,16 +1,18 @@
 """Tables as self-contained HTML: no script, nothing from a network, readable in light and dark notebooks."""
 
 from html import escape
+from typing import Sequence, Tuple
 
 from .table import Column, Table
 
-__all__ = ["as_html"]
+__all__ = ["as_facts", "as_html"]
 
 _STYLE = """<style>
 .ik-table{border-collapse:collapse;font-size:90%}.ik-table caption{text-align:left;font-weight:bold;padding:.3em 0}
 .ik-table td,.ik-table th{padding:.15em .7em;text-align:left;vertical-align:top;border-bottom:1px solid #8884}
 .ik-table .ik-right{text-align:right}.ik-table .ik-error{color:#d33;font-weight:bold}
 .ik-table .ik-changed{background:#2a92}.ik-note{font-weight:bold;color:#b70}
+.ik-table .ik-histogram{fill:currentColor}.ik-table .ik-zero{stroke:#8888;fill:none}
 </style>"""
 
 
@@ -24,10 +26,19 @@ def as_html(table: Table) -> str:
         + "</tr>"
         for row in table.rows
     )
+    foot = "".join(f"<th{_align(column)}>{escape(column.footer)}</th>" for column in table.columns)
+    foot = f"<tfoot><tr>{foot}</tr></tfoot>" if any(column.footer for column in table.columns) else ""
+    below = "".join(f'<p class="ik-{style or "row"}">{escape(text)}</p>' for style, text in table.footnotes)
     return (
         f'<div>{_STYLE}{notes}<table class="ik-table"><caption>{escape(table.title)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>{below}</div>"
     )
+
+
+def as_facts(title: str, facts: Sequence[Tuple[str, str]]) -> str:
+    """One ``<div>`` with a heading and its value, which is HTML, in each row."""
+    rows = "".join(f'<tr><th scope="row">{escape(heading)}</th><td>{value}</td></tr>' for heading, value in facts)
+    return f'<div>{_STYLE}<table class="ik-table"><caption>{escape(title)}</caption><tbody>{rows}</tbody></table></div>'
 
 
 def _align(column: Column) -> str:

@@ -1,4 +1,4 @@
-"""One table model: rows, and columns that know how to read a row. Renderers turn it into text or HTML."""
+"""One table model: rows, and columns that know how to read a row. Renderers turn it into text, HTML or Markdown."""
 
 from dataclasses import dataclass
 from typing import Any, Callable, Sequence, Tuple
@@ -15,11 +15,13 @@ class Column:
     justify: str = "left"
     path: bool = False
     """Whether it holds parameter paths, which wrap at dots and are never cut."""
+    footer: str = ""
+    """What stands below the column, such as its sum."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table with notes above it.
+    """A titled table with notes above it and below.
 
     Attributes
     ----------
@@ -31,6 +33,8 @@ class Table:
         Sentences that stand on top, most important first.
     emphasis : callable
         Answers ``'error'``, ``'changed'`` or ``''`` for a row.
+    footnotes : tuple of (str, str)
+        What stands below: ``'error'``, ``'warning'``, ``'info'`` or ``''``, and the text.
     """
 
     title: str
@@ -38,3 +42,4 @@ class Table:
     rows: Sequence[Any]
     notes: Tuple[str, ...] = ()
     emphasis: Callable[[Any], str] = lambda row: ""
+    footnotes: Tuple[Tuple[str, str], ...] = ()

@@ -1,8 +1,8 @@
-"""How shapes and sizes are written."""
+"""How shapes, sizes and foreign names are written."""
 
 from typing import Optional, Tuple
 
-__all__ = ["shape_text", "size_text"]
+__all__ = ["printable", "shape_text", "size_text"]
 
 
 def shape_text(shape: Optional[Tuple[Optional[int], ...]]) -> str:
@@ -34,3 +34,18 @@ def size_text(size: int) -> str:
         if amount < 1024 or unit == "TiB":
             break
     return f"{amount:.1f} {unit}"
+
+
+def printable(text: str, keep: str = "") -> str:
+    """A name from a file that nobody vouches for, so that it cannot steer a terminal.
+
+    Examples
+    --------
+    >>> printable(chr(27) + "[2J.weight") == "\\\\x1b[2J.weight"
+    True
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode() for each in text
+    )

@@ -26,11 +26,11 @@ from .._mxnet import (
     view,
 )
 from ..naming import ParameterInfo
+from ..parallel import Job, run
 from .base import fill
 from .choosing import Choice
 from .description import Description
 from .errors import InitializationError
-from .filling import Job, run
 from .known import law_of
 from .laws import Constant, Law, Whole, jobs
 from .streams import key_of

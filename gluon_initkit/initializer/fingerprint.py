@@ -7,8 +7,8 @@ import numpy
 
 from .._mxnet import context_of, holds_data, is_host, mx, view
 from ..naming import describe
+from ..parallel import run
 from .errors import InitializationError
-from .filling import run
 
 __all__ = ["digests", "fingerprint"]
 

@@ -34,12 +34,13 @@ from .._mxnet import (
 )
 from ..display import shape_text
 from ..naming import ParameterInfo, describe
+from ..parallel import run
 from .choosing import Choice, choose, refuse_uncovered
 from .configuration import shown, written
 from .corrected import Corrected, corrected
 from .draw import Draw, cleared
 from .errors import InitializationError
-from .filling import Bar, run
+from .filling import Bar
 from .laws import Law
 from .report import InitReport, InitRow
 

@@ -1,23 +1,60 @@
 """The inspector: what every parameter is. Pure: looking changes nothing. Importing it imports no MXNet."""
 
+from typing import Any
+
 from .checkpoint import StoredValues, read_checkpoint
+from .columns import COLUMNS, Column, column
 from .comparing import compare
 from .comparison import Comparison, ComparisonRow
 from .errors import CheckpointError
+from .findings import CODES, FindingsError, findings_of, raise_for
 from .forecast import LoadForecast
+from .history import History
 from .inspecting import inspect
 from .prefixes import Prefix
+from .records import BlockRecord, Declared, Finding, Histogram, ParameterRecord, SharedValues, Statistics
 from .report import Report
+from .statistics import statistics_of
+from .totals import Totals, totals_of
+from .view import ParameterView
 
 __all__ = [
+    "CODES",
+    "COLUMNS",
+    "BlockRecord",
     "CheckpointError",
+    "Column",
     "Comparison",
     "ComparisonRow",
+    "Declared",
+    "Finding",
+    "FindingsError",
+    "Histogram",
+    "History",
     "LoadForecast",
+    "ParameterRecord",
+    "ParameterView",
     "Prefix",
+    "Recorder",
     "Report",
+    "SharedValues",
+    "Statistics",
     "StoredValues",
+    "Totals",
+    "column",
     "compare",
+    "findings_of",
     "inspect",
+    "raise_for",
     "read_checkpoint",
+    "statistics_of",
+    "totals_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Recorder":  # it needs MXNet, which reports of files do without
+        from .recorder import Recorder
+
+        return Recorder
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

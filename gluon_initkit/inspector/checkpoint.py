@@ -38,7 +38,7 @@ def read_checkpoint(path: Any, stats: bool = False) -> Report:
     stats : bool
         Whether to compute statistics, for which the values are read. An array whose values cannot be had has none: one
         saved before its shape was known, or a sparse one whose dense form would be 64 times as large as what is stored
-        (and over 64 MiB).
+        (and over 16 MiB).
 
     Returns
     -------
@@ -69,7 +69,8 @@ def read_checkpoint(path: Any, stats: bool = False) -> Report:
     found: Dict[str, Statistics] = {}
     if stats:
         read = [array.name for array in arrays if live.has_values(array)]
-        found = dict(zip(read, statistics_of_all([live.values(name) for name in read])))
+        values = (live.values(name) for name in read)
+        found = dict(zip(read, statistics_of_all([each if each.size else each.reshape(-1) for each in values])))
     records = tuple([_record(array, found.get(array.name)) for array in arrays])
     findings = findings_of(records) if stats else ()
     return Report(records=records, findings=findings, source=str(os.fspath(path)), live=live)
@@ -160,8 +161,8 @@ class StoredValues:
         if not array.parts or array.stype == "default":
             return bool(array.parts)
         # A few bytes of indices can claim any shape; what a file may cost is bounded by what stands in it.
-        dense = numpy.dtype(_numpy_type(array.dtype)).itemsize * math.prod(array.shape)  # type: ignore[arg-type]
-        return dense <= (1 << 26) + 64 * sum(part.size for part in array.parts)
+        dense = numpy.dtype(_numpy_type(array.dtype)).itemsize * math.prod(filter(None, array.shape or ()))
+        return dense <= (1 << 24) + 64 * sum(part.size for part in array.parts)
 
     def _stat(self) -> Tuple[int, int]:
         found = os.stat(self.path)
@@ -169,7 +170,8 @@ class StoredValues:
 
     def _read(self, part: Part) -> numpy.ndarray:
         if not part.size:
-            return numpy.empty(part.shape, _numpy_type(part.dtype))
+            # Not numpy.empty: up to NumPy 1.17 that asks for memory as if an empty dimension were 1.
+            return numpy.frombuffer(b"", _numpy_type(part.dtype)).reshape(part.shape)
         mapped = numpy.memmap(self.path, numpy.uint8, "r", part.offset, (part.size,))
         if part.dtype == "bfloat16":  # the upper half of a float32
             return (mapped.view("<u2").astype("<u4") << 16).view("<f4").reshape(part.shape)

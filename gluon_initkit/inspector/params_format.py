@@ -220,8 +220,8 @@ class _Reader:
             raise self.error(at, f"{self.subject} is to have {count} dimensions")
         found = self.numbers(layouts[count], "the shape of")
         if found and min(found) < 1:
-            # An empty array takes no bytes, whatever its other dimensions; NumPy has no arrays above 2 ** 63.
-            if min(found) < (-1 if may_be_unknown else 0) or math.prod(abs(size) or 1 for size in found) >> 60:
+            # An empty array takes no bytes, whatever its other dimensions; but old NumPys count an empty one as 1.
+            if min(found) < (-1 if may_be_unknown else 0) or math.prod(abs(size) or 1 for size in found) >> 31:
                 raise self.error(at, f"{self.subject} has the shape {found}")
             return tuple(None if size == -1 else size for size in found)
         return found

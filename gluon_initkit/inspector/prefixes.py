@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
+import numpy
+
 from .params_format import StoredArray
 from .sides import bare, fits
 
@@ -41,6 +43,7 @@ def fitting_prefixes(
     from .._mxnet import loaded_by_name, shape_of
 
     files = {bare(array.name): array.shape for array in arrays}
+    dtypes = {bare(array.name): array.dtype for array in arrays}
     found: List[Prefix] = []
     for scheme, params in (("paths", paths), ("names", loaded_by_name(net))):
         shapes = {name: shape_of(param) for name, param in params.items()}
@@ -52,8 +55,8 @@ def fitting_prefixes(
             covered = {id(params[name]) for name in fitting.values()}
             if len(covered) < len({id(param) for param in inside.values()}):
                 continue
-            extra = len(fitting) < len(files)
-            call = _call(scheme, source, strip, add, child, extra, numpy_arrays, fitting, files)
+            cast = any(dtypes[name] != numpy.dtype(params[new].dtype).name for name, new in fitting.items())
+            call = _call(scheme, source, strip, add, child, cast, numpy_arrays, fitting, files)
             found.append(Prefix(strip, add, scheme, len(covered), len({id(each) for each in params.values()}), call))
             break
     return tuple(sorted(found, key=lambda each: -each.fits))
@@ -118,23 +121,22 @@ def _child(net: Any, add: str) -> Any:
 
 
 def _call(
-    scheme: str, source: str, strip: str, add: str, child: Any, extra: bool, numpy_arrays: bool,
+    scheme: str, source: str, strip: str, add: str, child: Any, cast: bool, numpy_arrays: bool,
     fitting: Dict[str, str], files: Dict[str, Any],
 ) -> str:  # fmt: skip
-    ignoring = ", ignore_extra=True" if extra else ""
+    left = sum(name.startswith(strip) for name in files) > len(fitting)
+    flags = (", ignore_extra=True" if left else "") + (", cast_dtype=True" if cast else "")
     if child:
-        return f"{child}.load_parameters({source!r}{ignoring})"
+        return f"{child}.load_parameters({source!r}{flags})"
     if scheme == "names" and not strip and not add:
-        return f"net.collect_params().load({source!r}{ignoring})"
+        return f"net.collect_params().load({source!r}{flags})"
     array_kind = "npx" if numpy_arrays else "nd"
     renamed = "".join(_renaming(strip, add))
     arrays = f"{{{renamed}: array for name, array in mx.{array_kind}.load({source!r}).items()"
     arrays += f" if {_BARE}.startswith({strip!r})}}" if strip else "}"
-    left = sum(name.startswith(strip) for name in files) > len(fitting)
-    ignoring = ", ignore_extra=True" if left else ""
     if scheme == "names":
-        return f"net.collect_params().load_dict({arrays}{ignoring})"
-    return f"mx.{array_kind}.save('fitting.params', {arrays}); net.load_parameters('fitting.params'{ignoring})"
+        return f"net.collect_params().load_dict({arrays}{flags})"
+    return f"mx.{array_kind}.save('fitting.params', {arrays}); net.load_parameters('fitting.params'{flags})"
 
 
 _BARE = "name.split(':')[-1]"

@@ -7,7 +7,7 @@ from files; `statistics` and `findings` compute on them; `report` shows them.
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-__all__ = ["BlockRecord", "Finding", "Histogram", "ParameterRecord", "SharedValues", "Statistics"]
+__all__ = ["BlockRecord", "Declared", "Finding", "Histogram", "ParameterRecord", "SharedValues", "Statistics"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,31 @@ class Statistics:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """What the declared initializer promises at this shape, and how far the measured values are from it.
+
+    Attributes
+    ----------
+    initializer : str
+        As a reader would type it.
+    mean, std : float
+        The moments of its distribution.
+    z_mean, z_std : float or None
+        By how many standard errors the measured ones differ; None where the distribution is one value, or there are
+        too few values to tell.
+    untouched : bool
+        Whether the values may still be the drawn ones: no sign of training or loading was seen in the network.
+    """
+
+    initializer: str
+    mean: float
+    std: float
+    z_mean: Optional[float] = None
+    z_std: Optional[float] = None
+    untouched: bool = True
+
+
+@dataclass(frozen=True)
 class ParameterRecord:
     """One parameter of a network, or one array of a file.
 
@@ -103,6 +128,12 @@ class ParameterRecord:
         Whether all contexts hold the same values; None where there is one, or it was not asked.
     constant : bool
         Whether it is a ``gluon.Constant``.
+    declared : Declared or None
+        With statistics, where it is known by what distribution the values were to be drawn.
+    inferable : bool or None
+        Whether a forward pass can tell what is unknown of the shape; None where nothing is.
+    stale : tuple of str
+        The contexts on which no backward pass wrote the gradient since the last update, where `grad_fresh` is False.
     """
 
     path: str
@@ -131,11 +162,22 @@ class ParameterRecord:
     grad_fresh: Optional[bool] = None
     replicas_agree: Optional[bool] = None
     constant: bool = False
+    declared: Optional[Declared] = None
+    inferable: Optional[bool] = None
+    stale: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class BlockRecord:
-    """One block of a network's tree: its path (``''`` for the network) and its class's name, in order of traversal."""
+    """One block of a network's tree, in order of traversal.
+
+    Attributes
+    ----------
+    path : str
+        ``''`` for the network itself.
+    block : str
+        Its class's name.
+    """
 
     path: str
     block: str
@@ -143,7 +185,15 @@ class BlockRecord:
 
 @dataclass(frozen=True)
 class SharedValues:
-    """Parameters that share; `kind` is ``'parameter'``, ``'buffer'``, or ``'values'``: equal, but no longer shared."""
+    """Parameters that share their values.
+
+    Attributes
+    ----------
+    kind : str
+        ``'parameter'``: one Parameter under several paths; ``'buffer'``: several over one piece of memory;
+        ``'values'``: equal values in memory of their own, a tie that broke.
+    paths : tuple of str
+    """
 
     kind: str
     paths: Tuple[str, ...]

@@ -169,7 +169,7 @@ def _matched(left_a: List[Entry], left_b: List[Entry], key_of: Any, unique: bool
 
 def _names(a: Side, b: Side) -> Callable[[Entry], Sequence[Any]]:
     # Two networks never agree in MXNet's names: those count what was built before.
-    return (lambda entry: entry.names) if "network" in (a.kind, b.kind) and a.kind != b.kind else lambda entry: ()
+    return (lambda entry: entry.names) if {a.kind, b.kind} == {"network", "file"} else lambda entry: ()
 
 
 def _content(entry: Entry) -> Sequence[Any]:

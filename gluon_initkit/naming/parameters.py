@@ -7,8 +7,6 @@ MXNet is imported when a network is looked at, and not before: the arrays of a f
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, FrozenSet, List, Optional, Tuple
 
-import numpy
-
 from .roles import role_of
 
 if TYPE_CHECKING:
@@ -90,9 +88,9 @@ def check_block(net: Any) -> None:
 
 def info_of(param: Any, place: Optional["Place"]) -> ParameterInfo:
     """The facts of one Gluon parameter; `place` is None where it stands in no known network."""
-    from .._mxnet import said_role, shape_of, state_of
+    from .._mxnet import dtype_name, said_role, shape_of, state_of
 
-    facts = {"name": param.name, "shape": shape_of(param), "dtype": numpy.dtype(param.dtype).name}
+    facts = {"name": param.name, "shape": shape_of(param), "dtype": dtype_name(param.dtype)}
     if place is None:
         return ParameterInfo(path=None, aliases=(), role=role_of(param.name), state=state_of(param), **facts)
     return ParameterInfo(

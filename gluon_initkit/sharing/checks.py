@@ -109,7 +109,7 @@ def _pairwise(member: Member, first: Member, yielding: FrozenSet[Any]) -> Iterat
 
 
 def _contexts(each: Merged) -> Iterator[str]:
-    placed = [(member, contexts_of(member.param)) for member in each.members if contexts_of(member.param) is not None]
+    placed = [(member, contexts_of(member.param)) for member in each.members if contexts_of(member.param)]
     for member, contexts in placed[1:]:
         if contexts != placed[0][1]:
             yield (f"{member.path!r} and {placed[0][0].path!r} live on different contexts, {contexts} and "

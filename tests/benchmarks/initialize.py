@@ -15,7 +15,7 @@ import sys
 import time
 
 import gluon_initkit as ik
-from gluon_initkit.initializer.filling import threads
+from gluon_initkit.parallel import threads
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy

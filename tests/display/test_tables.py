@@ -18,7 +18,7 @@ def test_text_is_plain_and_fits(monkeypatch):
     assert max(map(len, text.splitlines())) <= 16 and "\x1b" not in text
     monkeypatch.setenv("COLUMNS", "60")
     text = as_text(TABLE)
-    assert text.splitlines()[0] == "Mind <this>." and "a.very.long.path      3" in text and "b[red]" in text
+    assert text.splitlines()[0] == "Mind <this>." and "a.very.long.path     3" in text and "b[red]" in text
 
 
 def test_rich_colours_on_a_terminal():

@@ -1,60 +1,15 @@
-"""Filling: every job runs once, errors and interrupts stop the rest, the bar shows where somebody looks."""
+"""The progress bar counts every byte, and shows where somebody looks."""
 
 import io
 import os
 import pty
 import subprocess
 import sys
-import threading
-import time
 
-from gluon_initkit.initializer.filling import Bar, run, threads
-import pytest
+from gluon_initkit.initializer.filling import Bar
+from gluon_initkit.parallel import run
 
 LARGE = 1 << 20
-
-
-@pytest.mark.parametrize("count", ["1", "2", "8"])
-@pytest.mark.parametrize("size", [1, LARGE])
-def test_every_job_runs_once(count, size, monkeypatch):
-    monkeypatch.setenv("GLUON_INITKIT_THREADS", count)
-    done, where = [], set()
-
-    def job(number):
-        done.append(number)
-        where.add(threading.current_thread())
-
-    run([(size + number % 3, lambda number=number: job(number)) for number in range(100)])
-    assert sorted(done) == list(range(100))
-    if count == "1" or size == 1:
-        assert where == {threading.main_thread()}
-    assert threading.active_count() == 1 or not any("ThreadPool" in each.name for each in threading.enumerate())
-
-
-def test_the_first_error_stops_the_rest(monkeypatch):
-    monkeypatch.setenv("GLUON_INITKIT_THREADS", "2")
-    done = []
-
-    def job(number):
-        if number == 3:
-            raise RuntimeError("here")
-        time.sleep(0.002)
-        done.append(number)
-
-    with pytest.raises(RuntimeError, match="here"):
-        run([(LARGE, lambda number=number: job(number)) for number in range(500)])
-    assert len(done) < 100
-
-
-def test_threads_as_asked(monkeypatch):
-    monkeypatch.delenv("GLUON_INITKIT_THREADS", raising=False)
-    assert threads() == len(os.sched_getaffinity(0))
-    monkeypatch.setenv("GLUON_INITKIT_THREADS", "3")
-    assert threads() == 3
-    for wrong in ("0", "-1", "two"):
-        monkeypatch.setenv("GLUON_INITKIT_THREADS", wrong)
-        with pytest.raises(ValueError, match=f"GLUON_INITKIT_THREADS is '{wrong}'"):
-            threads()
 
 
 def test_the_bar_counts_every_byte(monkeypatch):

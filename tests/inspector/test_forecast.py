@@ -351,6 +351,18 @@ def test_a_file_of_paths_with_too_much_for_a_renamed_child(path):
     assert executed(first.call, net, path) == constant(net, 3.0)
 
 
+def test_a_proposal_casts_where_it_must_and_ignores_what_is_left(path):
+    net = filled(mlp(units=(4, 2, 2)))
+    net.cast("float16")
+    whole = nn.HybridSequential()
+    whole.add(net)
+    save(whole, path)
+    (first, *_) = proposed(mlp(), path)
+    assert first.call.endswith(", ignore_extra=True, cast_dtype=True)")
+    net = mlp()
+    assert executed(first.call, net, path) == constant(net, 3.0)
+
+
 def test_nothing_is_proposed_where_nothing_fits(path):
     save(filled(mlp(units=(9,))), path)
     assert ik.compare(mlp(), path).load.prefixes == ()

@@ -1,0 +1,42 @@
+"""Tables as GitHub's Markdown, for issues, pull requests and wikis."""
+
+import re
+
+from .table import Column, Table
+
+__all__ = ["as_markdown"]
+
+
+def as_markdown(table: Table) -> str:
+    """The notes, the table, its footer in bold as the last row, and the footnotes as a list.
+
+    Examples
+    --------
+    >>> print(as_markdown(Table("", (Column("name", str), Column("size", lambda row: "3", "right")), ["a|b"])))
+    | name | size |
+    | --- | ---: |
+    | a\\|b | 3 |
+    """
+    above = [f"> {_escaped(note)}" for note in table.notes] + ([f"**{_escaped(table.title)}**"] if table.title else [])
+    rows = [_line(_escaped(column.heading) for column in table.columns)]
+    rows.append(_line("---:" if column.justify == "right" else "---" for column in table.columns))
+    rows += [_line(_cell(column, row) for column in table.columns) for row in table.rows]
+    if any(column.footer for column in table.columns):
+        rows.append(_line(column.footer and f"**{_escaped(column.footer)}**" for column in table.columns))
+    below = "\n".join(f"- {_escaped(text)}" for _, text in table.footnotes)
+    return "\n\n".join([*above, "\n".join(rows), *([below] if below else [])])
+
+
+def _line(cells: object) -> str:
+    return "| " + " | ".join(cells) + " |"  # type: ignore[arg-type]
+
+
+def _cell(column: Column, row: object) -> str:
+    lines = column.read(row).split("\n")
+    if column.path and not any("`" in line for line in lines):
+        return "<br>".join("`" + line.replace("|", "\\|") + "`" for line in lines)
+    return "<br>".join(map(_escaped, lines))
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", text).replace("\n", "<br>")

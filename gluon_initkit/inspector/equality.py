@@ -1,0 +1,76 @@
+"""What shares values: one Parameter under several paths, two over one buffer, and a tie that broke.
+
+A broken tie shows only as equal values in memory of their own. Equal statistics are the digest that finds candidates,
+and equal bytes decide. Values that any two layers may well have in common are no evidence: one number throughout, rows
+that are all alike, no more than two numbers (identity matrices, LSTM biases); nor are running statistics, Constants.
+"""
+
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+
+import numpy
+
+from .records import ParameterRecord, SharedValues
+
+__all__ = ["equal_bytes", "shared_values"]
+
+_STEP = 1 << 20  # bytes that are compared at once
+
+
+def shared_values(
+    records: Sequence[ParameterRecord], read: Callable[[int], numpy.ndarray]
+) -> Tuple[SharedValues, ...]:
+    """All sharing among these parameters. ``read(number)`` answers a record's values; where it has no statistics, equal
+    values are not looked for.
+    """
+    found = [SharedValues("parameter", (record.path, *record.aliases)) for record in records if record.aliases]
+    buffers: Dict[int, List[str]] = {}
+    for record in records:
+        if record.buffer is not None:
+            buffers.setdefault(record.buffer, []).append(record.path)
+    found += [SharedValues("buffer", tuple(paths)) for paths in buffers.values() if len(paths) > 1]
+    return (*found, *_broken_ties(records, read))
+
+
+def _broken_ties(
+    records: Sequence[ParameterRecord], read: Callable[[int], numpy.ndarray]
+) -> Iterator[SharedValues]:
+    alike: Dict[Any, List[int]] = {}
+    seen = set()
+    for number, record in enumerate(records):
+        if record.buffer not in seen and _is_evidence(record):
+            if record.buffer is not None:
+                seen.add(record.buffer)
+            alike.setdefault((record.shape, record.dtype, record.stats), []).append(number)
+    for candidates in alike.values():
+        while len(candidates) > 1:
+            first = read(candidates[0])
+            tied = [number for number in candidates if number == candidates[0] or equal_bytes(first, read(number))]
+            if len(tied) > 1 and _is_drawn(first):
+                yield SharedValues("values", tuple(records[number].path for number in tied))
+            candidates = [number for number in candidates if number not in tied]
+
+
+def _is_evidence(record: ParameterRecord) -> bool:
+    stats = record.stats
+    return (
+        stats is not None
+        and not record.constant
+        and record.role not in ("running_mean", "running_var")
+        and stats.min != stats.max
+        and not stats.identical_rows
+    )
+
+
+def _is_drawn(array: numpy.ndarray) -> bool:
+    return len(numpy.unique(array.reshape(-1)[: 1 << 16])) > 2
+
+
+def equal_bytes(one: numpy.ndarray, other: numpy.ndarray) -> bool:
+    """Whether two arrays of one dtype and shape are the same bits."""
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return False
+    first, second = (numpy.ascontiguousarray(each).reshape(-1).view(numpy.uint8) for each in (one, other))
+    return all(
+        numpy.array_equal(first[start : start + _STEP], second[start : start + _STEP])
+        for start in range(0, first.size, _STEP)
+    )

@@ -1,0 +1,81 @@
+"""`Live`: the way back from a record to the network, for values that are asked for later.
+
+It holds the network weakly: a report is plain data and keeps nothing alive.
+"""
+
+from typing import Any, List
+import weakref
+
+import numpy
+
+from .._mxnet import holds_data, holds_gradients, host_values, mx, state_of
+from ..naming import describe
+
+__all__ = ["Live"]
+
+
+class Live:
+    """Values and gradients of a network that may have changed, or be gone, since it was inspected."""
+
+    def __init__(self, net: Any) -> None:
+        self._net, self._class = weakref.ref(net), type(net).__name__
+
+    def values(self, path: str) -> numpy.ndarray:
+        """A copy of a parameter's present values; of several contexts, the first's.
+
+        Raises
+        ------
+        ReferenceError
+            The network is gone.
+        KeyError
+            It has no such parameter any more.
+        RuntimeError
+            The parameter has no values yet.
+        """
+        param = self._parameter(path)
+        held = holds_data(param)
+        if not held:
+            raise RuntimeError(f"Parameter {path!r} has no values yet: it is {state_of(param)}. "
+                               f"{_HOW.get(state_of(param))}")  # fmt: skip
+        return _copied(held)
+
+    def gradient(self, path: str) -> numpy.ndarray:
+        """A copy of a parameter's present gradient; of several contexts, the first's.
+
+        Raises
+        ------
+        ReferenceError, KeyError
+            As for `values`.
+        RuntimeError
+            The parameter has no gradient.
+        """
+        param = self._parameter(path)
+        held = holds_gradients(param)
+        if not held:
+            found = "its grad_req is 'null'" if param.grad_req == "null" else f"it is {state_of(param)}"
+            how = "Set grad_req='write'." if param.grad_req == "null" else _HOW.get(state_of(param))
+            raise RuntimeError(f"Parameter {path!r} has no gradient: {found}. {how}")
+        return _copied(held)
+
+    def _parameter(self, path: str) -> Any:
+        net = self._net()
+        if net is None:
+            raise ReferenceError(
+                f"the {self._class} of which {path!r} was a parameter is gone: a report does not keep it alive. Keep "
+                f"the network, or what you need of the report: inspect(net, stats=True)."
+            )
+        for param, _, info in describe(net):
+            if path in info.paths:
+                return param
+        raise KeyError(f"the {self._class} has no parameter {path!r} any more: inspect it again")
+
+
+_HOW = {
+    "uninitialized": "Initialize the network: ik.initialize(net).",
+    "deferred": "Its shape is not known: pass one batch of data through the network, or give the layer its input size.",
+}
+
+
+def _copied(held: List[Any]) -> numpy.ndarray:
+    mx.nd.waitall()
+    return numpy.array(host_values(held[0]))

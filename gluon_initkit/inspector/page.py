@@ -1,0 +1,103 @@
+"""A report as an HTML tree: every block unfolds, its row carries the sums of all that is below."""
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence
+
+from .. import display
+from .columns import COLUMNS, Column, chosen_columns
+from .grouping import Node, braced, tree_of, twins
+from .records import ParameterRecord
+from .tabulating import default_columns, findings_of, footers, severities, sums_of, title_of, worst
+from .totals import counted_elsewhere
+
+__all__ = ["LIMIT", "html_of"]
+
+LIMIT = 1000
+"""How many parameters a notebook's page shows before it says how to see the rest."""
+
+_LEFT_OUT = ("path", "block", "min", "max", "zeros", "grad_mean", "grad_norm")  # distributions show them
+_FEW = 24  # parameters up to which everything is unfolded from the start
+
+
+def html_of(report: Any, columns: Optional[Sequence[Any]], limit: Optional[int]) -> str:
+    """A fragment of HTML: the tree with its totals, findings on top."""
+    again = counted_elsewhere(report.records, report.shared)
+    chosen = default_columns(report) if columns is None else chosen_columns(columns)
+    left_out = ("path", "block") if columns else _LEFT_OUT
+    chosen = [COLUMNS["path"], *(column for column in chosen if column.key not in left_out)]
+    writer = _Writer(chosen[1:], again, severities(report), limit, len(report.records) <= _FEW)
+    branches = writer.below(tree_of(report.records, report.blocks, again))
+    notes = [*findings_of(report), *sums_of(report, again)]
+    if writer.left_out:
+        notes.append(("warning", _CAPPED.format(shown=writer.shown, all=len(report.records))))
+    headings = [(column.heading or column.key, writer.width(column, report.records)) for column in chosen]
+    return display.as_tree(title_of(report, chosen), headings, branches, footers(report, chosen), notes)
+
+
+_CAPPED = (
+    "{shown:,} of {all:,} parameters are shown. The sums are of all. report['a.block'] or report.select('a.block.*') "
+    "shows a part, report.to_html(limit=None) writes everything."
+)
+
+
+@dataclass
+class _Writer:
+    columns: List[Column]
+    again: Any
+    severity: Dict[str, str]
+    limit: Optional[int]
+    open: bool
+    shown: int = 0
+    left_out: int = 0
+
+    def width(self, column: Column, records: Sequence[ParameterRecord]) -> str:
+        if column.html and column.key != "path":
+            return "120px"
+        longest = max((len(column.show(column.read(record))) for record in records), default=0)
+        return f"{min(max(longest, len(column.heading or column.key)) + 1, 28)}ch"
+
+    def below(self, node: Node) -> List[display.Branch]:
+        """The rows of a block's parameters, then those of its blocks."""
+        branches = []
+        for record in node.own:
+            if self.limit is not None and self.shown >= self.limit:
+                self.left_out += 1
+                continue
+            self.shown += 1
+            branches.append(self.parameter(node, record))
+        for run in twins(node):
+            blocks = [self.block(each) for each in run]
+            branches += blocks if len(blocks) == 1 else [self.together(node, run, blocks)]
+        return branches
+
+    def parameter(self, node: Node, record: ParameterRecord) -> display.Branch:
+        name = record.path[len(node.path) + 1 :] if record.path.startswith(node.path + ".") else record.path
+        aliases = " ".join(f"= {alias}" for alias in record.aliases)
+        severity = self.severity.get(record.path, "")
+        return display.Branch(name, aliases, self.cells([record], record.path), title=record.path, severity=severity)
+
+    def block(self, node: Node) -> display.Branch:
+        records = list(node.records())
+        before, below = self.shown, tuple(self.below(node))
+        remark = node.block if self.shown > before else f"{node.block}, {len(records):,} parameters not shown"
+        below = below if self.shown > before else ()
+        cells, severity = self.cells(records, node.path), self.worst(records)
+        return display.Branch(node.name, remark, cells, below, self.open, node.path, severity)
+
+    def together(self, node: Node, run: Sequence[Node], blocks: Sequence[display.Branch]) -> display.Branch:
+        records = [record for each in run for record in each.records()]
+        name = braced([each.name for each in run])
+        path = f"{node.path}.{name}" if node.path else name
+        remark, cells = f"{run[0].block} x{len(run)}", self.cells(records, path)
+        return display.Branch(name, remark, cells, tuple(blocks), False, path, self.worst(records))
+
+    def worst(self, records: Sequence[ParameterRecord]) -> str:
+        return worst(self.severity.get(record.path, "") for record in records)
+
+    def cells(self, records: Sequence[ParameterRecord], label: str) -> Any:
+        counted = [record for record in records if record.path not in self.again]
+        return tuple(self.cell(column, records, counted, label) for column in self.columns)
+
+    def cell(self, column: Column, records: Sequence[Any], counted: Sequence[Any], label: str) -> str:
+        text = column.as_html(column.of(counted or records), label)
+        return f"({text})" if column.fold == "sum" and not counted else text

@@ -1,0 +1,43 @@
+"""Selectors over records: `naming`'s, where a Block class goes by its name, since plain data holds no classes."""
+
+from typing import Any, Callable, Iterator, Sequence
+
+from .records import BlockRecord, ParameterRecord
+
+__all__ = ["record_matcher"]
+
+
+def record_matcher(selector: Any, blocks: Sequence[BlockRecord]) -> Callable[[ParameterRecord], bool]:
+    """The test that a selector stands for; a callable gets the `ParameterRecord`.
+
+    A Block class is sought by its name, and by those of its subclasses, among the blocks around a parameter.
+
+    Examples
+    --------
+    >>> record = ParameterRecord("body.0.bias", "dense0_bias", "bias", (4,), "float32")
+    >>> record_matcher("*.bias", ())(record), record_matcher("weight", ())(record)
+    (True, False)
+    """
+    if isinstance(selector, type):
+        names = {each.__name__ for each in _with_subclasses(selector)}
+        around = [block.path for block in blocks if block.block in names]
+        return lambda record: record.block in names or any(_is_inside(record, path) for path in around)
+    # Here, for a report of a file is shown without MXNet, and is to be imported without it.
+    from ..naming import ParameterInfo, matcher
+
+    matches: Callable[[Any], bool] = matcher(selector)
+    if callable(selector):
+        return matches
+    facts = ("path", "aliases", "name", "role", "shape", "dtype")
+    return lambda record: matches(ParameterInfo(**{name: getattr(record, name) for name in facts}))
+
+
+def _with_subclasses(kind: type) -> Iterator[type]:
+    yield kind
+    below: type
+    for below in kind.__subclasses__():
+        yield from _with_subclasses(below)
+
+
+def _is_inside(record: ParameterRecord, block: str) -> bool:
+    return not block or any(path.startswith(block + ".") for path in (record.path, *record.aliases))

@@ -1,0 +1,101 @@
+"""What the standing of a parameter shows: shape and state, who trains it, how old its gradient is, dtype, ties."""
+
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from .checks import Check, Suspicion, each
+from .records import ParameterRecord, SharedValues
+
+__all__ = ["CHECKS"]
+
+
+def _unresolvable(record: ParameterRecord) -> Optional[Tuple[str, str]]:
+    if record.inferable is not False:
+        return None
+    shape = "" if record.shape is None else f" {tuple('?' if size is None else size for size in record.shape)}"
+    return (f"its shape{shape} is not known, and no forward pass of {record.block or 'its block'} can tell it",
+            "give the layer its input size (in_units=, in_channels=), or the parameter its shape=")  # fmt: skip
+
+
+def _uninitialized(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
+    begun = [record for record in records if record.state in ("initialized", "deferred")]
+    for record in records if begun else ():
+        if record.state == "uninitialized":
+            yield ("error", (record.path,),
+                   f"it was never initialized, or lost its turn in a forward pass that failed; {len(begun):,} others "
+                   f"are", "initialize the network again: ik.initialize(net) leaves alone what has values")  # fmt: skip
+
+
+def _untrained(record: ParameterRecord) -> Optional[Tuple[str, str]]:
+    if record.trained is not False or record.grad_req in (None, "null"):
+        return None
+    return (f"it has gradients (grad_req={record.grad_req!r}), and the Trainer does not update it",
+            "make the Trainer of net.collect_params(), or freeze it: grad_req='null'")  # fmt: skip
+
+
+def _stale(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
+    asked = [record for record in records if record.grad_fresh is not None]
+    fresh = [record for record in asked if record.grad_fresh]
+    partly = [record for record in asked if not record.grad_fresh and len(record.stale) < len(record.contexts)]
+    if asked and not fresh and not partly:
+        yield ("info", tuple(record.path for record in asked), "no backward pass wrote any gradient since the last "
+               "update", "inspect between backward() and step() to see gradients")  # fmt: skip
+        return
+    for record in asked:
+        if record.grad_fresh:
+            continue
+        if record in partly:
+            evidence = f"no backward pass wrote it on {', '.join(record.stale)}, on {_others(record)} one did"
+            hint = "let every context work on a part of the batch: it may have been too small to split"
+        else:
+            others = len(fresh) + len(partly)
+            evidence = f"no backward pass wrote it since the last update, as one wrote those of {others:,} others"
+            where = f"{record.block} at {record.block_path}" if record.block_path else record.block
+            hint = (f"{where} took no part in the loss: call it in forward, freeze it (grad_req='null'), or "
+                    f"step(ignore_stale_grad=True)")  # fmt: skip
+        yield "warning", (record.path,), evidence, hint
+
+
+def _others(record: ParameterRecord) -> str:
+    return ", ".join(ctx for ctx in record.contexts if ctx not in record.stale)
+
+
+def _dtypes(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
+    blocks: Dict[Tuple[str, str], List[ParameterRecord]] = {}
+    for record in records:
+        # Integers beside floats are quantization; a Constant is what its maker made it.
+        if record.block and not record.constant and "float" in record.dtype:
+            blocks.setdefault((record.block_path, record.block), []).append(record)
+    for (path, block), members in blocks.items():
+        dtypes = list(dict.fromkeys(record.dtype for record in members))
+        if len(dtypes) > 1:
+            seen = ", ".join(f"{record.path} {record.dtype}" for record in members)
+            where = f"the {block} at {path}" if path else f"the {block}"
+            yield ("warning", tuple(record.path for record in members), f"{where} mixes dtypes: {seen}",
+                   f"cast it as a whole: block.cast({dtypes[0]!r})")  # fmt: skip
+
+
+def _ties(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
+    for group in shared:
+        if group.kind == "values":
+            yield ("warning", group.paths, f"{len(group.paths)} parameters hold the same values, each in memory of its "
+                   f"own: training will part them", "tie them, if they were meant to be one parameter")  # fmt: skip
+
+
+def _multiplier(record: ParameterRecord) -> Optional[Tuple[str, str]]:
+    if record.grad_req != "null" or record.constant or record.lr_mult in (None, 0.0, 1.0):
+        return None
+    return (f"lr_mult is {record.lr_mult:g}, but with grad_req='null' nothing updates it",
+            "set grad_req='write' to train it, or lr_mult back to 1")  # fmt: skip
+
+
+CHECKS = (
+    Check("unresolvable", "A shape is unknown, and no forward pass can tell it.", each("error", _unresolvable),
+          "inferable"),
+    Check("uninitialized", "It has no values, while others of the network have.", _uninitialized),
+    Check("untrained", "It has gradients, and the given Trainer does not update it.", each("warning", _untrained),
+          "trained"),
+    Check("stale-gradient", "No backward pass wrote its gradient since the last update.", _stale, "grad_fresh"),
+    Check("mixed-dtype", "The floats of one block have several dtypes.", _dtypes),
+    Check("broken-tie", "Parameters hold equal values and are not shared.", _ties),
+    Check("frozen-lr-mult", "It is frozen by grad_req and has an lr_mult all the same.", each("warning", _multiplier)),
+)  # fmt: skip

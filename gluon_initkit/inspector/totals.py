@@ -1,0 +1,108 @@
+"""What all parameters of a report come to, each counted once: however many paths lead to it, whoever else holds its
+buffer, and even where a tie is broken and its values lie in memory twice.
+"""
+
+from dataclasses import dataclass
+from typing import Dict, FrozenSet, Iterable, List, Sequence
+
+from ..display import size_text
+from .records import ParameterRecord, SharedValues
+
+__all__ = ["Totals", "counted_elsewhere", "totals_of"]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What all parameters come to. ``str()`` says it in a line.
+
+    Attributes
+    ----------
+    parameters : int
+        How many there are, one over several paths counted once, two over one buffer counted twice.
+    size, bytes : int
+        Values and bytes of one replica, whatever is shared counted once; of what is known.
+    unknown : int
+        How many parameters have no known shape, so that the sums are lower bounds.
+    trainable, frozen, auxiliary : int
+        How the values divide: those with a gradient; those without, by ``grad_req='null'``; and running statistics and
+        Constants, which never have one. All 0 for a file, which does not say.
+    copies : int
+        How many values more lie in memory since a tie is broken; they are not in the other sums.
+    gradients : bool
+        Whether gradients were known of: a file has none.
+    """
+
+    parameters: int
+    size: int
+    bytes: int
+    unknown: int
+    trainable: int
+    frozen: int
+    auxiliary: int
+    copies: int
+    gradients: bool
+
+    def __str__(self) -> str:
+        least = "at least " if self.unknown else ""
+        unknown = f" ({self.unknown:,} unknown)" if self.unknown else ""
+        text = f"{least}{self.size:,} values{unknown} in {self.parameters:,} {_plural(self.parameters, 'parameter')}"
+        if self.gradients:
+            text += f", {least}{self.trainable:,} trainable"
+        text += f"; {least}{self.bytes:,} bytes ({size_text(self.bytes)})"
+        return text + (f"; {self.copies:,} values more in copies that a broken tie left" if self.copies else "")
+
+
+def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]) -> Totals:
+    """The totals of these parameters.
+
+    Examples
+    --------
+    >>> one = ParameterRecord("0.weight", "dense0_weight", "weight", (2, 3), "float32", size=6, bytes=24)
+    >>> print(totals_of([one, ParameterRecord("1.weight", "dense1_weight", "weight", (2, None), "float32")], ()))
+    at least 6 values (1 unknown) in 2 parameters; at least 24 bytes (24 B)
+    """
+    groups = list(shared)
+    again = counted_elsewhere(records, groups)
+    once = [record for record in records if record.path not in again]
+    copied = counted_elsewhere(records, [group for group in groups if group.kind == "values"])
+    kinds: Dict[str, List[ParameterRecord]] = {"trainable": [], "frozen": [], "auxiliary": [], "": []}
+    for record in once:
+        kinds[_kind(record)].append(record)
+    return Totals(
+        parameters=len(records),
+        size=_size(once),
+        bytes=sum(record.bytes or 0 for record in once),
+        unknown=sum(record.size is None for record in once),
+        trainable=_size(kinds["trainable"]),
+        frozen=_size(kinds["frozen"]),
+        auxiliary=_size(kinds["auxiliary"]),
+        copies=_size([record for record in records if record.path in copied]),
+        gradients=any(record.grad_req is not None for record in records),
+    )
+
+
+def counted_elsewhere(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]) -> FrozenSet[str]:
+    """The canonical paths of parameters whose values an earlier one of `records` stands for already."""
+    canonical = {path: record.path for record in records for path in (record.path, *record.aliases)}
+    again: Dict[str, None] = {}
+    for group in shared:
+        if group.kind != "parameter":  # one Parameter over several paths is one record
+            present = list(dict.fromkeys(canonical[path] for path in group.paths if path in canonical))
+            again.update(dict.fromkeys(present[1:]))
+    return frozenset(again)
+
+
+def _kind(record: ParameterRecord) -> str:
+    if record.grad_req is None:
+        return ""
+    if record.constant or record.role in ("running_mean", "running_var"):
+        return "auxiliary"
+    return "frozen" if record.grad_req == "null" else "trainable"
+
+
+def _size(records: Sequence[ParameterRecord]) -> int:
+    return sum(record.size or 0 for record in records)
+
+
+def _plural(count: int, word: str) -> str:
+    return word if count == 1 else word + "s"

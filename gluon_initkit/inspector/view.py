@@ -1,0 +1,104 @@
+"""`ParameterView`: one parameter of a report, the tutorial's way: its facts, and its values and gradient on demand."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import display
+from .columns import COLUMNS
+from .records import ParameterRecord
+
+__all__ = ["ParameterView"]
+
+
+@dataclass(frozen=True, repr=False)
+class ParameterView:
+    """One parameter of a `Report`: every attribute of its `ParameterRecord`, and its values.
+
+    Attributes
+    ----------
+    record : ParameterRecord
+        The facts, as plain data.
+    live : object or None
+        What values are read through; not compared, and not pickled.
+
+    Examples
+    --------
+    >>> view = ParameterView(ParameterRecord("0.weight", "dense0_weight", "weight", (2, None), "float32"))
+    >>> view, view.role
+    (Parameter 0.weight (shape=(2, ?), dtype=float32), 'weight')
+    """
+
+    record: ParameterRecord
+    live: Any = field(default=None, compare=False)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "record":  # before unpickling has set the fields
+            raise AttributeError(name)
+        return getattr(self.record, name)
+
+    def data(self) -> Any:
+        """The values, read now.
+
+        Returns
+        -------
+        array
+
+        Raises
+        ------
+        RuntimeError
+            The report is not of a live network or file any more.
+
+        Examples
+        --------
+        >>> ParameterView(ParameterRecord("0.bias", "dense0_bias", "bias", (2,), "float32")).data()
+        Traceback (most recent call last):
+          ...
+        RuntimeError: 0.bias: this report was read back and holds facts only; ik.inspect(net)['0.bias'].data() reads on.
+        """
+        return self._source("data").values(self.record.path)
+
+    def grad(self) -> Any:
+        """The gradient, read now.
+
+        Returns
+        -------
+        array
+
+        Raises
+        ------
+        RuntimeError
+            The report is not of a live network any more.
+
+        Examples
+        --------
+        >>> ParameterView(ParameterRecord("0.bias", "dense0_bias", "bias", (2,), "float32")).grad()
+        Traceback (most recent call last):
+          ...
+        RuntimeError: 0.bias: this report was read back and holds facts only; ik.inspect(net)['0.bias'].grad() reads on.
+        """
+        return self._source("grad").gradient(self.record.path)
+
+    def _source(self, asked: str) -> Any:
+        if self.live is None:
+            path = self.record.path
+            raise RuntimeError(
+                f"{path}: this report was read back and holds facts only; ik.inspect(net)[{path!r}].{asked}() reads on."
+            )
+        return self.live
+
+    def __getstate__(self) -> Any:
+        return {"record": self.record, "live": None}
+
+    def __dir__(self) -> Any:
+        return sorted({*super().__dir__(), *vars(self.record)})
+
+    def __repr__(self) -> str:
+        kind = "Constant" if self.record.constant else "Parameter"
+        shape = display.shape_text(self.record.shape)
+        return f"{kind} {self.record.path} (shape={shape}, dtype={self.record.dtype})"
+
+    def _repr_html_(self) -> str:
+        facts = [(column, column.read(self.record)) for column in COLUMNS.values()]
+        known = [(column, value) for column, value in facts if value not in (None, (), "")]
+        rows = [(column.heading or column.key, column.as_html(value, self.record.path)) for column, value in known]
+        return display.as_facts(repr(self), rows)

@@ -1,0 +1,90 @@
+"""Reading without touching: values without copies, gradients and their freshness, who trains, the tree of blocks."""
+
+from gluon_initkit import _mxnet
+import mxnet as mx
+from mxnet.gluon import nn
+import numpy as np
+import pytest
+
+
+def dense(**options):
+    net = nn.Dense(3, in_units=2, **options)
+    net.initialize(mx.init.One())
+    mx.nd.waitall()
+    return net
+
+
+def test_dense_host_values_are_the_memory_itself():
+    weight = dense().weight
+    array = weight.data()
+    values = _mxnet.host_values(array)
+    assert values.shape == (3, 2) and values.__array_interface__["data"][0] == _mxnet.buffer_of(weight)
+    array[:] = 5
+    mx.nd.waitall()
+    assert (values == 5).all()
+
+
+def test_other_values_are_copied():
+    sparse = mx.nd.array([[0, 1], [0, 0]]).tostype("row_sparse")
+    assert _mxnet.host_values(sparse).tolist() == [[0, 1], [0, 0]]
+    assert _mxnet.host_values(mx.nd.array([[0, 1]]).tostype("csr")).tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int8", "int64"])
+def test_every_dtype(dtype):
+    values = _mxnet.host_values(mx.nd.ones((2, 3), dtype=dtype))
+    mx.nd.waitall()
+    assert values.dtype == dtype and values.shape == (2, 3)
+
+
+def test_freshness_is_a_trainers():
+    net = dense()
+    assert _mxnet.freshness(net.weight) == [False]
+    with mx.autograd.record():
+        loss = net(mx.nd.ones((1, 2))).sum()
+    loss.backward()
+    assert _mxnet.freshness(net.weight) == [True]
+    assert _mxnet.holds_gradients(net.weight)[0].asnumpy().tolist() == [[1, 1]] * 3
+    mx.gluon.Trainer(net.collect_params(), "sgd", update_on_kvstore=False).step(1)
+    assert _mxnet.freshness(net.weight) == [False] and _mxnet.updates_of(net.weight) == 1
+    net.weight.grad_req = "null"
+    assert _mxnet.freshness(net.weight) == [] and _mxnet.holds_gradients(net.weight) == []
+
+
+def test_who_trains():
+    net = dense()
+    net.bias.grad_req = "null"
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd")
+    assert _mxnet.trained_by(trainer) == {id(net.weight)} and _mxnet.updates_of(net.weight) == 0
+    assert _mxnet.updates_of(dense().weight) == 0
+
+
+def test_where_it_lives_or_will():
+    net = nn.Dense(3)
+    assert _mxnet.contexts_of(net.weight) == () and not _mxnet.pending_data(net.weight)
+    net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
+    assert _mxnet.contexts_of(net.weight) == _mxnet.contexts_of(net.bias) == (mx.cpu(0), mx.cpu(1))
+    net.weight.set_data(mx.nd.ones((3, 2)))
+    assert _mxnet.pending_data(net.weight) and not _mxnet.pending_data(net.bias)
+
+
+def test_kinds():
+    sparse = mx.gluon.contrib.nn.SparseEmbedding(4, 2)
+    sparse.initialize()
+    assert _mxnet.buffer_of(sparse.weight) == _mxnet.buffer_of(nn.Dense(2).weight) == 0
+    assert (_mxnet.storage_of(sparse.weight), _mxnet.storage_of(dense().weight)) == ("row_sparse", "default")
+    assert _mxnet.infers_shapes(nn.Dense) and not _mxnet.infers_shapes(mx.gluon.Block)
+
+
+def test_the_tree_of_blocks():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2), nn.HybridSequential())
+    net[1].add(nn.BatchNorm())
+    assert _mxnet.block_tree(net) == [
+        ("", "HybridSequential"), ("0", "Dense"), ("1", "HybridSequential"), ("1.0", "BatchNorm"),
+    ]  # fmt: skip
+
+
+def test_names_of_dtypes():
+    given = ("float32", np.float16, np.dtype("int8"), np.dtype([("bfloat16", "u2")]))
+    assert [_mxnet.dtype_name(each) for each in given] == ["float32", "float16", "int8", "bfloat16"]

@@ -1,0 +1,18 @@
+"""Markdown: what stands in a cell cannot break the table."""
+
+from gluon_initkit.display import Column, Table, as_markdown
+
+
+def test_cells_are_escaped():
+    columns = (Column("name", str, path=True, footer="a|b"), Column("x", str, "right"))
+    lines = as_markdown(Table("a*b", columns, ["p|q", "r`s", "two\nlines", "<b>"], ("Mind.",))).splitlines()
+    assert lines[:4] == ["> Mind.", "", "**a\\*b**", ""]
+    assert lines[4:] == [
+        "| name | x |", "| --- | ---: |", "| `p\\|q` | p\\|q |", "| r\\`s | r\\`s |",
+        "| `two`<br>`lines` | two<br>lines |", "| `<b>` | \\<b\\> |", "| **a\\|b** |  |",
+    ]  # fmt: skip
+
+
+def test_footnotes_are_a_list():
+    text = as_markdown(Table("", (Column("a", str),), ["1"], footnotes=(("error", "one"), ("", "two_three"))))
+    assert text.splitlines()[-2:] == ["- one", "- two\\_three"]

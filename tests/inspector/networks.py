@@ -1,0 +1,132 @@
+"""Reports with known contents, which golden files and tests share."""
+
+import functools
+
+from collector import report_of
+from gluon_initkit.inspector import Finding, Report, SharedValues
+from gluon_initkit.inspector.records import BlockRecord, ParameterRecord, Statistics
+import mxnet as mx
+from mxnet.gluon import nn
+import numpy
+
+
+@functools.lru_cache(None)
+def small():
+    """Three layers with statistics that no generator decides, and findings."""
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4, in_units=3), nn.BatchNorm(in_channels=4), nn.Dense(2, in_units=4))
+    net.initialize()
+    for place, param in enumerate(net.collect_params().values()):
+        values = numpy.linspace(-1, 1 + place, int(numpy.prod(param.shape)), dtype="float32")
+        param.set_data(mx.nd.array(values.reshape(param.shape)))
+    net[2].bias.set_data(mx.nd.array([float("nan"), 1]))
+    findings = (
+        Finding("fixed_scale", "info", ("1.gamma",), "scale is False", "nothing to do"),
+        Finding("negative_variance", "error", ("1.running_var",), "1 of 4 values is negative", "fill it with ones"),
+        Finding("nan", "error", ("2.bias",), "1 of 2 values is NaN", "lower the learning rate"),
+        Finding("range", "warning", ("0.weight", "0.bias"), "the mean is not 0", "see the initializer"),
+    )  # fmt: skip
+    return report_of(net, stats=True, findings=findings)
+
+
+@functools.lru_cache(None)
+def resnet50():
+    """Of known shapes, since what a forward pass would tell is told."""
+    net = mx.gluon.model_zoo.vision.resnet50_v1()
+    net.infer_shape(mx.nd.zeros((1, 3, 224, 224)))
+    return report_of(net)
+
+
+class Cell(nn.HybridBlock):
+    def __init__(self, units, hidden):
+        super().__init__()
+        with self.name_scope():
+            for name in ("query", "key", "value", "proj"):
+                setattr(self, name, nn.Dense(units, in_units=units, flatten=False))
+            self.norm = nn.LayerNorm(in_channels=units)
+            self.ffn = nn.HybridSequential()
+            self.ffn.add(nn.Dense(hidden, in_units=units), nn.Dense(units, in_units=hidden))
+
+
+class Bert(nn.HybridBlock):
+    def __init__(self, units=768, layers=12):
+        super().__init__()
+        with self.name_scope():
+            self.embed = nn.Embedding(30522, units)
+            self.layer = nn.HybridSequential()
+            for _ in range(layers):
+                self.layer.add(Cell(units, 4 * units))
+            self.pooler = nn.Dense(units, in_units=units)
+
+
+@functools.lru_cache(None)
+def bert():
+    return report_of(Bert())
+
+
+@functools.lru_cache(None)
+def deferred():
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(8, 3), nn.BatchNorm(), nn.Dense(4, in_units=9), nn.Dense(3))
+    net.initialize()
+    net[3].weight.cast("float16")
+    return report_of(net)
+
+
+class Tied(nn.HybridBlock):
+    def __init__(self):
+        super().__init__()
+        with self.name_scope():
+            self.embed = nn.Embedding(50, 4)
+            self.decode = nn.Dense(50, in_units=4, params=self.embed.params)
+            self.copy = nn.Dense(50, in_units=4, use_bias=False)
+            self.left = nn.Dense(4, in_units=4, use_bias=False)
+            self.right = nn.Dense(4, in_units=4, use_bias=False)
+
+
+@functools.lru_cache(None)
+def shared():
+    """One Parameter under two paths, two Parameters over one buffer, and a tie that is broken."""
+    groups = (
+        SharedValues("parameter", ("embed.weight", "decode.weight")),
+        SharedValues("buffer", ("left.weight", "right.weight")),
+        SharedValues("values", ("embed.weight", "copy.weight")),
+    )
+    net = Tied()
+    net.initialize()
+    return report_of(net, shared=groups)
+
+
+@functools.lru_cache(None)
+def file():
+    """Arrays of a file: names, no blocks."""
+    shapes = {
+        "arg:conv0_weight": (8, 3, 3, 3),
+        "arg:a_very_long_name_without_any_dot_that_no_column_of_a_table_can_hold": (8,),
+        "features.0.weight": (4, 3),
+        "features.1.weight": (4, 3),
+        "features.1.|odd|`name`": (),
+    }
+    sizes = {name: int(numpy.prod(shape)) for name, shape in shapes.items()}
+    records = [
+        ParameterRecord(name, name, "weight", shape, "float32", size=sizes[name], bytes=4 * sizes[name])
+        for name, shape in shapes.items()
+    ]
+    return Report(records, source="model.params")
+
+
+def record(path="0.weight", **facts):
+    """A record by hand; what is not said is unimportant."""
+    usual = {"name": path, "role": path.split(".")[-1], "shape": (2, 3), "dtype": "float32", "size": 6, "bytes": 24}
+    return ParameterRecord(**{"path": path, **usual, **facts})
+
+
+def stats_of(values):
+    """Statistics by NumPy, of finite values at hand."""
+    values = numpy.asarray(values, "float64")
+    return Statistics(values.size, float(values.mean()), float(values.std()), float(values.min()), float(values.max()),
+                      float(numpy.linalg.norm(values)), int((values == 0).sum()), 0, 0, 0)  # fmt: skip
+
+
+def blocks(*pairs):
+    return tuple(BlockRecord(path, block) for path, block in pairs)

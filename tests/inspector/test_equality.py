@@ -1,0 +1,118 @@
+"""Three kinds of sharing, and what is no evidence of a broken tie."""
+
+import gluon_initkit as ik
+from gluon_initkit.inspector.equality import equal_bytes
+from gluon_initkit.inspector.records import SharedValues
+import mxnet as mx
+from mxnet.gluon import nn
+import numpy as np
+import pytest
+
+
+def two(size=4, ctx=None):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(size, in_units=size), nn.Dense(size, in_units=size))
+    ik.initialize(net, mx.init.Xavier(), ctx=ctx, seed=1)
+    return net
+
+
+def test_one_parameter_under_several_paths():
+    net = nn.HybridSequential()
+    first = nn.Dense(3, in_units=3)
+    net.add(first, nn.Dense(3, in_units=3, params=first.params), nn.Dense(3, in_units=3))
+    expected = (SharedValues("parameter", ("0.weight", "1.weight")), SharedValues("parameter", ("0.bias", "1.bias")))
+    assert ik.inspect(net).shared == expected
+    net.initialize()
+    report = ik.inspect(net, stats=True)
+    assert report.shared == expected and len(report.records) == 4 and report.findings == ()
+
+
+def test_two_parameters_over_one_buffer():
+    net = two()
+    net[1].weight._data = [net[0].weight.data()]
+    net[1].bias._data = [net[0].weight.data()[0]]  # the first row lies where the whole does
+    for stats in (False, True):
+        report = ik.inspect(net, stats=stats)
+        assert report.shared == (SharedValues("buffer", ("0.weight", "1.weight", "1.bias")),)
+        assert [record.buffer for record in report.records] == [0, 1, 0, 0]
+    net = two()
+    net[1].weight._data = [net[0].weight.data().reshape((2, 8))]
+    assert ik.inspect(net).shared == (SharedValues("buffer", ("0.weight", "1.weight")),)
+
+
+@pytest.mark.parametrize("ctx", [None, [mx.cpu(0), mx.cpu(1)]])
+def test_equal_values_that_are_no_longer_shared(ctx):
+    net = two(ctx=ctx)
+    net[1].weight.set_data(net[0].weight.list_data()[0])
+    assert ik.inspect(net).shared == ()  # without statistics nothing is read
+    report = ik.inspect(net, stats=True)
+    assert report.shared == (SharedValues("values", ("0.weight", "1.weight")),)
+    assert [each.code for each in report.findings] == ["broken-tie"]
+
+
+def test_a_buffer_that_is_shared_is_no_broken_tie_with_itself():
+    net = two()
+    net.add(nn.Dense(4, in_units=4))
+    net[2].initialize()
+    net[1].weight._data = [net[0].weight.data()]
+    net[2].weight.set_data(net[0].weight.data())
+    assert ik.inspect(net, stats=True, select="weight").shared == (
+        SharedValues("buffer", ("0.weight", "1.weight")),
+        SharedValues("values", ("0.weight", "2.weight")),
+    )
+
+
+def test_the_same_numbers_in_another_order_are_not_the_same():
+    net = two()
+    net[1].weight.set_data(mx.nd.array(net[0].weight.data().asnumpy()[::-1].copy()))
+    first, second = (record.stats for record in ik.inspect(net, stats=True, select="weight").records)
+    assert first.quantiles == second.quantiles and first.norm == pytest.approx(second.norm)
+    assert ik.inspect(net, stats=True).shared == ()
+
+
+@pytest.mark.parametrize("init", ["zeros", mx.init.Constant(0.3), mx.init.LSTMBias(), ik.Identity(), ik.Dirac()])
+def test_what_any_two_layers_have_in_common_is_no_evidence(init):
+    net = nn.HybridSequential()
+    for _ in range(2):
+        if isinstance(init, mx.init.LSTMBias):
+            net.add(nn.Dense(8, in_units=2, bias_initializer=init))
+        elif isinstance(init, ik.Identity):
+            net.add(nn.Dense(8, in_units=8, weight_initializer=init))
+        else:
+            net.add(nn.Conv1D(4, 3, in_channels=4, weight_initializer=init))
+    net.initialize(mx.init.Xavier())
+    report = ik.inspect(net, stats=True)
+    assert report.records[0].stats is not None and report.shared == ()
+
+
+def test_neither_are_constants_and_running_statistics():
+    net = nn.HybridSequential()
+    for _ in range(2):
+        net.add(nn.BatchNorm(in_channels=4))
+        net[-1].table = net[-1].params.get_constant("table", [1.0, 2.0, 3.0, 4.0])
+    net.initialize()
+    for norm in net:
+        norm.running_mean.set_data(mx.nd.array([1, 2, 3, 4]))
+    assert ik.inspect(net, stats=True).shared == ()
+    for norm in net:
+        norm.beta.set_data(mx.nd.array([1, 2, 3, 4]))  # but trained values are
+    assert ik.inspect(net, stats=True).shared == (SharedValues("values", ("0.beta", "1.beta")),)
+
+
+def test_bilinear_kernels_are_no_evidence():
+    net = nn.HybridSequential()
+    for _ in range(2):
+        net.add(nn.Conv2DTranspose(3, 4, in_channels=3, groups=3, weight_initializer=mx.init.Bilinear()))
+    net.initialize()
+    assert ik.inspect(net, stats=True).shared == ()
+
+
+def test_bytes_are_compared_in_steps():
+    one = np.arange(700_000, dtype=np.float32).reshape(700, 1000)
+    other = one.copy()
+    assert equal_bytes(one, other) and not equal_bytes(one, one.T) and not equal_bytes(one, one.astype(np.float64))
+    other[-1, -1] += 1
+    assert not equal_bytes(one, other)
+    nan = np.array([np.nan, 0.0])
+    assert equal_bytes(nan, nan.copy()) and not equal_bytes(nan, np.array([np.nan, -0.0]))
+    assert equal_bytes(one.T, one.T.copy())

@@ -1,0 +1,373 @@
+"""Every code has a network that shows it, and one close to it that does not; ignoring, sorting and raising."""
+
+import pickle
+
+import gluon_initkit as ik
+from gluon_initkit.inspector.findings import CODES, FindingsError, findings_of, kept, raise_for
+from gluon_initkit.inspector.records import Finding, ParameterRecord
+import mxnet as mx
+from mxnet.gluon import nn
+import numpy as np
+import pytest
+
+X = mx.init.Xavier()
+
+
+def dense(*sizes, init=X, ctx=None, inputs=4, **options):
+    net = nn.HybridSequential()
+    for size in sizes:
+        net.add(nn.Dense(size, in_units=inputs, **options))
+        inputs = size
+    ik.initialize(net, init, ctx=ctx, seed=3)
+    return net
+
+
+def put(param, where, value):
+    values = param.data().asnumpy()
+    values[where] = value
+    param.set_data(mx.nd.array(values, dtype=values.dtype))
+
+
+def backward(net, inputs=4, batch=3, call=None):
+    with mx.autograd.record():
+        loss = (call or net)(mx.nd.random.uniform(shape=(batch, inputs))).sum()
+    loss.backward()
+
+
+def nan(bad):
+    net = dense(3)
+    if bad:
+        put(net[0].weight, (0, 0), np.nan)
+    return net, {"stats": True}
+
+
+def nan_gradient(bad):
+    net = dense(3)
+    with mx.autograd.record():
+        loss = (net(mx.nd.ones((2, 4))) * (np.nan if bad else 1)).sum()
+    loss.backward()
+    return net, {"grads": True}
+
+
+def inf(bad):
+    net = dense(3)
+    put(net[0].weight, (0, 0), -np.inf if bad else -1e30)
+    return net, {"stats": True}
+
+
+def bad_variance(bad):
+    net = nn.BatchNorm(in_channels=3)
+    net.initialize()
+    put(net.running_var, 1, 0 if bad else 1e-3)
+    return net, {"stats": True}
+
+
+class Plain(mx.gluon.Block):
+    """Its own parameter: no forward pass of a plain Block infers a shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = self.params.get("scale", shape=(0,), allow_deferred_init=True, init="ones")
+
+
+class Hybrid(mx.gluon.HybridBlock):
+    def __init__(self, allow=True):
+        super().__init__()
+        self.scale = self.params.get("scale", shape=(0,), allow_deferred_init=allow, init="ones")
+
+
+def unresolvable(bad):
+    net = Plain() if bad else Hybrid()
+    net.initialize()
+    return net, {}
+
+
+def unresolvable_without_deferring(bad):
+    return Hybrid(allow=not bad), {}
+
+
+def uninitialized(bad):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2, in_units=2), nn.Dense(2, in_units=2))
+    (net[0] if bad else net).initialize()
+    return net, {}
+
+
+def replicas_differ(bad):
+    net = dense(3, ctx=[mx.cpu(0), mx.cpu(1)])
+    net[0].weight.data(mx.cpu(1))[0, 0] += 1 if bad else 0
+    return net, {"stats": True}
+
+
+def zero_weight(bad):
+    net = dense(3)
+    net[0].weight.set_data(mx.nd.zeros((3, 4)))
+    if not bad:
+        put(net[0].weight, (0, 0), 1e-9)
+    return net, {"stats": True}
+
+
+def constant_weight(bad):
+    net = dense(3)
+    net[0].weight.set_data(mx.nd.full((3, 4), 0.25))
+    if not bad:
+        net[0].weight.grad_req = "null"  # a fixed filter is meant to be one
+    return net, {"stats": True}
+
+
+def identical_rows(bad):
+    net = dense(3)
+    net[0].weight.set_data(mx.nd.array([[1, 2, 3, 4]] * 3))
+    if not bad:
+        put(net[0].weight, (2, 3), 5)
+    return net, {"stats": True}
+
+
+def untrained(bad):
+    net = dense(3, 2)
+    trainer = mx.gluon.Trainer((net[0] if bad else net).collect_params(), "sgd")
+    return net, {"trainer": trainer}
+
+
+def stale_gradient(bad):
+    net = dense(3, 2)
+    backward(net, call=net[0] if bad else net)
+    return net, {"grads": True}
+
+
+def stale_on_one_context(bad):
+    net = dense(3, ctx=[mx.cpu(0), mx.cpu(1)])
+    for ctx in [mx.cpu(0)] + [mx.cpu(1)] * (not bad):
+        backward(net, call=lambda x, ctx=ctx: net(x.as_in_context(ctx)))
+    return net, {"grads": True}
+
+
+def zero_gradient(bad):
+    net = dense(3, 2, activation="relu")
+    put(net[0].bias, slice(None), -100 if bad else 1)
+    put(net[1].bias, slice(None), 1)
+    backward(net)
+    return net, {"grads": True}
+
+
+def mixed_dtype(bad):
+    net = dense(3, 2)
+    net[0].bias.cast("float16")
+    if not bad:
+        net[0].weight.cast("float16")
+    return net, {}
+
+
+def broken_tie(bad):
+    net = dense(4, 4)
+    net[1].weight.set_data(net[0].weight.data())
+    if not bad:
+        put(net[1].weight, (0, 0), 1)
+    return net, {"stats": True}
+
+
+def frozen_lr_mult(bad):
+    net = dense(3)
+    net[0].weight.lr_mult = 10
+    if bad:
+        net[0].weight.grad_req = "null"
+    return net, {}
+
+
+def not_as_declared(bad):
+    net = nn.Dense(40, in_units=30, weight_initializer=mx.init.Normal(0.1))
+    net.initialize()
+    net.weight.set_data(net.weight.data() * (2 if bad else 1))
+    return net, {"stats": True}
+
+
+def not_as_told(bad):
+    net = dense(40, 40)
+    return net, {"stats": True, "init": mx.init.Normal(0.5) if bad else X}
+
+
+CASES = {
+    "nan": [nan, nan_gradient],
+    "inf": [inf],
+    "bad-variance": [bad_variance],
+    "unresolvable": [unresolvable, unresolvable_without_deferring],
+    "uninitialized": [uninitialized],
+    "replicas-differ": [replicas_differ],
+    "zero-weight": [zero_weight],
+    "constant-weight": [constant_weight],
+    "identical-rows": [identical_rows],
+    "untrained": [untrained],
+    "stale-gradient": [stale_gradient, stale_on_one_context],
+    "zero-gradient": [zero_gradient],
+    "mixed-dtype": [mixed_dtype],
+    "broken-tie": [broken_tie],
+    "frozen-lr-mult": [frozen_lr_mult],
+    "not-as-declared": [not_as_declared, not_as_told],
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_network_that_shows_it_and_one_close_to_it_that_does_not(code):
+    assert CASES.get(code), f"{code} needs a network that shows it, and one close to it that does not"
+    for case in CASES[code]:
+        net, how = case(True)
+        found = [each for each in ik.inspect(net, **how).findings if each.code == code]
+        assert found, case.__name__
+        paths = {path for record in ik.inspect(net).records for path in (record.path, *record.aliases)}
+        for each in found:
+            assert each.paths and set(each.paths) <= paths
+            assert each.severity in ("error", "warning", "info") and each.evidence and each.hint
+        net, how = case(False)
+        assert code not in {each.code for each in ik.inspect(net, **how).findings}, case.__name__
+
+
+def test_every_code_is_documented():
+    assert set(CASES) == set(CODES)
+    for code, meaning in CODES.items():
+        assert code == code.lower() and meaning.endswith(".") and len(meaning) > 20
+
+
+@pytest.mark.parametrize("case, found", [
+    (nan, "1 of 12 values are NaN"),
+    (nan_gradient, "12 of 12 gradients are NaN"),
+    (inf, "0 of 12 values are +inf and 1 are -inf"),
+    (bad_variance, "the smallest of 3 variances is 0, and a normalization divides by its root"),
+    (unresolvable, "its shape ('?',) is not known, and no forward pass of Plain can tell it"),
+    (uninitialized, "it was never initialized, or lost its turn in a forward pass that failed; 2 others are"),
+    (replicas_differ, "its values on cpu(0), cpu(1) differ"),
+    (zero_weight, "all 12 values are 0"),
+    (constant_weight, "all 12 values are 0.25"),
+    (identical_rows, "all 3 rows are the same"),
+    (untrained, "it has gradients (grad_req='write'), and the Trainer does not update it"),
+    (stale_gradient, "no backward pass wrote it since the last update, as one wrote those of 2 others"),
+    (stale_on_one_context, "no backward pass wrote it on cpu(1), on cpu(0) one did"),
+    (mixed_dtype, "the Dense at 0 mixes dtypes: 0.weight float32, 0.bias float16"),
+    (broken_tie, "2 parameters hold the same values, each in memory of its own: training will part them"),
+    (frozen_lr_mult, "lr_mult is 10, but with grad_req='null' nothing updates it"),
+], ids=lambda value: getattr(value, "__name__", ""))  # fmt: skip
+def test_the_evidence_has_numbers(case, found):
+    net, how = case(True)
+    assert found in [each.evidence for each in ik.inspect(net, **how).findings]
+
+
+def test_what_mxnet_forgot_after_a_failure_is_told_from_what_is_deferred():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3), nn.Dense(2, in_units=3))
+    net.initialize()
+    assert ik.inspect(net).findings == ()
+    with pytest.raises(AssertionError, match="invalid shape"):
+        net[0].weight._finish_deferred_init()  # what a forward pass calls; it forgets what was pending, then checks
+    (found,) = ik.inspect(net).findings
+    assert (found.code, found.paths) == ("uninitialized", ("0.weight",)) and "3 others are" in found.evidence
+
+
+def test_nothing_is_stale_where_nobody_trained():
+    """After a step, or before the first backward pass, all are stale: that is said once, and is no fault."""
+    net = dense(3, 2)
+    (found,) = ik.inspect(net, grads=True).findings
+    assert (found.code, found.severity, len(found.paths)) == ("stale-gradient", "info", 4)
+    raise_for([found])
+    backward(net)
+    assert ik.inspect(net, grads=True).findings == ()
+    mx.gluon.Trainer(net.collect_params(), "sgd", update_on_kvstore=False).step(3)
+    (found,) = ik.inspect(net, grads=True).findings
+    assert (found.code, found.severity) == ("stale-gradient", "info")
+
+
+def test_running_statistics_may_differ_between_contexts():
+    net = nn.BatchNorm(in_channels=2)
+    net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
+    net.running_mean.data(mx.cpu(1))[:] = 1
+    report = ik.inspect(net, stats=True)
+    assert {record.role: record.replicas_agree for record in report.records}["running_mean"] is False
+    assert report.findings == ()
+
+
+def test_a_quantized_block_mixes_nothing():
+    net = nn.HybridBlock(prefix="")
+    for name, dtype in (("weight", "int8"), ("min", "float32"), ("max", "float32")):
+        setattr(net, name, net.params.get(name, shape=(2,), dtype=dtype, init="ones"))
+    net.initialize()
+    assert ik.inspect(net).findings == ()
+
+
+def test_bilinear_kernels_are_alike_on_purpose():
+    net = nn.Conv2DTranspose(3, 4, in_channels=3, groups=3, weight_initializer=mx.init.Bilinear(), use_bias=False)
+    net.initialize()
+    report = ik.inspect(net, stats=True)
+    assert report.records[0].stats.identical_rows and report.findings == ()
+
+
+def test_the_gravest_come_first_then_in_order_of_traversal():
+    net = dense(3, 3, 3)
+    for layer in (2, 0):
+        put(net[layer].bias, 0, np.nan)
+    net[1].weight.set_data(mx.nd.zeros((3, 3)))
+    found = [(each.severity, each.code, each.paths) for each in ik.inspect(net, stats=True).findings]
+    assert found == [
+        ("error", "nan", ("0.bias",)),
+        ("error", "nan", ("2.bias",)),
+        ("warning", "zero-weight", ("1.weight",)),
+    ]
+
+
+def two():
+    return (
+        Finding("nan", "error", ("a.weight",), "seen", "do"),
+        Finding("broken-tie", "warning", ("a.weight", "b.weight"), "seen", "do"),
+        Finding("stale-gradient", "info", ("b.weight",), "seen", "do"),
+    )
+
+
+def matching(selector, path):
+    return path.startswith(selector)
+
+
+@pytest.mark.parametrize("ignore, left", [
+    ((), ["nan", "broken-tie", "stale-gradient"]),
+    (["nan"], ["broken-tie", "stale-gradient"]),
+    ([("nan", "b")], ["nan", "broken-tie", "stale-gradient"]),
+    ([("broken-tie", "b")], ["nan", "stale-gradient"]),
+    (["stale-gradient", ("nan", "a"), "broken-tie"], []),
+])  # fmt: skip
+def test_what_is_ignored(ignore, left):
+    assert [each.code for each in kept(two(), ignore, matching)] == left
+
+
+def test_what_cannot_be_ignored():
+    with pytest.raises(ValueError, match="'broken-ties', which no finding has; did you mean 'broken-tie'"):
+        kept(two(), ["broken-ties"], matching)
+    with pytest.raises(TypeError, match=r"ignore is 'nan': expected a list of codes, such as \['nan'\]"):
+        kept(two(), "nan", matching)
+    with pytest.raises(TypeError, match="ignore holds 3: expected a code, or a pair"):
+        kept(two(), [3], matching)
+
+
+def test_ignoring_by_code_and_selector():
+    net = dense(3, 3)
+    for layer in net:
+        put(layer.bias, 0, np.nan)
+    for ignore, left in ((["nan"], []), ([("nan", "0.*")], ["1.bias"]), ([("nan", nn.Dense)], []),
+                         ([("nan", "weight")], ["0.bias", "1.bias"])):  # fmt: skip
+        found = ik.inspect(net, stats=True, ignore=ignore).findings
+        assert [each.paths[0] for each in found] == left
+
+
+def test_raising_lists_all_of_them():
+    raise_for(())
+    raise_for(two()[2:])
+    for findings, strict in ((two(), False), (two()[2:], True)):
+        with pytest.raises(FindingsError) as caught:
+            raise_for(findings, strict)
+        assert caught.value.findings == findings
+        assert all(f"{each.severity} {each.code}: {', '.join(each.paths)}" in str(caught.value) for each in findings)
+        assert pickle.loads(pickle.dumps(caught.value)).findings == findings
+    with pytest.raises(FindingsError, match="^1 finding:\n  info stale-gradient: b.weight: seen; do$"):
+        raise_for(two()[2:], strict=True)
+
+
+def test_records_of_files_are_judged_alike():
+    stats = ik.inspect(nan(True)[0], stats=True).records[0].stats
+    record = ParameterRecord("fc.weight", "fc.weight", "weight", (3, 4), "float32", stats=stats)
+    (found,) = findings_of([record])
+    assert (found.code, found.paths) == ("nan", ("fc.weight",))

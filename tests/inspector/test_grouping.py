@@ -1,0 +1,115 @@
+"""Trees and rows: what folds, what collapses, and that nothing is lost by either."""
+
+from gluon_initkit.inspector import Report, SharedValues
+from gluon_initkit.inspector.grouping import braced, rows_of, tree_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import networks
+from networks import blocks, record
+import pytest
+
+
+def labels(report, depth=None, collapse=True):
+    return [row.label for row in rows_of(tree_of(report.records, report.blocks), depth, collapse, frozenset())]
+
+
+def twins(*facts):
+    """Blocks 0, 1, ... of one parameter each, which differ in what is said."""
+    records = [
+        record(f"{index}.weight", block="Dense", block_path=str(index), **each) for index, each in enumerate(facts)
+    ]
+    return Report(records)  # fmt: skip
+
+
+def test_neighbours_of_one_structure_collapse():
+    assert labels(twins({}, {}, {})) == ["{0..2}.weight"] and labels(twins({}, {})) == ["{0,1}.weight"]
+    assert labels(twins({}, {}), collapse=False) == ["0.weight", "1.weight"]
+    other = {"shape": (9, 9)}
+    assert labels(twins({}, other, {}, {})) == ["0.weight", "1.weight", "{2,3}.weight"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"shape": (3, 2)}, {"shape": None}, {"dtype": "float16"}, {"role": "bias"}, {"state": "deferred"},
+     {"grad_req": "null"},
+     {"stype": "row_sparse"}, {"contexts": ("gpu(0)",)}, {"trained": True}, {"constant": True}, {"lr_mult": 0.0},
+     {"aliases": ("x.weight",)}],
+)  # fmt: skip
+def test_what_differs_does_not_collapse(facts):
+    assert labels(twins({}, facts)) == ["0.weight", "1.weight"]
+
+
+def test_other_classes_names_and_depths_do_not_collapse():
+    two = [record("0.weight", block="Dense", block_path="0"), record("1.weight", block="Conv", block_path="1")]
+    assert labels(Report(two)) == ["0.weight", "1.weight"]
+    assert labels(Report([record("0.weight"), record("1.kernel")])) == ["0.weight", "1.kernel"]
+    assert labels(Report([record("0.weight"), record("1.0.weight")])) == ["0.weight", "1.0.weight"]
+    classes = blocks(("0", "A"), ("1", "B"))
+    deep = [
+        record("0.0.weight", block="Dense", block_path="0.0"),
+        record("1.0.weight", block="Dense", block_path="1.0"),
+    ]
+    assert labels(Report(deep)) == ["{0,1}.0.weight"] and labels(Report(deep, classes)) == ["0.0.weight", "1.0.weight"]
+
+
+def test_what_another_row_counts_does_not_collapse_with_what_counts():
+    report = Report(twins({}, {}, {}).records, shared=[SharedValues("buffer", ("0.weight", "1.weight"))])
+    text = report.to_text(columns=["path", "size"])
+    assert [line.split() for line in text.splitlines()[3:6]] == [
+        ["0.weight", "6"],
+        ["1.weight", "(6)"],
+        ["2.weight", "6"],
+    ]
+
+
+def test_collapsing_is_nested():
+    records = [record(f"{a}.{b}.weight") for a in range(3) for b in range(4)]
+    (row,) = rows_of(tree_of(records), None, True, frozenset())
+    assert row.label == "{0..2}.{0..3}.weight" and row.copies == 12 and len(row.records) == 12
+
+
+def test_folding_by_depth():
+    report = networks.bert()
+    assert labels(report, depth=0) == ["(all)"]
+    assert labels(report, depth=1) == ["embed", "layer", "pooler"]
+    assert (
+        labels(report, depth=2)[1] == "layer.{0..11}"
+        and labels(report, depth=3)[1] == "layer.{0..11}.{query,key,value,proj}"
+    )
+    assert labels(report, depth=9) == labels(report)
+    for depth in (-1, 1.5, True, "2"):
+        with pytest.raises(ValueError, match="depth= takes 0"):
+            report.to_text(depth=depth)
+
+
+paths = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(".".join), unique=True, max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(paths, st.none() | st.integers(0, 4), st.booleans(), st.data())
+def test_no_record_is_lost_or_doubled(names, depth, collapse, data):
+    shapes = data.draw(st.lists(st.sampled_from([(1,), (2,)]), min_size=len(names), max_size=len(names)))
+    records = [record(name, shape=shape) for name, shape in zip(names, shapes)]
+    rows = rows_of(tree_of(records), depth, collapse, frozenset())
+    shown = [each.path for row in rows for each in row.records]
+    assert sorted(shown) == sorted(names)
+    assert len({(row.label, row.blocks) for row in rows}) == len(rows)
+    if depth is not None:
+        assert all(row.label.count(".") <= depth for row in rows)
+
+
+def test_braces():
+    assert braced(["3", "4", "5"]) == "{3..5}" and braced(["0", "2", "4"]) == "{0,2,4}"
+    assert braced(["00", "01", "02"]) == "{00,01,02}" and braced(["²", "³", "x"]) == "{²,³,x}"
+
+
+def test_a_name_of_any_number_of_dots():
+    deep = record("a." * 5000 + "w")
+    report = Report([deep, record("b.w")])
+    assert labels(report) == [deep.path, "b.w"] and len(labels(report, depth=1)) == 2
+    assert report.to_html().count("<details") == 66 and report.to_text(width=80) and report.to_markdown()
+
+
+def test_names_that_do_not_begin_with_their_block():
+    odd = record("_unfused.0.l0_weight", block_path="rnn")
+    assert labels(Report([odd, record("rnn.x", block_path="rnn")])) == ["_unfused.0.l0_weight", "rnn.x"]

@@ -1,0 +1,85 @@
+"""`History`: bounded, evenly spaced over the whole, and honest about gaps."""
+
+import math
+import sys
+
+from gluon_initkit.inspector.history import History
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import matplotlib
+import numpy
+import pytest
+
+matplotlib.use("Agg")
+
+
+def filled(steps, **options):
+    history = History(["a", "b"], ["mean", "nan"], **options)
+    for step in range(steps):
+        if history.counts():
+            history.keep(numpy.full((2, 2, 2), step))
+    return history
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 400), st.integers(1, 5), st.integers(2, 20))
+def test_it_spans_everything_evenly_within_its_capacity(steps, every, capacity):
+    history = filled(steps, every=every, capacity=capacity)
+    assert len(history) <= capacity
+    assert history.steps == tuple(range(0, steps, history.every))
+    assert history.series("a", "mean") == list(history.steps)
+    assert (history.every // every) in {2**power for power in range(12)} and history.every % every == 0
+    if steps >= every * capacity:
+        assert len(history) > capacity // 2
+    assert history.nbytes == 2 * 2 * 2 * 8 * len(history)
+
+
+def test_records_and_gaps():
+    history = History(["a"], ["mean", "nan"])
+    history.counts()
+    history.keep([[[1.5, 0], [math.nan, math.nan]]])
+    assert history.to_records() == [
+        {"step": 0, "path": "a", "mean": 1.5, "nan": 0.0, "grad_mean": None, "grad_nan": None}
+    ]
+    assert math.isnan(history.series("a", "mean", of="gradient")[0])
+    with pytest.raises(KeyError, match="path='x' is not recorded; there are a"):
+        history.series("x", "mean")
+    with pytest.raises(KeyError, match="stat='std' is not recorded; there are mean, nan"):
+        history.series("a", "std")
+
+
+def test_pandas(monkeypatch):
+    frame = filled(3).to_pandas()
+    assert frame.shape == (6, 4) and frame.loc[(2, "b"), "grad_mean"] == 2 and frame.index.names == ["step", "path"]
+    assert filled(0).to_pandas().shape == (0, 4)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="pip install pandas"):
+        filled(1).to_pandas()
+
+
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        ({"stats": ["mode"]}, r"stats= takes a sequence of mean, std, .*; found \['mode'\]"),
+        ({"stats": "mean"}, "found 'mean'"),
+        ({"stats": []}, r"found \[\]"),
+        ({"every": 0}, "every= takes an integer of 1 or more, found 0"),
+        ({"every": True}, "found True"),
+        ({"capacity": 1}, "capacity= takes an integer of 2 or more, found 1"),
+    ],
+)
+def test_bad_arguments(options, told):
+    with pytest.raises(ValueError, match=told):
+        History(**{"paths": ["a"], "stats": ["mean"], **options})
+
+
+def test_plot_marks_what_is_not_finite():
+    values, gradients = filled(3).plot()
+    assert values.get_title("left") == "mean of values"
+    assert [line.get_label() for line in values.lines] == ["a", "b", "NaN or Inf"]
+    assert list(values.lines[-1].get_xdata()) == [1, 2]  # the recorded number of NaN is the step's here
+    gradients.figure.canvas.draw()
+    with pytest.raises(ValueError, match="'std' is not recorded; there are mean, nan"):
+        filled(1).plot("std")
+    with pytest.raises(ValueError, match="found 1; pass two"):
+        filled(1).plot(axes=[values])

@@ -1,0 +1,93 @@
+"""The HTML tree: well formed, complete, capped, and its sums are the totals."""
+
+from html.parser import HTMLParser
+import re
+
+from gluon_initkit.inspector import Report
+import networks
+from networks import record
+import pytest
+
+VOID = {"meta", "wbr"}
+
+
+class Tree(HTMLParser):
+    """Tags that are balanced, the text of every row's cells, and how deep it stands."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.rows, self.tags = [], [], set()
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        if tag in VOID:
+            return
+        self.open.append(tag)
+        if "ik-row" in dict(attributes).get("class", ""):
+            self.rows.append((self.open.count("details"), []))
+        elif tag == "span" and self.open[-2] in ("div", "summary"):
+            self.rows[-1][1].append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+
+    def handle_data(self, data):
+        if self.open and "span" in self.open and "title" not in self.open:
+            self.rows[-1][1][-1] += data
+
+
+@pytest.mark.parametrize("name", ["small", "resnet50", "bert", "deferred", "shared", "file"])
+def test_it_is_well_formed_and_holds_every_parameter(name):
+    report = getattr(networks, name)()
+    html = report.to_html()
+    tree = Tree(html)
+    allowed = "html head meta title body div style p span details summary wbr svg path"
+    assert tree.tags <= set(allowed.split())
+    assert "://" not in html and "<script" not in html and "@import" not in html and "url(" not in html
+    titles = re.findall(r'class="ik-label"[^>]* title="([^"]*)"', html)
+    assert {each.path for each in report.records} <= set(titles)
+
+
+def test_rows_add_up_at_every_depth():
+    tree = Tree(networks.resnet50().to_html(columns=["path", "size"]))
+    (heading, *rows, footer) = [(depth, cells) for depth, cells in tree.rows]
+    assert heading[1] == ["parameter", "size"] and footer[1] == ["total", "25,629,032"]
+    sizes = [int(cells[1].replace(",", "")) for _, cells in rows]
+    outermost = [size for (_, cells), size in zip(rows, sizes) if cells[0].split(" ")[0] in ("features", "output")]
+    assert sum(outermost) == 25_629_032
+    first_of = {}
+    for (depth, _), size in zip(rows, sizes):  # a summary stands within its own details
+        first_of.setdefault(depth, []).append(size)
+    assert first_of[1][0] == 25_629_032 - 2_049_000
+
+
+def test_few_parameters_are_unfolded_many_are_not():
+    assert networks.deferred().to_html().count("<details open>") == 4
+    assert "<details open>" not in networks.resnet50().to_html()
+
+
+def test_a_cap_says_how_to_see_the_rest():
+    report = networks.resnet50()
+    short = report.to_html(limit=20, page=False).replace("<wbr>", "")
+    assert "20 of 299 parameters are shown. The sums are of all." in short and "report.to_html(limit=None)" in short
+    assert "25,629,032" in short and "parameters not shown" in short
+    assert len(short) < len(report.to_html(page=False)) / 5
+    assert "are shown" not in report.to_html()
+    many = Report([record(f"{index}.weight") for index in range(1500)])
+    assert "1,000 of 1,500" in many._repr_html_() and len(many._repr_html_()) < 1_000_000
+
+
+def test_findings_stand_on_top_and_mark_their_rows():
+    html = networks.small()._repr_html_()
+    assert html.index('class="ik-error"') < html.index("ik-row ik-head") and html.count('<p class="ik-error">') == 2
+    rows = [cells[0].split() for _, cells in Tree(html).rows]
+    assert ["running_var", "●", "error"] in rows and ["gamma", "●", "info"] in rows
+    assert ["1", "BatchNorm", "●", "error"] in rows  # the worst of what is below
+
+
+def test_a_page_of_its_own_and_a_fragment():
+    report = networks.small()
+    assert report.to_html().startswith("<!DOCTYPE html>") and '<meta charset="utf-8">' in report.to_html()
+    assert report.to_html(page=False).startswith('<div class="ik-tree"') and report._repr_html_().startswith("<div")

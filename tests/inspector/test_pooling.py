@@ -1,0 +1,42 @@
+"""Statistics of several arrays, against NumPy over all their values."""
+
+from gluon_initkit.inspector import Statistics
+from gluon_initkit.inspector.pooling import pooled
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import networks
+import numpy
+import pytest
+
+arrays = st.lists(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9), min_size=1, max_size=5)
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays)
+def test_as_numpy_over_all_values(parts):
+    together = pooled(map(networks.stats_of, parts))
+    values = numpy.concatenate(parts)
+    scale = 1e-9 * (1 + numpy.abs(values).max())
+    assert together.count == values.size and together.min == values.min() and together.max == values.max()
+    assert together.mean == pytest.approx(values.mean(), abs=scale) and together.std == pytest.approx(
+        values.std(), abs=scale
+    )
+    assert together.norm == pytest.approx(numpy.linalg.norm(values)) and together.zeros == (values == 0).sum()
+
+
+def test_what_is_not_finite_is_counted_and_weighs_nothing():
+    broken = Statistics(10, 2.0, 0.0, 2.0, 2.0, 2.0, 0, nan=7, posinf=1, neginf=1)
+    empty = Statistics(3, None, None, None, None, 0.0, 0, nan=3, posinf=0, neginf=0)
+    together = pooled([broken, None, networks.stats_of([0.0]), empty])
+    assert (
+        together.mean == 1.0 and together.std == 1.0 and (together.nan, together.posinf, together.neginf) == (10, 1, 1)
+    )
+    assert pooled([empty, empty]).mean is None and pooled([empty, empty]).min is None
+    assert pooled([]) is None and pooled([None, None]) is None and pooled([None, broken]) is broken
+
+
+def test_folded_rows_show_the_statistics_of_all_below():
+    report = networks.small()
+    line = report.to_text(depth=0, columns=["path", "mean", "min", "max", "nan"]).splitlines()[3].split()
+    finite = [value for parameter in report for value in parameter.data().asnumpy().ravel() if value == value]
+    assert float(line[1]) == pytest.approx(numpy.mean(finite), rel=1e-3) and line[2:] == ["-1", "7", "1"]
