@@ -1,172 +1,116 @@
-"""Two places that disagree about a shape, and early reads: what a trace knows of a failure beyond the network's state.
+"""Two shapes that contradict each other: in which block, which of its parameters is in dispute, and both places.
 
-Where a parameter's shape came from, and who contradicts it, stand in the trace's events; what is unresolved, and what
-to write about it, is `diagnose`'s.
+MXNet says that an operator's shapes are inconsistent. What the block's input would ask for is found by running
+the block alone, with the disputed sizes left open.
 """
 
-import re
-from typing import Any, Iterator, Optional, Pattern, Sequence, Tuple
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-from .._mxnet import mx
-from ..display import shape_text
-from ..naming import ParameterInfo, describe
-from .events import Shape, TraceEvent, inputs_text
-from .source import user_call
+from .._mxnet import Call, SymbolicRun, channel_axis, mx, run_on_symbols, shape_of
+from ..naming import ParameterInfo
 
-__all__ = ["explained"]
+__all__ = ["Conflict", "agree", "conflict_in", "holders", "unchecked_sizes"]
 
-# What MXNet 1.9.1 says (gluon/parameter.py, gluon/block.py; its operators' SHAPE_ASSIGN_CHECK and ElemwiseShape).
-_SAYINGS = ("Deferred initialization failed", "Cannot initialize Parameter", "Expected shape")
-_INCONSISTENT = re.compile(r"Shape inconsistent, Provided = \[([\d,]*)\], inferred shape=[\[(]([\d,]*)[\])]")
-_INCOMPATIBLE = re.compile(r"Incompatible attr .* expected \[([\d,]*)\], got \[([\d,]*)\]")
+Shape = Tuple[Optional[int], ...]
+Described = Sequence[Tuple[Any, Any, ParameterInfo]]
 
 
-def explained(error: BaseException, facts: dict, net: Any, events: Sequence[TraceEvent]) -> Optional[str]:
-    """What the trace knows of a failure; None where it is not about deferred parameters and their shapes.
+@dataclass
+class Conflict:
+    """Two shapes that contradict each other: one that a block's input asks for, and one that stood before."""
 
-    Parameters
-    ----------
-    error : Exception
-    facts : dict
-        What the watch says: ``doing``, ``param``, ``args``; ``block``, ``inputs``, ``around``, ``seen``, ``types``.
-    net : Block
-    events : sequence of TraceEvent
+    block_path: str
+    inputs: Tuple[Optional[Shape], ...]
+    said: str
+    needed: Dict[Any, Shape] = field(default_factory=dict)
+    """By parameter, where the block has a parameter that should have another shape."""
+    stood: Dict[Any, Tuple[Optional[Shape], str, Tuple[Optional[Shape], ...]]] = field(default_factory=dict)
+    """By parameter: its shape, the block of whose input it follows, and that input; ``''`` and () where declared."""
 
-    Returns
-    -------
-    str or None
-        ``''`` where it is about them, and nothing more is known.
+
+def conflict_in(described: Described, run: SymbolicRun, call: Call, shapes: Any, said: str) -> Conflict:
+    """Which parameters the block's input would give another shape, found by running the block alone."""
+    inputs = shapes.given.get(id(call), ())
+    made = Conflict(call.path, inputs, said)
+    own = [param for param, _, info in described if call.path in holders(info)]
+    before = {param: shapes.params.get(param, shape_of(param)) for param in own}
+    for param in own:
+        needed, stood = _needed(call, inputs, param, before), before[param]
+        if needed is None or stood is None or agree(needed, stood):
+            continue
+        made.needed[param] = needed
+        made.stood[param] = (stood, *_first_use(described, run, shapes, call, param))
+        if _infer(call, inputs, {**before, **made.needed}) is not None:
+            break  # with these changed, the block takes its input
+    return made
+
+
+def unchecked_sizes(described: Described, run: SymbolicRun, shapes: Any) -> Optional[Conflict]:
+    """A batch normalization of another size than its input, which MXNet does not notice, and reads foreign memory."""
+    for call in run.finished:
+        axis, given = channel_axis(call.block), shapes.given.get(id(call), ())
+        if axis is None or not given or given[0] is None or given[0][axis] is None:
+            continue
+        needed: Dict[Any, Shape] = {param: (given[0][axis],) for param, _, info in described
+                                    if call.path in holders(info)}  # fmt: skip
+        wrong = {param: shape for param, shape in needed.items() if not agree(shape, shape_of(param) or (None,))}
+        if wrong:
+            stood: Dict[Any, Any] = {param: (shape_of(param), "", ()) for param in wrong}
+            return Conflict(call.path, given, "MXNet's batch normalization does not check its sizes", wrong, stood)
+    return None
+
+
+def _needed(call: Call, inputs: Sequence[Optional[Shape]], disputed: Any, before: Dict[Any, Any]) -> Optional[Shape]:
+    """The shape that one parameter of a block must have for these inputs.
+
+    The others keep theirs where that is possible; several may be in dispute at once, as a BatchNorm's are.
     """
-    ours = isinstance(error, mx.MXNetError) or type(error) in (ValueError, AssertionError)
-    said = _Failure(str(error), facts, net, events).said() if ours else ""
-    return said if said or _is_about_shapes(error) else None
+    stood = before[disputed]
+    trials: List[Optional[Shape]] = [None]
+    if stood is not None:
+        trials += [(*stood[:axis], None, *stood[axis + 1 :]) for axis in reversed(range(len(stood)))]
+    for others in (before, dict.fromkeys(before)):
+        for trial in trials:
+            shape = (_infer(call, inputs, {**others, disputed: trial}) or {}).get(disputed)
+            if shape is not None and None not in shape:
+                return shape
+    return None
 
 
-def _is_about_shapes(error: BaseException) -> bool:
-    if isinstance(error, mx.gluon.parameter.DeferredInitializationError):
-        return True
-    if type(error) in (ValueError, AssertionError):
-        return str(error).startswith(_SAYINGS)
-    return isinstance(error, mx.MXNetError) and _INCONSISTENT.search(str(error)) is not None
+def _infer(call: Call, inputs: Sequence[Optional[Shape]], shapes: Dict[Any, Any]) -> Optional[Dict[Any, Shape]]:
+    """The shapes of a block's parameters when it alone gets these inputs; None where they contradict each other."""
+    given: Iterator[Any] = iter(list(inputs))
 
+    def stand_in(each: Any, make: Callable[[Shape, Any], Any]) -> Any:
+        if isinstance(each, (list, tuple)):
+            return [stand_in(inner, make) for inner in each]
+        if not isinstance(each, mx.sym.Symbol):
+            return each
+        shape = next(given, ())
+        return make(shape or (), "float32")
 
-class _Failure:
-    """One failure, and what is known about it."""
-
-    def __init__(self, text: str, facts: dict, net: Any, events: Sequence[TraceEvent]) -> None:
-        self.text, self.facts, self.events = text, facts, events
-        infos = {param: info for param, _, info in describe(net)}
-        self.infos, self.info = list(infos.values()), infos.get(facts.get("param"))
-
-    def said(self) -> str:
-        """What is known; ``''`` where that is nothing."""
-        doing = self.facts.get("doing")
-        if self.info is not None and doing == "read":
-            return f"{self.info.label}: {self._asking()} needs its values, {self._why_none(self.info)}."
-        if self.info is not None and doing == "set_data" and self.text.startswith("Expected shape"):
-            return self._refused(self.info, tuple(self.facts["args"][0].shape))
-        if self.info is not None and doing == "initialize" and self.text.startswith("Cannot initialize Parameter"):
-            return (
-                f"{self.info.label}: {self._asking()} needs its shape, which is {shape_text(self.info.shape)}, and it "
-                f"may not be deferred. To mend it: give {self._named(self.info.block_path)} its sizes, or the "
-                f"parameter allow_deferred_init=True."
-            )
-        block = self.facts.get("block")
-        if block is None:
-            return ""
-        for held, needed in _pairs(_INCONSISTENT, self.text):
-            return self._contradiction(block, held, needed)
-        for one, other in _pairs(_INCOMPATIBLE, self.text):  # of two inputs, either of which may be the parameter
-            for held, needed in ((one, other), (other, one)):
-                if self._of_shape(block, held) is not None:
-                    return self._contradiction(block, held, needed)
-        return ""
-
-    def _why_none(self, info: ParameterInfo) -> str:
-        seen, owners = self.facts["seen"], {path.rpartition(".")[0] for path in info.paths}
-        if "" not in seen or owners & set(seen):
-            return "which come in the first forward pass"
-        return f"and the network's forward on {inputs_text(seen[''])} did not reach {self._named(info.block_path)}"
-
-    def _refused(self, info: ParameterInfo, given: Tuple[int, ...]) -> str:
-        return "\n".join((
-            f"{info.label}: set_data with another shape.",
-            f"  it is {shape_text(info.shape)}: {self._origin(info, info.shape)}",
-            f"  given {shape_text(given)}: {self._asking()}",
-            f"  to mend it: set_data(an array of shape {shape_text(info.shape)}), or make the layer for this one",
-        ))  # fmt: skip
-
-    def _contradiction(self, block: str, held: Shape, needed: Shape) -> str:
-        info = self._of_shape(block, held)
-        mend = f"give {self._named(block)} an input of the size that it was made for, or make it for this one"
-        if info is None:  # a fused layer, whose operator sees one array in place of many parameters
-            own = [f"{each.label} {shape_text(each.shape)}" for each in self.infos if each.block_path == block]
-            return "\n".join((
-                f"{self._named(block)}: its input contradicts its parameters.",
-                f"  it has {', '.join(own)}",
-                f"  given {self._now(block)}",
-                f"  to mend it: {mend}",
-            ))  # fmt: skip
-        others = [path.rpartition(".")[0] for path in info.paths]
-        other = next((each for each in others if each != block), None)
-        if other is not None and block in others:
-            pair = f"{self._named(other)} and {self._named(block)}"
-            mend = f"{pair} share it: give both inputs of one size, or untie them"
-        return "\n".join((
-            f"{info.label}: its shape and an input contradict each other.",
-            f"  it is {shape_text(held)}: {self._origin(info, held, other)}",
-            f"  to be {shape_text(needed)}: {self._now(block)}",
-            f"  to mend it: {mend}",
-        ))  # fmt: skip
-
-    def _of_shape(self, block: str, shape: Shape) -> Optional[ParameterInfo]:
-        """The parameter in `block` that has this shape, had it until the pass was undone, or could have it."""
-        inside = [each for each in self.infos if not block or any(p.startswith(block + ".") for p in each.paths)]
-        had = [each for each in inside if each.shape == shape or self._event(each, shape) is not None]
-        return next(iter(had or [each for each in inside if _agree(each.shape, shape)]), None)
-
-    def _event(self, info: ParameterInfo, shape: Shape) -> Optional[TraceEvent]:
-        """What gave the parameter this shape."""
-        for event in reversed(self.events):
-            if event.path == info.path and event.shape == shape and (
-                event.kind in ("set_data", "load_parameters") or (event.kind == "resolved" and event.block is not None)
-            ):  # fmt: skip
-                return event
+    run = run_on_symbols(call.block, call.args, stand_in, lambda param: shapes.get(param, shape_of(param)))
+    try:
+        return run.infer().params if run.error is None else None
+    except mx.MXNetError:
         return None
 
-    def _origin(self, info: ParameterInfo, shape: Shape, other: Optional[str] = None) -> str:
-        event = self._event(info, shape)
-        if event is not None:
-            where = f" in {self._named(event.block)} on {inputs_text(event.inputs)}" if event.block is not None else ""
-            return f"{event.kind}{where}, {event.file}:{event.line}"
-        if other is not None and info.shape != shape:
-            return f"{self._named(other)} on {inputs_text(self.facts.get('seen', {}).get(other))}"
-        return f"as {self._named(info.block_path)} was made, or was before the trace"
 
-    def _now(self, block: str) -> str:
-        path, inputs = self.facts["around"]
-        where = f"{self._named(block)} on {inputs_text(self.facts['inputs'])}"
-        if not self.facts["inputs"] and path != block:
-            where = f"{self._named(block)}, with {self._named(path)} on {inputs_text(inputs)}"
-        return f"{where}, {self._asking()}"
-
-    def _asking(self) -> str:
-        call, file, line = user_call()
-        call = call or self.facts.get("call", "")
-        return f"{call} at {file}:{line}" if file else call
-
-    def _named(self, block: Optional[str]) -> str:
-        kind = self.facts["types"].get(block or "")
-        return (block or "the network") + (f" ({kind})" if kind else "")
+def agree(shape: Shape, other: Shape) -> bool:
+    """Whether two shapes can be of one array, as far as their sizes are known."""
+    return len(shape) == len(other) and all(a == b or None in (a, b) for a, b in zip(shape, other))
 
 
-def _pairs(pattern: Pattern[str], text: str) -> Iterator[Tuple[Tuple[int, ...], ...]]:
-    match = pattern.search(text)
-    if match is not None:
-        yield tuple(tuple(int(size) for size in each.split(",") if size) for each in match.groups())
+def _first_use(described: Described, run: SymbolicRun, shapes: Any, call: Call, param: Any) -> Tuple[str, tuple]:
+    """The block that took the parameter as it stood, before `call`, and its input; nothing where there was none."""
+    info = next(info for each, _, info in described if each is param)
+    for other in run.finished:
+        if other is not call and other.path in holders(info) and id(other) in shapes.given:
+            return other.path, shapes.given[id(other)]
+    return "", ()
 
 
-def _agree(known: Shape, shape: Shape) -> bool:
-    if known is None or shape is None or len(known) != len(shape):
-        return False
-    return all(size in (None, other) for size, other in zip(known, shape)) and None in known
+def holders(info: ParameterInfo) -> Set[str]:
+    """The paths of all blocks that hold the parameter."""
+    return {info.block_path} | {path.rpartition(".")[0] for path in info.paths}

@@ -11,6 +11,7 @@ from .._mxnet import blocks_of, class_name, construction, mx
 from ..display import shape_text
 from ..naming import ParameterInfo
 from .causes import cause_of
+from .conflicts import holders
 from .errors import DeferredInitError, Unresolved
 from .inputs import shapes_text
 from .resolution import Resolution, resolve
@@ -114,8 +115,7 @@ def _reason(found: Resolution, param: Any, info: ParameterInfo) -> str:
 
 
 def _unreached(found: Resolution, info: ParameterInfo) -> bool:
-    owners = {info.block_path} | {path.rpartition(".")[0] for path in info.paths}
-    return bool(found.entered) and found.stop is None and not found.entered & owners
+    return bool(found.entered) and found.stop is None and not found.entered & holders(info)
 
 
 def _fix(found: Resolution, blocks: Mapping[str, Any], param: Any, info: ParameterInfo) -> str:

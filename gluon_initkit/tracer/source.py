@@ -11,7 +11,7 @@ __all__ = ["user_call"]
 
 _KIT = str(Path(__file__).parents[1])
 _MXNET = str(Path(mx.__file__).parent)
-_WATCH = {str(Path(_KIT) / file) for file in ("tracer/tracing.py", "tracer/conflicts.py", "tracer/source.py",
+_WATCH = {str(Path(_KIT) / file) for file in ("tracer/tracing.py", "tracer/failures.py", "tracer/source.py",
                                               "_mxnet/watching.py", "_mxnet/changing.py")}  # fmt: skip
 
 

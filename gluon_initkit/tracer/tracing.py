@@ -18,10 +18,10 @@ import numpy
 from .._mxnet import BlockCall, Watch, holds_data, is_plain_forward, shape_of
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
-from .conflicts import explained
 from .diagnosis import diagnose
 from .errors import DeferredInitError
 from .events import Span, TraceEvent
+from .failures import explained
 from .source import user_call
 from .timeline import Timeline
 

@@ -13,8 +13,10 @@ VISION = sorted(name for name, maker in vars(vision).items()
                 if inspect.isfunction(maker) and name not in _MAKERS and not name.startswith("_"))  # fmt: skip
 
 
-def zoo(name, classes=10):
-    size = {"inception_v3": 299, "alexnet": 64}.get(name, 224 if name.startswith(("densenet", "squeezenet")) else 32)
+def zoo(name, classes=10, size=None):
+    fixed = name.startswith(("densenet", "squeezenet"))
+    smallest = {"inception_v3": 299, "alexnet": 64}.get(name, 224 if fixed else 32)
+    size = smallest if size is None else max(size, smallest)
     return getattr(vision, name)(classes=classes), [mx.nd.zeros((1, 3, size, size))]
 
 

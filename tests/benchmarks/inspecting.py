@@ -5,7 +5,7 @@ the kit, in float64 as the kit's numbers are: mean, std, min, max, norm, counts 
 quantiles and a histogram of 50 bins, for every parameter. Of "records" it is building 5,000 small layers and
 initializing them; how long building alone took is shown beside it.
 
-    python tests/benchmarks/inspect.py [--json] [--rounds 5] [--only resnet50_v1]
+    python tests/benchmarks/inspecting.py [--json] [--rounds 5] [--only resnet50_v1]
 """
 
 import argparse
