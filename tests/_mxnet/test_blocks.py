@@ -83,3 +83,13 @@ def test_traversed_adds_what_no_attribute_holds_unless_another_stands_there():
     net._reg_params["weight"] = donor.weight  # a swap by hand, which leaves the old one in net.params
     assert traversed(net) == {"weight": donor.weight, "bias": net.bias, "hidden": hidden}
     assert traversed(net, unregistered=False) == {"weight": donor.weight, "bias": net.bias}
+
+
+@pytest.mark.parametrize("numpy_mode", [False, True])
+def test_axes_of_transposed_convolutions(numpy_mode):
+    if numpy_mode:
+        mx.npx.set_np()
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(8, 3, in_channels=4), nn.Conv2DTranspose(8, 3, in_channels=4), nn.Dense(2, in_units=3))
+    found = [place.axes for place in places(net).values() if place.paths[0].endswith("weight")]
+    assert found == ["OIHW", "IOHW", "OI"]

@@ -23,9 +23,9 @@ sys.path.insert(0, str(HERE.parent / "tracer"))
 import gluon_initkit as ik  # noqa: E402
 import mxnet as mx  # noqa: E402
 from mxnet.gluon import nn  # noqa: E402
-import networks  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
+import zoo_networks as networks  # noqa: E402
 
 README = HERE.parent.parent / "README.md"
 MARKS = "<!-- every network tried: python tests/benchmarks/deferred.py --readme -->", "<!-- until here -->"

@@ -5,9 +5,9 @@ The third way is left out for the largest, whose arrays take seconds to fill; it
 
 import gluon_initkit as ik
 import mxnet as mx
-import networks
 import numpy as np
 import pytest
+import zoo_networks as networks
 
 BUILDERS = [pytest.param(lambda name=name: networks.zoo(name), id=name) for name in networks.VISION]
 BUILDERS += [pytest.param(build, id=build.__name__, marks=pytest.mark.zoo) for build in networks.LIBRARIES]
