@@ -3,11 +3,15 @@
 import importlib.util
 import os
 import shutil
+import signal
 
 import gluon_initkit  # noqa: F401  (before mxnet, which it makes importable)
 import mxnet as mx
 import pytest
 from vocabulary import GLUON_2
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts its background jobs
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _BROWSER = all(map(importlib.util.find_spec, ("selenium", "nbclient", "nbconvert", "ipykernel"))) and (
     (shutil.which("chromium") or shutil.which("google-chrome")) and shutil.which("chromedriver")
