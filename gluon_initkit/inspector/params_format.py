@@ -114,8 +114,8 @@ class _Reader:
     def arrays(self) -> List[StoredArray]:
         start = self.file.read(8)
         if start.startswith(b"PK"):
-            raise self.error(0, "a zip file, as save_parameters of MXNet 2 writes; gluon_initkit.save writes "
-                                "the format that is read here")  # fmt: skip
+            raise self.error(0, "not a .params file of MXNet, but a zip file, as MXNet 2 writes; gluon_initkit.save "
+                                "writes the format that is read here")  # fmt: skip
         if start != _UINT64.pack(_FILE_MAGIC):
             raise self.error(0, f"not a .params file of MXNet: it begins with {start!r}")
         _, _, count = self.numbers(_LIST, "the header of")
