@@ -19,6 +19,7 @@ def test_the_two_commands_stand_on_the_first_screen():
     assert "pip install '.[test]' && pytest" in first_screen
 
 
+@pytest.mark.mxnet1("layers that take classic arrays, as the README's do")
 def test_every_example_runs_and_prints_what_it_says():
     examples = "\n".join(re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL))
     test = doctest.DocTestParser().get_doctest(examples, {}, "README", str(README), 0)
@@ -28,6 +29,7 @@ def test_every_example_runs_and_prints_what_it_says():
     assert not failures, "".join(failures)
 
 
+@pytest.mark.mxnet1("layers that take classic arrays, as the demo's do")
 @pytest.mark.parametrize("width", ["80", "140"])
 def test_the_demo_tells_the_story(width, monkeypatch):
     monkeypatch.setenv("COLUMNS", width)
