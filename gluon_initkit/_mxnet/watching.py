@@ -150,7 +150,8 @@ class Watch(Changes):
             call.before = {id(entry[0]): entry for entry in snapshot(list(self._open.values()))}
             if call.timed:
                 graphs = [block for block in self.paths if isinstance(block, gluon.HybridBlock)]
-                call.graphs = [(block, {slot: vars(block)[slot] for slot in _GRAPH}) for block in graphs]
+                call.graphs = [(block, {slot: vars(block)[slot] for slot in _GRAPH if slot in vars(block)})
+                               for block in graphs]  # fmt: skip
         if call.home is not call:
             call.draws()
         elif call.timed and not call.symbols:

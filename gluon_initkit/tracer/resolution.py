@@ -108,7 +108,8 @@ def _take(found: Resolution, run: SymbolicRun, kind: type) -> None:
         last = run.unfinished()
         path, kind = (last.path, type(last.block)) if last else ("", kind)
         theirs, mxnets = last_lines(frames_of(run.error))
-        found.stop = Stop(path, kind, theirs or ("" if _is_a_wrong_call(run.error) else mxnets), said(run.error))
+        line = theirs or ("" if _is_a_wrong_call(run.error) else mxnets or "its first call")
+        found.stop = Stop(path, kind, line, said(run.error))
 
 
 def _conflict_at(found: Resolution, path: str, block: Any, args: Sequence[Any]) -> Optional[Conflict]:
