@@ -182,10 +182,10 @@ class Sharing:
             except Unfound as reason:
                 wrong.append(str(reason))
         try:
-            return merged(self._net, ties, index.slots), wrong
+            return merged(ties, index.slots), wrong
         except SharingError as contradiction:
             wrong.append(str(contradiction).rstrip("."))
         try:  # without to=, what else is wrong can still be said
-            return merged(self._net, [tie for tie in ties if tie.to is None], index.slots), wrong
+            return merged([tie for tie in ties if tie.to is None], index.slots), wrong
         except SharingError:
             return [], wrong
