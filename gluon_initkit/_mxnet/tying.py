@@ -56,9 +56,10 @@ def walk(net: gluon.Block, path: str = "") -> Iterator[Tuple[str, gluon.Block]]:
 def held_in_container(block: gluon.Block, param: gluon.Parameter) -> Optional[str]:
     """The attribute of a block that holds a parameter in a list, tuple or dictionary, from where it cannot be taken."""
     for name, value in vars(block).items():
-        if isinstance(value, (list, tuple, dict)) and value and name not in ("_children", "_reg_params"):
-            if any(each is param for each in (value.values() if isinstance(value, dict) else value)):
-                return name
+        if not isinstance(value, (list, tuple, dict)) or not value or name in ("_children", "_reg_params"):
+            continue
+        if any(each is param for each in (value.values() if isinstance(value, dict) else value)):
+            return name
     return None
 
 

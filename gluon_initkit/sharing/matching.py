@@ -116,7 +116,7 @@ def _match(param: Any, paths: List[Tuple[str, bool]], contents: Contents, rules:
 def _missing(path: str, contents: Contents) -> str:
     alike = "" if contents.groups else (
         "; a file that plain MXNet wrote with deduplicate=True names a shared parameter once and has no tie map: tie "
-        "the network as it was, and load with ties='ignore'"
+        "the network as it was, and load it again"
     )  # fmt: skip
     return f"{path!r} is missing in the file{alike}; allow_missing=True leaves it as it is"
 
@@ -125,8 +125,8 @@ def _untold(absent: str, present: str, contents: Contents) -> str:
     if contents.groups:
         return (f"{absent!r} is missing in the file, which does not tie it to {present!r} as the network does; "
                 f"allow_missing=True lets it have the values of {present!r}")  # fmt: skip
-    return (f"{absent!r} is missing in the file, which has no tie map and so cannot tell whether it was tied to "
-            f"{present!r}, as it is in the network; ties='ignore' believes it")  # fmt: skip
+    return (f"{absent!r} is missing in the file, which has no tie map, and lists its names otherwise than a network "
+            f"would that has it tied to {present!r}, as this one has; ties='ignore' believes that they were tied")
 
 
 def _conflict(first: str, path: str, name: str, other: str) -> str:

@@ -42,7 +42,7 @@ def test_facts():
     net = nn.Dense(2)
     assert contexts_of(net.weight) == ()
     net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
-    assert contexts_of(net.weight) == contexts_of(net.bias) == [mx.cpu(0), mx.cpu(1)]
+    assert contexts_of(net.weight) == contexts_of(net.bias) == (mx.cpu(0), mx.cpu(1))
     assert declared(net.weight) == {"dtype": "float32", "stype": "default", "grad_stype": "default",
                                     "grad_req": "write", "lr_mult": 1.0, "wd_mult": 1.0}  # fmt: skip
     again = nn.Dense(2, params=net.params)  # which writes its arguments over what it finds
