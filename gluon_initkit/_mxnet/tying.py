@@ -9,6 +9,7 @@ from collections import OrderedDict
 from contextlib import contextmanager
 import gc
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+import weakref
 
 from mxnet import gluon
 
@@ -68,16 +69,18 @@ _Moved = Dict[gluon.Parameter, gluon.Parameter]  # what took whose place
 
 
 @contextmanager
-def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
+def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[Dict[gluon.Parameter, "weakref.ref[gluon.Block]"]]:
     """Put other parameters into slots of a network; if the body or the exchange itself raises, all is as before.
 
     A parameter that stands in no slot any more leaves every dictionary of the network, and the cached graphs of all
-    blocks around a change are cleared, also of those outside `net`.
+    blocks around a change are cleared, also of those outside `net`. What is yielded tells afterwards which of them goes
+    on standing in a block outside, and in which.
     """
     saved: List[_Entry] = []
+    outside: Dict[gluon.Parameter, weakref.ref[gluon.Block]] = {}
     try:
-        yield
-        _exchange({id(block): block for _, block in walk(net)}, moves, saved)
+        yield outside
+        outside.update(_exchange({id(block): block for _, block in walk(net)}, moves, saved))
     except BaseException:
         for living, key, value in reversed(saved):
             living[key] = value
@@ -87,7 +90,7 @@ def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
 _Entry = Tuple[dict, str, Any]  # of a dictionary, and what it held
 
 
-def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List[_Entry]) -> None:
+def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List[_Entry]) -> dict:
     def change(living: dict, key: str, value: Any) -> None:
         saved.append((living, key, living[key]))
         living[key] = value
@@ -118,12 +121,15 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
             if key in attributes:
                 change(attributes, key, param)
         change(vars(block._params), "_params", _rekeyed(entries, list(registered.values()), left, gone))
-    for block in _around(changed, blocks):
+    living = {**_living(), **blocks}
+    for block in _around(changed, living):
         attributes = vars(block)
         if attributes.get("_cached_graph") or attributes.get("_cached_op"):
             saved += ((attributes, key, value) for key, value in attributes.items())
             attributes["_cached_op_args"] = []  # which MXNet 1.7 would leave
             block._clear_cached_op()
+    return {source_of(param): weakref.ref(block) for number, block in living.items() if number not in blocks
+            for param in vars(block).get("_reg_params", {}).values() if source_of(param) in gone}  # fmt: skip
 
 
 class _Entries(OrderedDict):
@@ -165,15 +171,18 @@ def _rekeyed(entries: dict, held: Sequence[gluon.Parameter], left: _Moved, gone:
     return _Entries(found, kept)
 
 
-def _around(changed: Sequence[gluon.Block], blocks: Dict[int, gluon.Block]) -> List[gluon.Block]:
-    """The blocks of `changed` and all that contain one, anywhere in the process."""
-    parents: Dict[int, List[gluon.Block]] = {}
+def _living() -> Dict[int, gluon.Block]:
+    """Every block in the process, by `id`."""
     everything = gc.get_objects()
     # By type: isinstance would wake up lazy proxies that pretend a class.
     kinds = {kind for kind in set(map(type, everything)) if issubclass(kind, gluon.Block)}
-    living = {id(each): each for each in everything if type(each) in kinds}
-    del everything
-    for block in {**living, **blocks}.values():
+    return {id(each): each for each in everything if type(each) in kinds}
+
+
+def _around(changed: Sequence[gluon.Block], living: Dict[int, gluon.Block]) -> List[gluon.Block]:
+    """The blocks of `changed` and all that contain one."""
+    parents: Dict[int, List[gluon.Block]] = {}
+    for block in living.values():
         for child in vars(block).get("_children", {}).values():
             parents.setdefault(id(child), []).append(block)
     found: Dict[int, gluon.Block] = {}

@@ -3,6 +3,7 @@
 The decision is taken once, from what the members hold and declare; the report tells it and the change carries it out.
 """
 
+import gc
 from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy
@@ -48,16 +49,23 @@ def row_of(each: Merged, values: str) -> SharingRow:
     )
 
 
-def change(net: Any, groups: Sequence[Merged], values: str) -> None:
-    """Make the members of every group one parameter; where anything fails, nothing has changed."""
+def change(net: Any, groups: Sequence[Merged], values: str) -> Tuple[str, ...]:
+    """Make the members of every group one parameter; where anything fails, nothing has changed.
+
+    Returns the paths whose own Parameters another network still has.
+    """
     groups = [each for each in groups if each.dropped]  # the others are as they shall be
     if not groups:
-        return
+        return ()
     moves = [move for each in groups for move in each.moves()]
-    with restoring([each.kept.param for each in groups]), exchange(net, moves):
+    with restoring([each.kept.param for each in groups]), exchange(net, moves) as outside:
         for each in groups:
             _settle(each, values)
     forget_trainers([member.param for each in groups for member in each.members])
+    if outside:
+        gc.collect()  # what was only waiting for it is no network
+    return tuple(member.path for each in groups for member in each.dropped
+                 if member.param in outside and outside[member.param]() is not None)  # fmt: skip
 
 
 def _settle(each: Merged, values: str) -> None:
