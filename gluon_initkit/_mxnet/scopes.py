@@ -5,7 +5,7 @@ listen. Names are given as they would have been without listening.
 from contextlib import contextmanager
 import sys
 import threading
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterable, Iterator, List, Tuple
 from weakref import WeakKeyDictionary
 
 from mxnet import gluon
@@ -15,7 +15,7 @@ __all__ = ["blocks_built"]
 
 
 @contextmanager
-def blocks_built() -> Iterator["WeakKeyDictionary[gluon.Block, None]"]:
+def blocks_built() -> Iterator[Iterable[gluon.Block]]:
     """Inside, every block that this thread builds joins what is yielded, in order of building, while it lives.
 
     Inside the ``name_scope()`` of any block too, but for one built here: what is built there is a part of that block.

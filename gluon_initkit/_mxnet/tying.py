@@ -15,6 +15,7 @@ from mxnet import gluon
 
 from .blocks import standing
 from .transposed import source_of
+from .version import children, infer_again, named
 
 __all__ = ["Move", "Slot", "exchange", "held_in_container", "slots", "walk"]
 
@@ -50,7 +51,7 @@ def slots(net: gluon.Block) -> List[Slot]:
 def walk(net: gluon.Block, path: str = "") -> Iterator[Tuple[str, gluon.Block]]:
     """Every block of a network with its path, in order of traversal; one that stands twice comes twice."""
     yield path, net
-    for name, child in net._children.items():
+    for name, child in children(net):
         yield from walk(child, f"{path}.{name}" if path else name)
 
 
@@ -109,8 +110,8 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
     changed = []
     for number, block in blocks.items():
         here = wanted.get(number, {})
-        entries = block._params._params
-        if not here and not any(param in gone for param in entries.values()):
+        entries = named(block)
+        if not here and not any(param in gone for param in (entries or {}).values()):
             continue
         changed.append(block)
         attributes, registered = vars(block), block._reg_params
@@ -120,7 +121,8 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
             change(registered, key, param)
             if key in attributes:
                 change(attributes, key, param)
-        change(vars(block._params), "_params", _rekeyed(entries, list(registered.values()), left, gone))
+        if entries is not None:
+            change(vars(block._params), "_params", _rekeyed(entries, list(registered.values()), left, gone))
     living = {**_living(), **blocks}
     for block in _around(changed, living):
         attributes = vars(block)
@@ -128,6 +130,8 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
             saved += ((attributes, key, value) for key, value in attributes.items())
             attributes["_cached_op_args"] = []  # which MXNet 1.7 would leave
             block._clear_cached_op()
+    for block in changed:
+        infer_again(block)
     return {source_of(param): weakref.ref(block) for number, block in living.items() if number not in blocks
             for param in vars(block).get("_reg_params", {}).values() if source_of(param) in gone}  # fmt: skip
 
@@ -183,7 +187,7 @@ def _around(changed: Sequence[gluon.Block], living: Dict[int, gluon.Block]) -> L
     """The blocks of `changed` and all that contain one."""
     parents: Dict[int, List[gluon.Block]] = {}
     for block in living.values():
-        for child in vars(block).get("_children", {}).values():
+        for _, child in children(block) if "_children" in vars(block) else ():
             parents.setdefault(id(child), []).append(block)
     found: Dict[int, gluon.Block] = {}
     left = list(changed)
