@@ -9,7 +9,7 @@ from ..importing import import_mxnet
 
 mx: Any = import_mxnet()
 
-from .arrays import classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
+from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, places, traversed  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import channel_axis, class_name, construction  # noqa: E402
@@ -118,6 +118,7 @@ __all__ = [
     "ValueGiven",
     "Watch",
     "averaged",
+    "bits_of",
     "block_tree",
     "blocks_built",
     "blocks_of",

@@ -1,12 +1,12 @@
 """Arrays as initializers see them: MXNet's two kinds, and whether a hook wrote anything into one."""
 
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from mxnet.ndarray import NDArray
 from mxnet.numpy import ndarray as numpy_array
 import numpy
 
-__all__ = ["classic", "dtype_name", "is_numpy_array", "prefill", "unwritten"]
+__all__ = ["bits_of", "classic", "dtype_name", "is_numpy_array", "prefill", "unwritten"]
 
 # A quiet NaN with a payload that no arithmetic makes, so that a NaN which a hook writes is not mistaken for it.
 _SENTINEL = {
@@ -35,6 +35,12 @@ _dtype_names: Dict[Any, str] = {}  # NumPy composes a name anew each time, which
 def classic(arr: NDArray) -> NDArray:
     """The same memory as a classic NDArray."""
     return arr.as_nd_ndarray() if is_numpy_array(arr) else arr
+
+
+def bits_of(arr: NDArray, transposed: bool = False) -> Tuple[str, Any, Tuple[int, ...], bytes]:
+    """All that makes two arrays the same to the bit; `transposed` of the array's transpose."""
+    values = arr.asnumpy().T if transposed else arr.asnumpy()
+    return arr.stype, values.dtype, values.shape, values.tobytes()
 
 
 def prefill(arr: NDArray) -> Any:

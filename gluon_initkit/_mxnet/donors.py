@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 from mxnet import autograd, gluon, ndarray
 import numpy
 
+from .arrays import dtype_name
 from .memory import context_of, in_mode
 from .parameters import shape_of
 from .version import PLACED, in_use, rename, trainer_of
@@ -25,7 +26,7 @@ _PLAIN = frozenset(vars(gluon.Parameter("plain"))) | set(inspect.signature(gluon
 def declared(param: gluon.Parameter) -> Dict[str, Any]:
     """What a parameter is declared as, by the name of the attribute that says so: all that tied ones must agree on."""
     return {
-        "dtype": numpy.dtype(param.dtype).name,
+        "dtype": dtype_name(param.dtype),
         "stype": param._stype,
         "grad_stype": param._grad_stype,
         "grad_req": param.grad_req,

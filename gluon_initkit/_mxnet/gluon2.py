@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import copy
 import inspect
 import sys
-from typing import Any, ContextManager, Dict, Iterator, List, Optional, Tuple
+from typing import Any, ContextManager, Dict, Iterable, Iterator, List, Optional, Tuple
 import uuid
 
 from mxnet import device, gluon, initializer, nd
@@ -115,7 +115,7 @@ def in_use(param: gluon.Parameter) -> bool:
 
 
 @contextmanager
-def blocks_built() -> Iterator[List[Any]]:
+def blocks_built() -> Iterator[Iterable[gluon.Block]]:
     """Which blocks are built in a while cannot be seen: they ask for no names."""
     raise NotImplementedError(
         "MXNet 2 does not tell which blocks are built, so layers cannot be tied while they are. Build the network, "

@@ -5,10 +5,11 @@ its global name, in `_params._params`; cached graphs of all blocks around hold i
 step. What may be tied, and which values win, is decided elsewhere.
 """
 
-from collections import ChainMap, OrderedDict
+from collections import OrderedDict
 from contextlib import contextmanager
 import gc
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+import weakref
 
 from mxnet import gluon
 
@@ -57,38 +58,43 @@ def walk(net: gluon.Block, path: str = "") -> Iterator[Tuple[str, gluon.Block]]:
 def held_in_container(block: gluon.Block, param: gluon.Parameter) -> Optional[str]:
     """The attribute of a block that holds a parameter in a list, tuple or dictionary, from where it cannot be taken."""
     for name, value in vars(block).items():
-        if name not in ("_children", "_reg_params"):
-            inside = value.values() if isinstance(value, dict) else value
-            if isinstance(value, (list, tuple, dict)) and any(each is param for each in inside):
-                return name
+        if not isinstance(value, (list, tuple, dict)) or not value or name in ("_children", "_reg_params"):
+            continue
+        if any(each is param for each in (value.values() if isinstance(value, dict) else value)):
+            return name
     return None
 
 
 Move = Tuple[Slot, gluon.Parameter]
+_Moved = Dict[gluon.Parameter, gluon.Parameter]  # what took whose place
 
 
 @contextmanager
-def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
+def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[Dict[gluon.Parameter, "weakref.ref[gluon.Block]"]]:
     """Put other parameters into slots of a network; if the body or the exchange itself raises, all is as before.
 
     A parameter that stands in no slot any more leaves every dictionary of the network, and the cached graphs of all
-    blocks around a change are cleared, also of those outside `net`.
+    blocks around a change are cleared, also of those outside `net`. What is yielded tells afterwards which of them goes
+    on standing in a block outside, and in which.
     """
-    saved: List[Tuple[dict, dict]] = []
+    saved: List[_Entry] = []
+    outside: Dict[gluon.Parameter, weakref.ref[gluon.Block]] = {}
     try:
-        yield
-        _exchange({id(block): block for _, block in walk(net)}, moves, saved)
+        yield outside
+        outside.update(_exchange({id(block): block for _, block in walk(net)}, moves, saved))
     except BaseException:
-        for living, before in reversed(saved):
-            living.clear()
-            living.update(before)
+        for living, key, value in reversed(saved):
+            living[key] = value
         raise
 
 
-def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List[Tuple[dict, dict]]) -> None:
-    def changing(living: dict) -> dict:
-        saved.append((living, type(living)(living)))
-        return living
+_Entry = Tuple[dict, str, Any]  # of a dictionary, and what it held
+
+
+def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List[_Entry]) -> dict:
+    def change(living: dict, key: str, value: Any) -> None:
+        saved.append((living, key, living[key]))
+        living[key] = value
 
     wanted: Dict[int, Dict[str, gluon.Parameter]] = {}
     for slot, param in moves:
@@ -109,23 +115,25 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
             continue
         changed.append(block)
         attributes, registered = vars(block), block._reg_params
-        if here:
-            changing(attributes)
-            changing(registered)
-        left = ChainMap({}, gone)  # a copy a block would make this quadratic
+        left: _Moved = {}
         for key, param in here.items():
             left[source_of(registered[key])] = source_of(param)
-            registered[key] = param
+            change(registered, key, param)
             if key in attributes:
-                attributes[key] = param
+                change(attributes, key, param)
         if entries is not None:
-            changing(vars(block._params))["_params"] = _rekeyed(entries, list(registered.values()), left)
-    for block in _around(changed, blocks):
-        if vars(block).get("_cached_graph") or vars(block).get("_cached_op"):
-            changing(vars(block))["_cached_op_args"] = []  # which MXNet 1.7 would leave
+            change(vars(block._params), "_params", _rekeyed(entries, list(registered.values()), left, gone))
+    living = {**_living(), **blocks}
+    for block in _around(changed, living):
+        attributes = vars(block)
+        if attributes.get("_cached_graph") or attributes.get("_cached_op"):
+            saved += ((attributes, key, value) for key, value in attributes.items())
+            attributes["_cached_op_args"] = []  # which MXNet 1.7 would leave
             block._clear_cached_op()
     for block in changed:
         infer_again(block)
+    return {source_of(param): weakref.ref(block) for number, block in living.items() if number not in blocks
+            for param in vars(block).get("_reg_params", {}).values() if source_of(param) in gone}  # fmt: skip
 
 
 class _Entries(OrderedDict):
@@ -146,31 +154,39 @@ class _Entries(OrderedDict):
         return self.former[name]
 
 
-def _rekeyed(entries: dict, held: Sequence[gluon.Parameter], left: Mapping) -> _Entries:
-    """The same entries where what a block's slots hold has changed, in the old order."""
+def _rekeyed(entries: dict, held: Sequence[gluon.Parameter], left: _Moved, gone: _Moved) -> _Entries:
+    """The same entries where what a block's slots hold has changed, in the old order.
+
+    What `left` this block and what is `gone` from the whole network lead to what took their place. They are two, as a
+    union made for every block would be quadratic.
+    """
     own, standing = set(held), {source_of(param) for param in held}
     found: Dict[str, gluon.Parameter] = {}
-    former = {name: param if param in standing else left.get(param, param)
+    former = {name: param if param in standing else left.get(param) or gone.get(param) or param
               for name, param in getattr(entries, "former", {}).items()}  # fmt: skip
     for name, param in entries.items():
-        if param in standing or param not in left:
+        successor = left.get(param) or gone.get(param)
+        if param in standing or successor is None:
             found[name] = param
-        if param in left:
-            found[left[param].name] = former[name] = left[param]
+        if successor is not None:
+            found[successor.name] = former[name] = successor
     # One that stands here transposed has another shape than what it took the place of.
     kept = [(name, param) for name, param in former.items() if name not in found and param in own]
     return _Entries(found, kept)
 
 
-def _around(changed: Sequence[gluon.Block], blocks: Dict[int, gluon.Block]) -> List[gluon.Block]:
-    """The blocks of `changed` and all that contain one, anywhere in the process."""
-    parents: Dict[int, List[gluon.Block]] = {}
+def _living() -> Dict[int, gluon.Block]:
+    """Every block in the process, by `id`."""
     everything = gc.get_objects()
     # By type: isinstance would wake up lazy proxies that pretend a class.
     kinds = {kind for kind in set(map(type, everything)) if issubclass(kind, gluon.Block)}
-    living = {id(each): each for each in everything if type(each) in kinds}
-    del everything
-    for block in {**living, **blocks}.values():
+    return {id(each): each for each in everything if type(each) in kinds}
+
+
+def _around(changed: Sequence[gluon.Block], living: Dict[int, gluon.Block]) -> List[gluon.Block]:
+    """The blocks of `changed` and all that contain one."""
+    parents: Dict[int, List[gluon.Block]] = {}
+    for block in living.values():
         for _, child in children(block) if "_children" in vars(block) else ():
             parents.setdefault(id(child), []).append(block)
     found: Dict[int, gluon.Block] = {}

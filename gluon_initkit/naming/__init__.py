@@ -2,7 +2,7 @@
 
 from .parameters import ParameterInfo, check_block, describe, info_of
 from .roles import LAYER_DEFAULTS, ROLES, role_of
-from .selectors import Selector, matcher, selector_from_json, selector_to_json, show_selector
+from .selectors import Selector, matcher, path_matcher, selector_from_json, selector_to_json, show_selector
 
 __all__ = [
     "LAYER_DEFAULTS",
@@ -13,6 +13,7 @@ __all__ = [
     "describe",
     "info_of",
     "matcher",
+    "path_matcher",
     "role_of",
     "selector_from_json",
     "selector_to_json",

@@ -12,12 +12,12 @@ A selector is one of
 import fnmatch
 import importlib
 import re
-from typing import Any, Callable, Pattern, Union
+from typing import Any, Callable, Optional, Pattern, Union
 
 from .parameters import ParameterInfo
 from .roles import ROLES
 
-__all__ = ["Selector", "matcher", "selector_from_json", "selector_to_json", "show_selector"]
+__all__ = ["Selector", "matcher", "path_matcher", "selector_from_json", "selector_to_json", "show_selector"]
 
 Selector = Union[str, "Pattern[str]", type, Callable[[ParameterInfo], bool]]
 
@@ -36,13 +36,11 @@ def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
     >>> matcher("*.bias")(info), matcher("bias")(info), matcher("head.*")(info)
     (True, True, False)
     """
+    by_path = path_matcher(selector)
+    if by_path is not None:
+        return lambda info: any(map(by_path, info.paths))
     if isinstance(selector, str):
-        if selector in ROLES:
-            return lambda info: info.role == selector
-        search = re.compile(fnmatch.translate(selector)).match
-        return lambda info: any(search(path) for path in info.paths)
-    if isinstance(selector, re.Pattern) and isinstance(selector.pattern, str):
-        return lambda info: any(selector.search(path) for path in info.paths)
+        return lambda info: info.role == selector
     if isinstance(selector, type):
         from .._mxnet import mx  # not before: the arrays of a file are selected without MXNet
 
@@ -54,6 +52,15 @@ def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
         f"{show_selector(selector)} is no selector. A selector is a glob over paths ('*.bias'), a role "
         f"({', '.join(ROLES)}), a compiled regular expression, a Block class, or a callable that gets a ParameterInfo."
     )
+
+
+def path_matcher(selector: Any) -> Optional[Callable[[str], Any]]:
+    """The test of a path that a glob or a regular expression stands for; None where more must be known than a path."""
+    if isinstance(selector, str) and selector not in ROLES:
+        return re.compile(fnmatch.translate(selector)).match
+    if isinstance(selector, re.Pattern) and isinstance(selector.pattern, str):
+        return selector.search
+    return None
 
 
 def show_selector(selector: Any) -> str:

@@ -3,12 +3,14 @@
 The decision is taken once, from what the members hold and declare; the report tells it and the change carries it out.
 """
 
+import gc
 from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy
 
 from .._mxnet import (
     averaged,
+    bits_of,
     contexts_of,
     exchange,
     forget_trainers,
@@ -20,7 +22,7 @@ from .._mxnet import (
     state_of,
     take_over,
 )
-from .checks import explicit, same_values, shape_together
+from .checks import explicit, shape_together
 from .merged import Member, Merged
 from .report import SharingRow
 
@@ -47,17 +49,23 @@ def row_of(each: Merged, values: str) -> SharingRow:
     )
 
 
-def change(net: Any, groups: Sequence[Merged], values: str) -> None:
-    """Make the members of every group one parameter; where anything fails, nothing has changed."""
+def change(net: Any, groups: Sequence[Merged], values: str) -> Tuple[str, ...]:
+    """Make the members of every group one parameter; where anything fails, nothing has changed.
+
+    Returns the paths whose own Parameters another network still has.
+    """
     groups = [each for each in groups if each.dropped]  # the others are as they shall be
     if not groups:
-        return
-    everyone = [member.param for each in groups for member in each.members]
+        return ()
     moves = [move for each in groups for move in each.moves()]
-    with restoring(everyone), exchange(net, moves):
+    with restoring([each.kept.param for each in groups]), exchange(net, moves) as outside:
         for each in groups:
             _settle(each, values)
-    forget_trainers(everyone)
+    forget_trainers([member.param for each in groups for member in each.members])
+    if outside:
+        gc.collect()  # what was only waiting for it is no network
+    return tuple(member.path for each in groups for member in each.dropped
+                 if member.param in outside and outside[member.param]() is not None)  # fmt: skip
 
 
 def _settle(each: Merged, values: str) -> None:
@@ -98,6 +106,8 @@ def _initialized(each: Merged) -> List[Member]:
 def _others(each: Merged) -> Tuple[Member, ...]:
     """The initialized members whose values are not the first's."""
     initialized = _initialized(each)
-    first = next(iter(initialized), each.kept)
-    return tuple(member for member in initialized[1:]
-                 if not same_values(first.param, member.param, first.turned != member.turned))  # fmt: skip
+    if len(initialized) < 2:
+        return ()
+    first, *others = initialized
+    same = bits_of(holds_data(first.param)[0], first.turned)
+    return tuple(member for member in others if bits_of(holds_data(member.param)[0], member.turned) != same)

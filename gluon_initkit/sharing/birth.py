@@ -78,7 +78,7 @@ def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
     ------
     SharingError
         On leaving: a block that was built has another structure, or contradicts the donor's parameters; or none was
-        built, as when ``net.name_scope()`` was entered inside this scope, instead of around it.
+        built.
     TypeError
         `donor` is no Block.
 
@@ -93,15 +93,13 @@ def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
     """
     if not isinstance(donor, mx.gluon.Block):
         raise TypeError(f"expected a Block to share with, found {type(donor).__name__}: {donor!r:.80}")
-    with blocks_built() as references:
+    with blocks_built() as living:
         yield
-    living = (reference() for reference in references)
-    built = [block for block in living if block is not None and not isinstance(block, _Holder)]
+    built = [block for block in living if not isinstance(block, _Holder)]
     within = {id(below) for block in built for path, below in walk(block) if path}
     takers = [block for block in built if id(block) not in within and slots(block)]
     if not takers:
-        raise SharingError(f"sharing_scope({donor.name}): no block with parameters was built inside. Build the layers "
-                           f"inside it; where they need a name_scope(), enter that first")  # fmt: skip
+        raise SharingError(f"sharing_scope({donor.name}): no block with parameters was built inside, by this thread")
     _tie({"donor": donor, **{f"built{number}": block for number, block in enumerate(takers)}}, only)
 
 

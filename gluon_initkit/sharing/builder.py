@@ -1,5 +1,6 @@
 """`Sharing`: ties declared on a network that exists, checked as a whole, and made all at once or not at all."""
 
+import dataclasses
 from typing import Any, FrozenSet, List, Tuple
 
 from .._mxnet import mx
@@ -20,7 +21,7 @@ class Sharing:
 
     A tie replaces the Parameter objects themselves, so it holds through whatever comes after: `hybridize`, `cast`,
     `reset_ctx`, a Trainer, saving, exporting, `copy.deepcopy`. The order of declarations never matters. Only the places
-    of this network change: a parameter that stands in another one too stays there.
+    of this network change: a parameter that stands in another one too stays there, and the report says so.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ class Sharing:
             raise refusal(wrong)
         report = SharingReport(tuple(row_of(each, values) for each in groups), values, not dry_run)
         if not dry_run:
-            change(self._net, groups, values)
+            report = dataclasses.replace(report, elsewhere=change(self._net, groups, values))
             self._told.clear()  # what was declared is done, and a Parameter named in it may go
         return report
 
@@ -182,10 +183,10 @@ class Sharing:
             except Unfound as reason:
                 wrong.append(str(reason))
         try:
-            return merged(self._net, ties, index.slots), wrong
+            return merged(ties, index.slots), wrong
         except SharingError as contradiction:
             wrong.append(str(contradiction).rstrip("."))
         try:  # without to=, what else is wrong can still be said
-            return merged(self._net, [tie for tie in ties if tie.to is None], index.slots), wrong
+            return merged([tie for tie in ties if tie.to is None], index.slots), wrong
         except SharingError:
             return [], wrong

@@ -4,7 +4,7 @@ Each problem names two paths, what was found at either, and what to do. What is 
 decide for one of the two: everything that a Parameter is declared with, where it lives, and who else relies on it.
 """
 
-from typing import Any, FrozenSet, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
 
 import numpy
 
@@ -25,7 +25,7 @@ from ..display import shape_text
 from ..naming import LAYER_DEFAULTS, role_of
 from .merged import Member, Merged
 
-__all__ = ["explicit", "problems", "same_values", "shape_together"]
+__all__ = ["explicit", "problems", "shape_together"]
 
 _DECLARED = {"grad_req": "write", "lr_mult": 1.0, "wd_mult": 1.0}
 _MENDS = {
@@ -54,10 +54,13 @@ def _problems(each: Merged, values: str, in_trainer: set, yielding: FrozenSet[An
         yield from _alone(member, first if member is not first else each.dropped[0], in_trainer)
     for member in each.dropped:
         yield from _standing(member, first)
+    told, fixed = declared(first.param), _fixes_gamma(first)
     for member in each.dropped:
-        pair = f"{member.path!r} and {first.path!r}"
-        for text in _pairwise(member, first, yielding):
-            yield f"{pair} {text}"
+        for text in _pairwise(member, first, told, yielding):
+            yield f"{member.path!r} and {first.path!r} {text}"
+        if _fixes_gamma(member) != fixed:
+            yield (f"{member.path!r} and {first.path!r} belong to batch normalizations with scale=True and "
+                   f"scale=False, which writes 1 over it: build both alike")  # fmt: skip
     yield from _contexts(each)
     yield from _shapes(each)
     yield from _initializers(each)
@@ -89,21 +92,23 @@ def _standing(member: Member, first: Member) -> Iterator[str]:
                 yield f"{who} its block holds it in .{name} too, which would go on holding the old one; {other_way}"
 
 
-def _pairwise(member: Member, first: Member, yielding: FrozenSet[Any]) -> Iterator[str]:
-    one, other = declared(member.param), declared(first.param)
+def _fixes_gamma(member: Member) -> Set[bool]:
+    return {fixes_gamma(slot.block, slot.key) for slot, _ in member.places}
+
+
+def _pairwise(member: Member, first: Member, other: Dict[str, Any], yielding: FrozenSet[Any]) -> Iterator[str]:
+    one = declared(member.param)
     for name, found in one.items():
         yields = member.param in yielding and found == _DECLARED.get(name)
         if found != other[name] and not yields:
             yield f"differ in {name}, {found!r} and {other[name]!r}: {_MENDS[name]}"
     kind = type(member.param)
-    alike = kind is type(first.param) and _alike(extras_of(member.param), extras_of(first.param))
-    if kind is not mx.gluon.Parameter and not alike and not is_constant(member.param):
+    if kind is not mx.gluon.Parameter and not is_constant(member.param) and not (
+        kind is type(first.param) and _alike(extras_of(member.param), extras_of(first.param))
+    ):
         # The other way round is well: a plain one's place then sees what the special one makes of the values.
         yield (f"are of different kinds: {member.param!r} would be lost, and what it makes of its values; keep it, "
                f"to={member.path!r}, or make both alike")  # fmt: skip
-    fixed = {fixes_gamma(slot.block, slot.key) for each in (member, first) for slot, _ in each.places}
-    if len(fixed) > 1:
-        yield "belong to batch normalizations with scale=True and scale=False, which writes 1 over it: build both alike"
     if member.turned and "row_sparse" in (one["stype"], one["grad_stype"]):
         yield "cannot be transposes of each other where one is row_sparse: build both dense"
 
@@ -123,6 +128,8 @@ def shape_together(each: Merged) -> Tuple[Optional[Tuple[Optional[int], ...]], O
         other = shape_of(member.param)
         if other is not None and member.turned:
             other = other[::-1]
+        if other == shape:
+            continue
         if other is None or shape is None:
             shape = other if shape is None else shape
             continue
@@ -182,13 +189,6 @@ def _averages(each: Merged) -> Iterator[str]:
         if held and (held[0].stype != "default" or numpy.dtype(held[0].dtype).kind != "f"):
             yield (f"{member.path!r} has no average: found {held[0].stype} {numpy.dtype(held[0].dtype).name}, expected "
                    f"dense floating-point numbers; pass values='keep'")  # fmt: skip
-
-
-def same_values(one: Any, other: Any, turned: bool) -> bool:
-    """Whether two initialized parameters hold the same bits."""
-    mine, others = holds_data(one)[0].asnumpy(), holds_data(other)[0].asnumpy()
-    others = others.T if turned else others
-    return mine.shape == others.shape and mine.tobytes() == others.tobytes()
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -53,7 +53,8 @@ def load(
     ties : {'check', 'apply', 'ignore'}
         What becomes of the ties that the file knows of. ``'check'``: they must hold in `net`. ``'apply'``: `net` is
         tied so. ``'ignore'``: every path takes its values, tied or not. A file that names a shared parameter once and
-        has no tie map (plain ``deduplicate=True``) cannot be checked: ``'ignore'`` believes the network, and warns.
+        has no tie map (plain ``deduplicate=True``) tells of its ties by the order of its names alone: where that is the
+        order in which `net` would be written, the network is believed, with a warning; ``'ignore'`` believes it anyway.
     ctx : Context or list of Context, optional
         For what is not initialized yet; the CPU by default.
     allow_missing : bool
@@ -100,7 +101,8 @@ def load(
     groups = _within(contents.groups, held)
     lost = lost_ties(held, groups)
     problems = [f"{why}; ties='apply' ties it, ties='ignore' does not ask" for _, _, why in lost if ties == "check"]
-    rules = Rules(ctxs, allow_missing, cast_dtype, dtype_source, trusting=ties == "ignore")
+    trusting = ties == "ignore" or _looks_deduplicated(contents, held)
+    rules = Rules(ctxs, allow_missing, cast_dtype, dtype_source, trusting)
     matches, unmatched = matched(held, contents, rules)
     problems += unmatched
     if not ignore_extra:
@@ -146,6 +148,15 @@ def _within(groups: Tuple[SharedGroup, ...], held: Dict[str, Any]) -> Tuple[Shar
             turned = [path for path in aliases if (path in transposed) != (canonical in transposed)]
             found.append(SharedGroup(canonical, tuple(aliases), tuple(turned)))
     return tuple(found)
+
+
+def _looks_deduplicated(contents: Contents, held: Dict[str, Tuple[Any, bool]]) -> bool:
+    """Whether plain MXNet's ``deduplicate=True`` would have written these names, in this order, of this network.
+
+    It lists a parameter where its first path stands, under its last path: a network tied otherwise seldom does alike.
+    """
+    last = {(id(param), odd): path for path, (param, odd) in held.items()}
+    return not contents.groups and list(contents.arrays) == list(last.values())
 
 
 def _declared(net: Any, groups: Sequence[SharedGroup]) -> Sharing:

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
 
-from .._mxnet import contexts_for, kvstore_of, refuses_context, shape_of, stored_as
+from .._mxnet import bits_of, contexts_for, kvstore_of, refuses_context, shape_of, stored_as
 from .groups import SharedGroup
 
 __all__ = ["Contents", "Match", "Rules", "matched"]
@@ -104,8 +104,9 @@ def _match(param: Any, paths: List[Tuple[str, bool]], contents: Contents, rules:
     if absent and not rules.allow_missing and (contents.groups or not rules.trusting):
         return _untold(absent[0], first, contents)
     array = contents.arrays[name]
+    bits = bits_of(array, flip) if len(offers) > 1 else None
     for (other, turned), path in offers.items():
-        if not _same(array, flip, contents.arrays[other], turned):
+        if bits is not None and bits_of(contents.arrays[other], turned) != bits:
             return _conflict(first, path, name, other)
     if flip and len(array.shape) != 2:
         return f"{label!r} is tied transposed, and has shape {tuple(array.shape)} in the file; expected two dimensions"
@@ -115,7 +116,7 @@ def _match(param: Any, paths: List[Tuple[str, bool]], contents: Contents, rules:
 def _missing(path: str, contents: Contents) -> str:
     alike = "" if contents.groups else (
         "; a file that plain MXNet wrote with deduplicate=True names a shared parameter once and has no tie map: tie "
-        "the network as it was, and load with ties='ignore'"
+        "the network as it was, and load it again"
     )  # fmt: skip
     return f"{path!r} is missing in the file{alike}; allow_missing=True leaves it as it is"
 
@@ -124,8 +125,8 @@ def _untold(absent: str, present: str, contents: Contents) -> str:
     if contents.groups:
         return (f"{absent!r} is missing in the file, which does not tie it to {present!r} as the network does; "
                 f"allow_missing=True lets it have the values of {present!r}")  # fmt: skip
-    return (f"{absent!r} is missing in the file, which has no tie map and so cannot tell whether it was tied to "
-            f"{present!r}, as it is in the network; ties='ignore' believes it")  # fmt: skip
+    return (f"{absent!r} is missing in the file, which has no tie map, and lists its names otherwise than a network "
+            f"would that has it tied to {present!r}, as this one has; ties='ignore' believes that they were tied")
 
 
 def _conflict(first: str, path: str, name: str, other: str) -> str:
@@ -133,15 +134,6 @@ def _conflict(first: str, path: str, name: str, other: str) -> str:
         return f"{path!r} is tied by the file, which holds different values for it, as {name!r} and as {other!r}"
     return (f"{first!r} and {path!r} share one parameter in the network, and the file holds different values for them, "
             f"as {name!r} and {other!r}; untie them by gluon_initkit.untie(net, {path!r})")  # fmt: skip
-
-
-def _same(one: Any, flip: bool, other: Any, turned: bool) -> bool:
-    if one is other and flip == turned:
-        return True
-    if one.stype != other.stype or one.dtype != other.dtype:
-        return False
-    first, second = (each.asnumpy().T if odd else each.asnumpy() for each, odd in ((one, flip), (other, turned)))
-    return first.shape == second.shape and first.tobytes() == second.tobytes()
 
 
 def _fitted(param: Any, label: str, array: Any, rules: Rules, absent: Sequence[str]) -> Any:

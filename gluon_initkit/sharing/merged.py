@@ -5,17 +5,16 @@ What it says follows from the declarations and the network alone; nothing is che
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Tuple
 
 from .._mxnet import Move, Slot, Transposed, source_of
-from .groups import SharedGroup, shared_groups
+from .groups import SharedGroup, groups_of
 from .union import Tie, merge
 
 __all__ = ["Member", "Merged", "merged"]
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """A parameter of a group, and the first path of the group at which it stands."""
 
     path: str
@@ -50,16 +49,17 @@ class Merged:
                 for member in self.dropped for slot, turned in member.places]  # fmt: skip
 
 
-def merged(net: Any, ties: Iterable[Tie], slots: Dict[str, Slot]) -> List[Merged]:
-    """The groups that these ties make, together with the ties that the network has already, in order of traversal."""
+def merged(ties: Iterable[Tie], slots: Dict[str, Slot]) -> List[Merged]:
+    """The groups that these ties make, together with those that the slots have already, in order of traversal."""
     ties = list(ties)
     told = {path for tie in ties for path in (*tie.paths, *([tie.to] if tie.to else []))}
-    found = merge([*ties, *_present(net)], slots)
+    found = merge([*ties, *_present(slots)], slots)
     return [_merged(group, slots) for group in found if not told.isdisjoint(group.paths)]
 
 
-def _present(net: Any) -> Iterable[Tie]:
-    for group in shared_groups(net):
+def _present(slots: Dict[str, Slot]) -> Iterable[Tie]:
+    sources = ((path, slot.param, source_of(slot.param)) for path, slot in slots.items())
+    for group in groups_of({path: (source, source is not param) for path, param, source in sources}):
         turned = set(group.transposed)
         yield Tie(tuple(path for path in group.paths if path not in turned))
         yield from (Tie((path, group.canonical), transposed=True) for path in group.transposed)

@@ -51,11 +51,15 @@ class SharingReport:
         ``'keep'`` or ``'average'``.
     applied : bool
         False after ``dry_run=True``.
+    elsewhere : tuple of str
+        The paths whose own Parameters stand in another network too, where they stay: that one is not tied. Not known
+        after ``dry_run=True``.
     """
 
     rows: Tuple[SharingRow, ...]
     values: str
     applied: bool
+    elsewhere: Tuple[str, ...] = ()
 
     @property
     def groups(self) -> Tuple[SharedGroup, ...]:
@@ -107,6 +111,9 @@ class SharingReport:
             were = "were averaged" if self.values == "average" else "are dropped"
             count = f"{len(self.dropped)} path{'s' * (len(self.dropped) > 1)}"
             yield f"{count} had other values, which {were}: {', '.join(self.dropped)}."
+        if self.elsewhere:
+            yield (f"Another network goes on with what stood at {', '.join(self.elsewhere)}, which it shared with this "
+                   f"one: tie it there too, or tie the two under one Block.")  # fmt: skip
 
 
 def _paths(row: SharingRow) -> str:

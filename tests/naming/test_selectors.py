@@ -3,7 +3,7 @@
 import re
 
 import gluon_initkit as ik
-from gluon_initkit.naming import describe, matcher, selector_from_json, selector_to_json, show_selector
+from gluon_initkit.naming import describe, matcher, path_matcher, selector_from_json, selector_to_json, show_selector
 from mxnet.gluon import nn
 import pytest
 from vocabulary import tied
@@ -44,6 +44,14 @@ def selected(selector):
 )
 def test_selects(selector, paths):
     assert selected(selector) == paths
+
+
+def test_those_that_need_a_path_alone():
+    for selector in ("*.bias", re.compile("bias$")):
+        test = path_matcher(selector)
+        assert test("0.0.bias") and not test("0.0.weight")
+    for selector in ("bias", nn.Dense, len, re.compile(b"bias")):
+        assert path_matcher(selector) is None
 
 
 def test_a_class_selects_all_inside_it():

@@ -80,6 +80,20 @@ def test_a_scope(scoped):
     assert net(mx.nd.ones((1, 4))).asnumpy().tolist() == [[64] * 4]
 
 
+def test_a_name_scope_entered_inside():
+    """Of a network that stood before; the names are those that it gives."""
+    net, around = nn.HybridSequential(prefix="net_"), nn.HybridSequential(prefix="other_")
+    with net.name_scope():
+        net.add(nn.Dense(4, in_units=4))
+    with ik.sharing_scope(net[0]), net.name_scope():
+        net.add(nn.Dense(4, in_units=4), nn.Dense(4, in_units=4))
+        with around.name_scope():
+            other = nn.Dense(4, in_units=4)
+    assert net[0].weight is net[1].weight is net[2].weight is other.weight
+    assert [layer.name for layer in net] == ["net_dense0", "net_dense1", "net_dense2"]
+    assert other.name == "other_dense0" and list(net.collect_params()) == ["net_dense0_weight", "net_dense0_bias"]
+
+
 def test_nested_blocks_are_matched_as_wholes():
     net = nn.HybridSequential()
     net.add(encoder_layer())
@@ -130,9 +144,6 @@ def test_what_a_scope_refuses():
         assert donor.weight not in taker.collect_params().values()
     with pytest.raises(TypeError, match="expected a Block to share with"), ik.sharing_scope(donor.collect_params()):
         pass
-    net = nn.HybridSequential()
-    with pytest.raises(ik.SharingError, match="name_scope"), ik.sharing_scope(donor), net.name_scope():
-        net.add(nn.Dense(4, in_units=4))
 
 
 def test_an_error_inside_passes_and_ties_nothing():

@@ -16,6 +16,8 @@ import pytest
 
 FLAGS = [None, {}, {"static_alloc": True}, {"static_alloc": True, "static_shape": True}]
 KINDS = ["plain", "transposed"]
+STATIC = {"static_alloc": True, "static_shape": True}
+ORDERS = pytest.mark.parametrize("when", ["before", "after"])  # the tie, before or after hybridize
 
 
 class Auto(mx.gluon.HybridBlock):
@@ -119,7 +121,7 @@ def close(one, other):
 
 
 @pytest.mark.parametrize("flags", FLAGS, ids=str)
-@pytest.mark.parametrize("when", ["before", "after"])
+@ORDERS
 @pytest.mark.parametrize("kind", KINDS)
 def test_forward_and_gradients(kind, when, flags):
     net, other = pair(kind, when, flags)
@@ -153,10 +155,10 @@ def test_in_blocks_that_are_not_hybrid(kind):
 
 @pytest.mark.parametrize("on_kvstore", [True, False])
 @pytest.mark.parametrize("optimizer", [("sgd", {"learning_rate": 0.1, "momentum": 0.9}), ("adam", {})], ids=str)
-@pytest.mark.parametrize("flags", [None, {"static_alloc": True, "static_shape": True}], ids=str)
+@pytest.mark.parametrize("flags, when", [(None, "after"), (STATIC, "before"), (STATIC, "after")], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_optimizer_moves_it_once(kind, flags, optimizer, on_kvstore, tmp_path):
-    nets = pair(kind, "after", flags)
+def test_an_optimizer_moves_it_once(kind, when, flags, optimizer, on_kvstore, tmp_path):
+    nets = pair(kind, when, flags)
     before = values(nets[0])
     trainers = [mx.gluon.Trainer(net.collect_params(), optimizer[0], dict(optimizer[1]), kvstore=mx.kv.create("local"),
                                  update_on_kvstore=on_kvstore) for net in nets]  # fmt: skip
@@ -183,9 +185,10 @@ def test_the_first_step_is_one_step():
 
 
 @pytest.mark.parametrize("on_kvstore", [True, False])
+@ORDERS
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_multiplier_of_zero_stays_put(kind, on_kvstore):
-    net, _ = pair(kind)
+def test_a_multiplier_of_zero_stays_put(kind, when, on_kvstore):
+    net, _ = pair(kind, when, STATIC)
     tied, bias = own(net)["0.weight"], net[len(net) - 1].bias
     tied.lr_mult = 0
     before, other = tied.data().asnumpy(), bias.data().asnumpy()
@@ -196,10 +199,11 @@ def test_a_multiplier_of_zero_stays_put(kind, on_kvstore):
     assert (tied.data().asnumpy() == before).all() and (bias.data().asnumpy() != other).any()
 
 
-@pytest.mark.parametrize("flags", [None, {"static_alloc": True}], ids=str)
+@ORDERS
+@pytest.mark.parametrize("flags", [None, STATIC], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradients_add_up_where_asked(kind, flags):
-    nets = pair(kind, "before", flags)
+def test_gradients_add_up_where_asked(kind, flags, when):
+    nets = pair(kind, when, flags)
     for net in nets:
         net.collect_params().setattr("grad_req", "add")
         backward(net, batch(kind))
@@ -210,9 +214,10 @@ def test_gradients_add_up_where_asked(kind, flags):
     close(grads(nets[0]), [2 * each for each in once])
 
 
+@ORDERS
 @pytest.mark.parametrize("kind", KINDS)
-def test_cast(kind):
-    nets = pair(kind, "after", {})
+def test_cast(kind, when):
+    nets = pair(kind, when, STATIC)
     for net in nets:
         net.cast("float64")
         backward(net, batch(kind).astype("float64"))
@@ -221,11 +226,12 @@ def test_cast(kind):
     assert ik._mxnet.traversed(nets[0])["1.weight"].data().dtype == np.float64
 
 
-@pytest.mark.parametrize("flags", [None, {"static_alloc": True}], ids=str)
+@ORDERS
+@pytest.mark.parametrize("flags", [None, STATIC], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-def test_reset_ctx_and_two_contexts(kind, flags):
+def test_reset_ctx_and_two_contexts(kind, flags, when):
     """The second device of the CPU stands for a GPU; each context computes on its own replica."""
-    net, other = pair(kind, "before", flags)
+    net, other = pair(kind, when, flags)
     net(batch(kind))
     net.collect_params().reset_ctx([mx.cpu(0), mx.cpu(1)])
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1, "momentum": 0.9})
@@ -241,9 +247,10 @@ def test_reset_ctx_and_two_contexts(kind, flags):
         assert (param.data(mx.cpu(0)).asnumpy() == param.data(mx.cpu(1)).asnumpy()).all()
 
 
+@ORDERS
 @pytest.mark.parametrize("kind", KINDS)
-def test_reinitializing_draws_it_once(kind):
-    net, _ = pair(kind, "after", {})
+def test_reinitializing_draws_it_once(kind, when):
+    net, _ = pair(kind, when, STATIC)
     for _ in range(2):
         net.initialize(mx.init.Uniform(), force_reinit=True)
         assert len(list(net.collect_params().keys())) == len(own(net))
@@ -264,9 +271,10 @@ def copied_reference(net, kind):
     return other(batch(kind)).asnumpy()
 
 
+@ORDERS
 @pytest.mark.parametrize("kind", KINDS)
-def test_export_and_import(kind, tmp_path):
-    net, _ = pair(kind, "after", {"static_alloc": True})
+def test_export_and_import(kind, when, tmp_path):
+    net, _ = pair(kind, when, STATIC)
     answer = net(batch(kind)).asnumpy()
     net.export(str(tmp_path / "tied"))
     files = [str(tmp_path / "tied-symbol.json"), str(tmp_path / "tied-0000.params")]
@@ -304,10 +312,11 @@ def test_a_deep_copy_is_tied_inside_itself(kind):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of MXNet's half-made copy
+@ORDERS
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_deep_copy_of_a_network_that_ran_hybridized(kind):
+def test_a_deep_copy_of_a_network_that_ran_hybridized(kind, when):
     """Plain MXNet's refuses, tied or not: its cached operator holds a C handle. Clearing the cache mends it."""
-    net, _ = pair(kind, "before", {})
+    net, _ = pair(kind, when, STATIC)
     net(batch(kind))
     with pytest.raises(ValueError, match="ctypes"):
         copy.deepcopy(net)
@@ -315,17 +324,20 @@ def test_a_deep_copy_of_a_network_that_ran_hybridized(kind):
     ik.check_sharing(copy.deepcopy(net), ik.shared_groups(net))
 
 
+@ORDERS
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_dropped_is_freed(kind):
+def test_what_is_dropped_is_freed(kind, when):
     """No cached graph, dictionary or report holds a dropped parameter, or its memory."""
     net = initialized(untied(kind))
-    net.hybridize(static_alloc=True)
-    backward(net, batch(kind))
+    if when == "after":
+        net.hybridize(**STATIC)
+        backward(net, batch(kind))
     dropped = weakref.ref(net[len(net) - 1].weight)
     builder = ik.Sharing(net)
     report = builder.tie(net[len(net) - 1].weight, "0.weight", transpose=kind == "transposed").apply()
     gc.collect()
     assert dropped() is None and len(report) == 1
+    net.hybridize(**STATIC)
     backward(net, batch(kind))
 
 

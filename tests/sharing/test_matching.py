@@ -1,5 +1,10 @@
 """What one parameter takes from a file: contexts, dtypes, sparse values, Constants, transposed ties, a Trainer."""
 
+import os
+import socket
+import subprocess
+import sys
+
 import gluon_initkit as ik
 from gluon_initkit.sharing.matching import Contents
 from gluon_initkit.sharing.trailer import append_groups
@@ -239,6 +244,49 @@ def test_a_trainer_on_other_contexts_is_refused(path):
     with pytest.raises(ik.SharingError, match=r"'0.weight' is updated by a Trainer on .*, which would never update it"):
         ik.load(net, path)
     assert trainer
+
+
+WORKER = """
+import sys
+import gluon_initkit as ik, mxnet as mx
+net = mx.gluon.nn.HybridSequential()
+net.add(mx.gluon.nn.Dense(2, in_units=2))
+net.initialize(mx.init.One())
+ik.save(net, sys.argv[1])
+trainer = mx.gluon.Trainer(net.collect_params(), "sgd", kvstore="dist_sync")
+ik.load(net, sys.argv[1])
+with mx.autograd.record():
+    loss = net(mx.nd.ones((1, 2))).sum()
+loss.backward()
+trainer.step(1)
+before = net[0].weight.data().asnumpy()
+try:
+    ik.load(net, sys.argv[1])
+except ik.SharingError as error:
+    print(error, (net[0].weight.data().asnumpy() == before).all())
+"""
+
+
+def test_a_distributed_kvstore_would_bring_the_old_values_back(path):
+    """A worker, a server and a scheduler on loopback. Before the first step loading is well, afterwards refused."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {**os.environ, "DMLC_PS_ROOT_URI": "127.0.0.1", "DMLC_PS_ROOT_PORT": str(port),
+                "DMLC_NODE_HOST": "127.0.0.1", "DMLC_NUM_SERVER": "1", "DMLC_NUM_WORKER": "1"}  # fmt: skip
+    loop = "import gluon_initkit, mxnet"  # importing MXNet in these roles runs their loop
+    started = []
+    try:
+        for role, code in (("scheduler", loop), ("server", loop), ("worker", WORKER)):
+            started.append(subprocess.Popen([sys.executable, "-c", code, path], env={**settings, "DMLC_ROLE": role},
+                                            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE))  # fmt: skip
+        out, errors = started[-1].communicate(timeout=60)
+    finally:
+        for each in started:
+            each.kill()
+            each.communicate()
+    assert "'0.weight' is updated by a Trainer on a distributed kvstore" in out, errors
+    assert "load before the first step" in out and out.endswith(" True\n")
 
 
 def test_the_members_of_a_group_are_looked_through_once():

@@ -10,14 +10,13 @@ import pytest
 TEXT = """\
 1 path had other values, which are dropped: 2.weight.
 Shared: 2 groups, 108 B saved
-
- parameter                 shape    dtype     saved   values of   other values
- ─────────────────────────────────────────────────────────────────────────────
- 0.weight                  (3, 4)   float32    96 B   0.weight    2.weight
- = 1.weight (transposed)
- = 2.weight
- 0.bias                    (3)      float32    12 B   0.bias
- = 2.bias"""
+parameter                shape   dtype    saved  values of  other values
+────────────────────────────────────────────────────────────────────────
+0.weight                 (3, 4)  float32   96 B  0.weight   2.weight
+= 1.weight (transposed)
+= 2.weight
+0.bias                   (3)     float32   12 B  0.bias
+= 2.bias"""
 
 
 @pytest.fixture
@@ -31,9 +30,7 @@ def report():
 
 def test_as_text(report, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
-    text = str(report)
-    for line in TEXT.splitlines():
-        assert line in text
+    assert [line.rstrip() for line in str(report).splitlines()] == TEXT.splitlines()
 
 
 def test_as_html(report):
@@ -50,6 +47,24 @@ def test_as_data(report):
     assert report.to_records()[1]["group"] == {"canonical": "0.bias", "aliases": ("2.bias",), "transposed": ()}
     with pytest.raises(AttributeError):
         report.values = "average"
+
+
+def test_another_network_that_goes_on_with_what_was_dropped():
+    """It is named while it lives; one that only waits for the garbage collector is no network."""
+
+    def tied(keep):
+        net, other = nn.HybridSequential(), nn.HybridSequential()
+        net.add(nn.Dense(4, in_units=4), nn.Dense(4, in_units=4))
+        other.add(nn.Dense(4, in_units=4, params=net[1].params))
+        kept = other if keep else None
+        del other
+        return ik.Sharing(net).tie("*.weight").apply(), net, kept
+
+    report, net, other = tied(keep=True)
+    assert report.elsewhere == ("1.weight",) and "Another network goes on with what stood at 1.weight" in str(report)
+    assert other[0].weight is not net[1].weight and other[0].bias is net[1].bias
+    report, _, _ = tied(keep=False)
+    assert report.elsewhere == () and "Another" not in str(report)
 
 
 def test_every_context_counts():
