@@ -4,6 +4,7 @@ from html import escape
 from typing import Sequence, Tuple
 
 from .table import Column, Table
+from .wrapping import breakable_html
 
 __all__ = ["as_facts", "as_html"]
 
@@ -46,5 +47,5 @@ def _align(column: Column) -> str:
 
 
 def _cell(column: Column, row: object) -> str:
-    text = escape(column.read(row))
-    return text.replace(".", ".<wbr>") if column.path else text
+    text = column.read(row)
+    return breakable_html(text) if column.path else escape(text)

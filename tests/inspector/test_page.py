@@ -83,7 +83,7 @@ def test_findings_stand_on_top_and_mark_their_rows():
     html = networks.small()._repr_html_()
     assert html.index('class="ik-error"') < html.index("ik-row ik-head") and html.count('<p class="ik-error">') == 2
     rows = [cells[0].split() for _, cells in Tree(html).rows]
-    assert ["running_var", "●", "error"] in rows and ["gamma", "●", "info"] in rows
+    assert ["running_var", "●", "error"] in rows and ["gamma", "●", "warning"] in rows
     assert ["1", "BatchNorm", "●", "error"] in rows  # the worst of what is below
 
 
