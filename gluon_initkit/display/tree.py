@@ -66,7 +66,7 @@ def as_tree(
     """
     labels = min(max(24, max((_length(branch, 1) for branch in branches), default=0)), _LABELS)
     widths = " ".join(width for _, width in headings[1:])
-    notes = "".join(f'<p class="ik-{style or "plain"}">{breakable_html(text)}</p>' for style, text in footnotes)
+    notes = "".join(f'<p class="ik-{style or "plain"}">{escape(text)}</p>' for style, text in footnotes)
     head = _row("ik-head", (escape(heading) for heading, _ in headings))
     foot = _row("ik-foot", map(escape, footer)) if footer else ""
     rows = "".join(part for branch in branches for part in _rows(branch, 0))
@@ -134,7 +134,7 @@ _STYLE = (
     + _colours("#e6edf3", "#9198a1", "#3d444d", "#4493f8", "#262c36", "#ff7b72", "#d29922")
     + """}
 .ik-tree{color:var(--ik-text);font:13px/1.45 system-ui,-apple-system,"Segoe UI",sans-serif}
-.ik-tree p{margin:0 0 .4em;padding:0}.ik-tree .ik-title{font-size:14px;font-weight:600}
+.ik-tree p{margin:0 0 .4em;padding:0;overflow-wrap:anywhere}.ik-tree .ik-title{font-size:14px;font-weight:600}
 p.ik-error,p.ik-warning,p.ik-info{border-left:3px solid;padding-left:.6em!important}
 .ik-error{color:var(--ik-error-color)}.ik-warning{color:var(--ik-warning-color)}.ik-info{color:var(--ik-accent)}
 .ik-plain,.ik-remark{color:var(--ik-quiet)}.ik-remark,.ik-dot{font-size:12px;margin-left:.3em;font-weight:400}

@@ -1,7 +1,7 @@
 """Where names, calls and sentences break when they are longer than a line: where a reader would break them.
 
-A sentence breaks at its blanks, a name after its dots; only what is still too long breaks after brackets and commas, then
-after underscores, and last anywhere. Neither a shape nor ``{0..11}`` is torn while there is room for it.
+A sentence breaks at its blanks, a name after its dots; only what is still too long breaks after brackets and commas,
+then after underscores, and last anywhere. Neither a shape nor ``{0..11}`` is torn while there is room for it.
 """
 
 from html import escape
@@ -11,7 +11,8 @@ from typing import List
 __all__ = ["breakable_html", "longest_piece", "wrapped"]
 
 _DOT = r"(?<=(?<!\.)\.)(?!\.)"
-_LEVELS = [re.compile(each) for each in (r"(?<=\s)(?!\s|[\d?, ]+\))", _DOT, r"(?<=[(,/])", r"(?<=[_=])", r"(?<=.)(?=.)")]
+_BLANK = r"(?<=\s)(?!\s|[\d?, ]+\))"  # not within a shape
+_LEVELS = [re.compile(each) for each in (_BLANK, _DOT, r"(?<=[(,/])", r"(?<=[_=])", r"(?<=.)(?=.)")]
 _BLANKS, _DOTS, _INSIDE = 0, 1, 3
 
 

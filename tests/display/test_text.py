@@ -79,7 +79,8 @@ def test_names_break_at_dots_then_at_underscores():
 
 def test_footers_and_footnotes():
     columns = (Column("a", str, footer="total"), Column("b", str, "right", footer="12"))
-    table = Table("", columns, ["5", "7"], footnotes=(("", "All of it."), ("error", "Mind the [gap] between the two."),))
+    notes = (("", "All of it."), ("error", "Mind the [gap] between the two."))
+    table = Table("", columns, ["5", "7"], footnotes=notes)
     assert as_text(table, 24).splitlines() == [
         "a       b", "─────────", "5       5", "7       7", "─────────", "total  12", "",
         "All of it.", "", "Mind the [gap] between", "  the two.",

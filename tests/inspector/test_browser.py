@@ -103,8 +103,12 @@ def find(driver, css):
 
 def block(driver, label, tree=0):
     """The `<details>` of a block, by the first word of its row, in one of the page's trees."""
-    (found,) = [each for each in find(find(driver, ".ik-tree")[tree], "details") if each.text.split("\n")[0].split(" ")[0] == label]
+    (found,) = [each for each in find(find(driver, ".ik-tree")[tree], "details") if first_word(each) == label]
     return found
+
+
+def first_word(details):
+    return details.text.split("\n")[0].split(" ")[0]
 
 
 def colour(driver, css, what):
@@ -158,6 +162,7 @@ def test_numbers_stand_under_each_other_at_every_depth(page, chromium):
     chromium.execute_script("document.querySelectorAll('.ik-tree details').forEach(each => each.open = true)")
     rows = find(find(chromium, ".ik-tree")[0], ".ik-row")
     assert len(rows) > 50
+    assert rows[-1].text.split()[:2] == ["total", "≥2,552"] and rows[-1].rect["height"] < 30  # on one line
     script = "return [...arguments[0].children].map(cell => Math.round(cell.getBoundingClientRect().right)).join()"
     assert len({chromium.execute_script(script, row) for row in rows}) == 1
 
@@ -175,11 +180,12 @@ def test_histograms_have_bars_and_say_what_they_show(page, chromium):
 def test_a_real_network_unfolds_down_to_its_values(page, chromium):
     chromium.get(page.as_uri())
     features = block(chromium, "features", tree=1)
-    row = next(each for each in find(features, ".ik-label") if each.get_attribute("title") == "features.5.0.body.0.weight")
+    path = "features.5.0.body.0.weight"
+    row = next(each for each in find(features, ".ik-label") if each.get_attribute("title") == path)
     assert not row.is_displayed()
     for label in ("features", "5", "0", "body", "0"):
         (features,) = [each for each in [features, *find(features, ":scope > details")]
-                       if each.get_attribute("open") is None and each.text.split("\n")[0].split(" ")[0] == label]
+                       if each.get_attribute("open") is None and first_word(each) == label]  # fmt: skip
         find(features, ":scope > summary")[0].click()
     assert row.is_displayed() and "(128, 64, 3, 3)" in find(features, "div.ik-row")[0].text
     keep(chromium, "resnet18")
@@ -191,6 +197,8 @@ def test_a_part_of_a_network_and_a_parameter_have_pages_of_their_own(page, chrom
     assert titles[1].startswith("ResNetV1 · float32") and titles[2].startswith("features.5 (HybridSequential)")
     facts = find(chromium, ".ik-table")[0]
     assert "Parameter 4.0.0.weight (shape=(16, 16), dtype=float32)" in facts.text and find(facts, "svg")
+    cells = find(facts, "td")
+    assert {cell.value_of_css_property("text-align") for cell in cells} == {"left"}
     chromium.execute_script("arguments[0].scrollIntoView()", facts)
     keep(chromium, "parameter")
 
@@ -251,7 +259,8 @@ def contrast(driver, css):
         """let each = document.querySelector(arguments[0]), seen;
         do { seen = getComputedStyle(each).backgroundColor; each = each.parentElement; }
         while (each && seen.endsWith(', 0)'));
-        return seen.endsWith(', 0)') ? (matchMedia('(prefers-color-scheme: dark)').matches ? 'rgb(18, 18, 18)' : 'rgb(255, 255, 255)') : seen;""",
+        const dark = matchMedia('(prefers-color-scheme: dark)').matches;  // Chromium's own page: #121212 or white
+        return seen.endsWith(', 0)') ? (dark ? 'rgb(18, 18, 18)' : 'rgb(255, 255, 255)') : seen;""",
         css,
     )
     one, other = sorted((relative(colour(driver, css, "color")), relative(back)))
