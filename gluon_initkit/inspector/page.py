@@ -59,7 +59,7 @@ class _Writer:
 
     def width(self, column: Column, records: Sequence[ParameterRecord]) -> str:
         if column.html and column.key != "path":
-            return "120px"
+            return f"max(120px,{len(column.heading or column.key) + 2}ch)"
         texts = [column.show(column.read(record)) for record in records]
         longest = max(map(len, [*texts, column.show(column.of(records)) if records and column.number else ""]))
         return f"{min(max(longest, len(column.heading or column.key)) + 1, 28)}ch"

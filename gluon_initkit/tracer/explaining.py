@@ -67,7 +67,7 @@ class Explanation:
         from rich.console import Group
         from rich.text import Text
 
-        return Group(as_rich(self._table()), *(Text(line, overflow="ignore", no_wrap=True) for line in self._written()))
+        return Group(as_rich(self._table()), *map(Text, self._written()))
 
     def _repr_html_(self) -> str:
         return as_html(self._table(Column("write", lambda row: row.fix)))

@@ -127,3 +127,16 @@ def test_many_paths_of_a_finding_are_counted():
     finding = Finding("x", "warning", tuple(each.path for each in records), "all odd", "mend")
     text = Report(records, findings=[finding]).to_text(width=120)
     assert "warning [x] 0.weight, 1.weight, 2.weight, 3.weight and 5 more: all odd; mend" in text
+
+
+def test_folded_rows_have_no_columns_without_a_word():
+    heading = networks.resnet50().to_text(depth=1, width=200).splitlines()[1].split()
+    assert heading == ["parameter", "block", "size", "grad_req"]  # no shape
+    assert "distribution" not in networks.small().to_text(depth=1, width=200)
+
+
+def test_sums_stand_under_the_table_and_findings_apart():
+    lines = networks.small().to_text(width=60).splitlines()
+    total = next(index for index, line in enumerate(lines) if line.startswith("total: "))
+    first = next(index for index, line in enumerate(lines) if line.startswith("error"))
+    assert lines[total - 1] == lines[first - 1] == "" and total < first and lines[first + 1].startswith("  ")
