@@ -6,7 +6,7 @@ import numpy
 from rich.console import Console
 from rich.table import Table
 
-from . import Initializer, fingerprint, initialize, plan
+from . import Initializer, Sharing, explain, fingerprint, initialize, inspect, materialize, plan
 from ._mxnet import mx
 
 __all__ = ["demo"]
@@ -70,6 +70,22 @@ def demo() -> None:
         for each in ctx:
             net(image.as_in_context(each))
         console.print(f"{text:>26}: {fingerprint(net)[:32]}..., {report.seconds:.2f} s")
+
+    console.rule("ik.inspect(net, stats=True): what every parameter is, folded; nothing is changed by looking")
+    net[1][1].bias.data()[3] = float("nan")  # something to find
+    console.print(inspect(net, stats=True).to_text(depth=1, width=console.width), highlight=False)
+
+    console.rule("ik.explain(net, shape): what is deferred, and what to write instead; ik.materialize completes it")
+    net = _network()
+    initialize(net, mx.init.Xavier(), seed=7)
+    explained = explain(net, image.shape)
+    console.print(f"{len(explained.rows)} parameters are deferred, for instance", *explained.fixes[-2:], sep="\n  ")
+    materialize(net, image.shape)
+    console.print(f"materialized without a forward pass: {fingerprint(net)[:32]}..., the same bits as above")
+
+    console.rule("ik.Sharing(net): two residual blocks share their convolutions, checked before anything is changed")
+    console.print(Sharing(net).tie_blocks("0.4.0.body", "0.4.1.body", only="weight").apply())
+    console.print(f"tied, and still an answer: finite {bool(numpy.isfinite(net(image).asnumpy()).all())}")
 
 
 _SHOWN = ("0.0.weight", "0.1.gamma", "0.1.running_var", "1.0.weight", "1.0.bias", "1.1.bias")

@@ -1,17 +1,27 @@
-"""What every test shares: MXNet importable, classic mode afterwards, and the only reasons for which a test may skip."""
+"""What every test shares: MXNet importable and in its own mode, and the only reasons for which a test may skip."""
 
 import importlib.util
 import os
 import shutil
+import signal
 
 import gluon_initkit  # noqa: F401  (before mxnet, which it makes importable)
 import mxnet as mx
 import pytest
+from vocabulary import GLUON_2
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts its background jobs
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _BROWSER = all(map(importlib.util.find_spec, ("selenium", "nbclient", "nbconvert", "ipykernel"))) and (
     (shutil.which("chromium") or shutil.which("google-chrome")) and shutil.which("chromedriver")
 )
 _ZOO = importlib.util.find_spec("gluoncv") and importlib.util.find_spec("gluonnlp")
+
+
+# Written in MXNet 1's words throughout: `params=`, `hybrid_forward`, classic arrays. On MXNet 2 tests/mxnet2 looks at
+# these modules.
+collect_ignore = ["inspector", "sharing", "tracer"] if GLUON_2 else []
 
 
 def pytest_collection_modifyitems(items):
@@ -25,10 +35,14 @@ def pytest_collection_modifyitems(items):
         for marker, reason in reasons.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+        marker, version = ("mxnet1", 2) if GLUON_2 else ("mxnet2", 1)
+        only = item.get_closest_marker(marker)
+        if only:
+            item.add_marker(pytest.mark.skip(reason=f"MXNet {version} has no {only.args[0]}"))
 
 
 @pytest.fixture(autouse=True)
-def _classic_mode_and_a_quiet_engine():
+def _mxnets_own_mode_and_a_quiet_engine():
     yield
     mx.nd.waitall()
-    mx.npx.reset_np()
+    mx.npx.set_np() if GLUON_2 else mx.npx.reset_np()

@@ -81,7 +81,6 @@ from .reading import (  # noqa: E402
     trained_by,
     updates_of,
 )
-from .scopes import blocks_built  # noqa: E402
 from .strict import NeedsNumbers  # noqa: E402
 from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
@@ -89,11 +88,25 @@ from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa: E402
 from .underway import BlockCall, is_plain_forward  # noqa: E402
 from .undisturbed import blocks_of, undisturbed  # noqa: E402
+from .version import (  # noqa: E402
+    Context,
+    FusedRNN,
+    blocks_built,
+    completed,
+    current_context,
+    fused_parts,
+    part_named,
+    prefix_of,
+    said_role,
+    unnamed,
+)
 from .watching import Watch  # noqa: E402
 
 __all__ = [
     "BlockCall",
     "Call",
+    "Context",
+    "FusedRNN",
     "Move",
     "NeedsNumbers",
     "Place",
@@ -111,10 +124,12 @@ __all__ = [
     "class_name",
     "classic",
     "commit",
+    "completed",
     "construction",
     "context_of",
     "contexts_for",
     "contexts_of",
+    "current_context",
     "declared",
     "draw_seed",
     "dtype_name",
@@ -127,6 +142,7 @@ __all__ = [
     "forget_graphs",
     "forget_trainers",
     "freshness",
+    "fused_parts",
     "gradients",
     "hand_over",
     "held_in_container",
@@ -152,12 +168,14 @@ __all__ = [
     "numpy_mode",
     "own_copy",
     "parameter_being_filled",
+    "part_named",
     "pending_contexts",
     "pending_data",
     "pending_initializer",
     "place_of",
     "places",
     "prefill",
+    "prefix_of",
     "put",
     "quietly",
     "read_arrays",
@@ -170,6 +188,7 @@ __all__ = [
     "restoring",
     "run_forward",
     "run_on_symbols",
+    "said_role",
     "saved_value",
     "shape_of",
     "slots",
@@ -185,6 +204,7 @@ __all__ = [
     "trained_by",
     "traversed",
     "undisturbed",
+    "unnamed",
     "unwritten",
     "updates_of",
     "view",

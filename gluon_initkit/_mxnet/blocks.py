@@ -10,6 +10,8 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
 from mxnet import gluon
 from mxnet.gluon.nn.conv_layers import _Conv
 
+from .version import children, loose
+
 __all__ = ["Place", "places", "standing", "traversed"]
 
 _PLAIN_NAMES = gluon.Block._collect_params_with_prefix
@@ -130,7 +132,7 @@ def _axes(owner: gluon.Block) -> str:
         return "OI"
     axes = owner._kwargs["layout"].replace("N", "O").replace("C", "I")
     # A transposed convolution's weight is that of the convolution which it reverses.
-    return axes.translate(_SWAPPED) if owner._op_name == "Deconvolution" else axes
+    return axes.translate(_SWAPPED) if owner._op_name.lower() == "deconvolution" else axes
 
 
 _SWAPPED = str.maketrans("OI", "IO")
@@ -143,10 +145,10 @@ def _slots(block: gluon.Block, path: str, around: Tuple[gluon.Block, ...]) -> It
     if type(block)._collect_params_with_prefix is _PLAIN_NAMES:
         for name, param in block._reg_params.items():
             yield _join(path, name), path, blocks, param
-        for name, child in _children(block):
+        for name, child in children(block):
             yield from _slots(child, _join(path, name), blocks)
         return
-    below = [slot for name, child in _children(block) for slot in _slots(child, _join(path, name), blocks)]
+    below = [slot for name, child in children(block) for slot in _slots(child, _join(path, name), blocks)]
     for name, param in _own_names(block, path, {slot[0] for slot in below}):
         yield name, path, blocks, param
     yield from below
@@ -165,16 +167,11 @@ def _own_names(block: gluon.Block, path: str, taken: Any) -> Iterator[Tuple[str,
 
 def _unregistered(block: gluon.Block, path: str, around: Tuple[gluon.Block, ...], seen: Set[int]) -> Iterator[_Slot]:
     blocks = (*around, block)
-    prefix = block.params.prefix
-    for name, param in block.params.items():
+    for name, param in loose(block):
         if id(param) not in seen:
-            yield _join(path, name[len(prefix) :] if name.startswith(prefix) else name), path, blocks, param
-    for name, child in _children(block):
+            yield _join(path, name), path, blocks, param
+    for name, child in children(block):
         yield from _unregistered(child, _join(path, name), blocks, seen)
-
-
-def _children(block: gluon.Block) -> Iterator[Tuple[str, gluon.Block]]:
-    return iter(block._children.items())
 
 
 def _join(path: str, name: str) -> str:

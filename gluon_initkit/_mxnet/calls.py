@@ -7,26 +7,28 @@ initializing them, or else the live block that holds them.
 """
 
 import gc
+import inspect
 import sys
 import threading
 from typing import Any, Iterator, List, Optional, Tuple
 import weakref
 
 from mxnet import gluon
-from mxnet.gluon.parameter import ParameterDict
 
 from .blocks import Place, places
+from .version import INITIALIZE, children
 
 __all__ = ["network_of", "parameter_being_filled", "place_of"]
 
 _FILLING = gluon.Parameter._finish_deferred_init.__code__
-_DICT_INITIALIZE = ParameterDict.initialize.__code__
-_BLOCK_INITIALIZE = gluon.Block.initialize.__code__
+_INITIALIZE = INITIALIZE.__code__
+_BLOCK_INITIALIZE = inspect.unwrap(gluon.Block.initialize).__code__
+# Left among a call's local variables, which die with it: its own dictionary has another's address tomorrow.
+_SEEN = "seen by gluon_initkit"
 
 # Where each parameter stands, and in which network. Weak both ways: looking at a network must not keep it alive.
 _known: "weakref.WeakKeyDictionary[gluon.Parameter, Tuple[weakref.ref, Place]]" = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
-_thread = threading.local()
 
 
 def parameter_being_filled(name: str) -> Optional[gluon.Parameter]:
@@ -42,15 +44,15 @@ def place_of(param: gluon.Parameter, search: bool = True) -> Optional[Place]:
     """
     call = root = None
     for frame in _frames():
-        if call is None and frame.f_code is _DICT_INITIALIZE:
-            call = frame.f_locals["self"]
-        elif frame.f_code is _BLOCK_INITIALIZE:
+        if call is None and frame.f_code is _INITIALIZE:
+            call = frame.f_locals
+        if frame.f_code is _BLOCK_INITIALIZE:
             root = frame.f_locals["self"]
             break
-    if call is not None and getattr(_thread, "call", lambda: None)() is not call:
+    if call is not None and _SEEN not in call:
         # The first parameter of this `initialize` call: the network may have changed since the last one.
-        _thread.call = weakref.ref(call)
-        _remember(root if root is not None else _block_behind(call))
+        call[_SEEN] = True
+        _remember(root if root is not None else _block_behind(call["self"]))
     elif search and call is None and network_of(param) is None:
         _remember(_outermost_block_with(param))
     return _known[param][1] if param in _known else None
@@ -75,10 +77,10 @@ def _remember(root: Optional[gluon.Block]) -> None:
             _known.update(found)
 
 
-def _block_behind(call: ParameterDict) -> Optional[gluon.Block]:
-    """The block whose `collect_params()` made this dictionary: the smallest of its prefix with all its parameters."""
-    wanted = set(call.values())
-    fitting = [block for block in _live_blocks() if block.params.prefix == call.prefix]
+def _block_behind(params: Any) -> Optional[gluon.Block]:
+    """The block whose `collect_params()` made this ParameterDict: the smallest of its prefix with all of it."""
+    wanted = set(params.values())
+    fitting = [block for block in _live_blocks() if block.params.prefix == params.prefix]
     fitting = [block for block in fitting if wanted <= places(block).keys()]
     return min(fitting, key=lambda block: len(places(block)), default=None)
 
@@ -86,7 +88,7 @@ def _block_behind(call: ParameterDict) -> Optional[gluon.Block]:
 def _outermost_block_with(param: gluon.Parameter) -> Optional[gluon.Block]:
     """The largest live network that holds a parameter whose `initialize` was not seen."""
     blocks = _live_blocks()
-    below = {id(child) for block in blocks for child in block._children.values()}
+    below = {id(child) for block in blocks for _, child in children(block)}
     holding = [block for block in blocks if id(block) not in below and param in places(block)]
     return max(holding, key=lambda block: len(places(block)), default=None)
 

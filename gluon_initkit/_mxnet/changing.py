@@ -16,9 +16,10 @@ import numpy
 
 from .blocks import Place
 from .memory import restore, snapshot
-from .parameters import is_constant
+from .parameters import contexts_of, is_constant
 from .telling import is_quiet
 from .underway import BlockCall
+from .version import RESET
 from .wrapping import Wrappers
 
 __all__ = ["Changes"]
@@ -68,7 +69,7 @@ class Changes:
         self._put(param, "_load_init", self._load)
         self._put(param, "set_data", self._set_data)
         self._put(param, "cast", self._cast)
-        self._put(param, "reset_ctx", self._reset_ctx)
+        self._put(param, RESET, self._reset_ctx)
         self._wrappers.put_copying(param)
         self._settle(param)
 
@@ -172,9 +173,9 @@ class Changes:
         self._on_event("cast", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
 
     def _reset_ctx(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
-        nanoseconds = self._attempt(param, original, args, kwargs, "reset_ctx")
-        detail = "to " + ", ".join(map(str, param.list_ctx()))
-        self._on_event("reset_ctx", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
+        nanoseconds = self._attempt(param, original, args, kwargs, RESET)
+        detail = "to " + ", ".join(map(str, contexts_of(param) or ()))
+        self._on_event(RESET, param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
 
     def _read(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -10,10 +10,14 @@ import json
 from typing import Any, Callable, Dict, Optional
 
 from mxnet import gluon
-from mxnet.gluon.nn.basic_layers import _BatchNorm
+from mxnet.gluon.nn import basic_layers
 from mxnet.initializer import Initializer
 
 __all__ = ["channel_axis", "class_name", "construction"]
+
+
+# MXNet 1.6 and 1.7 have no class above it.
+_BATCH_NORM: Any = getattr(basic_layers, "_BatchNorm", basic_layers.BatchNorm)
 
 
 @lru_cache(maxsize=None)
@@ -34,7 +38,7 @@ def _sparing_argument(block: gluon.Block) -> Optional[str]:
 
 def channel_axis(block: gluon.Block) -> Optional[int]:
     """The axis of its input that a batch normalization takes for channels; None for any other block."""
-    return block._kwargs.get("axis", 1) if isinstance(block, _BatchNorm) else None
+    return block._kwargs.get("axis", 1) if isinstance(block, _BATCH_NORM) else None
 
 
 def construction(block: gluon.Block, shapes: Callable[[gluon.Parameter], Any]) -> Optional[str]:

@@ -6,8 +6,6 @@ Reading here is pure. What changes a parameter changes the one that is kept, and
 from contextlib import contextmanager
 import copy
 import inspect
-import sys
-from types import SimpleNamespace
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import autograd, gluon, ndarray
@@ -15,6 +13,7 @@ import numpy
 
 from .memory import context_of, in_mode
 from .parameters import shape_of
+from .version import PLACED, in_use, rename, trainer_of
 
 __all__ = ["averaged", "declared", "extras_of", "fixes_gamma", "forget_trainers", "own_copy",
            "redeclare", "renew", "restoring", "take_over", "trained"]  # fmt: skip
@@ -51,28 +50,19 @@ def trained(params: Sequence[gluon.Parameter]) -> List[gluon.Parameter]:
     verdicts: Dict[int, bool] = {}
     for param in params:
         if param._trainer is not None and id(param._trainer) not in verdicts:
-            verdicts[id(param._trainer)] = _in_use(param)
+            verdicts[id(param._trainer)] = in_use(param)
     return [param for param in params if param._trainer is not None and verdicts[id(param._trainer)]]
-
-
-def _in_use(param: gluon.Parameter) -> bool:
-    """Whether anybody but its parameters, which never let go of it, holds a parameter's Trainer. No variable may."""
-    holding = sum(each._trainer is param._trainer for each in param._trainer._params)
-    return _references(param) > holding - 1 + _references(SimpleNamespace(_trainer=object()))
-
-
-def _references(holder: Any) -> int:
-    return sys.getrefcount(holder._trainer)
 
 
 def forget_trainers(params: Sequence[gluon.Parameter]) -> None:
     """Let the Trainers of these parameters, which nobody uses, go, and what they hold with them."""
     for param in params:
-        for each in [] if param._trainer is None else list(param._trainer._params):
+        trainer = trainer_of(param)
+        for each in [] if trainer is None else list(trainer._params):
             each._set_trainer(None)
 
 
-_SLOTS = ("_data", "_grad", "_ctx_list", "_ctx_map", "_deferred_init", "_shape", "_var", "init", "_allow_deferred_init")
+_SLOTS = ("_data", "_grad", *PLACED, "_deferred_init", "_shape", "_var", "init", "_allow_deferred_init")
 
 
 @contextmanager
@@ -99,7 +89,7 @@ def redeclare(param: gluon.Parameter, shape: Optional[Tuple[Optional[int], ...]]
 
 def take_over(param: gluon.Parameter, source: gluon.Parameter, transposed: bool) -> None:
     """Give a parameter copies of what another holds: values on every context, or the promise of them."""
-    param._ctx_list, param._ctx_map = source._ctx_list, source._ctx_map
+    vars(param).update({slot: getattr(source, slot) for slot in PLACED})
     if source._data is not None:
         with autograd.pause():
             renew(param, [_turned(each, transposed) for each in source._data])
@@ -142,7 +132,8 @@ def averaged(params: Sequence[Tuple[gluon.Parameter, bool]]) -> List[Any]:
 def own_copy(source: gluon.Parameter, name: str, transposed: bool) -> gluon.Parameter:
     """A parameter of its own like another: class, declaration, values, gradients and all, under a new name."""
     param = copy.copy(source)
-    param.name, param._var, param._trainer = name, None, None
+    rename(param, name)
+    param._var, param._trainer = None, None
     param._shape = source._shape[::-1] if transposed and source._shape is not None else source._shape
     if source._deferred_init:
         param._deferred_init = _pending(source, param, transposed)

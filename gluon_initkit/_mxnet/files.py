@@ -6,13 +6,14 @@ in either.
 
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
 
-from mxnet import context, gluon, ndarray, numpy_extension
+from mxnet import context, gluon, ndarray
 from mxnet.base import MXNetError
-from mxnet.util import is_np_array, is_np_shape, np_array, np_shape
+from mxnet.util import is_np_shape, np_array, np_shape
 
 from .arrays import classic, is_numpy_array
 from .memory import context_of, in_mode
 from .parameters import contexts_of
+from .version import children, trainer_of, write_list
 
 __all__ = ["contexts_for", "forget_graphs", "put", "read_arrays", "recast", "saved_value",
            "stored_as", "write_arrays"]  # fmt: skip
@@ -31,9 +32,8 @@ def read_arrays(path: str) -> Union[Dict[str, ndarray.NDArray], List[ndarray.NDA
 
 
 def write_arrays(path: str, arrays: Dict[str, ndarray.NDArray]) -> None:
-    """Write a file as `Block.save_parameters` does, in MXNet's present mode."""
-    write = numpy_extension.save if is_np_array() else ndarray.save
-    write(path, {name: in_mode(classic(array)) for name, array in arrays.items()})
+    """Write a file as `Block.save_parameters` of MXNet 1 does, in MXNet's present mode."""
+    write_list(path, {name: classic(array) for name, array in arrays.items()})
 
 
 def saved_value(param: gluon.Parameter) -> ndarray.NDArray:
@@ -42,7 +42,7 @@ def saved_value(param: gluon.Parameter) -> ndarray.NDArray:
     `Parameter._reduce` also means over replicas that agree, which rounds (three) or overflows (float16); reads through
     `data()`, which a subclass may let drop values; and needs a Trainer for sparse values.
     """
-    trainer = param._trainer
+    trainer = trainer_of(param)
     if _is_sparse(param) and trainer and trainer._kv_initialized:
         return param._reduce()  # the kvstore holds all rows, a replica those that its device asked for
     cpu = context.cpu()  # a file says where its arrays were, and a GPU that is not there cannot take them
@@ -89,7 +89,7 @@ def forget_graphs(block: gluon.Block) -> None:
 
 def _blocks(block: gluon.Block) -> Iterator[gluon.Block]:
     yield block
-    for child in block._children.values():
+    for _, child in children(block):
         yield from _blocks(child)
 
 

@@ -16,6 +16,7 @@ from .parameters import shape_of
 from .strict import NeedsNumbers, strict, strict_symbols
 from .symbolic_run import Call, SymbolicRun, unknown_size
 from .undisturbed import blocks_of, parameters_of, undisturbed
+from .version import infers_on_symbols
 
 __all__ = ["run_on_symbols"]
 
@@ -33,6 +34,9 @@ def run_on_symbols(
     `shapes` answers what is known of a parameter beforehand.
     """
     run = SymbolicRun()
+    if not infers_on_symbols():
+        run.error = NeedsNumbers("MXNet 2 infers no shapes from Symbols, but in a forward pass on arrays")
+        return run
     blocks = blocks_of(net)
     with ExitStack() as stack:
         stack.enter_context(undisturbed(blocks))

@@ -11,12 +11,12 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 from mxnet import autograd, context, gluon, ndarray
 from mxnet.base import _LIB, check_call
-from mxnet.util import is_np_array
 import numpy
 
 from .arrays import classic
 from .parameters import shape_of
 from .telling import tell
+from .version import PLACED, as_layers, contexts_held, numpy_arrays, trainer_of
 
 __all__ = ["address_of", "commit", "context_of", "empty", "fits", "gradients", "hand_over", "in_mode", "is_host",
            "leave_pending", "refilled", "restore", "snapshot", "stale_gradients", "view"]  # fmt: skip
@@ -78,8 +78,8 @@ def hand_over(arr: ndarray.NDArray, param: gluon.Parameter) -> ndarray.NDArray:
 
 
 def in_mode(arr: ndarray.NDArray) -> ndarray.NDArray:
-    """A classic array as MXNet's present mode has it: `_init_grad` makes gradients of that kind."""
-    return arr.as_np_ndarray() if is_np_array() else arr
+    """A classic array as layers take it: `_init_grad` makes gradients of that kind."""
+    return arr.as_np_ndarray() if numpy_arrays() else arr
 
 
 def leave_pending(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], source: Any) -> None:
@@ -105,7 +105,8 @@ def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], s
         tell(param, "deferred")
         return
     if not grads:
-        param._finish_deferred_init()
+        with as_layers():
+            param._finish_deferred_init()
         return
     asked, param._grad_req = param._grad_req, "null"  # for _init_grad, which would clear others, one after the other
     try:
@@ -122,9 +123,9 @@ def fits(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> bool:
     return (
         held is not None
         and param._stype == "default"
-        and list(param._ctx_list) == list(ctxs)
+        and contexts_held(param) == list(ctxs)
         and all(each.shape == param.shape and each.dtype == numpy.dtype(param.dtype).type for each in held)
-        and all((classic(each) is not each) == is_np_array() for each in held)
+        and all((classic(each) is not each) == numpy_arrays() for each in held)
     )
 
 
@@ -138,7 +139,7 @@ def refilled(param: gluon.Parameter, source: Optional[ndarray.NDArray] = None) -
         source.copyto(classic(first))
     for other in others:
         classic(first).copyto(classic(other))
-    trainer = param._trainer
+    trainer = trainer_of(param)
     if trainer and trainer._kv_initialized and trainer._update_on_kvstore and param not in trainer._params_to_init:
         trainer._reset_kvstore()  # as set_data does: else the next step brings the old values back
 
@@ -155,7 +156,7 @@ def stale_gradients(param: gluon.Parameter) -> List[ndarray.NDArray]:
     return dense
 
 
-_SLOTS = ("_data", "_grad", "_ctx_list", "_ctx_map", "_deferred_init", "_shape", "_dtype", "_var")
+_SLOTS = ("_data", "_grad", *PLACED, "_deferred_init", "_shape", "_dtype", "_var")
 
 
 def snapshot(params: Sequence[gluon.Parameter]) -> List[Tuple[gluon.Parameter, dict]]:

@@ -4,10 +4,13 @@
 functions only look.
 """
 
+import inspect
 from typing import Any, List, Optional, Tuple
 
 from mxnet import gluon
 from mxnet.initializer import Initializer
+
+from .version import contexts_held, contexts_trained, trainer_of
 
 __all__ = ["contexts_of", "holds_data", "is_constant", "is_layer_default", "kvstore_of", "may_defer",
            "pending_initializer", "refuses_context", "shape_of", "state_of"]  # fmt: skip
@@ -40,7 +43,7 @@ def holds_data(param: gluon.Parameter) -> List[Any]:
 def contexts_of(param: gluon.Parameter) -> Tuple[Any, ...]:
     """Where a parameter lives or, while it is deferred, will live; () before that was said."""
     if param._data is not None:
-        return tuple(param._ctx_list)
+        return tuple(contexts_held(param))
     return tuple(param._deferred_init[1]) if param._deferred_init else ()
 
 
@@ -51,7 +54,7 @@ def may_defer(param: gluon.Parameter) -> bool:
 
 def kvstore_of(param: gluon.Parameter) -> Any:
     """The distributed kvstore that owns the parameter's values, since a Trainer updates them there; else None."""
-    trainer = param._trainer
+    trainer = trainer_of(param)
     if not (trainer and trainer._kv_initialized and trainer._update_on_kvstore):
         return None
     return trainer._kvstore if "dist" in trainer._kvstore.type else None
@@ -62,8 +65,9 @@ def refuses_context(param: gluon.Parameter, ctxs: Any) -> Any:
 
     A Trainer asks for them once, when it is made: on another it would never update the parameter, silently.
     """
-    trainer = param._trainer
-    return trainer._contexts if trainer and list(trainer._contexts or ctxs) != list(ctxs) else None
+    trainer = trainer_of(param)
+    trained = contexts_trained(trainer) if trainer else []
+    return trained if trained and trained != list(ctxs) else None
 
 
 def is_constant(param: gluon.Parameter) -> bool:
@@ -83,9 +87,12 @@ def _layer_defaults() -> List[Initializer]:
     if not _found:
         for layer in vars(gluon.nn).values():
             if isinstance(layer, type) and issubclass(layer, gluon.Block):
-                defaults = getattr(vars(layer).get("__init__"), "__defaults__", None) or ()
+                defaults = inspect.unwrap(vars(layer).get("__init__", _no_defaults)).__defaults__ or ()
                 _found.extend(default for default in defaults if isinstance(default, Initializer))
     return _found
+
+
+def _no_defaults() -> None: ...
 
 
 _found: List[Initializer] = []

@@ -9,6 +9,7 @@ import numpy
 
 from .arrays import classic
 from .memory import address_of, context_of, is_host, view
+from .version import children, trainer_of
 
 __all__ = ["block_tree", "buffer_of", "freshness", "holds_gradients", "host_values", "infers_shapes",
            "pending_data", "storage_of", "trained_by", "updates_of"]  # fmt: skip
@@ -56,7 +57,7 @@ def trained_by(trainer: gluon.Trainer) -> Set[int]:
 
 def updates_of(param: gluon.Parameter) -> int:
     """How many updates the parameter's Trainer has made; 0 where it has none."""
-    trainer = param._trainer
+    trainer = trainer_of(param)
     return int(trainer._optimizer.num_update) if isinstance(trainer, gluon.Trainer) else 0
 
 
@@ -71,7 +72,7 @@ def block_tree(net: gluon.Block) -> List[Tuple[str, str]]:
 
     def visit(block: gluon.Block, path: str) -> None:
         found.append((path, type(block).__name__))
-        for name, child in block._children.items():
+        for name, child in children(block):
             visit(child, f"{path}.{name}" if path else name)
 
     visit(net, "")

@@ -14,6 +14,7 @@ from mxnet import gluon
 
 from .blocks import standing
 from .transposed import source_of
+from .version import children, infer_again, named
 
 __all__ = ["Move", "Slot", "exchange", "held_in_container", "slots", "walk"]
 
@@ -49,7 +50,7 @@ def slots(net: gluon.Block) -> List[Slot]:
 def walk(net: gluon.Block, path: str = "") -> Iterator[Tuple[str, gluon.Block]]:
     """Every block of a network with its path, in order of traversal; one that stands twice comes twice."""
     yield path, net
-    for name, child in net._children.items():
+    for name, child in children(net):
         yield from walk(child, f"{path}.{name}" if path else name)
 
 
@@ -103,8 +104,8 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
     changed = []
     for number, block in blocks.items():
         here = wanted.get(number, {})
-        entries = block._params._params
-        if not here and not any(param in gone for param in entries.values()):
+        entries = named(block)
+        if not here and not any(param in gone for param in (entries or {}).values()):
             continue
         changed.append(block)
         attributes, registered = vars(block), block._reg_params
@@ -117,11 +118,14 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
             registered[key] = param
             if key in attributes:
                 attributes[key] = param
-        changing(vars(block._params))["_params"] = _rekeyed(entries, list(registered.values()), left)
+        if entries is not None:
+            changing(vars(block._params))["_params"] = _rekeyed(entries, list(registered.values()), left)
     for block in _around(changed, blocks):
         if vars(block).get("_cached_graph") or vars(block).get("_cached_op"):
             changing(vars(block))["_cached_op_args"] = []  # which MXNet 1.7 would leave
             block._clear_cached_op()
+    for block in changed:
+        infer_again(block)
 
 
 class _Entries(OrderedDict):
@@ -167,7 +171,7 @@ def _around(changed: Sequence[gluon.Block], blocks: Dict[int, gluon.Block]) -> L
     living = {id(each): each for each in everything if type(each) in kinds}
     del everything
     for block in {**living, **blocks}.values():
-        for child in vars(block).get("_children", {}).values():
+        for _, child in children(block) if "_children" in vars(block) else ():
             parents.setdefault(id(child), []).append(block)
     found: Dict[int, gluon.Block] = {}
     left = list(changed)

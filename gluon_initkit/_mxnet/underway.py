@@ -13,6 +13,8 @@ from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 import numpy
 
+from .version import children, prefix_of
+
 __all__ = ["TIMED", "BlockCall", "block_paths", "innermost", "is_plain_forward", "shapes_given"]
 
 Shape = Optional[Tuple[Optional[int], ...]]
@@ -125,8 +127,8 @@ def block_paths(net: gluon.Block) -> Dict[gluon.Block, str]:
         path, block = waiting.pop()
         if block not in found:
             found[block] = path
-            children = [(f"{path}.{name}" if path else name, child) for name, child in block._children.items()]
-            waiting += reversed(children)
+            below = [(f"{path}.{name}" if path else name, child) for name, child in children(block)]
+            waiting += reversed(below)
     return found
 
 
@@ -152,8 +154,8 @@ def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optiona
         traceback = traceback.tb_next
     facts = {"block": path, "inputs": inputs, "around": (path, inputs)}
     named = re.search(r"Error in operator (\w+):", str(error))
-    owners = [block for block in paths if block.prefix and named and named[1].startswith(block.prefix)]
-    owner = max(owners, key=lambda block: len(block.prefix), default=None)
+    owners = [block for block in paths if prefix_of(block) and named and named[1].startswith(prefix_of(block))]
+    owner = max(owners, key=lambda block: len(prefix_of(block)), default=None)
     if owner is not None and paths[owner] != path:
         facts.update(block=paths[owner], inputs=())
     return facts

@@ -9,6 +9,8 @@ from typing import Any, Dict, Iterator, List
 from mxnet import gluon
 import numpy
 
+from .version import children, counters
+
 __all__ = ["blocks_of", "parameters_of", "undisturbed"]
 
 
@@ -22,7 +24,7 @@ def blocks_of(net: gluon.Block) -> Dict[str, gluon.Block]:
             return
         seen.add(id(block))
         found[path] = block
-        for name, child in block._children.items():
+        for name, child in children(block):
             visit(f"{path}.{name}" if path else name, child)
 
     visit("", net)
@@ -46,7 +48,7 @@ _one_at_a_time = threading.RLock()
 @contextmanager
 def _put_back(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     attributes = [(block.__dict__, dict(block.__dict__)) for block in blocks.values()]
-    contents = [(block._scope._counter, block._scope._counter.copy()) for block in blocks.values()]
+    contents: List[Any] = [(each, each.copy()) for block in blocks.values() for each in counters(block)]
     contents += [(each, each.copy()) for block in blocks.values() if not type(block).__module__.startswith(_LAYERS)
                  for each in block.__dict__.values() if type(each) in _CONTAINERS]  # fmt: skip
     variables = [(param, param._var) for param in parameters_of(blocks)]

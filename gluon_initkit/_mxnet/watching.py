@@ -154,7 +154,8 @@ class Watch(Changes):
                 self._given = shapes_given(call.args)
             if call.timed:
                 graphs = [block for block in self.paths if isinstance(block, gluon.HybridBlock)]
-                call.graphs = [(block, {slot: vars(block)[slot] for slot in _GRAPH}) for block in graphs]
+                call.graphs = [(block, {slot: vars(block)[slot] for slot in _GRAPH if slot in vars(block)})
+                               for block in graphs]  # fmt: skip
         if call.home is not call:
             call.draws()
         elif call.timed and not call.symbols:

@@ -19,6 +19,7 @@ from .._mxnet import (
     is_numpy_array,
     mx,
     parameter_being_filled,
+    part_named,
     place_of,
     prefill,
     tell,
@@ -111,6 +112,7 @@ class Initializer(mx.init.Initializer):
         param = parameter_being_filled(desc)
         place = place_of(param, search=declared is not self) if param is not None else None
         if param is None:
+            desc, arr = part_named(desc, arr)
             info = ParameterInfo(None, (), str(desc), role_of(desc), tuple(arr.shape), str(arr.dtype))
         else:
             info = info_of(param, place)
@@ -247,8 +249,9 @@ def _run(hook: Callable, desc: Description, arr: Any) -> None:
     try:
         hook(desc, arr)
     except TypeError as error:
-        # In NumPy mode the array is an np one, which `mx.nd.random.uniform(out=arr)` of a classic class refuses.
-        if not (is_numpy_array(arr) and "legacy" in str(error)):
+        # In NumPy mode the array is an np one, which `mx.nd.random.uniform(out=arr)` of a classic class refuses, and
+        # which refuses `arr[:] = mx.nd.ones(...)`.
+        if not (is_numpy_array(arr) and any(word in str(error) for word in ("legacy", "Cannot assign mx.nd.NDArray"))):
             raise
         hook(desc, classic(arr))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import functools
 from typing import Any, FrozenSet, List, Optional, Sequence, Union
 
-from .._mxnet import is_layer_default, mx
+from .._mxnet import completed, is_layer_default, mx
 from ..naming import LAYER_DEFAULTS, ParameterInfo
 from .errors import InitializationError
 
@@ -76,7 +76,7 @@ def choose(init: Any, info: ParameterInfo, declared: Any = None, constant: bool 
         # Overriding is the rules' privilege: where none matches, the layer's word stands.
         if isinstance(decision, Choice) and decision.why.startswith("rule"):
             return decision
-    return explicit_choice(declared, info, "layer")
+    return explicit_choice(completed(declared, init), info, "layer")
 
 
 def refuse_uncovered(infos: Sequence[ParameterInfo], found: Sequence[Decision]) -> None:

@@ -12,6 +12,9 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 import warnings
 
 from .._mxnet import (
+    Context,
+    classic,
+    current_context,
     draw_seed,
     holds_data,
     interrupts_held,
@@ -29,6 +32,7 @@ from .._mxnet import (
     stale_gradients,
     tell,
 )
+from ..display import shape_text
 from ..naming import ParameterInfo, describe
 from ..parallel import run
 from .choosing import Choice, choose, refuse_uncovered
@@ -139,8 +143,8 @@ def initialize(
 
 
 def _contexts(ctx: Any) -> List[Any]:
-    ctxs = [mx.current_context()] if ctx is None else list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
-    if not ctxs or not all(isinstance(each, mx.Context) for each in ctxs):
+    ctxs = [current_context()] if ctx is None else list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+    if not ctxs or not all(isinstance(each, Context) for each in ctxs):
         raise TypeError(f"ctx is {ctx!r}: expected a Context such as mx.cpu(), or a list of them")
     if len(set(map(str, ctxs))) < len(ctxs):
         raise ValueError(f"ctx names a context twice: {ctxs}")
@@ -185,8 +189,8 @@ def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) ->
     problems = []
     for param, _, info in todo:
         if None in (shape_of(param) or (None,)) and not may_defer(param):
-            problems.append(f"{info.label}: its shape is {param.shape} and it may not be deferred; give the layer its "
-                            f"input size, or the parameter allow_deferred_init=True")  # fmt: skip
+            problems.append(f"{info.label}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
+                            f"the layer its input size, or the parameter allow_deferred_init=True")  # fmt: skip
         if kvstore_of(param) is not None:
             problems.append(f"{info.label}: a Trainer updates it on a distributed kvstore, which would bring the old "
                             f"values back; initialize before the first step")  # fmt: skip
@@ -261,7 +265,7 @@ def _log(draws: Sequence[Draw], init: Any) -> None:
         for each in (init, draw.choice.initializer):
             if getattr(each, "_verbose", False) and holds_data(draw.param):
                 name = mx.init.InitDesc(draw.param.name)
-                each._verbose_print(name, draw.choice.hook[len("_init_") :], holds_data(draw.param)[0])
+                each._verbose_print(name, draw.choice.hook[len("_init_") :], classic(holds_data(draw.param)[0]))
                 break
 
 

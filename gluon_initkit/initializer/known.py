@@ -2,13 +2,12 @@
 never mistaken for its base. A hook that is not here is run as it is.
 """
 
-import json
 import math
 from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy
 
-from .._mxnet import mx
+from .._mxnet import FusedRNN, fused_parts, mx
 from ..naming import ParameterInfo, role_of
 from .base import Initializer
 from .choosing import Choice, choose
@@ -124,25 +123,19 @@ def _lstm_bias(initializer: Any, desc: Any, shape: Shape) -> Whole:
 
 def _fused_rnn(initializer: Any, desc: Any, shape: Shape) -> Optional[Whole]:
     """The parts of a fused RNN's one vector, each by its own law; None where a part is filled by a user's hook."""
-    arguments = json.loads(initializer.dumps())[1]
-    inner = corrected(mx.init.create(arguments["init"]) if arguments["init"] else desc.global_init)
-    kind = ("num_hidden", "num_layers", "mode", "bidirectional", "forget_bias")
-    cell = mx.rnn.FusedRNNCell(**{name: arguments[name] for name in kind}, prefix="")
-    parts = cell.unpack_weights({"parameters": mx.nd.zeros(shape)})
+    parts = fused_parts(initializer, shape)
+    inner = corrected(parts.network or desc.global_init)
     laws: Dict[str, Any] = {}
-    for name, part in parts.items():
-        if arguments["mode"] == "lstm" and name.endswith("_f_bias"):
-            laws[name] = Constant(float(arguments["forget_bias"]))
-            continue
-        found = choose(inner, ParameterInfo(None, (), name, role_of(name), tuple(part.shape), "float32"))
-        laws[name] = law_of(found.initializer, found.hook, desc, part.shape) if isinstance(found, Choice) else None
+    for name, part in parts.shapes.items():
+        info = ParameterInfo(None, (), name, role_of(name), part, "float32")
+        found = choose(inner, info, parts.declared.get(name))
+        laws[name] = law_of(found.initializer, found.hook, desc, part) if isinstance(found, Choice) else None
         if laws[name] is None:
             return None
 
     def make(key: bytes, shape: Shape) -> numpy.ndarray:
-        made = {name: mx.nd.array(drawn(law, derive(key, name), parts[name].shape, "float32"))
-                for name, law in laws.items()}  # fmt: skip
-        return cell.pack_weights(made)["parameters"].asnumpy()
+        return parts.packed({name: drawn(law, derive(key, name), parts.shapes[name], "float32")
+                             for name, law in laws.items()})  # fmt: skip
 
     return Whole(make)
 
@@ -157,7 +150,7 @@ _LAWS: Dict[Any, Callable[[Any, Any, Shape], Any]] = {
     mx.init.Orthogonal._init_weight: _orthogonal,
     mx.init.Bilinear._init_weight: _bilinear,
     mx.init.LSTMBias._init_weight: _lstm_bias,
-    mx.init.FusedRNN._init_weight: _fused_rnn,
+    FusedRNN._init_weight: _fused_rnn,
     mx.init.Initializer._init_bias: _fixed(0.0),
     mx.init.Initializer._init_beta: _fixed(0.0),
     mx.init.Initializer._init_gamma: _fixed(1.0),

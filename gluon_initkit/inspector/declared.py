@@ -10,7 +10,7 @@ import math
 from types import SimpleNamespace
 from typing import Any, Optional, Tuple
 
-from .._mxnet import is_constant, mx
+from .._mxnet import FusedRNN, is_constant
 from ..initializer.base import Initializer
 from ..initializer.choosing import Choice, choose
 from ..initializer.configuration import shown
@@ -39,7 +39,7 @@ def expectation_of(param: Any, place: Any, info: ParameterInfo, init: Any = None
         found = choose(network, info, param.init or place.symbol_init)
         if not isinstance(found, Choice) or (init is None and found.why not in ("layer", "layer default")):
             return None
-        if isinstance(found.initializer, mx.init.FusedRNN):
+        if isinstance(found.initializer, FusedRNN):
             return None  # a law for each part of one vector
         asked = SimpleNamespace(axes=info.axes, global_init=network)
         law = law_of(found.initializer, found.hook, asked, shape)

@@ -58,7 +58,7 @@ _Flags = Dict[str, bool]
 
 def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags) -> LoadForecast:
     """The forecast of ``net.load_parameters(source, **flags)``; of allow_missing, ignore_extra and cast_dtype."""
-    from .._mxnet import loaded_by_name, loaded_by_path, mx, numpy_mode
+    from .._mxnet import loaded_by_name, loaded_by_path, mx, numpy_mode, prefix_of
 
     call = f"net.load_parameters({', '.join([repr(source), *(f'{key}=True' for key, on in flags.items() if on)])})"
     numpy_arrays, numpy_shapes = numpy_mode()
@@ -78,7 +78,7 @@ def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags
         what = "a list of arrays without names" if arrays else "empty"
         return LoadForecast(call, "AttributeError", f"the file is {what}", ())
     names = {} if by_path else loaded_by_name(net)
-    prefix = "" if by_path else net.prefix
+    prefix = "" if by_path else prefix_of(net)
     wanted = paths if by_path else names
     files = {array.name if by_path else prefix + bare(array.name): array for array in arrays}
     shown = _shown(wanted, paths)

@@ -114,7 +114,9 @@ class _Reader:
     def arrays(self) -> List[StoredArray]:
         start = self.file.read(8)
         if start != _UINT64.pack(_FILE_MAGIC):
-            raise self.error(0, f"not a .params file of MXNet: it begins with {start!r}")
+            zipped = "; a zip file, as MXNet 2 writes: gluon_initkit.save writes what is read here"
+            hint = zipped if start.startswith(b"PK") else ""
+            raise self.error(0, f"not a .params file of MXNet: it begins with {start!r}{hint}")
         _, _, count = self.numbers(_LIST, "the header of")
         if count > min(_MOST_ARRAYS, self.end // 4):
             raise self.error(16, f"{count} arrays are announced in a file of {self.end} bytes")

@@ -88,16 +88,16 @@ def bare(name: str) -> str:
 
 
 def _network(net: Any) -> Side:
-    from .._mxnet import context_of, holds_data, is_host, mx, view
+    from .._mxnet import context_of, holds_data, is_host, mx, prefix_of, view
 
     def values_of(array: Any) -> Callable[[], numpy.ndarray]:
         return lambda: view(array) if array.stype == "default" and is_host(context_of(array)) else array.asnumpy()
 
     mx.nd.waitall()  # `view` does not
-    entries = []
+    entries, prefix = [], prefix_of(net)
     for param, _, info in describe(net):
         held = holds_data(param)
-        short = info.name[len(net.prefix) :] if info.name.startswith(net.prefix) else info.name
+        short = info.name[len(prefix) :] if info.name.startswith(prefix) else info.name
         entries.append(
             Entry(
                 path=info.label,

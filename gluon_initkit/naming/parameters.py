@@ -81,13 +81,14 @@ def check_block(net: Any) -> None:
     from .._mxnet import mx
 
     if not isinstance(net, mx.gluon.Block):
-        hint = " For a ParameterDict, pass the network it came from." if hasattr(net, "initialize") else ""
+        collected = hasattr(net, "initialize") or isinstance(net, dict)
+        hint = " For what collect_params() gives, pass the network it came from." if collected else ""
         raise TypeError(f"expected a network (an mxnet.gluon.Block), found {type(net).__name__}: {net!r:.80}.{hint}")
 
 
 def info_of(param: Any, place: Optional["Place"]) -> ParameterInfo:
     """The facts of one Gluon parameter; `place` is None where it stands in no known network."""
-    from .._mxnet import dtype_name, shape_of, state_of
+    from .._mxnet import dtype_name, said_role, shape_of, state_of
 
     facts = {"name": param.name, "shape": shape_of(param), "dtype": dtype_name(param.dtype)}
     if place is None:
@@ -95,7 +96,7 @@ def info_of(param: Any, place: Optional["Place"]) -> ParameterInfo:
     return ParameterInfo(
         path=place.paths[0],
         aliases=place.paths[1:],
-        role=role_of(param.name),
+        role=role_of(said_role(param, place.paths[0])),
         state=state_of(param),
         block=place.owner,
         block_path=place.owner_path,

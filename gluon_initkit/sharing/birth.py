@@ -6,7 +6,7 @@ Both build ordinary layers and tie them before anybody has seen them, by the sam
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List
 
-from .._mxnet import blocks_built, mx, slots, walk
+from .._mxnet import blocks_built, mx, slots, unnamed, walk
 from .builder import Sharing
 from .errors import SharingError
 
@@ -113,7 +113,7 @@ def _tie(named: Dict[str, Any], only: Any) -> None:
     """Tie blocks to the first of them."""
     donor, *others = named.values()
     if others:
-        holder = _Holder(prefix="")  # which takes no name from Gluon's counters
+        holder = unnamed(_Holder)  # which takes no name from Gluon's counters
         for name, block in named.items():
             holder.register_child(block, name)
         newborn = frozenset(slot.param for block in others for slot in slots(block))

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 import warnings
 
 from .._mxnet import (
+    Context,
     forget_graphs,
     interrupts_held,
     mx,
@@ -93,7 +94,7 @@ def load(
                                ("dtype_source", dtype_source, ("current", "saved"))):  # fmt: skip
         if value not in known:
             raise ValueError(f"{name} is {value!r}: expected one of {', '.join(map(repr, known))}")
-    ctxs = [ctx] if isinstance(ctx, mx.Context) else None if ctx is None else list(ctx)
+    ctxs = [ctx] if isinstance(ctx, Context) else None if ctx is None else list(ctx)
     held = sources(net, unregistered=False)
     contents = _read(os.fspath(path))
     groups = _within(contents.groups, held)

@@ -3,7 +3,19 @@
 import difflib
 from typing import Any, List, Tuple
 
-from .._mxnet import Move, Slot, exchange, forget_trainers, held_in_container, mx, own_copy, slots, source_of, trained
+from .._mxnet import (
+    Move,
+    Slot,
+    exchange,
+    forget_trainers,
+    held_in_container,
+    mx,
+    own_copy,
+    prefix_of,
+    slots,
+    source_of,
+    trained,
+)
 from ..naming import check_block
 from .errors import refusal
 
@@ -90,7 +102,7 @@ def _leaving(slot: Slot, others: List[Slot]) -> Tuple[List[Slot], bool]:
 def _free_name(net: Any, slot: Slot) -> str:
     """The name that Gluon would have given, or the next one that is free."""
     taken = net.collect_params().keys()
-    name = wanted = f"{slot.block.prefix}{slot.key}"
+    name = wanted = f"{prefix_of(slot.block)}{slot.key}"
     number = 1
     while name in taken:
         name, number = f"{wanted}{number}", number + 1

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any, List, Optional, Sequence
 
-from .._mxnet import blocks_of, finish, mx, pending_contexts, restore, snapshot
+from .._mxnet import blocks_of, current_context, finish, mx, pending_contexts, restore, snapshot
 from .._mxnet import run_forward as forward
 from ..naming import Selector, matcher, show_selector
 from .diagnosis import message, record
@@ -108,7 +108,7 @@ def _open(found: Resolution, chosen: Sequence[Any]) -> List[Any]:
 def _by_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
     """The same findings from a real forward pass."""
     pending = [ctx for param, _, _ in found.described for ctx in pending_contexts(param)]
-    ctxs = [*contexts_in(inputs), *pending, mx.current_context()]
+    ctxs = [*contexts_in(inputs), *pending, current_context()]
     arrays = [as_arrays(each, ctxs[0]) for each in inputs]
     try:
         shapes, given = forward(net, arrays)

@@ -102,7 +102,8 @@ def _take(found: Resolution, run: SymbolicRun, kind: type) -> None:
         last = run.unfinished()
         path, kind = (last.path, type(last.block)) if last else ("", kind)
         theirs, mxnets = _lines(run.error)
-        found.stop = Stop(path, kind, theirs or ("" if _is_a_wrong_call(run.error) else mxnets), said(run.error))
+        line = theirs or ("" if _is_a_wrong_call(run.error) else mxnets or "its first call")
+        found.stop = Stop(path, kind, line, said(run.error))
 
 
 def _look_again(net: Any, inputs: Sequence[Any], found: Resolution) -> None:

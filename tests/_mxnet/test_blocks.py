@@ -5,6 +5,7 @@ from gluon_initkit._mxnet import places, traversed
 import mxnet as mx
 from mxnet.gluon import nn, rnn
 import pytest
+from vocabulary import tied
 
 NETWORKS = {
     "resnet": lambda: mx.gluon.model_zoo.vision.resnet18_v1(),
@@ -32,6 +33,7 @@ def test_paths_of_a_bert_cell():
     assert found == net._collect_params_with_prefix() and any("proj_query.weight" in path for path in found)
 
 
+@pytest.mark.mxnet1("parameters of their own for an RNN's layers")
 def test_an_rnn_of_eleven_layers_has_paths_though_mxnet_cannot_name_them():
     net = rnn.LSTM(2, num_layers=11, input_size=2)
     with pytest.raises(AttributeError):
@@ -43,11 +45,12 @@ def test_an_rnn_of_eleven_layers_has_paths_though_mxnet_cannot_name_them():
 def test_a_shared_parameter_has_one_place_with_aliases():
     net = nn.HybridSequential()
     net.add(nn.Dense(2, in_units=2))
-    net.add(nn.Dense(2, in_units=2, params=net[0].params), net[0])
+    net.add(tied(nn.Dense, net[0], 2, in_units=2), net[0])
     assert [place.paths for place in places(net).values()] == [
         ("0.weight", "1.weight", "2.weight"), ("0.bias", "1.bias", "2.bias")]  # fmt: skip
 
 
+@pytest.mark.mxnet1("parameters that no attribute holds")
 def test_parameters_that_no_attribute_holds_are_found():
     net = nn.HybridSequential()
     inner = nn.HybridBlock(prefix="inner_")
@@ -61,7 +64,8 @@ def test_owners_and_symbols():
     symbol = mx.sym.FullyConnected(mx.sym.var("data"), mx.sym.var("fc_weight", init="ones"), num_hidden=2, name="fc")
     net = nn.HybridSequential()
     net.add(mx.gluon.SymbolBlock(symbol, mx.sym.var("data")))
-    found = {place.paths[0]: place for place in places(net).values()}
+    # MXNet 1 takes the common beginning off the names of a SymbolBlock's parameters.
+    found = {place.paths[0].replace("fc_", ""): place for place in places(net).values()}
     assert found["0.weight"].symbol_init == "ones" and found["0.bias"].symbol_init is None
     assert found["0.weight"].owner is mx.gluon.SymbolBlock and found["0.weight"].owner_path == "0"
     assert nn.HybridSequential in found["0.weight"].inside
@@ -79,3 +83,13 @@ def test_traversed_adds_what_no_attribute_holds_unless_another_stands_there():
     net._reg_params["weight"] = donor.weight  # a swap by hand, which leaves the old one in net.params
     assert traversed(net) == {"weight": donor.weight, "bias": net.bias, "hidden": hidden}
     assert traversed(net, unregistered=False) == {"weight": donor.weight, "bias": net.bias}
+
+
+@pytest.mark.parametrize("numpy_mode", [False, True])
+def test_axes_of_transposed_convolutions(numpy_mode):
+    if numpy_mode:
+        mx.npx.set_np()
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(8, 3, in_channels=4), nn.Conv2DTranspose(8, 3, in_channels=4), nn.Dense(2, in_units=3))
+    found = [place.axes for place in places(net).values() if place.paths[0].endswith("weight")]
+    assert found == ["OIHW", "IOHW", "OI"]

@@ -5,6 +5,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import nd
 
 
 def symbol_network():
@@ -26,7 +27,7 @@ FORMS = {"instance": mx.init.Xavier(), "name": "xavier", "json": mx.init.Xavier(
 def test_a_symbol_blocks_statistics_keep_their_values(form):
     net = symbol_network()
     net.initialize(ik.corrected(form))
-    answer = net(mx.nd.ones((1, 3, 8, 8)))
+    answer = net(nd.ones((1, 3, 8, 8)))
     values = {path: param.data().asnumpy() for path, param in net._collect_params_with_prefix().items()}
     for ending, value in (("conv0_bias", 0), ("gamma", 1), ("beta", 0), ("moving_mean", 0), ("moving_var", 1)):
         (found,) = (array for path, array in values.items() if path.endswith(ending))
@@ -37,11 +38,12 @@ def test_a_symbol_blocks_statistics_keep_their_values(form):
 def test_plain_mxnet_draws_negative_variances_there():
     net = symbol_network()
     net.initialize(mx.init.Normal(1))
-    net(mx.nd.ones((1, 3, 8, 8)))
+    net(nd.ones((1, 3, 8, 8)))
     (variance,) = (p.data().asnumpy() for n, p in net._collect_params_with_prefix().items() if n.endswith("moving_var"))
     assert (variance != 1).any()
 
 
+@pytest.mark.mxnet1("FusedRNN: test_gluon2.py looks at its RNNFused")
 def test_a_fused_rnn_initializer_reaches_the_network_level_one_inside():
     class Marks(ik.Initializer):
         def _init_weight(self, desc, arr):
@@ -51,7 +53,7 @@ def test_a_fused_rnn_initializer_reaches_the_network_level_one_inside():
             arr[:] = 2
 
     fused = mx.init.FusedRNN(None, num_hidden=3, num_layers=1, mode="lstm")
-    parameters = mx.nd.zeros(4 * 3 * (5 + 3 + 2))
+    parameters = nd.zeros(4 * 3 * (5 + 3 + 2))
     Marks()(mx.init.InitDesc("rnn_parameters", {"__init__": fused.dumps()}), parameters)
     values, counts = np.unique(parameters.asnumpy(), return_counts=True)
     # 12 x 5 and 12 x 3 weights, 24 biases, of which the 2 x 3 of the forget gates keep FusedRNN's own 1
@@ -68,4 +70,4 @@ def test_it_hybridizes_on_a_layer():
     net = nn.Dense(2, in_units=3, weight_initializer=ik.corrected(mx.init.One()))
     net.initialize()
     net.hybridize()
-    assert (net(mx.nd.ones((1, 3))).asnumpy() == 3).all()
+    assert (net(nd.ones((1, 3))).asnumpy() == 3).all()

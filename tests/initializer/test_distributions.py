@@ -8,6 +8,7 @@ import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
 import pytest
+from vocabulary import convolution, initialize_all, nd, uniform
 
 STD = {"uniform": 1, "normal": 1, "truncated_normal": 1}
 
@@ -19,13 +20,13 @@ def values(net, init, **arguments):
 
 FANS = [  # network, fan-in, fan-out, by hand
     (lambda: nn.Dense(120, in_units=80), 80, 120),
-    (lambda: nn.Conv1D(64, 5, in_channels=48), 48 * 5, 64 * 5),
-    (lambda: nn.Conv2D(64, (3, 5), in_channels=16), 16 * 15, 64 * 15),
-    (lambda: nn.Conv2D(64, (3, 5), in_channels=16, layout="NHWC"), 16 * 15, 64 * 15),
-    (lambda: nn.Conv3D(32, 3, in_channels=16), 16 * 27, 32 * 27),
-    (lambda: nn.Conv2D(64, 3, in_channels=32, groups=4), 8 * 9, 64 * 9),
-    (lambda: nn.Conv2DTranspose(24, 3, in_channels=64), 64 * 9, 24 * 9),
-    (lambda: nn.Conv2DTranspose(24, 3, in_channels=64, layout="NHWC"), 64 * 9, 24 * 9),
+    (lambda: convolution(nn.Conv1D, 64, 5, in_channels=48), 48 * 5, 64 * 5),
+    (lambda: convolution(nn.Conv2D, 64, (3, 5), in_channels=16), 16 * 15, 64 * 15),
+    (lambda: convolution(nn.Conv2D, 64, (3, 5), in_channels=16, layout="NHWC"), 16 * 15, 64 * 15),
+    (lambda: convolution(nn.Conv3D, 32, 3, in_channels=16), 16 * 27, 32 * 27),
+    (lambda: convolution(nn.Conv2D, 64, 3, in_channels=32, groups=4), 8 * 9, 64 * 9),
+    (lambda: convolution(nn.Conv2DTranspose, 24, 3, in_channels=64), 64 * 9, 24 * 9),
+    (lambda: convolution(nn.Conv2DTranspose, 24, 3, in_channels=64, layout="NHWC"), 64 * 9, 24 * 9),
     (lambda: nn.Embedding(300, 40), 300, 40),
 ]
 
@@ -60,7 +61,7 @@ def test_truncated_normal_defaults_are_keras():
 @pytest.mark.parametrize("call", [
     lambda net, init: net.initialize(init),
     lambda net, init: net.weight.initialize(init=init),
-    lambda net, init: net.collect_params().initialize(init),
+    lambda net, init: initialize_all(net, init),
     lambda net, init: net.initialize(mx.init.create(init.dumps())),
     lambda net, init: net.initialize(pickle.loads(pickle.dumps(init))),
     lambda net, init: net.initialize(ik.Rules([("weight", init)])),
@@ -84,7 +85,7 @@ def test_a_subclass_is_written_under_its_own_name():
     net = nn.Dense(2, in_units=3, weight_initializer=Narrow(0.5))
     net.initialize()
     net.hybridize()
-    assert net(mx.nd.ones((1, 3))).shape == (1, 2)
+    assert net(nd.ones((1, 3))).shape == (1, 2)
 
 
 def test_outside_initialize_they_follow_mxnets_seed():
@@ -100,33 +101,33 @@ def test_outside_initialize_they_follow_mxnets_seed():
 def test_identity_keeps_what_goes_through():
     net = nn.Dense(3, in_units=3)
     ik.initialize(net, ik.Identity())
-    x = mx.nd.random.uniform(shape=(2, 3))
+    x = uniform((2, 3))
     assert (net(x) == x).asnumpy().all()
     assert values(nn.Dense(2, in_units=3), ik.Identity(2.0)).tolist() == [[2, 0, 0], [0, 2, 0]]
 
 
 @pytest.mark.parametrize("make, shape", [
-    (lambda: nn.Conv1D(4, 3, padding=1, in_channels=4), (1, 4, 7)),
-    (lambda: nn.Conv2D(4, (3, 5), padding=(1, 2), in_channels=4), (1, 4, 7, 7)),
-    (lambda: nn.Conv3D(2, 3, padding=1, in_channels=2), (1, 2, 5, 5, 5)),
-    (lambda: nn.Conv2DTranspose(4, 3, padding=1, in_channels=4), (1, 4, 7, 7)),
+    (lambda: convolution(nn.Conv1D, 4, 3, padding=1, in_channels=4), (1, 4, 7)),
+    (lambda: convolution(nn.Conv2D, 4, (3, 5), padding=(1, 2), in_channels=4), (1, 4, 7, 7)),
+    (lambda: convolution(nn.Conv3D, 2, 3, padding=1, in_channels=2), (1, 2, 5, 5, 5)),
+    (lambda: convolution(nn.Conv2DTranspose, 4, 3, padding=1, in_channels=4), (1, 4, 7, 7)),
 ])  # fmt: skip
 def test_dirac_passes_its_input_through(make, shape):
     net = make()
     ik.initialize(net, ik.Dirac())
-    x = mx.nd.random.uniform(shape=shape)
+    x = uniform(shape)
     assert (net(x) == x).asnumpy().all()
 
 
 def test_dirac_in_groups():
-    net = nn.Conv2D(6, 3, padding=1, in_channels=6, groups=3)
+    net = convolution(nn.Conv2D, 6, 3, padding=1, in_channels=6, groups=3)
     ik.initialize(net, ik.Dirac(groups=3))
-    x = mx.nd.random.uniform(shape=(1, 6, 5, 5))
+    x = uniform((1, 6, 5, 5))
     assert (net(x) == x).asnumpy().all()
 
 
 def test_channels_last_dirac_has_its_one_in_the_middle():
-    found = values(nn.Conv2D(3, 3, in_channels=3, layout="NHWC"), ik.Dirac())
+    found = values(convolution(nn.Conv2D, 3, 3, in_channels=3, layout="NHWC"), ik.Dirac())
     assert found.sum() == 3 and all(found[c, 1, 1, c] == 1 for c in range(3))
 
 
@@ -143,10 +144,14 @@ def test_wrong_arguments(wrong, says):
         wrong()
 
 
+def conv3():
+    return convolution(nn.Conv2D, 3, 3, in_channels=3)
+
+
 @pytest.mark.parametrize("init, make, says", [
-    (ik.Identity(), lambda: nn.Conv2D(3, 3, in_channels=3), "Identity needs an array of 2 dimensions.*Dirac"),
+    (ik.Identity(), conv3, "Identity needs an array of 2 dimensions.*Dirac"),
     (ik.Dirac(), lambda: nn.Dense(3, in_units=3), "Dirac needs a convolution's array"),
-    (ik.Dirac(groups=2), lambda: nn.Conv2D(3, 3, in_channels=3), "3 output channels do not divide by groups=2"),
+    (ik.Dirac(groups=2), conv3, "3 output channels do not divide by groups=2"),
 ])  # fmt: skip
 def test_wrong_shapes(init, make, says):
     for call in (lambda net: ik.initialize(net, init), lambda net: net.initialize(init)):

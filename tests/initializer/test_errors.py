@@ -4,6 +4,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import declared, nd
 
 
 class Only(ik.Initializer):
@@ -25,7 +26,7 @@ def one_dense():
 def test_a_hook_that_writes_the_wrong_shape():
     class Wrong(ik.Initializer):
         def _init_weight(self, desc, arr):
-            arr[:] = mx.nd.ones((7, 7))
+            arr[:] = nd.ones((7, 7))
 
     with pytest.raises(ik.InitializationError) as caught:
         one_dense().initialize(Wrong())
@@ -48,7 +49,7 @@ def test_a_class_without_a_weight_hook():
 def test_an_unknown_role_says_what_to_define():
     for shape, fine in (((4,), False), ((4, 1), True)):
         net = nn.HybridBlock()
-        net.scale = net.params.get("scale", shape=shape)
+        net.scale = declared(net, "scale", shape=shape)
         if fine:
             net.initialize(Weight())
             assert (net.scale.data().asnumpy() == 1).all()
@@ -62,7 +63,7 @@ def test_a_failing_deferred_hook_names_its_path_too():
     net.add(nn.Dense(2), nn.Dense(2))
     net.initialize(Only())
     with pytest.raises(ik.InitializationError, match=r"'0\.weight'"):
-        net(mx.nd.ones((1, 3)))
+        net(nd.ones((1, 3)))
 
 
 @pytest.mark.parametrize("selector", [3, None, int, b"*", ["*.bias"], mx.init.Zero])

@@ -22,22 +22,29 @@ def test_the_bar_counts_every_byte(monkeypatch):
 
 
 SCRIPT = """
-import time
+import sys, time
 import gluon_initkit as ik, mxnet as mx
 class Slow(ik.Initializer):
+    def __init__(self, seconds):
+        super().__init__(seconds=seconds)
+        self.seconds = seconds
     def _init_weight(self, desc, arr):
-        time.sleep({seconds})
+        time.sleep(self.seconds)
         arr[:] = 0
-net = mx.gluon.nn.HybridSequential()
-net.add(*(mx.gluon.nn.Dense(2, in_units=2) for _ in range(3)))
-ik.initialize(net, Slow(), progress={progress})
+for seconds, progress in {cases}:
+    net = mx.gluon.nn.HybridSequential()
+    net.add(*(mx.gluon.nn.Dense(2, in_units=2) for _ in range(3)))
+    ik.initialize(net, Slow(seconds), progress=progress)
+    print("case", flush=True)
 """
 
 
-def shown(terminal, seconds=0.0, progress=None):
-    command = [sys.executable, "-c", SCRIPT.format(seconds=seconds, progress=progress)]
+def shown(terminal, *cases):
+    """What each case writes to standard output, in one process."""
+    command = [sys.executable, "-c", SCRIPT.format(cases=cases)]
     if not terminal:
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout.split("case")[:-1]
     master, slave = pty.openpty()
     process = subprocess.Popen(command, stdout=slave, stderr=subprocess.DEVNULL, env={**os.environ, "TERM": "xterm"})
     os.close(slave)
@@ -51,12 +58,11 @@ def shown(terminal, seconds=0.0, progress=None):
     except OSError:
         pass
     assert process.wait(60) == 0
-    return seen.decode()
+    return seen.decode().split("case")[:-1]
 
 
 def test_it_shows_itself_where_somebody_looks_and_it_takes_long():
-    assert "initializing" in shown(True, seconds=0.7)
-    assert "initializing" not in shown(True)
-    assert "initializing" not in shown(False, seconds=0.7)
-    assert "initializing" in shown(False, progress=True)
-    assert "initializing" not in shown(True, seconds=0.7, progress=False)
+    quick, slow, silenced = shown(True, (0.0, None), (0.7, None), (0.7, False))
+    assert "initializing" in slow and "initializing" not in quick + silenced
+    unseen, asked = shown(False, (0.7, None), (0.0, True))
+    assert "initializing" in asked and "initializing" not in unseen

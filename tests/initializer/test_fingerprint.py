@@ -7,6 +7,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import move, nd, uniform
 
 
 def dense(**arguments):
@@ -43,13 +44,13 @@ def test_a_flipped_bit_and_a_negative_zero_show():
     net = nn.Dense(3, in_units=2)
     net.initialize(mx.init.Zero())
     before = ik.fingerprint(net)
-    net.weight.set_data(mx.nd.array(np.full((3, 2), -0.0)))
+    net.weight.set_data(nd.array(np.full((3, 2), -0.0)))
     assert ik.fingerprint(net) != before
 
 
 def test_contexts_names_and_modes_do_not_matter():
     one, two = dense(), dense()
-    two.collect_params().reset_ctx([mx.cpu(1), mx.cpu(0)])
+    move(two, [mx.cpu(1), mx.cpu(0)])
     two.hybridize()
     assert ik.fingerprint(one) == ik.fingerprint(two)
 
@@ -67,7 +68,7 @@ def test_it_sees_writes_that_are_still_under_way():
     net = nn.Dense(2000, in_units=2000)
     net.initialize(mx.init.Zero())
     for number in range(3):
-        net.weight.set_data(mx.nd.random.normal(shape=(2000, 2000)) * 0 + number)
+        net.weight.set_data(uniform((2000, 2000)) * 0 + number)
         values = ik.fingerprint(net)
         mx.nd.waitall()
         assert ik.fingerprint(net) == values
@@ -76,7 +77,7 @@ def test_it_sees_writes_that_are_still_under_way():
 def test_it_changes_nothing():
     net = dense()
     with mx.autograd.record():
-        loss = net(mx.nd.ones((1, 2))).sum()
+        loss = net(nd.ones((1, 2))).sum()
     loss.backward()
     mx.random.seed(1)
     expected = mx.nd.random.uniform().asscalar()

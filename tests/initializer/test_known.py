@@ -8,13 +8,13 @@ import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
 import pytest
+from vocabulary import declared, nd
 
 
 class Holder(mx.gluon.Block):
     def __init__(self, shape, init=None, dtype="float32"):
         super().__init__()
-        with self.name_scope():
-            self.weight = self.params.get("weight", shape=shape, init=init, dtype=dtype)
+        self.weight = declared(self, "weight", shape=shape, init=init, dtype=dtype)
 
 
 def kit(init, shape, **arguments):
@@ -34,7 +34,7 @@ EXACT = [
     (mx.init.Zero(), (3, 4)),
     (mx.init.One(), (3, 4)),
     (mx.init.Constant(0.3), (3, 4)),
-    (mx.init.Constant(mx.nd.arange(12).reshape((3, 4))), (3, 4)),
+    (mx.init.Constant(nd.arange(12).reshape((3, 4))), (3, 4)),
     (mx.init.Constant(np.arange(4.0)), (3, 4)),
     (mx.init.Bilinear(), (2, 3, 4, 4)),
     (mx.init.Bilinear(), (1, 1, 3, 5)),
@@ -85,6 +85,7 @@ def fused_size(hidden, layers, mode, size):
     return first + (layers - 1) * gates * hidden * (2 * hidden + 2)
 
 
+@pytest.mark.mxnet1("FusedRNN: test_gluon2.py looks at its RNNFused")
 @pytest.mark.parametrize("mode", ["lstm", "gru", "rnn_tanh"])
 def test_a_fused_rnn_is_filled_part_by_part(mode):
     size = fused_size(5, 2, mode, 3)
@@ -104,12 +105,13 @@ def test_a_fused_rnn_is_filled_part_by_part(mode):
 def kit_parts(init, mode, size, value):
     """Weights `value`, biases 0 by role, forget gates' biases 2."""
     cell = mx.rnn.FusedRNNCell(5, 2, mode, prefix="")
-    parts = cell.unpack_weights({"parameters": mx.nd.zeros((size,))})
+    parts = cell.unpack_weights({"parameters": nd.zeros((size,))})
     for name, part in parts.items():
         part[:] = 2 if name.endswith("_f_bias") else value if name.endswith("weight") else 0
     return cell.pack_weights(parts)["parameters"].asnumpy()
 
 
+@pytest.mark.mxnet1("FusedRNN: test_gluon2.py looks at its RNNFused")
 def test_a_fused_rnn_without_an_initializer_takes_the_networks():
     size = fused_size(4, 1, "lstm", 3)
     block = Holder((size,), init=mx.init.FusedRNN(None, 4, 1, "lstm"))

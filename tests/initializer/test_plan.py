@@ -8,6 +8,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import declared, nd, tied
 
 
 class Plain(mx.init.Initializer):
@@ -21,7 +22,7 @@ class Plain(mx.init.Initializer):
 def network():
     net = nn.HybridSequential()
     net.add(nn.Dense(3), nn.BatchNorm(), nn.Dense(2, in_units=3, bias_initializer="ones"), nn.PReLU())
-    net.add(nn.Dense(2, in_units=3, bias_initializer="ones", params=net[2].params))
+    net.add(tied(nn.Dense, net[2], 2, in_units=3, bias_initializer="ones"))
     return net
 
 
@@ -65,7 +66,7 @@ def test_rules_say_their_number():
 
 def test_missing_coverage_is_a_row_and_not_an_exception():
     net = nn.HybridBlock()
-    net.scale = net.params.get("scale", shape=(4,))
+    net.scale = declared(net, "scale", shape=(4,))
     planned = ik.plan(net, mx.init.Normal())
     (row,) = planned.errors
     assert row.path == "scale" and row.hook is None and row.why == "error" and "_init_scale" in row.error
@@ -79,7 +80,7 @@ def test_planning_touches_nothing(prepare):
         net.initialize()
     if prepare == "hybridized":
         net.hybridize()
-    x = mx.nd.ones((2, 4))
+    x = nd.ones((2, 4))
     if prepare in ("ran", "hybridized"):
         net[0](x)
     mx.random.seed(7)

@@ -5,6 +5,7 @@ from gluon_initkit._mxnet import places
 import mxnet as mx
 import numpy as np
 import pytest
+from vocabulary import nd, uniform
 
 HOOKS = {"_init_weight": 11, "_init_bias": 12, "_init_gamma": 13, "_init_beta": 14, "_init_default": 15,
          "_init_running_mean": 16, "_init_running_var": 17}  # fmt: skip
@@ -31,14 +32,14 @@ VISION = ["resnet18_v1", "resnet18_v2", "vgg11_bn", "alexnet", "squeezenet1.1", 
 
 def vision(name):
     size = {"inceptionv3": 299, "alexnet": 224}.get(name, 224)
-    return mx.gluon.model_zoo.vision.get_model(name, classes=10), [mx.nd.zeros((1, 3, size, size))]
+    return mx.gluon.model_zoo.vision.get_model(name, classes=10), [nd.zeros((1, 3, size, size))]
 
 
 def detector():
     import gluoncv
 
     net = gluoncv.model_zoo.get_model("ssd_512_resnet50_v1_coco", pretrained=False, pretrained_base=False)
-    return net, [mx.nd.random.uniform(shape=(1, 3, 128, 128))]
+    return net, [uniform((1, 3, 128, 128))]
 
 
 def segmenter():
@@ -47,14 +48,14 @@ def segmenter():
     net = gluoncv.model_zoo.get_fcn(
         dataset="pascal_voc", backbone="resnet50", pretrained=False, pretrained_base=False, base_size=64, crop_size=64
     )
-    return net, [mx.nd.random.uniform(shape=(1, 3, 64, 64))]
+    return net, [uniform((1, 3, 64, 64))]
 
 
 def pose():
     import gluoncv
 
     net = gluoncv.model_zoo.get_model("simple_pose_resnet18_v1b", pretrained=False, pretrained_base=False)
-    return net, [mx.nd.random.uniform(shape=(1, 3, 64, 64))]
+    return net, [uniform((1, 3, 64, 64))]
 
 
 def bert():
@@ -62,15 +63,15 @@ def bert():
 
     encoder = gluonnlp.model.BERTEncoder(units=16, hidden_size=32, num_layers=2, num_heads=2, max_length=12)
     net = gluonnlp.model.BERTModel(encoder, vocab_size=30, token_type_vocab_size=2, units=16, embed_size=16)
-    words = mx.nd.ones((2, 6))
-    return net, [words, mx.nd.zeros((2, 6)), mx.nd.array([6, 4]), mx.nd.zeros((2, 2))]
+    words = nd.ones((2, 6))
+    return net, [words, nd.zeros((2, 6)), mx.nd.array([6, 4]), nd.zeros((2, 2))]
 
 
 def awd_lstm():
     import gluonnlp
 
     net = gluonnlp.model.train.AWDRNN("lstm", 20, 8, 8, 2, tie_weights=True, dropout=0.4, weight_drop=0.5)
-    return net, [mx.nd.ones((5, 2)), net.begin_state(batch_size=2, func=mx.nd.zeros)]
+    return net, [nd.ones((5, 2)), net.begin_state(batch_size=2, func=mx.nd.zeros)]
 
 
 ZOO = [detector, segmenter, pose, bert, awd_lstm]

@@ -8,6 +8,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import initialize_all, nd, tied
 
 
 class ByRole(ik.Initializer):
@@ -57,8 +58,11 @@ def test_each_kind_of_selector_reaches_its_parameters_and_no_others(call, kind, 
     selector, wanted = SELECTORS[kind]
     net = network(deferred and kind != "callable")
     rules = ik.Rules([(selector, 7)], default=ByRole())
-    (net.initialize if call == "net.initialize" else net.collect_params().initialize)(rules)
-    net(mx.nd.ones((2, 4)))
+    if call == "net.initialize":
+        net.initialize(rules)
+    else:
+        initialize_all(net, rules)
+    net(nd.ones((2, 4)))
     assert {path for path, value in values(net).items() if value == 7} == wanted
 
 
@@ -132,7 +136,7 @@ def test_a_rule_that_matches_nothing_warns_once_and_raises_when_strict():
 def test_a_shared_parameter_answers_to_each_of_its_paths():
     net = nn.HybridSequential()
     net.add(nn.Dense(2, in_units=2))
-    net.add(nn.Dense(2, in_units=2, params=net[0].params))
+    net.add(tied(nn.Dense, net[0], 2, in_units=2))
     net.initialize(ik.Rules([("1.weight", 4)], default="zeros"))
     assert (net[0].weight.data().asnumpy() == 4).all()
 

@@ -11,6 +11,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import nd
 
 SCRIPT = Path(__file__).parent / "worker_script.py"
 
@@ -86,7 +87,7 @@ def test_a_local_kvstore_has_nobody_to_differ_from():
 def test_a_kvstore_with_keys_of_another_type():
     net, kv = nn.Dense(2, in_units=2), mx.kv.create("local")
     ik.initialize(net, seed=1)
-    kv.init("weight", mx.nd.ones((2,)))
+    kv.init("weight", nd.ones((2,)))
     assert ik.check_workers(net, kv) == ik.check_workers(net, kv) == ik.fingerprint(net)
 
 

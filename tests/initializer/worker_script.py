@@ -1,10 +1,14 @@
 """What each worker of tests/initializer/test_workers.py runs: ``python worker_script.py <scenario>``."""
 
+from pathlib import Path
 import sys
 
 import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
+
+sys.path.append(str(Path(__file__).parent.parent))
+from vocabulary import uniform
 
 scenario = sys.argv[1]
 kv = mx.kv.create("dist_sync")
@@ -15,11 +19,11 @@ net.add(nn.Dense(8), nn.BatchNorm(), nn.Dense(1 if scenario != "shape" or kv.ran
 if scenario == "plain":
     mx.random.seed(7)
     if kv.rank == 1:
-        mx.nd.random.uniform(shape=(3,))
+        uniform((3,))
     net.initialize(mx.init.Xavier())
 else:
     ik.initialize(net, mx.init.Xavier(), seed=7)
-x = mx.nd.random.uniform(shape=(4, 5))  # and the workers' data differ
+x = uniform((4, 5))  # and the workers' data differ
 net(x)
 if scenario == "one" and kv.rank == 1:
     net[2].weight.data()[0, 3] += 1

@@ -6,6 +6,7 @@ import gluon_initkit as ik
 from gluon_initkit.naming import describe, matcher, selector_from_json, selector_to_json, show_selector
 from mxnet.gluon import nn
 import pytest
+from vocabulary import tied
 
 
 def infos():
@@ -13,7 +14,7 @@ def infos():
     body = nn.HybridSequential()
     body.add(nn.Dense(3, in_units=4), nn.BatchNorm())
     net.add(body, nn.Dense(4, in_units=3, use_bias=False))
-    net.add(nn.Dense(4, in_units=3, use_bias=False, params=net[1].params))
+    net.add(tied(nn.Dense, net[1], 4, in_units=3, use_bias=False))
     return [info for _, _, info in describe(net)]
 
 

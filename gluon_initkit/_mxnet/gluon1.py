@@ -1,0 +1,162 @@
+"""Gluon as MXNet 1 has it: what `gluon2` says otherwise, in the same words. Everybody imports them from `version`.
+
+Parameters have names that are unique in the process, and live in dictionaries by those names; blocks hold their
+children themselves.
+"""
+
+from contextlib import nullcontext
+import json
+import sys
+from types import SimpleNamespace
+from typing import Any, ContextManager, Dict, List, Optional, Tuple
+
+from mxnet import context, gluon, initializer, nd, numpy_extension
+from mxnet.gluon.parameter import ParameterDict
+import mxnet.rnn
+from mxnet.util import is_np_array
+import numpy
+
+from .parts import Parts
+from .scopes import blocks_built
+
+__all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "blocks_built", "children", "completed",
+           "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use", "infer_again",
+           "infers_on_symbols", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename", "said_role",
+           "trainer_of", "unnamed", "write_list"]  # fmt: skip
+
+Context: Any = context.Context
+current_context = context.current_context
+
+# The function that initializes all parameters of a network, one after the other.
+INITIALIZE: Any = ParameterDict.initialize
+
+# The method that puts a parameter on other contexts.
+RESET = "reset_ctx"
+
+# Where a parameter keeps the contexts that it is on.
+PLACED = ("_ctx_list", "_ctx_map")
+
+# The initializer of an RNN's one vector, which holds all its weights and biases.
+FusedRNN: Any = initializer.FusedRNN
+
+
+def numpy_arrays() -> bool:
+    """Whether layers take NumPy arrays, here and now: where somebody said so."""
+    return is_np_array()
+
+
+def as_layers() -> ContextManager:
+    """Inside, MXNet makes the arrays that layers take: it does."""
+    return nullcontext()
+
+
+def children(block: gluon.Block) -> List[Tuple[str, gluon.Block]]:
+    """A block's children by name."""
+    return list(block._children.items())
+
+
+def infers_on_symbols() -> bool:
+    """Whether a network's code can be run on Symbols, from which MXNet infers shapes."""
+    return True
+
+
+def prefix_of(block: gluon.Block) -> str:
+    """What the names of a block's operators begin with, ``''`` where that tells nothing."""
+    return block.prefix
+
+
+def counters(block: gluon.Block) -> List[Dict[str, int]]:
+    """The counters from which a block names its children."""
+    return [block._scope._counter]
+
+
+def loose(block: gluon.Block) -> List[Tuple[str, gluon.Parameter]]:
+    """The parameters in a block's dictionary, by their own names; an attribute need not hold them."""
+    prefix = block.params.prefix
+    return [(name[len(prefix) :] if name.startswith(prefix) else name, param) for name, param in block.params.items()]
+
+
+def said_role(param: gluon.Parameter, path: str) -> str:
+    """The name whose end tells a parameter's role: its own, since an attribute may be called anything."""
+    return param.name
+
+
+def contexts_held(param: gluon.Parameter) -> List[Any]:
+    """The contexts of an initialized parameter."""
+    return list(param._ctx_list)
+
+
+def trainer_of(param: gluon.Parameter) -> Any:
+    """The Trainer that updates a parameter, or None."""
+    return param._trainer
+
+
+def contexts_trained(trainer: Any) -> List[Any]:
+    """The contexts on which a Trainer updates parameters; none where it does not know yet."""
+    return list(trainer._contexts or ())
+
+
+def named(block: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
+    """What a block's ``params`` holds by global name."""
+    return block._params._params
+
+
+def infer_again(block: gluon.Block) -> None:
+    """Let a block ask for shapes in its next forward pass: it always does."""
+
+
+def rename(param: gluon.Parameter, name: str) -> None:
+    """Make a copy of a parameter another parameter, of this name."""
+    param.name = name
+
+
+def in_use(param: gluon.Parameter) -> bool:
+    """Whether anybody but its parameters, which never let go of it, holds a parameter's Trainer. No variable may."""
+    holding = sum(each._trainer is param._trainer for each in param._trainer._params)
+    return _references(param) > holding - 1 + _references(SimpleNamespace(_trainer=object()))
+
+
+def _references(holder: Any) -> int:
+    return sys.getrefcount(holder._trainer)
+
+
+def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:
+    """The parts of a vector that a `FusedRNN` fills: one a gate."""
+    arguments = json.loads(fused.dumps())[1]
+    kind = ("num_hidden", "num_layers", "mode", "bidirectional", "forget_bias")
+    cell = mxnet.rnn.FusedRNNCell(**{name: arguments[name] for name in kind}, prefix="")
+    shapes = {name: part.shape for name, part in cell.unpack_weights({"parameters": nd.zeros(shape)}).items()}
+    forget = initializer.Constant(float(arguments["forget_bias"]))
+
+    def packed(values: Dict[str, numpy.ndarray]) -> numpy.ndarray:
+        return cell.pack_weights({name: nd.array(part) for name, part in values.items()})["parameters"].asnumpy()
+
+    return Parts(
+        network=initializer.create(arguments["init"]) if arguments["init"] else None,
+        shapes=shapes,
+        declared={name: forget for name in shapes if arguments["mode"] == "lstm" and name.endswith("_f_bias")},
+        packed=packed,
+    )
+
+
+def completed(declared: Any, init: Any) -> Any:
+    """What a parameter was declared with, where that needs the network's initializer: never here."""
+    return declared
+
+
+def part_named(desc: initializer.InitDesc, arr: Any) -> Tuple[initializer.InitDesc, Any]:
+    """The name and the array that an initializer should see for the ones that MXNet hands it: the same."""
+    return desc, arr
+
+
+def unnamed(kind: Any) -> gluon.Block:
+    """A block of a class that takes no name from Gluon's counters."""
+    return kind(prefix="")
+
+
+def write_list(path: str, arrays: Dict[str, Any]) -> None:
+    """Write classic arrays into a file as MXNet's list of arrays."""
+    if is_np_array():
+        numpy_extension.save(path, {name: array.as_np_ndarray() for name, array in arrays.items()})
+    else:
+        nd.save(path, arrays)

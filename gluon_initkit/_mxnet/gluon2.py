@@ -1,0 +1,206 @@
+"""Gluon as MXNet 2 has it: what `gluon1` says otherwise, in the same words. Everybody imports them from `version`.
+
+A parameter is known by its path; its name says little (``weight`` where none is given). Contexts are called devices.
+Blocks and Trainers are held by weak references.
+"""
+
+from contextlib import contextmanager
+import copy
+import inspect
+import sys
+from typing import Any, ContextManager, Dict, Iterator, List, Optional, Tuple
+import uuid
+
+from mxnet import device, gluon, initializer, nd
+from mxnet.util import np_array
+import numpy
+
+from .parts import Parts
+
+__all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "blocks_built", "children", "completed",
+           "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use", "infer_again",
+           "infers_on_symbols", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename", "said_role",
+           "trainer_of", "unnamed", "write_list"]  # fmt: skip
+
+Context: Any = device.Device
+current_context = device.current_device
+
+INITIALIZE: Any = inspect.unwrap(gluon.Block.initialize)
+
+# The method that puts a parameter on other contexts.
+RESET = "reset_device"
+
+# Where a parameter keeps the contexts that it is on.
+PLACED = ("_device_list", "_device_map")
+
+# The initializer of an RNN layer's one vector, which holds all its weights and biases.
+FusedRNN: Any = initializer.RNNFused
+
+
+def numpy_arrays() -> bool:
+    """Whether layers take NumPy arrays, here and now: always, also in a thread, where MXNet's mode is off."""
+    return True
+
+
+def as_layers() -> ContextManager:
+    """Inside, MXNet makes the arrays that layers take, as it does inside of layers."""
+    return np_array(True)
+
+
+def children(block: gluon.Block) -> List[Tuple[str, gluon.Block]]:
+    """A block's children by name; not those that are gone."""
+    alive = ((name, child()) for name, child in block._children.items())
+    return [(name, child) for name, child in alive if child is not None]
+
+
+def infers_on_symbols() -> bool:
+    """Whether a network's code can be run on Symbols, from which MXNet infers shapes."""
+    return False
+
+
+def prefix_of(block: gluon.Block) -> str:
+    """What the names of a block's operators begin with, ``''`` where that tells nothing."""
+    return ""
+
+
+def counters(block: gluon.Block) -> List[Dict[str, int]]:
+    """The counters from which a block names its children."""
+    return []
+
+
+def loose(block: gluon.Block) -> List[Tuple[str, gluon.Parameter]]:
+    """None: every parameter is an attribute's."""
+    return []
+
+
+def said_role(param: gluon.Parameter, path: str) -> str:
+    """The name whose end tells a parameter's role: its attribute's, since its own is ``weight`` where none is given."""
+    return path
+
+
+def contexts_held(param: gluon.Parameter) -> List[Any]:
+    """The devices of an initialized parameter."""
+    return list(param._device_list)
+
+
+def trainer_of(param: gluon.Parameter) -> Any:
+    """The Trainer that updates a parameter, or None."""
+    return param._trainer() if param._trainer else None
+
+
+def contexts_trained(trainer: Any) -> List[Any]:
+    """The devices on which a Trainer updates parameters."""
+    return list(trainer._devices or ())
+
+
+def named(block: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
+    """None: what a block's ``params`` holds is what its attributes are."""
+    return None
+
+
+def infer_again(block: gluon.Block) -> None:
+    """Let a block ask for shapes in its next forward pass: it did once, and never does again by itself."""
+    if isinstance(block, gluon.HybridBlock):
+        block._called_infer_shape_already = False
+
+
+def rename(param: gluon.Parameter, name: str) -> None:
+    """Make a copy of a parameter another parameter, of this name."""
+    param._name, param._uuid = name, str(uuid.uuid4())
+
+
+def in_use(param: gluon.Parameter) -> bool:
+    """Whether anybody holds a parameter's Trainer: the parameter does not."""
+    return trainer_of(param) is not None
+
+
+@contextmanager
+def blocks_built() -> Iterator[List[Any]]:
+    """Which blocks are built in a while cannot be seen: they ask for no names."""
+    raise NotImplementedError(
+        "MXNet 2 does not tell which blocks are built, so layers cannot be tied while they are. Build the network, "
+        "then call gluon_initkit.Sharing(net).tie(...).apply()."
+    )
+    yield []
+
+
+def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:
+    """The parts of a vector that an `RNNFused` fills: ``l0_i2h_weight``, ``r0_i2h_weight`` (backwards), ..."""
+    asked = fused._kwargs
+    gates = {"rnn_relu": 1, "rnn_tanh": 1, "lstm": 4, "gru": 3}[asked["mode"]]
+    rows = gates * asked["state_size"]
+    directions = "lr" if asked["bidirectional"] else "l"
+    fed_back = asked["projection_size"] or asked["state_size"]
+    later = (fed_back * len(directions) + fed_back + 2) * rows * len(directions)
+    projected = (asked["projection_size"] or 0) * asked["state_size"] * asked["num_layers"] * len(directions)
+    first = int(shape[0]) - projected - (asked["num_layers"] - 1) * later
+    inputs = first // (rows * len(directions)) - 2 - fed_back
+    shapes: Dict[str, Tuple[int, ...]] = {}
+    for kind in ("weight", "bias"):
+        for layer in range(asked["num_layers"]):
+            for side in directions:
+                width = inputs if layer == 0 else fed_back * len(directions)
+                for connection, sizes in (("i2h", (rows, width)), ("h2h", (rows, fed_back))):
+                    shapes[f"{side}{layer}_{connection}_{kind}"] = sizes if kind == "weight" else (rows,)
+                if kind == "weight" and asked["projection_size"]:
+                    shapes[f"{side}{layer}_h2r_weight"] = (fed_back, asked["state_size"])
+    return Parts(
+        network=None,
+        shapes=shapes,
+        declared={name: asked[f"{name.split('_', 1)[1]}_initializer"] for name in shapes},
+        packed=lambda parts: numpy.concatenate([parts[name].ravel() for name in shapes]),
+    )
+
+
+def completed(declared: Any, init: Any) -> Any:
+    """What a parameter was declared with; an RNN's with the network's initializer for what the layer was not told.
+
+    MXNet's own `RNNFused.set_initializer` replaces what the layer was told by ``'uniform'`` instead.
+    """
+    if not isinstance(declared, FusedRNN):
+        return declared
+    made = copy.copy(declared)
+    for name, given in declared._kwargs.items():
+        if name.endswith("_initializer"):
+            setattr(made, f"_{name}", init if given in (None, "zeros") else given)
+    return made
+
+
+def part_named(desc: initializer.InitDesc, arr: Any) -> Tuple[initializer.InitDesc, Any]:
+    """The name and the array that an initializer should see for the ones that MXNet hands it.
+
+    `RNNFused` hands out flat parts of its vector, called ``_i2h_weight_initializer``: a weight gets its rows back.
+    """
+    filling = next((frame.f_locals for frame in _frames() if frame.f_code is _FUSED), None)
+    if filling is None or not desc.endswith("_initializer"):
+        return desc, arr
+    connection, kind = desc.strip("_").split("_")[:2]
+    if kind == "weight":
+        fused = filling["self"]
+        rows = fused.projection_size if connection == "h2r" else fused.gates * fused.num_hidden
+        # The classic reshape shares memory, which the NumPy one does not.
+        arr = arr.as_nd_ndarray().reshape((int(rows), -1)).as_np_ndarray()
+    return initializer.InitDesc(f"{connection}_{kind}", desc.attrs, desc.global_init), arr
+
+
+def unnamed(kind: Any) -> gluon.Block:
+    """A block of a class that takes no name from Gluon's counters."""
+    return kind()
+
+
+def write_list(path: str, arrays: Dict[str, Any]) -> None:
+    """Write classic arrays into a file as MXNet's list of arrays.
+
+    `load_parameters` reads it; what `save_parameters` writes is a zip file, in which no tie map can stand.
+    """
+    nd.save(path, arrays)
+
+
+_FUSED = FusedRNN._init_weight.__code__
+
+
+def _frames() -> Iterator[Any]:
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back

@@ -1,0 +1,114 @@
+"""Every module on another device: a CUDA GPU where MXNet sees one, and a second CPU context everywhere."""
+
+import re
+
+import gluon_initkit as ik
+import mxnet as mx
+from mxnet.gluon import nn
+import numpy as np
+import pytest
+
+# The GPU's context is made by the test: only there may it be asked for.
+INITS = [mx.init.Uniform(), mx.init.Normal(), mx.init.Orthogonal(), ik.TruncatedNormal()]
+DEVICES = [pytest.param("cpu", id="cpu"), pytest.param("gpu", id="gpu", marks=pytest.mark.gpu)]
+
+
+@pytest.fixture(params=DEVICES)
+def device(request):
+    return mx.gpu(0) if request.param == "gpu" else mx.cpu(1)
+
+
+def network(known=True):
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(8, 3, in_channels=3 if known else 0), nn.BatchNorm(in_channels=8 if known else 0),
+            nn.Dense(4, in_units=8 * 4 * 4 if known else 0))  # fmt: skip
+    return net
+
+
+def image(ctx):
+    return mx.nd.ones((2, 3, 6, 6), ctx=ctx)
+
+
+class Own(ik.Initializer):
+    def _init_weight(self, desc, arr):
+        arr[:] = desc.rng.normal(size=arr.shape)
+
+    def _init_bias(self, desc, arr):
+        mx.nd.random.uniform(0, 1, shape=arr.shape, ctx=arr.context, out=arr)
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("init", [*INITS, Own()], ids=lambda init: type(init).__name__)
+def test_fingerprints_are_those_of_the_cpu(device, known, init):
+    nets = []
+    for ctx in (mx.cpu(), device, [mx.cpu(0), device]):
+        net = network(known)
+        ik.initialize(net, init, ctx, seed=7)
+        ik.materialize(net, (2, 3, 6, 6))
+        ik.initialize(net, init, ctx, seed=7, force_reinit=True)  # in place
+        nets.append(net)
+    assert nets[1][2].weight.list_ctx() == [device] and nets[2][2].weight.list_ctx() == [mx.cpu(0), device]
+    assert len({ik.fingerprint(net) for net in nets}) == 1
+    for path, param in nets[2]._collect_params_with_prefix().items():
+        assert (param.data(mx.cpu(0)).asnumpy() == param.data(device).asnumpy()).all(), path
+    assert np.isfinite(nets[1](image(device)).asnumpy()).all()
+
+
+def copies(call):
+    """How many arrays the engine copied, or the user's side read, during a call."""
+    mx.nd.waitall()
+    mx.profiler.set_config(profile_all=True, aggregate_stats=True, filename="/dev/null")
+    mx.profiler.set_state("run")
+    call()
+    mx.nd.waitall()
+    mx.profiler.set_state("stop")
+    rows = re.findall(r"^(\w*Copy\w*)\s+(\d+)\s", mx.profiler.dumps(reset=True), re.MULTILINE)
+    return sum(int(count) for _, count in rows)
+
+
+def test_pure_inspection_without_statistics_copies_nothing(device):
+    net = network()
+    ik.initialize(net, ctx=[mx.cpu(0), device], seed=7)
+    assert copies(lambda: ik.inspect(net)) == 0
+    assert copies(lambda: ik.plan(net)) == copies(lambda: ik.shared_groups(net)) == 0
+    assert copies(lambda: ik.explain(net, (2, 3, 6, 6))) == 0
+    assert copies(lambda: net[2].weight.data(device).asnumpy()) >= 1  # what the others would show
+
+
+def test_statistics_are_those_of_the_cpu(device):
+    found = []
+    for ctx in (mx.cpu(), device):
+        net = network()
+        ik.initialize(net, mx.init.Normal(1), ctx, seed=7)
+        with mx.autograd.record():
+            loss = (net(image(ctx)) * 0 + 1).sum()
+        loss.backward()
+        found.append(ik.inspect(net, stats=True, grads=True).records)
+    for one, two in zip(*found):
+        assert one.stats == two.stats and one.grad_stats == two.grad_stats, one.path
+    assert found[1][0].contexts == (str(device),)
+
+
+def test_replicas_that_differ_are_found(device):
+    net = network()
+    ik.initialize(net, ctx=[mx.cpu(0), device], seed=7)
+    assert not ik.inspect(net, stats=True).findings
+    net[2].weight.data(device)[0, 0] = 3
+    (finding,) = ik.inspect(net, stats=True).findings
+    assert finding.code == "replicas-differ" and finding.paths == ("2.weight",)
+
+
+def test_ties_files_and_traces(device, tmp_path):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4, in_units=4), nn.Dense(4), nn.Dense(4, in_units=4))
+    ik.Sharing(net).tie("0.weight", "2.weight").apply()
+    with ik.trace(net) as t:
+        ik.initialize(net, ctx=device, seed=7)
+        net(mx.nd.ones((1, 4), ctx=device))
+    assert [event.path for event in t.events if event.block] == ["1.weight"] and not t.pending
+    ik.save(net, str(tmp_path / "tied.params"))
+    before = ik.fingerprint(net)
+    ik.initialize(net, ctx=device, seed=8, force_reinit=True)
+    ik.load(net, str(tmp_path / "tied.params"), ctx=device)
+    assert ik.fingerprint(net) == before and net[2].weight.list_ctx() == [device]
+    assert ik.compare(net, str(tmp_path / "tied.params")).same

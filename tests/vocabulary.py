@@ -1,0 +1,104 @@
+"""MXNet's words as the tests speak them, where its versions say the same thing differently."""
+
+import re
+
+import mxnet as mx
+
+__all__ = ["GLUON_2", "VERSION", "HybridBlock", "constant", "contexts", "convolution", "declared", "initialize_all",
+           "move", "nd", "said", "tied", "uniform"]  # fmt: skip
+
+VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
+GLUON_2 = VERSION >= (2, 0)
+
+# Arrays as layers take them.
+nd = mx.np if GLUON_2 else mx.nd
+
+
+def uniform(shape, **where):
+    """Random numbers as layers take them."""
+    return mx.np.random.uniform(size=shape, **where) if GLUON_2 else mx.nd.random.uniform(shape=shape, **where)
+
+
+def declared(block, name, **arguments):
+    """A parameter of a block's own, for ``self.name = declared(self, "name", shape=...)``."""
+    if GLUON_2:
+        return mx.gluon.Parameter(name, **arguments)
+    with block.name_scope():
+        return block.params.get(name, **arguments)
+
+
+def convolution(layer, *arguments, in_channels=0, **named):
+    """A convolution that knows its input channels; MXNet 2 ignores ``in_channels=``."""
+    made = layer(*arguments, in_channels=in_channels, **named)
+    if GLUON_2 and in_channels:
+        made.infer_shape(mx.np.zeros([in_channels if axis == "C" else 8 for axis in made._layout]))
+    return made
+
+
+def constant(block, name, value):
+    """A constant of a block's own, likewise."""
+    if GLUON_2:
+        return mx.gluon.Constant(value)
+    with block.name_scope():
+        return block.params.get_constant(name, value)
+
+
+def tied(layer, donor, *arguments, **named):
+    """A layer that shares another's parameters."""
+    if not GLUON_2:
+        return layer(*arguments, params=donor.params, **named)
+    made = layer(*arguments, **named)
+    own = made.collect_params()
+    return made.share_parameters({path: param for path, param in donor.collect_params().items() if path in own})
+
+
+def initialize_all(net, init, force_reinit=False):
+    """Initialize what `collect_params` gives, not by the network's own method."""
+    params = net.collect_params()
+    if not GLUON_2:
+        params.initialize(init, force_reinit=force_reinit)
+        return
+    for param in params.values():
+        param.initialize(default_init=init, force_reinit=force_reinit)
+
+
+def move(net, ctxs):
+    """Put all parameters on other contexts."""
+    if GLUON_2:
+        net.reset_device(ctxs)
+    else:
+        net.collect_params().reset_ctx(ctxs)
+
+
+def contexts(param):
+    """Where a parameter's arrays lie."""
+    return param.list_device() if GLUON_2 else param.list_ctx()
+
+
+def said(stderr):
+    """What a process said on stderr, without the line that MXNet 2 logs there when it makes its first array."""
+    return re.sub(r"^\[[\d:]+\] \S*storage\.cc:.*\n", "", stderr, flags=re.MULTILINE)
+
+
+class HybridBlock(mx.gluon.HybridBlock):
+    """MXNet's, with a `hybrid_forward` in both versions."""
+
+    if GLUON_2:
+
+        def __init_subclass__(cls):
+            hybrid = vars(cls).get("hybrid_forward")
+            if hybrid is None:
+                return
+            del cls.hybrid_forward
+
+            def forward(self, x, *args):
+                return hybrid(self, _Operators, x, *args, **{k: p.data() for k, p in self.params.items()})
+
+            cls.forward = forward
+
+
+class _Operators:
+    """The classic operators that tests use, by NumPy's."""
+
+    broadcast_mul = mx.np.multiply
+    np = mx.np
