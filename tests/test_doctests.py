@@ -27,7 +27,7 @@ def test_examples_run(name):
     module = importlib.import_module(name)
     failures = []
     runner = doctest.DocTestRunner()
-    for test in doctest.DocTestFinder().find(module, name, extraglobs={"mx": mx}):
+    for test in doctest.DocTestFinder().find(module, name, extraglobs={"mx": mx, "ik": ik}):
         runner.run(test, out=failures.append)
     assert not failures, "".join(failures)
 

@@ -4,15 +4,20 @@ from html import escape
 from typing import Sequence, Tuple
 
 from .table import Column, Table
+from .wrapping import breakable_html
 
 __all__ = ["as_facts", "as_html"]
 
+# The class twice, to weigh more than Jupyter's own rules, which set cells flush right.
 _STYLE = """<style>
-.ik-table{border-collapse:collapse;font-size:90%}.ik-table caption{text-align:left;font-weight:bold;padding:.3em 0}
-.ik-table td,.ik-table th{padding:.15em .7em;text-align:left;vertical-align:top;border-bottom:1px solid #8884}
-.ik-table .ik-right{text-align:right}.ik-table .ik-error{color:#d33;font-weight:bold}
+.ik-table{border-collapse:collapse;font-size:90%}
+.ik-table caption{text-align:left;font-weight:bold;padding:.3em 0}
+.ik-table.ik-table td,.ik-table.ik-table th{padding:.15em .7em;text-align:left;vertical-align:top;
+border-bottom:1px solid #8884}
+.ik-table.ik-table .ik-right{text-align:right;font-variant-numeric:tabular-nums}
+.ik-table .ik-error{color:#d33;font-weight:bold}
 .ik-table .ik-changed{background:#2a92}.ik-note{font-weight:bold;color:#b70}
-.ik-table .ik-histogram{fill:currentColor}.ik-table .ik-zero{stroke:#8888;fill:none}
+.ik-table .ik-histogram{fill:var(--jp-brand-color1,currentColor)}.ik-table .ik-zero{stroke:#8888;fill:none}
 </style>"""
 
 
@@ -46,5 +51,5 @@ def _align(column: Column) -> str:
 
 
 def _cell(column: Column, row: object) -> str:
-    text = escape(column.read(row))
-    return text.replace(".", ".<wbr>") if column.path else text
+    text = column.read(row)
+    return breakable_html(text) if column.path else escape(text)

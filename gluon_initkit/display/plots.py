@@ -93,7 +93,7 @@ def draw_lines(
     for side in ("right", "top"):
         axes.spines[side].set_visible(False)
     if 0 < len(lines) <= _NAMED:
-        axes.legend(fontsize="small", frameon=False)
+        axes.legend(fontsize="small", edgecolor="none", framealpha=0.8)
     elif lines:
         axes.set_xlabel(
             f"step\n{len(lines)} lines, from dark to bright: {lines[0][0]} … {lines[-1][0]}", fontsize="small"

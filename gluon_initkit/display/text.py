@@ -1,10 +1,11 @@
 """Tables as text, by rich: as wide as the terminal, names wrapped at their dots and never cut.
 
-The widths are settled here rather than by rich: numbers keep their room while there is any, paths and prose give way.
+The widths are settled here rather than by rich: numbers keep their room while there is any, names and prose give way,
+and break where a reader would break them.
 """
 
 import io
-from typing import Any, List, Optional
+from typing import Any, Callable, List, Optional, Sequence
 
 from rich import box
 from rich.console import Console
@@ -13,12 +14,13 @@ from rich.text import Text
 
 from .table import Table
 from .units import printable
+from .wrapping import longest_piece, wrapped
 
 __all__ = ["as_rich", "as_text", "cell_widths", "fitted", "rendered"]
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "changed": "green", "": ""}
 _BETWEEN = 2  # blanks between columns
-_FLEXIBLE = 12  # what is left to a column of names or prose before numbers are folded
+_TORN = 12  # characters that are left to a column of names or prose before numbers are folded
 
 
 def as_rich(table: Any) -> Any:
@@ -41,29 +43,47 @@ def rendered(renderable: Any, width: Optional[int] = None) -> str:
 
 def cell_widths(table: Table) -> List[int]:
     """How wide each column would like to be."""
-    widths = []
-    for column in table.columns:
-        texts = [column.heading, column.footer, *map(column.read, table.rows)]
-        widths.append(max(len(line) for text in texts for line in printable(text, keep="\n").split("\n")))
-    return widths
+    return [max(map(len, _lines(column, table.rows))) for column in table.columns]
 
 
-def fitted(wanted: List[int], flexible: List[bool], room: int) -> List[int]:
-    """Widths that fit the room, taken from the widest column first, from flexible columns before the others.
+def fitted(wanted: List[int], floors: Sequence[Callable[[], List[int]]], room: int) -> List[int]:
+    """Widths that fit the room, taken from the widest column first, down to the first floors, then to the next.
 
     Examples
     --------
-    >>> fitted([40, 10, 8], [True, True, False], 38)
+    >>> fitted([40, 10, 8], [lambda: [30, 10, 8], lambda: [12, 9, 8]], 38)
     [20, 10, 8]
     """
     widths = list(wanted)
-    for gives, floor in ((flexible, _FLEXIBLE), ([True] * len(widths), 1)):
+    for floor in floors:
+        if sum(widths) <= room:
+            break
+        least = floor()
         while sum(widths) > room:
-            able = [index for index, width in enumerate(widths) if gives[index] and width > floor]
+            able = [index for index, width in enumerate(widths) if width > least[index]]
             if not able:
                 break
             widths[max(able, key=lambda index: widths[index])] -= 1
     return widths
+
+
+def _floors(table: Table, wanted: List[int]) -> List[Callable[[], List[int]]]:
+    """How narrow columns may become: names and prose whole, then broken, then torn; at last numbers as well."""
+
+    def pieces(forced: bool) -> List[int]:
+        return [
+            max(longest_piece(line, column.path, forced) for line in _lines(column, table.rows))
+            if column.justify == "left" else width
+            for column, width in zip(table.columns, wanted)
+        ]  # fmt: skip
+
+    torn = [min(width, _TORN) if column.justify == "left" else width for column, width in zip(table.columns, wanted)]
+    return [lambda: pieces(False), lambda: pieces(True), lambda: torn, lambda: [1] * len(wanted)]
+
+
+def _lines(column: Any, rows: Sequence[Any]) -> List[str]:
+    texts = [column.heading, column.footer, *map(column.read, rows)]
+    return [line for text in texts for line in printable(text, keep="\n").split("\n")]
 
 
 class _Fitted:
@@ -75,7 +95,8 @@ class _Fitted:
     def __rich_console__(self, console: Any, options: Any) -> Any:
         table = self.table if isinstance(self.table, Table) else self.table.at(options.max_width)
         room = options.max_width - _BETWEEN * (len(table.columns) - 1)
-        widths = fitted(cell_widths(table), [column.justify == "left" for column in table.columns], room)
+        wanted = cell_widths(table)
+        widths = fitted(wanted, _floors(table, wanted), room)
         footer = any(column.footer for column in table.columns)
         made = RichTable(
             box=box.SIMPLE if footer else box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0),
@@ -91,24 +112,24 @@ class _Fitted:
         yield from (Text(note, style="bold yellow") for note in table.notes)
         if table.title:
             yield Text(printable(table.title), style="italic")
-        yield made
-        yield from (Text(printable(text, keep="\n"), style=_STYLES[style]) for style, text in table.footnotes)
+        before: Optional[str] = None
+        if table.rows or footer:
+            yield made
+            before = "table"
+        for style, text in table.footnotes:
+            if before == "table" or (style and before == ""):
+                yield Text()
+            yield Text(_hanging(printable(text, keep="\n"), options.max_width if style else 0), style=_STYLES[style])
+            before = style
+
+
+def _hanging(text: str, width: int) -> str:
+    """A text whose further lines are indented, so that each of several can be told from the next."""
+    if len(text) <= width or width < 20:
+        return text
+    return "\n  ".join(line for part in text.split("\n") for line in wrapped(part, width - 2).split("\n"))
 
 
 def _cell(column: Any, row: Any, width: int) -> Text:
-    text = printable(column.read(row), keep="\n")
-    return Text("\n".join(_at_dots(line, width) for line in text.split("\n")) if column.path else text)
-
-
-def _at_dots(path: str, width: int) -> str:
-    """A path broken after dots where it is too long, else after underscores; what has neither is left to folding."""
-    lines = [""]
-    parts = path.replace(".", ".\0").split("\0")
-    pieces = [
-        piece for part in parts for piece in (part.replace("_", "_\0").split("\0") if len(part) > width else [part])
-    ]
-    for piece in pieces:
-        if lines[-1] and len(lines[-1]) + len(piece) > width:
-            lines.append("")
-        lines[-1] += piece
-    return "\n".join(lines)
+    lines = printable(column.read(row), keep="\n").split("\n")
+    return Text("\n".join(wrapped(line, width, column.path) for line in lines))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Iterable, Iterator, Sequence, Tuple
 
+from .wrapping import breakable_html
+
 __all__ = ["Branch", "as_page", "as_tree"]
 
 
@@ -64,7 +66,7 @@ def as_tree(
     """
     labels = min(max(24, max((_length(branch, 1) for branch in branches), default=0)), _LABELS)
     widths = " ".join(width for _, width in headings[1:])
-    notes = "".join(f'<p class="ik-{style or "plain"}">{_wrapping(text)}</p>' for style, text in footnotes)
+    notes = "".join(f'<p class="ik-{style or "plain"}">{escape(text)}</p>' for style, text in footnotes)
     head = _row("ik-head", (escape(heading) for heading, _ in headings))
     foot = _row("ik-foot", map(escape, footer)) if footer else ""
     rows = "".join(part for branch in branches for part in _rows(branch, 0))
@@ -101,7 +103,7 @@ def _rows(branch: Branch, depth: int) -> Iterator[str]:
     if branch.severity:
         remark += f' <span class="ik-dot ik-{branch.severity}">● {branch.severity}</span>'
     title = f' title="{escape(branch.title)}"' if branch.title else ""
-    label = f'<span class="ik-label" style="--ik-depth:{depth}"{title}>{_wrapping(branch.label)}{remark}</span>'
+    label = f'<span class="ik-label" style="--ik-depth:{depth}"{title}>{breakable_html(branch.label)}{remark}</span>'
     row = label + "".join(f"<span>{cell}</span>" for cell in branch.cells)
     if not branch.below:
         yield f'<div class="ik-row">{row}</div>'
@@ -110,10 +112,6 @@ def _rows(branch: Branch, depth: int) -> Iterator[str]:
     for inner in branch.below:
         yield from _rows(inner, depth + 1)
     yield "</details>"
-
-
-def _wrapping(text: str) -> str:
-    return escape(text).replace(".", ".<wbr>").replace("_", "_<wbr>")
 
 
 def _colours(text: str, quiet: str, rule: str, accent: str, hover: str, error: str, warning: str) -> str:
@@ -136,7 +134,7 @@ _STYLE = (
     + _colours("#e6edf3", "#9198a1", "#3d444d", "#4493f8", "#262c36", "#ff7b72", "#d29922")
     + """}
 .ik-tree{color:var(--ik-text);font:13px/1.45 system-ui,-apple-system,"Segoe UI",sans-serif}
-.ik-tree p{margin:0 0 .4em;padding:0}.ik-tree .ik-title{font-size:14px;font-weight:600}
+.ik-tree p{margin:0 0 .4em;padding:0;overflow-wrap:anywhere}.ik-tree .ik-title{font-size:14px;font-weight:600}
 p.ik-error,p.ik-warning,p.ik-info{border-left:3px solid;padding-left:.6em!important}
 .ik-error{color:var(--ik-error-color)}.ik-warning{color:var(--ik-warning-color)}.ik-info{color:var(--ik-accent)}
 .ik-plain,.ik-remark{color:var(--ik-quiet)}.ik-remark,.ik-dot{font-size:12px;margin-left:.3em;font-weight:400}

@@ -107,7 +107,8 @@ class Plan:
         return as_html(self._table())
 
     def _table(self) -> Table:
-        return Table(f"Plan of {self.initializer}", _COLUMNS, self.rows, self.notes, _emphasis)
+        filled = Column("filled by", lambda row: row.error or named(f"{row.initializer}", self.initializer))
+        return Table(f"Plan of {self.initializer}", (*_FIRST, filled, *_LAST), self.rows, self.notes, _emphasis)
 
 
 def find_row(rows: Sequence[Any], path: str) -> Any:
@@ -117,6 +118,17 @@ def find_row(rows: Sequence[Any], path: str) -> Any:
             return row
     known = ", ".join(row.path for row in rows[:8])
     raise KeyError(f"no parameter has the path {path!r}; there are {known}, …")
+
+
+def named(initializer: str, told: str) -> str:
+    """An initializer as a table names it: without the arguments that its title has told.
+
+    Examples
+    --------
+    >>> named("Normal(sigma=0.1)", "Normal(sigma=0.1)"), named("Normal(sigma=0.1)", "Normal(sigma=0.2)")
+    ('Normal', 'Normal(sigma=0.1)')
+    """
+    return initializer.partition("(")[0] if initializer == told and not told.endswith("()") else initializer
 
 
 def plan(net: Any, init: Any = "uniform") -> Plan:
@@ -222,10 +234,11 @@ def _emphasis(row: PlanRow) -> str:
     return "error" if row.error else ("changed" if row.differs else "")
 
 
-_COLUMNS = (
+_FIRST = (
     Column("parameter", lambda row: "\n".join((row.path, *(f"= {alias}" for alias in row.aliases))), path=True),
     Column("shape", lambda row: shape_text(row.shape)),
-    Column("filled by", lambda row: row.error or f"{row.initializer}"),
+)
+_LAST = (
     Column("hook", lambda row: row.hook or ""),
     Column("why", lambda row: row.why),
     Column("plain MXNet", lambda row: ("differs: " if row.differs else "") + row.plain),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ..display import Column, Table, as_html, as_rich, as_text, shape_text, size_text
-from .plan import find_row
+from .plan import find_row, named
 
 __all__ = ["InitReport", "InitRow"]
 
@@ -95,14 +95,17 @@ class InitReport:
         states = [row.state for row in self.rows]
         counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         title = f"{self.initializer}, seed {self.seed}: {counts}; {size_text(self.bytes)} in {self.seconds:.3g} s"
-        return Table(title, _COLUMNS, self.rows, (), lambda row: "changed" if row.state == "initialized" else "")
+        filled = Column("filled by", lambda row: named(row.initializer or "", self.initializer))
+        columns = (*_FIRST, filled, *_LAST)
+        return Table(title, columns, self.rows, (), lambda row: "changed" if row.state == "initialized" else "")
 
 
-_COLUMNS = (
+_FIRST = (
     Column("parameter", lambda row: "\n".join((row.path, *(f"= {alias}" for alias in row.aliases))), path=True),
     Column("shape", lambda row: shape_text(row.shape)),
     Column("state", lambda row: row.state),
-    Column("filled by", lambda row: row.initializer or ""),
+)
+_LAST = (
     Column("hook", lambda row: row.hook or ""),
     Column("key", lambda row: (row.key or "")[:12]),
 )

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .. import display
 from .columns import COLUMNS, chosen_columns
-from .page import LIMIT, html_of
+from .page import LIMIT, MOST, html_of
 from .plotting import plot_distributions
 from .records import ParameterRecord
 from .tabulating import table_of
@@ -167,7 +167,7 @@ class Looks:
         return display.as_rich(_Shown(self, None, None, None))
 
     def _repr_html_(self) -> str:
-        return self.to_html(limit=LIMIT, page=False)
+        return html_of(self, None, LIMIT, MOST)
 
 
 class _Shown:

@@ -10,22 +10,27 @@ from .records import ParameterRecord
 from .tabulating import default_columns, findings_of, footers, severities, sums_of, title_of, worst
 from .totals import counted_elsewhere
 
-__all__ = ["LIMIT", "html_of"]
+__all__ = ["LIMIT", "MOST", "html_of"]
 
 LIMIT = 1000
 """How many parameters a notebook's page shows before it says how to see the rest."""
 
+MOST = 800_000
+"""How many characters their rows may take there, and twice that with the rows of blocks: notebooks are saved with their
+pages, and histograms are long."""
+
 _LEFT_OUT = ("path", "block", "min", "max", "zeros", "grad_mean", "grad_norm")  # distributions show them
+_MARKUP, _PER_CELL = 200, 13  # characters of a row besides what its cells say
 _FEW = 24  # parameters up to which everything is unfolded from the start
 
 
-def html_of(report: Any, columns: Optional[Sequence[Any]], limit: Optional[int]) -> str:
+def html_of(report: Any, columns: Optional[Sequence[Any]], limit: Optional[int], most: Optional[int] = None) -> str:
     """A fragment of HTML: the tree with its totals, findings on top."""
     again = counted_elsewhere(report.records, report.shared)
     chosen = default_columns(report) if columns is None else chosen_columns(columns)
     left_out = ("path", "block") if columns else _LEFT_OUT
     chosen = [COLUMNS["path"], *(column for column in chosen if column.key not in left_out)]
-    writer = _Writer(chosen[1:], again, severities(report), limit, len(report.records) <= _FEW)
+    writer = _Writer(chosen[1:], again, severities(report), limit, most, len(report.records) <= _FEW)
     branches = writer.below(tree_of(report.records, report.blocks, again))
     notes = [*findings_of(report), *sums_of(report, again)]
     if writer.left_out:
@@ -46,28 +51,42 @@ class _Writer:
     again: Any
     severity: Dict[str, str]
     limit: Optional[int]
+    most: Optional[int]
     open: bool
     shown: int = 0
+    written: int = 0
     left_out: int = 0
 
     def width(self, column: Column, records: Sequence[ParameterRecord]) -> str:
         if column.html and column.key != "path":
-            return "120px"
-        longest = max((len(column.show(column.read(record))) for record in records), default=0)
+            return f"max(120px,{len(column.heading or column.key) + 2}ch)"
+        texts = [column.show(column.read(record)) for record in records]
+        longest = max(map(len, [*texts, column.show(column.of(records)) if records and column.number else ""]))
         return f"{min(max(longest, len(column.heading or column.key)) + 1, 28)}ch"
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another parameter."""
+        too_many = self.limit is not None and self.shown >= self.limit
+        return too_many or (self.most is not None and self.written >= self.most)
 
     def below(self, node: Node) -> List[display.Branch]:
         """The rows of a block's parameters, then those of its blocks."""
         branches = []
         for record in node.own:
-            if self.limit is not None and self.shown >= self.limit:
+            if self.full:
                 self.left_out += 1
                 continue
             self.shown += 1
             branches.append(self.parameter(node, record))
         for run in twins(node):
-            blocks = [self.block(each) for each in run]
-            branches += blocks if len(blocks) == 1 else [self.together(node, run, blocks)]
+            blocks = []
+            for each in run:
+                if self.most is not None and self.written >= 2 * self.most:
+                    self.left_out += sum(1 for _ in each.records())
+                else:
+                    blocks.append(self.block(each))
+            branches += [self.together(node, run, blocks)] if blocks and len(run) > 1 else blocks
         return branches
 
     def parameter(self, node: Node, record: ParameterRecord) -> display.Branch:
@@ -96,7 +115,9 @@ class _Writer:
 
     def cells(self, records: Sequence[ParameterRecord], label: str) -> Any:
         counted = [record for record in records if record.path not in self.again]
-        return tuple(self.cell(column, records, counted, label) for column in self.columns)
+        cells = tuple(self.cell(column, records, counted, label) for column in self.columns)
+        self.written += _MARKUP + sum(_PER_CELL + len(cell) for cell in cells)
+        return cells
 
     def cell(self, column: Column, records: Sequence[Any], counted: Sequence[Any], label: str) -> str:
         text = column.as_html(column.of(counted or records), label)

@@ -107,7 +107,8 @@ class Recorder:
         there = [index for index, arrays in enumerate(held) if arrays]  # of several contexts, the first
         seen = numpy.full((len(held), len(self.history.stats)), numpy.nan)
         for index, found in zip(there, statistics_of_all([host_values(held[index][0]) for index in there])):
-            values = [getattr(found, stat) for stat in self.history.stats]
+            nothing = found.count and found.mean is None  # no number is finite: their norm is not 0, there is none
+            values = [None if nothing and stat == "norm" else getattr(found, stat) for stat in self.history.stats]
             seen[index] = [numpy.nan if value is None else value for value in values]
         return seen.reshape(len(watched), 2, -1)
 

@@ -52,6 +52,7 @@ class Report(Looks):
     0.weight   (4, 3)    12
     ───────────────────────
     total                12
+    <BLANKLINE>
     total: 12 values in 1 parameter; 48 bytes (48 B)
     >>> report["0.weight"].shape
     (4, 3)

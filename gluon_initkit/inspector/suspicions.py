@@ -30,7 +30,11 @@ def _parts(record: ParameterRecord) -> Iterator[Tuple[str, Statistics]]:
 
 
 def _nan(record: ParameterRecord) -> Optional[Tuple[str, str]]:
-    found = [f"{stats.nan:,} of {stats.count:,} {what} are NaN" for what, stats in _parts(record) if stats.nan]
+    found = [
+        f"{stats.nan:,} of {stats.count:,} {what} {'is' if stats.nan == 1 else 'are'} NaN"
+        for what, stats in _parts(record)
+        if stats.nan
+    ]
     if not found:
         return None
     return ", ".join(found), "look for the first step that made one: a smaller learning rate, clipped gradients"

@@ -39,14 +39,14 @@ def table_of(
         collapse = not any(record.stats for record in report.records)
     rows = rows_of(tree_of(report.records, report.blocks, again), depth, collapse, again)
     _put_in_order(rows, report)
-    chosen = default_columns(report) if columns is None else chosen_columns(columns)
+    chosen = chosen_columns(columns) if columns is not None else _telling(default_columns(report), rows)
     severity = severities(report)
     table = display.Table(
         title=title_of(report, chosen),
         columns=tuple(_rendered(*each) for each in zip(chosen, footers(report, chosen))),
         rows=rows,
         emphasis=lambda row: worst(severity.get(record.path, "") for record in row.records),
-        footnotes=(*findings_of(report), *sums_of(report, again)),
+        footnotes=(*sums_of(report, again), *findings_of(report)),
     )
     return table if columns is not None or width is None else _narrowed(table, chosen, width)
 
@@ -64,6 +64,11 @@ def default_columns(report: Any) -> List[Column]:
         elif any(value is not None and (value or key not in _COUNTS) for value in values) or key == "shape":
             chosen.append(COLUMNS[key])
     return chosen
+
+
+def _telling(columns: Sequence[Column], rows: Sequence[Row]) -> List[Column]:
+    """The columns that say something of some row: folded rows have no shape and no distribution."""
+    return [column for column in columns if column.key == "path" or any(_cell(column, row) for row in rows)]
 
 
 def title_of(report: Any, shown: Sequence[Column]) -> str:
@@ -152,10 +157,13 @@ def _put_in_order(rows: List[Row], report: Any) -> None:
 
 
 def sorted_by(things: Sequence[Any], read: Any, reverse: bool) -> List[Any]:
-    """Things in the order of a value; those that have none come last, whichever way; order among equals is kept."""
+    """Things in the order of a value; those that have none come last, whichever way; order among equals is kept.
+
+    Numbers stand before texts, which is what a row is sorted by that stands for several different numbers.
+    """
     known = [thing for thing in things if read(thing) is not None]
     unknown = [thing for thing in things if read(thing) is None]
-    return sorted(known, key=read, reverse=reverse) + unknown
+    return sorted(known, key=lambda thing: (isinstance(read(thing), str), read(thing)), reverse=reverse) + unknown
 
 
 def _rendered(column: Column, footer: str) -> display.Column:
@@ -192,5 +200,7 @@ def _narrowed(table: display.Table, chosen: Sequence[Column], width: int) -> dis
         return table
     kept = tuple(made for column, made in zip(chosen, table.columns) if column.key not in gone)
     names = ", ".join(COLUMNS[key].heading or key for key in wants if key in gone)
-    note = ("", f"not shown at this width: {names} (width= or columns= shows them)")
-    return display.Table(table.title, kept, table.rows, table.notes, table.emphasis, (*table.footnotes, note))
+    note = ("", f"not shown at this width: {names}; width= or columns= shows more")
+    plain = sum(not style for style, _ in table.footnotes)  # the sums, which stand before the findings
+    footnotes = (*table.footnotes[:plain], note, *table.footnotes[plain:])
+    return display.Table(table.title, kept, table.rows, table.notes, table.emphasis, footnotes)

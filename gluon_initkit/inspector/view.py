@@ -50,6 +50,15 @@ class ParameterView:
 
         Examples
         --------
+        >>> net = mx.gluon.nn.HybridSequential()
+        >>> net.add(mx.gluon.nn.Dense(2, in_units=3))
+        >>> net.initialize(mx.init.One())
+        >>> ik.inspect(net)["0.weight"].data()
+        array([[1., 1., 1.],
+               [1., 1., 1.]], dtype=float32)
+
+        A report that was read back from a file has no network to read:
+
         >>> ParameterView(ParameterRecord("0.bias", "dense0_bias", "bias", (2,), "float32")).data()
         Traceback (most recent call last):
           ...
@@ -71,6 +80,17 @@ class ParameterView:
 
         Examples
         --------
+        >>> net = mx.gluon.nn.HybridSequential()
+        >>> net.add(mx.gluon.nn.Dense(1, in_units=2))
+        >>> net.initialize(mx.init.One())
+        >>> with mx.autograd.record():
+        ...     loss = net(mx.nd.array([[3, 4]])).sum()
+        >>> loss.backward()
+        >>> ik.inspect(net[0])["weight"].grad()
+        array([[3., 4.]], dtype=float32)
+
+        A report that was read back from a file has no network to read:
+
         >>> ParameterView(ParameterRecord("0.bias", "dense0_bias", "bias", (2,), "float32")).grad()
         Traceback (most recent call last):
           ...

@@ -64,15 +64,16 @@ class Explanation:
 
     def __rich__(self) -> Any:
         from rich.console import Group
+        from rich.text import Text
 
-        return Group(as_rich(self._table()), *self._written())
+        return Group(as_rich(self._table()), *map(Text, self._written()))
 
     def _repr_html_(self) -> str:
         return as_html(self._table(Column("write", lambda row: row.fix)))
 
     def _written(self) -> List[str]:
         """Whole lines, to be pasted, which a table would wrap."""
-        return ["To avoid it, write" if len(self.fixes) else "", *(f"  {fix}" for fix in self.fixes)]
+        return ["", "To avoid it, write", *(f"  {fix}" for fix in self.fixes)] if self.fixes else []
 
     def _table(self, *more: Column) -> Table:
         return Table(self.summary, (*_COLUMNS, *more), self.rows, (), _emphasis)

@@ -10,14 +10,37 @@ widths = st.lists(st.integers(1, 60), min_size=1, max_size=8)
 
 @settings(max_examples=100, deadline=None)
 @given(widths, st.integers(8, 200), st.data())
-def test_widths_fit_and_numbers_give_way_last(wanted, room, data):
-    flexible = data.draw(st.lists(st.booleans(), min_size=len(wanted), max_size=len(wanted)))
-    made = fitted(wanted, flexible, room)
+def test_widths_fit_and_later_floors_wait_for_earlier_ones(wanted, room, data):
+    floor = [data.draw(st.integers(1, width)) for width in wanted]
+    made = fitted(wanted, [lambda: floor, lambda: [1] * len(wanted)], room)
     assert sum(made) <= room and all(1 <= width <= most for width, most in zip(made, wanted))
     if sum(wanted) <= room:
         assert made == wanted
-    if any(width < most for width, most, gives in zip(made, wanted, flexible) if not gives):
-        assert all(width <= 12 for width, gives in zip(made, flexible) if gives)
+    if any(width < least for width, least in zip(made, floor)):
+        assert all(width <= least for width, least in zip(made, floor))
+
+
+def test_prose_gives_way_before_calls_and_calls_before_numbers():
+    columns = (
+        Column("shape", lambda row: "(16, ?, 5, 5)"),
+        Column("call", lambda row: "Xavier(rnd_type='uniform', magnitude=3)"),
+        Column("why", lambda row: "layer default"),
+        Column("size", lambda row: "1,234,567", "right"),
+    )
+    table = Table("", columns, [0])
+    # Calls and prose break at blanks, shapes and numbers never.
+    assert as_text(table, 64).splitlines()[2:] == [
+        "(16, ?, 5, 5)  Xavier(rnd_type='uniform',  layer       1,234,567",
+        "               magnitude=3)                default",
+    ]
+    # Then within calls, where an argument begins.
+    assert [line[15:36].rstrip() for line in as_text(table, 56).splitlines()[2:]] == [
+        "Xavier(", "rnd_type='uniform',", "magnitude=3)",
+    ]  # fmt: skip
+    for width in range(20, 110):
+        text = as_text(table, width)
+        assert max(map(len, text.splitlines())) <= width
+        assert "1,234,567" in text or width < 48, width
 
 
 cells = st.text("abcdef._ ", max_size=40)
@@ -32,6 +55,13 @@ def test_no_character_of_a_name_is_lost(rows, width):
     shown = "".join("".join(lines).split()).replace("─", "")
     for name, size in rows:
         assert sorted(set(name) - {" "}) == sorted(set(name) & set(shown)) and str(size)[:1] in shown
+
+
+def test_what_stands_for_several_layers_is_not_torn():
+    columns = (Column("path", str, path=True),)
+    assert as_text(Table("", columns, ["encoder.{0..11}.gamma x12"]), 17).splitlines()[2:] == [
+        "encoder.{0..11}.", "gamma x12",
+    ]  # fmt: skip
 
 
 def test_names_break_at_dots_then_at_underscores():
@@ -49,7 +79,13 @@ def test_names_break_at_dots_then_at_underscores():
 
 def test_footers_and_footnotes():
     columns = (Column("a", str, footer="total"), Column("b", str, "right", footer="12"))
-    table = Table("", columns, ["5", "7"], footnotes=(("error", "Mind the [gap]."),))
-    assert as_text(table, 30).splitlines() == [
-        "a       b", "─────────", "5       5", "7       7", "─────────", "total  12", "Mind the [gap].",
+    notes = (("", "All of it."), ("error", "Mind the [gap] between the two."))
+    table = Table("", columns, ["5", "7"], footnotes=notes)
+    assert as_text(table, 24).splitlines() == [
+        "a       b", "─────────", "5       5", "7       7", "─────────", "total  12", "",
+        "All of it.", "", "Mind the [gap] between", "  the two.",
     ]  # fmt: skip
+
+
+def test_a_table_without_rows_is_its_title():
+    assert as_text(Table("3 equal", (Column("parameter", str),), []), 30) == "3 equal"

@@ -139,3 +139,18 @@ def test_the_html_is_self_contained_and_escaped():
     html = ik.plan(network(), Odd())._repr_html_()
     assert "<script" not in html and "&lt;script&gt;" in html and "http" not in html
     assert html.count("<tr") == 1 + 9 and "0.<wbr>bias" in html
+
+
+def test_what_the_title_has_told_is_not_told_in_every_row(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    net = nn.HybridSequential()
+    net.add(nn.Dense(120, in_units=9), nn.Dense(2, in_units=120, weight_initializer=mx.init.Normal(0.2)))
+    lines = str(ik.plan(net, mx.init.Xavier(magnitude=2))).splitlines()
+    assert lines[0] == "Plan of Xavier(rnd_type='uniform', factor_type='avg', magnitude=2)"
+    (row,) = (line for line in lines if line.startswith("0.weight"))
+    assert row.split()[3:5] == ["Xavier", "_init_weight"]
+    assert any(line.startswith("1.weight") and "Normal(sigma=0.2)" in line for line in lines)
+    assert max(map(len, lines)) <= 80
+    report = str(ik.initialize(net, mx.init.Xavier(magnitude=2), seed=0)).splitlines()
+    (row,) = (line for line in report if line.startswith("0.weight"))
+    assert row.split()[4] == "Xavier"

@@ -1,32 +1,44 @@
-"""Reports with known contents, which golden files and tests share."""
+"""Real reports with known contents, which golden files and tests share: `ik.inspect` of networks and files."""
 
+import dataclasses
 import functools
+from pathlib import Path
+import tempfile
 
-from collector import report_of
-from gluon_initkit.inspector import Finding, Report, SharedValues
+import gluon_initkit as ik
 from gluon_initkit.inspector.records import BlockRecord, ParameterRecord, Statistics
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy
+import params_files
+
+
+def ramp(net):
+    """Values that no generator decides."""
+    for place, param in enumerate(net.collect_params().values()):
+        values = numpy.linspace(-1, 1 + place, int(numpy.prod(param.shape)), dtype="float32")
+        param.set_data(mx.nd.array(values.reshape(param.shape)))
 
 
 @functools.lru_cache(None)
 def small():
-    """Three layers with statistics that no generator decides, and findings."""
+    """Three layers with statistics, two errors and a warning."""
     net = nn.HybridSequential()
     net.add(nn.Dense(4, in_units=3), nn.BatchNorm(in_channels=4), nn.Dense(2, in_units=4))
     net.initialize()
-    for place, param in enumerate(net.collect_params().values()):
-        values = numpy.linspace(-1, 1 + place, int(numpy.prod(param.shape)), dtype="float32")
-        param.set_data(mx.nd.array(values.reshape(param.shape)))
+    ramp(net)
+    net[1].gamma.grad_req, net[1].gamma.lr_mult = "null", 0.5
     net[2].bias.set_data(mx.nd.array([float("nan"), 1]))
-    findings = (
-        Finding("fixed_scale", "info", ("1.gamma",), "scale is False", "nothing to do"),
-        Finding("negative_variance", "error", ("1.running_var",), "1 of 4 values is negative", "fill it with ones"),
-        Finding("nan", "error", ("2.bias",), "1 of 2 values is NaN", "lower the learning rate"),
-        Finding("range", "warning", ("0.weight", "0.bias"), "the mean is not 0", "see the initializer"),
-    )  # fmt: skip
-    return report_of(net, stats=True, findings=findings)
+    return kept(net, stats=True)
+
+
+def kept(net, **options):
+    """The report of a network that lives as long as the report: reports hold theirs weakly."""
+    _KEPT.append(net)
+    return ik.inspect(net, **options)
+
+
+_KEPT = []
 
 
 @functools.lru_cache(None)
@@ -34,7 +46,7 @@ def resnet50():
     """Of known shapes, since what a forward pass would tell is told."""
     net = mx.gluon.model_zoo.vision.resnet50_v1()
     net.infer_shape(mx.nd.zeros((1, 3, 224, 224)))
-    return report_of(net)
+    return kept(net)
 
 
 class Cell(nn.HybridBlock):
@@ -61,7 +73,7 @@ class Bert(nn.HybridBlock):
 
 @functools.lru_cache(None)
 def bert():
-    return report_of(Bert())
+    return kept(Bert())
 
 
 @functools.lru_cache(None)
@@ -70,7 +82,7 @@ def deferred():
     net.add(nn.Conv2D(8, 3), nn.BatchNorm(), nn.Dense(4, in_units=9), nn.Dense(3))
     net.initialize()
     net[3].weight.cast("float16")
-    return report_of(net)
+    return kept(net)
 
 
 class Tied(nn.HybridBlock):
@@ -87,32 +99,31 @@ class Tied(nn.HybridBlock):
 @functools.lru_cache(None)
 def shared():
     """One Parameter under two paths, two Parameters over one buffer, and a tie that is broken."""
-    groups = (
-        SharedValues("parameter", ("embed.weight", "decode.weight")),
-        SharedValues("buffer", ("left.weight", "right.weight")),
-        SharedValues("values", ("embed.weight", "copy.weight")),
-    )
     net = Tied()
     net.initialize()
-    return report_of(net, shared=groups)
+    ramp(net)
+    net.right.weight._data = [net.left.weight.data()]
+    net.copy.weight.set_data(net.embed.weight.data())
+    return kept(net, stats=True)
 
 
 @functools.lru_cache(None)
 def file():
-    """Arrays of a file: names, no blocks."""
+    """A file as it may come from anywhere: names that no network has, one without a shape, no blocks."""
     shapes = {
-        "arg:conv0_weight": (8, 3, 3, 3),
-        "arg:a_very_long_name_without_any_dot_that_no_column_of_a_table_can_hold": (8,),
+        "conv0_weight": (8, 3, 3, 3),
+        "a_very_long_name_without_any_dot_that_no_column_of_a_table_can_hold": (8,),
         "features.0.weight": (4, 3),
         "features.1.weight": (4, 3),
         "features.1.|odd|`name`": (),
     }
-    sizes = {name: int(numpy.prod(shape)) for name, shape in shapes.items()}
-    records = [
-        ParameterRecord(name, name, "weight", shape, "float32", size=sizes[name], bytes=4 * sizes[name])
-        for name, shape in shapes.items()
-    ]
-    return Report(records, source="model.params")
+    arrays = [params_files.dense(3, numpy.zeros(shape, "float32")) for shape in shapes.values()]
+    path = Path(_FOLDER.name) / "model.params"
+    path.write_bytes(params_files.listed(arrays, list(shapes)))
+    return dataclasses.replace(ik.inspect(path), source=path.name)
+
+
+_FOLDER = tempfile.TemporaryDirectory()
 
 
 def record(path="0.weight", **facts):

@@ -5,18 +5,15 @@ from pathlib import Path
 import re
 import shutil
 
+import networks
 import pytest
 
 pytestmark = pytest.mark.browser
 
 CELLS = """
-import sys
-sys.path.insert(0, {here!r})
 import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
-from collector import report_of
-mx.random.seed(0)
 net = nn.HybridSequential()
 net.add(nn.Conv2D(16, 3, in_channels=3), nn.BatchNorm(in_channels=16))
 with net.name_scope():
@@ -25,38 +22,53 @@ with net.name_scope():
         layer = nn.HybridSequential()
         layer.add(nn.Dense(16, in_units=16, activation='relu'), nn.LayerNorm(in_channels=16))
         body.add(layer)
-    net.add(nn.GlobalAvgPool2D(), nn.Flatten(), body, nn.Dense(10, in_units=16), nn.Dense(4))
-net.initialize(mx.init.Xavier())
+    net.add(nn.GlobalAvgPool2D(), nn.Flatten(), body, nn.Dense(10, in_units=16), nn.Dense(4, in_units=10), nn.Dense(2))
+ik.initialize(net, mx.init.Xavier(), seed=0)
+trainer = mx.gluon.Trainer(net[:7].collect_params(), 'sgd')
 with mx.autograd.record():
-    loss = net(mx.nd.random.normal(shape=(8, 3, 8, 8))).square().sum()
+    loss = net[:7](mx.nd.arange(8 * 3 * 8 * 8).reshape((8, 3, 8, 8)) / 500).square().sum()
 loss.backward()
 net[0].weight.data()[0, 0, 0, 0] = float('nan')
-finding = ik.inspector.Finding
-findings = [finding('nan', 'error', ('0.weight',), '1 of 432 values is NaN', 'lower the learning rate'),
-            finding('zero_gradient', 'warning', ('4.0.0.bias',), 'its gradient is 0', 'look at the activation'),
-            finding('unfrozen', 'info', ('6.bias',), 'lr_mult is 0', 'set grad_req to null')]
 ---
-report_of(net, stats=True, grads=True, findings=findings)
+ik.inspect(net, grads=True, trainer=trainer)
 ---
-report_of(net)['4.0.0.weight']
+ik.inspect(net, stats=True)['4.0.0.weight']
+---
+resnet = mx.gluon.model_zoo.vision.resnet18_v1()
+ik.initialize(resnet, mx.init.Xavier(), seed=0)
+ik.materialize(resnet, (1, 3, 32, 32))
+report = ik.inspect(resnet, stats=True)
+report
+---
+report['features.5']
 """
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """The page of an executed notebook, opened in light and dark."""
+def executed():
+    """A notebook whose cells a kernel has really run."""
     import nbclient
-    import nbconvert
     import nbformat
 
-    here = str(Path(__file__).parent)
-    cells = [nbformat.v4.new_code_cell(text.strip()) for text in CELLS.format(here=here).split("\n---\n")]
+    cells = [nbformat.v4.new_code_cell(text.strip()) for text in CELLS.split("\n---\n")]
     notebook = nbformat.v4.new_notebook(cells=cells)
     nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(Path.cwd())}}).execute()
-    html, _ = nbconvert.HTMLExporter().from_notebook_node(notebook)
-    path = tmp_path_factory.mktemp("page") / "notebook.html"
+    return notebook
+
+
+def page_of(executed, theme, folder):
+    import nbconvert
+
+    html, _ = nbconvert.HTMLExporter(theme=theme).from_notebook_node(executed)
+    path = folder / f"{theme}.html"
     path.write_text(html, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def page(executed, tmp_path_factory):
+    """The notebook as a page, in Jupyter's light theme."""
+    return page_of(executed, "light", tmp_path_factory.mktemp("page"))
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +101,14 @@ def find(driver, css):
     return driver.find_elements(By.CSS_SELECTOR, css)
 
 
-def block(driver, label):
-    """The `<details>` of a block, by the first word of its row."""
-    (found,) = [each for each in find(driver, ".ik-tree details") if each.text.split("\n")[0].split(" ")[0] == label]
+def block(driver, label, tree=0):
+    """The `<details>` of a block, by the first word of its row, in one of the page's trees."""
+    (found,) = [each for each in find(find(driver, ".ik-tree")[tree], "details") if first_word(each) == label]
     return found
+
+
+def first_word(details):
+    return details.text.split("\n")[0].split(" ")[0]
 
 
 def colour(driver, css, what):
@@ -143,10 +159,10 @@ def test_identical_blocks_stand_under_one(page, chromium):
 
 def test_numbers_stand_under_each_other_at_every_depth(page, chromium):
     chromium.get(page.as_uri())
-    for each in find(chromium, ".ik-tree details"):
-        chromium.execute_script("arguments[0].open = true", each)
-    rows = find(chromium, ".ik-tree .ik-row")
+    chromium.execute_script("document.querySelectorAll('.ik-tree details').forEach(each => each.open = true)")
+    rows = find(find(chromium, ".ik-tree")[0], ".ik-row")
     assert len(rows) > 50
+    assert rows[-1].text.split()[:2] == ["total", "≥2,552"] and rows[-1].rect["height"] < 30  # on one line
     script = "return [...arguments[0].children].map(cell => Math.round(cell.getBoundingClientRect().right)).join()"
     assert len({chromium.execute_script(script, row) for row in rows}) == 1
 
@@ -154,50 +170,108 @@ def test_numbers_stand_under_each_other_at_every_depth(page, chromium):
 def test_histograms_have_bars_and_say_what_they_show(page, chromium):
     chromium.get(page.as_uri())
     find(block(chromium, "0"), "summary")[0].click()
-    svg = next(each for each in find(chromium, ".ik-tree svg") if each.is_displayed())
+    svg = next(each for each in find(block(chromium, "0"), "div svg") if each.is_displayed())
     title = find(svg, "title")[0].get_attribute("textContent")
     assert title.startswith("0.weight: 431 values from -0.1") and svg.get_attribute("role") == "img"
     path = find(svg, "path:last-of-type")[0]
     assert path.rect["width"] > 100 and 15 < path.rect["height"] <= 21
 
 
-def test_nothing_comes_from_a_network_and_no_script_runs(page):
-    text = page.read_text(encoding="utf-8")
-    trees = text.split('<div class="ik-tree"')[1:]
-    assert len(trees) == 1
-    tree = trees[0].split("</details></div>")[0]
-    assert "<script" not in tree and "http" not in tree and "@import" not in tree and "url(" not in tree
-
-
-@pytest.mark.parametrize("chromium", ["light", "dark"], indirect=True)
-def test_in_a_notebook_the_colours_are_the_notebooks(page, chromium, request):
+def test_a_real_network_unfolds_down_to_its_values(page, chromium):
     chromium.get(page.as_uri())
+    features = block(chromium, "features", tree=1)
+    path = "features.5.0.body.0.weight"
+    row = next(each for each in find(features, ".ik-label") if each.get_attribute("title") == path)
+    assert not row.is_displayed()
+    for label in ("features", "5", "0", "body", "0"):
+        (features,) = [each for each in [features, *find(features, ":scope > details")]
+                       if each.get_attribute("open") is None and first_word(each) == label]  # fmt: skip
+        find(features, ":scope > summary")[0].click()
+    assert row.is_displayed() and "(128, 64, 3, 3)" in find(features, "div.ik-row")[0].text
+    keep(chromium, "resnet18")
+
+
+def test_a_part_of_a_network_and_a_parameter_have_pages_of_their_own(page, chromium):
+    chromium.get(page.as_uri())
+    titles = [each.text for each in find(chromium, ".ik-tree .ik-title")]
+    assert titles[1].startswith("ResNetV1 · float32") and titles[2].startswith("features.5 (HybridSequential)")
+    facts = find(chromium, ".ik-table")[0]
+    assert "Parameter 4.0.0.weight (shape=(16, 16), dtype=float32)" in facts.text and find(facts, "svg")
+    cells = find(facts, "td")
+    assert {cell.value_of_css_property("text-align") for cell in cells} == {"left"}
+    chromium.execute_script("arguments[0].scrollIntoView()", facts)
+    keep(chromium, "parameter")
+
+
+def test_nothing_comes_from_a_network_and_no_script_runs(executed):
+    trees = [output["data"]["text/html"] for cell in executed.cells for output in cell.outputs]
+    assert len(trees) == 4 and all("text/plain" in output["data"] for output in executed.cells[1].outputs)
+    for tree in trees:
+        assert "<script" not in tree and "http" not in tree and "@import" not in tree and "url(" not in tree
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("chromium", ["light", "dark"], indirect=True)
+def test_in_a_notebook_the_colours_are_the_notebooks(executed, chromium, theme, tmp_path, request):
+    """A page of nbconvert has its theme whatever the reader's setting, and says so through Jupyter's variables."""
+    chromium.get(page_of(executed, theme, tmp_path).as_uri())
     find(block(chromium, "0"), "summary")[0].click()
-    keep(chromium, f"notebook-{request.node.callspec.params['chromium']}")
-    # The page of nbconvert is light whatever the reader's setting, and says so through Jupyter's variables.
-    assert luminance(colour(chromium, ".ik-tree", "color")) < 0.3
+    keep(chromium, f"notebook-{theme}-read-in-{request.node.callspec.params['chromium']}")
+    for css in (".ik-tree", ".ik-error", ".ik-warning", ".ik-remark", ".ik-table td"):
+        assert contrast(chromium, css) > 3, css
+    assert (luminance(colour(chromium, ".ik-tree", "color")) > 0.5) == (theme == "dark")
+
+
+def test_in_a_narrow_window_a_tree_scrolls_and_names_stay(page, chromium):
+    chromium.get(page.as_uri())
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                             {"width": 480, "height": 900, "deviceScaleFactor": 1, "mobile": False})  # fmt: skip
+    try:
+        find(block(chromium, "0"), "summary")[0].click()
+        tree = find(chromium, ".ik-tree")[0]
+        (scroll,), label = find(tree, ".ik-scroll"), find(tree, ".ik-label")[0]
+        before = label.rect["x"]
+        assert scroll.rect["width"] < 480 and tree.rect["x"] + tree.rect["width"] <= 480
+        keep(chromium, "narrow")
+        chromium.execute_script("arguments[0].scrollLeft = 300", scroll)
+        assert chromium.execute_script("return arguments[0].scrollLeft", scroll) == 300 and label.rect["x"] == before
+        keep(chromium, "narrow-scrolled")
+    finally:
+        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.mark.parametrize("chromium", ["light", "dark"], indirect=True)
-def test_a_page_of_its_own_follows_light_and_dark(page, chromium, tmp_path, request):
-    from collector import report_of
-    import gluon_initkit as ik
-    from mxnet.gluon import nn
-
-    net = nn.HybridSequential()
-    net.add(nn.Dense(8, in_units=4), nn.BatchNorm(in_channels=8), nn.Dense(2))
-    net.initialize()
-    finding = ik.inspector.Finding("nan", "error", ("0.weight",), "1 of 32 values is NaN", "lower the learning rate")
+def test_a_page_of_its_own_follows_light_and_dark(chromium, tmp_path, request):
     path = tmp_path / "report.html"
-    path.write_text(report_of(net, stats=True, findings=(finding,)).to_html(), encoding="utf-8")
+    path.write_text(networks.small().to_html(), encoding="utf-8")
     chromium.get(path.as_uri())
     keep(chromium, f"page-{request.node.callspec.params['chromium']}")
     dark = request.node.callspec.params["chromium"] == "dark"
-    background = chromium.execute_script("return matchMedia('(prefers-color-scheme: dark)').matches")
-    assert background == dark
     for css in (".ik-tree", ".ik-error", ".ik-remark"):
         assert (luminance(colour(chromium, css, "color")) > 0.5) == dark, css
+        assert contrast(chromium, css) > 4, css
     assert find(chromium, "details[open]") and find(chromium, ".ik-row")[2].is_displayed()  # so few are all unfolded
+
+
+def contrast(driver, css):
+    """As WCAG measures it: 21 for black on white, 1 for nothing to see."""
+    back = driver.execute_script(
+        """let each = document.querySelector(arguments[0]), seen;
+        do { seen = getComputedStyle(each).backgroundColor; each = each.parentElement; }
+        while (each && seen.endsWith(', 0)'));
+        const dark = matchMedia('(prefers-color-scheme: dark)').matches;  // Chromium's own page: #121212 or white
+        return seen.endsWith(', 0)') ? (dark ? 'rgb(18, 18, 18)' : 'rgb(255, 255, 255)') : seen;""",
+        css,
+    )
+    one, other = sorted((relative(colour(driver, css, "color")), relative(back)))
+    return (other + 0.05) / (one + 0.05)
+
+
+def relative(colour):
+    """The relative luminance of a colour."""
+    parts = [int(each) / 255 for each in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def luminance(colour):

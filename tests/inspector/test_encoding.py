@@ -11,7 +11,7 @@ from networks import record
 import pytest
 
 
-@pytest.mark.parametrize("name", ["small", "resnet50", "deferred", "shared", "file"])
+@pytest.mark.parametrize("name", ["small", "resnet50", "bert", "deferred", "shared", "file"])
 def test_round_trip(name):
     report = getattr(networks, name)()
     text = report.to_json()

@@ -228,7 +228,7 @@ def test_every_code_is_documented():
 
 
 @pytest.mark.parametrize("case, found", [
-    (nan, "1 of 12 values are NaN"),
+    (nan, "1 of 12 values is NaN"),
     (nan_gradient, "12 of 12 gradients are NaN"),
     (inf, "0 of 12 values are +inf and 1 are -inf"),
     (bad_variance, "the smallest of 3 variances is 0, and a normalization divides by its root"),

@@ -1,7 +1,9 @@
 """The faces of a report: text at any width, Markdown, pandas, rich."""
 
+import dataclasses
 import sys
 
+import gluon_initkit as ik
 from gluon_initkit.inspector import Finding, Report
 import networks
 from networks import record
@@ -32,7 +34,7 @@ def test_explicit_columns_are_all_shown_however_narrow():
 
 
 def test_what_all_have_alike_stands_in_the_title():
-    assert networks.bert().to_text(width=200).splitlines()[0] == "Bert · float32 · uninitialized · cpu(0)"
+    assert networks.bert().to_text(width=200).splitlines()[0] == "Bert · float32 · uninitialized"
     mixed = networks.deferred().to_text(width=200).splitlines()
     assert mixed[0] == "HybridSequential · cpu(0)" and "dtype" in mixed[1] and "state" in mixed[1]
 
@@ -49,11 +51,9 @@ def test_counts_are_shown_where_there_are_any_moments_always():
 
 
 def test_statistics_keep_identical_layers_apart_unless_asked():
-    from collector import report_of
-
     net = networks.Bert(4, 3)
     net.initialize()
-    report = report_of(net, stats=True)
+    report = ik.inspect(net, stats=True)
     assert "layer.2.norm.gamma" in report.to_text(width=200)
     together = report.to_text(width=200, collapse=True)
     assert "layer.{0..2}.norm.gamma x3" in together
@@ -70,10 +70,11 @@ def test_a_name_cannot_steer_the_terminal():
 
 def test_rich_colours_findings():
     console = Console(force_terminal=True, width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(networks.small())
+    told = Finding("told", "info", ("0.bias",), "so it is", "let it be")
+    console.print(dataclasses.replace(networks.small(), findings=(*networks.small().findings, told)))
     styled = console.export_text(styles=True)
-    assert "\x1b[1;31merror [nan] 2.bias" in styled and "\x1b[33mwarning [range]" in styled
-    assert "\x1b[36minfo" in styled and "[negative_variance]" in styled  # brackets are text, no markup
+    assert "\x1b[1;31merror [nan] 2.bias" in styled and "\x1b[33mwarning [frozen-lr-mult]" in styled
+    assert "\x1b[36minfo" in styled and "[bad-variance]" in styled  # brackets are text, no markup
 
 
 def test_markdown():
@@ -84,7 +85,8 @@ def test_markdown():
         "| --- | --- | ---: |",
     ]
     assert lines[4] == "| `0.weight` | (8, ?, 3, 3) | ? |" and "| **total** |  | **≥51** |" in lines
-    assert lines[-1].startswith("- total: at least 51 values (6 unknown)")
+    assert lines[-2].startswith("- total: at least 51 values (6 unknown)")
+    assert lines[-1].startswith("- warning \\[mixed-dtype\\] 3.weight, 3.bias: the Dense at 3")
     assert "| `layer.{0..11}` x12" in networks.bert().to_markdown(
         depth=2
     ) or "`layer.{0..11} x12`" in networks.bert().to_markdown(depth=2)
@@ -125,3 +127,16 @@ def test_many_paths_of_a_finding_are_counted():
     finding = Finding("x", "warning", tuple(each.path for each in records), "all odd", "mend")
     text = Report(records, findings=[finding]).to_text(width=120)
     assert "warning [x] 0.weight, 1.weight, 2.weight, 3.weight and 5 more: all odd; mend" in text
+
+
+def test_folded_rows_have_no_columns_without_a_word():
+    heading = networks.resnet50().to_text(depth=1, width=200).splitlines()[1].split()
+    assert heading == ["parameter", "block", "size", "grad_req"]  # no shape
+    assert "distribution" not in networks.small().to_text(depth=1, width=200)
+
+
+def test_sums_stand_under_the_table_and_findings_apart():
+    lines = networks.small().to_text(width=60).splitlines()
+    total = next(index for index, line in enumerate(lines) if line.startswith("total: "))
+    first = next(index for index, line in enumerate(lines) if line.startswith("error"))
+    assert lines[total - 1] == lines[first - 1] == "" and total < first and lines[first + 1].startswith("  ")

@@ -1,9 +1,13 @@
 """The HTML tree: well formed, complete, capped, and its sums are the totals."""
 
+import dataclasses
 from html.parser import HTMLParser
 import re
 
+import gluon_initkit as ik
 from gluon_initkit.inspector import Report
+import mxnet as mx
+from mxnet.gluon import nn
 import networks
 from networks import record
 import pytest
@@ -79,11 +83,33 @@ def test_a_cap_says_how_to_see_the_rest():
     assert "1,000 of 1,500" in many._repr_html_() and len(many._repr_html_()) < 1_000_000
 
 
+def test_ten_thousand_parameters_with_histograms_stay_a_page():
+    net = nn.Dense(40, in_units=40)
+    ik.initialize(net, mx.init.Xavier(), seed=0)
+    (real, _) = ik.inspect(net, grads=True).records
+    real = dataclasses.replace(real, grad_stats=real.stats)
+    alike = [(f"{index // 2}", f"{index // 2}.{index % 2}") for index in range(10_000)]
+    unlike = [(f"{index // 2}", f"{index // 2}.{index}") for index in range(10_000)]
+    for paths in (alike, unlike):
+        report = Report([dataclasses.replace(real, path=path, block_path=block) for block, path in paths])
+        html = report._repr_html_()
+        shown = int(re.search(r"([\d,]+) of 10,000 parameters are shown", html)[1].replace(",", ""))
+        assert 150 < shown < 1000 and 700_000 < len(html.encode()) < 1_900_000 and Tree(html).rows
+    of_the_readers_own = Report(report.records[:1500]).to_html(limit=1400)
+    assert "1,400 of 1,500" in of_the_readers_own and len(of_the_readers_own) > 2_000_000
+
+
+def test_a_column_has_room_for_the_sum_of_all():
+    records = [record(f"{index}.weight", size=9_999) for index in range(2000)]
+    (columns,) = re.findall(r"--ik-columns:(.*?)\"", Report(records).to_html(columns=["path", "size"]))
+    assert columns.split()[-1] == f"{len('19,998,000') + 1}ch"
+
+
 def test_findings_stand_on_top_and_mark_their_rows():
     html = networks.small()._repr_html_()
     assert html.index('class="ik-error"') < html.index("ik-row ik-head") and html.count('<p class="ik-error">') == 2
     rows = [cells[0].split() for _, cells in Tree(html).rows]
-    assert ["running_var", "●", "error"] in rows and ["gamma", "●", "info"] in rows
+    assert ["running_var", "●", "error"] in rows and ["gamma", "●", "warning"] in rows
     assert ["1", "BatchNorm", "●", "error"] in rows  # the worst of what is below
 
 

@@ -1,6 +1,6 @@
 """`Report.plot`: axes with a distribution a layer."""
 
-from collector import report_of
+import gluon_initkit as ik
 import matplotlib
 import mxnet as mx
 from mxnet.gluon import nn
@@ -25,7 +25,7 @@ def trained():
     with mx.autograd.record():
         loss = net(mx.nd.array([[1, 2, 3, 4], [4, 3, 2, 2]])).square().sum()
     loss.backward()
-    return report_of(net, stats=True, grads=True)
+    return ik.inspect(net, stats=True, grads=True)
 
 
 def names(axes):
@@ -86,6 +86,6 @@ def test_constant_values_and_values_that_are_not_finite():
     net = nn.Dense(2, in_units=2)
     net.initialize(mx.init.Zero())
     net.bias.set_data(mx.nd.array([float("nan")] * 2))
-    (axes,) = report_of(net, stats=True).plot()
+    (axes,) = ik.inspect(net, stats=True).plot()
     axes.figure.canvas.draw()
     assert names(axes) == ["weight"]

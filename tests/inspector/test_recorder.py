@@ -141,6 +141,7 @@ def test_it_survives_nan():
     assert recorder.history.series("2.bias", "nan") == [0, 0, 1, 1]
     assert recorder.history.series("0.weight", "nan") == [0, 0, 32, 32]
     assert [math.isnan(value) for value in recorder.history.series("0.weight", "mean")] == [False, False, True, True]
+    assert [math.isnan(value) for value in recorder.history.series("2.bias", "norm")] == [False, False, True, True]
     values, _ = recorder.plot()
     assert list(values.lines[-1].get_xdata()) == [2, 3]
 

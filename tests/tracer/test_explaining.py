@@ -206,3 +206,17 @@ def test_a_fused_layer_of_another_size():
     (row,) = ik.explain(net, STEPS)
     assert row.path == "0._unfused.0.i2h_weight" and row.fix == "0: rnn.LSTM(4, input_size=5)"
     assert "has to be (16, 5)" in row.reason and "was (16, 6) before" in row.reason
+
+
+def test_what_is_to_be_written_stands_apart_and_whole(monkeypatch):
+    from rich.console import Console
+
+    net = nn.HybridSequential()
+    net.add(nn.Conv2DTranspose(4, 2, strides=2, padding=1, output_padding=1, use_bias=False))
+    explanation = ik.explain(net)
+    monkeypatch.setenv("COLUMNS", "40")
+    assert str(explanation).endswith(f"\n\nTo avoid it, write\n  {explanation.fixes[0]}")
+    console = Console(width=40, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(explanation)  # which crops what does not fit: there it is wrapped
+    _, fix = console.export_text().split("To avoid it, write")
+    assert "".join(fix.split()) == "".join(explanation.fixes[0].split())
