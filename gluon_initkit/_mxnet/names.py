@@ -1,0 +1,24 @@
+"""Gluon's global names, `dense0_`, for a while as in a fresh process: they count what this thread has built so far."""
+
+from contextlib import contextmanager
+from typing import Iterator
+
+from mxnet.gluon.block import _BlockScope
+from mxnet.name import NameManager
+
+__all__ = ["fresh_names"]
+
+
+@contextmanager
+def fresh_names() -> Iterator[None]:
+    """Inside, this thread's names count from 0, outside any name scope; afterwards they count on as if it had not been.
+
+    What is left open inside, a scope or a name manager, is closed by it.
+    """
+    scope = getattr(_BlockScope._current, "value", None)
+    _BlockScope._current.value = None
+    try:
+        with NameManager():
+            yield
+    finally:
+        _BlockScope._current.value = scope
