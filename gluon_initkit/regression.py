@@ -143,8 +143,8 @@ def _compare(reviewed: Dict[str, Any], now: Dict[str, Any], path: Path) -> None:
     rows = _differences(reviewed, now)
     if rows:
         count = len({row.path for row in rows if row.path})
-        title = f"{count} of {len(now['parameters'])} parameters differ from {path}"
-        raise AssertionError(f"{as_text(Table(title, _COLUMNS, rows))}\n{_MEND}")
+        where = f"in {count} of {len(now['parameters'])} parameters" if count else "though no parameter by itself"
+        raise AssertionError(f"the network differs from {path}, {where}\n{as_text(Table('', _COLUMNS, rows))}\n{_MEND}")
 
 
 def _differences(reviewed: Dict[str, Any], now: Dict[str, Any]) -> List[_Difference]:
@@ -153,8 +153,7 @@ def _differences(reviewed: Dict[str, Any], now: Dict[str, Any]) -> List[_Differe
     rows = [row for path, each in after.items() for row in _of_parameter(path, before.get(path), each)]
     rows += [_Difference(path, "parameter", "there", "removed") for path in before if path not in after]
     common = [[path for path in one if path in other] for one, other in ((before, after), (after, before))]
-    if common[0] != common[1]:
-        rows.append(_Difference("", "order", ", ".join(before), ", ".join(after)))
+    rows += [_Difference("", "order", *pair) for pair in zip(*common) if pair[0] != pair[1]][:1]
     if reviewed["fingerprint"] != now["fingerprint"]:
         rows.append(_Difference("", "fingerprint", reviewed["fingerprint"][:16], now["fingerprint"][:16]))
     return rows

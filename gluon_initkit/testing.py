@@ -1,8 +1,8 @@
 """Assertions about networks, for anybody's test suite: `from gluon_initkit.testing import assert_initialized`.
 
 Each asks one question of the kit and puts the answer's table into the message of its `AssertionError`, so no rewriting
-of `assert` is needed and they serve outside pytest too. They change nothing. None passes for want of something to look
-at: where a parameter has no values, what is said about its values fails.
+of `assert` is needed and they serve outside pytest too. They change nothing. What is asserted of values does not hold where
+there are none; but without values there may be no findings, so `assert_initialized` is asked besides.
 """
 
 from dataclasses import dataclass
@@ -129,16 +129,17 @@ def assert_shared(net: Any, a: str, b: str) -> None:
     To tie them: gluon_initkit.Sharing(net).tie('1.weight', '0.weight').apply()
     """
     __tracebackhide__ = True
-    report = inspect(net, stats=True)
+    known = {path: record for record in inspect(net, stats=True).records for path in (record.path, *record.aliases)}
+    groups = shared_groups(net)
+    known.update({path: known[group.canonical] for group in groups for path in group.transposed})
     for path in (a, b):
-        if path not in report:
-            known = [each for record in report.records for each in (record.path, *record.aliases)]
-            raise KeyError(f"no parameter has the path {path!r}; {nearest(str(path), known)}")
+        if path not in known:
+            raise KeyError(f"no parameter has the path {path!r}; {nearest(str(path), list(known))}")
     if a == b:
         raise ValueError(f"both paths are {a!r}: expected two, to say whether they share a parameter")
-    if not any(a in group.paths and b in group.paths for group in shared_groups(net)):
+    if not any(a in group.paths and b in group.paths for group in groups):
         title = f"{a!r} and {b!r} of {type(net).__name__} are two parameters"
-        table = as_text(Table(title, _PARAMETERS, [report[path].record for path in (a, b)]))
+        table = as_text(Table(title, _PARAMETERS, [known[path] for path in (a, b)]))
         raise AssertionError(f"{table}\nTo tie them: gluon_initkit.Sharing(net).tie({b!r}, {a!r}).apply()")
 
 

@@ -8,6 +8,7 @@ import gluon_initkit  # noqa: F401  (before mxnet, which it makes importable)
 import mxnet as mx
 import pytest
 
+pytest_plugins = ["pytester"]
 _BROWSER = all(map(importlib.util.find_spec, ("selenium", "nbclient", "nbconvert", "ipykernel"))) and (
     (shutil.which("chromium") or shutil.which("google-chrome")) and shutil.which("chromedriver")
 )

@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 
 import gluon_initkit as ik
+from gluon_initkit import regression
 import mxnet as mx
 import pytest
 
@@ -24,8 +25,9 @@ def test_examples_run(name):
 
 
 def public_callables():
-    for name in ik.__all__:
-        thing = getattr(ik, name)
+    named = [(name, getattr(ik, name)) for name in ik.__all__]
+    named += [(name, getattr(module, name)) for module in (ik.testing, regression) for name in module.__all__]
+    for name, thing in named:
         yield name, thing
         if inspect.isclass(thing):
             yield from ((f"{name}.{key}", value) for key, value in vars(thing).items()
