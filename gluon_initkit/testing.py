@@ -1,8 +1,9 @@
 """Assertions about networks, for anybody's test suite: `from gluon_initkit.testing import assert_initialized`.
 
 Each asks one question of the kit and puts the answer's table into the message of its `AssertionError`, so no rewriting
-of `assert` is needed and they serve outside pytest too. They change nothing. What is asserted of values does not hold where
-there are none; but without values there may be no findings, so `assert_initialized` is asked besides.
+of `assert` is needed and they serve outside pytest too. They change nothing. What is asserted of values does not hold
+where there are none; but a network without values may have no findings: ask `assert_initialized` besides. What is no
+Block is a TypeError.
 """
 
 from dataclasses import dataclass
@@ -32,8 +33,6 @@ def assert_initialized(net: Any) -> None:
     ------
     AssertionError
         Some do not: the table of them, why, and what to write, as `explain` tells it.
-    TypeError
-        `net` is no Block.
 
     Examples
     --------
@@ -65,8 +64,6 @@ def assert_all_finite(net: Any) -> None:
     ------
     AssertionError
         Some are, or are not there: the table of how many, by parameter and context.
-    TypeError
-        `net` is no Block.
 
     Examples
     --------
@@ -162,7 +159,7 @@ def assert_no_findings(
     AssertionError
         There are findings: the table of them, with what to do.
     TypeError, ValueError
-        `net` is no Block, or `ignore` names no code.
+        `ignore` is no list of codes and pairs, or names no code.
 
     Examples
     --------
@@ -193,8 +190,6 @@ def assert_same_init(net_a: Any, net_b: Any) -> None:
     ------
     AssertionError
         They differ, or have no values to compare: the table of what differs, as `compare` tells it.
-    TypeError
-        One of them is no Block.
 
     Examples
     --------

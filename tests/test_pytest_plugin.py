@@ -6,11 +6,10 @@ from pathlib import Path
 import re
 
 import gluon_initkit as ik
-import gluon_initkit.pytest_plugin
-import gluon_initkit.regression
-import gluon_initkit.testing  # noqa: F401  (pytester forgets what a run of its own imports first; none of that is the kit)
+from gluon_initkit import pytest_plugin, regression, testing
 import pytest
 
+BEFORE = (pytest_plugin, regression, testing)  # pytester forgets what its runs import first: no part of the kit
 HERE = Path(ik.__file__).parent.parent
 PLUGIN = ("-p", "gluon_initkit.pytest_plugin")  # does nothing where the kit is installed, and pytest has it already
 NET = """
@@ -168,16 +167,18 @@ class TestA:
 def init(request):
     return INIT
 """
-FILES = ["init_regression/test_net/TestA.test_it[ones]--second.json", "init_regression/test_net/TestA.test_it[ones].json",
-         "init_regression/test_net/TestA.test_it[zeros]--second.json",
-         "init_regression/test_net/TestA.test_it[zeros].json", "init_regression/test_net/test_one.json"]  # fmt: skip
+FILES = [
+    f"init_regression/test_net/{name}.json"
+    for name in ("TestA.test_it[ones]--second", "TestA.test_it[ones]", "TestA.test_it[zeros]--second",
+                 "TestA.test_it[zeros]", "test_one")
+]  # fmt: skip
 
 
 def test_regression_from_the_first_run_to_a_change(pytester):
     pytester.makepyfile(test_net=REGRESSION.replace("INIT", "'ones'"))
     result = run(pytester)
     result.assert_outcomes(failed=3)
-    result.stdout.fnmatch_lines(["E*no reviewed file yet: *test_one.json. Run this test with --init-regression-update*"])
+    result.stdout.fnmatch_lines(["E*no reviewed file yet: *test_one.json. Run this test with --init-regression-upda*"])
     result.stdout.no_fnmatch_line("*__tracebackhide__*")
     assert files(pytester) == []
 
