@@ -128,7 +128,9 @@ def assert_shared(net: Any, a: str, b: str) -> None:
     __tracebackhide__ = True
     known = {path: record for record in inspect(net, stats=True).records for path in (record.path, *record.aliases)}
     groups = shared_groups(net)
-    known.update({path: known[group.canonical] for group in groups for path in group.transposed})
+    for group in groups:  # it knows paths that reports do not have: transposed ones
+        records = [known[path] for path in group.paths if path in known]
+        known.update({path: records[0] for path in group.paths if records and path not in known})
     for path in (a, b):
         if path not in known:
             raise KeyError(f"no parameter has the path {path!r}; {nearest(str(path), list(known))}")

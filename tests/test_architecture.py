@@ -18,7 +18,7 @@ PRIVATE = {
     "_act_type", "_activation", "_active", "_allow_deferred_init", "_cached_op", "_cached_op_args", "_check_and_get",
     "_compose", "_counter", "_differentiable", "_dir", "_dtype", "_flags", "_forward_hooks", "_forward_pre_hooks",
     "_in_format", "_layout", "_load_init", "_mode", "_op_name", "_optimizer", "_out_format", "_reduce", "_regroup",
-    "_scope", "_set_symbol_class", "_set_trainer", "_use_sequence_length", "_var",
+    "_current", "_scope", "_set_symbol_class", "_set_trainer", "_use_sequence_length", "_var",
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 

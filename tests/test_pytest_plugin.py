@@ -97,6 +97,7 @@ class TestA:
 def test_it(init_seed, name):
     print("seed", init_seed)
 
+@pytest.mark.xdist_group("which xdist adds to the test's nodeid")
 def test_once_more(init_seed, request):
     assert request.getfixturevalue("init_seed") == init_seed
     print("seed", init_seed)
