@@ -85,13 +85,15 @@ def test_initialized_names_all_that_are_not_and_what_to_write():
 def test_finite_counts_by_parameter():
     net = two_layers("ones")
     net[0].weight.data()[0] = float("nan")
-    net[1].bias.data()[1:3] = mx.nd.array([float("inf"), -float("inf")])
+    net[0].bias.data()[1] = -float("inf")
+    net[1].bias.data()[1:3] = float("inf")
     assert message(assert_all_finite, net).splitlines() == [
-        "Not finite in HybridSequential: 2 of 4 parameters",
+        "Not finite in HybridSequential: 3 of 4 parameters",
         "parameter  on      values  nan  +inf  -inf",
         "──────────────────────────────────────────",
         "0.weight   cpu(0)      12    3     0     0",
-        "1.bias     cpu(0)       4    0     1     1",
+        "0.bias     cpu(0)       4    0     0     1",
+        "1.bias     cpu(0)       4    0     2     0",
     ]
 
 
