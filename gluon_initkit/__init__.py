@@ -74,6 +74,7 @@ _HOMES = {
         "sharing_scope",
         "untie",
     ],
+    "testing": [],  # assertions for test suites, which are called by its name: ik.testing.assert_shared(...)
     "tracer": [
         "DeferredInitError",
         "Explanation",

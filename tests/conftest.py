@@ -13,6 +13,7 @@ from vocabulary import GLUON_2
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts its background jobs
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+pytest_plugins = ["pytester"]
 _BROWSER = all(map(importlib.util.find_spec, ("selenium", "nbclient", "nbconvert", "ipykernel"))) and (
     (shutil.which("chromium") or shutil.which("google-chrome")) and shutil.which("chromedriver")
 )

@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(gluon_initkit.__file__).parent
 FLOORS = {"importing": 0, "_mxnet": 1, "display": 1, "parallel": 1, "naming": 2, "initializer": 3, "sharing": 3,
-          "tracer": 3, "inspector": 4, "demo": 5, "cli": 6, "pytest_plugin": 6, "__main__": 7,
-          "__init__": 8}  # fmt: skip
+          "tracer": 3, "inspector": 4, "demo": 5, "regression": 5, "testing": 5, "cli": 6, "pytest_plugin": 6,
+          "__main__": 7, "__init__": 8}  # fmt: skip
 PRIVATE = {
     "_deferred_init", "_finish_deferred_init", "_init_impl", "_reg_params", "_cached_graph", "_clear_cached_op",
     "_ctx_list", "_ctx_map", "_params", "_children", "_shape", "_data", "_grad", "_trainer",
@@ -18,7 +18,7 @@ PRIVATE = {
     "_act_type", "_activation", "_active", "_allow_deferred_init", "_cached_op", "_cached_op_args", "_check_and_get",
     "_compose", "_counter", "_differentiable", "_dir", "_dtype", "_flags", "_forward_hooks", "_forward_pre_hooks",
     "_in_format", "_layout", "_load_init", "_mode", "_op_name", "_optimizer", "_out_format", "_reduce", "_regroup",
-    "_scope", "_set_symbol_class", "_set_trainer", "_use_sequence_length", "_var",
+    "_current", "_scope", "_set_symbol_class", "_set_trainer", "_use_sequence_length", "_var",
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -8,6 +8,7 @@ import pkgutil
 import sys
 
 import gluon_initkit as ik
+from gluon_initkit import regression
 import gluon_initkit._mxnet
 import mxnet as mx
 import pytest
@@ -33,8 +34,9 @@ def test_examples_run(name):
 
 
 def public_callables():
-    for name in ik.__all__:
-        thing = getattr(ik, name)
+    named = [(name, getattr(ik, name)) for name in ik.__all__]
+    named += [(name, getattr(module, name)) for module in (ik.testing, regression) for name in module.__all__]
+    for name, thing in named:
         yield name, thing
         if inspect.isclass(thing):
             yield from ((f"{name}.{key}", value) for key, value in vars(thing).items()

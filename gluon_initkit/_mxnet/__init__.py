@@ -56,6 +56,7 @@ from .memory import (  # noqa: E402
     stale_gradients,
     view,
 )
+from .names import fresh_names  # noqa: E402
 from .parameters import (  # noqa: E402
     contexts_of,
     holds_data,
@@ -144,6 +145,7 @@ __all__ = [
     "fixes_gamma",
     "forget_graphs",
     "forget_trainers",
+    "fresh_names",
     "freshness",
     "fused_parts",
     "gradients",

@@ -1,0 +1,258 @@
+"""Assertions about networks, for anybody's test suite: `from gluon_initkit.testing import assert_initialized`.
+
+Each asks one question of the kit and puts the answer's table into the message of its `AssertionError`, so no rewriting
+of `assert` is needed and they serve outside pytest too. They change nothing. What is asserted of values does not hold
+where there are none; but a network without values may have no findings: ask `assert_initialized` besides. What is no
+Block is a TypeError.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Optional
+
+from ._mxnet import context_of, holds_data, host_values, mx
+from .display import Column, Table, as_text, shape_text
+from .inspector import Statistics, compare, inspect
+from .inspector.columns import nearest, show_value
+from .inspector.findings import Ignored
+from .inspector.statistics import statistics_of_all
+from .naming import describe
+from .sharing import shared_groups
+from .tracer import explain
+
+__all__ = ["assert_all_finite", "assert_initialized", "assert_no_findings", "assert_same_init", "assert_shared"]
+
+
+def assert_initialized(net: Any) -> None:
+    """Assert that every parameter of a network holds values.
+
+    Parameters
+    ----------
+    net : Block
+
+    Raises
+    ------
+    AssertionError
+        Some do not: the table of them, why, and what to write, as `explain` tells it.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(2)
+    >>> net.initialize()
+    >>> assert_initialized(net)
+    Traceback (most recent call last):
+    AssertionError: 1 of 2 parameters hold no values yet:
+    parameter  shape   block     given  why
+    ────────────────────────────────────────────
+    weight     (2, ?)  nn.Dense         deferred
+    To avoid it, write
+      nn.Dense(2, in_units=?)
+    """
+    __tracebackhide__ = True
+    explanation = explain(net)
+    if explanation.rows:
+        raise AssertionError(str(explanation))
+
+
+def assert_all_finite(net: Any) -> None:
+    """Assert that every parameter of a network holds values, on every context, and none of them is NaN or infinite.
+
+    Parameters
+    ----------
+    net : Block
+
+    Raises
+    ------
+    AssertionError
+        Some are, or are not there: the table of how many, by parameter and context.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(2, in_units=2)
+    >>> net.initialize(mx.init.One())
+    >>> assert_all_finite(net)
+    >>> net.bias.data()[1] = float("inf")
+    >>> assert_all_finite(net)
+    Traceback (most recent call last):
+    AssertionError: Not finite in Dense: 1 of 2 parameters
+    parameter  on      values  nan  +inf  -inf
+    ──────────────────────────────────────────
+    bias       cpu(0)       2    0     1     0
+    """
+    __tracebackhide__ = True
+    described = describe(net)
+    mx.nd.waitall()
+    held = [(info.label, array) for param, _, info in described for array in holds_data(param)]
+    counted = zip(held, statistics_of_all([host_values(array) for _, array in held]))
+    rows = [_Held(path, str(context_of(array)), stats) for (path, array), stats in counted
+            if stats.nan or stats.posinf or stats.neginf]  # fmt: skip
+    rows += [_Held(info.label, info.state) for param, _, info in described if not holds_data(param)]
+    if rows:
+        order = [info.label for _, _, info in described]
+        rows.sort(key=lambda row: order.index(row.path))
+        bad = len({row.path for row in rows})
+        title = f"Not finite in {type(net).__name__}: {bad} of {len(described)} parameters"
+        raise AssertionError(as_text(Table(title, _HELD, rows)))
+
+
+def assert_shared(net: Any, a: str, b: str) -> None:
+    """Assert that two paths of a network lead to one parameter, transposed or not.
+
+    Parameters
+    ----------
+    net : Block
+    a, b : str
+        Paths of parameters, ``'embedding.weight'`` and ``'output.weight'``.
+
+    Raises
+    ------
+    AssertionError
+        They lead to two: the table of both, and the call that ties them.
+    KeyError
+        The network has no parameter of such a path.
+    ValueError
+        `a` is `b`.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(*(mx.gluon.nn.Dense(2, in_units=2) for _ in range(2)))
+    >>> assert_shared(net, "0.weight", "1.weight")
+    Traceback (most recent call last):
+    AssertionError: '0.weight' and '1.weight' of HybridSequential are two parameters
+    parameter  shape   dtype    state          mean  std
+    ────────────────────────────────────────────────────
+    0.weight   (2, 2)  float32  uninitialized
+    1.weight   (2, 2)  float32  uninitialized
+    To tie them: gluon_initkit.Sharing(net).tie('1.weight', '0.weight').apply()
+    """
+    __tracebackhide__ = True
+    known = {path: record for record in inspect(net, stats=True).records for path in (record.path, *record.aliases)}
+    groups = shared_groups(net)
+    for group in groups:  # it knows paths that reports do not have: transposed ones
+        records = [known[path] for path in group.paths if path in known]
+        known.update({path: records[0] for path in group.paths if records and path not in known})
+    for path in (a, b):
+        if path not in known:
+            raise KeyError(f"no parameter has the path {path!r}; {nearest(str(path), list(known))}")
+    if a == b:
+        raise ValueError(f"both paths are {a!r}: expected two, to say whether they share a parameter")
+    if not any(a in group.paths and b in group.paths for group in groups):
+        title = f"{a!r} and {b!r} of {type(net).__name__} are two parameters"
+        table = as_text(Table(title, _PARAMETERS, [known[path] for path in (a, b)]))
+        raise AssertionError(f"{table}\nTo tie them: gluon_initkit.Sharing(net).tie({b!r}, {a!r}).apply()")
+
+
+def assert_no_findings(
+    net: Any, ignore: Ignored = (), *, grads: bool = False, trainer: Any = None, init: Any = None
+) -> None:
+    """Assert that `inspect` finds nothing that deserves a look in a network and its values.
+
+    Parameters
+    ----------
+    net : Block
+    ignore : sequence of str or (str, selector)
+        What may be found: a code, or a code and a selector of parameters, ``('broken-tie', 'teacher.*')``. Nothing else
+        passes, not even what is only worth knowing (``'info'``).
+    grads, trainer, init
+        As `inspect` takes them, each for findings that are not looked for without it.
+
+    Raises
+    ------
+    AssertionError
+        There are findings: the table of them, with what to do.
+    TypeError, ValueError
+        `ignore` is no list of codes and pairs, or names no code.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(4, in_units=4)
+    >>> net.initialize(mx.init.One())
+    >>> assert_no_findings(net, ignore=["identical-rows", "constant-weight"])
+    >>> try: assert_no_findings(net)
+    ... except AssertionError as error: print(str(error).splitlines()[0])
+    1 finding in Dense
+    """
+    __tracebackhide__ = True
+    report = inspect(net, stats=True, grads=grads, trainer=trainer, init=init, ignore=ignore)
+    found = report.findings
+    if found:
+        title = f"{len(found)} finding{'s' * (len(found) > 1)} in {type(net).__name__}"
+        raise AssertionError(as_text(Table(title, _FINDINGS, found)))
+
+
+def assert_same_init(net_a: Any, net_b: Any) -> None:
+    """Assert that two networks have the same parameters: paths, shapes, types, values, and what is shared.
+
+    Parameters
+    ----------
+    net_a, net_b : Block
+        Of several contexts the first one's values count. A NaN is equal to a NaN, and 0 to -0.
+
+    Raises
+    ------
+    AssertionError
+        They differ, or have no values to compare: the table of what differs, as `compare` tells it.
+
+    Examples
+    --------
+    >>> one, other = mx.gluon.nn.Dense(2, in_units=2), mx.gluon.nn.Dense(2, in_units=2)
+    >>> one.initialize(mx.init.One())
+    >>> other.initialize(mx.init.Constant(1.5))
+    >>> assert_same_init(one, other)
+    Traceback (most recent call last):
+    AssertionError: Dense -> Dense: 1 changed, 1 equal
+             parameter  shape   dtype    change  cosine  flips
+    ──────────────────────────────────────────────────────────
+    changed  weight     (2, 2)  float32     0.5  1.0000      0
+    """
+    __tracebackhide__ = True
+    described = [describe(net) for net in (net_a, net_b)]  # for what is no Block: compare takes files as well
+    comparison = compare(net_a, net_b)
+    ties = [{frozenset(group.paths) for group in shared_groups(net)} for net in (net_a, net_b)]
+    if comparison.same and ties[0] == ties[1]:
+        return
+    said = [str(comparison)] if comparison.differences else []
+    for number, (which, infos) in enumerate(zip(("first", "second"), described)):
+        empty = [info.label for param, _, info in infos if not holds_data(param)]
+        if empty:
+            said.append(f"No values to compare in the {which}: {', '.join(empty)}.")
+        said += [f"Shared in the {which} only: {', '.join(sorted(paths))}."
+                 for paths in sorted(ties[number] - ties[1 - number], key=sorted)]  # fmt: skip
+    raise AssertionError("\n".join(said))
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What a parameter holds on one context; the state of one that holds nothing."""
+
+    path: str
+    on: str
+    stats: Optional[Statistics] = None
+
+
+def _count(name: str) -> Callable[[_Held], str]:
+    return lambda row: "" if row.stats is None else f"{getattr(row.stats, name):,}"
+
+
+_HELD = (
+    Column("parameter", lambda row: row.path, path=True),
+    Column("on", lambda row: row.on),
+    Column("values", _count("count"), "right"),
+    Column("nan", _count("nan"), "right"),
+    Column("+inf", _count("posinf"), "right"),
+    Column("-inf", _count("neginf"), "right"),
+)
+_PARAMETERS = (
+    Column("parameter", lambda record: "\n= ".join((record.path, *record.aliases)), path=True),
+    Column("shape", lambda record: shape_text(record.shape)),
+    Column("dtype", lambda record: record.dtype),
+    Column("state", lambda record: record.state),
+    Column("mean", lambda record: show_value(record.stats and record.stats.mean), "right"),
+    Column("std", lambda record: show_value(record.stats and record.stats.std), "right"),
+)
+_FINDINGS = (
+    Column("finding", lambda finding: f"{finding.severity}\n{finding.code}"),
+    Column("parameter", lambda finding: "\n".join(finding.paths), path=True),
+    Column("evidence", lambda finding: finding.evidence),
+    Column("what to do", lambda finding: finding.hint),
+)
