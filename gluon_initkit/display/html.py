@@ -7,10 +7,11 @@ from .table import Column, Table
 
 __all__ = ["as_facts", "as_html"]
 
+# Jupyter aligns all cells to the right, by selectors that would win. The tree on the same page styles `ik-row`.
 _STYLE = """<style>
 .ik-table{border-collapse:collapse;font-size:90%}.ik-table caption{text-align:left;font-weight:bold;padding:.3em 0}
-.ik-table td,.ik-table th{padding:.15em .7em;text-align:left;vertical-align:top;border-bottom:1px solid #8884}
-.ik-table .ik-right{text-align:right}.ik-table .ik-error{color:#d33;font-weight:bold}
+.ik-table td,.ik-table th{padding:.15em .7em;vertical-align:top;border-bottom:1px solid #8884}
+.ik-table td,.ik-table th{text-align:left!important}.ik-table .ik-right{text-align:right!important}.ik-table .ik-error{color:#d33;font-weight:bold}
 .ik-table .ik-changed{background:#2a92}.ik-note{font-weight:bold;color:#b70}
 .ik-table .ik-histogram{fill:currentColor}.ik-table .ik-zero{stroke:#8888;fill:none}
 </style>"""
@@ -21,14 +22,14 @@ def as_html(table: Table) -> str:
     notes = "".join(f'<p class="ik-note">{escape(note)}</p>' for note in table.notes)
     head = "".join(f"<th{_align(column)}>{escape(column.heading)}</th>" for column in table.columns)
     body = "".join(
-        f'<tr class="ik-{table.emphasis(row) or "row"}">'
+        f'<tr class="ik-{table.emphasis(row) or "plain"}">'
         + "".join(f"<td{_align(column)}>{_cell(column, row)}</td>" for column in table.columns)
         + "</tr>"
         for row in table.rows
     )
     foot = "".join(f"<th{_align(column)}>{escape(column.footer)}</th>" for column in table.columns)
     foot = f"<tfoot><tr>{foot}</tr></tfoot>" if any(column.footer for column in table.columns) else ""
-    below = "".join(f'<p class="ik-{style or "row"}">{escape(text)}</p>' for style, text in table.footnotes)
+    below = "".join(f'<p class="ik-{style or "plain"}">{escape(text)}</p>' for style, text in table.footnotes)
     return (
         f'<div>{_STYLE}{notes}<table class="ik-table"><caption>{escape(table.title)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>{below}</div>"
