@@ -11,7 +11,8 @@ __all__ = ["as_facts", "as_html"]
 _STYLE = """<style>
 .ik-table{border-collapse:collapse;font-size:90%}.ik-table caption{text-align:left;font-weight:bold;padding:.3em 0}
 .ik-table td,.ik-table th{padding:.15em .7em;vertical-align:top;border-bottom:1px solid #8884}
-.ik-table td,.ik-table th{text-align:left!important}.ik-table .ik-right{text-align:right!important}.ik-table .ik-error{color:#d33;font-weight:bold}
+.ik-table td,.ik-table th{text-align:left!important}.ik-table .ik-right{text-align:right!important}
+.ik-table .ik-error{color:#d33;font-weight:bold}
 .ik-table .ik-changed{background:#2a92}.ik-note{font-weight:bold;color:#b70}
 .ik-table .ik-histogram{fill:currentColor}.ik-table .ik-zero{stroke:#8888;fill:none}
 </style>"""
