@@ -2,12 +2,14 @@
 
 Only the text is compared: printed lines, tables and trees. Pictures differ with Matplotlib, so of them it is only asked
 that they are there. A cell tagged `varies` says itself why its output is another one each time.
+``python tests/test_notebooks.py 03 05`` runs those notebooks and stores what they show now.
 """
 
 import copy
 import os
 from pathlib import Path
 import re
+import sys
 
 import matplotlib.font_manager  # noqa: F401  (whose first import ever says on stderr that it builds a cache)
 import nbclient
@@ -44,13 +46,14 @@ def executed(notebook):
 
 
 def shown(cell):
-    """What a reader sees below a cell, as text: of several printed pieces one, of a picture only that it is one."""
+    """What a reader sees below a cell, as text: of HTML what stands between the tags, of a picture that it is one."""
     pieces = []
     for output in cell.get("outputs", []):
         if output.output_type == "stream":
             pieces.append(output.text)
         elif "text/html" in output.data:
-            pieces.append(output.data["text/html"])
+            seen = re.sub(r"<style>.*?</style>", "", output.data["text/html"], flags=re.DOTALL)
+            pieces.append(re.sub(r"(?:<[^>]*>\s*)+", " ", seen))
         else:
             pieces.append("(picture)" if "image/png" in output.data else output.data["text/plain"])
     return "\n".join("".join(pieces).splitlines())
@@ -111,3 +114,24 @@ def test_few_outputs_vary_and_their_cells_say_why(name):
 
 def test_these_are_all():
     assert sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")) == list(NAMES)
+
+
+def store(name):
+    """Run a notebook and write it without what is of this run only: times, and the plain text of what has HTML."""
+    notebook = executed(stored(name))
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            if "text/html" in output.get("data", {}):
+                output.data.pop("text/plain", None)
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    nbformat.write(notebook, ROOT / "notebooks" / f"{name}.ipynb")
+
+
+if __name__ == "__main__":
+    for name in NAMES:
+        if name.startswith(tuple(sys.argv[1:])):
+            store(name)
