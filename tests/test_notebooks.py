@@ -11,10 +11,9 @@ from pathlib import Path
 import re
 import sys
 
-import matplotlib.font_manager  # noqa: F401  (whose first import ever says on stderr that it builds a cache)
-import nbclient
-import nbformat
 import pytest
+
+pytestmark = pytest.mark.notebook
 
 ROOT = Path(__file__).parent.parent
 NAMES = (
@@ -29,11 +28,16 @@ ALL = [pytest.param(name, marks=pytest.mark.zoo if name.startswith("06") else ()
 
 
 def stored(name):
+    import nbformat
+
     return nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
 
 
 def executed(notebook):
     """The notebook as a reader's Jupyter would show it, run where it lies."""
+    import matplotlib.font_manager  # noqa: F401  (whose first import ever says on stderr that it builds a cache)
+    import nbclient
+
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -81,6 +85,8 @@ def test_it_runs_and_shows_what_is_stored(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_stored_whole_and_clean(name):
+    import nbformat
+
     notebook = stored(name)
     nbformat.validate(notebook)
     assert complaints(notebook) == []
@@ -118,6 +124,8 @@ def test_these_are_all():
 
 def store(name):
     """Run a notebook and write it without what is of this run only: times, and the plain text of what has HTML."""
+    import nbformat
+
     notebook = executed(stored(name))
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
