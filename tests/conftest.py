@@ -17,6 +17,7 @@ pytest_plugins = ["pytester"]
 _BROWSER = all(map(importlib.util.find_spec, ("selenium", "nbclient", "nbconvert", "ipykernel"))) and (
     (shutil.which("chromium") or shutil.which("google-chrome")) and shutil.which("chromedriver")
 )
+_NOTEBOOK = all(map(importlib.util.find_spec, ("nbclient", "ipykernel", "matplotlib")))
 _ZOO = importlib.util.find_spec("gluoncv") and importlib.util.find_spec("gluonnlp")
 
 
@@ -30,6 +31,7 @@ def pytest_collection_modifyitems(items):
         "zoo": None if _ZOO else "GluonCV and GluonNLP are not here: pip install '.[zoo]', below Python 3.12",
         "gpu": None if mx.context.num_gpus() else "MXNet sees no CUDA GPU",
         "browser": None if _BROWSER else "no Chromium: apt-get install chromium chromium-driver, pip install '.[test]'",
+        "notebook": None if _NOTEBOOK else "no nbclient, ipykernel or matplotlib: pip install '.[test]'",
         "internet": None if os.environ.get("GLUON_INITKIT_INTERNET") else "GLUON_INITKIT_INTERNET is not set",
     }  # fmt: skip
     for item in items:

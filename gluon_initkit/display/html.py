@@ -8,7 +8,7 @@ from .wrapping import breakable_html
 
 __all__ = ["as_facts", "as_html"]
 
-# The class twice, to weigh more than Jupyter's own rules, which set cells flush right.
+# The class twice, to weigh more than Jupyter's own rules, which set cells flush right. The tree styles `ik-row`.
 _STYLE = """<style>
 .ik-table{border-collapse:collapse;font-size:90%}
 .ik-table caption{text-align:left;font-weight:bold;padding:.3em 0}
@@ -26,14 +26,14 @@ def as_html(table: Table) -> str:
     notes = "".join(f'<p class="ik-note">{escape(note)}</p>' for note in table.notes)
     head = "".join(f"<th{_align(column)}>{escape(column.heading)}</th>" for column in table.columns)
     body = "".join(
-        f'<tr class="ik-{table.emphasis(row) or "row"}">'
+        f'<tr class="ik-{table.emphasis(row) or "plain"}">'
         + "".join(f"<td{_align(column)}>{_cell(column, row)}</td>" for column in table.columns)
         + "</tr>"
         for row in table.rows
     )
     foot = "".join(f"<th{_align(column)}>{escape(column.footer)}</th>" for column in table.columns)
     foot = f"<tfoot><tr>{foot}</tr></tfoot>" if any(column.footer for column in table.columns) else ""
-    below = "".join(f'<p class="ik-{style or "row"}">{escape(text)}</p>' for style, text in table.footnotes)
+    below = "".join(f'<p class="ik-{style or "plain"}">{escape(text)}</p>' for style, text in table.footnotes)
     return (
         f'<div>{_STYLE}{notes}<table class="ik-table"><caption>{escape(table.title)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>{below}</div>"

@@ -36,7 +36,9 @@ def as_text(table: Any, width: Optional[int] = None) -> str:
 def rendered(renderable: Any, width: Optional[int] = None) -> str:
     """Anything that rich can print as such plain text."""
     out = io.StringIO()
-    console = Console(file=out, force_terminal=False, color_system=None, width=width or Console().width)
+    width = width or Console(force_jupyter=False).width
+    # In Jupyter, rich would show it as an output of the cell instead of writing it to the file.
+    console = Console(file=out, force_terminal=False, force_jupyter=False, color_system=None, width=width)
     console.print(renderable, soft_wrap=False)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 

@@ -31,3 +31,9 @@ def test_html_escapes_and_wraps_paths():
     html = as_html(TABLE)
     assert "Mind &lt;this&gt;." in html and "a.<wbr>very.<wbr>long" in html and 'class="ik-error"' in html
     assert html.count("<td") == 4 and html.count('"ik-right"') == 3
+
+
+def test_a_table_is_none_of_the_trees_rows():
+    """On one page the tree's style would make a grid of each row, as Jupyter's aligns all cells to the right."""
+    html = as_html(Table("", (Column("path", str), Column("size", str, "right")), ["a"]))
+    assert "ik-row" not in html and "text-align:left!important" in html
