@@ -15,17 +15,20 @@ import warnings
 
 import numpy
 
-from .._mxnet import BlockCall, Watch, holds_data, is_plain_forward, shape_of
+from .._mxnet import BlockCall, Watch, holds_data, shape_of
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
 from .conflicts import explained
 from .diagnosis import diagnose
 from .errors import DeferredInitError
 from .events import Span, TraceEvent
-from .source import user_call
+from .source import call_within
 from .timeline import Timeline
 
 __all__ = ["Trace", "trace"]
+
+# What a kind of event is asked for by.
+_METHODS = {"force_reinit": "initialize", "deferred": "initialize", "resolved": "initialize"}
 
 
 def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent], None]] = None) -> "Trace":
@@ -212,13 +215,15 @@ class Trace:
         return self.timeline()._repr_html_()
 
     def _record(self, kind: str, param: Any, facts: dict) -> None:
-        assert self._watch is not None
+        watch = self._watch
+        if watch is None:  # a call that is still under way in another thread
+            return
         now, nanoseconds = time.perf_counter_ns(), facts.pop("nanoseconds", 0)
         asked = facts.pop("call", f"{type(param).__name__}.{_METHODS.get(kind, kind)}")
-        call, file, line = _asked(facts.pop("within", None))
+        call, file, line = call_within(facts.pop("within", None))
         if param is not None:
             shape = shape_of(param) or next((tuple(each.shape) for each in holds_data(param)), None)
-            facts.update(path=self._watch.places[param].paths[0], shape=shape, dtype=_dtype(param.dtype))
+            facts.update(path=watch.places[param].paths[0], shape=shape, dtype=_dtype(param.dtype))
         event = TraceEvent(
             kind, time=(now - nanoseconds - self._begin) / 1e9, seconds=nanoseconds / 1e9, file=file, line=line,
             call=call or asked, thread=threading.get_native_id(), **facts,
@@ -247,7 +252,7 @@ class Trace:
 
     def _explain(self, error: BaseException, facts: dict) -> Optional[BaseException]:
         """The error to raise instead of one that a call ended in; None to let it be."""
-        if isinstance(error, DeferredInitError):
+        if isinstance(error, DeferredInitError) or self._watch is None:
             return None
         undone, said = facts.get("undone", 0), explained(error, facts, self._net, self.events)
         if said is not None or undone:
@@ -261,18 +266,6 @@ class Trace:
         if not said:
             return found
         return DeferredInitError(f"{said}\n{found}" if found.unresolved else said, found.unresolved)
-
-
-_METHODS = {"force_reinit": "initialize", "deferred": "initialize", "resolved": "initialize"}
-
-
-def _asked(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:
-    """The user's line. Where MXNet's own `forward` resolves, it is one line for all parameters of the block."""
-    if within is None or not is_plain_forward(within.block):
-        return user_call()
-    if within.source is None:
-        within.source = user_call()
-    return within.source
 
 
 @functools.lru_cache(maxsize=None)
