@@ -30,7 +30,7 @@ def user_call() -> Tuple[str, Optional[str], Optional[int]]:
 
 
 def call_within(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:
-    """The same; where MXNet's own `forward` resolves, it is one line for all parameters of the block, looked for once."""
+    """The same. Where MXNet's own `forward` resolves, it is one line for all parameters of a block, found once."""
     if within is None or not is_plain_forward(within.block):
         return user_call()
     if within.source is None:
