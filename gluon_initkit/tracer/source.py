@@ -11,8 +11,9 @@ __all__ = ["call_within", "user_call"]
 
 _KIT = str(Path(__file__).parents[1])
 _MXNET = str(Path(mx.__file__).parent)
-_WATCH = {str(Path(_KIT) / file) for file in ("tracer/tracing.py", "tracer/conflicts.py", "tracer/source.py",
-                                              "_mxnet/watching.py", "_mxnet/changing.py")}  # fmt: skip
+_OWN = ("tracer/tracing.py", "tracer/conflicts.py", "tracer/source.py", "tracer/writing.py", "_mxnet/watching.py",
+        "_mxnet/changing.py")  # fmt: skip
+_WATCH = {str(Path(_KIT) / file) for file in _OWN}
 
 
 def user_call() -> Tuple[str, Optional[str], Optional[int]]:

@@ -5,30 +5,23 @@ deferral becomes a `DeferredInitError`, anything else goes on as it is.
 """
 
 import dataclasses
-import functools
 import json
 import os
-import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 import warnings
 
-import numpy
-
-from .._mxnet import BlockCall, Watch, holds_data, shape_of
+from .._mxnet import Watch
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
 from .conflicts import explained
 from .diagnosis import diagnose
 from .errors import DeferredInitError
 from .events import Span, TraceEvent
-from .source import call_within
 from .timeline import Timeline
+from .writing import Notes
 
 __all__ = ["Trace", "trace"]
-
-# What a kind of event is asked for by.
-_METHODS = {"force_reinit": "initialize", "deferred": "initialize", "resolved": "initialize"}
 
 
 def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent], None]] = None) -> "Trace":
@@ -100,17 +93,16 @@ class Trace:
     def __init__(self, net: Any, live: bool = False, on_event: Optional[Callable] = None) -> None:
         self._net, self._live, self._callback = net, live, on_event
         self._type = type(net).__name__
-        self._watch: Optional[Watch] = Watch(net, self._record, self._explain, self._passed)
-        self._running, self._begin = False, time.perf_counter_ns()
-        self._events: List[TraceEvent] = []
-        self._spans: List[Span] = []
+        self._notes = Notes(time.perf_counter_ns())
+        self._watch: Optional[Watch] = Watch(net, self._record, self._explain, self._notes.passed)
+        self._running = False
         self._pending: Tuple[ParameterInfo, ...] = ()
 
     def __enter__(self) -> "Trace":
         if self._watch is None or self._running:
             raise RuntimeError("a trace serves once: write `with ik.trace(net) as t:` again for another")
         self._watch.start()
-        self._running, self._begin = True, time.perf_counter_ns()
+        self._running, self._notes.begin = True, time.perf_counter_ns()
         return self
 
     def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
@@ -122,6 +114,7 @@ class Trace:
                 mended = watch.leaving(error)
         finally:
             watch.stop()
+            self._notes.spans()  # made now: what they are made of holds the network
             self._running, self._watch, self._net = False, None, None
         if mended is not None:
             raise mended from error
@@ -129,12 +122,12 @@ class Trace:
     @property
     def events(self) -> Tuple[TraceEvent, ...]:
         """What has happened until now, in order of time."""
-        return tuple(self._events)
+        return self._notes.events()
 
     @property
     def spans(self) -> Tuple[Span, ...]:
         """The forward calls of blocks in passes that changed a parameter; later passes are left alone."""
-        return tuple(self._spans)
+        return self._notes.spans()
 
     @property
     def pending(self) -> Tuple[ParameterInfo, ...]:
@@ -167,7 +160,7 @@ class Trace:
         list of dict
             One an event, keyed by the attributes of `TraceEvent`.
         """
-        return [dataclasses.asdict(event) for event in self._events]
+        return [dataclasses.asdict(event) for event in self.events]
 
     def to_json(self) -> str:
         """The records as JSON.
@@ -214,22 +207,12 @@ class Trace:
     def _repr_html_(self) -> str:
         return self.timeline()._repr_html_()
 
-    def _record(self, kind: str, param: Any, facts: dict) -> None:
-        watch = self._watch
-        if watch is None:  # a call that is still under way in another thread
+    def _record(self, kind: str, facts: dict) -> None:
+        if self._watch is None:  # a call that is still under way in another thread
             return
-        now, nanoseconds = time.perf_counter_ns(), facts.pop("nanoseconds", 0)
-        asked = facts.pop("call", f"{type(param).__name__}.{_METHODS.get(kind, kind)}")
-        call, file, line = call_within(facts.pop("within", None))
-        if param is not None:
-            shape = shape_of(param) or next((tuple(each.shape) for each in holds_data(param)), None)
-            facts.update(path=watch.places[param].paths[0], shape=shape, dtype=_dtype(param.dtype))
-        event = TraceEvent(
-            kind, time=(now - nanoseconds - self._begin) / 1e9, seconds=nanoseconds / 1e9, file=file, line=line,
-            call=call or asked, thread=threading.get_native_id(), **facts,
-        )  # fmt: skip
-        self._events.append(event)
-        self._announce(event)
+        self._notes.note(kind, facts)
+        if self._live or self._callback is not None:
+            self._announce(self.events[-1])
 
     def _announce(self, event: TraceEvent) -> None:
         try:
@@ -242,14 +225,6 @@ class Trace:
             self._live, self._callback = False, None
             warnings.warn(f"on_event raised {type(error).__name__}: {error}; it is not called again", stacklevel=2)
 
-    def _passed(self, calls: List[BlockCall]) -> None:
-        thread = threading.get_native_id()
-        self._spans += [
-            Span(call.path, type(call.block).__name__, call.name, call.shapes, bool(call.symbols),
-                 (call.start - self._begin) / 1e9, (call.end - call.start) / 1e9, thread)
-            for call in calls
-        ]  # fmt: skip
-
     def _explain(self, error: BaseException, facts: dict) -> Optional[BaseException]:
         """The error to raise instead of one that a call ended in; None to let it be."""
         if isinstance(error, DeferredInitError) or self._watch is None:
@@ -259,15 +234,10 @@ class Trace:
             detail = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             detail += f"; {undone} parameters are pending again" if undone else ""
             about = {"block": facts["block"], "inputs": facts["inputs"] or None, "call": facts.get("call", "")}
-            self._record("failed", None, {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
+            self._record("failed", {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
         if said is None:
             return None
         found = diagnose(self._net, None if said else error, facts["given"], facts["seen"])
         if not said:
             return found
         return DeferredInitError(f"{said}\n{found}" if found.unresolved else said, found.unresolved)
-
-
-@functools.lru_cache(maxsize=None)
-def _dtype(dtype: Any) -> str:
-    return numpy.dtype(dtype).name
