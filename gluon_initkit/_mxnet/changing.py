@@ -34,13 +34,21 @@ class _Thread(threading.local):
 class Changes:
     """The watch over the parameters alone."""
 
-    def __init__(self, on_event: Callable[[str, Optional[gluon.Parameter], dict], None]) -> None:
+    def __init__(self, on_event: Callable[[str, dict], None]) -> None:
         self._on_event = on_event
         self.places: Dict[gluon.Parameter, Place] = {}
         self._open: Dict[int, gluon.Parameter] = {}
         """The parameters without values, by id."""
         self._wrappers = Wrappers()
         self._thread = _Thread()
+
+    def _tell(self, kind: str, param: gluon.Parameter, facts: dict) -> None:
+        # This happens in the middle of a forward pass: what can be read out of these later is left for later.
+        shape = param._shape
+        if shape is None and param._data:  # a SymbolBlock's parameter that was loaded
+            shape = param._data[0].shape
+        facts["path"], facts["shape"], facts["dtype"] = self.places[param].paths[0], shape, param._dtype
+        self._on_event(kind, facts)
 
     def _wake(self) -> None:
         """A parameter without values has come up."""
@@ -90,10 +98,10 @@ class Changes:
             return
         if what == "initialize":
             name = _name(facts["initializer"], param)
-            self._on_event(_kind(param, facts["force_reinit"]), param, {"initializer": name, "hook": facts["hook"]})
+            self._tell(_kind(param, facts["force_reinit"]), param, {"initializer": name, "hook": facts["hook"]})
         else:
             self._settle(param)
-            self._on_event(what, param, {})
+            self._tell(what, param, {})
 
     def _attempt(self, param: gluon.Parameter, original: Callable, args: tuple, kwargs: dict, doing: str) -> int:
         """Do it, or leave the parameter as it was; nanoseconds."""
@@ -119,10 +127,10 @@ class Changes:
         init = next((each for each in (given.get("init"), given.get("default_init")) if each is not None), "Uniform")
         kept = param._data is not None and not given.get("force_reinit")
         facts = {"initializer": _name(init, param), "detail": "ignored: it is initialized already" if kept else ""}
-        self._on_event(_kind(param, given.get("force_reinit")), param, facts)
+        self._tell(_kind(param, given.get("force_reinit")), param, facts)
         nanoseconds = self._attempt(param, original, args, kwargs, "initialize")
         if param._data is None:
-            self._on_event("deferred", param, {"nanoseconds": nanoseconds})
+            self._tell("deferred", param, {"nanoseconds": nanoseconds})
 
     def _finish(self, param: gluon.Parameter, original: Callable) -> None:
         pending, self._thread.filled = param._deferred_init, None
@@ -134,7 +142,7 @@ class Changes:
         calls = self._thread.calls
         within = calls[-1].forwarding if calls else None
         block, inputs = self._where(param, within) if within is not None else (None, None)
-        self._on_event("resolved", param, {
+        self._tell("resolved", param, {
             "initializer": filler and _name(filler, param), "hook": hook, "block": block, "inputs": inputs,
             "nanoseconds": nanoseconds, "bytes": _bytes(param), "within": within,
         })  # fmt: skip
@@ -154,24 +162,24 @@ class Changes:
             nanoseconds = self._attempt(param, original, args, kwargs, "load_parameters")
         finally:
             self._thread.loading = False
-        self._on_event("load_parameters", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param)})
+        self._tell("load_parameters", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param)})
 
     def _set_data(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
         nanoseconds = self._attempt(param, original, args, kwargs, "set_data")
         if not self._thread.loading:
             detail = "" if param._data is not None else "kept until the first forward pass"
-            self._on_event("set_data", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
+            self._tell("set_data", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
 
     def _cast(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
         before = numpy.dtype(param.dtype).name
         nanoseconds = self._attempt(param, original, args, kwargs, "cast")
         detail = f"{before} to {numpy.dtype(param.dtype).name}"
-        self._on_event("cast", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
+        self._tell("cast", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
 
     def _reset_ctx(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
         nanoseconds = self._attempt(param, original, args, kwargs, RESET)
         detail = "to " + ", ".join(map(str, contexts_of(param) or ()))
-        self._on_event(RESET, param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
+        self._tell(RESET, param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
 
     def _read(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -12,13 +12,17 @@ from mxnet.initializer import Initializer
 
 from .version import contexts_held, contexts_trained, trainer_of
 
-__all__ = ["contexts_of", "holds_data", "is_constant", "is_layer_default", "kvstore_of", "may_defer",
+__all__ = ["contexts_of", "holds_data", "is_constant", "is_layer_default", "known_sizes", "kvstore_of", "may_defer",
            "pending_initializer", "refuses_context", "shape_of", "state_of"]  # fmt: skip
 
 
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
     """The shape, with None for an unknown dimension; None when not even the number of dimensions is known."""
-    shape = param._shape
+    return known_sizes(param._shape)
+
+
+def known_sizes(shape: Any) -> Optional[Tuple[Optional[int], ...]]:
+    """A shape as MXNet holds it, with None for what is not known."""
     # MXNet writes an unknown dimension as 0, and as -1 where `np_shape` is on or an np layer was built.
     return None if shape is None else tuple(int(size) if size > 0 else None for size in shape)
 

@@ -33,7 +33,7 @@ class Watch(Changes):
     ----------
     net : Block
     on_event : callable
-        Gets what happened (``'resolved'``), the Parameter, and a dict of facts.
+        Gets what happened (``'resolved'``), and a dict of facts.
     on_failure : callable
         Gets an exception, and a dict of facts; answers the exception to raise in its place, or None. The network is as
         it was before the call by then.

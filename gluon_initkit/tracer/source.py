@@ -7,11 +7,14 @@ import traceback
 from types import FrameType
 from typing import Any, List, Optional, Sequence, Tuple
 
-__all__ = ["Frame", "frames_of", "last_lines", "user_call", "whose"]
+from .._mxnet import BlockCall, is_plain_forward
+
+__all__ = ["Frame", "call_within", "frames_of", "last_lines", "user_call", "whose"]
 
 Frame = Tuple[FrameType, int]
 _KIT = __name__.partition(".")[0]
-_WATCH = {f"{_KIT}.{each}" for each in ("tracer.tracing", "tracer.source", "_mxnet.watching", "_mxnet.changing")}
+_OWN = ("tracer.tracing", "tracer.source", "tracer.writing", "_mxnet.watching", "_mxnet.changing")
+_WATCH = {f"{_KIT}.{each}" for each in _OWN}
 
 
 def user_call() -> Tuple[str, Optional[str], Optional[int]]:
@@ -26,6 +29,15 @@ def user_call() -> Tuple[str, Optional[str], Optional[int]]:
             called = frame
         frame = frame.f_back
     return _named(called), *((None, None) if frame is None else (frame.f_code.co_filename, frame.f_lineno))
+
+
+def call_within(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:
+    """The same. Where MXNet's own `forward` resolves, it is one line for all parameters of a block, found once."""
+    if within is None or not is_plain_forward(within.block):
+        return user_call()
+    if within.source is None:
+        within.source = user_call()
+    return within.source
 
 
 def frames_of(error: BaseException, around: Optional[FrameType] = None) -> List[Frame]:

@@ -5,26 +5,22 @@ MXNet says about shapes and deferral becomes a `DeferredInitError`, anything els
 """
 
 import dataclasses
-import functools
 import json
 import os
 import sys
-import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 import warnings
 
-import numpy
-
-from .._mxnet import BlockCall, Watch, holds_data, is_plain_forward, shape_of
+from .._mxnet import Watch
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
 from .diagnosis import told_apart
 from .errors import DeferredInitError
 from .events import Span, TraceEvent
 from .observed import Observed
-from .source import user_call
 from .timeline import Timeline
+from .writing import Notes
 
 __all__ = ["Trace", "trace"]
 
@@ -98,17 +94,16 @@ class Trace:
     def __init__(self, net: Any, live: bool = False, on_event: Optional[Callable] = None) -> None:
         self._net, self._live, self._callback = net, live, on_event
         self._type = type(net).__name__
-        self._watch: Optional[Watch] = Watch(net, self._record, self._explain, self._passed)
-        self._running, self._begin = False, time.perf_counter_ns()
-        self._events: List[TraceEvent] = []
-        self._spans: List[Span] = []
+        self._notes = Notes(time.perf_counter_ns())
+        self._watch: Optional[Watch] = Watch(net, self._record, self._explain, self._notes.passed)
+        self._running = False
         self._pending: Tuple[ParameterInfo, ...] = ()
 
     def __enter__(self) -> "Trace":
         if self._watch is None or self._running:
             raise RuntimeError("a trace serves once: write `with ik.trace(net) as t:` again for another")
         self._watch.start()
-        self._running, self._begin = True, time.perf_counter_ns()
+        self._running, self._notes.begin = True, time.perf_counter_ns()
         return self
 
     def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
@@ -120,6 +115,7 @@ class Trace:
                 mended = watch.leaving(error)
         finally:
             watch.stop()
+            self._notes.spans()  # made now: what they are made of holds the network
             self._running, self._watch, self._net = False, None, None
         if mended is not None:
             raise mended from error
@@ -127,12 +123,12 @@ class Trace:
     @property
     def events(self) -> Tuple[TraceEvent, ...]:
         """What has happened until now, in order of time."""
-        return tuple(self._events)
+        return self._notes.events()
 
     @property
     def spans(self) -> Tuple[Span, ...]:
         """The forward calls of blocks in passes that changed a parameter; later passes are left alone."""
-        return tuple(self._spans)
+        return self._notes.spans()
 
     @property
     def pending(self) -> Tuple[ParameterInfo, ...]:
@@ -165,7 +161,7 @@ class Trace:
         list of dict
             One an event, keyed by the attributes of `TraceEvent`.
         """
-        return [dataclasses.asdict(event) for event in self._events]
+        return [dataclasses.asdict(event) for event in self.events]
 
     def to_json(self) -> str:
         """The records as JSON.
@@ -212,20 +208,12 @@ class Trace:
     def _repr_html_(self) -> str:
         return self.timeline()._repr_html_()
 
-    def _record(self, kind: str, param: Any, facts: dict) -> None:
-        assert self._watch is not None
-        now, nanoseconds = time.perf_counter_ns(), facts.pop("nanoseconds", 0)
-        asked = facts.pop("call", f"{type(param).__name__}.{_METHODS.get(kind, kind)}")
-        call, file, line = _asked(facts.pop("within", None))
-        if param is not None:
-            shape = shape_of(param) or next((tuple(each.shape) for each in holds_data(param)), None)
-            facts.update(path=self._watch.places[param].paths[0], shape=shape, dtype=_dtype(param.dtype))
-        event = TraceEvent(
-            kind, time=(now - nanoseconds - self._begin) / 1e9, seconds=nanoseconds / 1e9, file=file, line=line,
-            call=call or asked, thread=threading.get_native_id(), **facts,
-        )  # fmt: skip
-        self._events.append(event)
-        self._announce(event)
+    def _record(self, kind: str, facts: dict) -> None:
+        if self._watch is None:  # a call that is still under way in another thread
+            return
+        self._notes.note(kind, facts)
+        if self._live or self._callback is not None:
+            self._announce(self.events[-1])
 
     def _announce(self, event: TraceEvent) -> None:
         try:
@@ -238,17 +226,9 @@ class Trace:
             self._live, self._callback = False, None
             warnings.warn(f"on_event raised {type(error).__name__}: {error}; it is not called again", stacklevel=2)
 
-    def _passed(self, calls: List[BlockCall]) -> None:
-        thread = threading.get_native_id()
-        self._spans += [
-            Span(call.path, type(call.block).__name__, call.name, call.shapes, bool(call.symbols),
-                 (call.start - self._begin) / 1e9, (call.end - call.start) / 1e9, thread)
-            for call in calls
-        ]  # fmt: skip
-
     def _explain(self, error: BaseException, facts: dict) -> Optional[BaseException]:
         """The error to raise instead of one that a call ended in; None to let it be."""
-        if isinstance(error, DeferredInitError):
+        if isinstance(error, DeferredInitError) or self._watch is None:
             return None
         undone, passed = facts.get("undone", 0), facts["block"] is None  # else a pass broke off here
         observed = Observed(facts["seen"], passed, facts["failing"], self.events, sys._getframe())
@@ -257,22 +237,5 @@ class Trace:
             detail = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             detail += f"; {undone} parameters are pending again" if undone else ""
             about = {"block": facts["block"], "inputs": facts["inputs"] or None, "call": facts.get("call", "")}
-            self._record("failed", None, {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
+            self._record("failed", {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
         return made
-
-
-_METHODS = {"force_reinit": "initialize", "deferred": "initialize", "resolved": "initialize"}
-
-
-def _asked(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:
-    """The user's line. Where MXNet's own `forward` resolves, it is one line for all parameters of the block."""
-    if within is None or not is_plain_forward(within.block):
-        return user_call()
-    if within.source is None:
-        within.source = user_call()
-    return within.source
-
-
-@functools.lru_cache(maxsize=None)
-def _dtype(dtype: Any) -> str:
-    return numpy.dtype(dtype).name

@@ -476,6 +476,29 @@ def test_a_trace_sees_the_networks_other_threads():
     assert len({e.thread for e in t.events}) == 2 and not t.pending
 
 
+def test_a_pass_that_outlives_the_trace_ends_well_and_leaves_nothing():
+    entered, left = threading.Event(), threading.Event()
+
+    class Waits(gluon.Block):
+        def forward(self, x):
+            entered.set()
+            left.wait(10)
+            return x
+
+    net = stack(nn.Dense(2), Waits(), nn.Dense(3), kind=nn.Sequential)
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(net(ones(1, 4)).shape))
+    with ik.trace(net) as t:
+        net.initialize()
+        thread.start()
+        entered.wait(10)
+    left.set()
+    thread.join()
+    assert answers == [(1, 3)] and resolved(t) == [("0.weight", (2, 4), "0", ((1, 4),))]
+    for thing in (net, net[0], net[2], net[2].weight, net[0].weight):
+        assert not {"forward", "initialize", "_check_and_get", "_finish_deferred_init"} & vars(thing).keys()
+
+
 def test_a_trace_inside_a_trace_is_refused():
     inner = nn.Dense(2)
     net, other = stack(inner), stack(inner, nn.Dense(3))

@@ -1,0 +1,76 @@
+"""`Notes`: what is written down in the middle of a forward pass, and made into events when somebody asks.
+
+Making a record costs more than noting what it is made of, and a first forward pass is not the moment for it.
+"""
+
+import functools
+import threading
+import time
+from typing import Any, List, Tuple
+
+import numpy
+
+from .._mxnet import BlockCall, known_sizes
+from .events import Span, TraceEvent
+from .source import call_within
+
+__all__ = ["Notes"]
+
+# What a kind of event is asked for by, where the call itself is not seen.
+_METHODS = {"force_reinit": "initialize", "deferred": "initialize", "resolved": "initialize"}
+
+
+class Notes:
+    """The events of one trace; times count from `begin`, in nanoseconds of `time.perf_counter_ns`."""
+
+    def __init__(self, begin: int) -> None:
+        self.begin = begin
+        self._notes: List[Tuple[str, int, int, Any, dict]] = []
+        self._events: List[TraceEvent] = []
+        self._calls: List[Tuple[int, List[BlockCall]]] = []
+        self._spans: List[Span] = []
+        self._lock = threading.Lock()
+
+    def note(self, kind: str, facts: dict) -> None:
+        """Write down that something happened; `facts` are the watch's, and are the notes' own from now on."""
+        now, thread = time.perf_counter_ns(), threading.get_native_id()
+        self._notes.append((kind, now, thread, call_within(facts.pop("within", None)), facts))
+
+    def events(self) -> Tuple[TraceEvent, ...]:
+        """What has happened until now."""
+        with self._lock:
+            self._events += [self._event(*note) for note in self._notes[len(self._events) :]]
+            return tuple(self._events)
+
+    def passed(self, calls: List[BlockCall]) -> None:
+        """Write down the calls of an outermost forward call that is over."""
+        self._calls.append((threading.get_native_id(), calls))
+
+    def spans(self) -> Tuple[Span, ...]:
+        """The forward calls until now. Afterwards nothing of theirs is held."""
+        with self._lock:
+            while self._calls:
+                thread, calls = self._calls.pop(0)
+                self._spans += [self._span(call, thread) for call in calls]
+            return tuple(self._spans)
+
+    def _span(self, call: BlockCall, thread: int) -> Span:
+        start, seconds = (call.start - self.begin) / 1e9, (call.end - call.start) / 1e9
+        kind, symbolic = type(call.block).__name__, bool(call.symbols)
+        return Span(call.path, kind, call.name, call.shapes, symbolic, start, seconds, thread)
+
+    def _event(self, kind: str, now: int, thread: int, source: Any, facts: dict) -> TraceEvent:
+        facts = dict(facts)
+        nanoseconds, asked = facts.pop("nanoseconds", 0), facts.pop("call", f"Parameter.{_METHODS.get(kind, kind)}")
+        call, file, line = source
+        if facts["dtype"] is not None:
+            facts.update(shape=known_sizes(facts["shape"]), dtype=_dtype(facts["dtype"]))
+        return TraceEvent(
+            kind, time=(now - nanoseconds - self.begin) / 1e9, seconds=nanoseconds / 1e9, call=call or asked, file=file,
+            line=line, thread=thread, **facts,
+        )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=None)
+def _dtype(dtype: Any) -> str:
+    return numpy.dtype(dtype).name

@@ -1,0 +1,33 @@
+"""Notes become events when somebody asks, once and in order, and hold nothing of the network afterwards."""
+
+import gc
+
+import gluon_initkit as ik
+import mxnet as mx
+from mxnet.gluon import nn
+
+
+def test_events_are_made_once():
+    net = nn.Dense(2)
+    with ik.trace(net) as t:
+        net.initialize()
+        first = t.events
+        net(mx.nd.ones((1, 3)))
+        assert t.events[: len(first)] == first and all(a is b for a, b in zip(t.events, first))
+    assert [e.time for e in t.events] == sorted(e.time for e in t.events) and t.events[0].time > 0
+
+
+def test_a_trace_that_is_over_does_not_keep_its_network_alive():
+    class Layer(nn.Dense):
+        pass
+
+    net = nn.HybridSequential()
+    net.add(Layer(2))
+    net.hybridize()
+    with ik.trace(net) as t:
+        net.initialize()
+        net(mx.nd.ones((1, 3)))
+    del net
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if type(thing) is Layer]
+    assert [span.block for span in t.spans] == ["", "0"] and t.spans[1].symbolic
