@@ -11,8 +11,9 @@ from typing import List
 __all__ = ["breakable_html", "longest_piece", "wrapped"]
 
 _DOT = r"(?<=(?<!\.)\.)(?!\.)"
-_BLANK = r"(?<=\s)(?!\s|[\d?, ]+\))"  # not within a shape
-_LEVELS = [re.compile(each) for each in (_BLANK, _DOT, r"(?<=[(,/])", r"(?<=[_=])", r"(?<=.)(?=.)")]
+_NO_SHAPE = r"(?![\d?, ]+\))"
+_BLANK, _INNER = rf"(?<=\s)(?!\s){_NO_SHAPE}", rf"(?<=[(,/]){_NO_SHAPE}"
+_LEVELS = [re.compile(each) for each in (_BLANK, _DOT, _INNER, r"(?<=[_=])", r"(?<=.)(?=.)")]
 _BLANKS, _DOTS, _INSIDE = 0, 1, 3
 
 
