@@ -4,7 +4,7 @@
 functions only look.
 """
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from mxnet import gluon
 from mxnet.initializer import Initializer
@@ -16,8 +16,17 @@ __all__ = ["contexts_of", "holds_data", "is_constant", "is_layer_default", "kvst
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
     """The shape, with None for an unknown dimension; None when not even the number of dimensions is known."""
     shape = param._shape
-    # MXNet writes an unknown dimension as 0, and as -1 where `np_shape` is on or an np layer was built.
-    return None if shape is None else tuple(int(size) if size > 0 else None for size in shape)
+    if shape is None:
+        return None
+    key = tuple(shape)
+    known = _shapes.get(key)
+    if known is None:
+        # MXNet writes an unknown dimension as 0, and as -1 where `np_shape` is on or an np layer was built.
+        known = _shapes[key] = tuple([int(size) if size > 0 else None for size in key])
+    return known
+
+
+_shapes: Dict[Tuple[int, ...], Tuple[Optional[int], ...]] = {}  # of thousands of parameters few shapes are new
 
 
 def state_of(param: gluon.Parameter) -> str:
