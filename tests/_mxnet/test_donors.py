@@ -40,9 +40,9 @@ def test_a_trainer_after_steps_and_in_a_cycle():
 
 def test_facts():
     net = nn.Dense(2)
-    assert contexts_of(net.weight) is None
+    assert contexts_of(net.weight) == ()
     net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
-    assert contexts_of(net.weight) == contexts_of(net.bias) == [mx.cpu(0), mx.cpu(1)]
+    assert contexts_of(net.weight) == contexts_of(net.bias) == (mx.cpu(0), mx.cpu(1))
     assert declared(net.weight) == {"dtype": "float32", "stype": "default", "grad_stype": "default",
                                     "grad_req": "write", "lr_mult": 1.0, "wd_mult": 1.0}  # fmt: skip
     again = nn.Dense(2, params=net.params)  # which writes its arguments over what it finds
