@@ -73,11 +73,11 @@ from .parameters import (  # noqa: E402
 from .randomness import draw_seed, keyed_generators  # noqa: E402
 from .reading import (  # noqa: E402
     block_tree,
-    buffer_of,
     freshness,
     holds_gradients,
     host_values,
     infers_shapes,
+    memory_of,
     pending_data,
     storage_of,
     trained_by,
@@ -124,7 +124,6 @@ __all__ = [
     "block_tree",
     "blocks_built",
     "blocks_of",
-    "buffer_of",
     "channel_axis",
     "class_name",
     "classic",
@@ -170,6 +169,7 @@ __all__ = [
     "loaded_by_name",
     "loaded_by_path",
     "may_defer",
+    "memory_of",
     "mx",
     "network_of",
     "numpy_mode",

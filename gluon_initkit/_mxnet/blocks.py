@@ -4,8 +4,7 @@ A path is what `Block.save_parameters` writes. Most blocks name a parameter by i
 (fused RNN layers, GluonNLP's attention cells) by overriding `_collect_params_with_prefix`, and are asked.
 """
 
-from dataclasses import dataclass
-from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
+from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from mxnet import gluon
 from mxnet.gluon.nn.conv_layers import _Conv
@@ -17,8 +16,7 @@ __all__ = ["Place", "places", "standing", "traversed"]
 _PLAIN_NAMES = gluon.Block._collect_params_with_prefix
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where one parameter stands in one network; plain data, no live block."""
 
     paths: Tuple[str, ...]
@@ -43,19 +41,37 @@ def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
     Parameters that `net.initialize` reaches but `net.save_parameters` does not write (created by ``self.params.get``
     and held by no attribute) come last, under their block's path and their own name.
     """
-    found: Dict[gluon.Parameter, _Found] = {}
+    found: Dict[gluon.Parameter, Place] = {}
+    again: Dict[gluon.Parameter, List[_Slot]] = {}
     transposed: Dict[gluon.Parameter, List[str]] = {}
-    for path, owner_path, blocks, param in _slots(net, "", ()):
-        source = getattr(param, "transposed_of", None)
-        if source is None:
-            _gather(found, path, owner_path, blocks, param)
-        else:
-            transposed.setdefault(source, []).append(path)
-    for path, owner_path, blocks, param in _unregistered(net, "", (), set(map(id, found))):
-        if param not in found:
-            _gather(found, path, owner_path, blocks, param)
     symbols: Dict[int, Dict[str, Dict[str, str]]] = {}
-    return {param: _place(param, each, tuple(transposed.get(param, ())), symbols) for param, each in found.items()}
+    axes_of, axes, symbolic = None, "", False
+    walk = _Walk(net)
+    for slot in walk.slots:
+        path, owner_path, owner, inside, param = slot
+        source = getattr(param, "transposed_of", None)
+        if source is not None:
+            transposed.setdefault(source, []).append(path)
+        elif param in found:
+            again.setdefault(param, []).append(slot)
+        else:
+            if owner is not axes_of:  # most blocks have several parameters
+                axes_of, axes = owner, _axes(owner)
+                symbolic = isinstance(owner, gluon.SymbolBlock)
+            symbol_init = _symbol_init(param, owner, symbols) if symbolic else None
+            found[param] = Place((path,), type(owner), owner_path, inside, axes, symbol_init)
+    for path, owner_path, owner, inside, param in walk.unregistered(set(map(id, found))):
+        if param not in found:
+            symbol_init = _symbol_init(param, owner, symbols)
+            found[param] = Place((path,), type(owner), owner_path, inside, _axes(owner), symbol_init)
+    for param, slots in again.items():
+        place = found[param]
+        paths, inside = (*place.paths, *[slot[0] for slot in slots]), place.inside.union(*[slot[3] for slot in slots])
+        found[param] = place._replace(paths=paths, inside=inside)
+    for param, names in transposed.items():
+        if param in found:
+            found[param] = found[param]._replace(transposed=tuple(names))
+    return found
 
 
 def traversed(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Parameter]:
@@ -63,66 +79,32 @@ def traversed(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Pa
 
     Without `unregistered` those alone that `net.save_parameters` writes.
     """
-    return {path: param for path, _, _, param in _standing(net, unregistered)}
+    return {slot[0]: slot[4] for slot in _standing(net, unregistered)}
 
 
 def standing(net: gluon.Block, unregistered: bool = True) -> Dict[str, Tuple[gluon.Block, gluon.Parameter]]:
     """As `traversed`, with the block that holds each parameter."""
-    return {path: (blocks[-1], param) for path, _, blocks, param in _standing(net, unregistered)}
+    return {slot[0]: (slot[2], slot[4]) for slot in _standing(net, unregistered)}
 
 
 def _standing(net: gluon.Block, unregistered: bool) -> Iterator["_Slot"]:
-    paths, params = set(), set()
-    for slot in _slots(net, "", ()):
-        paths.add(slot[0])
-        params.add(id(slot[3]))
-        yield slot
-    for slot in _unregistered(net, "", (), params) if unregistered else ():
-        # A swapped parameter's old self may still stand in a dictionary under the name of its successor.
-        if slot[0] not in paths:
-            paths.add(slot[0])
-            yield slot
+    walk = _Walk(net)
+    yield from walk.slots
+    if unregistered:
+        paths = {slot[0] for slot in walk.slots}
+        for slot in walk.unregistered({id(slot[4]) for slot in walk.slots}):
+            # A swapped parameter's old self may still stand in a dictionary under the name of its successor.
+            if slot[0] not in paths:
+                paths.add(slot[0])
+                yield slot
 
 
-class _Found:
-    """What is gathered of one parameter. No record a path: the garbage collector would look through all of them."""
-
-    def __init__(self, owner: gluon.Block, owner_path: str) -> None:
-        self.owner, self.owner_path = owner, owner_path
-        self.paths: List[str] = []
-        self.inside: Set[type] = set()
-
-
-def _gather(
-    found: Dict[gluon.Parameter, _Found],
-    path: str,
-    owner_path: str,
-    blocks: Tuple[gluon.Block, ...],
-    param: gluon.Parameter,
-) -> None:
-    each = found.get(param)
-    if each is None:
-        each = found[param] = _Found(blocks[-1], owner_path)
-    each.paths.append(path)
-    each.inside.update(map(type, blocks))
-
-
-def _place(param: gluon.Parameter, found: _Found, transposed: Tuple[str, ...], symbols: dict) -> Place:
-    owner = found.owner
-    symbol_init = None
-    if param.init is None and isinstance(owner, gluon.SymbolBlock):
-        if id(owner) not in symbols:
-            symbols[id(owner)] = owner._cached_graph[1].attr_dict()
-        symbol_init = symbols[id(owner)].get(param.name, {}).get("__init__")
-    return Place(
-        paths=tuple(found.paths),
-        owner=type(owner),
-        owner_path=found.owner_path,
-        inside=frozenset(found.inside),
-        axes=_axes(owner),
-        symbol_init=symbol_init,
-        transposed=transposed,
-    )
+def _symbol_init(param: gluon.Parameter, owner: gluon.Block, symbols: dict) -> Optional[str]:
+    if param.init is not None or not isinstance(owner, gluon.SymbolBlock):
+        return None
+    if id(owner) not in symbols:
+        symbols[id(owner)] = owner._cached_graph[1].attr_dict()
+    return symbols[id(owner)].get(param.name, {}).get("__init__")
 
 
 def _axes(owner: gluon.Block) -> str:
@@ -137,24 +119,49 @@ def _axes(owner: gluon.Block) -> str:
 
 _SWAPPED = str.maketrans("OI", "IO")
 
-_Slot = Tuple[str, str, Tuple[gluon.Block, ...], gluon.Parameter]
+_Slot = Tuple[str, str, gluon.Block, FrozenSet[type], gluon.Parameter]
+"""Path, the path of the block that holds the parameter, that block, the classes around, and the parameter."""
 
 
-def _slots(block: gluon.Block, path: str, around: Tuple[gluon.Block, ...]) -> Iterator[_Slot]:
-    blocks = (*around, block)
-    if type(block)._collect_params_with_prefix is _PLAIN_NAMES:
-        for name, param in block._reg_params.items():
-            yield _join(path, name), path, blocks, param
-        for name, child in children(block):
-            yield from _slots(child, _join(path, name), blocks)
-        return
-    below = [slot for name, child in children(block) for slot in _slots(child, _join(path, name), blocks)]
-    for name, param in _own_names(block, path, {slot[0] for slot in below}):
-        yield name, path, blocks, param
-    yield from below
+class _Walk:
+    """All slots of a network. Lists and no generators: each level of those would hand every slot on."""
+
+    def __init__(self, net: gluon.Block) -> None:
+        slots: List[_Slot] = []
+        blocks: List[Tuple[str, gluon.Block, FrozenSet[type]]] = []
+        around: Dict[Tuple[FrozenSet[type], type], FrozenSet[type]] = {}  # blocks that are alike share one set
+
+        def visit(block: gluon.Block, path: str, outside: FrozenSet[type]) -> None:
+            kind = type(block)
+            inside = around.get((outside, kind))
+            if inside is None:
+                inside = around[outside, kind] = outside | {kind}
+            blocks.append((path, block, inside))
+            prefix, begun = f"{path}." if path else "", len(slots)
+            plain = kind._collect_params_with_prefix is _PLAIN_NAMES
+            if plain:
+                for name, param in block._reg_params.items():
+                    slots.append((prefix + name, path, block, inside, param))
+            for name, child in children(block):
+                visit(child, prefix + name, inside)
+            if not plain:
+                own = _own_names(block, path, {slot[0] for slot in slots[begun:]})
+                slots[begun:begun] = [(name, path, block, inside, param) for name, param in own]
+
+        visit(net, "", frozenset())
+        self.slots, self._blocks = slots, blocks
+
+    def unregistered(self, seen: Set[int]) -> Iterator[_Slot]:
+        """What blocks made by ``self.params.get`` and no attribute holds; `seen` are the ids of all others."""
+        for path, block, inside in self._blocks:
+            if seen.issuperset(map(id, block.params.values())):
+                continue
+            for name, param in loose(block):
+                if id(param) not in seen:
+                    yield _join(path, name), path, block, inside, param
 
 
-def _own_names(block: gluon.Block, path: str, taken: Any) -> Iterator[Tuple[str, gluon.Parameter]]:
+def _own_names(block: gluon.Block, path: str, taken: Set[str]) -> Iterator[Tuple[str, gluon.Parameter]]:
     try:
         named = block._collect_params_with_prefix(path)
     except AttributeError:
@@ -163,15 +170,6 @@ def _own_names(block: gluon.Block, path: str, taken: Any) -> Iterator[Tuple[str,
     else:
         own = {id(param) for param in block._reg_params.values()}
         yield from ((name, param) for name, param in named.items() if id(param) in own and name not in taken)
-
-
-def _unregistered(block: gluon.Block, path: str, around: Tuple[gluon.Block, ...], seen: Set[int]) -> Iterator[_Slot]:
-    blocks = (*around, block)
-    for name, param in loose(block):
-        if id(param) not in seen:
-            yield _join(path, name), path, blocks, param
-    for name, child in children(block):
-        yield from _unregistered(child, _join(path, name), blocks, seen)
 
 
 def _join(path: str, name: str) -> str:

@@ -5,7 +5,7 @@ functions only look.
 """
 
 import inspect
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from mxnet import gluon
 from mxnet.initializer import Initializer
@@ -23,8 +23,17 @@ def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
 
 def known_sizes(shape: Any) -> Optional[Tuple[Optional[int], ...]]:
     """A shape as MXNet holds it, with None for what is not known."""
-    # MXNet writes an unknown dimension as 0, and as -1 where `np_shape` is on or an np layer was built.
-    return None if shape is None else tuple(int(size) if size > 0 else None for size in shape)
+    if shape is None:
+        return None
+    key = tuple(shape)
+    known = _shapes.get(key)
+    if known is None:
+        # MXNet writes an unknown dimension as 0, and as -1 where `np_shape` is on or an np layer was built.
+        known = _shapes[key] = tuple([int(size) if size > 0 else None for size in key])
+    return known
+
+
+_shapes: Dict[Tuple[int, ...], Tuple[Optional[int], ...]] = {}  # of thousands of parameters few shapes are new
 
 
 def state_of(param: gluon.Parameter) -> str:

@@ -2,17 +2,20 @@
 who trains a parameter. No operator runs, so nothing is drawn, cached, moved or recorded.
 """
 
-from typing import Any, List, Set, Tuple
+import ctypes
+from typing import Any, Iterable, Iterator, List, Sequence, Set, Tuple
 
 from mxnet import gluon, ndarray
+from mxnet.base import _LIB, check_call
+from mxnet.ndarray.ndarray import _DTYPE_MX_TO_NP
 import numpy
 
 from .arrays import classic
-from .memory import address_of, context_of, is_host, view
+from .memory import context_of, is_host, view
 from .version import children, trainer_of
 
-__all__ = ["block_tree", "buffer_of", "freshness", "holds_gradients", "host_values", "infers_shapes",
-           "pending_data", "storage_of", "trained_by", "updates_of"]  # fmt: skip
+__all__ = ["block_tree", "freshness", "holds_gradients", "host_values", "infers_shapes",
+           "memory_of", "pending_data", "storage_of", "trained_by", "updates_of"]  # fmt: skip
 
 
 def host_values(arr: ndarray.NDArray) -> numpy.ndarray:
@@ -25,9 +28,29 @@ def host_values(arr: ndarray.NDArray) -> numpy.ndarray:
     return classic(arr).asnumpy()
 
 
-def buffer_of(param: gluon.Parameter) -> int:
-    """Where the memory of a dense parameter's first array begins; 0 where there is none, or are several (sparse)."""
-    return address_of(param._data[0]) if param._data is not None and param._stype == "default" else 0
+def memory_of(params: Iterable[gluon.Parameter]) -> Iterator[Tuple[Any, int, Sequence[Any]]]:
+    """Of each parameter the dtype of its first array, which `set_data` on a pending one may have made another than the
+    parameter's own; where that array begins, 0 if it is in several pieces (sparse); and all contexts. Where there is no
+    array: None, 0, ().
+    """
+    address, flag = ctypes.c_void_p(), ctypes.c_int()
+    to_address, to_flag = ctypes.byref(address), ctypes.byref(flag)  # `NDArray.dtype` makes its own each time
+    read_address, read_flag = _LIB.MXNDArrayGetData, _LIB.MXNDArrayGetDType
+    for param in params:
+        held = param._data
+        if held is None:
+            yield None, 0, ()
+            continue
+        handle = held[0].handle
+        failed = read_flag(handle, to_flag)
+        if param._stype == "default":
+            failed = failed or read_address(handle, to_address)
+            begins = address.value or 0
+        else:
+            begins = 0
+        if failed:
+            check_call(failed)
+        yield _DTYPE_MX_TO_NP[flag.value], begins, param._ctx_list
 
 
 def pending_data(param: gluon.Parameter) -> bool:
@@ -72,8 +95,9 @@ def block_tree(net: gluon.Block) -> List[Tuple[str, str]]:
 
     def visit(block: gluon.Block, path: str) -> None:
         found.append((path, type(block).__name__))
+        prefix = f"{path}." if path else ""
         for name, child in children(block):
-            visit(child, f"{path}.{name}" if path else name)
+            visit(child, prefix + name)
 
     visit(net, "")
     return found

@@ -12,7 +12,8 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 
 import numpy
 
-from ..naming import role_of
+from ..naming import made, role_of
+from .equality import shared_values
 from .errors import CheckpointError
 from .findings import findings_of
 from .params_format import Part, StoredArray, read_headers
@@ -72,23 +73,22 @@ def read_checkpoint(path: Any, stats: bool = False) -> Report:
         values = (live.values(name) for name in read)
         found = dict(zip(read, statistics_of_all([each if each.size else each.reshape(-1) for each in values])))
     records = tuple([_record(array, found.get(array.name)) for array in arrays])
-    findings = findings_of(records) if stats else ()
-    return Report(records=records, findings=findings, source=str(os.fspath(path)), live=live)
+    shared = shared_values(records, lambda number: live.values(records[number].path))
+    findings = findings_of(records, shared) if stats else ()
+    return Report(records=records, shared=shared, findings=findings, source=str(os.fspath(path)), live=live)
 
 
 def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
-    # What ParameterRecord(...) does; but a frozen class sets its many fields one by one, half of the whole time.
-    record = object.__new__(ParameterRecord)
-    facts = vars(record)
-    facts.update(_DEFAULTS)
+    facts = _DEFAULTS.copy()
     facts["path"] = facts["name"] = array.name
     facts["role"] = role_of(array.name)
     facts["shape"], facts["dtype"], facts["stype"], facts["stats"] = array.shape, array.dtype, array.stype, stats
+    facts["aliases"], facts["transposed"] = array.aliases, array.transposed
     if array.parts:
         facts["contexts"] = (array.context,)
         facts["size"] = math.prod(array.shape)  # type: ignore[arg-type]  # no dimension is None
         facts["bytes"] = sum([part.size for part in array.parts])
-    return record
+    return made(ParameterRecord, facts)
 
 
 _DEFAULTS = {field.name: field.default for field in fields(ParameterRecord)}

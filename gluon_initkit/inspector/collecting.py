@@ -4,6 +4,8 @@ Nothing is run, drawn, moved or cached: what MXNet's own accessors would do to a
 raise) is passed by, and its memory is read where it lies. Judging is left to `findings`, numbers to `statistics`.
 """
 
+from dataclasses import fields, replace
+import math
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import numpy
@@ -11,7 +13,6 @@ import numpy
 from .._mxnet import (
     Place,
     block_tree,
-    buffer_of,
     contexts_of,
     dtype_name,
     freshness,
@@ -21,15 +22,20 @@ from .._mxnet import (
     infers_shapes,
     is_constant,
     may_defer,
+    memory_of,
     mx,
     pending_data,
     pending_initializer,
+    places,
+    shape_of,
+    state_of,
     storage_of,
     trained_by,
     updates_of,
 )
 from ..initializer.configuration import shown
-from ..naming import ParameterInfo, describe, matcher
+from ..initializer.corrected import corrected
+from ..naming import ParameterInfo, describe, info_of, made, matcher, role_of
 from .declared import expectation_of, is_as_declared, measured
 from .equality import equal_bytes, shared_values
 from .records import BlockRecord, Declared, ParameterRecord, SharedValues
@@ -38,7 +44,7 @@ from .statistics import statistics_of_all
 __all__ = ["Collected", "collect"]
 
 Collected = Tuple[Tuple[ParameterRecord, ...], Tuple[BlockRecord, ...], Tuple[SharedValues, ...]]
-_Described = Tuple[Any, Place, ParameterInfo]
+_Chosen = Sequence[Tuple[Any, Place]]
 
 
 def collect(
@@ -47,21 +53,30 @@ def collect(
     """Records of a network's parameters, of its blocks, and of what is shared. The arguments are `inspect`'s, where
     `grads` and `init` imply `stats`.
     """
-    matches = (lambda info: True) if select is None else matcher(select)
+    if init is not None:
+        corrected(init)  # what is no initializer is refused before anything is looked at
     trained = None if trainer is None else _trained(trainer)
-    chosen = [each for each in describe(net) if matches(each[2])]
-    arrays = [holds_data(param) for param, _, _ in chosen]
-    if any(arrays):
+    if select is None:
+        chosen = list(places(net).items())
+    else:
+        matches = matcher(select)
+        chosen = [(param, place) for param, place, info in describe(net) if matches(_with_transposed(info, place))]
+    if any(holds_data(param) for param, _ in chosen):
         mx.nd.waitall()  # what still writes them; no more is waited for below
-    facts = _facts(chosen, arrays, trained)
+    facts = _facts(chosen, trained)
+    arrays = [holds_data(param) for param, _ in chosen] if stats else []
     if stats:
         _measure(chosen, arrays, facts, grads, init)
-    records = tuple(ParameterRecord(**each) for each in facts)
-    blocks = tuple(BlockRecord(path, block) for path, block in block_tree(net))
+    records = tuple([made(ParameterRecord, each) for each in facts])
+    blocks = tuple([made(BlockRecord, {"path": path, "block": block}) for path, block in block_tree(net)])
     if select is not None:
         leading = {path for record in records for path in _way_to(record.block_path)}
         blocks = tuple(block for block in blocks if block.path in leading)
     return records, blocks, shared_values(records, lambda number: host_values(arrays[number][0]))
+
+
+def _with_transposed(info: ParameterInfo, place: Place) -> ParameterInfo:
+    return replace(info, aliases=info.aliases + place.transposed) if place.transposed else info
 
 
 def _trained(trainer: Any) -> Set[int]:
@@ -78,44 +93,52 @@ def _way_to(path: str) -> Iterator[str]:
         yield ".".join(parts[:depth])
 
 
-def _facts(
-    chosen: Sequence[_Described], arrays: Sequence[List[Any]], trained: Optional[Set[int]]
-) -> List[Dict[str, Any]]:
-    """What is known of each parameter without a look at its values."""
+def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]:
+    """What is known of each parameter without a look at its values: all the fields of its record."""
     buffers: Dict[int, int] = {}
+    sizes: Dict[Any, Optional[int]] = {}
+    dtypes: Dict[Any, Tuple[str, int]] = {}
     text, names = _Texts(), _Contexts()
-    found = []
-    for number, ((param, place, info), held) in enumerate(zip(chosen, arrays)):
-        size = _size(info.shape)
-        dtype = numpy.dtype(held[0].dtype) if held else numpy.dtype(param.dtype)
-        unknown = size is None
-        found.append({
-            "path": info.label, "aliases": info.aliases, "name": info.name, "role": info.role, "shape": info.shape,
-            "dtype": dtype_name(dtype), "block": place.owner.__name__, "block_path": place.owner_path,
-            "stype": storage_of(param), "state": info.state,
-            "pending": _pending(param, text) if info.state == "deferred" else None,
-            "initializer": "Constant" if is_constant(param) else text(param.init or place.symbol_init),
-            "contexts": names(contexts_of(param)), "size": size,
-            "bytes": None if size is None else size * dtype.itemsize,
-            "grad_req": param.grad_req, "lr_mult": param.lr_mult, "wd_mult": param.wd_mult,
-            "trained": None if trained is None else id(param) in trained,
+    found: List[Dict[str, Any]] = []
+    for (param, place), (dtype, address, ctxs) in zip(chosen, memory_of([param for param, _ in chosen])):
+        held, dtype = dtype is not None, dtype or param.dtype
+        if dtype not in dtypes:
+            dtypes[dtype] = dtype_name(dtype), numpy.dtype(dtype).itemsize
+        shape, name, constant = shape_of(param), param.name, is_constant(param)
+        if shape not in sizes:
+            sizes[shape] = _size(shape)
+        fact = _DEFAULTS.copy()  # and not a field after the other: a dictionary grows in steps
+        fact["path"], fact["name"], fact["role"], fact["shape"] = place.paths[0], name, role_of(name), shape
+        fact["aliases"], fact["transposed"] = place.paths[1:] + place.transposed, place.transposed
+        fact["dtype"], itemsize = dtypes[dtype]
+        fact["size"] = size = sizes[shape]
+        fact["bytes"] = None if size is None else size * itemsize
+        fact["block"], fact["block_path"] = place.owner.__name__, place.owner_path
+        fact["state"] = state = "initialized" if held else state_of(param)
+        fact["stype"], fact["grad_req"] = storage_of(param), param.grad_req
+        fact["lr_mult"], fact["wd_mult"] = param.lr_mult, param.wd_mult
+        fact["initializer"] = "Constant" if constant else text(param.init or place.symbol_init)
+        fact["constant"] = constant
+        if state == "deferred":
+            ctxs = contexts_of(param)
+            fact["pending"] = "set_data" if pending_data(param) else text(pending_initializer(param))
+        if held:
             # The address itself would be another in every run.
-            "buffer": buffers.setdefault(buffer_of(param) or -number - 1, len(buffers)) if held else None,
-            "constant": is_constant(param),
-            "inferable": infers_shapes(place.owner) and may_defer(param) if unknown else None,
-        })  # fmt: skip
+            fact["buffer"] = buffers.setdefault(address or -len(found) - 1, len(buffers))
+        fact["contexts"] = names(ctxs)
+        if trained is not None:
+            fact["trained"] = id(param) in trained
+        if size is None:
+            fact["inferable"] = infers_shapes(place.owner) and may_defer(param)
+        found.append(fact)
     return found
 
 
+_DEFAULTS = {field.name: field.default for field in fields(ParameterRecord)}
+
+
 def _size(shape: Optional[Tuple[Optional[int], ...]]) -> Optional[int]:
-    if shape is None:
-        return None
-    size = 1
-    for each in shape:
-        if each is None:
-            return None
-        size *= each
-    return size
+    return None if shape is None or None in shape else math.prod(shape)  # type: ignore[arg-type]
 
 
 class _Texts:
@@ -140,33 +163,34 @@ class _Texts:
 
 
 class _Contexts:
+    """Contexts as text. Hardly ever are they others than the last parameter's, and a Context is slow to hash."""
+
     def __init__(self) -> None:
-        self._known: Dict[Any, str] = {}
+        self._last: Sequence[Any] = ()
+        self._names: Tuple[str, ...] = ()
 
-    def __call__(self, ctxs: Tuple[Any, ...]) -> Tuple[str, ...]:
-        return tuple([self._known.get(ctx) or self._known.setdefault(ctx, str(ctx)) for ctx in ctxs])
-
-
-def _pending(param: Any, text: _Texts) -> Optional[str]:
-    return "set_data" if pending_data(param) else text(pending_initializer(param))
+    def __call__(self, ctxs: Sequence[Any]) -> Tuple[str, ...]:
+        if ctxs != self._last:
+            self._last, self._names = ctxs, tuple(map(str, ctxs))
+        return self._names
 
 
 def _measure(
-    chosen: Sequence[_Described], arrays: Sequence[List[Any]], facts: List[Dict[str, Any]], grads: bool, init: Any
+    chosen: _Chosen, arrays: Sequence[List[Any]], facts: List[Dict[str, Any]], grads: bool, init: Any
 ) -> None:
     """Add what the values say: statistics, of gradients too; replicas; declared against observed."""
-    gradients = [holds_gradients(param) if grads else [] for param, _, _ in chosen]
+    gradients = [holds_gradients(param) if grads else [] for param, _ in chosen]
     jobs: List[Tuple[Dict[str, Any], str, Any]] = []
     for key, each in (("stats", arrays), ("grad_stats", gradients)):
         jobs += [(fact, key, held[0]) for fact, held in zip(facts, each) if held]
     results = statistics_of_all([host_values(array) for _, _, array in jobs])
     for (fact, key, _), result in zip(jobs, results):
         fact[key] = result
-    for (param, _, _), held, fact in zip(chosen, arrays, facts):
+    for (param, _), held, fact in zip(chosen, arrays, facts):
         if len(held) > 1:
             first, *others = map(host_values, held)
             fact["replicas_agree"] = all(equal_bytes(first, other) for other in others)
-        if "grad_stats" in fact:
+        if fact["grad_stats"] is not None:
             fresh = freshness(param)
             fact["grad_fresh"] = all(fresh)
             fact["stale"] = tuple(ctx for ctx, new in zip(fact["contexts"], fresh) if not new)
@@ -177,17 +201,17 @@ def _measure(
 
 
 def _declared(
-    chosen: Sequence[_Described], facts: Sequence[Dict[str, Any]], init: Any
+    chosen: _Chosen, facts: Sequence[Dict[str, Any]], init: Any
 ) -> Iterator[Tuple[Dict[str, Any], Declared]]:
     known = []
-    for (param, place, info), fact in zip(chosen, facts):
-        expected = expectation_of(param, place, info, init) if "stats" in fact else None
+    for (param, place), fact in zip(chosen, facts):
+        expected = expectation_of(param, place, info_of(param, place), init) if fact["stats"] is not None else None
         if expected is not None:
             known.append((fact, expected))
     # A layer's own default that has moved, or an update, says that the network was trained, or loaded from a file:
     # then nothing is as drawn, and that is no finding. Who names the initializer says that it should be.
     untouched = init is not None or not (
-        any(updates_of(param) for param, _, _ in chosen)
+        any(updates_of(param) for param, _ in chosen)
         or any(expected[2] and not is_as_declared(expected, fact["stats"]) for fact, expected in known)
     )
     for fact, expected in known:

@@ -22,13 +22,17 @@ def shared_values(
     """All sharing among these parameters. ``read(number)`` answers a record's values; where it has no statistics, equal
     values are not looked for.
     """
-    found = [SharedValues("parameter", (record.path, *record.aliases)) for record in records if record.aliases]
-    buffers: Dict[int, List[str]] = {}
-    for record in records:
-        if record.buffer is not None:
-            buffers.setdefault(record.buffer, []).append(record.path)
-    found += [SharedValues("buffer", tuple(paths)) for paths in buffers.values() if len(paths) > 1]
-    return (*found, *_broken_ties(records, read))
+    found = [SharedValues("parameter", each.paths) for each in records if each.aliases]
+    held = [record.buffer for record in records if record.buffer is not None]
+    if len(set(held)) < len(held):
+        buffers: Dict[int, List[str]] = {}
+        for record in records:
+            if record.buffer is not None:
+                buffers.setdefault(record.buffer, []).append(record.path)
+        found += [SharedValues("buffer", tuple(paths)) for paths in buffers.values() if len(paths) > 1]
+    if any(record.stats for record in records):
+        found += _broken_ties(records, read)
+    return tuple(found)
 
 
 def _broken_ties(

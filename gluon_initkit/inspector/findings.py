@@ -22,6 +22,7 @@ CODES: Dict[str, str] = {check.code: check.meaning for check in _CHECKS}
 Ignored = Sequence[Union[str, Tuple[str, Any]]]
 """Codes, or pairs of a code and a selector: ``['zero-gradient', ('broken-tie', 'teacher.*')]``."""
 
+_NEEDED = tuple(dict.fromkeys(check.needs for check in _CHECKS))
 _SEVERITIES = ("error", "warning", "info")
 
 
@@ -54,16 +55,16 @@ class FindingsError(ValueError):
 
 def findings_of(records: Sequence[ParameterRecord], shared: Sequence[SharedValues] = ()) -> Tuple[Finding, ...]:
     """All findings about these records, the gravest first, then in order of traversal."""
-    needed = dict.fromkeys(check.needs for check in _CHECKS)
-    there = {name for name in needed if any(getattr(record, name) is not None for record in records)}
+    there = {name: any(getattr(record, name) is not None for record in records) for name in _NEEDED}
     found = [
         Finding(check.code, severity, paths, evidence, hint)
         for check in _CHECKS
-        if check.needs in there
+        if there[check.needs]
         for severity, paths, evidence, hint in check.find(records, shared)
     ]
-    order = {path: number for number, record in enumerate(records) for path in (record.path, *record.aliases)}
-    found.sort(key=lambda each: (_SEVERITIES.index(each.severity), order.get(each.paths[0], 0)))
+    if found:
+        order = {path: number for number, record in enumerate(records) for path in record.paths}
+        found.sort(key=lambda each: (_SEVERITIES.index(each.severity), order.get(each.paths[0], 0)))
     return tuple(found)
 
 
@@ -104,7 +105,7 @@ def _rules(ignore: Ignored) -> List[Tuple[str, Any]]:
         if rule[0] not in CODES:
             near = difflib.get_close_matches(rule[0], CODES, 1)
             raise ValueError(f"ignore names the code {rule[0]!r}, which no finding has"
-                             f"{f'; did you mean {near[0]!r}?' if near else ''} There are {', '.join(CODES)}.")
+                             f"{f'; did you mean {near[0]!r}?' if near else '.'} There are {', '.join(CODES)}.")
     return rules
 
 

@@ -91,6 +91,8 @@ def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags
     reason = f"{shown.get(first[0], first[0][len(prefix):])!r}: {first[3]}" if first else ""
     if first and first[1] == "missing" and isinstance(net, mx.gluon.SymbolBlock) and not wanted[first[0]].shape:
         reason += "; if it is an input, name it among the inputs of the SymbolBlock"
+    if first and first[1] == "missing" and any(array.aliases for array in arrays):
+        reason += f"; the file has a tie map, which is read by gluon_initkit.load(net, {source!r})"
     return LoadForecast(
         call=call,
         error=first[2] if first else None,

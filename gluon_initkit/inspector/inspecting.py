@@ -79,10 +79,14 @@ def inspect(
     """
     if isinstance(net_or_file, (str, os.PathLike)):
         return _file(net_or_file, select, stats, grads, trainer, init, ignore)
-    from ..naming import describe
+    from ..naming import check_block, describe
     from .collecting import collect  # not before: a file is inspected without MXNet
     from .live import Live
 
+    try:
+        check_block(net_or_file)
+    except TypeError as error:
+        raise TypeError(f"{error} A file is given by its path, a str or an os.PathLike.") from None
     with _no_garbage_collection():
         records, blocks, shared = collect(net_or_file, select, stats or grads or init is not None, grads, trainer, init)
         findings = findings_of(records, shared)

@@ -16,6 +16,7 @@ import struct
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from .errors import CheckpointError
+from .tie_map import read_ties
 
 __all__ = ["Part", "StoredArray", "read_headers"]
 
@@ -59,6 +60,10 @@ class StoredArray(NamedTuple):
     """The values, then the indices: row numbers; or for csr the row pointers, then the columns."""
     named: bool = True
     """Whether the file holds names; else it is called by its number."""
+    aliases: Tuple[str, ...] = ()
+    """The other paths of the parameter, which the tie map at the end of the file tells."""
+    transposed: Tuple[str, ...] = ()
+    """Those aliases at which it stands transposed."""
 
 
 def read_headers(path: Any) -> List[StoredArray]:
@@ -76,7 +81,10 @@ def read_headers(path: Any) -> List[StoredArray]:
         # Opening a pipe would wait for a writer, reading a device would not end.
         raise CheckpointError(str(source), 0, "this is a directory or a device; expected a .params file")
     with open(source, "rb", buffering=0) as file:
-        return _Reader(file, str(source)).arrays()
+        reader = _Reader(file, str(source))
+        arrays = reader.arrays()
+        ties: Dict[str, Any] = read_ties(file, str(source), reader.offset, {array.name for array in arrays})
+    return [array._replace(**ties.get(array.name, {})) for array in arrays] if ties else arrays
 
 
 class _Reader:

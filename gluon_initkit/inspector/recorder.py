@@ -106,7 +106,8 @@ class Recorder:
         held = [arrays[:1] for param in watched for arrays in (holds_data(param), holds_gradients(param))]
         there = [index for index, arrays in enumerate(held) if arrays]  # of several contexts, the first
         seen = numpy.full((len(held), len(self.history.stats)), numpy.nan)
-        for index, found in zip(there, statistics_of_all([host_values(held[index][0]) for index in there])):
+        arrays = [host_values(held[index][0]) for index in there]
+        for index, found in zip(there, statistics_of_all(arrays, quantiles=False)):
             nothing = found.count and found.mean is None  # no number is finite: their norm is not 0, there is none
             values = [None if nothing and stat == "norm" else getattr(found, stat) for stat in self.history.stats]
             seen[index] = [numpy.nan if value is None else value for value in values]

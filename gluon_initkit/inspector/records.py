@@ -95,7 +95,7 @@ class ParameterRecord:
     path : str
         The canonical path; in a file, the name under which the array stands.
     aliases : tuple of str
-        The other paths of a shared Parameter.
+        The other paths of a shared Parameter, or of one array of a file that has a tie map (`save`).
     name : str
         MXNet's global name; in a file, the same as `path`.
     block, block_path : str
@@ -134,6 +134,8 @@ class ParameterRecord:
         Whether a forward pass can tell what is unknown of the shape; None where nothing is.
     stale : tuple of str
         The contexts on which no backward pass wrote the gradient since the last update, where `grad_fresh` is False.
+    transposed : tuple of str
+        Those aliases at which it stands transposed, through a transposed tie, its shape reversed.
     """
 
     path: str
@@ -165,6 +167,12 @@ class ParameterRecord:
     declared: Optional[Declared] = None
     inferable: Optional[bool] = None
     stale: Tuple[str, ...] = ()
+    transposed: Tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> Tuple[str, ...]:
+        """Every path of it, the canonical one first."""
+        return (self.path, *self.aliases)
 
 
 @dataclass(frozen=True)

@@ -77,16 +77,16 @@ class Report(Looks):
         return len(self.records)
 
     def __contains__(self, path: object) -> bool:
-        return any(path == record.path or path in record.aliases for record in self.records)
+        return any(path in record.paths for record in self.records)
 
     def __getitem__(self, path: str) -> Any:
         """The `ParameterView` of a parameter's path or alias; the `Report` of a block's path."""
         for record in self.records:
-            if path == record.path or path in record.aliases:
+            if path in record.paths:
                 return ParameterView(record, self.live)
         if not isinstance(path, str):
             raise TypeError(f"a report is asked by path, found {path!r}; report.records[{path!r}] goes by number.")
-        inside = [record for record in self.records if any(each.startswith(path + ".") for each in _paths(record))]
+        inside = [record for record in self.records if any(each.startswith(path + ".") for each in record.paths)]
         if not inside or not path:
             raise KeyError(self._unknown(path))
         blocks = [block for block in self.blocks if block.path == path or block.path.startswith(path + ".")]
@@ -247,14 +247,14 @@ class Report(Looks):
 
     def _only(self, records: Sequence[ParameterRecord]) -> "Report":
         """The report of these of its parameters, and of what concerns them."""
-        paths = {path for record in records for path in _paths(record)}
+        paths = {path for record in records for path in record.paths}
         shared = tuple(group for group in self.shared if len(paths.intersection(group.paths)) > 1)
         findings = tuple(finding for finding in self.findings if paths.intersection(finding.paths))
         return dataclasses.replace(self, records=tuple(records), shared=shared, findings=findings)
 
     def _unknown(self, path: str) -> str:
         """What to say of a path that is none."""
-        known = [each for record in self.records for each in _paths(record)] + [block.path for block in self.blocks]
+        known = [each for record in self.records for each in record.paths] + [block.path for block in self.blocks]
         return f"no parameter or block has the path {path!r}; {nearest(path, [each for each in known if each])}"
 
     def __getstate__(self) -> Dict[str, Any]:
@@ -262,7 +262,3 @@ class Report(Looks):
 
     def __repr__(self) -> str:
         return f"<Report{' of ' + self.source if self.source else ''}: {self.totals}>"
-
-
-def _paths(record: ParameterRecord) -> Tuple[str, ...]:
-    return (record.path, *record.aliases)

@@ -6,7 +6,7 @@ global name; else where the content is the same under another name; else where t
 has no values, where one array alone on each side has the shape and the role.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import hashlib
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -58,7 +58,8 @@ def side_of(thing: Any) -> Side:
         thing = read_checkpoint(thing)
     if isinstance(thing, Report):
         stored = thing.live if isinstance(thing.live, StoredValues) else None
-        entries = tuple(_recorded(record, stored) for record in thing.records)
+        turned = (_turned(_recorded(record, stored), record.transposed) for record in thing.records)
+        entries = tuple(entry for each in turned for entry in each)
         return Side(thing.source or "report", "report" if stored is None else "file", entries, stored)
     if not hasattr(thing, "collect_params"):
         raise TypeError(
@@ -72,7 +73,7 @@ def _recorded(record: Any, stored: Optional[StoredValues]) -> Entry:
     has_values = stored is not None and stored.has_values(stored.arrays[record.path])
     return Entry(
         path=record.path,
-        keys=tuple(dict.fromkeys((record.path, bare(record.path), *record.aliases))),
+        keys=tuple(dict.fromkeys((record.path, bare(record.path), *_alike(record)))),
         names=(bare(record.name),),
         role=record.role,
         shape=record.shape,
@@ -80,6 +81,25 @@ def _recorded(record: Any, stored: Optional[StoredValues]) -> Entry:
         stats=record.stats,
         values=(lambda: stored.values(record.path)) if stored is not None and has_values else None,
     )
+
+
+def _alike(record: Any) -> Iterator[str]:
+    return (path for path in record.aliases if path not in record.transposed)
+
+
+def _turned(entry: Entry, transposed: Tuple[str, ...]) -> Iterator[Entry]:
+    """The entry, and one more for every path at which it stands transposed: there it has a layout of its own."""
+    yield entry
+    for path in transposed:
+        shape = None if entry.shape is None else entry.shape[::-1]
+        yield replace(entry, path=path, keys=(path,), names=(), shape=shape, values=_transposed(entry))
+
+
+def _transposed(entry: Entry) -> Optional[Callable[[], numpy.ndarray]]:
+    read, shape = entry.values, entry.shape
+    if read is None or shape is None:
+        return None
+    return lambda: read().reshape(shape).T  # type: ignore[arg-type]  # what has values has a shape
 
 
 def bare(name: str) -> str:
@@ -94,21 +114,21 @@ def _network(net: Any) -> Side:
         return lambda: view(array) if array.stype == "default" and is_host(context_of(array)) else array.asnumpy()
 
     mx.nd.waitall()  # `view` does not
-    entries, prefix = [], prefix_of(net)
-    for param, _, info in describe(net):
+    entries: List[Entry] = []
+    prefix = prefix_of(net)
+    for param, place, info in describe(net):
         held = holds_data(param)
         short = info.name[len(prefix) :] if info.name.startswith(prefix) else info.name
-        entries.append(
-            Entry(
-                path=info.label,
-                keys=info.paths,
-                names=(info.name, short),
-                role=info.role,
-                shape=info.shape,
-                dtype=info.dtype,
-                values=values_of(held[0]) if held else None,
-            )
+        entry = Entry(
+            path=info.label,
+            keys=info.paths,
+            names=(info.name, short),
+            role=info.role,
+            shape=info.shape,
+            dtype=info.dtype,
+            values=values_of(held[0]) if held else None,
         )
+        entries += _turned(entry, place.transposed)
     return Side(type(net).__name__, "network", tuple(entries), net)
 
 

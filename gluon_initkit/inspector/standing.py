@@ -60,6 +60,8 @@ def _others(record: ParameterRecord) -> str:
 
 
 def _dtypes(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
+    if len({record.dtype for record in records}) < 2:
+        return
     blocks: Dict[Tuple[str, str], List[ParameterRecord]] = {}
     for record in records:
         # Integers beside floats are quantization; a Constant is what its maker made it.
@@ -75,8 +77,12 @@ def _dtypes(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) 
 
 
 def _ties(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
+    stored = {record.path for record in records if record.state == "stored"}
     for group in shared:
-        if group.kind == "values":
+        if group.kind == "values" and stored.issuperset(group.paths):
+            yield ("info", group.paths, f"{len(group.paths)} arrays of the file hold the same values",
+                   "nothing, if they are one parameter of several paths, which save_parameters writes so")  # fmt: skip
+        elif group.kind == "values":
             yield ("warning", group.paths, f"{len(group.paths)} parameters hold the same values, each in memory of its "
                    f"own: training will part them", "tie them, if they were meant to be one parameter")  # fmt: skip
 

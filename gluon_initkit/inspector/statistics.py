@@ -41,9 +41,10 @@ def statistics_of(array: numpy.ndarray) -> Statistics:
     return statistics_of_all([array])[0]
 
 
-def statistics_of_all(arrays: Sequence[numpy.ndarray]) -> List[Statistics]:
-    """The statistics of many arrays, which share the cores."""
-    surveys = [_Survey(array) for array in arrays]
+def statistics_of_all(arrays: Sequence[numpy.ndarray], quantiles: bool = True) -> List[Statistics]:
+    """The statistics of many arrays, which share the cores; without quantiles and histograms the values are read once.
+    """
+    surveys = [_Survey(array, quantiles) for array in arrays]
     large = [survey for survey in surveys if survey.size > 2 * _PIECE]
     whole: List[Job] = [(survey.array.nbytes, survey.whole) for survey in surveys if survey.size <= 2 * _PIECE]
     run([job for survey in large for job in survey.jobs(survey.look)] + whole)
@@ -64,10 +65,10 @@ class _Survey:
 
     result: Statistics
 
-    def __init__(self, array: numpy.ndarray) -> None:
+    def __init__(self, array: numpy.ndarray, quantiles: bool) -> None:
         if array.dtype.kind not in "biuf" and not is_bfloat16(array.dtype):
             raise TypeError(f"statistics need real numbers, found an array of dtype {array.dtype}")
-        self.array, self.size = array, array.size
+        self.array, self.size, self._quantiles = array, array.size, quantiles
         self._flat = array.reshape(-1)
         self._blocks: List[Optional[Block]] = [None] * -(-self.size // _BLOCK)
         self._buckets: Optional[Buckets] = None  # where counting is still to be done
@@ -103,7 +104,7 @@ class _Survey:
     def summarize(self) -> None:
         """What the array comes to; where the edges of the histogram are, and the values that quantiles lie between."""
         self._summed = summed = Summed([block for block in self._blocks if block is not None])
-        self._edges: Any = _edges(summed)
+        self._edges: Any = _edges(summed) if self._quantiles else None
         if self._edges is None:
             return
         ranks = {rank for low, _, _ in _ranks(summed.finite) for rank in (low, min(low + 1, summed.finite - 1))}

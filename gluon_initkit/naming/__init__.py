@@ -1,5 +1,6 @@
 """What a parameter is called: paths, roles, and the selectors that name many at once."""
 
+from .making import made
 from .parameters import ParameterInfo, check_block, describe, info_of
 from .roles import LAYER_DEFAULTS, ROLES, role_of
 from .selectors import Selector, matcher, path_matcher, selector_from_json, selector_to_json, show_selector
@@ -12,6 +13,7 @@ __all__ = [
     "check_block",
     "describe",
     "info_of",
+    "made",
     "matcher",
     "path_matcher",
     "role_of",

@@ -7,6 +7,7 @@ MXNet is imported when a network is looked at, and not before: the arrays of a f
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, FrozenSet, List, Optional, Tuple
 
+from .making import made
 from .roles import role_of
 
 if TYPE_CHECKING:
@@ -90,17 +91,20 @@ def info_of(param: Any, place: Optional["Place"]) -> ParameterInfo:
     """The facts of one Gluon parameter; `place` is None where it stands in no known network."""
     from .._mxnet import dtype_name, said_role, shape_of, state_of
 
-    facts = {"name": param.name, "shape": shape_of(param), "dtype": dtype_name(param.dtype)}
-    if place is None:
-        return ParameterInfo(path=None, aliases=(), role=role_of(param.name), state=state_of(param), **facts)
-    return ParameterInfo(
-        path=place.paths[0],
-        aliases=place.paths[1:],
-        role=role_of(said_role(param, place.paths[0])),
-        state=state_of(param),
-        block=place.owner,
-        block_path=place.owner_path,
-        inside=place.inside,
-        axes=place.axes,
-        **facts,
-    )
+    paths: Tuple[str, ...] = (None,) if place is None else place.paths  # type: ignore[assignment]
+    return made(ParameterInfo, {
+        "path": paths[0],
+        "aliases": paths[1:],
+        "name": param.name,
+        "role": role_of(param.name if place is None else said_role(param, paths[0])),
+        "shape": shape_of(param),
+        "dtype": dtype_name(param.dtype),
+        "state": state_of(param),
+        "block": None if place is None else place.owner,
+        "block_path": "" if place is None else place.owner_path,
+        "inside": _NOTHING if place is None else place.inside,
+        "axes": "OI" if place is None else place.axes,
+    })  # fmt: skip
+
+
+_NOTHING: FrozenSet[type] = frozenset()

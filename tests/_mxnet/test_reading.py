@@ -18,7 +18,9 @@ def test_dense_host_values_are_the_memory_itself():
     weight = dense().weight
     array = weight.data()
     values = _mxnet.host_values(array)
-    assert values.shape == (3, 2) and values.__array_interface__["data"][0] == _mxnet.buffer_of(weight)
+    assert values.shape == (3, 2) and list(_mxnet.memory_of([weight])) == [
+        (np.float32, values.__array_interface__["data"][0], weight.list_ctx())
+    ]
     array[:] = 5
     mx.nd.waitall()
     assert (values == 5).all()
@@ -71,7 +73,8 @@ def test_where_it_lives_or_will():
 def test_kinds():
     sparse = mx.gluon.contrib.nn.SparseEmbedding(4, 2)
     sparse.initialize()
-    assert _mxnet.buffer_of(sparse.weight) == _mxnet.buffer_of(nn.Dense(2).weight) == 0
+    assert list(_mxnet.memory_of([sparse.weight, nn.Dense(2).weight])) == [
+        (np.float32, 0, sparse.weight.list_ctx()), (None, 0, ())]  # fmt: skip
     assert (_mxnet.storage_of(sparse.weight), _mxnet.storage_of(dense().weight)) == ("row_sparse", "default")
     assert _mxnet.infers_shapes(nn.Dense) and not _mxnet.infers_shapes(mx.gluon.Block)
 

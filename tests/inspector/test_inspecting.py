@@ -1,6 +1,7 @@
 """The front door: what it takes, and what it refuses."""
 
 from pathlib import Path
+import time
 
 import gluon_initkit as ik
 import mxnet as mx
@@ -49,3 +50,43 @@ def test_gradients_and_a_declared_initializer_imply_statistics():
 def test_the_source_is_named():
     assert ik.inspect(nn.Dense(2)).source == "Dense"
     assert ik.inspect(mx.gluon.model_zoo.vision.alexnet()).source == "AlexNet"
+
+
+@pytest.mark.parametrize("thing", [None, b"a.params", [], nn.Dense, mx.nd.ones(2), nn.Dense(2).collect_params()])
+def test_what_is_neither_a_network_nor_a_path_is_refused(thing):
+    with pytest.raises(TypeError, match=r"expected a network \(an mxnet.gluon.Block\), found (?s:.*)by its path"):
+        ik.inspect(thing)
+    with pytest.raises(TypeError, match=f"cannot compare {type(thing).__name__}|expected a network"):
+        ik.compare(thing, thing)
+
+
+@pytest.mark.parametrize("init, kind", [(3, TypeError), ("nope", ValueError)])
+def test_what_is_no_initializer_is_refused_before_there_are_values(init, kind):
+    with pytest.raises(kind, match="initializer"):
+        ik.inspect(nn.Dense(2, in_units=2), init=init)
+
+
+def test_a_network_without_parameters_and_a_file_without_arrays(tmp_path):
+    net, path = nn.HybridSequential(), str(tmp_path / "none.params")
+    net.save_parameters(path)
+    for thing in (net, mx.gluon.Block(), path):
+        report = ik.inspect(thing, stats=True)
+        assert report.records == report.findings == report.shared == () and report.totals.size == 0
+        assert "0 values in 0 parameters" in str(report) and report.to_markdown() and report._repr_html_()
+        assert type(report).from_json(report.to_json()) == report and len(report.to_pandas()) == 0
+    assert ik.compare(net, path).same and ik.compare(net, path).load.loads
+
+
+def test_10_000_small_parameters_take_a_fraction_of_the_time_that_building_them_took():
+    """A fifth of building and initializing in the benchmark, by a wide margin; here with room for a busy machine."""
+    net, times = nn.HybridSequential(), []
+    for call in (
+        lambda: net.add(*(nn.Dense(2, in_units=2) for _ in range(5000))),
+        net.initialize,
+        mx.nd.waitall,
+        lambda: ik.inspect(net),
+    ):
+        start = time.process_time()
+        call()
+        times.append(time.process_time() - start)
+    assert times[-1] < sum(times[:-1]) / 5

@@ -1,5 +1,6 @@
 """Statistics are NumPy's in float64, of any dtype, layout and size, on any number of threads."""
 
+import dataclasses
 import math
 import os
 import subprocess
@@ -202,3 +203,11 @@ def test_no_mxnet_is_needed():
     code = WITHOUT_MXNET.format(path=os.path.dirname(gluon_initkit.__file__))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["1.0", "False"], done.stderr
+
+
+@pytest.mark.parametrize("size", [0, 3, 5000, 3_000_000])
+def test_without_quantiles_the_moments_are_the_same_bits(size):
+    array = np.random.default_rng(3).normal(size=size).astype("float32")
+    array[1:2] = np.nan
+    (whole,), (moments,) = statistics_of_all([array]), statistics_of_all([array], quantiles=False)
+    assert moments == dataclasses.replace(whole, quantiles=(), histogram=None)
