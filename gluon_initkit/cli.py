@@ -1,7 +1,7 @@
 """The command line, ``gluon-initkit``: parses, calls, prints; the work is elsewhere.
 
-Exit codes, for scripts and continuous integration: 0; 1 where there are findings or differences; 2 on bad usage, a file
-that cannot be read, or a missing MXNet, with a message on standard error.
+Exit codes, for scripts and continuous integration: 0; 1 where there are findings that `Report.check` raises, or
+differences; 2 on bad usage, a file that cannot be read, or a missing MXNet, with a message on standard error.
 """
 
 import argparse
@@ -20,7 +20,7 @@ _EXAMPLES = """examples:
   gluon-initkit compare before.params after.params       what was added, renamed, changed, and by how much
   gluon-initkit demo                                     plain MXNet beside the kit, on a real network
 
-exit codes: 0; 1 findings or differences; 2 bad usage, or a file that cannot be read.
+exit codes: 0; 1 findings (errors, warnings) or differences; 2 bad usage, or a file that cannot be read.
 Files are read from their headers, without MXNet; values, where they are asked for, through a memory map."""
 
 
@@ -97,7 +97,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
         with open(arguments.html, "w", encoding="utf-8") as page:
             page.write(report.to_html())
     print(report.to_json() if arguments.json else report.to_text(depth=arguments.depth))
-    return 1 if report.findings else 0
+    return int(any(finding.severity != "info" for finding in report.findings))  # as `report.check()` raises
 
 
 def _compare(arguments: argparse.Namespace) -> int:

@@ -72,6 +72,17 @@ def test_inspect_with_statistics_finds_nan_and_says_so_by_its_exit_code(files):
     assert run("inspect", "nan.params", cwd=files).returncode == 0  # nobody looked
 
 
+def test_equal_arrays_in_a_file_are_information(tmp_path):
+    net = mx.gluon.nn.HybridSequential()
+    net.add(mx.gluon.nn.Dense(4, in_units=4))
+    net.add(mx.gluon.nn.Dense(4, in_units=4, params=net[0].params))
+    net.initialize(mx.init.Xavier(magnitude=2))
+    net.save_parameters(str(tmp_path / "tied.params"))
+    done = run("inspect", "tied.params", "--stats", "--json", cwd=tmp_path)
+    assert [finding["code"] for finding in json.loads(done.stdout)["findings"]] == ["broken-tie"]
+    assert done.returncode == 0
+
+
 def test_inspect_writes_json_and_a_page(files):
     done = run("inspect", "a.params", "--json", "--html", "page.html", cwd=files)
     assert done.returncode == 0
