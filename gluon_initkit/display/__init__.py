@@ -4,6 +4,7 @@ from .histogram import histogram_svg, histogram_text
 from .html import as_facts, as_html
 from .markdown import as_markdown
 from .plots import draw_lines, draw_ridges, new_axes
+from .shown import Shown
 from .table import Column, Table
 from .text import as_rich, as_text, cell_widths, rendered
 from .tree import Branch, as_page, as_tree
@@ -12,6 +13,7 @@ from .units import printable, shape_text, size_text
 __all__ = [
     "Branch",
     "Column",
+    "Shown",
     "Table",
     "as_facts",
     "as_html",

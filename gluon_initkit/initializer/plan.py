@@ -3,12 +3,11 @@
 The decision itself is `choosing`'s, the same that filling uses; here it is only written down, beside plain MXNet's.
 """
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from .._mxnet import is_constant, mx
-from ..display import Column, Table, as_html, as_rich, as_text, shape_text
+from ..display import Column, Shown, Table, shape_text
 from ..naming import ParameterInfo, describe, show_selector
 from .base import Initializer
 from .choosing import Choice, choose, overrides
@@ -58,7 +57,7 @@ class PlanRow:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Shown[PlanRow]):
     """What `plan` returns: one row a parameter. ``str()`` is a table, Jupyter shows it as HTML.
 
     Attributes
@@ -73,12 +72,6 @@ class Plan:
     notes: Tuple[str, ...]
     initializer: str
 
-    def __iter__(self) -> Iterator[PlanRow]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
     def __getitem__(self, path: str) -> PlanRow:
         return find_row(self.rows, path)
 
@@ -86,25 +79,6 @@ class Plan:
     def errors(self) -> Tuple[PlanRow, ...]:
         """The rows of parameters that nothing covers."""
         return tuple(row for row in self.rows if row.error)
-
-    def to_records(self) -> List[Dict[str, Any]]:
-        """The rows as dictionaries of plain Python values.
-
-        Returns
-        -------
-        list of dict
-            One a parameter, keyed by the attributes of `PlanRow`.
-        """
-        return [dataclasses.asdict(row) for row in self.rows]
-
-    def __str__(self) -> str:
-        return as_text(self._table())
-
-    def __rich__(self) -> Any:
-        return as_rich(self._table())
-
-    def _repr_html_(self) -> str:
-        return as_html(self._table())
 
     def _table(self) -> Table:
         filled = Column("filled by", lambda row: row.error or named(f"{row.initializer}", self.initializer))

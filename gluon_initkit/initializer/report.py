@@ -1,10 +1,9 @@
 """`InitReport`: what `initialize` did, one row a parameter, rendered like the plan."""
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Optional, Tuple
 
-from ..display import Column, Table, as_html, as_rich, as_text, shape_text, size_text
+from ..display import Column, Shown, Table, shape_text, size_text
 from .plan import find_row, named
 
 __all__ = ["InitReport", "InitRow"]
@@ -40,7 +39,7 @@ class InitRow:
 
 
 @dataclass(frozen=True)
-class InitReport:
+class InitReport(Shown[InitRow]):
     """What `initialize` returns: one row a parameter. ``str()`` is a table, Jupyter shows it as HTML.
 
     Attributes
@@ -63,33 +62,8 @@ class InitReport:
     bytes: int
     initializer: str
 
-    def __iter__(self) -> Iterator[InitRow]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
     def __getitem__(self, path: str) -> InitRow:
         return find_row(self.rows, path)
-
-    def to_records(self) -> List[Dict[str, Any]]:
-        """The rows as dictionaries of plain Python values.
-
-        Returns
-        -------
-        list of dict
-            One a parameter, keyed by the attributes of `InitRow`.
-        """
-        return [dataclasses.asdict(row) for row in self.rows]
-
-    def __str__(self) -> str:
-        return as_text(self._table())
-
-    def __rich__(self) -> Any:
-        return as_rich(self._table())
-
-    def _repr_html_(self) -> str:
-        return as_html(self._table())
 
     def _table(self) -> Table:
         states = [row.state for row in self.rows]

@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 import json
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, Optional, Tuple
 
-from ..display import Column, Table, as_html, as_rich, as_text, shape_text
+from ..display import Column, Shown, Table, shape_text
 from .forecast import LoadForecast
 
 __all__ = ["Comparison", "ComparisonRow"]
@@ -53,7 +53,7 @@ class ComparisonRow:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown[ComparisonRow]):
     """What `compare` returns: one row an array. ``str()`` is a table of what differs, Jupyter shows it as HTML.
 
     It is true in a condition where everything is the same.
@@ -83,12 +83,6 @@ class Comparison:
     sources: Tuple[str, str]
     load: Optional[LoadForecast] = None
 
-    def __iter__(self) -> Iterator[ComparisonRow]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
     def __bool__(self) -> bool:
         return self.same
 
@@ -116,16 +110,6 @@ class Comparison:
         statuses = [row.status for row in self.rows]
         return {status: statuses.count(status) for status in dict.fromkeys(statuses)}
 
-    def to_records(self) -> List[Dict[str, Any]]:
-        """The rows as dictionaries of plain Python values.
-
-        Returns
-        -------
-        list of dict
-            One an array, keyed by the attributes of `ComparisonRow`.
-        """
-        return [asdict(row) for row in self.rows]
-
     def to_json(self) -> str:
         """The whole comparison as JSON.
 
@@ -144,15 +128,6 @@ class Comparison:
         load = None if self.load is None else {**asdict(self.load), "loads": self.load.loads}
         facts = {"sources": self.sources, "same": self.same, "counts": self.counts, "rows": self.to_records()}
         return json.dumps({"schema": 1, **facts, "load": load}, allow_nan=False)
-
-    def __str__(self) -> str:
-        return as_text(self._table())
-
-    def __rich__(self) -> Any:
-        return as_rich(self._table())
-
-    def _repr_html_(self) -> str:
-        return as_html(self._table())
 
     def _table(self) -> Table:
         told = [row for row in self.rows if row.status not in ("equal", "unread") or row.load not in (None, "loads")]

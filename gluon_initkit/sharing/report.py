@@ -1,10 +1,9 @@
 """`SharingReport`: what a tie makes of a network, one row a group, rendered like the other tables."""
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Iterator, Optional, Tuple
 
-from ..display import Column, Table, as_html, as_rich, as_text, shape_text, size_text
+from ..display import Column, Shown, Table, shape_text, size_text
 from .groups import SharedGroup
 
 __all__ = ["SharingReport", "SharingRow"]
@@ -40,7 +39,7 @@ class SharingRow:
 
 
 @dataclass(frozen=True)
-class SharingReport:
+class SharingReport(Shown[SharingRow]):
     """What ``Sharing.apply()`` returns: one row a group. ``str()`` is a table, Jupyter shows it as HTML.
 
     Attributes
@@ -75,31 +74,6 @@ class SharingReport:
     def dropped(self) -> Tuple[str, ...]:
         """All paths whose values were others than those that are kept."""
         return tuple(path for row in self.rows for path in row.dropped)
-
-    def __iter__(self) -> Iterator[SharingRow]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def to_records(self) -> List[Dict[str, Any]]:
-        """The rows as dictionaries of plain Python values.
-
-        Returns
-        -------
-        list of dict
-            One a group, keyed by the attributes of `SharingRow`.
-        """
-        return [dataclasses.asdict(row) for row in self.rows]
-
-    def __str__(self) -> str:
-        return as_text(self._table())
-
-    def __rich__(self) -> Any:
-        return as_rich(self._table())
-
-    def _repr_html_(self) -> str:
-        return as_html(self._table())
 
     def _table(self) -> Table:
         what = "Shared" if self.applied else "Would be shared (dry run)"

@@ -3,11 +3,10 @@
 Printed, it is the tutorial's section on avoiding deferred initialization, for the network at hand.
 """
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
-from ..display import Column, Table, as_html, as_rich, as_text, shape_text
+from ..display import Column, Shown, Table, as_html, as_rich, as_text, shape_text
 from .diagnosis import DEFERRED, message, pending
 from .errors import DeferredInitError, Unresolved
 from .resolution import resolve
@@ -16,7 +15,7 @@ __all__ = ["Explanation", "explain"]
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Shown[Unresolved]):
     """What `explain` returns: one row for each parameter without values. ``str()`` is a table and what to write.
 
     Attributes
@@ -33,12 +32,6 @@ class Explanation:
     summary: str
     message: str
 
-    def __iter__(self) -> Iterator[Unresolved]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
     @property
     def fixes(self) -> Tuple[str, ...]:
         """What to write, once a block: ``'features.0: nn.Dense(4, in_units=5)'``."""
@@ -48,16 +41,6 @@ class Explanation:
     def error(self) -> Optional[DeferredInitError]:
         """The same as an error to raise; None where nothing is the matter."""
         return DeferredInitError(self.message, self.rows) if self.message else None
-
-    def to_records(self) -> List[Dict[str, Any]]:
-        """The rows as dictionaries of plain Python values.
-
-        Returns
-        -------
-        list of dict
-            One a parameter, keyed by the attributes of `Unresolved`.
-        """
-        return [dataclasses.asdict(row) for row in self.rows]
 
     def __str__(self) -> str:
         return "\n".join([as_text(self._table()), *self._written()]) if self.rows else self.summary

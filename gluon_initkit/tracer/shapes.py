@@ -1,14 +1,13 @@
 """`resolve_shapes`: every parameter's shape, from the shapes of the inputs, as records; nothing changes."""
 
-import dataclasses
 from dataclasses import dataclass
 import time
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy
 
 from .._mxnet import class_name
-from ..display import Column, Table, as_html, as_rich, as_text, shape_text, size_text
+from ..display import Column, Shown, Table, shape_text, size_text
 from .diagnosis import message, pending
 from .errors import DeferredInitError
 from .resolution import Resolution, resolve
@@ -63,7 +62,7 @@ class ShapeRow:
 
 
 @dataclass(frozen=True)
-class ShapeReport:
+class ShapeReport(Shown[ShapeRow]):
     """What `resolve_shapes` and `materialize` return: one row a parameter. ``str()`` is a table, Jupyter shows HTML.
 
     Attributes
@@ -79,12 +78,6 @@ class ShapeReport:
     rows: Tuple[ShapeRow, ...]
     seconds: float
     forward: bool = False
-
-    def __iter__(self) -> Iterator[ShapeRow]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     def __getitem__(self, path: str) -> ShapeRow:
         for row in self.rows:
@@ -102,25 +95,6 @@ class ShapeReport:
     def bytes(self) -> int:
         """How many bytes all parameters of known shape have."""
         return sum(row.bytes or 0 for row in self.rows)
-
-    def to_records(self) -> List[Dict[str, Any]]:
-        """The rows as dictionaries of plain Python values.
-
-        Returns
-        -------
-        list of dict
-            One a parameter, keyed by the attributes of `ShapeRow`.
-        """
-        return [dataclasses.asdict(row) for row in self.rows]
-
-    def __str__(self) -> str:
-        return as_text(self._table())
-
-    def __rich__(self) -> Any:
-        return as_rich(self._table())
-
-    def _repr_html_(self) -> str:
-        return as_html(self._table())
 
     def _table(self) -> Table:
         states = [row.state for row in self.rows]

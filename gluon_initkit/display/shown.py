@@ -1,0 +1,46 @@
+"""`Shown`: a report of rows, which shows itself as their table: as text, by rich, in Jupyter, and as plain records."""
+
+import dataclasses
+from typing import Any, Dict, Generic, Iterator, List, Tuple, TypeVar
+
+from .html import as_html
+from .table import Table
+from .text import as_rich, as_text
+
+__all__ = ["Shown"]
+
+Row = TypeVar("Row")
+
+
+class Shown(Generic[Row]):
+    """What a frozen dataclass of `rows`, themselves dataclasses, gets for saying which table it is."""
+
+    rows: Tuple[Row, ...]
+
+    def _table(self) -> Table:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to_records(self) -> List[Dict[str, Any]]:
+        """The rows as dictionaries of plain Python values.
+
+        Returns
+        -------
+        list of dict
+            One a row, keyed by the attributes of its class.
+        """
+        return [dataclasses.asdict(row) for row in self.rows]  # type: ignore[call-overload]
+
+    def __str__(self) -> str:
+        return as_text(self._table())
+
+    def __rich__(self) -> Any:
+        return as_rich(self._table())
+
+    def _repr_html_(self) -> str:
+        return as_html(self._table())

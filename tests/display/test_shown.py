@@ -1,0 +1,39 @@
+"""`Shown`: one way for all reports to be rows, text, rich, HTML and records."""
+
+from dataclasses import dataclass
+from typing import Tuple
+
+import gluon_initkit as ik
+from gluon_initkit.display import Column, Shown, Table
+import pytest
+from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Row:
+    path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Sizes(Shown[Row]):
+    rows: Tuple[Row, ...]
+
+    def _table(self):
+        columns = (Column("parameter", lambda row: row.path, path=True), Column("size", lambda row: str(row.size)))
+        return Table("Sizes", columns, self.rows)
+
+
+def test_a_report_of_rows():
+    sizes = Sizes((Row("0.weight", 12), Row("0.bias", 4)))
+    assert len(sizes) == 2 and [row.size for row in sizes] == [12, 4]
+    assert sizes.to_records() == [{"path": "0.weight", "size": 12}, {"path": "0.bias", "size": 4}]
+    console = Console(width=60, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(sizes)
+    for text in (str(sizes), console.export_text(), sizes._repr_html_().replace(".<wbr>", ".")):
+        assert all(word in text for word in ("Sizes", "parameter", "0.weight", "12", "0.bias", "4"))
+
+
+@pytest.mark.parametrize("name", ["Comparison", "Explanation", "InitReport", "Plan", "ShapeReport", "SharingReport"])
+def test_all_reports_are_shown_the_same_way(name):
+    assert issubclass(getattr(ik, name), Shown)
