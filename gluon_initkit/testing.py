@@ -44,6 +44,7 @@ def assert_initialized(net: Any) -> None:
     parameter  shape   block     given  why
     ────────────────────────────────────────────
     weight     (2, ?)  nn.Dense         deferred
+    <BLANKLINE>
     To avoid it, write
       nn.Dense(2, in_units=?)
     """

@@ -77,6 +77,7 @@ def test_initialized_names_all_that_are_not_and_what_to_write():
         "─────────────────────────────────────────────────────────────────────",
         "0.weight   (4, 3)  nn.Dense         initialize was never called on it",
         "0.bias     (4)     nn.Dense         initialize was never called on it",
+        "",
         "To avoid it, write",
         "  0: net.initialize(...)",
     ]
