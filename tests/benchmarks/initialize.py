@@ -92,7 +92,7 @@ def repeat(call, times):
 def again(name, rounds):
     """`force_reinit=True` on one network."""
     net = drawn(name)
-    net.initialize()
+    net.initialize(force_reinit=True)
     times = 50 if name == "lenet" else 1
     for law, init in LAWS.items():
         plain = repeat(lambda init=init: net.initialize(init, force_reinit=True), times)
@@ -124,7 +124,7 @@ def beside_torch(name, rounds):
         return
     torch.set_num_threads(threads())
     net = drawn(name)
-    net.initialize()
+    net.initialize(force_reinit=True)
     shapes = [tuple(param.shape) for param in net.collect_params().values()]
     tensors = [torch.zeros(shape) for shape in shapes]
     fills = {"uniform": lambda tensor: torch.nn.init.uniform_(tensor, -0.07, 0.07),
