@@ -11,20 +11,16 @@ initializing them; how long building alone took is shown beside it.
 import argparse
 import json
 import statistics
-import sys
 import time
 
-# This file is called like a module of the standard library that others import.
-sys.path = [path for path in sys.path if not path.endswith("benchmarks")]
-
-import gluon_initkit as ik  # noqa: E402
-from gluon_initkit.inspector.statistics import BINS, QUANTILES  # noqa: E402
-from gluon_initkit.parallel import threads  # noqa: E402
-import mxnet as mx  # noqa: E402
-from mxnet.gluon import nn  # noqa: E402
-import numpy as np  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
+import gluon_initkit as ik
+from gluon_initkit.inspector.statistics import BINS, QUANTILES
+from gluon_initkit.parallel import threads
+import mxnet as mx
+from mxnet.gluon import nn
+import numpy as np
+from rich.console import Console
+from rich.table import Table
 
 NETWORKS = ("resnet50_v1", "vgg16")
 LAYERS = 5000
