@@ -144,8 +144,8 @@ class _Survey:
         self._used, self._buckets = self._buckets, None
         # What is in a bucket without an edge lies in one bin: above all edges of the buckets below.
         full = numpy.flatnonzero((self._counts > 0) & ~self._on_edge)
-        self._bins = numpy.zeros(BINS, numpy.int64)
-        numpy.add.at(self._bins, numpy.searchsorted(edges, full) - 1, self._counts[full])
+        bins = numpy.searchsorted(edges, full) - 1
+        self._bins = numpy.bincount(bins, self._counts[full], BINS).astype(numpy.int64)  # sums below 2**53 are exact
 
     def pick(self, start: int) -> None:
         """Third pass over a piece: the values of the buckets that matter."""
@@ -221,6 +221,9 @@ class _Call:
         self.call(self.start)
 
 
+_STEPS = numpy.arange(BINS + 1, dtype=numpy.float64)
+
+
 def _edges(summed: Summed) -> Optional[numpy.ndarray]:
     """The edges of the histogram, as `numpy.histogram` makes them; None where no value is finite."""
     if not summed.finite:
@@ -228,7 +231,13 @@ def _edges(summed: Summed) -> Optional[numpy.ndarray]:
     low, high = summed.low, summed.high
     if low == high:
         low, high = low - 0.5, high + 0.5
-    if math.isfinite(high - low):
+    step = (high - low) / BINS
+    if math.isfinite(step) and step:
+        edges = _STEPS * step  # numpy.linspace, without its overhead
+        edges += low
+        edges[-1] = high
+        return edges
+    if not step:
         return numpy.linspace(low, high, BINS + 1)
     edges = 2 * numpy.linspace(low / 2, high / 2, BINS + 1)
     edges[0], edges[-1] = low, high

@@ -48,12 +48,15 @@ def conflict_in(described: Described, run: SymbolicRun, call: Call, shapes: Any,
 
 def unchecked_sizes(described: Described, run: SymbolicRun, shapes: Any) -> Optional[Conflict]:
     """A batch normalization of another size than its input, which MXNet does not notice, and reads foreign memory."""
+    held: Dict[str, List[Any]] = {}
+    for param, _, info in described:
+        for path in holders(info):
+            held.setdefault(path, []).append(param)
     for call in run.finished:
         axis, given = channel_axis(call.block), shapes.given.get(id(call), ())
         if axis is None or not given or given[0] is None or given[0][axis] is None:
             continue
-        needed: Dict[Any, Shape] = {param: (given[0][axis],) for param, _, info in described
-                                    if call.path in holders(info)}  # fmt: skip
+        needed: Dict[Any, Shape] = dict.fromkeys(held.get(call.path, ()), (given[0][axis],))
         wrong = {param: shape for param, shape in needed.items() if not agree(shape, shape_of(param) or (None,))}
         if wrong:
             stood: Dict[Any, Any] = {param: (shape_of(param), "", ()) for param in wrong}
