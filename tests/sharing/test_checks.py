@@ -161,7 +161,7 @@ class Array(mx.init.Initializer):
 @pytest.mark.parametrize("one, other", [
     (mx.init.Xavier(), mx.init.Normal()), (mx.init.Normal(0.1), mx.init.Normal(0.2)), ("ones", "zeros"),
     (Array([1]), Array([2])), (mx.init.Constant(1), mx.init.Constant(2)),
-], ids=str)  # fmt: skip
+])  # fmt: skip
 def test_initializers(one, other):
     net = nn.HybridSequential()
     net.add(*(nn.Dense(4, in_units=4, weight_initializer=init) for init in (one, other)))
