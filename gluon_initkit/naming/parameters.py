@@ -25,7 +25,7 @@ class ParameterInfo:
     path : str or None
         The canonical path; None where only MXNet's name is known.
     aliases : tuple of str
-        The other paths of a shared parameter.
+        The other paths of a shared parameter, also those at which it stands transposed.
     name : str
         MXNet's global name, which depends on what else was built in the process.
     role : str
