@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(gluon_initkit.__file__).parent
 FLOORS = {"importing": 0, "_mxnet": 1, "display": 1, "parallel": 1, "naming": 2, "initializer": 3, "sharing": 3,
-          "tracer": 3, "inspector": 4, "demo": 5, "regression": 5, "testing": 5, "cli": 6, "__main__": 7,
-          "__init__": 8}  # fmt: skip
+          "tracer": 3, "inspector": 4, "demo": 5, "regression": 5, "testing": 5, "cli": 6, "pytest_plugin": 6,
+          "__main__": 7, "__init__": 8}  # fmt: skip
 PRIVATE = {
     "_deferred_init", "_finish_deferred_init", "_init_impl", "_reg_params", "_cached_graph", "_clear_cached_op",
     "_ctx_list", "_ctx_map", "_params", "_children", "_shape", "_data", "_grad", "_trainer",
@@ -21,7 +21,6 @@ PRIVATE = {
     "_current", "_scope", "_set_symbol_class", "_set_trainer", "_use_sequence_length", "_var",
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
-PLUGIN = ROOT.parent / "gluon_initkit_pytest_plugin.py"  # beside the package, which it imports when it is asked
 # Private by name, and not MXNet's: of namedtuples, of sys, and a mark that the kit sets on a hook.
 THEIRS = {"_replace", "_getframe", "_reads_role"}
 
@@ -93,7 +92,7 @@ def own():
                     and isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")}  # fmt: skip
 
 
-@pytest.mark.parametrize("path", [*OUTSIDE, PLUGIN], ids=label)
+@pytest.mark.parametrize("path", OUTSIDE, ids=label)
 def test_no_private_attribute_of_mxnet_outside_its_room(path, own):
     """None of `PRIVATE`, in whatever way; and none at all that the kit has not made, but an initializer's hooks."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
@@ -107,7 +106,7 @@ def test_no_private_attribute_of_mxnet_outside_its_room(path, own):
     assert not private - own - THEIRS
 
 
-@pytest.mark.parametrize("path", [*FILES, PLUGIN], ids=label)
+@pytest.mark.parametrize("path", FILES, ids=label)
 def test_a_file_is_one_idea_and_says_which(path):
     text = path.read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(text)), "no opening paragraph"

@@ -6,14 +6,12 @@ from pathlib import Path
 import re
 
 import gluon_initkit as ik
-from gluon_initkit import regression, testing
-import gluon_initkit_pytest_plugin
+from gluon_initkit import pytest_plugin, regression, testing
 import pytest
 
-# pytester forgets what its runs import first: no part of the kit
-BEFORE = (gluon_initkit_pytest_plugin, regression, testing)
+BEFORE = (pytest_plugin, regression, testing)  # pytester forgets what its runs import first: no part of the kit
 HERE = Path(ik.__file__).parent.parent
-PLUGIN = ("-p", "gluon_initkit_pytest_plugin")  # does nothing where the kit is installed, and pytest has it already
+PLUGIN = ("-p", "gluon_initkit.pytest_plugin")  # does nothing where the kit is installed, and pytest has it already
 NET = """
 import gluon_initkit as ik
 import mxnet as mx
@@ -48,7 +46,7 @@ def files(pytester):
 @pytest.mark.parametrize("arguments", [PLUGIN, ()], ids=["by name", "by entry point"])
 def test_it_costs_nothing_when_unused_and_is_one_plugin_however_it_comes(pytester, monkeypatch, arguments):
     installed = pytester.mkdir("installed")
-    entry = re.search(r'^\[project\.entry-points\.pytest11\]\n(\S+) = "(\S+)"$', _pyproject(), re.MULTILINE)
+    entry = re.search(r'^\[project\.entry-points\.pytest11\]\n"(\S+)" = "(\S+)"$', _pyproject(), re.MULTILINE)
     information = installed / "gluon_initkit_of_this_test-1.dist-info"
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: gluon_initkit_of_this_test\nVersion: 1\n")
@@ -56,18 +54,20 @@ def test_it_costs_nothing_when_unused_and_is_one_plugin_however_it_comes(pyteste
     monkeypatch.syspath_prepend(str(installed))
     monkeypatch.setenv("PYTHONPATH", f"{installed}{os.pathsep}{HERE}")
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-    pytester.makeconftest("pytest_plugins = ['gluon_initkit_pytest_plugin']")
+    pytester.makeconftest("pytest_plugins = ['gluon_initkit.pytest_plugin']")
     pytester.makepyfile("""
         import sys
 
+        KIT = {"gluon_initkit", "gluon_initkit.importing", "gluon_initkit.pytest_plugin"}
         COLLECTED = set(sys.modules)
 
         def test_unused(request):
             for modules in (COLLECTED, set(sys.modules)):
-                assert not modules & {"gluon_initkit", "numpy", "mxnet", "rich"}
+                assert not modules & {"mxnet", "numpy", "rich"}
+                assert {each for each in modules if each.startswith("gluon_initkit")} == KIT
             plugins = request.config.pluginmanager.list_name_plugin()
-            assert [name for name, plugin in plugins if plugin is sys.modules["gluon_initkit_pytest_plugin"]] == [
-                "gluon_initkit_pytest_plugin"]
+            assert [name for name, plugin in plugins if plugin is sys.modules["gluon_initkit.pytest_plugin"]] == [
+                "gluon_initkit.pytest_plugin"]
     """)
     pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=1)
 

@@ -1,9 +1,8 @@
 """The pytest plugin, for other people's test suites: seeds, fresh names, and reviewed files of initializations.
 
-pytest loads it by itself wherever the kit is installed, for suites that have nothing to do with MXNet too. So it stands
-beside the package, as Hypothesis' plugin does: a module inside would bring ``import gluon_initkit``, which loads NumPy,
-repairs what ``import mxnet`` trips over, and raises where that cannot be mended. Nothing of the kit is imported until a
-fixture that needs it is asked for. The assertions are `gluon_initkit.testing`'s, which need no plugin.
+pytest loads it by itself wherever the kit is installed, for suites that have nothing to do with MXNet too. So it costs
+nothing until a fixture is asked for: neither MXNet nor NumPy nor any other room of the kit is imported before. The
+assertions are `gluon_initkit.testing`'s, which need no plugin.
 """
 
 import hashlib
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Iterator, List
 import pytest
 
 if TYPE_CHECKING:
-    from gluon_initkit.regression import InitRegression
+    from .regression import InitRegression
 
 _WRITTEN = "init_regression_written"
 
@@ -51,7 +50,7 @@ def fresh_names() -> Iterator[None]:
 
     Afterwards they count on as if the test had not been. Networks that a fixture made before have had their names.
     """
-    from gluon_initkit._mxnet import fresh_names as fresh
+    from ._mxnet import fresh_names as fresh
 
     with fresh():
         yield
@@ -65,7 +64,7 @@ def init_regression(request: Any) -> "Iterator[InitRegression]":
     apart, ``check(net, init=...)`` writes down what fills each parameter. ``pytest --init-regression-update`` writes
     the files; without a file the test fails. See `gluon_initkit.regression.InitRegression`.
     """
-    from gluon_initkit.regression import InitRegression
+    from .regression import InitRegression
 
     folder = request.path.parent / "init_regression" / request.path.stem
     update = request.config.getoption("--init-regression-update")
