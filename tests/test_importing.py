@@ -140,7 +140,11 @@ def test_numpy_2_says_what_to_type():
 
 
 def test_who_only_asks_whether_there_is_mxnet_gets_an_answer():
-    code = "import gluon_initkit, sys; from importlib.util import find_spec; print(bool(find_spec('mxnet')), 'mxnet' in sys.modules)"
+    code = """
+import gluon_initkit, sys
+from importlib.util import find_spec
+print(bool(find_spec("mxnet")), "mxnet" in sys.modules)
+"""
     assert run(NUMPY_2 + code).stdout == "True False\n"
 
 
