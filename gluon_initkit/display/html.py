@@ -8,15 +8,17 @@ from .wrapping import breakable_html
 
 __all__ = ["as_facts", "as_html"]
 
-# The class twice, to weigh more than Jupyter's own rules, which set cells flush right. The tree styles `ik-row`.
+# The class twice, to weigh more than Jupyter's own rules, which set cells flush right and stripe rows, so that those
+# which differ would not stand out. The tree styles `ik-row`.
 _STYLE = """<style>
 .ik-table{border-collapse:collapse;font-size:90%}
-.ik-table caption{text-align:left;font-weight:bold;padding:.3em 0}
+.ik-table caption{text-align:left;font-weight:bold;padding:.3em 0;width:max-content;max-width:60em}
 .ik-table.ik-table td,.ik-table.ik-table th{padding:.15em .7em;text-align:left;vertical-align:top;
 border-bottom:1px solid #8884}
 .ik-table.ik-table .ik-right{text-align:right;font-variant-numeric:tabular-nums}
 .ik-table .ik-error{color:#d33;font-weight:bold}
-.ik-table .ik-changed{background:#2a92}.ik-note{font-weight:bold;color:#b70}
+.ik-table.ik-table tbody tr{background:none}.ik-table.ik-table .ik-changed td{background:#2a92}
+.ik-note{font-weight:bold;color:#b70}
 .ik-table .ik-histogram{fill:var(--jp-brand-color1,currentColor)}.ik-table .ik-zero{stroke:#8888;fill:none}
 </style>"""
 
