@@ -79,6 +79,7 @@ def complaints(notebook):
     return stderr + errors + [text for text in map(shown, notebook.cells) if re.search(r"\w*Warning\b", text)]
 
 
+@pytest.mark.mxnet1("`hybrid_forward` and classic arrays, in which the notebooks speak")
 @pytest.mark.parametrize("name", ALL)
 def test_it_runs_and_shows_what_is_stored(name):
     before = stored(name)
