@@ -43,6 +43,8 @@ report = ik.inspect(resnet, stats=True)
 report
 ---
 report['features.5']
+---
+ik.plan(nn.Dense(2, in_units=2), ik.Rules([('bias', 1)], default=mx.init.One()))
 """
 
 
@@ -205,9 +207,22 @@ def test_a_part_of_a_network_and_a_parameter_have_pages_of_their_own(page, chrom
     keep(chromium, "parameter")
 
 
+def test_in_a_table_the_rows_that_differ_stand_out_and_its_title_is_not_squeezed(page, chromium):
+    chromium.get(page.as_uri())
+    table = find(chromium, ".ik-table")[1]
+    weight, bias = find(table, "tbody tr")
+    clear = "rgba(0, 0, 0, 0)"
+    backs = [[each.value_of_css_property("background-color") for each in (row, find(row, "td")[0])]
+             for row in (weight, bias)]  # fmt: skip
+    assert backs[0] == [clear, clear] and backs[1][0] == clear and backs[1][1] not in (clear, "rgba(255, 255, 255, 1)")
+    (caption,) = find(table, "caption")
+    assert caption.text == "Plan of Rules([('bias', Constant(value=1.0))], default=One())"
+    assert caption.rect["height"] < 30
+
+
 def test_nothing_comes_from_a_network_and_no_script_runs(executed):
     trees = [output["data"]["text/html"] for cell in executed.cells for output in cell.outputs]
-    assert len(trees) == 4 and all("text/plain" in output["data"] for output in executed.cells[1].outputs)
+    assert len(trees) == 5 and all("text/plain" in output["data"] for output in executed.cells[1].outputs)
     for tree in trees:
         assert "<script" not in tree and "http" not in tree and "@import" not in tree and "url(" not in tree
 
