@@ -22,12 +22,17 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def launched(scenario):
-    """What the two workers printed."""
+@pytest.fixture(scope="module")
+def outs():
+    """What the two workers printed: one pair for all scenarios. The last leaves an optimizer on the kvstore."""
+    return launched("plain", "one", "shape", "more", "train")
+
+
+def launched(*scenarios):
     common = {**os.environ, "DMLC_PS_ROOT_URI": "127.0.0.1", "DMLC_PS_ROOT_PORT": str(free_port()),
               "DMLC_NODE_HOST": "127.0.0.1", "DMLC_NUM_SERVER": "1", "DMLC_NUM_WORKER": "2"}  # fmt: skip
     loop = [sys.executable, "-c", "import gluon_initkit, mxnet"]  # importing MXNet in these roles runs their loop
-    work = [sys.executable, str(SCRIPT), scenario]
+    work = [sys.executable, str(SCRIPT), *scenarios]
     started = []
     try:
         for role, command in (("scheduler", loop), ("server", loop), ("worker", work), ("worker", work)):
@@ -47,23 +52,21 @@ def lines(outs, start):
     return [line[len(start) :].strip() for out in outs for line in out.splitlines() if line.startswith(start)]
 
 
-def test_the_same_fingerprint_without_any_broadcast():
-    outs = launched("train")
-    prints = {line.split()[1] for line in lines(outs, "before the trainer:")}
+def test_the_same_fingerprint_without_any_broadcast(outs):
+    prints = {line.split()[1] for line in lines(outs, "train: before the trainer:")}
     assert len(prints) == 1
-    assert set(lines(outs, "agreed:")) == set(lines(outs, "agreed again:")) == prints
-    assert len(lines(outs, "agreed:")) == 2
-    refused = lines(outs, "refused:")
+    assert set(lines(outs, "train: agreed:")) == set(lines(outs, "train: agreed again:")) == prints
+    assert len(lines(outs, "train: agreed:")) == 2
+    refused = lines(outs, "train: refused:")
     assert len(refused) == 2 and all("before the first trainer.step" in each for each in refused)
-    assert all("distributed kvstore" in each for each in lines(outs, "refused too:"))
-    assert len(lines(outs, "refused too:")) == 2
+    assert all("distributed kvstore" in each for each in lines(outs, "train: refused too:"))
+    assert len(lines(outs, "train: refused too:")) == 2
 
 
-def test_horovod_895():
+def test_horovod_895(outs):
     """Workers start from different weights where parameters are deferred (#915, apache/mxnet#14431); we say so."""
-    outs = launched("plain")
-    assert len({line.split()[1] for line in lines(outs, "before the trainer:")}) == 2
-    refused = lines(outs, "refused:")
+    assert len({line.split()[1] for line in lines(outs, "plain: before the trainer:")}) == 2
+    refused = lines(outs, "plain: refused:")
     assert len(refused) == 2
     assert all(re.search(r"rank 0 differ from rank 1, first in '0\.weight'", each) for each in refused)
 
@@ -73,8 +76,8 @@ def test_horovod_895():
     ("shape", r"rank 0 differ from rank 1, first in '2\.weight'"),
     ("more", r"rank 0 differ from rank 1, first in ('3\.weight'|parameter 8, which rank 0 lacks) \(of \[8, 10\]"),
 ])  # fmt: skip
-def test_the_first_difference_is_named(scenario, says):
-    refused = lines(launched(scenario), "refused:")
+def test_the_first_difference_is_named(scenario, says, outs):
+    refused = lines(outs, f"{scenario}: refused:")
     assert len(refused) == 2 and all(re.search(says, each) for each in refused), refused
 
 
