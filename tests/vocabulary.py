@@ -16,7 +16,7 @@ _SINCE = {"PReLU(in_channels": (1, 7), "BatchNormReLU": (1, 8), "Conv3DTranspose
 
 def exists(code):
     """Whether this MXNet has the layer that the code makes."""
-    return all(VERSION >= since for word, since in _SINCE.items() if word in code)
+    return all(since <= VERSION for word, since in _SINCE.items() if word in code)
 
 
 # Arrays as layers take them.
