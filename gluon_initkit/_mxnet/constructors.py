@@ -17,8 +17,8 @@ __all__ = ["channel_axis", "class_name", "construction"]
 
 
 # MXNet 1.6 and 1.7 have no class above BatchNorm. Of LayerNorm, MXNet 1.6 alone does not check the sizes.
-_NORMALIZATIONS: Any = (
-    getattr(basic_layers, "_BatchNorm", basic_layers.BatchNorm), basic_layers.InstanceNorm, basic_layers.LayerNorm)  # fmt: skip
+_BATCH_NORM: Any = getattr(basic_layers, "_BatchNorm", basic_layers.BatchNorm)
+_NORMALIZATIONS = (_BATCH_NORM, basic_layers.InstanceNorm, basic_layers.LayerNorm)
 
 
 @lru_cache(maxsize=None)

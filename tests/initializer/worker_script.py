@@ -13,11 +13,10 @@ from vocabulary import uniform
 kv = mx.kv.create("dist_sync")
 
 
-def say(what, *rest):
-    print(f"{scenario}: {what}:", *rest, flush=True)
+def run(scenario):
+    def say(what, *rest):
+        print(f"{scenario}: {what}:", *rest, flush=True)
 
-
-def run():
     net = nn.HybridSequential()
     if kv.rank == 1:
         nn.Dense(3, in_units=3).initialize()  # this worker has built and drawn something more
@@ -61,5 +60,5 @@ def run():
 
 
 for scenario in sys.argv[1:]:
-    run()
+    run(scenario)
 kv._barrier()

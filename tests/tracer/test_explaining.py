@@ -177,7 +177,8 @@ def test_an_instance_normalization_that_fails_in_the_engine_only():
     with pytest.raises((mx.MXNetError, ValueError), match="Size"):
         net(mx.nd.ones(IMAGE)).asnumpy()
     found = ik.explain(net, IMAGE)
-    assert [row.path for row in found] == ["0.gamma", "0.beta"] and found.fixes == ("0: nn.InstanceNorm(in_channels=6)",)
+    assert [row.path for row in found] == ["0.gamma", "0.beta"]
+    assert found.fixes == ("0: nn.InstanceNorm(in_channels=6)",)
 
 
 def test_one_block_called_with_two_sizes():
