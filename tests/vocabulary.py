@@ -1,17 +1,26 @@
 """MXNet's words as the tests speak them, where its versions say the same thing differently."""
 
+from contextlib import ExitStack
 import re
 
 import mxnet as mx
 
-__all__ = ["GLUON_2", "VERSION", "HybridBlock", "constant", "contexts", "convolution", "declared", "initialize_all",
-           "move", "nd", "said", "shaped", "tied", "uniform"]  # fmt: skip
+__all__ = ["GLUON_2", "VERSION", "HybridBlock", "classic", "constant", "contexts", "convolution", "declared",
+           "initialize_all", "move", "nd", "said", "set_all", "shaped", "tied", "uniform"]  # fmt: skip
 
 VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
 GLUON_2 = VERSION >= (2, 0)
 
 # Arrays as layers take them.
 nd = mx.np if GLUON_2 else mx.nd
+
+
+def classic():
+    """Inside, arrays and files are MXNet 1's."""
+    inside = ExitStack()
+    inside.enter_context(mx.util.np_array(False))
+    inside.enter_context(mx.util.np_shape(False))
+    return inside
 
 
 def uniform(shape, **where):
@@ -80,6 +89,11 @@ def initialize_all(net, init, force_reinit=False):
         param.initialize(default_init=init, force_reinit=force_reinit)
 
 
+def set_all(block, name, value):
+    """Set an attribute of all of a block's parameters."""
+    (block if GLUON_2 else block.collect_params()).setattr(name, value)
+
+
 def move(net, ctxs):
     """Put all parameters on other contexts."""
     if GLUON_2:
@@ -119,4 +133,5 @@ class _Operators:
     """The classic operators that tests use, by NumPy's."""
 
     broadcast_mul = mx.np.multiply
+    dot = mx.np.dot
     np = mx.np

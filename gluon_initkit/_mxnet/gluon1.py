@@ -21,8 +21,8 @@ from .scopes import blocks_built
 
 __all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "blocks_built", "children", "completed",
            "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use", "infer_again",
-           "infers_on_symbols", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename", "said_role",
-           "trainer_of", "unnamed", "write_list"]  # fmt: skip
+           "infers_on_symbols", "infers_shapes", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename",
+           "said_role", "trainer_of", "unnamed", "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -58,6 +58,11 @@ def children(block: gluon.Block) -> List[Tuple[str, gluon.Block]]:
 def infers_on_symbols() -> bool:
     """Whether a network's code can be run on Symbols, from which MXNet infers shapes."""
     return True
+
+
+def infers_shapes(owner: type) -> bool:
+    """Whether a forward pass of this class of block can tell the unknown shapes of its own parameters."""
+    return issubclass(owner, gluon.HybridBlock)
 
 
 def prefix_of(block: gluon.Block) -> str:

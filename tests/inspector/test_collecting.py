@@ -10,7 +10,8 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import nd, tied, uniform
+from vocabulary import GLUON_2, HybridBlock, declared, nd, tied, uniform
+from vocabulary import constant as constant_of
 
 
 def layers(*more):
@@ -98,10 +99,10 @@ def row_sparse():
     return net
 
 
-class WithConstant(mx.gluon.HybridBlock):
+class WithConstant(HybridBlock):
     def __init__(self):
         super().__init__()
-        self.table = self.params.get_constant("table", [[1.0, 2.0], [3.0, 4.0]])
+        self.table = constant_of(self, "table", [[1.0, 2.0], [3.0, 4.0]])
 
     def hybrid_forward(self, F, x, table):
         return F.dot(x, table)
@@ -147,8 +148,9 @@ class Plain(mx.gluon.Block):
     def __init__(self):
         super().__init__()
         self.body = nn.Dense(3, in_units=2)
-        self.scale = self.params.get("scale", shape=(3,), init=mx.init.One(), lr_mult=2.0, wd_mult=0.0)
-        self.params.get("orphan", shape=(2,), init="zeros")
+        self.scale = declared(self, "scale", shape=(3,), init=mx.init.One(), lr_mult=2.0, wd_mult=0.0)
+        if not GLUON_2:  # where every parameter is an attribute
+            self.params.get("orphan", shape=(2,), init="zeros")
 
 
 def plain_block():
@@ -191,16 +193,18 @@ def weight_drop():
     return cell
 
 
+SPARSE = pytest.mark.mxnet1("layers of sparse parameters")
 NETWORKS = [uninitialized, deferred, deferred_by_us, pending_data, partly, initialized, hybridized, hybridized_and_run,
-            trained, several_contexts, row_sparse, constant, symbol_block, symbol_block_not_run, float16, shared,
-            plain_block, numpy_mode, rnn, convolution, pytest.param(weight_drop, marks=pytest.mark.zoo)]  # fmt: skip
+            trained, several_contexts, pytest.param(row_sparse, marks=SPARSE), constant, symbol_block,
+            symbol_block_not_run, float16, shared, plain_block, numpy_mode, rnn, convolution,
+            pytest.param(weight_drop, marks=pytest.mark.zoo)]  # fmt: skip
 HOWS = [{}, {"stats": True}, {"grads": True, "init": mx.init.Xavier(), "select": "*"}]
 
 
 def blocks(net):
     yield net
     for child in net._children.values():
-        yield from blocks(child)
+        yield from blocks(child() if GLUON_2 else child)
 
 
 def bits(arrays):
@@ -300,9 +304,9 @@ def test_a_record_says_everything():
 
 def test_in_order_of_traversal_with_blocks_and_buffers():
     records, tree, shared_ = collect(plain_block())
-    assert [each.path for each in records] == ["scale", "body.weight", "body.bias", "orphan"]
+    assert [each.path for each in records] == ["scale", "body.weight", "body.bias"] + ["orphan"] * (not GLUON_2)
     assert [(each.path, each.block) for each in tree] == [("", "Plain"), ("body", "Dense")]
-    assert [each.buffer for each in records] == [0, 1, 2, 3] and shared_ == ()
+    assert [each.buffer for each in records] == list(range(3 if GLUON_2 else 4)) and shared_ == ()
     assert (records[0].lr_mult, records[0].wd_mult, records[0].initializer) == (2.0, 0.0, "One()")
 
 
@@ -315,7 +319,8 @@ def test_in_order_of_traversal_with_blocks_and_buffers():
     (partly, "3.weight", {"state": "deferred"}),
     (partly, "2.weight", {"state": "uninitialized"}),
     (several_contexts, "0.weight", {"contexts": ("cpu(0)", "cpu(1)"), "size": 12, "bytes": 48}),
-    (row_sparse, "0.weight", {"stype": "row_sparse", "state": "initialized", "shape": (6, 3), "buffer": 0}),
+    pytest.param(row_sparse, "0.weight", {"stype": "row_sparse", "state": "initialized", "shape": (6, 3), "buffer": 0},
+                 marks=SPARSE),
     (constant, "0.table", {"constant": True, "initializer": "Constant", "grad_req": "null"}),
     (symbol_block, "norm_moving_var", {"role": "running_var", "block": "SymbolBlock"}),
     (symbol_block_not_run, "weight", {"shape": None, "size": None, "initializer": "Constant(value=7)"}),
@@ -345,8 +350,8 @@ def test_an_initializer_that_cannot_be_written_is_still_named():
     assert record(nn.Dense(2, in_units=2, weight_initializer=Odd()), "weight").initializer == "Odd(…)"
 
 
-@pytest.mark.parametrize("make", [initialized, float16, shared, row_sparse, constant, rnn, numpy_mode, plain_block,
-                                  convolution,
+@pytest.mark.parametrize("make", [initialized, float16, shared, constant, rnn, numpy_mode, plain_block, convolution,
+                                  pytest.param(row_sparse, marks=SPARSE),
                                   pytest.param(weight_drop, marks=pytest.mark.zoo)])  # fmt: skip
 def test_statistics_are_of_the_very_values(make):
     net = make()
@@ -387,6 +392,7 @@ def test_gradients():
     assert record(net, "0.weight", stats=True).grad_stats is None
 
 
+@pytest.mark.mxnet1("sparse gradients in Gluon")
 def test_sparse_gradients():
     net = nn.Embedding(6, 3, sparse_grad=True)
     net.initialize(mx.init.One())
@@ -435,7 +441,7 @@ def test_one_layer_of_a_network():
 def test_an_error_of_the_engine_surfaces_as_at_any_wait():
     net = initialized()
     before = ik.fingerprint(net)
-    mx.nd.linalg.potrf(nd.array([[-1.0, 0.0], [0.0, -1.0]]))
+    mx.nd.linalg.potrf(mx.nd.array([[-1.0, 0.0], [0.0, -1.0]]))
     with pytest.raises(mx.MXNetError, match="potrf"):
         ik.inspect(net)
     assert len(ik.inspect(net).records) == 8 and ik.fingerprint(net) == before

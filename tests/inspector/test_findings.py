@@ -9,7 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import nd, uniform
+from vocabulary import GLUON_2, convolution, declared, nd, uniform
 
 X = mx.init.Xavier()
 
@@ -63,18 +63,24 @@ def bad_variance(bad):
     return net, {"stats": True}
 
 
+UNKNOWN = (-1,) if GLUON_2 else (0,)
+
+
 class Plain(mx.gluon.Block):
     """Its own parameter: no forward pass of a plain Block infers a shape."""
 
     def __init__(self):
         super().__init__()
-        self.scale = self.params.get("scale", shape=(0,), allow_deferred_init=True, init="ones")
+        self.scale = declared(self, "scale", shape=UNKNOWN, allow_deferred_init=True, init="ones")
 
 
 class Hybrid(mx.gluon.HybridBlock):
     def __init__(self, allow=True):
         super().__init__()
-        self.scale = self.params.get("scale", shape=(0,), allow_deferred_init=allow, init="ones")
+        self.scale = declared(self, "scale", shape=UNKNOWN, allow_deferred_init=allow, init="ones")
+
+    def infer_shape(self, x):
+        self.scale.shape = x.shape[-1:]
 
 
 def unresolvable(bad):
@@ -285,15 +291,16 @@ def test_running_statistics_may_differ_between_contexts():
 
 
 def test_a_quantized_block_mixes_nothing():
-    net = nn.HybridBlock(prefix="")
+    net = nn.HybridBlock()
     for name, dtype in (("weight", "int8"), ("min", "float32"), ("max", "float32")):
-        setattr(net, name, net.params.get(name, shape=(2,), dtype=dtype, init="ones"))
+        setattr(net, name, declared(net, name, shape=(2,), dtype=dtype, init="ones"))
     net.initialize()
     assert ik.inspect(net).findings == ()
 
 
 def test_bilinear_kernels_are_alike_on_purpose():
-    net = nn.Conv2DTranspose(3, 4, in_channels=3, groups=3, weight_initializer=mx.init.Bilinear(), use_bias=False)
+    options = {"in_channels": 3, "groups": 3, "weight_initializer": mx.init.Bilinear(), "use_bias": False}
+    net = convolution(nn.Conv2DTranspose, 3, 4, **options)
     net.initialize()
     report = ik.inspect(net, stats=True)
     assert report.records[0].stats.identical_rows and report.findings == ()
