@@ -100,7 +100,8 @@ def test_the_straight_dope_348_by_a_batch_too_small_to_split():
     with mx.autograd.record():
         loss = net(nd.ones((1, 3), ctx=mx.cpu(0))).sum()
     loss.backward()
-    with pytest.raises(UserWarning, match=rf"on {'device' if GLUON_2 else 'context'} cpu\(1\) has not been updated by backward"):
+    called = "device" if GLUON_2 else "context"
+    with pytest.raises(UserWarning, match=rf"on {called} cpu\(1\) has not been updated by backward"):
         trainer.step(1)
     (weight, _) = ik.inspect(net, grads=True).findings
     assert weight.evidence == "no backward pass wrote it on cpu(1), on cpu(0) one did" and "batch" in weight.hint
