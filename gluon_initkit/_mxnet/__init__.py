@@ -39,7 +39,7 @@ from .files import (  # noqa: E402
 from .finishing import finish, pending_contexts, run_forward  # noqa: E402
 from .inference import run_on_symbols  # noqa: E402
 from .interrupts import interrupts_held  # noqa: E402
-from .loading import loaded_by_name, loaded_by_path, numpy_mode  # noqa: E402
+from .loading import loaded_by_path, unknown_size  # noqa: E402
 from .memory import (  # noqa: E402
     commit,
     context_of,
@@ -97,8 +97,11 @@ from .version import (  # noqa: E402
     current_context,
     fused_parts,
     infers_shapes,
+    loaded_by_name,
+    loading_renamed,
     part_named,
     prefix_of,
+    refusal,
     said_role,
     unnamed,
 )
@@ -168,11 +171,11 @@ __all__ = [
     "leave_pending",
     "loaded_by_name",
     "loaded_by_path",
+    "loading_renamed",
     "may_defer",
     "memory_of",
     "mx",
     "network_of",
-    "numpy_mode",
     "own_copy",
     "parameter_being_filled",
     "part_named",
@@ -189,6 +192,7 @@ __all__ = [
     "recast",
     "redeclare",
     "refilled",
+    "refusal",
     "refuses_context",
     "renew",
     "restore",
@@ -211,6 +215,7 @@ __all__ = [
     "trained_by",
     "traversed",
     "undisturbed",
+    "unknown_size",
     "unnamed",
     "unwritten",
     "updates_of",
