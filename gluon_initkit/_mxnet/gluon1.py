@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import json
 import sys
 from types import SimpleNamespace
-from typing import AbstractSet, Any, ContextManager, Dict, List, Optional, Tuple
+from typing import AbstractSet, Any, ContextManager, Dict, List, Optional, Sequence, Tuple
 
 from mxnet import context, gluon, initializer, nd, numpy_extension
 from mxnet.gluon.parameter import ParameterDict
@@ -21,8 +21,9 @@ from .scopes import blocks_built
 
 __all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "blocks_built", "children", "completed",
            "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use", "infer_again",
-           "infers_on_symbols", "infers_shapes", "loaded_by_name", "loading_renamed", "loose", "named", "numpy_arrays",
-           "part_named", "prefix_of", "refusal", "rename", "said_role", "trainer_of", "unnamed", "write_list"]  # fmt: skip
+           "infers_on_symbols", "infers_shapes", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
+           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "trainer_of", "unnamed",
+           "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -164,7 +165,12 @@ def loaded_by_name(net: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
     return dict(net.collect_params().items())
 
 
-def refusal(versions: AbstractSet[int], named: bool) -> Optional[Tuple[str, str]]:
+def loaded_onto() -> Any:
+    """The one context on which `load_parameters` insists, unless it is told another: none, here."""
+    return None
+
+
+def refusal(versions: Sequence[int], named: bool) -> Optional[Tuple[str, str]]:
     """The exception with which `load_parameters` refuses a file whatever is in it, and why; None where it looks.
 
     `versions` are those of its arrays, as `StoredArray` counts them.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import copy
 import inspect
 import sys
-from typing import AbstractSet, Any, ContextManager, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import AbstractSet, Any, ContextManager, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 import uuid
 
 from mxnet import device, gluon, initializer, nd
@@ -19,8 +19,9 @@ from .parts import Parts
 
 __all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "blocks_built", "children", "completed",
            "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use", "infer_again",
-           "infers_on_symbols", "infers_shapes", "loaded_by_name", "loading_renamed", "loose", "named", "numpy_arrays",
-           "part_named", "prefix_of", "refusal", "rename", "said_role", "trainer_of", "unnamed", "write_list"]  # fmt: skip
+           "infers_on_symbols", "infers_shapes", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
+           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "trainer_of", "unnamed",
+           "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
@@ -58,7 +59,7 @@ def infers_on_symbols() -> bool:
     return False
 
 
-def infers_shapes(owner: type) -> bool:
+def infers_shapes(owner: Any) -> bool:
     """Whether a forward pass of this class of block can tell the unknown shapes of its own parameters: by a method."""
     return issubclass(owner, gluon.HybridBlock) and owner.infer_shape is not gluon.HybridBlock.infer_shape
 
@@ -198,14 +199,20 @@ def loaded_by_name(net: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
     return None
 
 
-def refusal(versions: AbstractSet[int], named: bool) -> Optional[Tuple[str, str]]:
+def loaded_onto() -> Any:
+    """The one device on which `load_parameters` insists, unless it is told another."""
+    return current_context()
+
+
+def refusal(versions: Sequence[int], named: bool) -> Optional[Tuple[str, str]]:
     """The exception with which `load_parameters` refuses a file whatever is in it, and why; None where it looks.
 
     `versions` are those of its arrays, as `StoredArray` counts them. An empty file is none to it: nothing is loaded.
     """
     if not versions or named:
         return None
-    return "AttributeError" if 3 in versions else "AssertionError", "the file is a list of arrays without names"
+    error = "AssertionError" if 3 not in versions else "AttributeError" if len(versions) > 1 else "ValueError"
+    return error, "the file is a list of arrays without names"
 
 
 def loading_renamed(

@@ -32,7 +32,7 @@ class LoadForecast:
     verdicts : tuple of (str, str)
         A parameter's path, or a name in the file that no parameter has, and what would become of it: ``'loads'``;
         ``'missing'`` and ``'extra'``, which are refused; ``'kept'`` and ``'ignored'``, the same where it is allowed;
-        ``'shape'`` and ``'dtype'``, refused too; ``'misfit'``: it has more dimensions than the parameter, which MXNet
+        ``'shape'``, ``'dtype'`` and ``'device'``, refused too; ``'misfit'``: it has more dimensions than the parameter, which MXNet
         does not notice where that has no data yet.
     partial : tuple of str
         What would be loaded already when the error comes: the network is then half changed.
@@ -61,8 +61,10 @@ def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags
     from .._mxnet import loaded_by_name, loaded_by_path, mx, prefix_of, refusal
 
     call = f"net.load_parameters({', '.join([repr(source), *(f'{key}=True' for key, on in flags.items() if on)])})"
-    refused = refusal({array.version for array in arrays}, all(array.named for array in arrays))
-    if refused and (arrays or net.collect_params()):
+    if any(array.version == 4 for array in arrays):
+        arrays = sorted(arrays, key=lambda array: f"{array.name}.npy".encode())  # as MXNet goes through a zip file
+    refused = refusal([array.version for array in arrays], all(array.named for array in arrays))
+    if refused and (arrays or list(net.collect_params())):
         return LoadForecast(call, *refused, ())
     try:
         paths = loaded_by_path(net)
@@ -138,7 +140,7 @@ def _steps(
 
 def _load_init(param: Any, array: StoredArray, cast: bool) -> Tuple[str, Optional[str], str]:
     """Verdict, exception and reason of `Parameter._load_init`."""
-    from .._mxnet import holds_data, unknown_size
+    from .._mxnet import contexts_of, holds_data, loaded_onto, unknown_size
 
     shape: List[Any] = list(param.shape or ())
     stored: List[Any] = list(array.shape or ())
@@ -150,4 +152,8 @@ def _load_init(param: Any, array: StoredArray, cast: bool) -> Tuple[str, Optiona
     kind = numpy.dtype(param.dtype).name
     if not cast and kind != array.dtype:
         return "dtype", "AssertionError", f"{array.dtype} in the file, {kind} in the network; cast_dtype=True casts it"
+    onto, there = loaded_onto(), contexts_of(param)
+    if onto is not None and there and set(there) != {onto}:
+        where = ", ".join(map(str, there))
+        return "device", "AssertionError", f"on {where} in the network; device=[...] must say so, else it is {onto}"
     return "misfit" if shape and len(shape) != len(stored) else "loads", None, ""
