@@ -32,8 +32,8 @@ class LoadForecast:
     verdicts : tuple of (str, str)
         A parameter's path, or a name in the file that no parameter has, and what would become of it: ``'loads'``;
         ``'missing'`` and ``'extra'``, which are refused; ``'kept'`` and ``'ignored'``, the same where it is allowed;
-        ``'shape'``, ``'dtype'`` and ``'device'``, refused too; ``'misfit'``: it has more dimensions than the parameter, which MXNet
-        does not notice where that has no data yet.
+        ``'shape'``, ``'dtype'`` and ``'device'``, refused too; ``'misfit'``: it has more dimensions than the parameter,
+        which MXNet does not notice where that has no data yet.
     partial : tuple of str
         What would be loaded already when the error comes: the network is then half changed.
     prefixes : tuple of Prefix

@@ -56,6 +56,18 @@ def inf(bad):
     return net, {"stats": True}
 
 
+def plus_inf(bad):
+    net = dense(3)
+    put(net[0].weight, (slice(None), 0), np.inf if bad else 1e30)
+    return net, {"stats": True}
+
+
+def both_infs(bad):
+    net, how = plus_inf(bad)
+    put(net[0].weight, (0, 1), -np.inf if bad else -1e30)
+    return net, how
+
+
 def bad_variance(bad):
     net = nn.BatchNorm(in_channels=3)
     net.initialize()
@@ -195,7 +207,7 @@ def not_as_told(bad):
 
 CASES = {
     "nan": [nan, nan_gradient],
-    "inf": [inf],
+    "inf": [inf, plus_inf, both_infs],
     "bad-variance": [bad_variance],
     "unresolvable": [unresolvable, unresolvable_without_deferring],
     "uninitialized": [uninitialized],
@@ -237,7 +249,9 @@ def test_every_code_is_documented():
 @pytest.mark.parametrize("case, found", [
     (nan, "1 of 12 values is NaN"),
     (nan_gradient, "12 of 12 gradients are NaN"),
-    (inf, "0 of 12 values are +inf and 1 are -inf"),
+    (inf, "1 of 12 values is -inf"),
+    (plus_inf, "3 of 12 values are +inf"),
+    (both_infs, "3 of 12 values are +inf, 1 of 12 values is -inf"),
     (bad_variance, "the smallest of 3 variances is 0, and a normalization divides by its root"),
     (unresolvable, "its shape ('?',) is not known, and no forward pass of Plain can tell it"),
     (uninitialized, "it was never initialized, or lost its turn in a forward pass that failed; 2 others are"),

@@ -1,6 +1,7 @@
 """The front door: what it takes, and what it refuses."""
 
 from pathlib import Path
+import re
 import time
 
 import gluon_initkit as ik
@@ -30,6 +31,26 @@ def test_all_but_the_network_by_keyword():
 def test_what_a_file_cannot_tell(file, name, given):
     with pytest.raises(ValueError, match=f"{name}= is about a network, and 'model.params' is a file"):
         ik.inspect(file, **{name: given})
+
+
+def test_a_file_knows_no_blocks(tmp_path):
+    """A Block class would silently select nothing."""
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2, in_units=3))
+    net.initialize()
+    path = str(tmp_path / "a.params")
+    ik.save(net, path)
+    said = re.escape(f"Dense is a class of blocks, and {path!r} is a file: it has arrays by name ('0.weight', ...) and does not")
+    said += r".*a glob over names \('0\.\*'\), a role \('weight'\)"
+    for ask in (
+        lambda: ik.inspect(path, select=nn.Dense),
+        lambda: ik.inspect(path, ignore=[("nan", nn.Dense)]),
+        lambda: ik.inspect(path).select(nn.Dense),
+    ):
+        with pytest.raises(ValueError, match=said):
+            ask()
+    assert [record.path for record in ik.inspect(path, select="0.*").records] == ["0.weight", "0.bias"]
+    assert [record.path for record in ik.inspect(net).select(nn.Dense).records] == ["0.weight", "0.bias"]
 
 
 def test_equal_networks_give_equal_reports():
