@@ -7,10 +7,10 @@ from mxnet.gluon import nn
 import networks
 from networks import record
 import pytest
+from vocabulary import nd
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
-from vocabulary import nd
 
 
 @pytest.fixture(autouse=True)
