@@ -1,6 +1,6 @@
 """The layout of MXNet's ``.params`` files: what stands where, read from the headers alone, without MXNet.
 
-A file is a list of arrays followed by the list of their names (``NDArray::Save`` and ``Load``, src/ndarray/ndarray.cc):
+The zip files of MXNet 2 are left to `zip_format`. Else a file is a list of arrays followed by the list of their names (``NDArray::Save`` and ``Load``, src/ndarray/ndarray.cc):
 
     uint64 0x112, uint64 reserved, uint64 count, the arrays, uint64 count (or 0), the names as uint64 length and bytes
 
