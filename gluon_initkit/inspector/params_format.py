@@ -1,12 +1,13 @@
 """The layout of MXNet's ``.params`` files: what stands where, read from the headers alone, without MXNet.
 
-The zip files of MXNet 2 are left to `zip_format`. Else a file is a list of arrays followed by the list of their names (``NDArray::Save`` and ``Load``, src/ndarray/ndarray.cc):
+A file is a list of arrays followed by the list of their names (``NDArray::Save`` and ``Load``, src/ndarray/ndarray.cc):
 
     uint64 0x112, uint64 reserved, uint64 count, the arrays, uint64 count (or 0), the names as uint64 length and bytes
 
 An array begins with a magic number that says how the rest of its header is written: three versions, and the oldest,
 whose magic is the number of dimensions itself. Everything is little-endian. Files are hostile until read: no number of
-a header is believed before it was held against the bytes that are really there.
+a header is believed before it was held against the bytes that are really there. MXNet 2's zip files are left to
+`zip_format`.
 """
 
 import math
