@@ -1,11 +1,12 @@
 """MXNet's words as the tests speak them, where its versions say the same thing differently."""
 
+from contextlib import ExitStack
 import re
 
 import mxnet as mx
 
-__all__ = ["GLUON_2", "VERSION", "HybridBlock", "constant", "contexts", "convolution", "declared", "exists",
-           "initialize_all", "move", "nd", "said", "tied", "uniform"]  # fmt: skip
+__all__ = ["GLUON_2", "VERSION", "HybridBlock", "classic", "constant", "contexts", "convolution", "declared", "exists",
+           "initialize_all", "move", "nd", "said", "set_all", "shaped", "tied", "uniform"]  # fmt: skip
 
 VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
 GLUON_2 = VERSION >= (2, 0)
@@ -21,6 +22,14 @@ def exists(code):
 
 # Arrays as layers take them.
 nd = mx.np if GLUON_2 else mx.nd
+
+
+def classic():
+    """Inside, arrays and files are MXNet 1's."""
+    inside = ExitStack()
+    inside.enter_context(mx.util.np_array(False))
+    inside.enter_context(mx.util.np_shape(False))
+    return inside
 
 
 def uniform(shape, **where):
@@ -61,6 +70,24 @@ def tied(layer, donor, *arguments, **named):
     return made.share_parameters({path: param for path, param in donor.collect_params().items() if path in own})
 
 
+def shaped(make, *shapes):
+    """A network that is not initialized, whose parameters have the shapes that inputs of these shapes give them.
+
+    MXNet 2 infers them layer by layer, in a forward pass: here of a twin.
+    """
+    net = make()
+    if not GLUON_2:
+        net.infer_shape(*map(mx.nd.zeros, shapes))
+        return net
+    twin = make()
+    twin.initialize(mx.init.Zero())
+    twin(*map(mx.np.zeros, shapes))
+    known = twin.collect_params()
+    for path, param in net.collect_params().items():
+        param.shape = known[path].shape
+    return net
+
+
 def initialize_all(net, init, force_reinit=False):
     """Initialize what `collect_params` gives, not by the network's own method."""
     params = net.collect_params()
@@ -69,6 +96,11 @@ def initialize_all(net, init, force_reinit=False):
         return
     for param in params.values():
         param.initialize(default_init=init, force_reinit=force_reinit)
+
+
+def set_all(block, name, value):
+    """Set an attribute of all of a block's parameters."""
+    (block if GLUON_2 else block.collect_params()).setattr(name, value)
 
 
 def move(net, ctxs):
@@ -110,4 +142,5 @@ class _Operators:
     """The classic operators that tests use, by NumPy's."""
 
     broadcast_mul = mx.np.multiply
+    dot = mx.np.dot
     np = mx.np

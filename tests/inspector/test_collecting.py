@@ -5,11 +5,14 @@ import pickle
 import random
 
 import gluon_initkit as ik
+from gluon_initkit._mxnet import places
 from gluon_initkit.inspector.collecting import collect
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import GLUON_2, HybridBlock, declared, nd, tied, uniform
+from vocabulary import constant as constant_of
 
 
 def layers(*more):
@@ -39,7 +42,7 @@ def deferred_by_us():
 def pending_data():
     net = deferred()
     net[0].bias.initialize(force_reinit=True)
-    net[0].weight.set_data(mx.nd.ones((4, 3)))
+    net[0].weight.set_data(nd.ones((4, 3)))
     return net
 
 
@@ -64,7 +67,7 @@ def hybridized():
 
 def hybridized_and_run():
     net = hybridized()
-    net(mx.nd.ones((2, 3)))
+    net(nd.ones((2, 3)))
     return net
 
 
@@ -73,11 +76,11 @@ def trained():
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd")
     for _ in range(2):
         with mx.autograd.record():
-            loss = net(mx.nd.random.uniform(shape=(2, 3))).sum()
+            loss = net(uniform((2, 3))).sum()
         loss.backward()
         trainer.step(2)
     with mx.autograd.record():
-        loss = net(mx.nd.random.uniform(shape=(2, 3))).sum()
+        loss = net(uniform((2, 3))).sum()
     loss.backward()
     return net
 
@@ -97,10 +100,10 @@ def row_sparse():
     return net
 
 
-class WithConstant(mx.gluon.HybridBlock):
+class WithConstant(HybridBlock):
     def __init__(self):
         super().__init__()
-        self.table = self.params.get_constant("table", [[1.0, 2.0], [3.0, 4.0]])
+        self.table = constant_of(self, "table", [[1.0, 2.0], [3.0, 4.0]])
 
     def hybrid_forward(self, F, x, table):
         return F.dot(x, table)
@@ -118,7 +121,7 @@ def symbol_block():
     symbol = mx.sym.FullyConnected(mx.sym.BatchNorm(data, name="norm"), num_hidden=3, name="fc")
     net = mx.gluon.SymbolBlock(symbol, data)
     net.initialize()
-    net(mx.nd.ones((2, 4)))
+    net(nd.ones((2, 4)))
     return net
 
 
@@ -137,7 +140,7 @@ def float16():
 def shared():
     net = nn.HybridSequential()
     first = nn.Dense(3, in_units=3)
-    net.add(first, nn.Dense(3, in_units=3, params=first.params))
+    net.add(first, tied(nn.Dense, first, 3, in_units=3))
     net.initialize()
     return net
 
@@ -146,8 +149,9 @@ class Plain(mx.gluon.Block):
     def __init__(self):
         super().__init__()
         self.body = nn.Dense(3, in_units=2)
-        self.scale = self.params.get("scale", shape=(3,), init=mx.init.One(), lr_mult=2.0, wd_mult=0.0)
-        self.params.get("orphan", shape=(2,), init="zeros")
+        self.scale = declared(self, "scale", shape=(3,), init=mx.init.One(), lr_mult=2.0, wd_mult=0.0)
+        if not GLUON_2:  # where every parameter is an attribute
+            self.params.get("orphan", shape=(2,), init="zeros")
 
 
 def plain_block():
@@ -167,6 +171,7 @@ def numpy_mode():
 def rnn():
     net = mx.gluon.rnn.LSTM(3, 2, input_size=2)
     net.initialize()
+    net(nd.ones((1, 2, 2)))
     return net
 
 
@@ -177,7 +182,7 @@ def convolution():
     net.initialize(mx.init.Normal(1))
     net.hybridize(static_alloc=True, static_shape=True)
     for _ in range(3):
-        net(mx.nd.random.uniform(shape=(2, 16, 12, 12))).wait_to_read()
+        net(uniform((2, 16, 12, 12))).wait_to_read()
     return net
 
 
@@ -190,21 +195,26 @@ def weight_drop():
     return cell
 
 
+SPARSE = pytest.mark.mxnet1("layers of sparse parameters")
 NETWORKS = [uninitialized, deferred, deferred_by_us, pending_data, partly, initialized, hybridized, hybridized_and_run,
-            trained, several_contexts, row_sparse, constant, symbol_block, symbol_block_not_run, float16, shared,
-            plain_block, numpy_mode, rnn, convolution, pytest.param(weight_drop, marks=pytest.mark.zoo)]  # fmt: skip
+            trained, several_contexts, pytest.param(row_sparse, marks=SPARSE), constant, symbol_block,
+            symbol_block_not_run, float16, shared, plain_block, numpy_mode, rnn, convolution,
+            pytest.param(weight_drop, marks=pytest.mark.zoo)]  # fmt: skip
 HOWS = [{}, {"stats": True}, {"grads": True, "init": mx.init.Xavier(), "select": "*"}]
 
 
 def blocks(net):
     yield net
     for child in net._children.values():
-        yield from blocks(child)
+        yield from blocks(child() if GLUON_2 else child)
 
 
 def bits(arrays):
     return [(id(each), each.stype, each.dtype, each.shape, each.asnumpy().tobytes(), bool(each._fresh_grad))
             for each in arrays or ()]  # fmt: skip
+
+
+NAMES = mx.name.current if GLUON_2 else lambda: mx.name.NameManager._current.value
 
 
 def state(net):
@@ -221,13 +231,13 @@ def state(net):
     process = (
         repr(np.random.get_state()), random.getstate(), mx.autograd.is_recording(), mx.autograd.is_training(),
         mx.util.is_np_array(), mx.util.is_np_shape(), str(mx.current_context()), gc.isenabled(),
-        repr(mx.name.NameManager._current.value._counter), sorted(mx.registry.get_registry(mx.init.Initializer)),
+        repr(NAMES()._counter), sorted(mx.registry.get_registry(mx.init.Initializer)),
     )  # fmt: skip
     return parameters, graphs, process
 
 
 def drawn():
-    return mx.nd.random.uniform(shape=(3,)).asnumpy().tolist()
+    return uniform((3,)).asnumpy().tolist()
 
 
 @pytest.mark.parametrize("how", HOWS, ids=["plain", "stats", "grads"])
@@ -258,7 +268,7 @@ def test_the_fingerprint_is_the_same_afterwards(make):
 
 @pytest.mark.parametrize("make, shape", [(hybridized_and_run, (2, 3)), (convolution, (2, 16, 12, 12))])
 def test_the_same_bits_come_out_afterwards(make, shape):
-    net, data = make(), mx.nd.random.uniform(shape=shape)
+    net, data = make(), uniform(shape)
     before = net(data).asnumpy()
     ik.inspect(net, stats=True, grads=True)
     assert (net(data).asnumpy() == before).all()
@@ -299,9 +309,9 @@ def test_a_record_says_everything():
 
 def test_in_order_of_traversal_with_blocks_and_buffers():
     records, tree, shared_ = collect(plain_block())
-    assert [each.path for each in records] == ["scale", "body.weight", "body.bias", "orphan"]
+    assert [each.path for each in records] == ["scale", "body.weight", "body.bias"] + ["orphan"] * (not GLUON_2)
     assert [(each.path, each.block) for each in tree] == [("", "Plain"), ("body", "Dense")]
-    assert [each.buffer for each in records] == [0, 1, 2, 3] and shared_ == ()
+    assert [each.buffer for each in records] == list(range(3 if GLUON_2 else 4)) and shared_ == ()
     assert (records[0].lr_mult, records[0].wd_mult, records[0].initializer) == (2.0, 0.0, "One()")
 
 
@@ -314,10 +324,12 @@ def test_in_order_of_traversal_with_blocks_and_buffers():
     (partly, "3.weight", {"state": "deferred"}),
     (partly, "2.weight", {"state": "uninitialized"}),
     (several_contexts, "0.weight", {"contexts": ("cpu(0)", "cpu(1)"), "size": 12, "bytes": 48}),
-    (row_sparse, "0.weight", {"stype": "row_sparse", "state": "initialized", "shape": (6, 3), "buffer": 0}),
+    pytest.param(row_sparse, "0.weight", {"stype": "row_sparse", "state": "initialized", "shape": (6, 3), "buffer": 0},
+                 marks=SPARSE),
     (constant, "0.table", {"constant": True, "initializer": "Constant", "grad_req": "null"}),
     (symbol_block, "norm_moving_var", {"role": "running_var", "block": "SymbolBlock"}),
-    (symbol_block_not_run, "weight", {"shape": None, "size": None, "initializer": "Constant(value=7)"}),
+    (symbol_block_not_run, "fc_weight" if GLUON_2 else "weight", {"shape": None, "size": None,
+                                                                  "initializer": "Constant(value=7)"}),
     (float16, "0.weight", {"dtype": "float16", "bytes": 24}),
     (float16, "1.gamma", {"dtype": "float32"}),
     (shared, "0.weight", {"aliases": ("1.weight",)}),
@@ -344,18 +356,18 @@ def test_an_initializer_that_cannot_be_written_is_still_named():
     assert record(nn.Dense(2, in_units=2, weight_initializer=Odd()), "weight").initializer == "Odd(…)"
 
 
-@pytest.mark.parametrize("make", [initialized, float16, shared, row_sparse, constant, rnn, numpy_mode, plain_block,
-                                  convolution,
+@pytest.mark.parametrize("make", [initialized, float16, shared, constant, rnn, numpy_mode, plain_block, convolution,
+                                  pytest.param(row_sparse, marks=SPARSE),
                                   pytest.param(weight_drop, marks=pytest.mark.zoo)])  # fmt: skip
 def test_statistics_are_of_the_very_values(make):
     net = make()
     with mx.autograd.train_mode():  # in which a WeightDropParameter's data() drops
         report = ik.inspect(net, stats=True)
-    params = {param.name: param for block in blocks(net) for param in block.params.values()}
+    params = {place.paths[0]: param for param, place in places(net).items()}
     seen = 0
     for each in report.records:
         if each.state == "initialized":
-            exact = params[each.name]._data[0].asnumpy().astype(np.float64)
+            exact = params[each.path]._data[0].asnumpy().astype(np.float64)
             assert each.stats.count == exact.size == each.size
             assert (each.stats.min, each.stats.max) == (exact.min(), exact.max())
             assert each.stats.mean == pytest.approx(exact.mean(), abs=1e-12)
@@ -370,7 +382,7 @@ def test_gradients():
     net.initialize(mx.init.Xavier())
     net[2].bias.grad_req = "null"
     with mx.autograd.record():
-        loss = net(mx.nd.random.uniform(shape=(5, 3))).sum()
+        loss = net(uniform((5, 3))).sum()
     loss.backward()
     for each in ik.inspect(net, grads=True).records:
         if each.grad_req == "null":
@@ -386,11 +398,12 @@ def test_gradients():
     assert record(net, "0.weight", stats=True).grad_stats is None
 
 
+@pytest.mark.mxnet1("sparse gradients in Gluon")
 def test_sparse_gradients():
     net = nn.Embedding(6, 3, sparse_grad=True)
     net.initialize(mx.init.One())
     with mx.autograd.record():
-        loss = net(mx.nd.array([1, 4])).sum()
+        loss = net(nd.array([1, 4])).sum()
     loss.backward()
     found = record(net, "weight", grads=True)
     assert (found.grad_stats.count, found.grad_stats.zeros, found.grad_fresh) == (18, 12, True)

@@ -9,6 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import GLUON_2, convolution, declared, nd, uniform
 
 X = mx.init.Xavier()
 
@@ -25,12 +26,12 @@ def dense(*sizes, init=X, ctx=None, inputs=4, **options):
 def put(param, where, value):
     values = param.data().asnumpy()
     values[where] = value
-    param.set_data(mx.nd.array(values, dtype=values.dtype))
+    param.set_data(nd.array(values, dtype=values.dtype))
 
 
 def backward(net, inputs=4, batch=3, call=None):
     with mx.autograd.record():
-        loss = (call or net)(mx.nd.random.uniform(shape=(batch, inputs))).sum()
+        loss = (call or net)(uniform((batch, inputs))).sum()
     loss.backward()
 
 
@@ -44,7 +45,7 @@ def nan(bad):
 def nan_gradient(bad):
     net = dense(3)
     with mx.autograd.record():
-        loss = (net(mx.nd.ones((2, 4))) * (np.nan if bad else 1)).sum()
+        loss = (net(nd.ones((2, 4))) * (np.nan if bad else 1)).sum()
     loss.backward()
     return net, {"grads": True}
 
@@ -55,6 +56,18 @@ def inf(bad):
     return net, {"stats": True}
 
 
+def plus_inf(bad):
+    net = dense(3)
+    put(net[0].weight, (slice(None), 0), np.inf if bad else 1e30)
+    return net, {"stats": True}
+
+
+def both_infs(bad):
+    net, how = plus_inf(bad)
+    put(net[0].weight, (0, 1), -np.inf if bad else -1e30)
+    return net, how
+
+
 def bad_variance(bad):
     net = nn.BatchNorm(in_channels=3)
     net.initialize()
@@ -62,18 +75,24 @@ def bad_variance(bad):
     return net, {"stats": True}
 
 
+UNKNOWN = (-1,) if GLUON_2 else (0,)
+
+
 class Plain(mx.gluon.Block):
     """Its own parameter: no forward pass of a plain Block infers a shape."""
 
     def __init__(self):
         super().__init__()
-        self.scale = self.params.get("scale", shape=(0,), allow_deferred_init=True, init="ones")
+        self.scale = declared(self, "scale", shape=UNKNOWN, allow_deferred_init=True, init="ones")
 
 
 class Hybrid(mx.gluon.HybridBlock):
     def __init__(self, allow=True):
         super().__init__()
-        self.scale = self.params.get("scale", shape=(0,), allow_deferred_init=allow, init="ones")
+        self.scale = declared(self, "scale", shape=UNKNOWN, allow_deferred_init=allow, init="ones")
+
+    def infer_shape(self, x):
+        self.scale.shape = x.shape[-1:]
 
 
 def unresolvable(bad):
@@ -101,7 +120,7 @@ def replicas_differ(bad):
 
 def zero_weight(bad):
     net = dense(3)
-    net[0].weight.set_data(mx.nd.zeros((3, 4)))
+    net[0].weight.set_data(nd.zeros((3, 4)))
     if not bad:
         put(net[0].weight, (0, 0), 1e-9)
     return net, {"stats": True}
@@ -109,7 +128,7 @@ def zero_weight(bad):
 
 def constant_weight(bad):
     net = dense(3)
-    net[0].weight.set_data(mx.nd.full((3, 4), 0.25))
+    net[0].weight.set_data(nd.full((3, 4), 0.25))
     if not bad:
         net[0].weight.grad_req = "null"  # a fixed filter is meant to be one
     return net, {"stats": True}
@@ -117,7 +136,7 @@ def constant_weight(bad):
 
 def identical_rows(bad):
     net = dense(3)
-    net[0].weight.set_data(mx.nd.array([[1, 2, 3, 4]] * 3))
+    net[0].weight.set_data(nd.array([[1, 2, 3, 4]] * 3))
     if not bad:
         put(net[0].weight, (2, 3), 5)
     return net, {"stats": True}
@@ -188,7 +207,7 @@ def not_as_told(bad):
 
 CASES = {
     "nan": [nan, nan_gradient],
-    "inf": [inf],
+    "inf": [inf, plus_inf, both_infs],
     "bad-variance": [bad_variance],
     "unresolvable": [unresolvable, unresolvable_without_deferring],
     "uninitialized": [uninitialized],
@@ -230,7 +249,9 @@ def test_every_code_is_documented():
 @pytest.mark.parametrize("case, found", [
     (nan, "1 of 12 values is NaN"),
     (nan_gradient, "12 of 12 gradients are NaN"),
-    (inf, "0 of 12 values are +inf and 1 are -inf"),
+    (inf, "1 of 12 values is -inf"),
+    (plus_inf, "3 of 12 values are +inf"),
+    (both_infs, "3 of 12 values are +inf, 1 of 12 values is -inf"),
     (bad_variance, "the smallest of 3 variances is 0, and a normalization divides by its root"),
     (unresolvable, "its shape ('?',) is not known, and no forward pass of Plain can tell it"),
     (uninitialized, "it was never initialized, or lost its turn in a forward pass that failed; 2 others are"),
@@ -284,15 +305,16 @@ def test_running_statistics_may_differ_between_contexts():
 
 
 def test_a_quantized_block_mixes_nothing():
-    net = nn.HybridBlock(prefix="")
+    net = nn.HybridBlock()
     for name, dtype in (("weight", "int8"), ("min", "float32"), ("max", "float32")):
-        setattr(net, name, net.params.get(name, shape=(2,), dtype=dtype, init="ones"))
+        setattr(net, name, declared(net, name, shape=(2,), dtype=dtype, init="ones"))
     net.initialize()
     assert ik.inspect(net).findings == ()
 
 
 def test_bilinear_kernels_are_alike_on_purpose():
-    net = nn.Conv2DTranspose(3, 4, in_channels=3, groups=3, weight_initializer=mx.init.Bilinear(), use_bias=False)
+    options = {"in_channels": 3, "groups": 3, "weight_initializer": mx.init.Bilinear(), "use_bias": False}
+    net = convolution(nn.Conv2DTranspose, 3, 4, **options)
     net.initialize()
     report = ik.inspect(net, stats=True)
     assert report.records[0].stats.identical_rows and report.findings == ()
@@ -302,7 +324,7 @@ def test_the_gravest_come_first_then_in_order_of_traversal():
     net = dense(3, 3, 3)
     for layer in (2, 0):
         put(net[layer].bias, 0, np.nan)
-    net[1].weight.set_data(mx.nd.zeros((3, 3)))
+    net[1].weight.set_data(nd.zeros((3, 3)))
     found = [(each.severity, each.code, each.paths) for each in ik.inspect(net, stats=True).findings]
     assert found == [
         ("error", "nan", ("0.bias",)),
