@@ -4,6 +4,9 @@ from gluon_initkit._mxnet import mx, run_on_symbols, shape_of
 from mxnet.gluon import nn, rnn
 import pytest
 
+# What is said there instead, tests/mxnet2/test_tracer_on_mxnet2.py looks at.
+pytestmark = pytest.mark.mxnet1("layers that take Symbols, from which shapes would follow")
+
 
 def run(net, *shapes):
     return run_on_symbols(net, shapes, lambda shape, make: make(shape, "float32"))
