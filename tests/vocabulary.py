@@ -4,11 +4,14 @@ import re
 
 import mxnet as mx
 
-__all__ = ["GLUON_2", "VERSION", "HybridBlock", "constant", "contexts", "convolution", "declared", "initialize_all",
-           "move", "nd", "said", "tied", "uniform"]  # fmt: skip
+__all__ = ["CONTRADICTION", "GLUON_2", "VERSION", "HybridBlock", "constant", "contexts", "convolution", "declared",
+           "initialize_all", "move", "nd", "said", "tied", "uniform"]  # fmt: skip
 
 VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
 GLUON_2 = VERSION >= (2, 0)
+
+# What a layer raises whose input contradicts its parameters' shapes.
+CONTRADICTION = AssertionError if GLUON_2 else mx.MXNetError
 
 # Arrays as layers take them.
 nd = mx.np if GLUON_2 else mx.nd
@@ -101,4 +104,9 @@ class _Operators:
     """The classic operators that tests use, by NumPy's."""
 
     broadcast_mul = mx.np.multiply
+    elemwise_add, elemwise_mul = mx.np.add, mx.np.multiply
     np = mx.np
+
+    @staticmethod
+    def concat(*arrays):
+        return mx.np.concatenate(arrays, axis=1)

@@ -20,7 +20,8 @@ from .underway import TIMED, BlockCall, block_paths, innermost, shapes_given
 __all__ = ["Watch"]
 
 _GUARDED = ("initialize", "load_parameters", "cast", "infer_shape", "optimize_for")
-_GRAPH = ("_cached_graph", "_cached_op", "_cached_op_args", "_in_format", "_out_format")
+# What a forward pass leaves in a block; MXNet 2 asks a block for its shapes once, and notes that it did.
+_GRAPH = ("_cached_graph", "_cached_op", "_cached_op_args", "_in_format", "_out_format", "_called_infer_shape_already")
 
 _watched: Dict[int, "Watch"] = {}
 _registry = threading.RLock()
