@@ -23,7 +23,7 @@ _ZOO = importlib.util.find_spec("gluoncv") and importlib.util.find_spec("gluonnl
 
 # Written in MXNet 1's words throughout: `params=`, `hybrid_forward`, classic arrays. On MXNet 2 tests/mxnet2 looks at
 # these modules.
-collect_ignore = ["inspector", "sharing", "tracer"] if GLUON_2 else []
+collect_ignore = ["inspector"] if GLUON_2 else []
 
 
 def pytest_collection_modifyitems(items):
