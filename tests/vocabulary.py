@@ -4,7 +4,7 @@ import re
 
 import mxnet as mx
 
-__all__ = ["GLUON_2", "VERSION", "HybridBlock", "constant", "contexts", "convolution", "declared", "initialize_all",
+__all__ = ["GLUON_2", "VERSION", "HybridBlock", "collected", "constant", "contexts", "convolution", "declared", "initialize_all",
            "move", "nd", "said", "tied", "uniform"]  # fmt: skip
 
 VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
@@ -60,6 +60,12 @@ def initialize_all(net, init, force_reinit=False):
         return
     for param in params.values():
         param.initialize(default_init=init, force_reinit=force_reinit)
+
+
+def collected(net):
+    """What `collect_params` gives; MXNet 2's gives a shared parameter once for each of its paths."""
+    params = list(net.collect_params().values())
+    return list(dict.fromkeys(params)) if GLUON_2 else params
 
 
 def move(net, ctxs):

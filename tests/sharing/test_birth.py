@@ -6,6 +6,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import nd
 
 
 def encoder_layer():
@@ -24,7 +25,7 @@ def test_albert(hybridize):
     net.initialize()
     if hybridize:
         net.hybridize()
-    x = mx.nd.array([[1, 2, 3, 4]])
+    x = nd.array([[1, 2, 3, 4]])
     answer = net(x)
     for _ in range(4):
         x = net[2](x)
@@ -77,7 +78,7 @@ def test_a_scope(scoped):
         with ik.sharing_scope(net[0]):
             net.add(nn.Dense(4, activation="relu"), nn.Dropout(0.5), nn.Dense(4))
     assert net[0].weight is net[1].weight is net[3].weight and net[0].bias is net[3].bias
-    assert net(mx.nd.ones((1, 4))).asnumpy().tolist() == [[64] * 4]
+    assert net(nd.ones((1, 4))).asnumpy().tolist() == [[64] * 4]
 
 
 def test_a_name_scope_entered_inside():

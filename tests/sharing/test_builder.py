@@ -4,22 +4,23 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 from test_targets import groups
+from vocabulary import nd
 
 
 def test_rnn_layers_by_the_names_they_give_themselves():
     net = nn.HybridSequential()
     net.add(mx.gluon.rnn.LSTM(4, input_size=4), mx.gluon.rnn.LSTM(4, input_size=4))
     net.initialize()
-    before = net(mx.nd.ones((3, 2, 4)))
+    before = net(nd.ones((3, 2, 4)))
     assert before.shape == (3, 2, 4)
     ik.Sharing(net).tie("1._unfused.0.h2h_weight", "0._unfused.0.h2h_weight").tie_blocks("*", only="bias").apply()
     assert net[0].l0_h2h_weight is net[1].l0_h2h_weight and net[0].l0_i2h_bias is net[1].l0_i2h_bias
     with mx.autograd.record():
-        loss = net(mx.nd.ones((3, 2, 4))).sum()
+        loss = net(nd.ones((3, 2, 4))).sum()
     loss.backward()
     net.hybridize()
     with mx.autograd.record():
-        again = net(mx.nd.ones((3, 2, 4))).sum()
+        again = net(nd.ones((3, 2, 4))).sum()
     again.backward()
     assert abs(loss - again).asscalar() < 1e-5
 
@@ -30,7 +31,7 @@ def test_a_deep_rnn_layer_whose_own_naming_fails():
     found = groups(net, ("tie_blocks", ("*",), {"only": "weight"}))
     assert len(found) == 24 and net[0].l11_h2h_weight is net[1].l11_h2h_weight
     net.initialize()
-    assert net(mx.nd.ones((3, 2, 2))).shape == (3, 2, 2)
+    assert net(nd.ones((3, 2, 2))).shape == (3, 2, 2)
 
 
 def test_cells_behind_modifiers():
@@ -42,7 +43,7 @@ def test_cells_behind_modifiers():
     net.add(cell())
     ik.Sharing(net).tie_blocks("0", "1").apply()
     net.initialize()
-    outputs, _ = net.unroll(3, mx.nd.ones((2, 3, 4)), merge_outputs=True)
+    outputs, _ = net.unroll(3, nd.ones((2, 3, 4)), merge_outputs=True)
     assert outputs.shape == (2, 3, 4) and len(list(net.collect_params().keys())) == 4
 
 

@@ -6,6 +6,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import nd
 
 
 def dense(**kwargs):
@@ -65,7 +66,7 @@ def test_groups_however_they_were_made(make, state):
         net.initialize()
     if state == "hybridized":
         net.hybridize()
-        net(mx.nd.ones((1, 4))).wait_to_read()
+        net(nd.ones((1, 4))).wait_to_read()
     expected = (ik.SharedGroup("0.weight", ("1.weight",)), ik.SharedGroup("0.bias", ("1.bias",)))
     assert ik.shared_groups(net) == expected
     ik.check_sharing(net, expected)
@@ -115,7 +116,7 @@ def test_finding_and_checking_change_nothing():
     net = shared_by_params()
     net.initialize()
     net.hybridize()
-    net(mx.nd.ones((1, 4))).wait_to_read()
+    net(nd.ones((1, 4))).wait_to_read()
     cached, before = net._cached_op, ik.fingerprint(net)
     ik.check_sharing(net, ik.shared_groups(net))
     assert net._cached_op is cached and ik.fingerprint(net) == before

@@ -13,6 +13,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import contexts, move, nd
 
 FLAGS = [None, {}, {"static_alloc": True}, {"static_alloc": True, "static_shape": True}]
 KINDS = ["plain", "transposed"]
@@ -64,8 +65,8 @@ def tie(net, kind):
 def batch(kind, ctx=None):
     ctx = ctx or mx.cpu()
     if kind == "transposed":
-        return mx.nd.array([[1, 2, 3, 4], [-1, 0, 2, 1]], ctx=ctx) / 4
-    return mx.nd.array([[1, 2, 3], [8, 0, 1]], ctx=ctx)
+        return nd.array([[1, 2, 3, 4], [-1, 0, 2, 1]], ctx=ctx) / 4
+    return nd.array([[1, 2, 3], [8, 0, 1]], ctx=ctx)
 
 
 def own(net):
@@ -75,7 +76,7 @@ def own(net):
 
 def same_values(net, other):
     for mine, others in zip(own(net).values(), own(other).values()):
-        mine.set_data(others.data(others.list_ctx()[0]))
+        mine.set_data(others.data(contexts(others)[0]))
     assert len(own(net)) == len(own(other))
 
 
@@ -111,7 +112,7 @@ def grads(net):
 
 
 def values(net):
-    return [param.data(param.list_ctx()[0]).asnumpy() for param in own(net).values()]
+    return [param.data(contexts(param)[0]).asnumpy() for param in own(net).values()]
 
 
 def close(one, other):
@@ -233,7 +234,7 @@ def test_reset_ctx_and_two_contexts(kind, flags, when):
     """The second device of the CPU stands for a GPU; each context computes on its own replica."""
     net, other = pair(kind, when, flags)
     net(batch(kind))
-    net.collect_params().reset_ctx([mx.cpu(0), mx.cpu(1)])
+    move(net, [mx.cpu(0), mx.cpu(1)])
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1, "momentum": 0.9})
     alone = mx.gluon.Trainer(other.collect_params(), "sgd", {"learning_rate": 0.1, "momentum": 0.9})
     for _ in range(2):
@@ -361,7 +362,7 @@ def test_blocks_with_running_statistics(flags):
             each.hybridize(**flags)
         trainer = mx.gluon.Trainer(each.collect_params(), "sgd", {"learning_rate": 0.1})
         for _ in range(3):
-            backward(each, mx.nd.array(np.random.RandomState(1).randn(5, 4)))
+            backward(each, nd.array(np.random.RandomState(1).randn(5, 4)))
             trainer.step(5)
     close(values(net), values(other))
     assert net[3].running_mean is net[1].running_mean and net[1].running_mean.data().asnumpy().any()
@@ -399,7 +400,7 @@ def test_the_builder_and_the_seeds_way_make_the_same_network(tmp_path):
     assert ik.shared_groups(seeds) == ik.shared_groups(builders) == report.groups
     assert list(seeds.collect_params().keys()) == list(builders.collect_params().keys())
     assert ik.fingerprint(seeds) == ik.fingerprint(builders)
-    x = mx.nd.array([[1, 2, 3, 4]])
+    x = nd.array([[1, 2, 3, 4]])
     assert (backward(seeds, x) == backward(builders, x)).all()
     assert all((one == other).all() for one, other in zip(grads(seeds), grads(builders)))
     for name, net in (("seeds", seeds), ("builders", builders)):

@@ -7,6 +7,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import pytest
 from test_checks import dense, refused, run
+from vocabulary import nd
 
 
 class Layer(mx.gluon.HybridBlock):
@@ -117,7 +118,7 @@ def test_tie_blocks(targets, to):
     names = ("attention.weight", "attention.bias", "ffn.0.weight", "ffn.0.bias", "ffn.1.weight", "ffn.1.bias")
     assert paths(found) == [tuple(f"{number}.{name}" for number in range(3)) for name in names]
     assert len(list(net.collect_params().keys())) == 6
-    assert run(net)(mx.nd.ones((1, 4))).shape == (1, 4)
+    assert run(net)(nd.ones((1, 4))).shape == (1, 4)
 
 
 @pytest.mark.parametrize("only, count", [("weight", 3), ("*.bias", 3), ("ffn.*", 4), ("ffn.0.weight", 1),

@@ -6,6 +6,7 @@ from mxnet.gluon import nn
 import numpy as np
 import pytest
 from test_checks import dense, run, state
+from vocabulary import contexts, nd
 
 
 def backward(net, x):
@@ -36,7 +37,7 @@ def test_its_own_copy(make, path):
     net[0].weight.init, net[0].weight.lr_mult, net[0].weight.wd_mult = init, 0.5, 2
     net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
     net.hybridize(static_alloc=True)
-    x = mx.nd.ones((1, 4))
+    x = nd.ones((1, 4))
     loss = backward(net, x)
     layer = net[int(path[0])]
     before, gradient = layer.weight.data(mx.cpu(0)).asnumpy(), layer.weight.grad(mx.cpu(0)).asnumpy()
@@ -46,12 +47,12 @@ def test_its_own_copy(make, path):
     assert (layer.weight.data(mx.cpu(0)).asnumpy() == before).all()
     assert (layer.weight.grad(mx.cpu(0)).asnumpy() == gradient).all() and gradient.any()
     assert (layer.weight.init, layer.weight.lr_mult, layer.weight.wd_mult) == (init, 0.5, 2)
-    assert layer.weight.list_ctx() == [mx.cpu(0), mx.cpu(1)] and layer.weight.data()._fresh_grad
+    assert contexts(layer.weight) == [mx.cpu(0), mx.cpu(1)] and layer.weight.data()._fresh_grad
     assert len(list(net.collect_params().keys())) == 3 and layer.weight.name.startswith(layer.prefix)
     assert abs(backward(net, x) - loss) < 1e-5  # nothing is computed otherwise, until they learn apart
     halves = layer.weight.grad(mx.cpu(0)) + others[0].weight.grad(mx.cpu(0))
     np.testing.assert_allclose(halves.asnumpy(), gradient, rtol=1e-4, atol=1e-5)
-    layer.weight.set_data(mx.nd.zeros((4, 4)))
+    layer.weight.set_data(nd.zeros((4, 4)))
     assert others[0].weight.data(mx.cpu(0)).asnumpy().any()
 
 
@@ -62,7 +63,7 @@ def test_a_transposed_tie(path):
     net.initialize(mx.init.Uniform(1))
     ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).tie("1.weight", "2.weight", transpose=True).apply()
     net.hybridize()
-    x = mx.nd.ones((1, 4))
+    x = nd.ones((1, 4))
     backward(net, x)
     gradient, answer = net[0].weight.grad().asnumpy(), net(x).asnumpy()
     ik.untie(net, path)
@@ -94,7 +95,7 @@ def test_deferred(transpose):
     ik.Sharing(net).tie("1.weight", "0.weight", transpose=transpose).apply()
     net.initialize(mx.init.One())
     ik.untie(net, "1.weight")
-    assert net(mx.nd.ones((1, 4))).asnumpy().tolist() == [[16] * 4]
+    assert net(nd.ones((1, 4))).asnumpy().tolist() == [[16] * 4]
     assert net[0].weight is not net[1].weight
 
 
