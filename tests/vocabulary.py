@@ -63,9 +63,9 @@ def initialize_all(net, init, force_reinit=False):
 
 
 def collected(net):
-    """What `collect_params` gives; MXNet 2's gives a shared parameter once for each of its paths."""
+    """The parameters that `collect_params` gives; MXNet 2's gives a shared one once for each of its paths."""
     params = list(net.collect_params().values())
-    return list(dict.fromkeys(params)) if GLUON_2 else params
+    return list({param._uuid: param for param in params}.values()) if GLUON_2 else params
 
 
 def move(net, ctxs):

@@ -3,10 +3,12 @@
 import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
+import pytest
 from test_targets import groups
-from vocabulary import nd
+from vocabulary import collected, declared, nd
 
 
+@pytest.mark.mxnet1("parameters for each layer and gate of an RNN")
 def test_rnn_layers_by_the_names_they_give_themselves():
     net = nn.HybridSequential()
     net.add(mx.gluon.rnn.LSTM(4, input_size=4), mx.gluon.rnn.LSTM(4, input_size=4))
@@ -25,6 +27,7 @@ def test_rnn_layers_by_the_names_they_give_themselves():
     assert abs(loss - again).asscalar() < 1e-5
 
 
+@pytest.mark.mxnet1("parameters for each layer and gate of an RNN")
 def test_a_deep_rnn_layer_whose_own_naming_fails():
     net = nn.HybridSequential()
     net.add(*(mx.gluon.rnn.GRU(2, num_layers=12, input_size=2) for _ in range(2)))
@@ -44,12 +47,12 @@ def test_cells_behind_modifiers():
     ik.Sharing(net).tie_blocks("0", "1").apply()
     net.initialize()
     outputs, _ = net.unroll(3, nd.ones((2, 3, 4)), merge_outputs=True)
-    assert outputs.shape == (2, 3, 4) and len(list(net.collect_params().keys())) == 4
+    assert outputs.shape == (2, 3, 4) and len(collected(net)) == 4
 
 
 def test_one_block_that_holds_a_parameter_twice():
     block = mx.gluon.nn.HybridSequential()
-    block.first = block.params.get("first", shape=(2,))
+    block.first = declared(block, "first", shape=(2,))
     block.second = block.first
     net = nn.HybridSequential()
     net.add(block, nn.Dense(2, in_units=2))
@@ -57,4 +60,4 @@ def test_one_block_that_holds_a_parameter_twice():
     assert block.first is block.second is net[1].bias
     ik.untie(net, "0.second")
     assert block.first is net[1].bias is not block.second
-    assert sorted(param.shape for param in net.collect_params().values()) == [(2,), (2,), (2, 2)]
+    assert sorted(param.shape for param in collected(net)) == [(2,), (2,), (2, 2)]

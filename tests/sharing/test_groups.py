@@ -6,7 +6,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
-from vocabulary import nd
+from vocabulary import GLUON_2, nd, tied
 
 
 def dense(**kwargs):
@@ -42,7 +42,7 @@ def weight(name="w", shape=(2, 3)):
 
 def shared_by_params():
     first = dense()
-    return sequential(first, dense(params=first.params))
+    return sequential(first, tied(dense, first))
 
 
 def shared_by_one_block_twice():
@@ -51,10 +51,13 @@ def shared_by_one_block_twice():
 
 
 def shared_by_hand():
-    """As GluonNLP's models did it: the parameter put into another block's registry."""
+    """As GluonNLP's models did it: the parameter put into another block's registry. MXNet 2 lets one assign it."""
     first, second = dense(), dense()
     for name in ("weight", "bias"):
-        second._reg_params[name] = first._reg_params[name]
+        if GLUON_2:
+            setattr(second, name, getattr(first, name))
+        else:
+            second._reg_params[name] = first._reg_params[name]
     return sequential(first, second)
 
 
