@@ -106,5 +106,6 @@ class HybridBlock(mx.gluon.HybridBlock):
 class _Operators:
     """The classic operators that tests use, by NumPy's."""
 
-    broadcast_mul = mx.np.multiply
+    Activation, FullyConnected = mx.npx.activation, mx.npx.fully_connected
+    broadcast_mul, transpose = mx.np.multiply, mx.np.transpose
     np = mx.np

@@ -4,6 +4,7 @@ The reference of the plain tie is the seed's way (``params=``); that of the tran
 twice. Neither goes through the builder.
 """
 
+from contextlib import nullcontext
 import copy
 import gc
 import weakref
@@ -13,7 +14,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import contexts, move, nd
+from vocabulary import GLUON_2, HybridBlock, collected, contexts, declared, move, nd, tied
 
 FLAGS = [None, {}, {"static_alloc": True}, {"static_alloc": True, "static_shape": True}]
 KINDS = ["plain", "transposed"]
@@ -21,15 +22,14 @@ STATIC = {"static_alloc": True, "static_shape": True}
 ORDERS = pytest.mark.parametrize("when", ["before", "after"])  # the tie, before or after hybridize
 
 
-class Auto(mx.gluon.HybridBlock):
+class Auto(HybridBlock):
     """What the transposed tie must equal: one weight, used twice."""
 
     def __init__(self):
         super().__init__()
-        with self.name_scope():
-            self.weight = self.params.get("weight", shape=(3, 4))
-            self.inner = self.params.get("inner", shape=(3,))
-            self.outer = self.params.get("outer", shape=(4,))
+        self.weight = declared(self, "weight", shape=(3, 4))
+        self.inner = declared(self, "inner", shape=(3,))
+        self.outer = declared(self, "outer", shape=(4,))
 
     def hybrid_forward(self, F, x, weight, inner, outer):
         hidden = F.Activation(F.FullyConnected(x, weight, inner, num_hidden=3), act_type="tanh")
@@ -41,8 +41,8 @@ def reference(kind):
         return Auto()
     net = nn.HybridSequential()
     net.add(nn.Embedding(9, 4), nn.Dense(4, "tanh", in_units=4, flatten=False))
-    net.add(nn.Dense(4, "tanh", in_units=4, flatten=False, params=net[1].params))
-    net.add(nn.Dense(9, in_units=4, flatten=False, params=net[0].params))
+    net.add(tied(nn.Dense, net[1], 4, activation="tanh", in_units=4, flatten=False))
+    net.add(tied(nn.Dense, net[0], 9, in_units=4, flatten=False))
     return net
 
 
@@ -190,14 +190,14 @@ def test_the_first_step_is_one_step():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_multiplier_of_zero_stays_put(kind, when, on_kvstore):
     net, _ = pair(kind, when, STATIC)
-    tied, bias = own(net)["0.weight"], net[len(net) - 1].bias
-    tied.lr_mult = 0
-    before, other = tied.data().asnumpy(), bias.data().asnumpy()
+    shared, bias = own(net)["0.weight"], net[len(net) - 1].bias
+    shared.lr_mult = 0
+    before, other = shared.data().asnumpy(), bias.data().asnumpy()
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1}, kvstore=mx.kv.create("local"),
                                update_on_kvstore=on_kvstore)  # fmt: skip
     backward(net, batch(kind))
     trainer.step(1)
-    assert (tied.data().asnumpy() == before).all() and (bias.data().asnumpy() != other).any()
+    assert (shared.data().asnumpy() == before).all() and (bias.data().asnumpy() != other).any()
 
 
 @ORDERS
@@ -206,7 +206,8 @@ def test_a_multiplier_of_zero_stays_put(kind, when, on_kvstore):
 def test_gradients_add_up_where_asked(kind, flags, when):
     nets = pair(kind, when, flags)
     for net in nets:
-        net.collect_params().setattr("grad_req", "add")
+        for param in net.collect_params().values():
+            param.grad_req = "add"
         backward(net, batch(kind))
     once = grads(nets[0])
     for net in nets:
@@ -254,7 +255,7 @@ def test_reinitializing_draws_it_once(kind, when):
     net, _ = pair(kind, when, STATIC)
     for _ in range(2):
         net.initialize(mx.init.Uniform(), force_reinit=True)
-        assert len(list(net.collect_params().keys())) == len(own(net))
+        assert len(collected(net)) == len(own(net))
         there = ik._mxnet.traversed(net)
         for group in ik.shared_groups(net):
             for path in group.aliases:
@@ -346,13 +347,13 @@ def test_what_is_dropped_is_freed(kind, when):
 def test_blocks_with_running_statistics(flags):
     """Statistics that are no parameter of any gradient are shared as well, and move once a place, as with params=."""
 
-    def layer(**shared):
-        return nn.Dense(4, in_units=4, **shared.get("dense", {})), nn.BatchNorm(in_channels=4, **shared.get("norm", {}))
+    def layers():
+        return nn.Dense(4, in_units=4), nn.BatchNorm(in_channels=4)
 
     net, other = nn.HybridSequential(), nn.HybridSequential()
-    net.add(*layer(), *layer())
-    other.add(*layer())
-    other.add(*layer(dense={"params": other[0].params}, norm={"params": other[1].params}))
+    net.add(*layers(), *layers())
+    other.add(*layers())
+    other.add(tied(nn.Dense, other[0], 4, in_units=4), tied(nn.BatchNorm, other[1], in_channels=4))
     ik.Sharing(net).tie_blocks("2", to="0").tie_blocks("3", to="1").apply()
     for each in (net, other):
         initialized(each)
@@ -388,10 +389,10 @@ def test_the_builder_and_the_seeds_way_make_the_same_network(tmp_path):
     """`nn.Dense(4, in_units=4, params=net[-1].params)`: same ties, same gradients, same file, byte for byte."""
 
     def layers(shared):
-        net = nn.HybridSequential(prefix="net_")
-        with net.name_scope():
+        net = nn.HybridSequential(**({} if GLUON_2 else {"prefix": "net_"}))
+        with nullcontext() if GLUON_2 else net.name_scope():
             net.add(nn.Dense(4, in_units=4))
-            net.add(nn.Dense(4, in_units=4, **({"params": net[-1].params} if shared else {})))
+            net.add(tied(nn.Dense, net[-1], 4, in_units=4) if shared else nn.Dense(4, in_units=4))
         return initialized(net)
 
     seeds, builders = layers(True), layers(False)
