@@ -146,8 +146,13 @@ def test_gradients_are_the_sum_of_the_untied_ones(kind):
         np.testing.assert_allclose(own(net)[group.canonical].grad().asnumpy(), sum(turned), rtol=2e-5, atol=2e-6)
 
 
+# In MXNet 2 a graph's parameters are the values of `collect_params`, so one that is shown transposed inside a part that is
+# hybridized alone, without it, is not found: an AssertionError of MXNet's.
+ALONE = pytest.mark.mxnet1("dictionary in which a block hybridized alone finds what stands transposed in it")
+
+
 @pytest.mark.filterwarnings("ignore:All children")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["plain", pytest.param("transposed", marks=ALONE)])
 def test_in_blocks_that_are_not_hybrid(kind):
     net, other = pair(kind, "after", {"static_alloc": True}, nn.Sequential)
     np.testing.assert_allclose(backward(net, batch(kind)), backward(other, batch(kind)), rtol=2e-5, atol=2e-6)
@@ -172,6 +177,19 @@ def test_an_optimizer_moves_it_once(kind, when, flags, optimizer, on_kvstore, tm
                 trainer.load_states(str(tmp_path / f"{number}.states"))
         close(values(nets[0]), values(nets[1]))
     assert all((new != old).any() for new, old in zip(values(nets[0]), before))
+
+
+def test_a_trainer_takes_the_one_parameter_though_its_transposed_place_comes_first():
+    net, _ = pair("transposed")
+    ik.untie(net, "1.weight")
+    ik.Sharing(net).tie("0.weight", to="1.weight", transpose=True).apply()
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+    before = net[1].weight.data().asnumpy()
+    backward(net, batch("transposed"))
+    gradient = net[1].weight.grad().asnumpy()
+    trainer.step(1)
+    np.testing.assert_allclose(net[1].weight.data().asnumpy(), before - 0.1 * gradient, rtol=1e-5, atol=1e-7)
+    assert sum(param is net[1].weight for param in trainer._params) == 1 and len(trainer._params) == 3
 
 
 def test_the_first_step_is_one_step():
@@ -282,7 +300,10 @@ def test_export_and_import(kind, when, tmp_path):
     files = [str(tmp_path / "tied-symbol.json"), str(tmp_path / "tied-0000.params")]
     block = mx.gluon.SymbolBlock.imports(files[0], ["data"], files[1])
     assert (block(batch(kind)).asnumpy() == answer).all()
-    assert sorted(block.collect_params().keys()) == sorted(net.collect_params().keys())
+    if GLUON_2:  # calls them by the last of their paths
+        assert len(block.collect_params()) == len(own(net))
+    else:
+        assert sorted(block.collect_params().keys()) == sorted(net.collect_params().keys())
     assert len(mx.nd.load(files[1])) == len(own(net))
 
 
@@ -301,6 +322,7 @@ def test_plain_files_go_both_ways(kind, tmp_path):
     ik.check_sharing(again, ik.shared_groups(net))
 
 
+@pytest.mark.mxnet1("deep copies of networks: children are weak references, and a copy has the first one's")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_deep_copy_is_tied_inside_itself(kind):
     net, _ = pair(kind)
