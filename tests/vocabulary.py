@@ -1,11 +1,12 @@
 """MXNet's words as the tests speak them, where its versions say the same thing differently."""
 
+from functools import partial
 import re
 
 import mxnet as mx
 
-__all__ = ["CONTRADICTION", "GLUON_2", "VERSION", "HybridBlock", "constant", "contexts", "convolution", "declared",
-           "initialize_all", "move", "nd", "said", "shaped", "tied", "uniform"]  # fmt: skip
+__all__ = ["CONTRADICTION", "GLUON_2", "VERSION", "HybridBlock", "collected", "constant", "contexts", "convolution",
+           "declared", "initialize_all", "move", "nd", "said", "shaped", "tied", "uniform"]  # fmt: skip
 
 VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
 GLUON_2 = VERSION >= (2, 0)
@@ -83,10 +84,17 @@ def initialize_all(net, init, force_reinit=False):
         param.initialize(default_init=init, force_reinit=force_reinit)
 
 
+def collected(net):
+    """The parameters that `collect_params` gives; MXNet 2's gives a shared one once for each of its paths."""
+    params = list(net.collect_params().values())
+    return list({param._uuid: param for param in params}.values()) if GLUON_2 else params
+
+
 def move(net, ctxs):
-    """Put all parameters on other contexts."""
+    """Put all parameters on other contexts, in MXNet 2 one by one: a network that ran hybridized fails at it."""
     if GLUON_2:
-        net.reset_device(ctxs)
+        for param in net.collect_params().values():
+            param.reset_device(ctxs)
     else:
         net.collect_params().reset_ctx(ctxs)
 
@@ -121,7 +129,8 @@ class HybridBlock(mx.gluon.HybridBlock):
 class _Operators:
     """The classic operators that tests use, by NumPy's."""
 
-    broadcast_mul = mx.np.multiply
+    Activation, FullyConnected = mx.npx.activation, partial(mx.npx.fully_connected, no_bias=False)
+    broadcast_mul, transpose = mx.np.multiply, mx.np.transpose
     elemwise_add, elemwise_mul = mx.np.add, mx.np.multiply
     np = mx.np
 

@@ -22,7 +22,7 @@ from .scopes import blocks_built
 __all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "blocks_built", "children", "completed",
            "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use", "infer_again",
            "infers_on_symbols", "input_width", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename",
-           "said_role", "trainer_of", "unnamed", "write_list"]  # fmt: skip
+           "said_role", "train_instead", "trainer_of", "unnamed", "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -108,6 +108,12 @@ def infer_again(block: gluon.Block) -> None:
 def rename(param: gluon.Parameter, name: str) -> None:
     """Make a copy of a parameter another parameter, of this name."""
     param.name = name
+
+
+def train_instead(trainer: Any, view: gluon.Parameter, source: gluon.Parameter) -> None:
+    """Refuse a Trainer of what shows another parameter: `collect_params` gives that other one."""
+    raise TypeError(f"a Trainer cannot update {view!r}, which holds no values of its own: give it the parameters of "
+                    f"`collect_params()`, where that one is")  # fmt: skip
 
 
 def in_use(param: gluon.Parameter) -> bool:

@@ -20,7 +20,7 @@ from .parts import Parts
 __all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "blocks_built", "children", "completed",
            "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use", "infer_again",
            "infers_on_symbols", "input_width", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename",
-           "said_role", "trainer_of", "unnamed", "write_list"]  # fmt: skip
+           "said_role", "train_instead", "trainer_of", "unnamed", "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
@@ -106,7 +106,13 @@ def infer_again(block: gluon.Block) -> None:
 
 def rename(param: gluon.Parameter, name: str) -> None:
     """Make a copy of a parameter another parameter, of this name."""
-    param._name, param._uuid = name, str(uuid.uuid4())
+    param._name, param._uuid, param._var_name = name, str(uuid.uuid4()), None
+
+
+def train_instead(trainer: Any, view: gluon.Parameter, source: gluon.Parameter) -> None:
+    """Where `collect_params` gave a Trainer what shows another parameter, let it update that other one."""
+    trainer._params = [source if each is view else each for each in trainer._params]
+    source._set_trainer(trainer)
 
 
 def in_use(param: gluon.Parameter) -> bool:

@@ -4,6 +4,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import nd
 
 
 class LanguageModel(mx.gluon.HybridBlock):
@@ -21,7 +22,7 @@ class LanguageModel(mx.gluon.HybridBlock):
         return self.decoder(self.layer(self.embedding(x)))
 
 
-WORDS = mx.nd.array([[1, 2], [3, 8]])
+WORDS = nd.array([[1, 2], [3, 8]])
 
 
 def uninitialized(net):
@@ -110,7 +111,7 @@ def test_mxnet_18116(tmp_path):
     both.register_child(one, "one")
     both.register_child(two, "two")
     report = ik.Sharing(both).tie_blocks("one.l1", "two.l2").apply()
-    one.l1.weight.set_data(mx.nd.zeros((4, 4)))
+    one.l1.weight.set_data(nd.zeros((4, 4)))
     one.load_parameters(file)  # under its own paths, and the other has it
     assert two.l2.weight.data().asnumpy().any() and two.l2.weight is one.l1.weight
     ik.check_sharing(both, report)
