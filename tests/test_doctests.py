@@ -22,13 +22,11 @@ MODULES = [info.name for info in pkgutil.walk_packages(ik.__path__, "gluon_initk
 
 
 # Examples in words that MXNet 2 has not, by the name that they explain.
-FROM_SHAPES = pytest.mark.mxnet1("layers that take Symbols, from which shapes would follow")
 ONCE = pytest.mark.mxnet1("`collect_params` in which a shared parameter stands once")
 BUILT = pytest.mark.mxnet1("prefix that a block would ask for while it is built")
 PARAMS = pytest.mark.mxnet1("params= of a layer")
-WORDS_OF_1 = {"explain": FROM_SHAPES, "materialize": FROM_SHAPES, "resolve_shapes": FROM_SHAPES, "load": PARAMS,
-              "save": PARAMS, "shared_groups": PARAMS, "untie": PARAMS, "sharing_scope": BUILT, "shared_layers": ONCE,
-              "Sharing.tie": ONCE, "Sharing.tie_blocks": ONCE}  # fmt: skip
+WORDS_OF_1 = {"load": PARAMS, "save": PARAMS, "shared_groups": PARAMS, "untie": PARAMS, "sharing_scope": BUILT,
+              "shared_layers": ONCE, "Sharing.tie": ONCE, "Sharing.tie_blocks": ONCE}  # fmt: skip
 
 
 def examples():

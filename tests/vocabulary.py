@@ -130,8 +130,8 @@ class _Operators:
     """The classic operators that tests use, by NumPy's."""
 
     Activation, FullyConnected = mx.npx.activation, partial(mx.npx.fully_connected, no_bias=False)
-    broadcast_mul, transpose = mx.np.multiply, mx.np.transpose
-    elemwise_add, elemwise_mul = mx.np.add, mx.np.multiply
+    broadcast_mul = elemwise_mul = mx.np.multiply
+    elemwise_add, transpose = mx.np.add, mx.np.transpose
     np = mx.np
 
     @staticmethod

@@ -1,10 +1,12 @@
 """Public threads about ties: plain MXNet failing as its users saw it, then the kit's answer."""
 
 import gluon_initkit as ik
+from gluon_initkit._mxnet import holds_data, traversed
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
-from vocabulary import nd
+
+pytestmark = pytest.mark.mxnet1("`params=` and prefixes, which these threads are about")
 
 
 class LanguageModel(mx.gluon.HybridBlock):
@@ -22,11 +24,11 @@ class LanguageModel(mx.gluon.HybridBlock):
         return self.decoder(self.layer(self.embedding(x)))
 
 
-WORDS = nd.array([[1, 2], [3, 8]])
+WORDS = mx.nd.array([[1, 2], [3, 8]])
 
 
 def uninitialized(net):
-    return [path for path, param in ik._mxnet.traversed(net).items() if not ik._mxnet.holds_data(param)]
+    return [path for path, param in traversed(net).items() if not holds_data(param)]
 
 
 def test_mxnet_17184():
@@ -61,7 +63,7 @@ def test_gluonnlp_1087():
     model.initialize()
     for net in (theirs, ours):
         assert not uninitialized(net) and ik.shared_groups(net) == ik.shared_groups(model)
-        assert list(ik._mxnet.traversed(net).values()) == list(ik._mxnet.traversed(model).values())
+        assert list(traversed(net).values()) == list(traversed(model).values())
 
 
 @pytest.mark.zoo
@@ -111,7 +113,7 @@ def test_mxnet_18116(tmp_path):
     both.register_child(one, "one")
     both.register_child(two, "two")
     report = ik.Sharing(both).tie_blocks("one.l1", "two.l2").apply()
-    one.l1.weight.set_data(nd.zeros((4, 4)))
+    one.l1.weight.set_data(mx.nd.zeros((4, 4)))
     one.load_parameters(file)  # under its own paths, and the other has it
     assert two.l2.weight.data().asnumpy().any() and two.l2.weight is one.l1.weight
     ik.check_sharing(both, report)

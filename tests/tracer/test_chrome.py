@@ -7,6 +7,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import nd
 
 # https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 REQUIRED = {
@@ -35,7 +36,7 @@ def traced(tmp_path, hybrid):
     net = network(hybrid)
     with ik.trace(net) as t:
         net.initialize()
-        net(mx.nd.ones((2, 5)))
+        net(nd.ones((2, 5)))
     return written(tmp_path, t)
 
 
@@ -77,7 +78,7 @@ def test_threads_are_rows_of_their_own(tmp_path):
     net = network(False)
     with ik.trace(net) as t:
         net.initialize()
-        thread = threading.Thread(target=lambda: net(mx.nd.ones((2, 5))))
+        thread = threading.Thread(target=lambda: net(nd.ones((2, 5))))
         thread.start()
         thread.join()
     events = written(tmp_path, t)["traceEvents"]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 Deferred = mx.gluon.parameter.DeferredInitializationError
-X = mx.nd.ones((2, 3, 16, 16))
+X = nd.ones((2, 3, 16, 16))
 
 
 class Finetuned(mx.gluon.HybridBlock):
@@ -90,7 +90,7 @@ def test_mxnet_15470():
             with self.name_scope():
                 self.block = nn.HybridSequential()
                 self.block.add(nn.Conv2D(4, 3, padding=1), nn.BatchNorm(), nn.LeakyReLU(0.2))
-                self.anchors = self.params.get_constant("anchor_1", mx.nd.random.uniform(shape=(5, 5)))
+                self.anchors = self.params.get_constant("anchor_1", uniform((5, 5)))
 
         def hybrid_forward(self, F, x, anchors):
             return self.block(x)
@@ -111,7 +111,7 @@ def test_mxnet_15470():
 @pytest.mark.parametrize("layer", [rnn.GRU, rnn.RNN])
 def test_mxnet_21146(layer):
     """Deferred initialization of a recurrent layer with `sequence_length` (and apache/mxnet#20524)."""
-    x, lengths = mx.nd.ones((3, 2, 5)), mx.nd.array([1, 2])
+    x, lengths = nd.ones((3, 2, 5)), nd.array([1, 2])
     net = layer(4, use_sequence_length=True)
     net.initialize()
     with pytest.raises(ValueError, match="Deferred initialization failed because shape cannot be inferred"):
@@ -139,7 +139,7 @@ def test_st_metanet_13():
     net = Meta()
     net.initialize()
     with pytest.raises(Deferred) as caught:
-        net(mx.nd.ones((2, 3)))
+        net(nd.ones((2, 3)))
     assert "encoder.0.weight" not in str(caught.value)
     answer = diagnose(net, caught.value, [(2, 3)])
     first = str(answer).splitlines()[0]
@@ -152,6 +152,7 @@ CUSTOM = """
 import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
+from vocabulary import nd, uniform
 
 class Square(mx.autograd.Function):
     def forward(self, x):
@@ -172,7 +173,7 @@ class Custom(mx.gluon.HybridBlock):
 net = nn.HybridSequential()
 net.add(nn.Dense(3), Custom())
 net.initialize()
-x = mx.nd.ones((2, 5))
+x = nd.ones((2, 5))
 with mx.autograd.record():
     {materialize}
     net(x).sum().backward()
@@ -207,7 +208,7 @@ def test_an_inference_error_without_a_parameter(thread):
     if thread == "mxnet_14373":
         net.hybridize()
     with pytest.raises((mx.MXNetError, ValueError)) as plain:
-        net(mx.nd.ones((2, 5)))
+        net(nd.ones((2, 5)))
         mx.nd.waitall()
     assert "1.0" not in str(plain.value).split("Stack trace")[0]
     answer = diagnose(net, plain.value, [(2, 5)])
@@ -291,18 +292,18 @@ def test_mxnet_17612():
     """Two threads, one deferred network: the second finds a parameter that is neither pending nor there."""
     net, init = nn.Dense(3), Slow()
     net.initialize(init)
-    first = threading.Thread(target=net, args=(mx.nd.ones((2, 5)),))
+    first = threading.Thread(target=net, args=(nd.ones((2, 5)),))
     first.start()
     assert init.begun.wait(20)
     with pytest.raises(RuntimeError, match="has not been initialized"):
-        net(mx.nd.ones((2, 5)))
+        net(nd.ones((2, 5)))
     init.go_on.set()
     first.join()
 
     net = nn.Dense(3)
     net.initialize(mx.init.One())
     ik.materialize(net, (2, 5))
-    assert answers(net, mx.nd.ones((2, 5))) == [[[5.0] * 3] * 2] * 8
+    assert answers(net, nd.ones((2, 5))) == [[[5.0] * 3] * 2] * 8
 
 
 def test_mxnet_13199():
@@ -312,8 +313,8 @@ def test_mxnet_13199():
     ik.initialize(net, mx.init.One(), seed=1)
     ik.materialize(net, (2, 5))
     net.hybridize()
-    expected = net(mx.nd.ones((2, 5))).asnumpy().tolist()
-    assert answers(net, mx.nd.ones((2, 5))) == [expected] * 8
+    expected = net(nd.ones((2, 5))).asnumpy().tolist()
+    assert answers(net, nd.ones((2, 5))) == [expected] * 8
 
 
 def answers(net, x):
@@ -355,7 +356,7 @@ def test_networks_materialized_in_threads_do_not_mix():
         thread.join()
     assert not errors and [net[0].weight.shape for net in nets] == [(4, size) for size in range(3, 9)]
     assert type(mx.sym.relu(mx.sym.var("x"))) is mx.sym.Symbol
-    assert np.isfinite(nets[0](mx.nd.ones((2, 3))).asnumpy()).all()
+    assert np.isfinite(nets[0](nd.ones((2, 3))).asnumpy()).all()
 
 
 def test_threads_that_ask_for_one_network():

@@ -6,6 +6,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import contrib, nn, rnn
 import pytest
+from vocabulary import nd
 
 IMAGE, ROWS, STEPS = (2, 6, 8, 8), (2, 5), (3, 2, 5)
 LAYERS = [
@@ -132,7 +133,7 @@ def test_records_table_and_error():
     assert pickle.loads(pickle.dumps(found)) == found and len(found) == len(found.to_records()) == 1
     assert found.error.unresolved == found.rows and str(found.error) == found.message
     assert "nn.Dense(4, in_units=5)" in str(found) and "<table" in found._repr_html_()
-    net(mx.nd.ones(ROWS))
+    net(nd.ones(ROWS))
     done = ik.explain(net, ROWS)
     assert not done and done.error is None and str(done) == "all 2 parameters hold values"
 
@@ -159,7 +160,7 @@ def test_a_batch_normalization_that_mxnet_does_not_check():
     net = nn.HybridSequential()
     net.add(nn.BatchNorm(in_channels=3), nn.Dense(2, in_units=384))
     net.initialize()
-    assert net(mx.nd.ones(IMAGE)).shape == (2, 2)  # six channels, of statistics of three
+    assert net(nd.ones(IMAGE)).shape == (2, 2)  # six channels, of statistics of three
     found = ik.explain(net, IMAGE)
     assert [row.path for row in found] == ["0.gamma", "0.beta", "0.running_mean", "0.running_var"]
     assert found.fixes == ("0: nn.BatchNorm(in_channels=6)",)

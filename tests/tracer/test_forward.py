@@ -7,6 +7,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import nd, uniform
 
 
 class Needs(mx.gluon.Block):
@@ -40,7 +41,7 @@ def test_without_consent_the_error_names_the_line():
     assert caught.value.unresolved[0].reason == "not reached before the code stopped"
 
 
-@pytest.mark.parametrize("given", [(3, 5), mx.nd.ones((3, 5))])
+@pytest.mark.parametrize("given", [(3, 5), nd.ones((3, 5))])
 @pytest.mark.parametrize("hybridize", [False, True])
 def test_with_consent_values_are_those_of_a_forward_pass(given, hybridize):
     net, other = Needs(), Needs()
@@ -50,7 +51,7 @@ def test_with_consent_values_are_those_of_a_forward_pass(given, hybridize):
         ik.initialize(each, mx.init.Xavier(), seed=7)
     report = ik.materialize(net, given, run_forward=True)
     assert report.forward and "one forward pass" in str(report)
-    other(mx.nd.ones((3, 5)))
+    other(nd.ones((3, 5)))
     mine, theirs = ({row: param.data().asnumpy() for row, param in each._collect_params_with_prefix().items()}
                     for each in (net, other))  # fmt: skip
     # The operator of BatchNorm(scale=False) writes 1 over gamma where it is not hybridized; ours is undone.
@@ -74,7 +75,7 @@ def test_nothing_else_is_touched():
     with mx.autograd.record():
         ik.materialize(net, (3, 5), run_forward=True, select="second.weight")
         assert mx.autograd.is_recording() and mx.autograd.is_training()
-    drawn = float(np.random.rand()), random.random(), mx.nd.random.uniform(shape=(2,)).asnumpy().tolist()
+    drawn = float(np.random.rand()), random.random(), uniform((2,)).asnumpy().tolist()
     assert [dict(block.__dict__) for block in (net, net.first, *net.first, net.norm, net.second)] == attributes
     assert not called and net.calls == 0 and net.seen == []
     for name, array in statistics.items():
@@ -85,7 +86,7 @@ def test_nothing_else_is_touched():
     # The generator was drawn from for the weight that was materialized, and for nothing else.
     mx.random.seed(1)
     mx.nd.random.uniform(-0.07, 0.07, shape=net.second.weight.shape)
-    assert drawn[2] == mx.nd.random.uniform(shape=(2,)).asnumpy().tolist()
+    assert drawn[2] == uniform((2,)).asnumpy().tolist()
     assert net.first[0].weight._deferred_init and net.first[0].weight.shape == (4, 0)
 
 
@@ -154,8 +155,8 @@ def test_what_comes_before_the_line_needs_no_consent():
 def test_what_is_not_trained_may_be_written_by_the_code():
     class Writes(Needs):
         def forward(self, x):
-            self.first[0].bias.set_data(mx.nd.full((4,), 9))
-            self.table.set_data(mx.nd.full((1, 4), 9))
+            self.first[0].bias.set_data(nd.full((4,), 9))
+            self.table.set_data(nd.full((1, 4), 9))
             return super().forward(x)
 
     net = Writes()

@@ -7,6 +7,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import contexts, nd
 
 
 def small(kind=nn.HybridSequential, **sizes):
@@ -34,7 +35,7 @@ def test_deferred_materialized_and_eager_are_the_same_bits(hybridize, init):
             net.hybridize()
         ik.initialize(net, init, seed=7)
     report = ik.materialize(materialized, SHAPE)
-    forward(mx.nd.ones(SHAPE))
+    forward(nd.ones(SHAPE))
     assert ik.fingerprint(materialized) == ik.fingerprint(forward) == ik.fingerprint(eager)
     assert {row.path for row in report if row.state == "materialized"} == {
         "0.weight", "1.gamma", "1.beta", "1.running_mean", "1.running_var", "2.weight", "3.weight"}  # fmt: skip
@@ -44,7 +45,7 @@ def test_deferred_materialized_and_eager_are_the_same_bits(hybridize, init):
 @pytest.mark.parametrize("hybridize", [False, True])
 def test_plain_initializers_draw_in_the_order_of_a_forward_pass(hybridize):
     values = []
-    for way in (lambda net: ik.materialize(net, SHAPE), lambda net: net(mx.nd.ones(SHAPE))):
+    for way in (lambda net: ik.materialize(net, SHAPE), lambda net: net(nd.ones(SHAPE))):
         net = small()
         net.initialize(mx.init.Normal())
         if hybridize:
@@ -64,7 +65,7 @@ def test_an_exported_network_is_the_same_to_the_byte(tmp_path):
             if name == "with":
                 ik.materialize(net, SHAPE)
             net.hybridize()
-            net(mx.nd.ones(SHAPE))
+            net(nd.ones(SHAPE))
             net.export(str(tmp_path / name))
         texts.append((tmp_path / f"{name}-symbol.json").read_bytes() + (tmp_path / f"{name}-0000.params").read_bytes())
     assert texts[0] == texts[1] and b"(4, 0, 3, 3)" in texts[0]  # MXNet makes the graph before it knows the shape
@@ -130,10 +131,10 @@ def test_plain_mxnet_forgets_what_was_pending():
     net, init = small(), Fails()
     net.initialize(init)
     with pytest.raises(ZeroDivisionError):
-        net(mx.nd.ones(SHAPE))
+        net(nd.ones(SHAPE))
     init.works = True
     with pytest.raises(RuntimeError, match="has not been initialized"):
-        net(mx.nd.ones(SHAPE))
+        net(nd.ones(SHAPE))
     assert net[2].weight._deferred_init == ()
 
 
@@ -198,7 +199,7 @@ def materialized(net):
 
 def traced(net):
     with ik.trace(net):
-        net(mx.nd.ones((2, 5)))
+        net(nd.ones((2, 5)))
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
@@ -269,7 +270,7 @@ def test_a_wrong_input_first():
 def test_values_that_set_data_left():
     net = nn.Dense(2)
     net.initialize()
-    net.weight.set_data(mx.nd.full((2, 3), 5))
+    net.weight.set_data(nd.full((2, 3), 5))
     assert net.weight._deferred_init and ik.explain(net).fixes == ("gluon_initkit.materialize(net)",)
     ik.materialize(net)
     assert (net.weight.data().asnumpy() == 5).all()
@@ -280,10 +281,10 @@ def test_several_contexts_and_a_trainer_made_before():
     net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd")
     ik.materialize(net, SHAPE)
-    assert net[0].weight.list_ctx() == [mx.cpu(0), mx.cpu(1)]
+    assert contexts(net[0].weight) == [mx.cpu(0), mx.cpu(1)]
     for ctx in (mx.cpu(0), mx.cpu(1)):
         with mx.autograd.record():
-            loss = net(mx.nd.ones(SHAPE, ctx=ctx)).sum()
+            loss = net(nd.ones(SHAPE, ctx=ctx)).sum()
         loss.backward()
     before = net[3].weight.data(mx.cpu(0)).asnumpy()
     trainer.step(1)
@@ -307,7 +308,7 @@ def test_inside_a_recording():
     with mx.autograd.record():
         ik.materialize(net, SHAPE)
         assert mx.autograd.is_recording() and mx.autograd.is_training()
-        net(mx.nd.ones(SHAPE)).sum().backward()
+        net(nd.ones(SHAPE)).sum().backward()
     assert net[2].weight.grad().asnumpy().any()
 
 

@@ -12,9 +12,10 @@ from gluon_initkit.tracer import diagnose
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import nd
 
 GOLDEN = Path(__file__).parent / "golden"
-X, WIDE = mx.nd.ones((2, 5)), mx.nd.ones((2, 7))
+X, WIDE = nd.ones((2, 5)), nd.ones((2, 7))
 
 
 def mlp():
@@ -85,7 +86,7 @@ def save_parameters(path=os.devnull):
 
 def set_data_of_a_wrong_shape():
     net = initialized(mlp())
-    return net, lambda: net[0].weight.set_data(mx.nd.ones((3, 5))), [X]
+    return net, lambda: net[0].weight.set_data(nd.ones((3, 5))), [X]
 
 
 def an_input_of_another_size():

@@ -11,6 +11,7 @@ import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
 import pytest
+from vocabulary import nd, uniform
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -25,7 +26,7 @@ def shapes(net, *inputs):
     return {row.path: row.shape for row in ik.resolve_shapes(net, *inputs)}
 
 
-@pytest.mark.parametrize("given", [(2, 5), (None, 5), mx.nd.ones((2, 5)), np.ones((2, 5)), ((2, 5), "float16")])
+@pytest.mark.parametrize("given", [(2, 5), (None, 5), nd.ones((2, 5)), np.ones((2, 5)), ((2, 5), "float16")])
 @pytest.mark.parametrize("kind", [nn.HybridSequential, nn.Sequential])
 def test_arrays_and_shapes(given, kind):
     found = shapes(net_of(nn.Dense(4), nn.Dense(2), kind=kind), given)
@@ -64,7 +65,7 @@ def hybridized():
     net = untouched()
     net.initialize()
     net.hybridize()
-    net(mx.nd.ones((2, 5)))
+    net(nd.ones((2, 5)))
     return net
 
 
@@ -91,10 +92,10 @@ def test_looking_changes_nothing(build, given, look, capsys):
     assert rest == others and not capsys.readouterr().out
     for now, then in zip(attributes, expected):
         assert list(now) == list(then) and all(now[key] is then[key] for key in then)
-    drawn = np.random.rand(), mx.nd.random.uniform(shape=(2,)).asnumpy().tolist()
+    drawn = np.random.rand(), uniform((2,)).asnumpy().tolist()
     mx.random.seed(3)
     np.random.seed(3)
-    assert drawn == (np.random.rand(), mx.nd.random.uniform(shape=(2,)).asnumpy().tolist())
+    assert drawn == (np.random.rand(), uniform((2,)).asnumpy().tolist())
 
 
 def test_an_uninitialized_network():

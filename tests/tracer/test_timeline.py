@@ -9,6 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import pytest
 import rich.console
+from vocabulary import nd
 
 
 def network(hybrid=False):
@@ -33,7 +34,7 @@ def test_it_is_a_tree_by_block_in_order_of_time(hybrid, monkeypatch):
     net = network(hybrid)
     with ik.trace(net) as t:
         net.initialize(mx.init.One())
-        net(mx.nd.ones((2, 5)))
+        net(nd.ones((2, 5)))
         net.cast("float16")
     assert plain(str(t.timeline())) == """\
 Trace of HybridSequential: 3 resolved, 0 pending
@@ -66,7 +67,7 @@ def test_a_failed_pass_stands_in_it_with_what_was_undone():
     with ik.trace(net) as t:
         net.initialize()
         with pytest.raises(ik.DeferredInitError):
-            net(mx.nd.ones((1, 3)))
+            net(nd.ones((1, 3)))
     text = str(t)
     assert "resolved 0.weight (2, 3)" in text and "1 parameters are pending again" in text
     assert text.splitlines()[0].endswith("1 pending")
@@ -81,7 +82,7 @@ def test_html_is_self_contained_and_escaped():
     net = network()
     with ik.trace(net) as t:
         net.initialize(Odd())
-        net(mx.nd.ones((2, 5)))
+        net(nd.ones((2, 5)))
     html = t._repr_html_()
     assert html == t.timeline()._repr_html_() and "&lt;b&gt;Odd._init_weight" in html and "<b>" not in html
     assert "<script" not in html and "http" not in html
@@ -94,7 +95,7 @@ def test_passes_of_two_threads_are_two_branches():
     with ik.trace(net) as t:
         net.initialize()
         for layer in net:
-            thread = threading.Thread(target=layer, args=(mx.nd.ones((1, 4)),))
+            thread = threading.Thread(target=layer, args=(nd.ones((1, 4)),))
             thread.start()
             thread.join()
     assert sum(line.startswith(("├── forward of", "└── forward of")) for line in str(t).splitlines()) == 2
