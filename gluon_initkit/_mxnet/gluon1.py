@@ -19,10 +19,10 @@ import numpy
 from .parts import Parts
 from .scopes import blocks_built
 
-__all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "blocks_built", "children", "completed",
-           "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use", "infer_again",
-           "infers_on_symbols", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename", "said_role",
-           "train_instead", "trainer_of", "unnamed", "write_list"]  # fmt: skip
+__all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking", "blocks_built", "children",
+           "completed", "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use",
+           "infer_again", "infers_on_symbols", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename",
+           "said_role", "train_instead", "trainer_of", "unnamed", "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -103,6 +103,11 @@ def named(block: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
 
 def infer_again(block: gluon.Block) -> None:
     """Let a block ask for shapes in its next forward pass: it always does."""
+
+
+def asking() -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:
+    """Which block resolves its parameters before its `forward`, and what it is given: none does."""
+    return None
 
 
 def rename(param: gluon.Parameter, name: str) -> None:

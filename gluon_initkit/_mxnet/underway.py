@@ -16,7 +16,7 @@ import numpy
 from .version import children, prefix_of
 
 __all__ = ["TIMED", "ArrayGiven", "BlockCall", "ValueGiven", "block_paths", "innermost", "is_plain_forward",
-           "shapes_given"]  # fmt: skip
+           "shapes_given", "shapes_in"]  # fmt: skip
 
 Shape = Optional[Tuple[Optional[int], ...]]
 TIMED = ("forward", "unroll")
@@ -111,6 +111,11 @@ def _leaves(args: Any) -> Iterator[Any]:
             yield each
         elif isinstance(each, (list, tuple)):
             yield from _leaves(each)
+
+
+def shapes_in(args: Any) -> Tuple[Shape, ...]:
+    """The shapes of the arrays among arguments."""
+    return tuple(tuple(each.shape) for each in _leaves(args))
 
 
 class ArrayGiven(NamedTuple):

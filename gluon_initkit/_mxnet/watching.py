@@ -44,7 +44,6 @@ class Watch(Changes):
     def __init__(self, net: gluon.Block, on_event: Callable, on_failure: Callable, on_calls: Callable) -> None:
         super().__init__(on_event)
         self.net, self._on_failure, self._on_calls = net, on_failure, on_calls
-        self.paths: Dict[gluon.Block, str] = {}
         self.seen: Dict[str, tuple] = {}
         """The shapes that each block was given last, by the block's path."""
         self._given: tuple = ()
