@@ -19,7 +19,7 @@ import numpy
 from .parts import Parts
 from .scopes import blocks_built
 
-__all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking", "blocks_built", "children",
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking", "blocks_built", "children",
            "completed", "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use",
            "infer_again", "infers_on_symbols", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename",
            "said_role", "train_instead", "trainer_of", "unnamed", "write_list"]  # fmt: skip
@@ -29,6 +29,9 @@ current_context = context.current_context
 
 # The function that initializes all parameters of a network, one after the other.
 INITIALIZE: Any = ParameterDict.initialize
+
+# What a block calls with its inputs, and not from within its `forward`.
+BESIDE_FORWARD = ()
 
 # The method that puts a parameter on other contexts.
 RESET = "reset_ctx"

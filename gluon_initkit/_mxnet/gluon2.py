@@ -17,7 +17,7 @@ import numpy
 
 from .parts import Parts
 
-__all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking", "blocks_built", "children",
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking", "blocks_built", "children",
            "completed", "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use",
            "infer_again", "infers_on_symbols", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename",
            "said_role", "train_instead", "trainer_of", "unnamed", "write_list"]  # fmt: skip
@@ -26,6 +26,9 @@ Context: Any = device.Device
 current_context = device.current_device
 
 INITIALIZE: Any = inspect.unwrap(gluon.Block.initialize)
+
+# What a block calls with its inputs, and not from within its `forward`.
+BESIDE_FORWARD = ("infer_shape", "_call_cached_op")
 
 # The method that puts a parameter on other contexts.
 RESET = "reset_device"

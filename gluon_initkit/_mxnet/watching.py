@@ -16,10 +16,11 @@ from .changing import Changes
 from .memory import restore, snapshot
 from .telling import listeners, quietly
 from .underway import TIMED, BlockCall, block_paths, innermost, shapes_given
+from .version import BESIDE_FORWARD
 
 __all__ = ["Watch"]
 
-_GUARDED = ("initialize", "load_parameters", "cast", "infer_shape", "optimize_for")
+_GUARDED = {"initialize", "load_parameters", "cast", "infer_shape", "optimize_for", *BESIDE_FORWARD}
 _GRAPH = ("_cached_graph", "_cached_op", "_cached_op_args", "_in_format", "_out_format")
 
 _watched: Dict[int, "Watch"] = {}
@@ -143,7 +144,7 @@ class Watch(Changes):
             self._end(call)
 
     def _begin(self, call: BlockCall) -> None:
-        if call.root is call and call.block is self.net and call.name == "forward" and not call.symbols:
+        if call.root is call and call.block is self.net and call.passes and not call.symbols:
             self._given = shapes_given(call.args)
         if call.root is call and self._open:
             call.before = {id(entry[0]): entry for entry in snapshot(list(self._open.values()))}
