@@ -19,16 +19,20 @@ import numpy
 from .parts import Parts
 from .scopes import blocks_built
 
-__all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "blocks_built", "children", "completed",
-           "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use", "infer_again",
-           "infers_on_symbols", "input_width", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename",
-           "said_role", "train_instead", "trainer_of", "unnamed", "write_list"]  # fmt: skip
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
+           "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
+           "fused_parts", "in_use", "infer_again", "infers_on_symbols", "input_width", "loose", "named",
+           "numpy_arrays", "part_named", "prefix_of", "rename", "said_role", "train_instead", "trainer_of", "unnamed",
+           "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
 
 # The function that initializes all parameters of a network, one after the other.
 INITIALIZE: Any = ParameterDict.initialize
+
+# What a block calls with its inputs, and not from within its `forward`.
+BESIDE_FORWARD = ()
 
 # The method that puts a parameter on other contexts.
 RESET = "reset_ctx"
@@ -103,6 +107,11 @@ def named(block: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
 
 def infer_again(block: gluon.Block) -> None:
     """Let a block ask for shapes in its next forward pass: it always does."""
+
+
+def asking() -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:
+    """Which block resolves its parameters before its `forward`, and what it is given: none does."""
+    return None
 
 
 def rename(param: gluon.Parameter, name: str) -> None:

@@ -17,15 +17,19 @@ import numpy
 
 from .parts import Parts
 
-__all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "blocks_built", "children", "completed",
-           "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use", "infer_again",
-           "infers_on_symbols", "input_width", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename",
-           "said_role", "train_instead", "trainer_of", "unnamed", "write_list"]  # fmt: skip
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
+           "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
+           "fused_parts", "in_use", "infer_again", "infers_on_symbols", "input_width", "loose", "named",
+           "numpy_arrays", "part_named", "prefix_of", "rename", "said_role", "train_instead", "trainer_of", "unnamed",
+           "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
 
 INITIALIZE: Any = inspect.unwrap(gluon.Block.initialize)
+
+# What a block calls with its inputs, and not from within its `forward`.
+BESIDE_FORWARD = ("infer_shape", "_call_cached_op")
 
 # The method that puts a parameter on other contexts.
 RESET = "reset_device"
@@ -102,6 +106,12 @@ def infer_again(block: gluon.Block) -> None:
     """Let a block ask for shapes in its next forward pass: it did once, and never does again by itself."""
     if isinstance(block, gluon.HybridBlock):
         block._called_infer_shape_already = False
+
+
+def asking() -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:
+    """Which block resolves its parameters before its `forward`, and what it is given; None where none is called."""
+    called = next((frame.f_locals for frame in _frames() if frame.f_code is _CALL), None)
+    return None if called is None else (called["self"], (called["x"], *called["args"]))
 
 
 def rename(param: gluon.Parameter, name: str) -> None:
@@ -210,6 +220,7 @@ def write_list(path: str, arrays: Dict[str, Any]) -> None:
     nd.save(path, arrays)
 
 
+_CALL = gluon.HybridBlock.__call__.__code__
 _FUSED = FusedRNN._init_weight.__code__
 
 

@@ -46,9 +46,12 @@ def test_an_input_that_contradicts_what_was_resolved(hybrid):
         net(ones(2, 6))
 
     _, text = failure(stack(nn.Dense(4), nn.Dense(2)), call)
+    said = "Shape inconsistent, Provided = [4,5], inferred shape=(4,6)"
+    if GLUON_2:
+        said = "Expected shape (4, 6) is incompatible with given shape (4, 5) for Parameter weight."
     assert text == (
         "shapes contradict each other in 0, given (2, 6), at HERE (in call): net(ones(2, 6))\n"
-        "  MXNetError: Shape inconsistent, Provided = [4,5], inferred shape=(4,6)\n"
+        f"  MXNetError: {said}\n"
         "  0.weight (4, 5) of nn.Dense, given (2, 6): it has to be (4, 6) in 0, given (2, 6), and was (4, 5), resolved "
         "in 0, given (2, 5), at HERE\n"
         "      0: nn.Dense(4, in_units=6)\n"
@@ -82,12 +85,13 @@ def test_two_branches_that_disagree_about_a_shared_parameter(hybrid):
 
     first = nn.Dense(4)
     error, text = failure(stack(first, nn.Dense(7), tied(nn.Dense, first, 4)), call)
-    origin = " in 0, given (2, 5)" if hybrid else ", resolved in 0, given (2, 5), at HERE"
+    origin = " in 0, given (2, 5)" if hybrid and not GLUON_2 else ", resolved in 0, given (2, 5), at HERE"
     assert f"it has to be (4, 7) in 2, given (2, 7), and was (4, 5){origin}\n" in text
     assert [each.path for each in error.unresolved] == ["0.weight", "1.weight"]
     assert error.unresolved[0].fix == "0 and 2 share it: give them inputs of one size, or parameters of their own"
 
 
+@pytest.mark.mxnet1("RNN layers that check the size of what they are given")
 def test_a_fused_layer_whose_operator_sees_one_array():
     def call(net):
         net.initialize()
@@ -122,11 +126,15 @@ def test_a_parameter_of_the_users_own_that_meets_another_size(hybrid):
 
     _, text = failure(Scale(), call)
     _, said, row, fix, _ = lines(text)
-    assert said == "  MXNetError: Incompatible attr at 1-th input: expected [1,6], got [1,5]"
+    contradiction = "Incompatible attr at 1-th input: expected [1,6], got [1,5]"
+    if GLUON_2:
+        contradiction = "Expected shape (1, 6) is incompatible with given shape (1, 5) for Parameter factor."
+    assert said == f"  MXNetError: {contradiction}"
     assert row.endswith("and was (1, 5), resolved in the network, given (1, 5), at HERE")
     assert fix.strip() == "factor, axis 1 is 6: self.params.get('factor', shape=(1, 6))"
 
 
+@pytest.mark.mxnet1("deferral in recurrent cells, which its unrolling never resolves")
 def test_unrolling_on_another_size():
     def call(net):
         net.initialize()
@@ -283,6 +291,7 @@ def test_mxnet_9226():
     assert row.path == "auxiliary.weight" and row.reason == "no forward pass reaches auxiliary"
 
 
+@pytest.mark.mxnet1("errors over parameters that a graph does not use")
 def test_a_block_that_a_hybridized_forward_leaves_out():
     class Hybrid(HybridBlock):
         def __init__(self):
@@ -338,13 +347,16 @@ def test_the_old_except_clauses_catch_it():
 
 
 def test_other_errors_go_on_as_they_are():
-    net = stack(nn.Dense(4), nn.HybridLambda(lambda F, x: F.elemwise_add(x, F.ones((7, 7)))))
+    def wrong(*args):  # MXNet 1 hands over its operators first
+        return mx.nd.elemwise_add(args[-1], mx.nd.ones((7, 7))) if not GLUON_2 else args[-1] + mx.np.ones((7, 7))
+
+    net = stack(nn.Dense(4), nn.HybridLambda(wrong))
     with ik.trace(net):
         net.initialize()
-        with pytest.raises(mx.MXNetError, match="Incompatible attr") as raised:
+        with pytest.raises(mx.MXNetError, match="Incompatible attr|could not be broadcast") as raised:
             net(ones(2, 5))
         assert not isinstance(raised.value, ik.DeferredInitError)
-        assert net[0].weight.shape == (4, 0)
+        assert net[0].weight.shape == (4, -1 if GLUON_2 else 0)
         with pytest.raises(TypeError):
             net(ones(2, 5), ones(2, 5), ones(2, 5))
 

@@ -89,6 +89,7 @@ def test_html_is_self_contained_and_escaped():
     assert html.count("<ul>") == html.count("</ul>") > 3 and html.count("<li>") == html.count("</li>") > 8
 
 
+@pytest.mark.mxnet1("layers that resolve inside of their own forward")
 def test_passes_of_two_threads_are_two_branches():
     net = nn.HybridSequential()
     net.add(nn.Dense(2), nn.Dense(3))

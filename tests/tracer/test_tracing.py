@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 import sys
 import threading
 import warnings
@@ -103,6 +104,7 @@ def test_a_block_of_the_users_own(hybrid):
     assert sorted(resolved(t)) == [("layer.weight", (3, 5), "layer", ((1, 5),)), ("scale", (1, 5), "", ((1, 5),))]
 
 
+@pytest.mark.mxnet1("deferral in recurrent cells, which its unrolling never resolves")
 @pytest.mark.parametrize("hybrid", [False, True])
 def test_a_cell_and_its_unrolling(hybrid):
     net = rnn.HybridSequentialRNNCell()
@@ -253,8 +255,15 @@ def test_everything_else_that_changes_a_parameter(tmp_path):
         move(net, [mx.cpu(0), mx.cpu(1)])
         net[0].bias.set_data(ones(2))
         net[0].bias.initialize()
-        net.collect_params(".*bias").initialize(force_reinit=True)
+        if GLUON_2:
+            net[0].bias.initialize(force_reinit=True)
+        else:
+            net.collect_params(".*bias").initialize(force_reinit=True)
+    moved, again = ("Parameter.reset_device", "Parameter.initialize") if GLUON_2 else (
+                    "ParameterDict.reset_ctx", "ParameterDict.initialize")  # fmt: skip
     told = [(e.kind, e.call, e.path, e.detail) for e in t.events]
+    if GLUON_2:  # loads in the file's order
+        told[6:8] = told[7:5:-1]
     assert told[4:] == [
         ("set_data", "Parameter.set_data", "0.weight", "kept until the first forward pass"),
         ("resolved", "HybridSequential.__call__", "0.weight", ""),
@@ -262,12 +271,12 @@ def test_everything_else_that_changes_a_parameter(tmp_path):
         ("load_parameters", "HybridSequential.load_parameters", "0.bias", ""),
         ("cast", "HybridSequential.cast", "0.weight", "float32 to float64"),
         ("cast", "HybridSequential.cast", "0.bias", "float32 to float64"),
-        ("reset_ctx", "ParameterDict.reset_ctx", "0.weight", "to cpu(0), cpu(1)"),
-        ("reset_ctx", "ParameterDict.reset_ctx", "0.bias", "to cpu(0), cpu(1)"),
+        (moved.partition(".")[2], moved, "0.weight", "to cpu(0), cpu(1)"),
+        (moved.partition(".")[2], moved, "0.bias", "to cpu(0), cpu(1)"),
         ("set_data", "Parameter.set_data", "0.bias", ""),
         ("initialize", "Parameter.initialize", "0.bias", "ignored: it is initialized already"),
-        ("force_reinit", "ParameterDict.initialize", "0.bias", ""),
-        ("resolved", "ParameterDict.initialize", "0.bias", ""),
+        ("force_reinit", again, "0.bias", ""),
+        ("resolved", again, "0.bias", ""),
     ]
     hooks = [e.hook for e in t.events if e.kind == "resolved" and e.path == "0.weight"]
     assert hooks == ["set_data"]
@@ -422,6 +431,8 @@ def test_what_comes_after_a_trace_is_as_if_it_was_never_there(tmp_path):
         assert np.array_equal(net(ones(2, 3)).asnumpy(), values)
     first, second = (json.loads(each) for each in graphs)
     assert [node["op"] for node in first["nodes"]] == [node["op"] for node in second["nodes"]]
+    if GLUON_2:  # numbers the operators of the whole process
+        graphs = [re.sub(r"node_\d+|[0-9a-f]{8}(_[0-9a-f]{4}){3}_[0-9a-f]{12}", "name", graph) for graph in graphs]
     assert graphs[0] == graphs[1]
 
 
