@@ -40,7 +40,7 @@ from .finishing import finish, pending_contexts, run_forward  # noqa: E402
 from .inference import run_on_symbols  # noqa: E402
 from .initializers import base_arguments, is_verbose, say_filled  # noqa: E402
 from .interrupts import interrupts_held  # noqa: E402
-from .loading import loaded_by_name, loaded_by_path, numpy_mode  # noqa: E402
+from .loading import loaded_by_path, unknown_size  # noqa: E402
 from .memory import (  # noqa: E402
     commit,
     context_of,
@@ -78,7 +78,6 @@ from .reading import (  # noqa: E402
     freshness,
     holds_gradients,
     host_values,
-    infers_shapes,
     memory_of,
     pending_data,
     storage_of,
@@ -99,8 +98,13 @@ from .version import (  # noqa: E402
     completed,
     current_context,
     fused_parts,
+    infers_shapes,
+    loaded_by_name,
+    loaded_onto,
+    loading_renamed,
     part_named,
     prefix_of,
+    refusal,
     said_role,
     unnamed,
 )
@@ -173,11 +177,12 @@ __all__ = [
     "leave_pending",
     "loaded_by_name",
     "loaded_by_path",
+    "loaded_onto",
+    "loading_renamed",
     "may_defer",
     "memory_of",
     "mx",
     "network_of",
-    "numpy_mode",
     "own_copy",
     "parameter_being_filled",
     "part_named",
@@ -194,6 +199,7 @@ __all__ = [
     "recast",
     "redeclare",
     "refilled",
+    "refusal",
     "refuses_context",
     "renew",
     "restore",
@@ -217,6 +223,7 @@ __all__ = [
     "trained_by",
     "traversed",
     "undisturbed",
+    "unknown_size",
     "unnamed",
     "unwritten",
     "updates_of",
