@@ -5,6 +5,7 @@ from gluon_initkit.tracer import diagnose
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import HybridBlock
 
 
 def net_of(*layers):
@@ -27,7 +28,7 @@ def test_an_error_that_is_none_of_the_known_ones():
 
 
 def test_a_block_that_calls_wrongly_is_named_with_its_line():
-    class Wrong(mx.gluon.HybridBlock):
+    class Wrong(HybridBlock):
         def __init__(self):
             super().__init__()
             self.dense = nn.Dense(2)

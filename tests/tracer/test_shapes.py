@@ -11,7 +11,7 @@ import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
 import pytest
-from vocabulary import nd, uniform
+from vocabulary import GLUON_2, HybridBlock, nd, tied, uniform
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -38,7 +38,7 @@ def test_states_nested_as_the_layer_takes_them():
     assert shapes(rnn.LSTMCell(4), (2, 5), [(2, 4), (2, 4)])["i2h_weight"] == (16, 5)
 
 
-class Builds(mx.gluon.HybridBlock):
+class Builds(HybridBlock):
     """A forward that samples, names an operator, and keeps a note."""
 
     def __init__(self):
@@ -105,7 +105,7 @@ def test_an_uninitialized_network():
 
 def test_records_table_and_lookups():
     shared = nn.Dense(4)
-    rows = ik.resolve_shapes(net_of(shared, nn.Dense(4, params=shared.params)), (2, 4))
+    rows = ik.resolve_shapes(net_of(shared, tied(nn.Dense, shared, 4)), (2, 4))
     assert rows["1.weight"] is rows["0.weight"] and rows["0.weight"].declared == (4, None)
     assert rows["0.weight"].inputs == ((2, 4),) and rows["0.weight"].block == "nn.Dense"
     assert pickle.loads(pickle.dumps(rows)) == rows and len(rows) == len(rows.to_records()) == 2
@@ -116,7 +116,7 @@ def test_records_table_and_lookups():
 
 
 def test_a_block_that_is_not_reached_keeps_an_unknown_shape():
-    class Left(mx.gluon.HybridBlock):
+    class Left(HybridBlock):
         def __init__(self):
             super().__init__()
             self.used, self.left = nn.Dense(4), nn.Dense(2)
