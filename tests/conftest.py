@@ -21,11 +21,6 @@ _NOTEBOOK = all(map(importlib.util.find_spec, ("nbclient", "ipykernel", "matplot
 _ZOO = importlib.util.find_spec("gluoncv") and importlib.util.find_spec("gluonnlp")
 
 
-# Written in MXNet 1's words throughout: `params=`, `hybrid_forward`, classic arrays. On MXNet 2 tests/mxnet2 looks at
-# these modules.
-collect_ignore = ["inspector"] if GLUON_2 else []
-
-
 def pytest_collection_modifyitems(items):
     reasons = {
         "zoo": None if _ZOO else "GluonCV and GluonNLP are not here: pip install '.[zoo]', below Python 3.12",

@@ -5,11 +5,14 @@ import re
 
 import mxnet as mx
 
-__all__ = ["GLUON_2", "VERSION", "HybridBlock", "collected", "constant", "contexts", "convolution", "declared", "initialize_all",
-           "move", "nd", "said", "tied", "uniform"]  # fmt: skip
+__all__ = ["CONTRADICTION", "GLUON_2", "VERSION", "HybridBlock", "collected", "constant", "contexts", "convolution",
+           "declared", "initialize_all", "move", "nd", "said", "shaped", "tied", "uniform"]  # fmt: skip
 
 VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
 GLUON_2 = VERSION >= (2, 0)
+
+# What a layer raises whose input contradicts its parameters' shapes.
+CONTRADICTION = AssertionError if GLUON_2 else mx.MXNetError
 
 # Arrays as layers take them.
 nd = mx.np if GLUON_2 else mx.nd
@@ -51,6 +54,24 @@ def tied(layer, donor, *arguments, **named):
     made = layer(*arguments, **named)
     own = made.collect_params()
     return made.share_parameters({path: param for path, param in donor.collect_params().items() if path in own})
+
+
+def shaped(make, *shapes):
+    """A network that is not initialized, whose parameters have the shapes that inputs of these shapes give them.
+
+    MXNet 2 infers them layer by layer, in a forward pass: here of a twin.
+    """
+    net = make()
+    if not GLUON_2:
+        net.infer_shape(*map(mx.nd.zeros, shapes))
+        return net
+    twin = make()
+    twin.initialize(mx.init.Zero())
+    twin(*map(mx.np.zeros, shapes))
+    known = twin.collect_params()
+    for path, param in net.collect_params().items():
+        param.shape = known[path].shape
+    return net
 
 
 def initialize_all(net, init, force_reinit=False):
@@ -112,3 +133,7 @@ class _Operators:
     broadcast_mul = elemwise_mul = mx.np.multiply
     elemwise_add, transpose = mx.np.add, mx.np.transpose
     np = mx.np
+
+    @staticmethod
+    def concat(*arrays):
+        return mx.np.concatenate(arrays, axis=1)

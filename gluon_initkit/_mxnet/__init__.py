@@ -58,6 +58,7 @@ from .memory import (  # noqa: E402
 )
 from .names import fresh_names  # noqa: E402
 from .parameters import (  # noqa: E402
+    contexts_asked,
     contexts_of,
     holds_data,
     is_constant,
@@ -131,6 +132,7 @@ __all__ = [
     "completed",
     "construction",
     "context_of",
+    "contexts_asked",
     "contexts_for",
     "contexts_of",
     "current_context",

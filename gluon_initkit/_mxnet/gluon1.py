@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import json
 import sys
 from types import SimpleNamespace
-from typing import Any, ContextManager, Dict, List, Optional, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Optional, Tuple
 
 from mxnet import context, gluon, initializer, nd, numpy_extension
 from mxnet.gluon.parameter import ParameterDict
@@ -19,10 +19,11 @@ import numpy
 from .parts import Parts
 from .scopes import blocks_built
 
-__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking", "blocks_built", "children",
-           "completed", "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use",
-           "infer_again", "infers_on_symbols", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename",
-           "said_role", "train_instead", "trainer_of", "unnamed", "write_list"]  # fmt: skip
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
+           "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
+           "fused_parts", "in_use", "infer_again", "infers_on_symbols", "input_width", "loose", "named",
+           "numpy_arrays", "part_named", "prefix_of", "rename", "said_role", "train_instead", "trainer_of", "unnamed",
+           "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -151,6 +152,12 @@ def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:
         declared={name: forget for name in shapes if arguments["mode"] == "lstm" and name.endswith("_f_bias")},
         packed=packed,
     )
+
+
+def input_width(layer: Any, shapes: Callable[[gluon.Parameter], Any]) -> Optional[int]:
+    """The input size of an RNN layer, from its parameters' shapes; None where they do not tell."""
+    shape = shapes(layer.l0_i2h_weight)
+    return shape[1] if shape else None
 
 
 def completed(declared: Any, init: Any) -> Any:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import copy
 import inspect
 import sys
-from typing import Any, ContextManager, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Tuple
 import uuid
 
 from mxnet import device, gluon, initializer, nd
@@ -17,10 +17,11 @@ import numpy
 
 from .parts import Parts
 
-__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking", "blocks_built", "children",
-           "completed", "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use",
-           "infer_again", "infers_on_symbols", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename",
-           "said_role", "train_instead", "trainer_of", "unnamed", "write_list"]  # fmt: skip
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
+           "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
+           "fused_parts", "in_use", "infer_again", "infers_on_symbols", "input_width", "loose", "named",
+           "numpy_arrays", "part_named", "prefix_of", "rename", "said_role", "train_instead", "trainer_of", "unnamed",
+           "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
@@ -165,6 +166,14 @@ def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:
         declared={name: asked[f"{name.split('_', 1)[1]}_initializer"] for name in shapes},
         packed=lambda parts: numpy.concatenate([parts[name].ravel() for name in shapes]),
     )
+
+
+def input_width(layer: Any, shapes: Callable[[gluon.Parameter], Any]) -> Optional[int]:
+    """The input size of an RNN layer, from the length of its one vector; None where that does not tell."""
+    shape, fused = shapes(layer.rnn_param), layer.rnn_param.init
+    if not shape or None in shape or not isinstance(fused, FusedRNN):
+        return None
+    return fused_parts(fused, shape).shapes["l0_i2h_weight"][1]
 
 
 def completed(declared: Any, init: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy
 
 from .arrays import classic
 from .memory import context_of, is_host, view
-from .version import children, trainer_of
+from .version import children, contexts_held, trainer_of
 
 __all__ = ["block_tree", "freshness", "holds_gradients", "host_values", "infers_shapes",
            "memory_of", "pending_data", "storage_of", "trained_by", "updates_of"]  # fmt: skip
@@ -50,7 +50,7 @@ def memory_of(params: Iterable[gluon.Parameter]) -> Iterator[Tuple[Any, int, Seq
             begins = 0
         if failed:
             check_call(failed)
-        yield _DTYPE_MX_TO_NP[flag.value], begins, param._ctx_list
+        yield _DTYPE_MX_TO_NP[flag.value], begins, contexts_held(param)
 
 
 def pending_data(param: gluon.Parameter) -> bool:

@@ -21,7 +21,8 @@ from .version import BESIDE_FORWARD
 __all__ = ["Watch"]
 
 _GUARDED = {"initialize", "load_parameters", "cast", "infer_shape", "optimize_for", *BESIDE_FORWARD}
-_GRAPH = ("_cached_graph", "_cached_op", "_cached_op_args", "_in_format", "_out_format")
+# What a forward pass leaves in a block; MXNet 2 asks a block for its shapes once, and notes that it did.
+_GRAPH = ("_cached_graph", "_cached_op", "_cached_op_args", "_in_format", "_out_format", "_called_infer_shape_already")
 
 _watched: Dict[int, "Watch"] = {}
 _registry = threading.RLock()

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 import math
 import os
 from typing import Any, Dict, Iterator, Optional, Tuple
+import zlib
 
 import numpy
 
@@ -16,10 +17,12 @@ from ..naming import made, role_of
 from .equality import shared_values
 from .errors import CheckpointError
 from .findings import findings_of
-from .params_format import Part, StoredArray, read_headers
+from .params_format import read_headers
 from .records import ParameterRecord, Statistics
 from .report import Report
 from .statistics import statistics_of_all
+from .stored import Part, StoredArray
+from .zip_format import inflated
 
 __all__ = ["StoredValues", "is_path", "read_checkpoint"]
 
@@ -35,11 +38,12 @@ def read_checkpoint(path: Any, stats: bool = False) -> Report:
     Parameters
     ----------
     path : str or path-like
-        A file that MXNet wrote: ``save_parameters``, ``export``, ``mx.nd.save``, ``mx.npx.save``.
+        A file that MXNet wrote: ``save_parameters``, ``export``, ``mx.nd.save``, ``mx.npx.save``; MXNet 2's zip files
+        of arrays too (``mx.npx.savez``), and NumPy's.
     stats : bool
         Whether to compute statistics, for which the values are read. An array whose values cannot be had has none: one
-        saved before its shape was known, or a sparse one whose dense form would be 64 times as large as what is stored
-        (and over 16 MiB).
+        saved before its shape was known, or a sparse or deflated one that would become 64 times as large as what is
+        stored (and over 16 MiB).
 
     Returns
     -------
@@ -85,7 +89,7 @@ def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
     facts["shape"], facts["dtype"], facts["stype"], facts["stats"] = array.shape, array.dtype, array.stype, stats
     facts["aliases"], facts["transposed"] = array.aliases, array.transposed
     if array.parts:
-        facts["contexts"] = (array.context,)
+        facts["contexts"] = (array.context,) if array.context else ()
         facts["size"] = math.prod(array.shape)  # type: ignore[arg-type]  # no dimension is None
         facts["bytes"] = sum([part.size for part in array.parts])
     return made(ParameterRecord, facts)
@@ -130,15 +134,15 @@ class StoredValues:
         -------
         numpy.ndarray
             Read-only and over a memory map of the file, so that nothing is read before it is used; bfloat16 as a new
-            array of float32, a sparse array as a new dense one.
+            array of float32, a sparse array as a new dense one, a deflated one as a new one.
 
         Raises
         ------
         KeyError
             There is no array of that name; the nearest names are told.
         CheckpointError
-            The file was changed since its headers were read, the indices of a sparse array point outside of it, or it
-            has no values (`has_values`).
+            The file was changed since its headers were read, the indices of a sparse array point outside of it, what
+            is deflated is damaged, or it has no values (`has_values`).
         """
         array = self.arrays.get(name)
         if array is None:
@@ -148,21 +152,24 @@ class StoredValues:
             raise CheckpointError(self.path, 0, f"{name!r} was saved before its shape was known: it has no values")
         if self._stat() != self._state:
             raise CheckpointError(self.path, 0, "the file was changed since its headers were read: inspect it anew")
-        if array.stype == "default":
-            return self._read(array.parts[0])
-        return self._dense(array)
+        if not self.has_values(array):
+            what = "unpacked" if array.stype == "default" else "made dense"
+            reason = f"{name!r} is too large to be {what}: {array.shape}"
+            raise CheckpointError(self.path, array.parts[0].offset, reason)
+        return self._dense(array) if array.stype != "default" else self._read(array.parts[0])
 
     def gradient(self, name: str) -> numpy.ndarray:
         """A RuntimeError: a file holds no gradients."""
         raise RuntimeError(f"{name!r} stands in the file {self.path}, which holds no gradients: inspect the network")
 
     def has_values(self, array: StoredArray) -> bool:
-        """Whether `values` can answer: it was saved with its values, and is not sparse beyond all measure."""
-        if not array.parts or array.stype == "default":
+        """Whether `values` can answer: it was saved with its values, and is not sparse or deflated beyond measure."""
+        stored = sum([part.packed or part.size for part in array.parts])
+        if not array.parts or (array.stype == "default" and stored == array.parts[0].size):
             return bool(array.parts)
-        # A few bytes of indices can claim any shape; what a file may cost is bounded by what stands in it.
+        # A few bytes can claim any shape; what a file may cost is bounded by what stands in it.
         dense = numpy.dtype(_numpy_type(array.dtype)).itemsize * math.prod(filter(None, array.shape or ()))
-        return dense <= (1 << 24) + 64 * sum(part.size for part in array.parts)
+        return dense <= (1 << 24) + 64 * stored
 
     def _stat(self) -> Tuple[int, int]:
         found = os.stat(self.path)
@@ -172,15 +179,18 @@ class StoredValues:
         if not part.size:
             # Not numpy.empty: up to NumPy 1.17 that asks for memory as if an empty dimension were 1.
             return numpy.frombuffer(b"", _numpy_type(part.dtype)).reshape(part.shape)
-        mapped = numpy.memmap(self.path, numpy.uint8, "r", part.offset, (part.size,))
+        mapped: Any = numpy.memmap(self.path, numpy.uint8, "r", part.offset, (part.packed or part.size,))
+        if part.packed:
+            try:
+                mapped = numpy.frombuffer(inflated(mapped, part), numpy.uint8)
+            except zlib.error as error:
+                raise CheckpointError(self.path, part.offset, f"what is deflated here is damaged: {error}") from None
         if part.dtype == "bfloat16":  # the upper half of a float32
             return (mapped.view("<u2").astype("<u4") << 16).view("<f4").reshape(part.shape)
-        return mapped.view(numpy.dtype(part.dtype).newbyteorder("<")).reshape(part.shape)
+        return mapped.view(numpy.dtype(part.dtype).newbyteorder("<")).reshape(part.shape, order=part.order)
 
     def _dense(self, array: StoredArray) -> numpy.ndarray:
         start = array.parts[0].offset
-        if not self.has_values(array):
-            raise CheckpointError(self.path, start, f"{array.name!r} is too large to be made dense: {array.shape}")
         values, *indices = (self._read(part) for part in array.parts)
         dense = numpy.zeros(array.shape, values.dtype)  # type: ignore[arg-type]  # no dimension is None here
         cells = _rows(dense, *indices) if array.stype == "row_sparse" else _cells(dense, *indices)

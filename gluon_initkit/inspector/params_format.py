@@ -13,12 +13,14 @@ import math
 import os
 import stat
 import struct
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from .errors import CheckpointError
+from .stored import MOST_ARRAYS, MOST_DIMENSIONS, Part, StoredArray
 from .tie_map import read_ties
+from .zip_format import read_zip
 
-__all__ = ["Part", "StoredArray", "read_headers"]
+__all__ = ["read_headers"]
 
 # mshadow's type flags, by number; NumPy has no bfloat16.
 _DTYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32",
@@ -31,39 +33,7 @@ _FILE_MAGIC = 0x112
 _V2 = 0xF993FAC9
 _VERSIONS = {0xF993FAC8: 1, _V2: 2, 0xF993FACA: 3}
 
-# Real files stay far below these; hostile ones would have us build a record for every four bytes.
-_MOST_DIMENSIONS, _MOST_ARRAYS, _LONGEST_NAME = 32, 1 << 20, 1 << 16
-
-
-class Part(NamedTuple):
-    """A run of values in the file: the values of an array, or the indices of a sparse one."""
-
-    dtype: str
-    shape: Tuple[int, ...]
-    offset: int
-    size: int
-    """In bytes."""
-
-
-class StoredArray(NamedTuple):
-    """One array of a file, as its header tells."""
-
-    name: str
-    version: int
-    """3 for NumPy's shapes, 2, 1, or 0 for the oldest."""
-    stype: str
-    shape: Optional[Tuple[Optional[int], ...]]
-    """None, or a None in it, where the array was saved before its shape was known: then nothing else is stored."""
-    dtype: str = ""
-    context: str = ""
-    parts: Tuple[Part, ...] = ()
-    """The values, then the indices: row numbers; or for csr the row pointers, then the columns."""
-    named: bool = True
-    """Whether the file holds names; else it is called by its number."""
-    aliases: Tuple[str, ...] = ()
-    """The other paths of the parameter, which the tie map at the end of the file tells."""
-    transposed: Tuple[str, ...] = ()
-    """Those aliases at which it stands transposed."""
+_LONGEST_NAME = 1 << 16
 
 
 def read_headers(path: Any) -> List[StoredArray]:
@@ -81,6 +51,9 @@ def read_headers(path: Any) -> List[StoredArray]:
         # Opening a pipe would wait for a writer, reading a device would not end.
         raise CheckpointError(str(source), 0, "this is a directory or a device; expected a .params file")
     with open(source, "rb", buffering=0) as file:
+        if file.read(2) == b"PK":
+            return read_zip(file, str(source))
+        file.seek(0)
         reader = _Reader(file, str(source))
         arrays = reader.arrays()
         ties: Dict[str, Any] = read_ties(file, str(source), reader.offset, {array.name for array in arrays})
@@ -122,11 +95,9 @@ class _Reader:
     def arrays(self) -> List[StoredArray]:
         start = self.file.read(8)
         if start != _UINT64.pack(_FILE_MAGIC):
-            zipped = "; a zip file, as MXNet 2 writes: gluon_initkit.save writes what is read here"
-            hint = zipped if start.startswith(b"PK") else ""
-            raise self.error(0, f"not a .params file of MXNet: it begins with {start!r}{hint}")
+            raise self.error(0, f"not a .params file of MXNet: it begins with {start!r}")
         _, _, count = self.numbers(_LIST, "the header of")
-        if count > min(_MOST_ARRAYS, self.end // 4):
+        if count > min(MOST_ARRAYS, self.end // 4):
             raise self.error(16, f"{count} arrays are announced in a file of {self.end} bytes")
         found = []
         for number in range(count):
@@ -166,7 +137,7 @@ class _Reader:
             if len(self.window) < _LONGEST_PLAIN:
                 return None
         magic, stype, count = _START.unpack_from(self.window, at)
-        if magic != _V2 or stype != 0 or not 0 < count <= _MOST_DIMENSIONS:
+        if magic != _V2 or stype != 0 or not 0 < count <= MOST_DIMENSIONS:
             return None
         *dims, device, number, flag = _REST[count].unpack_from(self.window, at + _START.size)
         if min(dims) < 1 or not 0 <= flag < len(_DTYPES) or device not in _DEVICES:
@@ -194,7 +165,7 @@ class _Reader:
                 (count,) = self.numbers(_INT32, "the shape of")
         elif version == 1:
             (count,) = self.numbers(_INT32, "the shape of")
-        elif magic <= _MOST_DIMENSIONS:
+        elif magic <= MOST_DIMENSIONS:
             count = magic
         else:
             reason = f"{self.subject} begins with 0x{magic:08x}, neither a version of MXNet's nor a few dimensions"
@@ -226,7 +197,7 @@ class _Reader:
         if may_be_unknown and count == -1:
             return None
         at = self.offset
-        if not 0 <= count <= _MOST_DIMENSIONS:
+        if not 0 <= count <= MOST_DIMENSIONS:
             raise self.error(at, f"{self.subject} is to have {count} dimensions")
         found = self.numbers(layouts[count], "the shape of")
         if found and min(found) < 1:
@@ -249,6 +220,6 @@ _WINDOW = 4096
 _LIST, _THREE, _TWO, _INT32 = (struct.Struct("<" + letters) for letters in ("QQQ", "iii", "ii", "i"))
 _UINT64, _UINT32 = struct.Struct("<Q"), struct.Struct("<I")
 _START = struct.Struct("<Iii")
-_REST = [struct.Struct(f"<{count}qiii") for count in range(_MOST_DIMENSIONS + 1)]
+_REST = [struct.Struct(f"<{count}qiii") for count in range(MOST_DIMENSIONS + 1)]
 _LONGEST_PLAIN = _START.size + _REST[-1].size
-_INT64S, _UINT32S = ([struct.Struct(f"<{count}{letter}") for count in range(_MOST_DIMENSIONS + 1)] for letter in "qI")
+_INT64S, _UINT32S = ([struct.Struct(f"<{count}{letter}") for count in range(MOST_DIMENSIONS + 1)] for letter in "qI")

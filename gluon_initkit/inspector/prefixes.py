@@ -6,8 +6,8 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 
-from .params_format import StoredArray
 from .sides import bare, fits
+from .stored import StoredArray
 
 __all__ = ["Prefix", "fitting_prefixes"]
 

@@ -11,13 +11,14 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy
 import params_files
+from vocabulary import nd, shaped, tied
 
 
 def ramp(net):
     """Values that no generator decides."""
     for place, param in enumerate(net.collect_params().values()):
         values = numpy.linspace(-1, 1 + place, int(numpy.prod(param.shape)), dtype="float32")
-        param.set_data(mx.nd.array(values.reshape(param.shape)))
+        param.set_data(nd.array(values.reshape(param.shape)))
 
 
 @functools.lru_cache(None)
@@ -28,7 +29,7 @@ def small():
     net.initialize()
     ramp(net)
     net[1].gamma.grad_req, net[1].gamma.lr_mult = "null", 0.5
-    net[2].bias.set_data(mx.nd.array([float("nan"), 1]))
+    net[2].bias.set_data(nd.array([float("nan"), 1]))
     return kept(net, stats=True)
 
 
@@ -44,31 +45,27 @@ _KEPT = []
 @functools.lru_cache(None)
 def resnet50():
     """Of known shapes, since what a forward pass would tell is told."""
-    net = mx.gluon.model_zoo.vision.resnet50_v1()
-    net.infer_shape(mx.nd.zeros((1, 3, 224, 224)))
-    return kept(net)
+    return kept(shaped(mx.gluon.model_zoo.vision.resnet50_v1, (1, 3, 224, 224)))
 
 
 class Cell(nn.HybridBlock):
     def __init__(self, units, hidden):
         super().__init__()
-        with self.name_scope():
-            for name in ("query", "key", "value", "proj"):
-                setattr(self, name, nn.Dense(units, in_units=units, flatten=False))
-            self.norm = nn.LayerNorm(in_channels=units)
-            self.ffn = nn.HybridSequential()
-            self.ffn.add(nn.Dense(hidden, in_units=units), nn.Dense(units, in_units=hidden))
+        for name in ("query", "key", "value", "proj"):
+            setattr(self, name, nn.Dense(units, in_units=units, flatten=False))
+        self.norm = nn.LayerNorm(in_channels=units)
+        self.ffn = nn.HybridSequential()
+        self.ffn.add(nn.Dense(hidden, in_units=units), nn.Dense(units, in_units=hidden))
 
 
 class Bert(nn.HybridBlock):
     def __init__(self, units=768, layers=12):
         super().__init__()
-        with self.name_scope():
-            self.embed = nn.Embedding(30522, units)
-            self.layer = nn.HybridSequential()
-            for _ in range(layers):
-                self.layer.add(Cell(units, 4 * units))
-            self.pooler = nn.Dense(units, in_units=units)
+        self.embed = nn.Embedding(30522, units)
+        self.layer = nn.HybridSequential()
+        for _ in range(layers):
+            self.layer.add(Cell(units, 4 * units))
+        self.pooler = nn.Dense(units, in_units=units)
 
 
 @functools.lru_cache(None)
@@ -88,12 +85,11 @@ def deferred():
 class Tied(nn.HybridBlock):
     def __init__(self):
         super().__init__()
-        with self.name_scope():
-            self.embed = nn.Embedding(50, 4)
-            self.decode = nn.Dense(50, in_units=4, params=self.embed.params)
-            self.copy = nn.Dense(50, in_units=4, use_bias=False)
-            self.left = nn.Dense(4, in_units=4, use_bias=False)
-            self.right = nn.Dense(4, in_units=4, use_bias=False)
+        self.embed = nn.Embedding(50, 4)
+        self.decode = tied(nn.Dense, self.embed, 50, in_units=4)
+        self.copy = nn.Dense(50, in_units=4, use_bias=False)
+        self.left = nn.Dense(4, in_units=4, use_bias=False)
+        self.right = nn.Dense(4, in_units=4, use_bias=False)
 
 
 @functools.lru_cache(None)

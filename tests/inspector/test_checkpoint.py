@@ -10,6 +10,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import nd
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_file_that_changed_since_is_refused(saved):
 def test_sparse_beyond_all_measure_has_no_statistics(tmp_path):
     """A few bytes of indices must not become gigabytes of zeros."""
     path = str(tmp_path / "a.params")
-    mx.nd.save(path, {"w": mx.nd.sparse.zeros("row_sparse", (1 << 27, 8)), "b": mx.nd.ones((2,))})
+    mx.nd.save(path, {"w": mx.nd.sparse.zeros("row_sparse", (1 << 27, 8)), "b": nd.ones((2,))})
     report = read_checkpoint(path, stats=True)
     assert [record.stats is None for record in report.records] == [True, False]
     with pytest.raises(CheckpointError, match="'w' is too large to be made dense"):
@@ -78,7 +79,7 @@ def test_sparse_beyond_all_measure_has_no_statistics(tmp_path):
 @pytest.mark.parametrize("indices", [[0, 4], [-1, 0]])
 def test_indices_outside_of_the_array_are_refused(indices, tmp_path):
     path = str(tmp_path / "a.params")
-    rows = mx.nd.sparse.row_sparse_array((mx.nd.ones((2, 2)), [0, 3]), shape=(4, 2))
+    rows = mx.nd.sparse.row_sparse_array((nd.ones((2, 2)), [0, 3]), shape=(4, 2))
     mx.nd.waitall()
     mx.nd.save(path, {"w": rows})
     with open(path, "r+b") as file:
@@ -96,7 +97,7 @@ def test_mxnet_14650_1899_6624(tmp_path):
         net.add(nn.Dense(2, in_units=2))
     net.initialize(mx.init.One())
     net.hybridize()
-    net(mx.nd.ones((1, 2)))
+    net(nd.ones((1, 2)))
     net.export(str(tmp_path / "net"))
     code = """
 import sys

@@ -10,6 +10,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import nd, tied, uniform
 
 
 def layers(*more):
@@ -39,7 +40,7 @@ def deferred_by_us():
 def pending_data():
     net = deferred()
     net[0].bias.initialize(force_reinit=True)
-    net[0].weight.set_data(mx.nd.ones((4, 3)))
+    net[0].weight.set_data(nd.ones((4, 3)))
     return net
 
 
@@ -64,7 +65,7 @@ def hybridized():
 
 def hybridized_and_run():
     net = hybridized()
-    net(mx.nd.ones((2, 3)))
+    net(nd.ones((2, 3)))
     return net
 
 
@@ -73,11 +74,11 @@ def trained():
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd")
     for _ in range(2):
         with mx.autograd.record():
-            loss = net(mx.nd.random.uniform(shape=(2, 3))).sum()
+            loss = net(uniform((2, 3))).sum()
         loss.backward()
         trainer.step(2)
     with mx.autograd.record():
-        loss = net(mx.nd.random.uniform(shape=(2, 3))).sum()
+        loss = net(uniform((2, 3))).sum()
     loss.backward()
     return net
 
@@ -118,7 +119,7 @@ def symbol_block():
     symbol = mx.sym.FullyConnected(mx.sym.BatchNorm(data, name="norm"), num_hidden=3, name="fc")
     net = mx.gluon.SymbolBlock(symbol, data)
     net.initialize()
-    net(mx.nd.ones((2, 4)))
+    net(nd.ones((2, 4)))
     return net
 
 
@@ -137,7 +138,7 @@ def float16():
 def shared():
     net = nn.HybridSequential()
     first = nn.Dense(3, in_units=3)
-    net.add(first, nn.Dense(3, in_units=3, params=first.params))
+    net.add(first, tied(nn.Dense, first, 3, in_units=3))
     net.initialize()
     return net
 
@@ -177,7 +178,7 @@ def convolution():
     net.initialize(mx.init.Normal(1))
     net.hybridize(static_alloc=True, static_shape=True)
     for _ in range(3):
-        net(mx.nd.random.uniform(shape=(2, 16, 12, 12))).wait_to_read()
+        net(uniform((2, 16, 12, 12))).wait_to_read()
     return net
 
 
@@ -227,7 +228,7 @@ def state(net):
 
 
 def drawn():
-    return mx.nd.random.uniform(shape=(3,)).asnumpy().tolist()
+    return uniform((3,)).asnumpy().tolist()
 
 
 @pytest.mark.parametrize("how", HOWS, ids=["plain", "stats", "grads"])
@@ -258,7 +259,7 @@ def test_the_fingerprint_is_the_same_afterwards(make):
 
 @pytest.mark.parametrize("make, shape", [(hybridized_and_run, (2, 3)), (convolution, (2, 16, 12, 12))])
 def test_the_same_bits_come_out_afterwards(make, shape):
-    net, data = make(), mx.nd.random.uniform(shape=shape)
+    net, data = make(), uniform(shape)
     before = net(data).asnumpy()
     ik.inspect(net, stats=True, grads=True)
     assert (net(data).asnumpy() == before).all()
@@ -370,7 +371,7 @@ def test_gradients():
     net.initialize(mx.init.Xavier())
     net[2].bias.grad_req = "null"
     with mx.autograd.record():
-        loss = net(mx.nd.random.uniform(shape=(5, 3))).sum()
+        loss = net(uniform((5, 3))).sum()
     loss.backward()
     for each in ik.inspect(net, grads=True).records:
         if each.grad_req == "null":
@@ -390,7 +391,7 @@ def test_sparse_gradients():
     net = nn.Embedding(6, 3, sparse_grad=True)
     net.initialize(mx.init.One())
     with mx.autograd.record():
-        loss = net(mx.nd.array([1, 4])).sum()
+        loss = net(nd.array([1, 4])).sum()
     loss.backward()
     found = record(net, "weight", grads=True)
     assert (found.grad_stats.count, found.grad_stats.zeros, found.grad_fresh) == (18, 12, True)
@@ -434,7 +435,7 @@ def test_one_layer_of_a_network():
 def test_an_error_of_the_engine_surfaces_as_at_any_wait():
     net = initialized()
     before = ik.fingerprint(net)
-    mx.nd.linalg.potrf(mx.nd.array([[-1.0, 0.0], [0.0, -1.0]]))
+    mx.nd.linalg.potrf(nd.array([[-1.0, 0.0], [0.0, -1.0]]))
     with pytest.raises(mx.MXNetError, match="potrf"):
         ik.inspect(net)
     assert len(ik.inspect(net).records) == 8 and ik.fingerprint(net) == before

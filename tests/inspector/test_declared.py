@@ -10,6 +10,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import nd, uniform
 
 LAWS = {
     "uniform": (mx.init.Uniform(0.3), 0.0, 0.3 / math.sqrt(3)),
@@ -99,7 +100,7 @@ def test_few_values_tell_no_deviation():
 
 def trained(net, trainer):
     with mx.autograd.record():
-        loss = (net(mx.nd.random.uniform(shape=(4, 30))) ** 2).sum()
+        loss = (net(uniform((4, 30))) ** 2).sum()
     loss.backward()
     trainer.step(1)
 
@@ -120,11 +121,11 @@ def test_a_loaded_network_shows_in_its_layers_defaults(tmp_path):
     source, net = (nn.Dense(40, in_units=30, weight_initializer=mx.init.Normal(0.2)) for _ in range(2))
     source.initialize()
     source.weight.set_data(source.weight.data() * 5)
-    source.bias.set_data(mx.nd.ones(40))
+    source.bias.set_data(nd.ones(40))
     source.save_parameters(str(tmp_path / "file"))
     net.load_parameters(str(tmp_path / "file"))
     assert ik.inspect(net, stats=True).findings == ()
-    net.bias.set_data(mx.nd.zeros(40))
+    net.bias.set_data(nd.zeros(40))
     assert [each.code for each in ik.inspect(net, stats=True).findings] == ["not-as-declared"]
 
 
@@ -151,7 +152,7 @@ def test_scores_of_sound_values_are_normal_numbers(size, law, draw):
 @pytest.mark.parametrize("name", ["resnet18_v1", "mobilenetv2_0.25", "squeezenet1.1"])
 def test_mxnets_own_samplers_on_its_own_networks_trip_nothing(name):
     net = mx.gluon.model_zoo.vision.get_model(name, classes=10)
-    net.infer_shape(mx.nd.zeros((1, 3, 32, 32) if name != "squeezenet1.1" else (1, 3, 224, 224)))
+    net.infer_shape(nd.zeros((1, 3, 32, 32) if name != "squeezenet1.1" else (1, 3, 224, 224)))
     mx.random.seed(2)
     net.initialize(mx.init.Xavier())
     assert ik.inspect(net, stats=True).findings == ik.inspect(net, stats=True, init=mx.init.Xavier()).findings == ()

@@ -7,6 +7,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import nd, tied
 
 
 def two(size=4, ctx=None):
@@ -19,7 +20,7 @@ def two(size=4, ctx=None):
 def test_one_parameter_under_several_paths():
     net = nn.HybridSequential()
     first = nn.Dense(3, in_units=3)
-    net.add(first, nn.Dense(3, in_units=3, params=first.params), nn.Dense(3, in_units=3))
+    net.add(first, tied(nn.Dense, first, 3, in_units=3), nn.Dense(3, in_units=3))
     expected = (SharedValues("parameter", ("0.weight", "1.weight")), SharedValues("parameter", ("0.bias", "1.bias")))
     assert ik.inspect(net).shared == expected
     net.initialize()
@@ -64,7 +65,7 @@ def test_a_buffer_that_is_shared_is_no_broken_tie_with_itself():
 
 def test_the_same_numbers_in_another_order_are_not_the_same():
     net = two()
-    net[1].weight.set_data(mx.nd.array(net[0].weight.data().asnumpy()[::-1].copy()))
+    net[1].weight.set_data(nd.array(net[0].weight.data().asnumpy()[::-1].copy()))
     first, second = (record.stats for record in ik.inspect(net, stats=True, select="weight").records)
     assert first.quantiles == second.quantiles and first.norm == pytest.approx(second.norm)
     assert ik.inspect(net, stats=True).shared == ()
@@ -92,10 +93,10 @@ def test_neither_are_constants_and_running_statistics():
         net[-1].table = net[-1].params.get_constant("table", [1.0, 2.0, 3.0, 4.0])
     net.initialize()
     for norm in net:
-        norm.running_mean.set_data(mx.nd.array([1, 2, 3, 4]))
+        norm.running_mean.set_data(nd.array([1, 2, 3, 4]))
     assert ik.inspect(net, stats=True).shared == ()
     for norm in net:
-        norm.beta.set_data(mx.nd.array([1, 2, 3, 4]))  # but trained values are
+        norm.beta.set_data(nd.array([1, 2, 3, 4]))  # but trained values are
     assert ik.inspect(net, stats=True).shared == (SharedValues("values", ("0.beta", "1.beta")),)
 
 

@@ -9,6 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import nd, uniform
 
 X = mx.init.Xavier()
 
@@ -25,12 +26,12 @@ def dense(*sizes, init=X, ctx=None, inputs=4, **options):
 def put(param, where, value):
     values = param.data().asnumpy()
     values[where] = value
-    param.set_data(mx.nd.array(values, dtype=values.dtype))
+    param.set_data(nd.array(values, dtype=values.dtype))
 
 
 def backward(net, inputs=4, batch=3, call=None):
     with mx.autograd.record():
-        loss = (call or net)(mx.nd.random.uniform(shape=(batch, inputs))).sum()
+        loss = (call or net)(uniform((batch, inputs))).sum()
     loss.backward()
 
 
@@ -44,7 +45,7 @@ def nan(bad):
 def nan_gradient(bad):
     net = dense(3)
     with mx.autograd.record():
-        loss = (net(mx.nd.ones((2, 4))) * (np.nan if bad else 1)).sum()
+        loss = (net(nd.ones((2, 4))) * (np.nan if bad else 1)).sum()
     loss.backward()
     return net, {"grads": True}
 
@@ -101,7 +102,7 @@ def replicas_differ(bad):
 
 def zero_weight(bad):
     net = dense(3)
-    net[0].weight.set_data(mx.nd.zeros((3, 4)))
+    net[0].weight.set_data(nd.zeros((3, 4)))
     if not bad:
         put(net[0].weight, (0, 0), 1e-9)
     return net, {"stats": True}
@@ -109,7 +110,7 @@ def zero_weight(bad):
 
 def constant_weight(bad):
     net = dense(3)
-    net[0].weight.set_data(mx.nd.full((3, 4), 0.25))
+    net[0].weight.set_data(nd.full((3, 4), 0.25))
     if not bad:
         net[0].weight.grad_req = "null"  # a fixed filter is meant to be one
     return net, {"stats": True}
@@ -117,7 +118,7 @@ def constant_weight(bad):
 
 def identical_rows(bad):
     net = dense(3)
-    net[0].weight.set_data(mx.nd.array([[1, 2, 3, 4]] * 3))
+    net[0].weight.set_data(nd.array([[1, 2, 3, 4]] * 3))
     if not bad:
         put(net[0].weight, (2, 3), 5)
     return net, {"stats": True}
@@ -302,7 +303,7 @@ def test_the_gravest_come_first_then_in_order_of_traversal():
     net = dense(3, 3, 3)
     for layer in (2, 0):
         put(net[layer].bias, 0, np.nan)
-    net[1].weight.set_data(mx.nd.zeros((3, 3)))
+    net[1].weight.set_data(nd.zeros((3, 3)))
     found = [(each.severity, each.code, each.paths) for each in ik.inspect(net, stats=True).findings]
     assert found == [
         ("error", "nan", ("0.bias",)),

@@ -9,6 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
 import pytest
+from vocabulary import nd, tied
 
 
 def mlp(units=(4, 2), in_units=3, prefix=None, deferred=False):
@@ -152,7 +153,7 @@ def test_another_type(cast, path):
 @pytest.mark.parametrize("shape", [(4, 3, 1), (4,)])
 def test_another_number_of_dimensions(state_name, shape, path):
     """MXNet zips shapes: what has more dimensions slips into a parameter without data."""
-    mx.nd.save(path, {**save(filled(mlp()), path), "0.weight": mx.nd.ones(shape)})
+    mx.nd.save(path, {**save(filled(mlp()), path), "0.weight": nd.ones(shape)})
     forecast = foretold_and_done(STATES[state_name](mlp()), path)
     slips = len(shape) == 3 and state_name == "uninitialized"
     assert dict(forecast.verdicts)["0.weight"] == ("misfit" if slips else "shape") and forecast.loads == slips
@@ -162,7 +163,7 @@ def test_a_tied_parameter_needs_one_of_its_paths(path):
     def tied():
         net = nn.HybridSequential()
         net.add(nn.Dense(3, in_units=3))
-        net.add(nn.Dense(3, in_units=3, params=net[0].params))
+        net.add(tied(nn.Dense, net[0], 3, in_units=3))
         return net
 
     filled(tied()).save_parameters(path, deduplicate=True)
@@ -198,9 +199,9 @@ def test_a_parameter_outside_of_the_prefix(path):
     shared = nn.Dense(3, in_units=3, prefix="elsewhere_")
     net = nn.HybridSequential(prefix="net_")
     with net.name_scope():
-        net.add(nn.Dense(3, in_units=3, params=shared.params))
+        net.add(tied(nn.Dense, shared, 3, in_units=3))
     filled(net)
-    mx.nd.save(path, {"dense0_weight": mx.nd.ones((3, 3))})
+    mx.nd.save(path, {"dense0_weight": nd.ones((3, 3))})
     forecast = foretold_and_done(net, path)
     assert "does not begin with 'net_'" in forecast.reason
 
@@ -212,12 +213,12 @@ def test_an_empty_file(path):
 
 
 def test_a_list_without_names(path):
-    mx.nd.save(path, [mx.nd.ones((4, 3))])
+    mx.nd.save(path, [nd.ones((4, 3))])
     assert foretold_and_done(filled(mlp()), path).error == "AttributeError"
 
 
 def test_an_rnn_that_mxnet_cannot_name(path):
-    mx.nd.save(path, {"0.weight": mx.nd.ones((2,))})
+    mx.nd.save(path, {"0.weight": nd.ones((2,))})
     net = nn.HybridSequential()
     net.add(rnn.LSTM(2, num_layers=11, input_size=2))
     forecast = foretold_and_done(filled(net), path)
@@ -320,7 +321,7 @@ def test_mxnet_10601_19257(path):
     """apache/mxnet#10601, #19257: `load_parameters` puts the prefix a second time before what `export` wrote."""
     net = filled(mlp(prefix="net_"))
     net.hybridize()
-    net(mx.nd.ones((1, 3)))
+    net(nd.ones((1, 3)))
     net.export(path)
     exported = path + "-0000.params"
     assert all(name.startswith("arg:net_") for name in read_checkpoint(exported).live)
@@ -371,7 +372,7 @@ def test_nothing_is_proposed_where_nothing_fits(path):
 def test_mxnet_19635_gluon_cv_1561(path):
     """apache/mxnet#19635, dmlc/gluon-cv#1561: "Parameter 'data1' is missing in file": an input that nobody named."""
     out = mx.sym.FullyConnected(mx.sym.var("data0"), num_hidden=2, name="fc") + mx.sym.var("data1")
-    arrays = {"arg:fc_weight": mx.nd.ones((2, 3)), "arg:fc_bias": mx.nd.ones((2,))}
+    arrays = {"arg:fc_weight": nd.ones((2, 3)), "arg:fc_bias": nd.ones((2,))}
     mx.nd.save(path, arrays)
     out.save(path + ".json")
     with pytest.raises(AssertionError, match="Parameter 'data1' is missing in file"):
@@ -387,7 +388,7 @@ def test_real_networks(path):
     """A backbone for 1000 classes into a network for 10: what would be refused, before anything is touched."""
     vision = mx.gluon.model_zoo.vision
     source = filled(vision.mobilenet_v2_0_25())
-    source(mx.nd.ones((1, 3, 32, 32)))
+    source(nd.ones((1, 3, 32, 32)))
     save(source, path)
     net = vision.mobilenet_v2_0_25(classes=10)
     forecast = foretold_and_done(net, path)

@@ -3,6 +3,7 @@
 import gluon_initkit as ik
 import mxnet as mx
 import pytest
+from vocabulary import nd
 
 pytestmark = pytest.mark.zoo
 
@@ -12,7 +13,7 @@ def bert():
 
     encoder = gluonnlp.model.BERTEncoder(units=64, hidden_size=128, num_layers=2, num_heads=4, max_length=32)
     net = gluonnlp.model.BERTModel(encoder, vocab_size=200, token_type_vocab_size=2, units=64, embed_size=64)
-    return net, (mx.nd.ones((1, 8)), mx.nd.zeros((1, 8)), mx.nd.full((1,), 8), mx.nd.array([[1, 2]]))
+    return net, (nd.ones((1, 8)), nd.zeros((1, 8)), nd.full((1,), 8), nd.array([[1, 2]]))
 
 
 def language_model():
@@ -53,6 +54,6 @@ def test_plain_normal_draws_variances_and_it_shows():
     net, _ = detector()
     mx.random.seed(1)
     net.initialize(mx.init.Normal())
-    net.features(mx.nd.zeros((1, 3, 64, 64)))
+    net.features(nd.zeros((1, 3, 64, 64)))
     found = [each for each in ik.inspect(net, stats=True).findings if each.code == "bad-variance"]
     assert len(found) == 8 and all("expand" in each.paths[0] and "moving_var" in each.paths[0] for each in found)

@@ -7,6 +7,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import nd
 
 
 def test_what_is_no_network_is_refused():
@@ -52,7 +53,7 @@ def test_the_source_is_named():
     assert ik.inspect(mx.gluon.model_zoo.vision.alexnet()).source == "AlexNet"
 
 
-@pytest.mark.parametrize("thing", [None, b"a.params", [], nn.Dense, mx.nd.ones(2), nn.Dense(2).collect_params()])
+@pytest.mark.parametrize("thing", [None, b"a.params", [], nn.Dense, nd.ones(2), nn.Dense(2).collect_params()])
 def test_what_is_neither_a_network_nor_a_path_is_refused(thing):
     with pytest.raises(TypeError, match=r"expected a network \(an mxnet.gluon.Block\), found (?s:.*)by its path"):
         ik.inspect(thing)

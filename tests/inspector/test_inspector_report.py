@@ -14,6 +14,7 @@ from mxnet.gluon import nn
 import networks
 from networks import record
 import pytest
+from vocabulary import nd
 
 
 def test_a_parameter_by_path_and_by_alias():
@@ -27,11 +28,11 @@ def test_values_and_gradients_on_demand():
     net.initialize(mx.init.One())
     report = ik.inspect(net)
     with mx.autograd.record():
-        loss = net(mx.nd.ones((1, 3)))
+        loss = net(nd.ones((1, 3)))
     loss.backward()
     assert report["weight"].data().tolist() == [[1, 1, 1], [1, 1, 1]]
     assert report["weight"].grad().tolist() == [[1, 1, 1], [1, 1, 1]]
-    net.weight.set_data(mx.nd.zeros((2, 3)))
+    net.weight.set_data(nd.zeros((2, 3)))
     assert report["weight"].data().sum() == 0  # read now, not when the report was made
 
 

@@ -7,6 +7,7 @@ from gluon_initkit.inspector import totals_of
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import nd, tied
 
 
 def totals(net):
@@ -21,10 +22,10 @@ def test_gluon_nlp_334():
     with pytest.raises(TypeError):
         net.summary()
     with pytest.raises(RuntimeError, match="has not been initialized"):
-        net.summary(mx.nd.ones((1, 8)))
+        net.summary(nd.ones((1, 8)))
     net.hybridize()
     with pytest.raises(AssertionError, match="must not be hybridized to print summary"):
-        net.summary(mx.nd.ones((1, 8)))
+        net.summary(nd.ones((1, 8)))
     assert totals(net).size == 8 * 16 + 16 + 16 * 4 + 4
     net.add(nn.Dense(3))
     assert str(totals(net)).startswith("at least 215 values (1 unknown) in 6 parameters")
@@ -34,12 +35,12 @@ def test_mxnet_12077(capsys):
     """Summary counts what is shared twice."""
     net = nn.HybridSequential()
     first = nn.Dense(8, in_units=8)
-    net.add(first, nn.Dense(8, in_units=8, params=first.params), first)
+    net.add(first, tied(nn.Dense, first, 8, in_units=8), first)
     with pytest.raises(RuntimeError, match="has not been initialized"):
-        net.summary(mx.nd.ones((1, 8)))
+        net.summary(nd.ones((1, 8)))
     assert totals(net).size == 72
     net.initialize()
-    net.summary(mx.nd.ones((1, 8)))
+    net.summary(nd.ones((1, 8)))
     printed = capsys.readouterr().out
     assert int(re.search(r"Total params: (\d+)", printed).group(1)) > 72
     assert int(re.search(r"Trainable params: (\d+)", printed).group(1)) > 72
@@ -68,7 +69,7 @@ def test_the_straight_dope_348():
     net.initialize()
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd")
     with mx.autograd.record():
-        loss = net(mx.nd.ones((2, 3))).sum()
+        loss = net(nd.ones((2, 3))).sum()
     loss.backward()
     with pytest.raises(UserWarning, match="has not been updated by backward since last `step`") as caught:
         trainer.step(2)
@@ -76,7 +77,7 @@ def test_the_straight_dope_348():
     assert sum(name in str(caught.value) for name in names) == 1  # the first of them, by its global name
 
     with mx.autograd.record():
-        loss = net(mx.nd.ones((2, 3))).sum()
+        loss = net(nd.ones((2, 3))).sum()
     loss.backward()
     found = ik.inspect(net, grads=True, trainer=trainer).findings
     assert [(each.code, each.paths) for each in found] == [
@@ -97,7 +98,7 @@ def test_the_straight_dope_348_by_a_batch_too_small_to_split():
     net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd")
     with mx.autograd.record():
-        loss = net(mx.nd.ones((1, 3), ctx=mx.cpu(0))).sum()
+        loss = net(nd.ones((1, 3), ctx=mx.cpu(0))).sum()
     loss.backward()
     with pytest.raises(UserWarning, match=r"on context cpu\(1\) has not been updated by backward"):
         trainer.step(1)

@@ -9,6 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import nd, tied
 
 
 def network():
@@ -22,7 +23,7 @@ def test_values_are_the_present_ones_and_a_copy():
     net = network()
     live = ik.inspect(net).live
     assert live.values("0.weight").tolist() == [[1, 1]] * 3
-    net[0].weight.set_data(mx.nd.full((3, 2), 2))
+    net[0].weight.set_data(nd.full((3, 2), 2))
     values = live.values("0.weight")
     assert values.tolist() == [[2, 2]] * 3
     values[:] = 9
@@ -32,7 +33,7 @@ def test_values_are_the_present_ones_and_a_copy():
 def test_gradients():
     net = network()
     with mx.autograd.record():
-        loss = net[0](mx.nd.array([[1, 2]])).sum()
+        loss = net[0](nd.array([[1, 2]])).sum()
     loss.backward()
     assert Live(net).gradient("0.weight").tolist() == [[1, 2]] * 3
     net[0].bias.grad_req = "null"
@@ -43,7 +44,7 @@ def test_gradients():
 def test_one_layer_and_aliases():
     net = nn.HybridSequential()
     first = nn.Dense(2, in_units=2)
-    net.add(first, nn.Dense(2, in_units=2, params=first.params))
+    net.add(first, tied(nn.Dense, first, 2, in_units=2))
     net.initialize(mx.init.One())
     assert ik.inspect(net[0]).live.values("weight").tolist() == Live(net).values("1.weight").tolist() == [[1, 1]] * 2
 

@@ -10,6 +10,7 @@ import pytest
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
+from vocabulary import nd
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +24,7 @@ def trained():
     net.add(nn.Dense(8, in_units=4), nn.BatchNorm(in_channels=8), nn.Dense(2, in_units=8))
     net.initialize(mx.init.Normal(0.1))
     with mx.autograd.record():
-        loss = net(mx.nd.array([[1, 2, 3, 4], [4, 3, 2, 2]])).square().sum()
+        loss = net(nd.array([[1, 2, 3, 4], [4, 3, 2, 2]])).square().sum()
     loss.backward()
     return ik.inspect(net, stats=True, grads=True)
 
@@ -85,7 +86,7 @@ def test_without_statistics_it_says_what_to_call():
 def test_constant_values_and_values_that_are_not_finite():
     net = nn.Dense(2, in_units=2)
     net.initialize(mx.init.Zero())
-    net.bias.set_data(mx.nd.array([float("nan")] * 2))
+    net.bias.set_data(nd.array([float("nan")] * 2))
     (axes,) = ik.inspect(net, stats=True).plot()
     axes.figure.canvas.draw()
     assert names(axes) == ["weight"]

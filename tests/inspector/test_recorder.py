@@ -9,6 +9,7 @@ from mxnet import autograd, gluon
 from mxnet.gluon import nn
 import numpy
 import pytest
+from vocabulary import nd, uniform
 
 matplotlib.use("Agg")
 
@@ -26,7 +27,7 @@ def net_of(deferred=False):
 
 def batch(step):
     rng = numpy.random.RandomState(step)
-    return mx.nd.array(rng.normal(size=(6, 4))), mx.nd.array(rng.normal(size=(6, 1)))
+    return nd.array(rng.normal(size=(6, 4))), nd.array(rng.normal(size=(6, 1)))
 
 
 def train(net, steps, recorder=None, trainer=None, each=lambda step: None):
@@ -84,12 +85,12 @@ def test_mxnet_2722_and_1674_watch_weights_and_gradients_over_time():
 def test_it_disturbs_nothing(hybridize):
     plain, watched = seeded(hybridize), seeded(hybridize)
     train(plain, 3)
-    after = mx.nd.random.uniform(shape=(3,)).asnumpy()
+    after = uniform((3,)).asnumpy()
     mx.random.seed(3)
     watched = seeded(hybridize)
     train(watched, 3, ik.Recorder(watched, select="*"))
     assert ik.fingerprint(watched) == ik.fingerprint(plain)
-    assert (mx.nd.random.uniform(shape=(3,)).asnumpy() == after).all()
+    assert (uniform((3,)).asnumpy() == after).all()
     for one, other in zip(plain.collect_params().values(), watched.collect_params().values()):
         if one.grad_req != "null":
             assert (one.grad().asnumpy() == other.grad().asnumpy()).all()
@@ -135,7 +136,7 @@ def test_it_survives_nan():
 
     def poison(step):
         if step == 1:
-            net[2].bias.set_data(mx.nd.array([float("nan")]))
+            net[2].bias.set_data(nd.array([float("nan")]))
 
     train(net, 4, recorder, each=poison)
     assert recorder.history.series("2.bias", "nan") == [0, 0, 1, 1]
@@ -182,7 +183,7 @@ def test_sparse_gradients():
     net.initialize(mx.init.One())
     recorder = ik.Recorder(net)
     with autograd.record():
-        loss = net(mx.nd.array([3]))
+        loss = net(nd.array([3]))
     loss.backward()
     recorder.step()
     assert recorder.history.series("weight", "mean", of="gradient") == [0.1]

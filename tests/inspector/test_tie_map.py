@@ -11,6 +11,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import nd
 
 
 def tied(transpose=True):
@@ -116,7 +117,7 @@ def test_the_command_line_reads_them(path, capsys):
 
 def ended(path, text, length=None, magic=MAGIC):
     """A file with this map behind one array."""
-    mx.nd.save(path, {"0.weight": mx.nd.ones((2, 2)), "b": mx.nd.ones((2,))})
+    mx.nd.save(path, {"0.weight": nd.ones((2, 2)), "b": nd.ones((2,))})
     with open(path, "ab") as file:
         file.write(text + struct.pack("<Q8s", len(text) if length is None else length, magic))
     return path

@@ -8,6 +8,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 from mxnet.gluon.model_zoo import vision
 import pytest
+from vocabulary import nd, tied
 
 ZOO = sorted({name for name, make in vars(vision).items() if callable(make) and re.fullmatch(
     r"(alexnet|densenet\d+|inception_v3|mobilenet.*\d|resnet\d+_v\d|squeezenet\d_\d|vgg\d+(_bn)?)", name)})  # fmt: skip
@@ -22,7 +23,7 @@ def totals(net, **how):
 def summary(net, shape, capsys):
     """What `Block.summary` prints: unique and trainable parameters."""
     capsys.readouterr()
-    net.summary(mx.nd.zeros(shape))
+    net.summary(nd.zeros(shape))
     printed = capsys.readouterr().out
     return tuple(int(re.search(rf"{name}: (\d+)", printed).group(1)) for name in ("Unique parameters in model",
                                                                                   "   Trainable params"))  # fmt: skip
@@ -54,7 +55,7 @@ def dense(*sizes):
 
 def test_what_is_shared_counts_once_whatever_the_kind():
     net = dense(3)
-    net.add(nn.Dense(3, in_units=3, use_bias=False, params=net[0].params))
+    net.add(tied(nn.Dense, net[0], 3, in_units=3, use_bias=False))
     assert (totals(net).size, totals(net).parameters) == (9, 1)
 
     net = dense(3, 3)

@@ -64,5 +64,4 @@ def test_networks_and_files_are_compared(tmp_path):
     ik.save(one, path)
     assert not [row for row in ik.compare(one, path).rows if row.status != "equal"]
     one.save_parameters(str(tmp_path / "zip.params"))
-    with pytest.raises(ik.CheckpointError, match="a zip file, as MXNet 2 writes"):
-        ik.compare(one, str(tmp_path / "zip.params"))
+    assert not [row for row in ik.compare(one, str(tmp_path / "zip.params")).rows if row.status != "equal"]
