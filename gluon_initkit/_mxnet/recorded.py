@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 from mxnet import _deferred_compute, _global_var, autograd, cpu, gluon, name, nd, np, symbol
 from mxnet.base import MXNetError
+import numpy
 
 from .parameters import shape_of
 from .strict import NeedsNumbers
@@ -46,6 +47,12 @@ class RecordedRun(SymbolicRun):
         """The parameters that the network's code used, in its order."""
         return self.order
 
+    def forget(self, other: "RecordedRun") -> None:
+        """Keep what another run found too, which began with other sizes."""
+        self.shapes = {param: _common(shape, other.shapes.get(param)) for param, shape in self.shapes.items()}
+        for call, again in zip(self.entered, other.entered):
+            call.given = [_common(*pair) for pair in zip(call.given, again.given)]
+
     def _known(self) -> Shapes:
         return Shapes(self.shapes, {id(call): tuple(call.given) for call in self.entered})
 
@@ -57,7 +64,27 @@ def run_recorded(
     shapes: Callable[[gluon.Parameter], Optional[Shape]],
     at: str,
 ) -> SymbolicRun:
-    """As `run_on_symbols`."""
+    """As `run_on_symbols`. Where a size of an input is not known, what two runs of different ones agree in is."""
+    unknown: List[Any] = []
+    run = _run(net, inputs, stand_in, shapes, at, _sized(3, unknown))
+    if unknown:
+        other = _run(net, inputs, stand_in, shapes, at, _sized(5, unknown))
+        if run.error is not None or other.error is not None:
+            run.error = NeedsNumbers("MXNet 2 infers shapes from whole ones, and a size is not known")
+        run.forget(other)
+    return run
+
+
+def _sized(unknown: int, met: List[Any]) -> Callable[[Shape, Any], Any]:
+    def make(shape: Shape, dtype: Any) -> Any:
+        met.extend(size for size in shape if size is None)
+        whole = tuple(unknown if size is None else size for size in shape)
+        return _blank(whole, dtype, symbol.var("data").as_np_ndarray())
+
+    return make
+
+
+def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, make: Any) -> RecordedRun:
     run = RecordedRun()
     blocks = blocks_of(net)
     params = list(dict.fromkeys(map(source_of, parameters_of(blocks))))
@@ -71,22 +98,20 @@ def run_recorded(
         for path, block in blocks.items():
             _watch(".".join(filter(None, (at, path))), block, run, under_way)
         try:
-            net(*[stand_in(each, _input) for each in inputs])
+            net(*[stand_in(each, make) for each in inputs])
         except Exception as error:
             run.error = error
         run.shapes = {param: shape for param in params for shape in [shape_of(param)] if shape is not None}
     return run
 
 
-def _input(shape: Shape, dtype: Any) -> Any:
-    if None in shape:
-        raise NeedsNumbers("MXNet 2 infers shapes from whole ones, and a size is not known")
-    return _blank(shape, dtype, symbol.var("data").as_np_ndarray())
-
-
 def _blank(shape: Any, dtype: Any, variable: Any) -> Any:
-    """An array without memory, which deferred compute knows by a variable."""
-    made = _Blank(handle=nd.ndarray._new_alloc_handle(shape, cpu(), True, dtype))
+    """An array without memory, which deferred compute knows by a variable; of float32, if it is one of fractions.
+
+    No shape depends on which, and operators refuse to mix them.
+    """
+    kind = "float32" if numpy.dtype(dtype).kind == "f" else dtype
+    made = _Blank(handle=nd.ndarray._new_alloc_handle(shape, cpu(), True, kind))
     _deferred_compute.set_variable(made, variable)
     return made
 
@@ -218,6 +243,12 @@ def _contradicts(error: BaseException) -> bool:
     if isinstance(error, MXNetError):
         return "deferred compute" not in str(error)
     return isinstance(error, AssertionError) and str(error).startswith("Expected shape")
+
+
+def _common(shape: Shape, other: Optional[Shape]) -> Shape:
+    if other is None or len(shape) != len(other):
+        return (None,) * len(shape)
+    return tuple(size if size == again else None for size, again in zip(shape, other))
 
 
 def _shapes(given: Any) -> List[Any]:

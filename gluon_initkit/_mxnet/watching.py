@@ -149,7 +149,7 @@ class Watch(Changes):
             self._given = shapes_given(call.args)
         if call.root is call and self._open:
             call.before = {id(entry[0]): entry for entry in snapshot(list(self._open.values()))}
-            if call.timed:
+            if call.timed or call.passes:
                 graphs = [block for block in self.paths if isinstance(block, gluon.HybridBlock)]
                 call.graphs = [(block, {slot: vars(block)[slot] for slot in _GRAPH if slot in vars(block)})
                                for block in graphs]  # fmt: skip

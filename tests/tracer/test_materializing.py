@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 import itertools
+import re
 
 import gluon_initkit as ik
 import mxnet as mx
@@ -69,8 +70,13 @@ def test_an_exported_network_is_the_same_to_the_byte(tmp_path):
             net.hybridize()
             net(nd.ones(SHAPE))
             net.export(str(tmp_path / name))
-        texts.append((tmp_path / f"{name}-symbol.json").read_bytes() + (tmp_path / f"{name}-0000.params").read_bytes())
-    assert texts[0] == texts[1] and b"(4, 0, 3, 3)" in texts[0]  # MXNet makes the graph before it knows the shape
+        graph = (tmp_path / f"{name}-symbol.json").read_bytes()
+        if GLUON_2:  # numbers the operators of the whole process, and its parameters have names that never come again
+            graph = re.sub(rb"node_\d+|[0-9a-f]{8}(_[0-9a-f]{4}){3}_[0-9a-f]{12}", b"name", graph)
+        texts.append(graph + (tmp_path / f"{name}-0000.params").read_bytes())
+    assert texts[0] == texts[1] 
+    # MXNet 1 makes the graph before it knows the shape.
+    assert (b"(4, 3, 3, 3)" if GLUON_2 else b"(4, 0, 3, 3)") in texts[0]
 
 
 @pytest.mark.parametrize("hybridize", [False, True])
@@ -80,12 +86,12 @@ def test_no_graph_flag_hook_or_name_stays(hybridize):
         net.hybridize()
     net.initialize()
     handle = net[0].register_forward_hook(lambda *_: None)
-    names = dict(mx.name.NameManager._current.value._counter)
+    names = None if GLUON_2 else dict(mx.name.NameManager._current.value._counter)
     before = [dict(block.__dict__) for block in (net, *net)]
     ik.materialize(net, SHAPE)
     assert [dict(block.__dict__) for block in (net, *net)] == before and net._active is hybridize
     assert not net._cached_graph and net._cached_op is None
-    assert dict(mx.name.NameManager._current.value._counter) == names
+    assert GLUON_2 or dict(mx.name.NameManager._current.value._counter) == names
     handle.detach()
 
 
@@ -195,6 +201,14 @@ INITIALIZING = {
 }
 
 
+def held(blocks):
+    """What blocks hold; but MXNet 2's note that shapes were asked for, which is made before a forward pass begins."""
+    kept = [dict(block.__dict__) for block in blocks]
+    for each in kept:
+        each.pop("_called_infer_shape_already", None)
+    return kept
+
+
 def materialized(net):
     ik.materialize(net, (2, 5), run_forward=isinstance(net, Numbers))
 
@@ -213,11 +227,11 @@ def test_a_hook_that_fails_in_the_middle_leaves_all_pending_and_the_second_try_s
     INITIALIZING[how](net, error)
     before = [(param._deferred_init, param._shape, param._data) for param in net.collect_params().values()]
     blocks = list(ik._mxnet.blocks_of(net).values())
-    attributes = [dict(block.__dict__) for block in blocks]
+    attributes = held(blocks)
     with pytest.raises(ik.InitializationError if how != "plain" and error is ZeroDivisionError else error):
         way(net)
     assert [(param._deferred_init, param._shape, param._data) for param in net.collect_params().values()] == before
-    assert [dict(block.__dict__) for block in blocks] == attributes
+    assert held(blocks) == attributes
     way(net)  # the hook fails once
     assert all((param.data().asnumpy() >= 0).all() for param in net.collect_params().values()) and not pending(net)
 
