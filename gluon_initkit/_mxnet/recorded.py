@@ -97,12 +97,26 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, make: Any) 
         under_way: List[Call] = []
         for path, block in blocks.items():
             _watch(".".join(filter(None, (at, path))), block, run, under_way)
+        declared = _known(params)
         try:
             net(*[stand_in(each, make) for each in inputs])
         except Exception as error:
             run.error = error
-        run.shapes = {param: shape for param in params for shape in [shape_of(param)] if shape is not None}
+        run.shapes = _known(params)
+        if _depends_on_numbers(run):
+            run.error = NeedsNumbers("an operator's answer has a shape that depends on its numbers")
+            run.shapes = declared
     return run
+
+
+def _known(params: Sequence[gluon.Parameter]) -> Dict[gluon.Parameter, Shape]:
+    return {param: shape for param in params for shape in [shape_of(param)] if shape is not None}
+
+
+def _depends_on_numbers(run: RecordedRun) -> bool:
+    """Whether a shape was met that MXNet can tell only by computing an array, here of no numbers at all."""
+    answered = [each for call in run.finished for each in call.answered]
+    return bool(answered) and _deferred_compute.get_symbol(answered).has_dynamic_shape_op()
 
 
 def _blank(shape: Any, dtype: Any, variable: Any) -> Any:
@@ -141,6 +155,7 @@ def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> No
             answer = original(*args, **kwargs)
         finally:
             under_way.pop()
+        call.answered = _arrays(answer)
         run.finished.append(call)
         return answer
 
@@ -252,8 +267,12 @@ def _common(shape: Shape, other: Optional[Shape]) -> Shape:
 
 
 def _shapes(given: Any) -> List[Any]:
+    return [tuple(each.shape) for each in _arrays(given)]
+
+
+def _arrays(given: Any) -> List[Any]:
     if isinstance(given, (list, tuple)):
-        return [shape for each in given for shape in _shapes(each)]
+        return [leaf for each in given for leaf in _arrays(each)]
     if isinstance(given, dict):
-        return _shapes(list(given.values()))
-    return [tuple(given.shape)] if isinstance(given, np.ndarray) else []
+        return _arrays(list(given.values()))
+    return [given] if isinstance(given, np.ndarray) else []

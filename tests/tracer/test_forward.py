@@ -112,19 +112,20 @@ def test_no_forward_pass_where_none_is_needed():
 
 
 def test_shapes_that_depend_on_numbers():
-    class Unique(mx.gluon.HybridBlock):
+    class Unique(HybridBlock):
         def __init__(self):
             super().__init__()
-            with self.name_scope():
-                self.dense = nn.Dense(2, flatten=False)
+            self.dense = nn.Dense(2, flatten=False)
 
         def hybrid_forward(self, F, x):
+            if GLUON_2:
+                return self.dense(x[x[:, 0] > -1])
             first = F.slice_axis(x, axis=1, begin=0, end=1)
             return self.dense(F.contrib.boolean_mask(x, F.ones_like(first).reshape(-1)))
 
     net = Unique()
     net.initialize()
-    with pytest.raises(ik.DeferredInitError, match="its size does not follow from the shapes of the inputs"):
+    with pytest.raises(ik.DeferredInitError, match="a shape that depends on its numbers" if GLUON_2 else "its size does not follow from"):
         ik.materialize(net, (3, 5))
     assert ik.materialize(net, (3, 5), run_forward=True)["dense.weight"].shape == (2, 5)
 
@@ -171,6 +172,9 @@ def test_a_layer_of_mxnets_own_that_needs_numbers():
     net = nn.Sequential()
     net.add(nn.Dense(4), nn.Lambda("tanh"), nn.Dense(2))
     net.initialize()
+    if GLUON_2:  # whose arrays without numbers it takes
+        assert ik.materialize(net, (3, 5))["2.weight"].shape == (2, 4)
+        return
     with pytest.raises(ik.DeferredInitError, match=r"1 \(nn.Lambda\) needs numbers.*basic_layers.py.*_func_impl"):
         ik.materialize(net, (3, 5))
     assert ik.materialize(net, (3, 5), run_forward=True)["2.weight"].shape == (2, 4)

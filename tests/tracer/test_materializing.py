@@ -9,7 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import GLUON_2, contexts, convolution, nd
+from vocabulary import GLUON_2, contexts, convolution, nd, uniform
 
 
 def small(kind=nn.HybridSequential, **sizes):
@@ -301,7 +301,7 @@ def test_several_contexts_and_a_trainer_made_before():
     assert contexts(net[0].weight) == [mx.cpu(0), mx.cpu(1)]
     for ctx in (mx.cpu(0), mx.cpu(1)):
         with mx.autograd.record():
-            loss = net(nd.ones(SHAPE, ctx=ctx)).sum()
+            loss = net(uniform(SHAPE, ctx=ctx)).sum()
         loss.backward()
     before = net[3].weight.data(mx.cpu(0)).asnumpy()
     trainer.step(1)
@@ -325,7 +325,7 @@ def test_inside_a_recording():
     with mx.autograd.record():
         ik.materialize(net, SHAPE)
         assert mx.autograd.is_recording() and mx.autograd.is_training()
-        net(nd.ones(SHAPE)).sum().backward()
+        net(uniform(SHAPE)).sum().backward()
     assert net[2].weight.grad().asnumpy().any()
 
 
