@@ -146,8 +146,8 @@ class _Operators:
 
     Activation, FullyConnected = mx.npx.activation, partial(mx.npx.fully_connected, no_bias=False)
     broadcast_mul = elemwise_mul = mx.np.multiply
-    elemwise_add, transpose = mx.np.add, mx.np.transpose
-    dot = mx.np.dot
+    broadcast_add = elemwise_add = mx.np.add
+    dot, transpose = mx.np.dot, mx.np.transpose
     np = mx.np
 
     @staticmethod

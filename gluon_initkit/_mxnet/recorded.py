@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 from mxnet import _deferred_compute, _global_var, autograd, cpu, gluon, name, nd, np, symbol
 from mxnet.base import MXNetError
+import numpy
 
 from .parameters import shape_of
 from .strict import NeedsNumbers
@@ -46,6 +47,12 @@ class RecordedRun(SymbolicRun):
         """The parameters that the network's code used, in its order."""
         return self.order
 
+    def forget(self, other: "RecordedRun") -> None:
+        """Keep what another run found too, which began with other sizes."""
+        self.shapes = {param: _common(shape, other.shapes.get(param)) for param, shape in self.shapes.items()}
+        for call, again in zip(self.entered, other.entered):
+            call.given = [_common(*pair) for pair in zip(call.given, again.given)]
+
     def _known(self) -> Shapes:
         return Shapes(self.shapes, {id(call): tuple(call.given) for call in self.entered})
 
@@ -57,7 +64,27 @@ def run_recorded(
     shapes: Callable[[gluon.Parameter], Optional[Shape]],
     at: str,
 ) -> SymbolicRun:
-    """As `run_on_symbols`."""
+    """As `run_on_symbols`. Where a size of an input is not known, what two runs of different ones agree in is."""
+    unknown: List[Any] = []
+    run = _run(net, inputs, stand_in, shapes, at, _sized(3, unknown))
+    if unknown:
+        other = _run(net, inputs, stand_in, shapes, at, _sized(5, unknown))
+        if run.error is not None or other.error is not None:
+            run.error = NeedsNumbers("MXNet 2 infers shapes from whole ones, and a size is not known")
+        run.forget(other)
+    return run
+
+
+def _sized(unknown: int, met: List[Any]) -> Callable[[Shape, Any], Any]:
+    def make(shape: Shape, dtype: Any) -> Any:
+        met.extend(size for size in shape if size is None)
+        whole = tuple(unknown if size is None else size for size in shape)
+        return _blank(whole, dtype, symbol.var("data").as_np_ndarray())
+
+    return make
+
+
+def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, make: Any) -> RecordedRun:
     run = RecordedRun()
     blocks = blocks_of(net)
     params = list(dict.fromkeys(map(source_of, parameters_of(blocks))))
@@ -70,23 +97,35 @@ def run_recorded(
         under_way: List[Call] = []
         for path, block in blocks.items():
             _watch(".".join(filter(None, (at, path))), block, run, under_way)
+        declared = _known(params)
         try:
-            net(*[stand_in(each, _input) for each in inputs])
+            net(*[stand_in(each, make) for each in inputs])
         except Exception as error:
             run.error = error
-        run.shapes = {param: shape for param in params for shape in [shape_of(param)] if shape is not None}
+        run.shapes = _known(params)
+        if _depends_on_numbers(run):
+            run.error = NeedsNumbers("an operator's answer has a shape that depends on its numbers")
+            run.shapes = declared
     return run
 
 
-def _input(shape: Shape, dtype: Any) -> Any:
-    if None in shape:
-        raise NeedsNumbers("MXNet 2 infers shapes from whole ones, and a size is not known")
-    return _blank(shape, dtype, symbol.var("data").as_np_ndarray())
+def _known(params: Sequence[gluon.Parameter]) -> Dict[gluon.Parameter, Shape]:
+    return {param: shape for param in params for shape in [shape_of(param)] if shape is not None}
+
+
+def _depends_on_numbers(run: RecordedRun) -> bool:
+    """Whether a shape was met that MXNet can tell only by computing an array, here of no numbers at all."""
+    answered = [each for call in run.finished for each in call.answered]
+    return bool(answered) and _deferred_compute.get_symbol(answered).has_dynamic_shape_op()
 
 
 def _blank(shape: Any, dtype: Any, variable: Any) -> Any:
-    """An array without memory, which deferred compute knows by a variable."""
-    made = _Blank(handle=nd.ndarray._new_alloc_handle(shape, cpu(), True, dtype))
+    """An array without memory, which deferred compute knows by a variable; of float32, if it is one of fractions.
+
+    No shape depends on which, and operators refuse to mix them.
+    """
+    kind = "float32" if numpy.dtype(dtype).kind == "f" else dtype
+    made = _Blank(handle=nd.ndarray._new_alloc_handle(shape, cpu(), True, kind))
     _deferred_compute.set_variable(made, variable)
     return made
 
@@ -116,6 +155,7 @@ def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> No
             answer = original(*args, **kwargs)
         finally:
             under_way.pop()
+        call.answered = _arrays(answer)
         run.finished.append(call)
         return answer
 
@@ -220,9 +260,19 @@ def _contradicts(error: BaseException) -> bool:
     return isinstance(error, AssertionError) and str(error).startswith("Expected shape")
 
 
+def _common(shape: Shape, other: Optional[Shape]) -> Shape:
+    if other is None or len(shape) != len(other):
+        return (None,) * len(shape)
+    return tuple(size if size == again else None for size, again in zip(shape, other))
+
+
 def _shapes(given: Any) -> List[Any]:
+    return [tuple(each.shape) for each in _arrays(given)]
+
+
+def _arrays(given: Any) -> List[Any]:
     if isinstance(given, (list, tuple)):
-        return [shape for each in given for shape in _shapes(each)]
+        return [leaf for each in given for leaf in _arrays(each)]
     if isinstance(given, dict):
-        return _shapes(list(given.values()))
-    return [tuple(given.shape)] if isinstance(given, np.ndarray) else []
+        return _arrays(list(given.values()))
+    return [given] if isinstance(given, np.ndarray) else []

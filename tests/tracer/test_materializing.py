@@ -1,20 +1,23 @@
 """`materialize`: the values of a forward pass, and nothing else of it; all of them, or nothing."""
 
+from contextlib import nullcontext
 import itertools
+import re
 
 import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import contexts, nd
+from vocabulary import GLUON_2, contexts, convolution, nd, uniform
 
 
 def small(kind=nn.HybridSequential, **sizes):
-    net = kind(prefix="net_")
-    with net.name_scope():
-        net.add(nn.Conv2D(4, 3, in_channels=sizes.get("conv", 0)), nn.BatchNorm(in_channels=sizes.get("norm", 0)),
-                nn.Dense(3, in_units=sizes.get("dense", 0)), nn.Dense(2, in_units=3 if sizes else 0))  # fmt: skip
+    net = kind(**({} if GLUON_2 else {"prefix": "net_"}))
+    with nullcontext() if GLUON_2 else net.name_scope():
+        net.add(convolution(nn.Conv2D, 4, 3, in_channels=sizes.get("conv", 0)),
+                nn.BatchNorm(in_channels=sizes.get("norm", 0)), nn.Dense(3, in_units=sizes.get("dense", 0)),
+                nn.Dense(2, in_units=3 if sizes else 0))  # fmt: skip
     return net
 
 
@@ -67,8 +70,13 @@ def test_an_exported_network_is_the_same_to_the_byte(tmp_path):
             net.hybridize()
             net(nd.ones(SHAPE))
             net.export(str(tmp_path / name))
-        texts.append((tmp_path / f"{name}-symbol.json").read_bytes() + (tmp_path / f"{name}-0000.params").read_bytes())
-    assert texts[0] == texts[1] and b"(4, 0, 3, 3)" in texts[0]  # MXNet makes the graph before it knows the shape
+        graph = (tmp_path / f"{name}-symbol.json").read_bytes()
+        if GLUON_2:  # numbers the operators of the whole process, and its parameters have names that never come again
+            graph = re.sub(rb"node_\d+|[0-9a-f]{8}(_[0-9a-f]{4}){3}_[0-9a-f]{12}", b"name", graph)
+        texts.append(graph + (tmp_path / f"{name}-0000.params").read_bytes())
+    assert texts[0] == texts[1] 
+    # MXNet 1 makes the graph before it knows the shape.
+    assert (b"(4, 3, 3, 3)" if GLUON_2 else b"(4, 0, 3, 3)") in texts[0]
 
 
 @pytest.mark.parametrize("hybridize", [False, True])
@@ -78,12 +86,12 @@ def test_no_graph_flag_hook_or_name_stays(hybridize):
         net.hybridize()
     net.initialize()
     handle = net[0].register_forward_hook(lambda *_: None)
-    names = dict(mx.name.NameManager._current.value._counter)
+    names = None if GLUON_2 else dict(mx.name.NameManager._current.value._counter)
     before = [dict(block.__dict__) for block in (net, *net)]
     ik.materialize(net, SHAPE)
     assert [dict(block.__dict__) for block in (net, *net)] == before and net._active is hybridize
     assert not net._cached_graph and net._cached_op is None
-    assert dict(mx.name.NameManager._current.value._counter) == names
+    assert GLUON_2 or dict(mx.name.NameManager._current.value._counter) == names
     handle.detach()
 
 
@@ -104,7 +112,7 @@ def test_the_rest_stays_deferred():
     net.initialize()
     report = ik.materialize(net, SHAPE, select="2.weight")
     assert [row.path for row in report if row.state == "materialized"] == ["2.weight"]
-    assert "2.weight" not in pending(net) and net[0].weight.shape == (4, 0, 3, 3)
+    assert "2.weight" not in pending(net) and net[0].weight.shape == (4, -1 if GLUON_2 else 0, 3, 3)
     with pytest.raises(ValueError, match="select='nothing' matches no parameter"):
         ik.materialize(net, SHAPE, select="nothing")
 
@@ -171,7 +179,7 @@ class Numbers(mx.gluon.Block):
 
     def forward(self, x):
         x = self.first(x)
-        return self.second(x * x.max().asscalar())
+        return self.second(x * float(x.max().asnumpy()))
 
 
 def dense():
@@ -193,6 +201,14 @@ INITIALIZING = {
 }
 
 
+def held(blocks):
+    """What blocks hold; but MXNet 2's note that shapes were asked for, which is made before a forward pass begins."""
+    kept = [dict(block.__dict__) for block in blocks]
+    for each in kept:
+        each.pop("_called_infer_shape_already", None)
+    return kept
+
+
 def materialized(net):
     ik.materialize(net, (2, 5), run_forward=isinstance(net, Numbers))
 
@@ -210,11 +226,12 @@ def test_a_hook_that_fails_in_the_middle_leaves_all_pending_and_the_second_try_s
     net = build()
     INITIALIZING[how](net, error)
     before = [(param._deferred_init, param._shape, param._data) for param in net.collect_params().values()]
-    attributes = [dict(block.__dict__) for block in (net, *net._children.values())]
+    blocks = list(ik._mxnet.blocks_of(net).values())
+    attributes = held(blocks)
     with pytest.raises(ik.InitializationError if how != "plain" and error is ZeroDivisionError else error):
         way(net)
     assert [(param._deferred_init, param._shape, param._data) for param in net.collect_params().values()] == before
-    assert [dict(block.__dict__) for block in (net, *net._children.values())] == attributes
+    assert held(blocks) == attributes
     way(net)  # the hook fails once
     assert all((param.data().asnumpy() >= 0).all() for param in net.collect_params().values()) and not pending(net)
 
@@ -284,7 +301,7 @@ def test_several_contexts_and_a_trainer_made_before():
     assert contexts(net[0].weight) == [mx.cpu(0), mx.cpu(1)]
     for ctx in (mx.cpu(0), mx.cpu(1)):
         with mx.autograd.record():
-            loss = net(nd.ones(SHAPE, ctx=ctx)).sum()
+            loss = net(uniform(SHAPE, ctx=ctx)).sum()
         loss.backward()
     before = net[3].weight.data(mx.cpu(0)).asnumpy()
     trainer.step(1)
@@ -308,7 +325,7 @@ def test_inside_a_recording():
     with mx.autograd.record():
         ik.materialize(net, SHAPE)
         assert mx.autograd.is_recording() and mx.autograd.is_training()
-        net(nd.ones(SHAPE)).sum().backward()
+        net(uniform(SHAPE)).sum().backward()
     assert net[2].weight.grad().asnumpy().any()
 
 
