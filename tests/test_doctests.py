@@ -27,9 +27,10 @@ MODULES = [info.name for info in pkgutil.walk_packages(ik.__path__, "gluon_initk
 # Examples in words that MXNet 2 has not, by the name that they explain.
 ONCE = pytest.mark.mxnet1("`collect_params` in which a shared parameter stands once")
 BUILT = pytest.mark.mxnet1("prefix that a block would ask for while it is built")
+ALONE = pytest.mark.mxnet1("forward in which a layer alone resolves its parameters: it did before")
 PARAMS = pytest.mark.mxnet1("params= of a layer")
 WORDS_OF_1 = {"load": PARAMS, "save": PARAMS, "shared_groups": PARAMS, "untie": PARAMS, "sharing_scope": BUILT,
-              "shared_layers": ONCE, "Sharing.tie": ONCE, "Sharing.tie_blocks": ONCE}  # fmt: skip
+              "shared_layers": ONCE, "Sharing.tie": ONCE, "Sharing.tie_blocks": ONCE, "Span": ALONE}  # fmt: skip
 
 
 def examples():

@@ -65,7 +65,7 @@ def infers_on_symbols() -> bool:
     return True
 
 
-def infers_shapes(owner: type) -> bool:
+def infers_shapes(owner: Any) -> bool:
     """Whether a forward pass of this class of block can tell the unknown shapes of its own parameters."""
     return issubclass(owner, gluon.HybridBlock)
 
