@@ -69,9 +69,9 @@ def test_horovod_895():
 
 
 @pytest.mark.parametrize("scenario, workers, says", [
-    ("one", 3, r"ranks 0, 2 differ from rank 1, first in '2\.weight' \(of \[8, 8, 8\] parameters\)"),
+    ("one", 3, r"ranks 0, 2 differ from rank 1, first in '2\.weight' \(of 8 parameters\)"),
     ("shape", 2, r"rank 0 differs from rank 1, first in '2\.weight'"),
-    ("more", 2, r"rank 0 differs from rank 1, first in ('3\.weight'|parameter 8, which rank 0 lacks) \(of \[8, 10\]"),
+    ("more", 2, r"rank 0 differs from rank 1, first in ('3\.weight'|parameter 8, which rank 0 lacks) \(of 8 and 10 "),
 ])  # fmt: skip
 def test_the_first_difference_is_named(scenario, workers, says):
     refused = lines(launched(scenario, workers), "refused:")
