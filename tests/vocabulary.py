@@ -1,12 +1,14 @@
 """MXNet's words as the tests speak them, where its versions say the same thing differently."""
 
+from contextlib import ExitStack
 from functools import partial
 import re
 
 import mxnet as mx
 
-__all__ = ["CONTRADICTION", "GLUON_2", "VERSION", "HybridBlock", "collected", "constant", "contexts", "convolution",
-           "declared", "initialize_all", "move", "nd", "said", "shaped", "tied", "uniform"]  # fmt: skip
+__all__ = ["CONTRADICTION", "GLUON_2", "VERSION", "HybridBlock", "classic", "collected", "constant", "contexts",
+           "convolution", "declared", "initialize_all", "move", "nd", "said", "set_all", "shaped", "tied",
+           "uniform"]  # fmt: skip
 
 VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
 GLUON_2 = VERSION >= (2, 0)
@@ -16,6 +18,14 @@ CONTRADICTION = AssertionError if GLUON_2 else mx.MXNetError
 
 # Arrays as layers take them.
 nd = mx.np if GLUON_2 else mx.nd
+
+
+def classic():
+    """Inside, arrays and files are MXNet 1's."""
+    inside = ExitStack()
+    inside.enter_context(mx.util.np_array(False))
+    inside.enter_context(mx.util.np_shape(False))
+    return inside
 
 
 def uniform(shape, **where):
@@ -90,6 +100,11 @@ def collected(net):
     return list({param._uuid: param for param in params}.values()) if GLUON_2 else params
 
 
+def set_all(block, name, value):
+    """Set an attribute of all of a block's parameters."""
+    (block if GLUON_2 else block.collect_params()).setattr(name, value)
+
+
 def move(net, ctxs):
     """Put all parameters on other contexts, in MXNet 2 one by one: a network that ran hybridized fails at it."""
     if GLUON_2:
@@ -132,7 +147,7 @@ class _Operators:
     Activation, FullyConnected = mx.npx.activation, partial(mx.npx.fully_connected, no_bias=False)
     broadcast_mul = elemwise_mul = mx.np.multiply
     broadcast_add = elemwise_add = mx.np.add
-    transpose = mx.np.transpose
+    dot, transpose = mx.np.dot, mx.np.transpose
     np = mx.np
 
     @staticmethod

@@ -38,8 +38,9 @@ from .files import (  # noqa: E402
 )
 from .finishing import finish, pending_contexts, run_forward  # noqa: E402
 from .inference import run_on_symbols  # noqa: E402
+from .initializers import base_arguments, is_verbose, say_filled  # noqa: E402
 from .interrupts import interrupts_held  # noqa: E402
-from .loading import loaded_by_name, loaded_by_path, numpy_mode  # noqa: E402
+from .loading import loaded_by_path, unknown_size  # noqa: E402
 from .memory import (  # noqa: E402
     commit,
     context_of,
@@ -77,7 +78,6 @@ from .reading import (  # noqa: E402
     freshness,
     holds_gradients,
     host_values,
-    infers_shapes,
     memory_of,
     pending_data,
     storage_of,
@@ -99,8 +99,13 @@ from .version import (  # noqa: E402
     current_context,
     defers_always,
     fused_parts,
+    infers_shapes,
+    loaded_by_name,
+    loaded_onto,
+    loading_renamed,
     part_named,
     prefix_of,
+    refusal,
     said_role,
     unnamed,
 )
@@ -122,6 +127,7 @@ __all__ = [
     "ValueGiven",
     "Watch",
     "averaged",
+    "base_arguments",
     "bits_of",
     "block_tree",
     "blocks_built",
@@ -166,17 +172,19 @@ __all__ = [
     "is_layer_default",
     "is_numpy_array",
     "is_plain_forward",
+    "is_verbose",
     "keyed_generators",
     "known_sizes",
     "kvstore_of",
     "leave_pending",
     "loaded_by_name",
     "loaded_by_path",
+    "loaded_onto",
+    "loading_renamed",
     "may_defer",
     "memory_of",
     "mx",
     "network_of",
-    "numpy_mode",
     "own_copy",
     "parameter_being_filled",
     "part_named",
@@ -193,6 +201,7 @@ __all__ = [
     "recast",
     "redeclare",
     "refilled",
+    "refusal",
     "refuses_context",
     "renew",
     "restore",
@@ -201,6 +210,7 @@ __all__ = [
     "run_on_symbols",
     "said_role",
     "saved_value",
+    "say_filled",
     "shape_of",
     "slots",
     "snapshot",
@@ -215,6 +225,7 @@ __all__ = [
     "trained_by",
     "traversed",
     "undisturbed",
+    "unknown_size",
     "unnamed",
     "unwritten",
     "updates_of",

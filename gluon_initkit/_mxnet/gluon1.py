@@ -8,12 +8,12 @@ from contextlib import nullcontext
 import json
 import sys
 from types import SimpleNamespace
-from typing import Any, Callable, ContextManager, Dict, List, Optional, Tuple
+from typing import AbstractSet, Any, Callable, ContextManager, Dict, List, Optional, Sequence, Tuple
 
 from mxnet import context, gluon, initializer, nd, numpy_extension
 from mxnet.gluon.parameter import ParameterDict
 import mxnet.rnn
-from mxnet.util import is_np_array
+from mxnet.util import is_np_array, is_np_shape
 import numpy
 
 from .parts import Parts
@@ -22,8 +22,9 @@ from .scopes import blocks_built
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
            "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters",
            "current_context", "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols",
-           "input_width", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename", "said_role",
-           "train_instead", "trainer_of", "unnamed", "write_list"]  # fmt: skip
+           "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
+           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "train_instead", "trainer_of",
+           "unnamed", "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -32,7 +33,7 @@ current_context = context.current_context
 INITIALIZE: Any = ParameterDict.initialize
 
 # What a block calls with its inputs, and not from within its `forward`.
-BESIDE_FORWARD = ()
+BESIDE_FORWARD: Tuple[str, ...] = ()
 
 # The method that puts a parameter on other contexts.
 RESET = "reset_ctx"
@@ -62,6 +63,11 @@ def children(block: gluon.Block) -> List[Tuple[str, gluon.Block]]:
 def infers_on_symbols() -> bool:
     """Whether a network's code can be run on Symbols, from which MXNet infers shapes."""
     return True
+
+
+def infers_shapes(owner: Any) -> bool:
+    """Whether a forward pass of this class of block can tell the unknown shapes of its own parameters."""
+    return issubclass(owner, gluon.HybridBlock)
 
 
 def prefix_of(block: gluon.Block) -> str:
@@ -178,6 +184,44 @@ def part_named(desc: initializer.InitDesc, arr: Any) -> Tuple[initializer.InitDe
 def unnamed(kind: Any) -> gluon.Block:
     """A block of a class that takes no name from Gluon's counters."""
     return kind(prefix="")
+
+
+def loaded_by_name(net: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
+    """The parameters that `load_parameters` fills from a file without a dot in its names: by their global names."""
+    return dict(net.collect_params().items())
+
+
+def loaded_onto() -> Any:
+    """The one context on which `load_parameters` insists, unless it is told another: none, here."""
+    return None
+
+
+def refusal(versions: Sequence[int], named: bool) -> Optional[Tuple[str, str]]:
+    """The exception with which `load_parameters` refuses a file whatever is in it, and why; None where it looks.
+
+    `versions` are those of its arrays, as `StoredArray` counts them.
+    """
+    if 4 in versions:
+        return "MXNetError", (
+            "MXNet 1 does not read MXNet 2's zip files: call gluon_initkit.save there, gluon_initkit.load here"
+        )
+    if 3 in versions and not is_np_shape():
+        reason = "the file has NumPy's shapes: call mx.npx.set_np() first, or load it with gluon_initkit and NumPy"
+        return "MXNetError", reason
+    if not versions or not named:
+        return "AttributeError", f"the file is {'a list of arrays without names' if versions else 'empty'}"
+    return None
+
+
+def loading_renamed(
+    by_name: bool, source: str, renamed: str, selected: str, flags: str, versions: AbstractSet[int]
+) -> str:
+    """Python that loads a file under other names: `renamed` is their expression, `selected` a condition."""
+    kind = "npx" if is_np_array() else "nd"
+    arrays = f"{{{renamed}: array for name, array in mx.{kind}.load({source!r}).items(){selected}}}"
+    if by_name:
+        return f"net.collect_params().load_dict({arrays}{flags})"
+    return f"mx.{kind}.save('fitting.params', {arrays}); net.load_parameters('fitting.params'{flags})"
 
 
 def write_list(path: str, arrays: Dict[str, Any]) -> None:

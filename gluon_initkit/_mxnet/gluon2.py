@@ -8,7 +8,19 @@ from contextlib import contextmanager
 import copy
 import inspect
 import sys
-from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import (
+    AbstractSet,
+    Any,
+    Callable,
+    ContextManager,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+)
 import uuid
 
 from mxnet import device, gluon, initializer, nd
@@ -22,8 +34,9 @@ from .parts import Parts
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
            "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters",
            "current_context", "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols",
-           "input_width", "loose", "named", "numpy_arrays", "part_named", "prefix_of", "rename", "said_role",
-           "train_instead", "trainer_of", "unnamed", "write_list"]  # fmt: skip
+           "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
+           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "train_instead", "trainer_of",
+           "unnamed", "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
@@ -31,7 +44,7 @@ current_context = device.current_device
 INITIALIZE: Any = inspect.unwrap(gluon.Block.initialize)
 
 # What a block calls with its inputs, and not from within its `forward`.
-BESIDE_FORWARD = ("infer_shape", "_call_cached_op")
+BESIDE_FORWARD: Tuple[str, ...] = ("infer_shape", "_call_cached_op")
 
 # The method that puts a parameter on other contexts.
 RESET = "reset_device"
@@ -62,6 +75,11 @@ def children(block: gluon.Block) -> List[Tuple[str, gluon.Block]]:
 def infers_on_symbols() -> bool:
     """Whether a network's code can be run on Symbols, from which MXNet infers shapes."""
     return False
+
+
+def infers_shapes(owner: Any) -> bool:
+    """Whether a forward pass of this class of block can tell the unknown shapes of its own parameters: by a method."""
+    return issubclass(owner, gluon.HybridBlock) and owner.infer_shape is not gluon.HybridBlock.infer_shape
 
 
 def prefix_of(block: gluon.Block) -> str:
@@ -217,6 +235,39 @@ def part_named(desc: initializer.InitDesc, arr: Any) -> Tuple[initializer.InitDe
 def unnamed(kind: Any) -> gluon.Block:
     """A block of a class that takes no name from Gluon's counters."""
     return kind()
+
+
+def loaded_by_name(net: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
+    """None: `load_parameters` knows paths alone."""
+    return None
+
+
+def loaded_onto() -> Any:
+    """The one device on which `load_parameters` insists, unless it is told another."""
+    return current_context()
+
+
+def refusal(versions: Sequence[int], named: bool) -> Optional[Tuple[str, str]]:
+    """The exception with which `load_parameters` refuses a file whatever is in it, and why; None where it looks.
+
+    `versions` are those of its arrays, as `StoredArray` counts them. An empty file is none to it: nothing is loaded.
+    """
+    if not versions or named:
+        return None
+    error = "AssertionError" if 3 not in versions else "AttributeError" if len(versions) > 1 else "ValueError"
+    return error, "the file is a list of arrays without names"
+
+
+def loading_renamed(
+    by_name: bool, source: str, renamed: str, selected: str, flags: str, versions: AbstractSet[int]
+) -> str:
+    """Python that loads a file under other names: `renamed` is their expression, `selected` a condition."""
+    if versions & {3, 4}:
+        before, arrays, array = "", f"mx.npx.load({source!r})", "array"
+    else:
+        before = f"mx.npx.reset_np(); arrays = mx.nd.load({source!r}); mx.npx.set_np(); "
+        arrays, array = "arrays", "array.as_np_ndarray()"
+    return f"{before}net.load_dict({{{renamed}: {array} for name, array in {arrays}.items(){selected}}}{flags})"
 
 
 def write_list(path: str, arrays: Dict[str, Any]) -> None:

@@ -12,8 +12,8 @@ from mxnet.initializer import Initializer
 
 from .version import contexts_held, contexts_trained, trainer_of
 
-__all__ = ["contexts_asked", "contexts_of", "holds_data", "is_constant", "is_layer_default", "known_sizes", "kvstore_of", "may_defer",
-           "pending_initializer", "refuses_context", "shape_of", "state_of"]  # fmt: skip
+__all__ = ["contexts_asked", "contexts_of", "holds_data", "is_constant", "is_layer_default", "known_sizes",
+           "kvstore_of", "may_defer", "pending_initializer", "refuses_context", "shape_of", "state_of"]  # fmt: skip
 
 
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:

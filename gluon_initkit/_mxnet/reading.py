@@ -14,8 +14,8 @@ from .arrays import classic
 from .memory import context_of, is_host, view
 from .version import children, contexts_held, trainer_of
 
-__all__ = ["block_tree", "freshness", "holds_gradients", "host_values", "infers_shapes",
-           "memory_of", "pending_data", "storage_of", "trained_by", "updates_of"]  # fmt: skip
+__all__ = ["block_tree", "freshness", "holds_gradients", "host_values", "memory_of", "pending_data",
+           "storage_of", "trained_by", "updates_of"]  # fmt: skip
 
 
 def host_values(arr: ndarray.NDArray) -> numpy.ndarray:
@@ -82,11 +82,6 @@ def updates_of(param: gluon.Parameter) -> int:
     """How many updates the parameter's Trainer has made; 0 where it has none."""
     trainer = trainer_of(param)
     return int(trainer._optimizer.num_update) if isinstance(trainer, gluon.Trainer) else 0
-
-
-def infers_shapes(owner: type) -> bool:
-    """Whether a forward pass of this class of block can tell the unknown shapes of its own parameters."""
-    return issubclass(owner, gluon.HybridBlock)
 
 
 def block_tree(net: gluon.Block) -> List[Tuple[str, str]]:

@@ -111,9 +111,9 @@ class _Fitted:
         for row in table.rows:
             cells = (_cell(column, row, width) for column, width in zip(table.columns, widths))
             made.add_row(*cells, style=_STYLES[table.emphasis(row)])
-        yield from (Text(note, style="bold yellow") for note in table.notes)
+        yield from (Text(_broken(note, options.max_width), style="bold yellow") for note in table.notes)
         if table.title:
-            yield Text(printable(table.title), style="italic")
+            yield Text(_broken(printable(table.title), options.max_width), style="italic")
         before: Optional[str] = None
         if table.rows or footer:
             yield made
@@ -121,15 +121,17 @@ class _Fitted:
         for style, text in table.footnotes:
             if before == "table" or (style and before == ""):
                 yield Text()
-            yield Text(_hanging(printable(text, keep="\n"), options.max_width if style else 0), style=_STYLES[style])
+            broken = _broken(printable(text, keep="\n"), options.max_width, "  " if style else "")
+            yield Text(broken, style=_STYLES[style])
             before = style
 
 
-def _hanging(text: str, width: int) -> str:
-    """A text whose further lines are indented, so that each of several can be told from the next."""
+def _broken(text: str, width: int, indent: str = "") -> str:
+    """A text in lines; its further ones may be indented, so that each of several texts can be told from the next."""
     if len(text) <= width or width < 20:
         return text
-    return "\n  ".join(line for part in text.split("\n") for line in wrapped(part, width - 2).split("\n"))
+    lines = (line for part in text.split("\n") for line in wrapped(part, width - len(indent)).split("\n"))
+    return f"\n{indent}".join(lines)
 
 
 def _cell(column: Any, row: Any, width: int) -> Text:

@@ -1,7 +1,8 @@
 """Where names, calls and sentences break when they are longer than a line: where a reader would break them.
 
 A sentence breaks at its blanks, a name after its dots; only what is still too long breaks after brackets and commas,
-then after underscores, and last anywhere. Neither a shape nor ``{0..11}`` is torn while there is room for it.
+then after underscores, and last anywhere. Neither a shape nor ``{0..11}`` is torn while there is room for it, nor a
+number of bytes from its unit.
 """
 
 from html import escape
@@ -12,7 +13,8 @@ __all__ = ["breakable_html", "longest_piece", "wrapped"]
 
 _DOT = r"(?<=(?<!\.)\.)(?!\.)"
 _NO_SHAPE = r"(?![\d?, ]+\))"
-_BLANK, _INNER = rf"(?<=\s)(?!\s){_NO_SHAPE}", rf"(?<=[(,/]){_NO_SHAPE}"
+_NO_UNIT = r"(?!(?:[KMGT]i)?B\b)"
+_BLANK, _INNER = rf"(?<=\s)(?!\s){_NO_SHAPE}{_NO_UNIT}", rf"(?<=[(,/]){_NO_SHAPE}"
 _LEVELS = [re.compile(each) for each in (_BLANK, _DOT, _INNER, r"(?<=[_=])", r"(?<=.)(?=.)")]
 _BLANKS, _DOTS, _INSIDE = 0, 1, 3
 
@@ -26,6 +28,8 @@ def wrapped(text: str, width: int, name: bool = False) -> str:
     ['layer.{0..11}.', 'running_mean x12']
     >>> wrapped("Xavier(rnd_type='uniform', magnitude=3)", 20).split(chr(10))
     ['Xavier(', "rnd_type='uniform',", 'magnitude=3)']
+    >>> wrapped("177,664 bytes (173.5 KiB)", 22).split(chr(10))
+    ['177,664 bytes', '(173.5 KiB)']
     """
     if len(text) <= width:
         return text

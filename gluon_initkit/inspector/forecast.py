@@ -1,8 +1,8 @@
 """What `net.load_parameters(file)` would do, parameter by parameter, without doing it.
 
 It follows MXNet's own steps, in their order (``Block.load_parameters``, ``ParameterDict.load_dict`` and
-``Parameter._load_init`` of 1.9.1), so that what it says first is what MXNet would say. A file without a dot in any name
-is loaded the old way, by MXNet's global names.
+``Parameter._load_init`` of 1.9.1 and 2.0.0b1), so that what it says first is what MXNet would say. MXNet 1 loads a file
+without a dot in any name the old way, by its global names.
 """
 
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class LoadForecast:
     verdicts : tuple of (str, str)
         A parameter's path, or a name in the file that no parameter has, and what would become of it: ``'loads'``;
         ``'missing'`` and ``'extra'``, which are refused; ``'kept'`` and ``'ignored'``, the same where it is allowed;
-        ``'shape'`` and ``'dtype'``, refused too; ``'misfit'``: it has more dimensions than the parameter, which MXNet
-        does not notice where that has no data yet.
+        ``'shape'``, ``'dtype'`` and ``'device'``, refused too; ``'misfit'``: it has more dimensions than the parameter,
+        which MXNet does not notice where that has no data yet.
     partial : tuple of str
         What would be loaded already when the error comes: the network is then half changed.
     prefixes : tuple of Prefix
@@ -58,36 +58,34 @@ _Flags = Dict[str, bool]
 
 def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags) -> LoadForecast:
     """The forecast of ``net.load_parameters(source, **flags)``; of allow_missing, ignore_extra and cast_dtype."""
-    from .._mxnet import loaded_by_name, loaded_by_path, mx, numpy_mode, prefix_of
+    from .._mxnet import loaded_by_name, loaded_by_path, mx, prefix_of, refusal
 
     call = f"net.load_parameters({', '.join([repr(source), *(f'{key}=True' for key, on in flags.items() if on)])})"
-    numpy_arrays, numpy_shapes = numpy_mode()
-    by_path = any("." in array.name for array in arrays)
-    foreign = any(array.version == 3 for array in arrays)
-    if arrays and not numpy_shapes and foreign:
-        reason = "the file has NumPy's shapes: call mx.npx.set_np() first, or load it with gluon_initkit and NumPy"
-        return LoadForecast(call, "MXNetError", reason, ())
+    if any(array.version == 4 for array in arrays):
+        arrays = sorted(arrays, key=lambda array: f"{array.name}.npy".encode())  # as MXNet goes through a zip file
+    refused = refusal([array.version for array in arrays], all(array.named for array in arrays))
+    if refused and (arrays or list(net.collect_params())):
+        return LoadForecast(call, *refused, ())
     try:
         paths = loaded_by_path(net)
     except AttributeError as error:
         reason = f"MXNet cannot name the parameters of this network (an RNN layer of eleven layers or more): {error}"
         return LoadForecast(call, "AttributeError", reason, ())
-    if not arrays and not paths:
-        return LoadForecast(call, None, "", ())
-    if not arrays or not arrays[0].named:
-        what = "a list of arrays without names" if arrays else "empty"
-        return LoadForecast(call, "AttributeError", f"the file is {what}", ())
-    names = {} if by_path else loaded_by_name(net)
+    if not arrays:
+        return LoadForecast(call, None, "", tuple((path, "kept") for path in paths))
+    names = loaded_by_name(net)
+    by_path = names is None or any("." in array.name for array in arrays)
     prefix = "" if by_path else prefix_of(net)
-    wanted = paths if by_path else names
-    files = {array.name if by_path else prefix + bare(array.name): array for array in arrays}
+    wanted = paths if by_path or names is None else names
+    as_stored = by_path and names is not None  # MXNet 2 takes `arg:` and `aux:` away from paths too
+    files = {array.name if as_stored else prefix + bare(array.name): array for array in arrays}
     shown = _shown(wanted, paths)
-    steps = list(_steps(wanted, files, flags, numpy_shapes, by_path, prefix))
+    steps = list(_steps(wanted, files, flags, by_path, prefix))
     errors = [step for step in steps if step[2]]
     first = errors[0] if errors else None
     early = [step[0] for step in steps[: steps.index(first)] if step[1] == "loads"] if first else []
     verdicts = tuple((shown.get(key, key[len(prefix) :]), verdict) for key, verdict, _, _ in steps)
-    prefixes = fitting_prefixes(net, source, arrays, paths, numpy_arrays) if first else ()
+    prefixes = fitting_prefixes(net, source, arrays, paths) if first else ()
     reason = f"{shown.get(first[0], first[0][len(prefix):])!r}: {first[3]}" if first else ""
     if first and first[1] == "missing" and isinstance(net, mx.gluon.SymbolBlock) and not wanted[first[0]].shape:
         reason += "; if it is an input, name it among the inputs of the SymbolBlock"
@@ -115,7 +113,7 @@ _Step = Tuple[str, str, Optional[str], str]
 
 
 def _steps(
-    wanted: Dict[str, Any], files: Dict[str, StoredArray], flags: _Flags, numpy_shapes: bool, by_path: bool, prefix: str
+    wanted: Dict[str, Any], files: Dict[str, StoredArray], flags: _Flags, by_path: bool, prefix: str
 ) -> Iterator[_Step]:
     """Key, verdict, exception and reason of everything that MXNet does, in its order."""
     for key in wanted:
@@ -137,16 +135,16 @@ def _steps(
                 kind = "ValueError" if by_path else "AssertionError"
                 yield key, "extra", kind, "in the file, and no parameter of the network; ignore_extra=True ignores it"
         else:
-            yield (key, *_load_init(wanted[key], array, flags.get("cast_dtype", False), numpy_shapes))
+            yield (key, *_load_init(wanted[key], array, flags.get("cast_dtype", False)))
 
 
-def _load_init(param: Any, array: StoredArray, cast: bool, numpy_shapes: bool) -> Tuple[str, Optional[str], str]:
+def _load_init(param: Any, array: StoredArray, cast: bool) -> Tuple[str, Optional[str], str]:
     """Verdict, exception and reason of `Parameter._load_init`."""
-    from .._mxnet import holds_data
+    from .._mxnet import contexts_of, holds_data, loaded_onto, unknown_size
 
     shape: List[Any] = list(param.shape or ())
     stored: List[Any] = list(array.shape or ())
-    unknown = -1 if numpy_shapes else 0
+    unknown = unknown_size()
     held = holds_data(param)
     wrong = any(size not in (unknown, found) for size, found in zip(shape, stored))
     if shape and (wrong or len(shape) > len(stored) or (held and len(shape) != len(stored))):
@@ -154,4 +152,8 @@ def _load_init(param: Any, array: StoredArray, cast: bool, numpy_shapes: bool) -
     kind = numpy.dtype(param.dtype).name
     if not cast and kind != array.dtype:
         return "dtype", "AssertionError", f"{array.dtype} in the file, {kind} in the network; cast_dtype=True casts it"
+    onto, there = loaded_onto(), contexts_of(param)
+    if onto is not None and there and set(there) != {onto}:
+        where = ", ".join(map(str, there))
+        return "device", "AssertionError", f"on {where} in the network; device=[...] must say so, else it is {onto}"
     return "misfit" if shape and len(shape) != len(stored) else "loads", None, ""

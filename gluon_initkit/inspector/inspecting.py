@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Iterator
 from .findings import Ignored, findings_of, kept
 from .records import ParameterRecord
 from .report import Report
+from .selecting import check_selector
 
 __all__ = ["inspect"]
 
@@ -55,7 +56,7 @@ def inspect(
     Raises
     ------
     TypeError, ValueError
-        An argument is none of the above.
+        An argument is none of the above, or says of a file what only a network knows: a Block class, for instance.
     CheckpointError
         The file is none of MXNet's, or damaged.
     MXNetError
@@ -123,6 +124,8 @@ def _file(file: Any, select: Any, stats: bool, grads: bool, trainer: Any, init: 
     report = read_checkpoint(file, stats=stats)
     if select is None and not ignore:
         return report
+    for selector in [select, *(rule[1] for rule in ignore if isinstance(rule, tuple) and len(rule) == 2)]:
+        check_selector(selector, report.records, repr(report.source))
     infos = {record.path: _info(record) for record in report.records}
     matching = _matching(infos)
     records = tuple(record for record in report.records if select is None or matching(select, record.path))
@@ -146,4 +149,5 @@ def _matching(infos: Dict[str, Any]) -> Callable[[Any, str], bool]:
 def _info(record: ParameterRecord) -> Any:
     from ..naming import ParameterInfo
 
-    return ParameterInfo(record.path, (), record.name, record.role, record.shape, record.dtype, record.state)
+    facts = ("path", "aliases", "name", "role", "shape", "dtype", "state")
+    return ParameterInfo(**{name: getattr(record, name) for name in facts})

@@ -37,7 +37,7 @@ class Prefix:
 
 
 def fitting_prefixes(
-    net: Any, source: str, arrays: Sequence[StoredArray], paths: Dict[str, Any], numpy_arrays: bool
+    net: Any, source: str, arrays: Sequence[StoredArray], paths: Dict[str, Any]
 ) -> Tuple[Prefix, ...]:
     """The changes of prefix after which every parameter of the network, or of one child of it, is in the file."""
     from .._mxnet import loaded_by_name, shape_of
@@ -45,7 +45,7 @@ def fitting_prefixes(
     files = {bare(array.name): array.shape for array in arrays}
     dtypes = {bare(array.name): array.dtype for array in arrays}
     found: List[Prefix] = []
-    for scheme, params in (("paths", paths), ("names", loaded_by_name(net))):
+    for scheme, params in (("paths", paths), ("names", loaded_by_name(net) or {})):
         shapes = {name: shape_of(param) for name, param in params.items()}
         best = _best(files, shapes)
         for strip, add in best:
@@ -56,7 +56,7 @@ def fitting_prefixes(
             if len(covered) < len({id(param) for param in inside.values()}):
                 continue
             cast = any(dtypes[name] != numpy.dtype(params[new].dtype).name for name, new in fitting.items())
-            call = _call(scheme, source, strip, add, child, cast, numpy_arrays, fitting, files)
+            call = _call(scheme, source, strip, add, child, cast, fitting, arrays)
             found.append(Prefix(strip, add, scheme, len(covered), len({id(each) for each in params.values()}), call))
             break
     return tuple(sorted(found, key=lambda each: -each.fits))
@@ -121,22 +121,20 @@ def _child(net: Any, add: str) -> Any:
 
 
 def _call(
-    scheme: str, source: str, strip: str, add: str, child: Any, cast: bool, numpy_arrays: bool,
-    fitting: Dict[str, str], files: Dict[str, Any],
+    scheme: str, source: str, strip: str, add: str, child: Any, cast: bool, fitting: Dict[str, str],
+    arrays: Sequence[StoredArray],
 ) -> str:  # fmt: skip
-    left = sum(name.startswith(strip) for name in files) > len(fitting)
+    from .._mxnet import loading_renamed
+
+    left = len({bare(array.name) for array in arrays if bare(array.name).startswith(strip)}) > len(fitting)
     flags = (", ignore_extra=True" if left else "") + (", cast_dtype=True" if cast else "")
     if child:
         return f"{child}.load_parameters({source!r}{flags})"
     if scheme == "names" and not strip and not add:
         return f"net.collect_params().load({source!r}{flags})"
-    array_kind = "npx" if numpy_arrays else "nd"
     renamed = "".join(_renaming(strip, add))
-    arrays = f"{{{renamed}: array for name, array in mx.{array_kind}.load({source!r}).items()"
-    arrays += f" if {_BARE}.startswith({strip!r})}}" if strip else "}"
-    if scheme == "names":
-        return f"net.collect_params().load_dict({arrays}{flags})"
-    return f"mx.{array_kind}.save('fitting.params', {arrays}); net.load_parameters('fitting.params'{flags})"
+    selected = f" if {_BARE}.startswith({strip!r})" if strip else ""
+    return loading_renamed(scheme == "names", source, renamed, selected, flags, {array.version for array in arrays})
 
 
 _BARE = "name.split(':')[-1]"

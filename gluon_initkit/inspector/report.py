@@ -13,7 +13,7 @@ from .columns import chosen_columns, nearest
 from .encoding import decoded, encoded
 from .looks import Looks
 from .records import BlockRecord, Finding, ParameterRecord, SharedValues
-from .selecting import record_matcher
+from .selecting import check_selector, record_matcher
 from .tabulating import sorted_by
 from .totals import Totals, totals_of
 from .view import ParameterView
@@ -114,8 +114,8 @@ class Report(Looks):
 
         Raises
         ------
-        TypeError
-            `selector` is none of these.
+        TypeError, ValueError
+            `selector` is none of these, or a Block class where the report is of a file.
 
         Examples
         --------
@@ -123,6 +123,7 @@ class Report(Looks):
         >>> [parameter.path for parameter in Report(made).select("bias")]
         ['0.bias']
         """
+        check_selector(selector, self.records, repr(self.source))
         return self.filter(record_matcher(selector, self.blocks))
 
     def filter(self, predicate: Callable[[ParameterRecord], bool]) -> "Report":

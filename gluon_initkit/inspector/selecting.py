@@ -4,7 +4,7 @@ from typing import Any, Callable, Iterator, Sequence
 
 from .records import BlockRecord, ParameterRecord
 
-__all__ = ["record_matcher"]
+__all__ = ["check_selector", "record_matcher"]
 
 
 def record_matcher(selector: Any, blocks: Sequence[BlockRecord]) -> Callable[[ParameterRecord], bool]:
@@ -30,6 +30,24 @@ def record_matcher(selector: Any, blocks: Sequence[BlockRecord]) -> Callable[[Pa
         return matches
     facts = ("path", "aliases", "name", "role", "shape", "dtype")
     return lambda record: matches(ParameterInfo(**{name: getattr(record, name) for name in facts}))
+
+
+def check_selector(selector: Any, records: Sequence[ParameterRecord], source: str) -> None:
+    """Refuse a Block class where there are no blocks, in a file: it would silently select nothing.
+
+    Raises
+    ------
+    ValueError
+        `selector` is a class, and none of the records says of what block it is.
+    """
+    if isinstance(selector, type) and records and not any(record.block for record in records):
+        first = records[0].path
+        glob = f"{first.rsplit('.', 1)[0]}.*" if "." in first else f"{first[:3]}*"
+        raise ValueError(
+            f"{selector.__name__} is a class of blocks, and {source} is a file: it has arrays by name ({first!r}, ...) "
+            f"and does not say of what blocks. Select by a glob over names ({glob!r}), a role ({records[0].role!r}), a "
+            f"compiled regular expression or a callable; or inspect the network."
+        )
 
 
 def _with_subclasses(kind: type) -> Iterator[type]:

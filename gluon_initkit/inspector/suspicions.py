@@ -42,9 +42,10 @@ def _nan(record: ParameterRecord) -> Optional[Tuple[str, str]]:
 
 def _inf(record: ParameterRecord) -> Optional[Tuple[str, str]]:
     found = [
-        f"{stats.posinf:,} of {stats.count:,} {what} are +inf and {stats.neginf:,} are -inf"
+        f"{each:,} of {stats.count:,} {what} {'is' if each == 1 else 'are'} {sign}inf"
         for what, stats in _parts(record)
-        if stats.posinf or stats.neginf
+        for sign, each in (("+", stats.posinf), ("-", stats.neginf))
+        if each
     ]
     if not found:
         return None

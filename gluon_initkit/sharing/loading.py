@@ -11,6 +11,7 @@ from .._mxnet import (
     Context,
     contexts_asked,
     forget_graphs,
+    holds_data,
     interrupts_held,
     mx,
     put,
@@ -193,6 +194,7 @@ def _commit(net: Any, matches: List[Match]) -> None:
     with interrupts_held():
         fresh = [match for match in matches if match.dtype is not None or state_of(match.param) != "initialized"]
         before = snapshot([match.param for match in fresh])
+        done = {id(match.param) for match in fresh if not holds_data(match.param)}
         try:
             for match in fresh:
                 if match.dtype is not None:
@@ -205,7 +207,6 @@ def _commit(net: Any, matches: List[Match]) -> None:
             raise
         if any(match.dtype is not None for match in matches):
             forget_graphs(net)
-        done = {id(param) for param, slots in before if slots["_data"] is None}
         for match in matches:
             if id(match.param) not in done:
                 put(match.param, match.array, match.ctxs)

@@ -41,6 +41,15 @@ class Timeline:
     spans : tuple of Span
     pending : int
         How many parameters are deferred at the end.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(4)
+    >>> with ik.trace(net) as t:
+    ...     net.initialize()
+    >>> timeline = t.timeline()
+    >>> timeline.name, timeline.pending, len(timeline.spans)
+    ('Dense', 1, 0)
     """
 
     name: str

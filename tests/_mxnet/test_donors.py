@@ -5,7 +5,7 @@ from gluon_initkit._mxnet.version import trainer_of
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
-from vocabulary import GLUON_2, nd, tied
+from vocabulary import nd, tied
 
 
 def layer():

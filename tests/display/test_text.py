@@ -87,5 +87,14 @@ def test_footers_and_footnotes():
     ]  # fmt: skip
 
 
+def test_a_number_of_bytes_stays_with_its_unit():
+    totals = "1,234 values; 177,664 bytes (173.5 KiB), 12 B"
+    table = Table(totals, (Column("a", str),), ["1"], footnotes=(("", totals), ("error", totals)))
+    for width in range(20, 60):
+        lines = as_text(table, width).splitlines()
+        assert max(map(len, lines)) <= width
+        assert sum("(173.5 KiB)" in line for line in lines) == sum("12 B" in line for line in lines) == 3, width
+
+
 def test_a_table_without_rows_is_its_title():
     assert as_text(Table("3 equal", (Column("parameter", str),), []), 30) == "3 equal"

@@ -14,7 +14,6 @@ CELLS = """
 import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
-from vocabulary import nd
 net = nn.HybridSequential()
 net.add(nn.Conv2D(16, 3, in_channels=3), nn.BatchNorm(in_channels=16))
 with net.name_scope():
@@ -27,7 +26,7 @@ with net.name_scope():
 ik.initialize(net, mx.init.Xavier(), seed=0)
 trainer = mx.gluon.Trainer(net[:7].collect_params(), 'sgd')
 with mx.autograd.record():
-    loss = net[:7](nd.arange(8 * 3 * 8 * 8).reshape((8, 3, 8, 8)) / 500).square().sum()
+    loss = net[:7](mx.nd.arange(8 * 3 * 8 * 8).reshape((8, 3, 8, 8)) / 500).square().sum()
 loss.backward()
 net[0].weight.data()[0, 0, 0, 0] = float('nan')
 ---

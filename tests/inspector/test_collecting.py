@@ -5,12 +5,14 @@ import pickle
 import random
 
 import gluon_initkit as ik
+from gluon_initkit._mxnet import places
 from gluon_initkit.inspector.collecting import collect
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import nd, tied, uniform
+from vocabulary import GLUON_2, HybridBlock, declared, nd, tied, uniform
+from vocabulary import constant as constant_of
 
 
 def layers(*more):
@@ -98,10 +100,10 @@ def row_sparse():
     return net
 
 
-class WithConstant(mx.gluon.HybridBlock):
+class WithConstant(HybridBlock):
     def __init__(self):
         super().__init__()
-        self.table = self.params.get_constant("table", [[1.0, 2.0], [3.0, 4.0]])
+        self.table = constant_of(self, "table", [[1.0, 2.0], [3.0, 4.0]])
 
     def hybrid_forward(self, F, x, table):
         return F.dot(x, table)
@@ -147,8 +149,9 @@ class Plain(mx.gluon.Block):
     def __init__(self):
         super().__init__()
         self.body = nn.Dense(3, in_units=2)
-        self.scale = self.params.get("scale", shape=(3,), init=mx.init.One(), lr_mult=2.0, wd_mult=0.0)
-        self.params.get("orphan", shape=(2,), init="zeros")
+        self.scale = declared(self, "scale", shape=(3,), init=mx.init.One(), lr_mult=2.0, wd_mult=0.0)
+        if not GLUON_2:  # where every parameter is an attribute
+            self.params.get("orphan", shape=(2,), init="zeros")
 
 
 def plain_block():
@@ -168,6 +171,7 @@ def numpy_mode():
 def rnn():
     net = mx.gluon.rnn.LSTM(3, 2, input_size=2)
     net.initialize()
+    net(nd.ones((1, 2, 2)))
     return net
 
 
@@ -191,21 +195,26 @@ def weight_drop():
     return cell
 
 
+SPARSE = pytest.mark.mxnet1("layers of sparse parameters")
 NETWORKS = [uninitialized, deferred, deferred_by_us, pending_data, partly, initialized, hybridized, hybridized_and_run,
-            trained, several_contexts, row_sparse, constant, symbol_block, symbol_block_not_run, float16, shared,
-            plain_block, numpy_mode, rnn, convolution, pytest.param(weight_drop, marks=pytest.mark.zoo)]  # fmt: skip
+            trained, several_contexts, pytest.param(row_sparse, marks=SPARSE), constant, symbol_block,
+            symbol_block_not_run, float16, shared, plain_block, numpy_mode, rnn, convolution,
+            pytest.param(weight_drop, marks=pytest.mark.zoo)]  # fmt: skip
 HOWS = [{}, {"stats": True}, {"grads": True, "init": mx.init.Xavier(), "select": "*"}]
 
 
 def blocks(net):
     yield net
     for child in net._children.values():
-        yield from blocks(child)
+        yield from blocks(child() if GLUON_2 else child)
 
 
 def bits(arrays):
     return [(id(each), each.stype, each.dtype, each.shape, each.asnumpy().tobytes(), bool(each._fresh_grad))
             for each in arrays or ()]  # fmt: skip
+
+
+NAMES = mx.name.current if GLUON_2 else lambda: mx.name.NameManager._current.value
 
 
 def state(net):
@@ -222,7 +231,7 @@ def state(net):
     process = (
         repr(np.random.get_state()), random.getstate(), mx.autograd.is_recording(), mx.autograd.is_training(),
         mx.util.is_np_array(), mx.util.is_np_shape(), str(mx.current_context()), gc.isenabled(),
-        repr(mx.name.NameManager._current.value._counter), sorted(mx.registry.get_registry(mx.init.Initializer)),
+        repr(NAMES()._counter), sorted(mx.registry.get_registry(mx.init.Initializer)),
     )  # fmt: skip
     return parameters, graphs, process
 
@@ -300,9 +309,9 @@ def test_a_record_says_everything():
 
 def test_in_order_of_traversal_with_blocks_and_buffers():
     records, tree, shared_ = collect(plain_block())
-    assert [each.path for each in records] == ["scale", "body.weight", "body.bias", "orphan"]
+    assert [each.path for each in records] == ["scale", "body.weight", "body.bias"] + ["orphan"] * (not GLUON_2)
     assert [(each.path, each.block) for each in tree] == [("", "Plain"), ("body", "Dense")]
-    assert [each.buffer for each in records] == [0, 1, 2, 3] and shared_ == ()
+    assert [each.buffer for each in records] == list(range(3 if GLUON_2 else 4)) and shared_ == ()
     assert (records[0].lr_mult, records[0].wd_mult, records[0].initializer) == (2.0, 0.0, "One()")
 
 
@@ -315,10 +324,12 @@ def test_in_order_of_traversal_with_blocks_and_buffers():
     (partly, "3.weight", {"state": "deferred"}),
     (partly, "2.weight", {"state": "uninitialized"}),
     (several_contexts, "0.weight", {"contexts": ("cpu(0)", "cpu(1)"), "size": 12, "bytes": 48}),
-    (row_sparse, "0.weight", {"stype": "row_sparse", "state": "initialized", "shape": (6, 3), "buffer": 0}),
+    pytest.param(row_sparse, "0.weight", {"stype": "row_sparse", "state": "initialized", "shape": (6, 3), "buffer": 0},
+                 marks=SPARSE),
     (constant, "0.table", {"constant": True, "initializer": "Constant", "grad_req": "null"}),
     (symbol_block, "norm_moving_var", {"role": "running_var", "block": "SymbolBlock"}),
-    (symbol_block_not_run, "weight", {"shape": None, "size": None, "initializer": "Constant(value=7)"}),
+    (symbol_block_not_run, "fc_weight" if GLUON_2 else "weight", {"shape": None, "size": None,
+                                                                  "initializer": "Constant(value=7)"}),
     (float16, "0.weight", {"dtype": "float16", "bytes": 24}),
     (float16, "1.gamma", {"dtype": "float32"}),
     (shared, "0.weight", {"aliases": ("1.weight",)}),
@@ -345,18 +356,18 @@ def test_an_initializer_that_cannot_be_written_is_still_named():
     assert record(nn.Dense(2, in_units=2, weight_initializer=Odd()), "weight").initializer == "Odd(…)"
 
 
-@pytest.mark.parametrize("make", [initialized, float16, shared, row_sparse, constant, rnn, numpy_mode, plain_block,
-                                  convolution,
+@pytest.mark.parametrize("make", [initialized, float16, shared, constant, rnn, numpy_mode, plain_block, convolution,
+                                  pytest.param(row_sparse, marks=SPARSE),
                                   pytest.param(weight_drop, marks=pytest.mark.zoo)])  # fmt: skip
 def test_statistics_are_of_the_very_values(make):
     net = make()
     with mx.autograd.train_mode():  # in which a WeightDropParameter's data() drops
         report = ik.inspect(net, stats=True)
-    params = {param.name: param for block in blocks(net) for param in block.params.values()}
+    params = {place.paths[0]: param for param, place in places(net).items()}
     seen = 0
     for each in report.records:
         if each.state == "initialized":
-            exact = params[each.name]._data[0].asnumpy().astype(np.float64)
+            exact = params[each.path]._data[0].asnumpy().astype(np.float64)
             assert each.stats.count == exact.size == each.size
             assert (each.stats.min, each.stats.max) == (exact.min(), exact.max())
             assert each.stats.mean == pytest.approx(exact.mean(), abs=1e-12)
@@ -387,6 +398,7 @@ def test_gradients():
     assert record(net, "0.weight", stats=True).grad_stats is None
 
 
+@pytest.mark.mxnet1("sparse gradients in Gluon")
 def test_sparse_gradients():
     net = nn.Embedding(6, 3, sparse_grad=True)
     net.initialize(mx.init.One())
@@ -435,7 +447,7 @@ def test_one_layer_of_a_network():
 def test_an_error_of_the_engine_surfaces_as_at_any_wait():
     net = initialized()
     before = ik.fingerprint(net)
-    mx.nd.linalg.potrf(nd.array([[-1.0, 0.0], [0.0, -1.0]]))
+    mx.nd.linalg.potrf(mx.nd.array([[-1.0, 0.0], [0.0, -1.0]]))
     with pytest.raises(mx.MXNetError, match="potrf"):
         ik.inspect(net)
     assert len(ik.inspect(net).records) == 8 and ik.fingerprint(net) == before

@@ -9,7 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import nd, uniform
+from vocabulary import GLUON_2, convolution, declared, nd, uniform
 
 X = mx.init.Xavier()
 
@@ -56,6 +56,18 @@ def inf(bad):
     return net, {"stats": True}
 
 
+def plus_inf(bad):
+    net = dense(3)
+    put(net[0].weight, (slice(None), 0), np.inf if bad else 1e30)
+    return net, {"stats": True}
+
+
+def both_infs(bad):
+    net, how = plus_inf(bad)
+    put(net[0].weight, (0, 1), -np.inf if bad else -1e30)
+    return net, how
+
+
 def bad_variance(bad):
     net = nn.BatchNorm(in_channels=3)
     net.initialize()
@@ -63,18 +75,24 @@ def bad_variance(bad):
     return net, {"stats": True}
 
 
+UNKNOWN = (-1,) if GLUON_2 else (0,)
+
+
 class Plain(mx.gluon.Block):
     """Its own parameter: no forward pass of a plain Block infers a shape."""
 
     def __init__(self):
         super().__init__()
-        self.scale = self.params.get("scale", shape=(0,), allow_deferred_init=True, init="ones")
+        self.scale = declared(self, "scale", shape=UNKNOWN, allow_deferred_init=True, init="ones")
 
 
 class Hybrid(mx.gluon.HybridBlock):
     def __init__(self, allow=True):
         super().__init__()
-        self.scale = self.params.get("scale", shape=(0,), allow_deferred_init=allow, init="ones")
+        self.scale = declared(self, "scale", shape=UNKNOWN, allow_deferred_init=allow, init="ones")
+
+    def infer_shape(self, x):
+        self.scale.shape = x.shape[-1:]
 
 
 def unresolvable(bad):
@@ -189,7 +207,7 @@ def not_as_told(bad):
 
 CASES = {
     "nan": [nan, nan_gradient],
-    "inf": [inf],
+    "inf": [inf, plus_inf, both_infs],
     "bad-variance": [bad_variance],
     "unresolvable": [unresolvable, unresolvable_without_deferring],
     "uninitialized": [uninitialized],
@@ -231,7 +249,9 @@ def test_every_code_is_documented():
 @pytest.mark.parametrize("case, found", [
     (nan, "1 of 12 values is NaN"),
     (nan_gradient, "12 of 12 gradients are NaN"),
-    (inf, "0 of 12 values are +inf and 1 are -inf"),
+    (inf, "1 of 12 values is -inf"),
+    (plus_inf, "3 of 12 values are +inf"),
+    (both_infs, "3 of 12 values are +inf, 1 of 12 values is -inf"),
     (bad_variance, "the smallest of 3 variances is 0, and a normalization divides by its root"),
     (unresolvable, "its shape ('?',) is not known, and no forward pass of Plain can tell it"),
     (uninitialized, "it was never initialized, or lost its turn in a forward pass that failed; 2 others are"),
@@ -285,15 +305,16 @@ def test_running_statistics_may_differ_between_contexts():
 
 
 def test_a_quantized_block_mixes_nothing():
-    net = nn.HybridBlock(prefix="")
+    net = nn.HybridBlock()
     for name, dtype in (("weight", "int8"), ("min", "float32"), ("max", "float32")):
-        setattr(net, name, net.params.get(name, shape=(2,), dtype=dtype, init="ones"))
+        setattr(net, name, declared(net, name, shape=(2,), dtype=dtype, init="ones"))
     net.initialize()
     assert ik.inspect(net).findings == ()
 
 
 def test_bilinear_kernels_are_alike_on_purpose():
-    net = nn.Conv2DTranspose(3, 4, in_channels=3, groups=3, weight_initializer=mx.init.Bilinear(), use_bias=False)
+    options = {"in_channels": 3, "groups": 3, "weight_initializer": mx.init.Bilinear(), "use_bias": False}
+    net = convolution(nn.Conv2DTranspose, 3, 4, **options)
     net.initialize()
     report = ik.inspect(net, stats=True)
     assert report.records[0].stats.identical_rows and report.findings == ()

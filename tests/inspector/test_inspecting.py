@@ -1,9 +1,11 @@
 """The front door: what it takes, and what it refuses."""
 
 from pathlib import Path
+import re
 import time
 
 import gluon_initkit as ik
+from gluon_initkit._mxnet import fresh_names
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
@@ -13,8 +15,10 @@ from vocabulary import nd
 def test_what_is_no_network_is_refused():
     with pytest.raises(TypeError, match=r"expected a network \(an mxnet.gluon.Block\), found int: 3"):
         ik.inspect(3)
-    with pytest.raises(TypeError, match="(?s)found ParameterDict: .*pass the network it came from"):
-        ik.inspect(nn.Dense(2).collect_params())
+    net = nn.Dense(2)
+    params = net.collect_params()
+    with pytest.raises(TypeError, match=f"(?s)found {type(params).__name__}: .*pass the network it came from"):
+        ik.inspect(params)
 
 
 def test_all_but_the_network_by_keyword():
@@ -29,10 +33,30 @@ def test_what_a_file_cannot_tell(file, name, given):
         ik.inspect(file, **{name: given})
 
 
+def test_a_file_knows_no_blocks(tmp_path):
+    """A Block class would silently select nothing."""
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2, in_units=3))
+    net.initialize()
+    path = str(tmp_path / "a.params")
+    ik.save(net, path)
+    said = re.escape(f"Dense is a class of blocks, and {path!r} is a file: it has arrays by name ('0.weight', ...)")
+    said += r".*a glob over names \('0\.\*'\), a role \('weight'\)"
+    for ask in (
+        lambda: ik.inspect(path, select=nn.Dense),
+        lambda: ik.inspect(path, ignore=[("nan", nn.Dense)]),
+        lambda: ik.inspect(path).select(nn.Dense),
+    ):
+        with pytest.raises(ValueError, match=said):
+            ask()
+    assert [record.path for record in ik.inspect(path, select="0.*").records] == ["0.weight", "0.bias"]
+    assert [record.path for record in ik.inspect(net).select(nn.Dense).records] == ["0.weight", "0.bias"]
+
+
 def test_equal_networks_give_equal_reports():
     def made():
-        net = nn.HybridSequential(prefix="same_")
-        with net.name_scope():
+        net = nn.HybridSequential()
+        with fresh_names():
             net.add(nn.Dense(2, in_units=3), nn.Dense(2))
         ik.initialize(net, seed=4)
         return ik.inspect(net, stats=True)

@@ -50,18 +50,19 @@ def test_one_layer_and_aliases():
 
 
 def test_without_values_the_error_says_how_to_get_them():
-    net = network()
+    net, layer = network(), nn.Dense(2, in_units=2)
     with pytest.raises(RuntimeError, match=r"'1.weight' has no values yet: it is deferred. Its shape is not"):
         Live(net).values("1.weight")
     with pytest.raises(RuntimeError, match="'1.weight' has no gradient: it is deferred. Its shape"):
         Live(net).gradient("1.weight")
     with pytest.raises(RuntimeError, match=r"'weight' has no values yet: it is uninitialized. Initialize the "):
-        Live(nn.Dense(2, in_units=2)).values("weight")
+        Live(layer).values("weight")
 
 
 def test_a_path_that_is_gone():
+    net = network()
     with pytest.raises(KeyError, match="the HybridSequential has no parameter '7.weight' any more"):
-        Live(network()).values("7.weight")
+        Live(net).values("7.weight")
 
 
 def test_it_keeps_no_network_alive():
@@ -73,10 +74,14 @@ def test_it_keeps_no_network_alive():
         live.values("0.weight")
 
 
-def test_sparse_and_numpy_mode():
+@pytest.mark.mxnet1("layers of sparse parameters")
+def test_sparse():
     net = mx.gluon.contrib.nn.SparseEmbedding(4, 2)
     net.initialize(mx.init.One())
     assert (Live(net).values("weight") == np.ones((4, 2))).all()
+
+
+def test_numpy_mode():
     mx.npx.set_np()
     net = nn.Dense(2, in_units=2)
     net.initialize(mx.init.One())

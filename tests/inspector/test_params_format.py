@@ -18,8 +18,14 @@ from mxnet.gluon.model_zoo import vision
 import numpy as np
 from params_files import FLAGS, MAGIC, dense, listed, tuple_of
 import pytest
+from vocabulary import GLUON_2, shaped
 
 MATRIX, VECTOR = np.arange(6, dtype="float32").reshape(2, 3), np.array([1, 2], "int64")
+
+
+@pytest.fixture(autouse=True)
+def _mxnet_1s_mode():
+    mx.npx.reset_np()
 
 
 @pytest.fixture
@@ -36,9 +42,17 @@ def facts(arrays):
     return {array.name: (array.shape, array.dtype, array.stype) for array in arrays}
 
 
-def loaded(path):
-    arrays = mx.nd.load(str(path)).items()
+def loaded(path, load=mx.nd.load):
+    arrays = load(str(path)).items()
     return {name: (array.shape, np.dtype(array.dtype).name, array.stype) for name, array in arrays}
+
+
+def save_numpy(path, arrays):
+    """Write a list of NumPy's shapes, which `mx.npx.save` of MXNet 2 does no more."""
+    if GLUON_2:
+        mx.nd.save(path, {name: array.as_nd_ndarray() for name, array in arrays.items()})
+    else:
+        mx.npx.save(path, arrays)
 
 
 # Every version
@@ -106,7 +120,7 @@ def test_numpy_shapes_that_mxnet_refuses_to_load(tmp_path):
     """Scalars, empty arrays; classic `mx.nd.load` and `mx.npx.load` raise on each other's files."""
     path = tmp_path / "a.params"
     mx.npx.set_np()
-    mx.npx.save(str(path), {"scalar": mx.np.array(7.0), "empty": mx.np.ones((0, 3)), "full": mx.np.ones((2, 3))})
+    save_numpy(str(path), {"scalar": mx.np.array(7.0), "empty": mx.np.ones((0, 3)), "full": mx.np.ones((2, 3))})
     mx.npx.reset_np()
     with pytest.raises(mx.base.MXNetError, match="np shape semantics"):
         mx.nd.load(str(path))
@@ -145,19 +159,21 @@ def test_the_device_that_it_was_saved_from(write):
 def test_headers_equal_mxnets_over_the_model_zoo(family, tmp_path):
     names = [name for name in _ZOO if name.startswith(family)]
     assert names
+    if GLUON_2:
+        mx.npx.set_np()
+        del names[1:]  # it tells shapes by a forward pass, which takes its time
     memory = Path("/dev/shm")
     path = str((memory if memory.is_dir() else tmp_path) / f"gluon_initkit-{os.getpid()}.params")
     for name in names:
-        net = vision.get_model(name)
+        size = 299 if family == "inception" else 224
+        net = shaped(lambda name=name: vision.get_model(name), (1, 3, size, size))
         if family in ("resnet", "vgg", "alexnet"):
             net.cast("int8")  # else they would write five gigabytes
-        size = 299 if family == "inception" else 224
-        net.infer_shape(mx.nd.zeros((1, 3, size, size)))
         for param in net.collect_params().values():
             param.initialize(mx.init.Zero())
         net.save_parameters(path)
         try:
-            assert facts(read_headers(path)) == loaded(path), name
+            assert facts(read_headers(path)) == loaded(path, mx.npx.load if GLUON_2 else mx.nd.load), name
         finally:
             os.remove(path)
 
@@ -186,7 +202,6 @@ HUGE = struct.pack("<Iii4qiii", MAGIC[2], 0, 4, *[1 << 62] * 4, 1, 0, 0)
 HOSTILE = [
     ("empty", b"", 0, "begins with b''"),
     ("seven bytes", b"\x12\x01\0\0\0\0\0", 0, "begins with"),
-    ("a zip", b"PK\x03\x04" + bytes(60), 0, "not a .params file of MXNet: it begins with b'PK"),
     ("wrong magic", listed([PLAIN], ["a"], magic=0x113), 0, "not a .params file"),
     ("no header", struct.pack("<QQ", 0x112, 0), 0, "file ends at byte 16, and the header of the list takes 24"),
     ("too many arrays", listed([PLAIN], ["a"], count=1 << 60), 16, "1152921504606846976 arrays are announced"),
@@ -269,7 +284,7 @@ def real_files():
                    {"rows": rows, "cells": cells}):  # fmt: skip
         made.append(_saved(arrays))
     mx.npx.set_np()
-    made.append(_saved({"scalar": mx.np.array(7.0), "empty": mx.np.ones((0, 3))}, mx.npx.save))
+    made.append(_saved({"scalar": mx.np.array(7.0), "empty": mx.np.ones((0, 3))}, save_numpy))
     mx.npx.reset_np()
     made += [listed([dense(version, MATRIX), dense(version, VECTOR)], ["a", "b"]) for version in (0, 1)]
     return made

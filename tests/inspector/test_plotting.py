@@ -7,10 +7,10 @@ from mxnet.gluon import nn
 import networks
 from networks import record
 import pytest
+from vocabulary import nd
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
-from vocabulary import nd
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def trained():
     net.add(nn.Dense(8, in_units=4), nn.BatchNorm(in_channels=8), nn.Dense(2, in_units=8))
     net.initialize(mx.init.Normal(0.1))
     with mx.autograd.record():
-        loss = net(nd.array([[1, 2, 3, 4], [4, 3, 2, 2]])).square().sum()
+        loss = (net(nd.array([[1, 2, 3, 4], [4, 3, 2, 2]])) ** 2).sum()
     loss.backward()
     return ik.inspect(net, stats=True, grads=True)
 
