@@ -142,8 +142,8 @@ def _fix(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Paramet
         return needed.get(each) or found.shapes.get(each)
 
     if block is not None and defers_always(block):
-        return f"{at}gluon_initkit.materialize(net, ...), as MXNet 2 defers {class_name(type(block))} whatever it is told"
-
+        kind: Any = type(block)
+        return f"{at}gluon_initkit.materialize(net, ...), as MXNet 2 defers {class_name(kind)} whatever it is told"
     code = None if block is None or isinstance(block, mx.gluon.SymbolBlock) else construction(block, shape_of)
     return at + (code or _axes(block, info, shape_of(param)))
 

@@ -1,6 +1,7 @@
 """The commonest failures of deferred initialization: what plain MXNet says, and the whole message of ours.
 
-The files of `golden/` and `golden_mxnet2/` are compared whole; with ``GLUON_INITKIT_GOLDEN=write`` they are written anew.
+The files of `golden/` and `golden_mxnet2/` are compared whole; with
+``GLUON_INITKIT_GOLDEN=write`` they are written anew.
 """
 
 import os
