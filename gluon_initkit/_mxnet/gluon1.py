@@ -20,11 +20,11 @@ from .parts import Parts
 from .scopes import blocks_built
 
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
-           "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
-           "fused_parts", "in_use", "infer_again", "infers_on_symbols", "infers_shapes", "input_width",
-           "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named", "numpy_arrays", "part_named",
-           "prefix_of", "refusal", "rename", "said_role", "train_instead", "trainer_of", "unnamed",
-           "write_list"]  # fmt: skip
+           "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters",
+           "current_context", "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols",
+           "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
+           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "train_instead", "trainer_of",
+           "unnamed", "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -113,6 +113,11 @@ def named(block: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
 
 def infer_again(block: gluon.Block) -> None:
     """Let a block ask for shapes in its next forward pass: it always does."""
+
+
+def defers_always(block: gluon.Block) -> bool:
+    """Whether a layer is deferred though it is told the size of its input: none is."""
+    return False
 
 
 def asking() -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:

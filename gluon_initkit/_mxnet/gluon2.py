@@ -24,17 +24,19 @@ from typing import (
 import uuid
 
 from mxnet import device, gluon, initializer, nd
+from mxnet.gluon.nn.conv_layers import _Conv
+from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 from mxnet.util import np_array
 import numpy
 
 from .parts import Parts
 
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
-           "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
-           "fused_parts", "in_use", "infer_again", "infers_on_symbols", "infers_shapes", "input_width",
-           "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named", "numpy_arrays", "part_named",
-           "prefix_of", "refusal", "rename", "said_role", "train_instead", "trainer_of", "unnamed",
-           "write_list"]  # fmt: skip
+           "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters",
+           "current_context", "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols",
+           "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
+           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "train_instead", "trainer_of",
+           "unnamed", "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
@@ -124,6 +126,11 @@ def infer_again(block: gluon.Block) -> None:
     """Let a block ask for shapes in its next forward pass: it did once, and never does again by itself."""
     if isinstance(block, gluon.HybridBlock):
         block._called_infer_shape_already = False
+
+
+def defers_always(block: gluon.Block) -> bool:
+    """Whether a layer is deferred though it is told the size of its input: convolutions and RNNs do not heed it."""
+    return isinstance(block, (_Conv, _RNNLayer))
 
 
 def asking() -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:

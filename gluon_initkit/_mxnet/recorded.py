@@ -7,13 +7,12 @@ the run stays.
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-import threading
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from mxnet import _deferred_compute, _global_var, autograd, cpu, gluon, name, nd, np, symbol
+from mxnet import _deferred_compute, autograd, gluon, name, np, symbol
 from mxnet.base import MXNetError
-import numpy
 
+from .blank import blank, blank_arrays
 from .parameters import shape_of
 from .strict import NeedsNumbers
 from .symbolic_run import Call, Shapes, SymbolicRun
@@ -79,7 +78,7 @@ def _sized(unknown: int, met: List[Any]) -> Callable[[Shape, Any], Any]:
     def make(shape: Shape, dtype: Any) -> Any:
         met.extend(size for size in shape if size is None)
         whole = tuple(unknown if size is None else size for size in shape)
-        return _blank(whole, dtype, symbol.var("data").as_np_ndarray())
+        return blank(whole, dtype, symbol.var("data").as_np_ndarray())
 
     return make
 
@@ -93,7 +92,7 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, make: Any) 
         stack.enter_context(_valueless(params, shapes, run))
         stack.enter_context(name.NameManager())
         stack.enter_context(autograd.pause(train_mode=False))
-        stack.enter_context(_blank_arrays())
+        stack.enter_context(blank_arrays())
         under_way: List[Call] = []
         for path, block in blocks.items():
             _watch(".".join(filter(None, (at, path))), block, run, under_way)
@@ -117,17 +116,6 @@ def _depends_on_numbers(run: RecordedRun) -> bool:
     """Whether a shape was met that MXNet can tell only by computing an array, here of no numbers at all."""
     answered = [each for call in run.finished for each in call.answered]
     return bool(answered) and _deferred_compute.get_symbol(answered).has_dynamic_shape_op()
-
-
-def _blank(shape: Any, dtype: Any, variable: Any) -> Any:
-    """An array without memory, which deferred compute knows by a variable; of float32, if it is one of fractions.
-
-    No shape depends on which, and operators refuse to mix them.
-    """
-    kind = "float32" if numpy.dtype(dtype).kind == "f" else dtype
-    made = _Blank(handle=nd.ndarray._new_alloc_handle(shape, cpu(), True, kind))
-    _deferred_compute.set_variable(made, variable)
-    return made
 
 
 def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> None:
@@ -180,7 +168,7 @@ def _valueless(
             if param not in seen:
                 seen.add(param)
                 run.order.append(param)
-            made = _blank(shape, param.dtype, param.var())
+            made = blank(shape, param.dtype, param.var())
             return [made] if device is list else made
 
         param.__dict__.update(_check_and_get=answer, _finish_deferred_init=lambda: None, set_data=_refuse)
@@ -201,56 +189,6 @@ def _valueless(
 
 def _refuse(*_: Any) -> None:
     raise NeedsNumbers("a parameter was to be set")
-
-
-class _Blank(np.ndarray):
-    """An array that has a shape, and no numbers: what reads them in MXNet reads them by these."""
-
-    def asnumpy(self) -> Any:
-        raise NeedsNumbers("an array was asked for its numbers")
-
-    def item(self, *args: Any) -> Any:
-        raise NeedsNumbers("an array was asked for one of its numbers")
-
-    def wait_to_read(self) -> None:
-        """Nothing is under way."""
-
-
-_Blank.__name__ = _Blank.__qualname__ = "ndarray"  # what a user's error message calls it
-
-_running = threading.local()
-_swapping = threading.Lock()
-_users: List[Any] = []
-
-
-@contextmanager
-def _blank_arrays() -> Iterator[None]:
-    """Defer what operators compute, and let them answer arrays without numbers; other threads get theirs as ever."""
-    with _swapping:
-        if not _users:
-            _global_var._np_ndarray_cls = _answered(_global_var._np_ndarray_cls)
-        _users.append(_global_var._np_ndarray_cls)
-    _running.runs = getattr(_running, "runs", 0) + 1
-    try:
-        with _deferred_compute.context():
-            yield
-    finally:
-        _running.runs -= 1
-        with _swapping:
-            ours = _users.pop()
-            if not _users:
-                _global_var._np_ndarray_cls = ours.plain
-
-
-def _answered(plain: Callable[..., Any]) -> Callable[..., Any]:
-    def make(handle: Any, writable: bool = True, stype: int = 0) -> Any:
-        made = plain(handle, writable, stype)
-        if getattr(_running, "runs", 0):
-            made.__class__ = _Blank
-        return made
-
-    make.plain = plain  # type: ignore[attr-defined]
-    return make
 
 
 def _contradicts(error: BaseException) -> bool:

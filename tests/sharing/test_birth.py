@@ -172,3 +172,10 @@ def test_a_scope_is_its_threads_own():
         thread.start()
         thread.join()
     assert taker.weight is donor.weight and built[0].weight is not donor.weight
+
+
+@pytest.mark.mxnet2("blocks that nobody sees being built")
+def test_a_scope_says_what_to_do_instead():
+    says = r"Build the network, then call gluon_initkit\.Sharing"
+    with pytest.raises(NotImplementedError, match=says), ik.sharing_scope(nn.Dense(4)):
+        nn.Dense(4)

@@ -37,6 +37,20 @@ def test_a_deep_rnn_layer_whose_own_naming_fails():
     assert net(nd.ones((3, 2, 2))).shape == (3, 2, 2)
 
 
+@pytest.mark.mxnet2("one vector of all that an RNN layer has")
+def test_rnn_layers_by_their_one_vector():
+    net = nn.HybridSequential()
+    net.add(mx.gluon.rnn.LSTM(4, input_size=4), mx.gluon.rnn.LSTM(4, input_size=4))
+    net.initialize()
+    net.hybridize()
+    net(nd.ones((3, 2, 4)))
+    ik.Sharing(net).tie_blocks("0", "1").apply()
+    assert net[0].rnn_param is net[1].rnn_param and len(collected(net)) == 1
+    hybridized = net(nd.ones((3, 2, 4))).asnumpy()
+    net.hybridize(False)
+    assert abs(net(nd.ones((3, 2, 4))).asnumpy() - hybridized).max() < 1e-6
+
+
 def test_cells_behind_modifiers():
     def cell():
         return mx.gluon.rnn.ResidualCell(mx.gluon.rnn.LSTMCell(4, input_size=4))

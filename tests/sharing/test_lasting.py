@@ -146,8 +146,8 @@ def test_gradients_are_the_sum_of_the_untied_ones(kind):
         np.testing.assert_allclose(own(net)[group.canonical].grad().asnumpy(), sum(turned), rtol=2e-5, atol=2e-6)
 
 
-# In MXNet 2 a graph's parameters are the values of `collect_params`, so one that is shown transposed inside a part that is
-# hybridized alone, without it, is not found: an AssertionError of MXNet's.
+# In MXNet 2 a graph's parameters are the values of `collect_params`, so one that is shown transposed inside a part that
+# is hybridized alone, without it, is not found: an AssertionError of MXNet's.
 ALONE = pytest.mark.mxnet1("dictionary in which a block hybridized alone finds what stands transposed in it")
 
 

@@ -3,7 +3,6 @@
 import re
 
 import gluon_initkit as ik
-import mxnet as mx
 from mxnet.gluon import nn
 import pytest
 from test_checks import dense, refused, run

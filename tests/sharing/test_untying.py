@@ -127,11 +127,14 @@ def test_a_name_that_is_taken():
     mx.gluon.Trainer(net.collect_params(), "sgd")
 
 
+IN_GRAPH = f"1.{'fc_' * GLUON_2}weight"
+
+
 def symbol_block():
     symbol = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=4, name="fc")
     net = dense(4)
     net.add(mx.gluon.SymbolBlock(symbol, mx.sym.var("data")))
-    ik.Sharing(net).tie("0.weight", to=f"1.{'fc_' * GLUON_2}weight").apply()
+    ik.Sharing(net).tie("0.weight", to=IN_GRAPH).apply()
     return net if GLUON_2 else run(net)  # MXNet 2 runs no SymbolBlock inside of a hybridized block
 
 
@@ -154,7 +157,7 @@ def twice():
     (lambda: dense(4, 4), "1.weight", "'1.weight' shares its parameter with no other path"),
     (twice, "1.weight", "'1.weight' and '0.weight' are one parameter of one block that stands in the network twice"),
     (in_a_list, "1.weight", "'1.weight' and '0.weight' cannot be parted: the block of the first holds its"),
-    (symbol_block, f"1.{'fc_' * GLUON_2}weight", f"'1.{'fc_' * GLUON_2}weight' and '0.weight' cannot be parted: the block of the first finds its"),
+    (symbol_block, IN_GRAPH, f"{IN_GRAPH!r} and '0.weight' cannot be parted: the block of the first finds its"),
 ])  # fmt: skip
 def test_refused(make, path, text):
     net = make()

@@ -10,22 +10,22 @@ import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
 import pytest
+from vocabulary import GLUON_2, HybridBlock, nd, uniform
 
 Deferred = mx.gluon.parameter.DeferredInitializationError
 X = nd.ones((2, 3, 16, 16))
 
 
-class Finetuned(mx.gluon.HybridBlock):
+class Finetuned(HybridBlock):
     """GluonCV's ResNet v1b in small: its head is called `fc`, and the recipe replaced `output`."""
 
     def __init__(self, parts=()):
         super().__init__()
-        with self.name_scope():
-            self.features = nn.HybridSequential()
-            self.features.add(nn.Conv2D(4, 3), nn.GlobalAvgPool2D())
-            self.fc = nn.Dense(10)
-            for name, part in parts:
-                setattr(self, name, part)
+        self.features = nn.HybridSequential()
+        self.features.add(nn.Conv2D(4, 3), nn.GlobalAvgPool2D())
+        self.fc = nn.Dense(10)
+        for name, part in parts:
+            setattr(self, name, part)
 
     def hybrid_forward(self, F, x):
         return self.fc(self.features(x))
@@ -67,9 +67,8 @@ def test_mxnet_9226():
     class Detector(mx.gluon.Block):
         def __init__(self):
             super().__init__()
-            with self.name_scope():
-                self.body, self.heads = nn.Conv2D(4, 3), nn.Sequential()
-                self.heads.add(*(nn.Conv2D(2, 3, padding=1) for _ in range(4)))
+            self.body, self.heads = nn.Conv2D(4, 3), nn.Sequential()
+            self.heads.add(*(nn.Conv2D(2, 3, padding=1) for _ in range(4)))
 
         def forward(self, x):
             x = self.body(x)
@@ -81,6 +80,7 @@ def test_mxnet_9226():
     assert [row.path for row in ik.explain(net, X)] == ["heads.2.weight", "heads.3.weight"]
 
 
+@pytest.mark.mxnet1("inference over a whole graph, which a Constant makes fail")
 def test_mxnet_15470():
     """A Constant that the code does not use makes the deferral of another parameter fail, once hybridized."""
 
@@ -108,6 +108,7 @@ def test_mxnet_15470():
     assert net(X).shape == (2, 4, 16, 16)
 
 
+@pytest.mark.mxnet1("recurrent layers but the LSTM that take a `sequence_length`")
 @pytest.mark.parametrize("layer", [rnn.GRU, rnn.RNN])
 def test_mxnet_21146(layer):
     """Deferred initialization of a recurrent layer with `sequence_length` (and apache/mxnet#20524)."""
@@ -128,9 +129,8 @@ def test_st_metanet_13():
     class Meta(mx.gluon.Block):
         def __init__(self):
             super().__init__()
-            with self.name_scope():
-                self.encoder, self.decoder = nn.HybridSequential(), nn.Dense(2)
-                self.encoder.add(nn.Dense(8, activation="relu"), nn.Dense(4))
+            self.encoder, self.decoder = nn.HybridSequential(), nn.Dense(2)
+            self.encoder.add(nn.Dense(8, activation="relu"), nn.Dense(4))
 
         def forward(self, x):
             scale = self.encoder[0].weight.data().abs().max()  # reads what no forward pass has resolved
@@ -152,7 +152,6 @@ CUSTOM = """
 import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
-from vocabulary import nd, uniform
 
 class Square(mx.autograd.Function):
     def forward(self, x):
@@ -173,7 +172,7 @@ class Custom(mx.gluon.HybridBlock):
 net = nn.HybridSequential()
 net.add(nn.Dense(3), Custom())
 net.initialize()
-x = nd.ones((2, 5))
+x = mx.nd.ones((2, 5))
 with mx.autograd.record():
     {materialize}
     net(x).sum().backward()
@@ -181,6 +180,7 @@ print(net[1].scale.shape, net[1].scale.grad().shape)
 """
 
 
+@pytest.mark.mxnet1("inference over a whole graph, which a function of one's own makes fail")
 def test_mxnet_9842():
     """A function of the user's own before a parameter: as its shape is inferred, MXNet 1.9.1 dies of a bad pointer."""
     plain, ours = (
@@ -207,7 +207,7 @@ def test_an_inference_error_without_a_parameter(thread):
     net = contradicting()
     if thread == "mxnet_14373":
         net.hybridize()
-    with pytest.raises((mx.MXNetError, ValueError)) as plain:
+    with pytest.raises((mx.MXNetError, ValueError, AssertionError)) as plain:
         net(nd.ones((2, 5)))
         mx.nd.waitall()
     assert "1.0" not in str(plain.value).split("Stack trace")[0]
@@ -220,11 +220,10 @@ def test_mxnet_18105():
     """An operator whose output's shape depends on numbers: MXNet cannot defer behind it once it is hybridized."""
     mx.npx.set_np()
 
-    class Foo(mx.gluon.HybridBlock):
+    class Foo(HybridBlock):
         def __init__(self):
             super().__init__()
-            with self.name_scope():
-                self.dense = nn.Dense(8, flatten=False)
+            self.dense = nn.Dense(8, flatten=False)
 
         def hybrid_forward(self, F, a, b):
             return self.dense(F.np.take(b, F.np.unique(a), axis=0))
@@ -233,8 +232,9 @@ def test_mxnet_18105():
     net = Foo()
     net.initialize()
     net.hybridize()
-    with pytest.raises(ValueError, match="Deferred initialization failed because shape cannot be inferred"):
-        net(a, b)
+    if not GLUON_2:  # which computes what it has to know
+        with pytest.raises(ValueError, match="Deferred initialization failed because shape cannot be inferred"):
+            net(a, b)
     net = Foo()
     net.initialize()
     net.hybridize()

@@ -2,7 +2,6 @@
 
 import gluon_initkit as ik
 from gluon_initkit.tracer import diagnose
-import mxnet as mx
 from mxnet.gluon import nn
 import pytest
 from vocabulary import HybridBlock

@@ -74,7 +74,7 @@ def test_an_exported_network_is_the_same_to_the_byte(tmp_path):
         if GLUON_2:  # numbers the operators of the whole process, and its parameters have names that never come again
             graph = re.sub(rb"node_\d+|[0-9a-f]{8}(_[0-9a-f]{4}){3}_[0-9a-f]{12}", b"name", graph)
         texts.append(graph + (tmp_path / f"{name}-0000.params").read_bytes())
-    assert texts[0] == texts[1] 
+    assert texts[0] == texts[1]
     # MXNet 1 makes the graph before it knows the shape.
     assert (b"(4, 3, 3, 3)" if GLUON_2 else b"(4, 0, 3, 3)") in texts[0]
 

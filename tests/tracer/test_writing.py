@@ -3,7 +3,6 @@
 import gc
 
 import gluon_initkit as ik
-import mxnet as mx
 from mxnet.gluon import nn
 from vocabulary import GLUON_2, nd
 
