@@ -197,6 +197,7 @@ def test_a_batch_normalization_that_mxnet_does_not_check():
         ik.materialize(net, IMAGE)
 
 
+@pytest.mark.mxnet1("InstanceNorm whose size is contradicted in the engine only")
 def test_an_instance_normalization_that_fails_in_the_engine_only():
     net = nn.HybridSequential()
     net.add(nn.InstanceNorm(in_channels=3), nn.Dense(2, in_units=384))
