@@ -30,13 +30,13 @@ def pytest_collection_modifyitems(items):
         "internet": None if os.environ.get("GLUON_INITKIT_INTERNET") else "GLUON_INITKIT_INTERNET is not set",
     }  # fmt: skip
     for item in items:
+        marker, version = ("mxnet1", 2) if GLUON_2 else ("mxnet2", 1)
+        only = item.get_closest_marker(marker)
+        if only:  # before what could be installed: that would not help
+            item.add_marker(pytest.mark.skip(reason=f"MXNet {version} has no {only.args[0]}"))
         for marker, reason in reasons.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
-        marker, version = ("mxnet1", 2) if GLUON_2 else ("mxnet2", 1)
-        only = item.get_closest_marker(marker)
-        if only:
-            item.add_marker(pytest.mark.skip(reason=f"MXNet {version} has no {only.args[0]}"))
 
 
 @pytest.fixture(autouse=True)
