@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import Initializer, Sharing, explain, fingerprint, initialize, inspect, materialize, plan
-from ._mxnet import mx
+from ._mxnet import in_mode, mx
 
 __all__ = ["demo"]
 
@@ -16,7 +16,7 @@ class _Plain(mx.init.Initializer):
     """A custom initializer as a Gluon tutorial writes it: biases are to start at 0.1."""
 
     def _init_weight(self, desc: Any, arr: Any) -> None:
-        mx.nd.random.uniform(-0.05, 0.05, out=arr)
+        arr[:] = numpy.random.uniform(-0.05, 0.05, arr.shape)
 
     def _init_bias(self, desc: Any, arr: Any) -> None:
         arr[:] = 0.1
@@ -39,7 +39,7 @@ def demo() -> None:
     >>> demo()  # doctest: +SKIP
     """
     console = Console()
-    image = mx.nd.random.uniform(shape=(1, 3, 224, 224))
+    image = in_mode(mx.nd.random.uniform(shape=(1, 3, 224, 224)))
     console.rule("ResNet-18 with a custom head; MyInit wants every bias at 0.1")
     answers: List[Any] = []
     values = []
@@ -68,7 +68,7 @@ def demo() -> None:
         net.hybridize(hybrid)
         report = initialize(net, mx.init.Xavier(), ctx, seed=7)
         for each in ctx:
-            net(image.as_in_context(each))
+            net(image.copyto(each))
         console.print(f"{text:>26}: {fingerprint(net)[:32]}..., {report.seconds:.2f} s")
 
     console.rule("ik.inspect(net, stats=True): what every parameter is, folded; nothing is changed by looking")

@@ -21,11 +21,6 @@ _NOTEBOOK = all(map(importlib.util.find_spec, ("nbclient", "ipykernel", "matplot
 _ZOO = importlib.util.find_spec("gluoncv") and importlib.util.find_spec("gluonnlp")
 
 
-# Written in MXNet 1's words throughout: `params=`, `hybrid_forward`, classic arrays. On MXNet 2 tests/mxnet2 looks at
-# these modules.
-collect_ignore = ["sharing", "tracer"] if GLUON_2 else []
-
-
 def pytest_collection_modifyitems(items):
     reasons = {
         "zoo": None if _ZOO else "GluonCV and GluonNLP are not here: pip install '.[zoo]', below Python 3.12",
@@ -35,13 +30,13 @@ def pytest_collection_modifyitems(items):
         "internet": None if os.environ.get("GLUON_INITKIT_INTERNET") else "GLUON_INITKIT_INTERNET is not set",
     }  # fmt: skip
     for item in items:
+        marker, version = ("mxnet1", 2) if GLUON_2 else ("mxnet2", 1)
+        only = item.get_closest_marker(marker)
+        if only:  # before what could be installed: that would not help
+            item.add_marker(pytest.mark.skip(reason=f"MXNet {version} has no {only.args[0]}"))
         for marker, reason in reasons.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
-        marker, version = ("mxnet1", 2) if GLUON_2 else ("mxnet2", 1)
-        only = item.get_closest_marker(marker)
-        if only:
-            item.add_marker(pytest.mark.skip(reason=f"MXNet {version} has no {only.args[0]}"))
 
 
 @pytest.fixture(autouse=True)

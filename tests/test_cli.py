@@ -11,6 +11,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import tied
 
 
 def run(*arguments, cwd=None, width="100"):
@@ -37,7 +38,8 @@ def files(tmp_path_factory):
     first.save_parameters(str(folder / "b.params"))
     first[0].weight.set_data(first[0].weight.data() * np.nan)
     first.save_parameters(str(folder / "nan.params"))
-    (folder / "broken.params").write_bytes((folder / "a.params").read_bytes()[:100])
+    ik.save(first, str(folder / "whole.params"))  # not a zip file, as MXNet 2's own
+    (folder / "broken.params").write_bytes((folder / "whole.params").read_bytes()[:100])
     return folder
 
 
@@ -75,7 +77,7 @@ def test_inspect_with_statistics_finds_nan_and_says_so_by_its_exit_code(files):
 def test_equal_arrays_in_a_file_are_information(tmp_path):
     net = mx.gluon.nn.HybridSequential()
     net.add(mx.gluon.nn.Dense(4, in_units=4))
-    net.add(mx.gluon.nn.Dense(4, in_units=4, params=net[0].params))
+    net.add(tied(mx.gluon.nn.Dense, net[0], 4, in_units=4))
     net.initialize(mx.init.Xavier(magnitude=2))
     net.save_parameters(str(tmp_path / "tied.params"))
     done = run("inspect", "tied.params", "--stats", "--json", cwd=tmp_path)

@@ -10,6 +10,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import convolution, nd
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +75,7 @@ def test_without_a_file_it_fails_says_so_and_writes_none(tmp_path):
 
 def test_values(reviewed):
     net = network()
-    net[1].weight.set_data(mx.nd.array([[0.25, 0.5], [0.5, 1]]))
+    net[1].weight.set_data(nd.array([[0.25, 0.5], [0.5, 1]]))
     old, new = ik.fingerprint(network())[:16], ik.fingerprint(net)[:16]
     assert told(reviewed, net) == [
         ("1.weight", "mean", "0.5", "0.5625"), ("1.weight", "std", "0", "0.272431184"),
@@ -254,7 +255,7 @@ def test_writing_is_whole_or_not_at_all(reviewed, monkeypatch):
 def test_a_file_of_another_numpy_holds():
     """It was written with NumPy 1.17 on Python 3.8; the suite runs on others. Anew: with ``update=True`` below."""
     net = nn.HybridSequential()
-    net.add(nn.Conv2D(64, 3, in_channels=32), nn.BatchNorm(in_channels=64), nn.Dense(100, in_units=64))
+    net.add(convolution(nn.Conv2D, 64, 3, in_channels=32), nn.BatchNorm(in_channels=64), nn.Dense(100, in_units=64))
     init = ik.Rules([("*.bias", mx.init.Uniform(0.1))], default=mx.init.Xavier("gaussian"))
     ik.initialize(net, init, seed=7)
     InitRegression(Path(__file__).parent / "init_regression" / "test_regression", "convolution").check(net, init=init)

@@ -12,6 +12,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import nd, tied
 
 ON_A_NETWORK = [assert_initialized, assert_all_finite, assert_no_findings]
 
@@ -56,7 +57,7 @@ def test_a_pending_network_fails_and_stays_pending(call):
     said = message(call, net)
     assert "0.weight" in said and "1.weight" not in said
     assert [info.state for info in ik.inspect(net)] == ["deferred"] + 3 * ["initialized"]
-    net(mx.nd.ones((2, 3)))
+    net(nd.ones((2, 3)))
     call(net)
 
 
@@ -113,7 +114,7 @@ def test_finite_looks_at_every_context_and_at_what_has_no_values():
 def test_shared_by_whatever_made_it():
     net = nn.HybridSequential()
     net.add(nn.Dense(4, in_units=4))
-    net.add(nn.Dense(4, in_units=4, params=net[0].params), nn.Dense(4, in_units=4))
+    net.add(tied(nn.Dense, net[0], 4, in_units=4), nn.Dense(4, in_units=4))
     ik.Sharing(net).tie("2.weight", "0.weight", transpose=True).apply()
     for pair in (("0.weight", "1.weight"), ("1.bias", "0.bias"), ("1.weight", "2.weight"), ("2.weight", "0.weight")):
         assert_shared(net, *pair)
@@ -122,7 +123,7 @@ def test_shared_by_whatever_made_it():
 
 def test_a_tie_that_broke_shows_both_and_how_to_tie_them():
     net = two_layers(mx.init.Xavier())
-    net.add(nn.Dense(4, in_units=4, params=net[1].params))
+    net.add(tied(nn.Dense, net[1], 4, in_units=4))
     said = message(assert_shared, net, "0.bias", "2.bias")
     assert said.splitlines() == [
         "'0.bias' and '2.bias' of HybridSequential are two parameters",
@@ -148,7 +149,7 @@ def test_shared_wants_two_paths_that_there_are():
 
 def test_findings_are_told_unless_ignored():
     net = two_layers(mx.init.Xavier())
-    net[1].weight.set_data(mx.nd.zeros((4, 4)))
+    net[1].weight.set_data(nd.zeros((4, 4)))
     said = message(assert_no_findings, net)
     assert said.startswith("1 finding in HybridSequential\n")
     assert all(each in said for each in ("warning", "zero-weight", "1.weight", "all 16 values are 0", "what to do"))

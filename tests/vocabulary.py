@@ -1,15 +1,20 @@
 """MXNet's words as the tests speak them, where its versions say the same thing differently."""
 
 from contextlib import ExitStack
+from functools import partial
 import re
 
 import mxnet as mx
 
-__all__ = ["GLUON_2", "VERSION", "HybridBlock", "classic", "constant", "contexts", "convolution", "declared", "exists",
-           "initialize_all", "move", "nd", "said", "set_all", "shaped", "tied", "uniform"]  # fmt: skip
+__all__ = ["CONTRADICTION", "GLUON_2", "VERSION", "HybridBlock", "classic", "collected", "constant", "contexts",
+           "convolution", "declared", "exists", "initialize_all", "move", "nd", "said", "set_all", "shaped", "tied",
+           "uniform"]  # fmt: skip
 
 VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
 GLUON_2 = VERSION >= (2, 0)
+
+# What a layer raises whose input contradicts its parameters' shapes.
+CONTRADICTION = AssertionError if GLUON_2 else mx.MXNetError
 
 # What a layer's code says that MXNet has only since a version; on a CPU, as for the transposed convolution.
 _SINCE = {"PReLU(in_channels": (1, 7), "BatchNormReLU": (1, 8), "Conv3DTranspose": (1, 9)}
@@ -98,15 +103,22 @@ def initialize_all(net, init, force_reinit=False):
         param.initialize(default_init=init, force_reinit=force_reinit)
 
 
+def collected(net):
+    """The parameters that `collect_params` gives; MXNet 2's gives a shared one once for each of its paths."""
+    params = list(net.collect_params().values())
+    return list({param._uuid: param for param in params}.values()) if GLUON_2 else params
+
+
 def set_all(block, name, value):
     """Set an attribute of all of a block's parameters."""
     (block if GLUON_2 else block.collect_params()).setattr(name, value)
 
 
 def move(net, ctxs):
-    """Put all parameters on other contexts."""
+    """Put all parameters on other contexts, in MXNet 2 one by one: a network that ran hybridized fails at it."""
     if GLUON_2:
-        net.reset_device(ctxs)
+        for param in net.collect_params().values():
+            param.reset_device(ctxs)
     else:
         net.collect_params().reset_ctx(ctxs)
 
@@ -141,6 +153,12 @@ class HybridBlock(mx.gluon.HybridBlock):
 class _Operators:
     """The classic operators that tests use, by NumPy's."""
 
-    broadcast_mul = mx.np.multiply
-    dot = mx.np.dot
+    Activation, FullyConnected = mx.npx.activation, partial(mx.npx.fully_connected, no_bias=False)
+    broadcast_mul = elemwise_mul = mx.np.multiply
+    broadcast_add = elemwise_add = mx.np.add
+    dot, transpose = mx.np.dot, mx.np.transpose
     np = mx.np
+
+    @staticmethod
+    def concat(*arrays):
+        return mx.np.concatenate(arrays, axis=1)

@@ -59,6 +59,7 @@ from .memory import (  # noqa: E402
 )
 from .names import fresh_names  # noqa: E402
 from .parameters import (  # noqa: E402
+    contexts_asked,
     contexts_of,
     holds_data,
     is_constant,
@@ -96,6 +97,7 @@ from .version import (  # noqa: E402
     blocks_built,
     completed,
     current_context,
+    defers_always,
     fused_parts,
     infers_shapes,
     loaded_by_name,
@@ -137,10 +139,12 @@ __all__ = [
     "completed",
     "construction",
     "context_of",
+    "contexts_asked",
     "contexts_for",
     "contexts_of",
     "current_context",
     "declared",
+    "defers_always",
     "draw_seed",
     "dtype_name",
     "empty",

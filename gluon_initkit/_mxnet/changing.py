@@ -18,8 +18,8 @@ from .blocks import Place
 from .memory import restore, snapshot
 from .parameters import contexts_of, is_constant
 from .telling import is_quiet
-from .underway import BlockCall
-from .version import RESET
+from .underway import BlockCall, shapes_in
+from .version import RESET, asking
 from .wrapping import Wrappers
 
 __all__ = ["Changes"]
@@ -37,6 +37,7 @@ class Changes:
 
     def __init__(self, on_event: Callable[[str, dict], None]) -> None:
         self._on_event = on_event
+        self.paths: Dict[gluon.Block, str] = {}
         self.places: Dict[gluon.Parameter, Place] = {}
         self._open: Dict[int, gluon.Parameter] = {}
         """The parameters without values, by id."""
@@ -142,14 +143,19 @@ class Changes:
         filler, hook = _filler(pending, self._thread.filled)
         calls = self._thread.calls
         within = calls[-1].forwarding if calls else None
-        block, inputs = self._where(param, within) if within is not None else (None, None)
+        block, inputs = self._where(param, within)
         self._tell("resolved", param, {
             "initializer": filler and _name(filler, param), "hook": hook, "block": block, "inputs": inputs,
             "nanoseconds": nanoseconds, "bytes": _bytes(param), "within": within,
         })  # fmt: skip
 
-    def _where(self, param: gluon.Parameter, call: BlockCall) -> Tuple[str, Optional[tuple]]:
+    def _where(self, param: gluon.Parameter, call: Optional[BlockCall]) -> Tuple[Optional[str], Optional[tuple]]:
         """The path of the block in whose forward this happens, and the shapes which that was given."""
+        caller = asking()
+        if caller is not None and caller[0] in self.paths:
+            return self.paths[caller[0]], shapes_in(caller[1])
+        if call is None:
+            return None, None
         home, path = call.home, call.path
         if home.symbolic:
             # A SymbolBlock inside a graph asks no parameter for its variable.

@@ -11,7 +11,10 @@ from typing import Any, Callable, Dict, Optional
 
 from mxnet import gluon
 from mxnet.gluon.nn import basic_layers
+from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 from mxnet.initializer import Initializer
+
+from .version import input_width
 
 __all__ = ["channel_axis", "class_name", "construction"]
 
@@ -50,7 +53,8 @@ def construction(block: gluon.Block, shapes: Callable[[gluon.Parameter], Any]) -
     argument = _sparing_argument(block)
     if argument is None:
         return None
-    size = _SIZES[argument](block, shapes)
+    # MXNet 2 notes what it was told, and gives the parameters their shapes when a first input comes.
+    size = _SIZES[argument](block, shapes) or getattr(block, f"_{argument}", None) or None
     written = []
     for name, parameter in inspect.signature(type(block).__init__).parameters.items():
         if name in ("self", "prefix", "params", argument) or parameter.kind is parameter.VAR_KEYWORD:
@@ -89,7 +93,9 @@ def _channels(block: Any, shapes: Callable[[Any], Any]) -> Optional[int]:
 
 
 def _features(block: Any, shapes: Callable[[Any], Any]) -> Optional[int]:
-    weight = getattr(block, "l0_i2h_weight", None) or getattr(block, "i2h_weight", None)
+    if isinstance(block, _RNNLayer):
+        return input_width(block, shapes)
+    weight = getattr(block, "i2h_weight", None)
     return _axis(weight and shapes(weight), 1)
 
 

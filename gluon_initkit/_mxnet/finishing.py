@@ -14,6 +14,7 @@ import numpy
 from .memory import in_mode, restore, snapshot
 from .parameters import is_constant, shape_of
 from .undisturbed import blocks_of, parameters_of, undisturbed
+from .version import infers_on_symbols
 
 __all__ = ["finish", "pending_contexts", "run_forward"]
 
@@ -31,10 +32,11 @@ def finish(param: gluon.Parameter, shape: Any) -> None:
     if source is not None and not isinstance(source, ndarray.NDArray):
         # A source of ours remembers what it handed over; where this is undone, the old one must not.
         param._deferred_init = (init, ctxs, default, copy.copy(source))
-    with suppress(Exception):
-        # A forward pass makes the variable while the shape is open, and an exported graph shows that. An initializer
-        # that is not JSON raises here; it will say so when a graph is asked for.
-        param.var()
+    if infers_on_symbols():
+        with suppress(Exception):
+            # A forward pass makes the variable while the shape is open, and an exported graph shows that. An
+            # initializer that is not JSON raises here; it will say so when a graph is asked for.
+            param.var()
     param._shape = tuple(shape)
     param._finish_deferred_init()
 

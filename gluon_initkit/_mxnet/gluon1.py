@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import json
 import sys
 from types import SimpleNamespace
-from typing import AbstractSet, Any, ContextManager, Dict, List, Optional, Sequence, Tuple
+from typing import AbstractSet, Any, Callable, ContextManager, Dict, List, Optional, Sequence, Tuple
 
 from mxnet import context, gluon, initializer, nd, numpy_extension
 from mxnet.gluon.parameter import ParameterDict
@@ -19,17 +19,21 @@ import numpy
 from .parts import Parts
 from .scopes import blocks_built
 
-__all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "blocks_built", "children", "completed",
-           "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use", "infer_again",
-           "infers_on_symbols", "infers_shapes", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
-           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "trainer_of", "unnamed",
-           "write_list"]  # fmt: skip
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
+           "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters",
+           "current_context", "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols",
+           "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
+           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "train_instead", "trainer_of",
+           "unnamed", "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
 
 # The function that initializes all parameters of a network, one after the other.
 INITIALIZE: Any = ParameterDict.initialize
+
+# What a block calls with its inputs, and not from within its `forward`.
+BESIDE_FORWARD: Tuple[str, ...] = ()
 
 # The method that puts a parameter on other contexts.
 RESET = "reset_ctx"
@@ -111,9 +115,25 @@ def infer_again(block: gluon.Block) -> None:
     """Let a block ask for shapes in its next forward pass: it always does."""
 
 
+def defers_always(block: gluon.Block) -> bool:
+    """Whether a layer is deferred though it is told the size of its input: none is."""
+    return False
+
+
+def asking() -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:
+    """Which block resolves its parameters before its `forward`, and what it is given: none does."""
+    return None
+
+
 def rename(param: gluon.Parameter, name: str) -> None:
     """Make a copy of a parameter another parameter, of this name."""
     param.name = name
+
+
+def train_instead(trainer: Any, view: gluon.Parameter, source: gluon.Parameter) -> None:
+    """Refuse a Trainer of what shows another parameter: `collect_params` gives that other one."""
+    raise TypeError(f"a Trainer cannot update {view!r}, which holds no values of its own: give it the parameters of "
+                    f"`collect_params()`, where that one is")  # fmt: skip
 
 
 def in_use(param: gluon.Parameter) -> bool:
@@ -143,6 +163,12 @@ def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:
         declared={name: forget for name in shapes if arguments["mode"] == "lstm" and name.endswith("_f_bias")},
         packed=packed,
     )
+
+
+def input_width(layer: Any, shapes: Callable[[gluon.Parameter], Any]) -> Optional[int]:
+    """The input size of an RNN layer, from its parameters' shapes; None where they do not tell."""
+    shape = shapes(layer.l0_i2h_weight)
+    return shape[1] if shape else None
 
 
 def completed(declared: Any, init: Any) -> Any:

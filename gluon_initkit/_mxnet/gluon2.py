@@ -8,25 +8,43 @@ from contextlib import contextmanager
 import copy
 import inspect
 import sys
-from typing import AbstractSet, Any, ContextManager, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import (
+    AbstractSet,
+    Any,
+    Callable,
+    ContextManager,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+)
 import uuid
 
 from mxnet import device, gluon, initializer, nd
+from mxnet.gluon.nn.conv_layers import _Conv
+from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 from mxnet.util import np_array
 import numpy
 
 from .parts import Parts
 
-__all__ = ["INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "blocks_built", "children", "completed",
-           "contexts_held", "contexts_trained", "counters", "current_context", "fused_parts", "in_use", "infer_again",
-           "infers_on_symbols", "infers_shapes", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
-           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "trainer_of", "unnamed",
-           "write_list"]  # fmt: skip
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
+           "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters",
+           "current_context", "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols",
+           "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
+           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "train_instead", "trainer_of",
+           "unnamed", "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
 
 INITIALIZE: Any = inspect.unwrap(gluon.Block.initialize)
+
+# What a block calls with its inputs, and not from within its `forward`.
+BESIDE_FORWARD: Tuple[str, ...] = ("infer_shape", "_call_cached_op")
 
 # The method that puts a parameter on other contexts.
 RESET = "reset_device"
@@ -110,9 +128,26 @@ def infer_again(block: gluon.Block) -> None:
         block._called_infer_shape_already = False
 
 
+def defers_always(block: gluon.Block) -> bool:
+    """Whether a layer is deferred though it is told the size of its input: convolutions and RNNs do not heed it."""
+    return isinstance(block, (_Conv, _RNNLayer))
+
+
+def asking() -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:
+    """Which block resolves its parameters before its `forward`, and what it is given; None where none is called."""
+    called = next((frame.f_locals for frame in _frames() if frame.f_code is _CALL), None)
+    return None if called is None else (called["self"], (called["x"], *called["args"]))
+
+
 def rename(param: gluon.Parameter, name: str) -> None:
     """Make a copy of a parameter another parameter, of this name."""
-    param._name, param._uuid = name, str(uuid.uuid4())
+    param._name, param._uuid, param._var_name = name, str(uuid.uuid4()), None
+
+
+def train_instead(trainer: Any, view: gluon.Parameter, source: gluon.Parameter) -> None:
+    """Where `collect_params` gave a Trainer what shows another parameter, let it update that other one."""
+    trainer._params = [source if each is view else each for each in trainer._params]
+    source._set_trainer(trainer)
 
 
 def in_use(param: gluon.Parameter) -> bool:
@@ -156,6 +191,14 @@ def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:
         declared={name: asked[f"{name.split('_', 1)[1]}_initializer"] for name in shapes},
         packed=lambda parts: numpy.concatenate([parts[name].ravel() for name in shapes]),
     )
+
+
+def input_width(layer: Any, shapes: Callable[[gluon.Parameter], Any]) -> Optional[int]:
+    """The input size of an RNN layer, from the length of its one vector; None where that does not tell."""
+    shape, fused = shapes(layer.rnn_param), layer.rnn_param.init
+    if not shape or None in shape or not isinstance(fused, FusedRNN):
+        return None
+    return fused_parts(fused, shape).shapes["l0_i2h_weight"][1]
 
 
 def completed(declared: Any, init: Any) -> Any:
@@ -235,6 +278,7 @@ def write_list(path: str, arrays: Dict[str, Any]) -> None:
     nd.save(path, arrays)
 
 
+_CALL = gluon.HybridBlock.__call__.__code__
 _FUSED = FusedRNN._init_weight.__code__
 
 

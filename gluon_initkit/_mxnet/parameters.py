@@ -12,8 +12,8 @@ from mxnet.initializer import Initializer
 
 from .version import contexts_held, contexts_trained, trainer_of
 
-__all__ = ["contexts_of", "holds_data", "is_constant", "is_layer_default", "known_sizes", "kvstore_of", "may_defer",
-           "pending_initializer", "refuses_context", "shape_of", "state_of"]  # fmt: skip
+__all__ = ["contexts_asked", "contexts_of", "holds_data", "is_constant", "is_layer_default", "known_sizes",
+           "kvstore_of", "may_defer", "pending_initializer", "refuses_context", "shape_of", "state_of"]  # fmt: skip
 
 
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
@@ -58,6 +58,13 @@ def contexts_of(param: gluon.Parameter) -> Tuple[Any, ...]:
     if param._data is not None:
         return tuple(contexts_held(param))
     return tuple(param._deferred_init[1]) if param._deferred_init else ()
+
+
+def contexts_asked(ctx: Any, device: Any) -> Any:
+    """What was given of an argument that MXNet 1 calls ``ctx`` and MXNet 2 ``device``; a TypeError if both were."""
+    if ctx is not None and device is not None:
+        raise TypeError(f"ctx is {ctx!r} and device is {device!r}: they are two names of one argument, expected one")
+    return device if ctx is None else ctx
 
 
 def may_defer(param: gluon.Parameter) -> bool:

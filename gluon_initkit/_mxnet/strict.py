@@ -16,7 +16,7 @@ __all__ = ["NeedsNumbers", "strict", "strict_symbols"]
 
 
 class NeedsNumbers(TypeError):
-    """Code asked a Symbol for what only an array has."""
+    """Code asked a Symbol, or an array without numbers, for what only an array of numbers has."""
 
 
 class _Strict(symbol.Symbol):

@@ -8,6 +8,8 @@ from typing import Any, List, Optional, Tuple
 
 from mxnet import gluon
 
+from .version import train_instead
+
 __all__ = ["Transposed", "source_of"]
 
 
@@ -66,8 +68,7 @@ class Transposed(gluon.Parameter):
         return self.transposed_of.var().transpose()
 
     def _set_trainer(self, trainer: Any) -> None:
-        raise TypeError(f"a Trainer cannot update {self!r}, which holds no values of its own: give it the parameters "
-                        f"of `collect_params()`, where that one is")  # fmt: skip
+        train_instead(trainer, self, self.transposed_of)
 
     def set_data(self, data: Any) -> None:
         """Set the other's values to the transpose of these."""

@@ -13,10 +13,10 @@ from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 import numpy
 
-from .version import children, prefix_of
+from .version import BESIDE_FORWARD, children, prefix_of
 
 __all__ = ["TIMED", "ArrayGiven", "BlockCall", "ValueGiven", "block_paths", "innermost", "is_plain_forward",
-           "shapes_given"]  # fmt: skip
+           "shapes_given", "shapes_in"]  # fmt: skip
 
 Shape = Optional[Tuple[Optional[int], ...]]
 TIMED = ("forward", "unroll")
@@ -26,14 +26,15 @@ class BlockCall:
     """One call on one thread; `root` is the outermost around it, `home` the nearest that is given numbers."""
 
     __slots__ = ("_inferred", "args", "before", "block", "changed", "end", "forwarding", "graphs", "home", "inner",
-                 "inputs", "name", "outer", "path", "root", "source", "start", "symbolic", "symbols", "timed",
+                 "inputs", "name", "outer", "passes", "path", "root", "source", "start", "symbolic", "symbols", "timed",
                  "used")  # fmt: skip
 
     def __init__(self, block: gluon.Block, path: str, name: str, args: tuple, outer: Optional["BlockCall"]) -> None:
         self.block, self.path, self.name, self.outer = block, path, name, outer
         self.timed = name in TIMED
         self.forwarding: Optional[BlockCall] = self if self.timed else outer and outer.forwarding
-        leaves = list(_leaves(args)) if self.timed else ()
+        self.passes = name == "forward" or name in BESIDE_FORWARD
+        leaves = list(_leaves(args)) if self.timed or self.passes else ()
         self.symbols = tuple(each for each in leaves if isinstance(each, symbol.Symbol))
         self.inputs: Tuple[Shape, ...] = tuple(None if self.symbols else tuple(each.shape) for each in leaves)
         around = outer.forwarding.home if outer is not None and outer.forwarding is not None else None
@@ -113,6 +114,11 @@ def _leaves(args: Any) -> Iterator[Any]:
             yield from _leaves(each)
 
 
+def shapes_in(args: Any) -> Tuple[Shape, ...]:
+    """The shapes of the arrays among arguments."""
+    return tuple(tuple(each.shape) for each in _leaves(args))
+
+
 class ArrayGiven(NamedTuple):
     """An array among the arguments of a call that was made."""
 
@@ -160,7 +166,7 @@ def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optiona
     block, which is told by its name; what that block was given is not known then.
     """
     failing: Optional[Tuple[str, gluon.Block, tuple]] = None
-    if call is not None and call.name == "forward" and not call.symbols:
+    if call is not None and call.passes and not call.symbols:
         failing = (call.path, call.block, shapes_given(call.args))
     path, inputs = (call.path, call.inputs) if call is not None else (None, ())
     traceback = error.__traceback__

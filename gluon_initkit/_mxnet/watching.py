@@ -16,11 +16,13 @@ from .changing import Changes
 from .memory import restore, snapshot
 from .telling import listeners, quietly
 from .underway import TIMED, BlockCall, block_paths, innermost, shapes_given
+from .version import BESIDE_FORWARD
 
 __all__ = ["Watch"]
 
-_GUARDED = ("initialize", "load_parameters", "cast", "infer_shape", "optimize_for")
-_GRAPH = ("_cached_graph", "_cached_op", "_cached_op_args", "_in_format", "_out_format")
+_GUARDED = {"initialize", "load_parameters", "cast", "infer_shape", "optimize_for", *BESIDE_FORWARD}
+# What a forward pass leaves in a block; MXNet 2 asks a block for its shapes once, and notes that it did.
+_GRAPH = ("_cached_graph", "_cached_op", "_cached_op_args", "_in_format", "_out_format", "_called_infer_shape_already")
 
 _watched: Dict[int, "Watch"] = {}
 _registry = threading.RLock()
@@ -44,7 +46,6 @@ class Watch(Changes):
     def __init__(self, net: gluon.Block, on_event: Callable, on_failure: Callable, on_calls: Callable) -> None:
         super().__init__(on_event)
         self.net, self._on_failure, self._on_calls = net, on_failure, on_calls
-        self.paths: Dict[gluon.Block, str] = {}
         self.seen: Dict[str, tuple] = {}
         """The shapes that each block was given last, by the block's path."""
         self._given: tuple = ()
@@ -144,11 +145,11 @@ class Watch(Changes):
             self._end(call)
 
     def _begin(self, call: BlockCall) -> None:
-        if call.root is call and call.block is self.net and call.name == "forward" and not call.symbols:
+        if call.root is call and call.block is self.net and call.passes and not call.symbols:
             self._given = shapes_given(call.args)
         if call.root is call and self._open:
             call.before = {id(entry[0]): entry for entry in snapshot(list(self._open.values()))}
-            if call.timed:
+            if call.timed or call.passes:
                 graphs = [block for block in self.paths if isinstance(block, gluon.HybridBlock)]
                 call.graphs = [(block, {slot: vars(block)[slot] for slot in _GRAPH if slot in vars(block)})
                                for block in graphs]  # fmt: skip

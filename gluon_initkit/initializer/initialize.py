@@ -14,6 +14,7 @@ import warnings
 from .._mxnet import (
     Context,
     classic,
+    contexts_asked,
     current_context,
     draw_seed,
     holds_data,
@@ -60,6 +61,7 @@ def initialize(
     progress: Optional[bool] = None,
     *,
     key: Key = None,
+    device: Any = None,
 ) -> InitReport:
     """Initialize a network: every hook called, every value a function of the seed and its parameter's path.
 
@@ -84,6 +86,8 @@ def initialize(
     key : dict or callable, optional
         What stands for a path in the function above: ``{'encoder.0.weight': 'body.0.weight'}``, or a callable that
         gets the path, so that renamed parameters keep their values.
+    device : Device or list of Device, optional
+        What MXNet 2 calls `ctx`.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def initialize(
     [('0.weight', 'deferred'), ('0.bias', 'initialized'), ('1.weight', 'initialized'), ('1.bias', 'initialized')]
     """
     start = time.perf_counter()
-    chosen, described, ctxs = corrected(init), describe(net), _contexts(ctx)
+    chosen, described, ctxs = corrected(init), describe(net), _contexts(contexts_asked(ctx, device))
     names = _names(key, [info for _, _, info in described])
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
         raise TypeError(f"seed is {seed!r}: expected an integer or None")

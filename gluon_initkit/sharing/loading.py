@@ -9,6 +9,7 @@ import warnings
 
 from .._mxnet import (
     Context,
+    contexts_asked,
     forget_graphs,
     holds_data,
     interrupts_held,
@@ -40,6 +41,7 @@ def load(
     ignore_extra: bool = False,
     cast_dtype: bool = False,
     dtype_source: str = "current",
+    device: Any = None,
 ) -> None:
     """Load parameters and see to it that what was shared stays so: bit-exact, or an error, and never in silence.
 
@@ -66,6 +68,8 @@ def load(
         Whether dtypes may differ.
     dtype_source : {'current', 'saved'}
         Then, whether the parameter's dtype stays or the file's is taken.
+    device : Device or list of Device, optional
+        What MXNet 2 calls `ctx`.
 
     Raises
     ------
@@ -96,6 +100,7 @@ def load(
                                ("dtype_source", dtype_source, ("current", "saved"))):  # fmt: skip
         if value not in known:
             raise ValueError(f"{name} is {value!r}: expected one of {', '.join(map(repr, known))}")
+    ctx = contexts_asked(ctx, device)
     ctxs = [ctx] if isinstance(ctx, Context) else None if ctx is None else list(ctx)
     held = sources(net, unregistered=False)
     contents = _read(os.fspath(path))

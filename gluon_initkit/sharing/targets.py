@@ -9,7 +9,7 @@ import difflib
 import fnmatch
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from .._mxnet import Slot, mx, slots, source_of, walk
+from .._mxnet import Slot, mx, prefix_of, slots, source_of, walk
 from ..naming import ParameterInfo, describe, matcher, path_matcher, show_selector
 from .union import Tie
 
@@ -142,7 +142,7 @@ class Index:
         if isinstance(target, mx.gluon.Block):
             found = [(path, block) for path, block in everything if block is target][:1]
             if not found:
-                raise Unfound(f"the block {target.name!r}, a {type(target).__name__}, is not in this network")
+                raise Unfound(f"the block {_shown(target)!r}, a {type(target).__name__}, is not in this network")
             return found
         inner = [(path, block) for path, block in everything if path]  # a pattern never names the network itself
         if isinstance(target, str):
@@ -195,7 +195,9 @@ def _args(told: Declaration) -> str:
 
 
 def _shown(target: Any) -> str:
-    if isinstance(target, (mx.gluon.Parameter, mx.gluon.Block)):
+    if isinstance(target, mx.gluon.Block):
+        return prefix_of(target).rstrip("_") or type(target).__name__
+    if isinstance(target, mx.gluon.Parameter):
         return target.name
     return show_selector(target)
 

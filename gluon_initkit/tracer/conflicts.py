@@ -90,7 +90,7 @@ def _infer(call: Call, inputs: Sequence[Optional[Shape]], shapes: Dict[Any, Any]
             return [stand_in(inner, make) for inner in each]
         if isinstance(each, dict):
             return {key: stand_in(inner, make) for key, inner in each.items()}
-        if not isinstance(each, mx.sym.Symbol):
+        if not isinstance(each, (mx.sym.Symbol, mx.nd.NDArray)):
             return each
         shape = next(given, ())
         return make(shape or (), "float32")

@@ -7,7 +7,7 @@ that mends it.
 from itertools import groupby
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
-from .._mxnet import blocks_of, class_name, construction, may_defer, mx
+from .._mxnet import blocks_of, class_name, construction, defers_always, may_defer, mx
 from ..display import shape_text
 from ..naming import ParameterInfo
 from .causes import cause_of, is_about_deferral
@@ -141,6 +141,9 @@ def _fix(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Paramet
     def shape_of(each: Any) -> Any:
         return needed.get(each) or found.shapes.get(each)
 
+    if block is not None and defers_always(block):
+        kind: Any = type(block)
+        return f"{at}gluon_initkit.materialize(net, ...), as MXNet 2 defers {class_name(kind)} whatever it is told"
     code = None if block is None or isinstance(block, mx.gluon.SymbolBlock) else construction(block, shape_of)
     return at + (code or _axes(block, info, shape_of(param)))
 

@@ -119,7 +119,8 @@ class ShapeReport(Shown[ShapeRow]):
 def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     """Find the shape of every parameter from the shapes of the inputs; nothing is computed, and nothing changes.
 
-    The network's own code is run on Symbols, hybridized or not, initialized or not.
+    The network's own code is run on Symbols, hybridized or not, initialized or not; on MXNet 2 by deferred compute, on
+    arrays without memory.
 
     Parameters
     ----------

@@ -71,6 +71,8 @@ def whose(frame: FrameType) -> str:
 @functools.lru_cache(maxsize=None)
 def _owner(module: str) -> str:
     package = module.partition(".")[0]
+    if module == "mxnet.util":  # decorators, which MXNet 2 has around most of what one calls
+        return "watch"
     if package == _KIT:
         return "watch" if module in _WATCH else "kit"
     return "mxnet" if package == "mxnet" else "user"

@@ -77,6 +77,7 @@ def test_traversed_has_every_path_in_the_order_of_save_parameters():
     assert list(traversed(net).items()) == list(net._collect_params_with_prefix().items())
 
 
+@pytest.mark.mxnet1("parameters that no attribute holds")
 def test_traversed_adds_what_no_attribute_holds_unless_another_stands_there():
     net, donor = nn.Dense(2, in_units=2), nn.Dense(2, in_units=2)
     hidden = net.params.get("hidden", shape=(1,))

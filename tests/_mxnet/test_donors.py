@@ -1,9 +1,11 @@
 """What parameters are declared with and hold, and whether a Trainer is still anybody's."""
 
 from gluon_initkit._mxnet import contexts_of, declared, extras_of, forget_trainers, own_copy, restoring, trained
+from gluon_initkit._mxnet.version import trainer_of
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import nd, tied
 
 
 def layer():
@@ -21,7 +23,7 @@ def test_a_trainer_that_only_its_parameters_hold_is_nobodys():
     del trainer
     assert trained(params) == [] and net.weight._trainer is not None
     forget_trainers(params)
-    assert net.weight._trainer is None
+    assert trainer_of(net.weight) is None
 
 
 def test_a_trainer_after_steps_and_in_a_cycle():
@@ -29,7 +31,7 @@ def test_a_trainer_after_steps_and_in_a_cycle():
     holder = {"trainer": mx.gluon.Trainer(net.collect_params(), "adam", kvstore=mx.kv.create("local"))}
     for _ in range(2):
         with mx.autograd.record():
-            loss = net(mx.nd.ones((1, 3))).sum()
+            loss = net(nd.ones((1, 3))).sum()
         loss.backward()
         holder["trainer"].step(1)
     assert trained([net.weight]) == [net.weight]
@@ -45,7 +47,7 @@ def test_facts():
     assert contexts_of(net.weight) == contexts_of(net.bias) == (mx.cpu(0), mx.cpu(1))
     assert declared(net.weight) == {"dtype": "float32", "stype": "default", "grad_stype": "default",
                                     "grad_req": "write", "lr_mult": 1.0, "wd_mult": 1.0}  # fmt: skip
-    again = nn.Dense(2, params=net.params)  # which writes its arguments over what it finds
+    again = tied(nn.Dense, net, 2)  # which writes its arguments over what it finds
     assert extras_of(again.weight) == {}
 
 
@@ -59,11 +61,12 @@ def test_restoring():
     assert net.weight.data() is before and net.weight.init is None
 
 
+@pytest.mark.mxnet1("sparse gradients beside NumPy arrays")
 def test_own_copy_of_a_row_sparse_gradient():
     net = nn.Embedding(4, 2, sparse_grad=True)
     net.initialize()
     with mx.autograd.record():
-        loss = net(mx.nd.array([1])).sum()
+        loss = net(nd.array([1])).sum()
     loss.backward()
     copied = own_copy(net.weight, "copied", transposed=False)
     assert copied.grad().stype == "row_sparse" and copied.name == "copied"

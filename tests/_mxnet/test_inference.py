@@ -1,8 +1,14 @@
 """A network's own code run on Symbols: what it reaches, what follows, and that nothing stays."""
 
 from gluon_initkit._mxnet import mx, run_on_symbols, shape_of
+from gluon_initkit._mxnet.version import input_width
 from mxnet.gluon import nn, rnn
 import pytest
+from vocabulary import GLUON_2, HybridBlock
+
+# MXNet's own words: 'Calling a SymbolBlock from within HybridBlock is not yet supported in Gluon 2.'
+RECORDED = pytest.mark.mxnet1("SymbolBlock in deferred compute: materialize(..., run_forward=True) is left")
+NAMED = pytest.mark.mxnet1("names that layers are given as prefixes")
 
 
 def run(net, *shapes):
@@ -32,12 +38,13 @@ def test_nothing_stays(hybridize):
     net = two_layers()
     if hybridize:
         net.hybridize()
-    names = dict(mx.name.NameManager._current.value._counter)
+    manager = mx.name.current() if GLUON_2 else mx.name.NameManager._current.value
+    names = dict(manager._counter)
     blocks = [net, net[0], net[1]]
     before = [dict(block.__dict__) for block in blocks]
     run(net, (3, 5)).infer()
     assert [dict(block.__dict__) for block in blocks] == before
-    assert mx.name.NameManager._current.value._counter == names
+    assert manager._counter == names
     assert net[0].weight._var is None and shape_of(net[0].weight) == (4, None)
 
 
@@ -49,6 +56,7 @@ def test_hooks_are_not_run():
     assert not called and len(net[0]._forward_hooks) == len(net[0]._forward_pre_hooks) == 1
 
 
+@NAMED
 def test_parameters_of_one_name_are_not_mixed_up():
     net = nn.HybridSequential(prefix="")
     net.add(nn.Dense(4, prefix="dense0_"), nn.Dense(2, prefix="dense0_"))  # as two threads make them
@@ -56,6 +64,7 @@ def test_parameters_of_one_name_are_not_mixed_up():
     assert shapes[net[0].weight] == (4, 5) and shapes[net[1].weight] == (2, 4)
 
 
+@NAMED
 def test_a_parameter_called_data():
     net = nn.HybridSequential(prefix="")
     net.add(nn.Dense(4, prefix="data0"))
@@ -63,7 +72,7 @@ def test_a_parameter_called_data():
 
 
 def test_a_dead_branch_is_inferred_too():
-    class Dead(mx.gluon.HybridBlock):
+    class Dead(HybridBlock):
         def __init__(self):
             super().__init__()
             self.used, self.dead = nn.Dense(4), nn.Dense(2)
@@ -76,6 +85,7 @@ def test_a_dead_branch_is_inferred_too():
     assert run(net, (3, 5)).infer().params[net.dead.weight] == (2, 5)
 
 
+@RECORDED
 def test_a_symbol_block_twice_in_one_network():
     data = mx.sym.var("data")
     block = mx.gluon.SymbolBlock(mx.sym.FullyConnected(data, num_hidden=5, name="fc"), data)
@@ -86,6 +96,7 @@ def test_a_symbol_block_twice_in_one_network():
         run(net, (3, 6)).infer()
 
 
+@RECORDED
 def test_symbol_blocks_of_several_inputs_and_outputs():
     a, b = mx.sym.var("a"), mx.sym.var("b")
     outputs = [mx.sym.FullyConnected(a, num_hidden=4, name="one"), mx.sym.FullyConnected(b, num_hidden=2, name="two")]
@@ -101,12 +112,16 @@ def test_fused_layers(layer, layout):
     net = layer(4, num_layers=2, bidirectional=True, layout=layout)
     gates = {rnn.LSTM: 4, rnn.GRU: 3, rnn.RNN: 1}[layer]
     shapes = run(net, (3, 2, 5)).infer().params
+    if GLUON_2:  # all in one vector
+        assert input_width(net, shapes.get) == 5 and shapes[net.rnn_param] == (2 * gates * 4 * (5 + 6 + 8 + 6),)
+        return
     assert shapes[net.l0_i2h_weight] == shapes[net.r0_i2h_weight] == (4 * gates, 5)
     assert shapes[net.l1_i2h_weight] == (4 * gates, 8)
 
 
+@pytest.mark.mxnet1("forward pass that resolves cells inside of a ZoneoutCell")
 def test_cells_unrolled():
-    class Unrolled(mx.gluon.HybridBlock):
+    class Unrolled(HybridBlock):
         def __init__(self):
             super().__init__()
             self.cell = rnn.HybridSequentialRNNCell()
@@ -135,7 +150,7 @@ def test_an_error_ends_the_run_where_it_was():
 
     net = Stops()
     found = run(net, (3, 5))
-    assert found.unfinished().path == "" and "asnumpy" in str(found.error)
+    assert found.unfinished().path == "" and ("numbers" if GLUON_2 else "asnumpy") in str(found.error)
     assert found.infer().params[net.first.weight] == (4, 5)
     assert net.second.weight not in found.reached()
 
@@ -149,7 +164,7 @@ def test_the_first_contradiction_is_found():
 
 
 def test_a_contradiction_between_blocks_is_the_code_around_them():
-    class Sums(mx.gluon.HybridBlock):
+    class Sums(HybridBlock):
         def __init__(self):
             super().__init__()
             self.a, self.b, self.c = nn.Dense(4), nn.Dense(3), nn.Dense(2)

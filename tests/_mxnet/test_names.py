@@ -4,10 +4,13 @@ from gluon_initkit._mxnet import fresh_names
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import GLUON_2
 
 
 def number():
-    """Which number the next layer gets; it uses one up."""
+    """Which number the next layer gets, in MXNet 2 the next operator of a graph; it uses one up."""
+    if GLUON_2:
+        return int(mx.sym.BlockGrad(mx.sym.var("data")).name[len("blockgrad") :])
     return int(nn.Dense(1).name[len("dense") :])
 
 
@@ -22,6 +25,7 @@ def test_names_count_from_zero_and_afterwards_as_if_nothing_had_been():
     assert number() == before + 1
 
 
+@pytest.mark.mxnet1("name scopes of blocks")
 def test_a_scope_around_does_not_count_and_is_there_again():
     net = nn.HybridSequential()
     with net.name_scope():
@@ -33,9 +37,10 @@ def test_a_scope_around_does_not_count_and_is_there_again():
 
 def test_what_is_left_open_or_raises_inside_is_closed():
     before = number()
-    net = nn.HybridSequential()
     with pytest.raises(ZeroDivisionError), fresh_names():
-        net.name_scope().__enter__()
-        assert nn.Dense(1).name.startswith(net.name)
+        scope = mx.name.Prefix("left_") if GLUON_2 else nn.HybridSequential(prefix="left_").name_scope()
+        scope.__enter__()
+        made = mx.sym.BlockGrad(mx.sym.var("data")) if GLUON_2 else nn.Dense(1)
+        assert made.name.startswith("left_")
         1 / 0  # noqa: B018
     assert number() == before + 1

@@ -5,6 +5,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import contexts, nd
 
 
 def dense(**options):
@@ -19,7 +20,7 @@ def test_dense_host_values_are_the_memory_itself():
     array = weight.data()
     values = _mxnet.host_values(array)
     assert values.shape == (3, 2) and list(_mxnet.memory_of([weight])) == [
-        (np.float32, values.__array_interface__["data"][0], weight.list_ctx())
+        (np.float32, values.__array_interface__["data"][0], contexts(weight))
     ]
     array[:] = 5
     mx.nd.waitall()
@@ -43,11 +44,12 @@ def test_freshness_is_a_trainers():
     net = dense()
     assert _mxnet.freshness(net.weight) == [False]
     with mx.autograd.record():
-        loss = net(mx.nd.ones((1, 2))).sum()
+        loss = net(nd.ones((1, 2))).sum()
     loss.backward()
     assert _mxnet.freshness(net.weight) == [True]
     assert _mxnet.holds_gradients(net.weight)[0].asnumpy().tolist() == [[1, 1]] * 3
-    mx.gluon.Trainer(net.collect_params(), "sgd", update_on_kvstore=False).step(1)
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", update_on_kvstore=False)
+    trainer.step(1)
     assert _mxnet.freshness(net.weight) == [False] and _mxnet.updates_of(net.weight) == 1
     net.weight.grad_req = "null"
     assert _mxnet.freshness(net.weight) == [] and _mxnet.holds_gradients(net.weight) == []
@@ -66,16 +68,24 @@ def test_where_it_lives_or_will():
     assert _mxnet.contexts_of(net.weight) == () and not _mxnet.pending_data(net.weight)
     net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
     assert _mxnet.contexts_of(net.weight) == _mxnet.contexts_of(net.bias) == (mx.cpu(0), mx.cpu(1))
-    net.weight.set_data(mx.nd.ones((3, 2)))
+    net.weight.set_data(nd.ones((3, 2)))
     assert _mxnet.pending_data(net.weight) and not _mxnet.pending_data(net.bias)
 
 
-def test_kinds():
+@pytest.mark.mxnet1("sparse parameters beside NumPy arrays")
+def test_a_sparse_parameter():
     sparse = mx.gluon.contrib.nn.SparseEmbedding(4, 2)
     sparse.initialize()
     assert list(_mxnet.memory_of([sparse.weight, nn.Dense(2).weight])) == [
         (np.float32, 0, sparse.weight.list_ctx()), (None, 0, ())]  # fmt: skip
-    assert (_mxnet.storage_of(sparse.weight), _mxnet.storage_of(dense().weight)) == ("row_sparse", "default")
+    assert _mxnet.storage_of(sparse.weight) == "row_sparse"
+
+
+def test_kinds():
+    weight = dense().weight
+    ((dtype, begins, ctxs),) = _mxnet.memory_of([weight])
+    assert dtype is np.float32 and begins and list(ctxs) == contexts(weight)
+    assert list(_mxnet.memory_of([nn.Dense(2).weight])) == [(None, 0, ())] and _mxnet.storage_of(weight) == "default"
     assert _mxnet.infers_shapes(nn.Dense) and not _mxnet.infers_shapes(mx.gluon.Block)
 
 

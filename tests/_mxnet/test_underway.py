@@ -4,6 +4,7 @@ from gluon_initkit._mxnet.underway import ArrayGiven, BlockCall, block_paths, in
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import nd
 
 
 def network():
@@ -19,29 +20,36 @@ def test_a_block_has_the_first_path_that_leads_to_it():
     assert block_paths(net)[net[1]] == "0.1"
 
 
+@pytest.mark.mxnet1("layers that take Symbols, from which shapes would follow")
 def test_the_shapes_of_symbolic_calls_are_inferred_one_by_one_where_some_contradict():
     net = nn.HybridSequential()
     net.add(nn.Dense(4), nn.Dense(3, in_units=9), nn.Dense(2))
     graph = mx.sym.var("data")
     net._cached_graph = ([graph], graph)
-    home = BlockCall(net, "", "forward", (mx.nd.ones((2, 5)),), None)
+    home = BlockCall(net, "", "forward", (nd.ones((2, 5)),), None)
     for path, layer in (("0", net[0]), ("1", net[1]), ("2", net[2])):
         BlockCall(layer, path, "forward", (graph,), home).draws()
         graph = layer(graph)
     assert home.inferred() == {"0": ((2, 5),), "1": ((2, 4),), "2": (None,)}
 
 
-def test_an_error_is_placed_in_the_innermost_block_and_one_of_a_graph_by_its_operator():
+def test_an_error_is_placed_in_the_innermost_block():
     net = network()
     paths = block_paths(net)
     net.initialize()
-    net[0](mx.nd.ones((1, 4)))
+    net[0](nd.ones((1, 4)))
     with pytest.raises(mx.MXNetError) as raised:
-        net[0](mx.nd.ones((1, 5)))
+        net[0](nd.ones((1, 5)))
     found = innermost(raised.value, paths)
     assert (found["block"], found["inputs"]) == ("0.0", ((1, 5),)) and found["failing"][:2] == ("0.0", net[0][0])
+    assert innermost(KeyError("x"), paths)["block"] is None
+
+
+@pytest.mark.mxnet1("operators that are called by their block's name")
+def test_an_error_of_a_graph_is_placed_by_its_operator():
+    net = network()
+    paths = block_paths(net)
     named = mx.MXNetError(f"Error in operator {net[0][0].prefix}fwd: no")
-    call = BlockCall(net, "", "forward", (mx.nd.ones((1, 5)),), None)
+    call = BlockCall(net, "", "forward", (nd.ones((1, 5)),), None)
     found = innermost(named, paths, call)
     assert found == {"block": "0.0", "inputs": (), "failing": ("", net, (ArrayGiven((1, 5), "float32"),))}
-    assert innermost(KeyError("x"), paths)["block"] is None

@@ -585,12 +585,21 @@ def test_a_shape_that_may_not_be_deferred():
         ik.initialize(block)
 
 
+def test_contexts_are_called_devices_too():
+    """As MXNet 2 calls them; a script for it runs here."""
+    net = nn.Dense(2, in_units=2)
+    ik.initialize(net, device=[mx.cpu(1), mx.cpu(0)])
+    assert contexts(net.weight) == [mx.cpu(1), mx.cpu(0)]
+
+
 @pytest.mark.parametrize("arguments, error, says", [
     ({"net": 3}, TypeError, "expected a network"),
     ({"init": 3}, TypeError, "expected an initializer"),
     ({"init": "nope"}, ValueError, "no initializer is registered"),
     ({"ctx": "cpu"}, TypeError, "ctx is 'cpu': expected a Context"),
     ({"ctx": []}, TypeError, "expected a Context"),
+    ({"device": "cpu"}, TypeError, "expected a Context"),
+    ({"ctx": mx.cpu(), "device": mx.cpu(1)}, TypeError, r"two names of one argument, expected one"),
     ({"ctx": [mx.cpu(), mx.cpu()]}, ValueError, "names a context twice"),
     ({"seed": "7"}, TypeError, "seed is '7': expected an integer"),
     ({"seed": 1.5}, TypeError, "seed is 1.5"),

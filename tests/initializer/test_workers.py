@@ -39,12 +39,12 @@ def launched(*scenarios, workers=2):
             started.append(subprocess.Popen(command, env={**common, "DMLC_ROLE": role}, text=True,
                                             stdout=subprocess.PIPE, stderr=subprocess.PIPE))  # fmt: skip
         said = [each.communicate(timeout=120) for each in started[2:]]
+        assert all(each.returncode == 0 for each in started[2:]), said
         for each in started[:2]:
             each.communicate(timeout=60)
     finally:
         for each in started:
             each.kill()
-    assert all(each.returncode == 0 for each in started[2:]), said
     return [out for out, _ in said]
 
 

@@ -6,6 +6,7 @@ from mxnet.gluon import nn
 import numpy as np
 import pytest
 from test_checks import dense, run, state
+from vocabulary import collected, declared, nd, tied
 
 TWO = [mx.cpu(0), mx.cpu(1)]
 
@@ -88,9 +89,9 @@ def test_what_is_taken_over_is_a_copy():
     net.add(nn.Dense(4, in_units=4), layer)
     layer.initialize(mx.init.One())
     alone = layer.weight
-    other.register_child(nn.Dense(4, in_units=4, params=layer.params))
+    other.add(tied(nn.Dense, layer, 4, in_units=4))
     ik.Sharing(net).tie("*.weight").apply()
-    net[0].weight.set_data(mx.nd.zeros((4, 4)))
+    net[0].weight.set_data(nd.zeros((4, 4)))
     assert number(alone) == 1 and other[0].weight is alone
 
 
@@ -102,10 +103,10 @@ def test_deferred_parameters_unify(first):
     net.initialize(mx.init.One())
     report = ik.Sharing(net).tie("*.weight").apply()
     assert report.rows[0].shape == (4, None) and report.saved == 0 and report.rows[0].values_from == "0.weight"
-    net[first](mx.nd.ones((1, 7)))
+    net[first](nd.ones((1, 7)))
     assert net[1 - first].weight.data().shape == (4, 7)
     with pytest.raises(Exception, match="(?i)shape"):
-        net[1 - first](mx.nd.ones((1, 5)))
+        net[1 - first](nd.ones((1, 5)))
     mx.nd.waitall()
 
 
@@ -119,16 +120,16 @@ def test_a_known_dimension_is_everybodys(units, expected, hybridize):
     net.initialize()
     if hybridize:
         net[0].hybridize()
-    assert net[0](mx.nd.ones((1, 7))).shape == (1, 4)
+    assert net[0](nd.ones((1, 7))).shape == (1, 4)
 
 
 def test_one_that_may_not_be_deferred_may_be_where_another_may():
     net = nn.HybridSequential()
     net.add(nn.HybridSequential(), nn.Dense(4))
-    net[0].weight = net[0].params.get("weight", shape=(4, 0))
+    net[0].weight = declared(net[0], "weight", shape=(4, 0))
     ik.Sharing(net).tie("1.weight", "0.weight").apply()
     net.initialize()
-    assert net[1](mx.nd.ones((1, 3))).shape == (1, 4) and net[0].weight.shape == (4, 3)
+    assert net[1](nd.ones((1, 3))).shape == (1, 4) and net[0].weight.shape == (4, 3)
 
 
 def test_the_average_in_numpy_mode():
@@ -145,7 +146,7 @@ def test_transposed_deferred_parameters_unify():
     net.initialize()
     ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
     assert net[0].weight.shape == (3, 4) and net[1].weight.shape == (4, 3)
-    assert net(mx.nd.ones((2, 4))).shape == (2, 4)
+    assert net(nd.ones((2, 4))).shape == (2, 4)
 
 
 def test_a_pending_promise_goes_with_the_initializer_that_somebody_chose():
@@ -153,7 +154,7 @@ def test_a_pending_promise_goes_with_the_initializer_that_somebody_chose():
     net.add(nn.Dense(4), nn.Dense(4, weight_initializer=mx.init.Constant(3)))
     net.initialize(mx.init.One())
     ik.Sharing(net).tie("*.weight").apply()
-    net(mx.nd.ones((1, 4)))
+    net(nd.ones((1, 4)))
     assert number(net[0].weight) == 3
 
 
@@ -165,14 +166,14 @@ def test_a_keyed_promise_is_kept(transpose):
     ik.initialize(net[1], mx.init.One(), seed=1)
     ik.Sharing(net).tie("1.weight", "0.weight", transpose=transpose).apply()
     net[0].bias.initialize()
-    assert net(mx.nd.ones((1, 4))).asnumpy().tolist() == [[16] * 4] and number(net[0].weight) == 1
+    assert net(nd.ones((1, 4))).asnumpy().tolist() == [[16] * 4] and number(net[0].weight) == 1
 
 
 def test_a_shared_parameter_is_tied_with_all_its_paths():
     """Two paths of one parameter: tying either takes both along, and tying them to each other changes nothing."""
     net = nn.HybridSequential()
     net.add(nn.Dense(4, in_units=4), nn.Dense(4, in_units=4))
-    net.add(nn.Dense(4, in_units=4, params=net[1].params))
+    net.add(tied(nn.Dense, net[1], 4, in_units=4))
     before = state(net)
     assert ik.Sharing(net).tie("1.weight", "2.weight").apply().saved == 0
     assert state(net) == before
@@ -184,7 +185,7 @@ def test_a_shared_parameter_is_tied_with_all_its_paths():
 def test_applying_again_changes_nothing():
     net = run(dense(4, 4))
     first = ik.Sharing(net).tie("*.weight").apply()
-    net(mx.nd.ones((1, 4)))
+    net(nd.ones((1, 4)))
     before = state(net)
     again = ik.Sharing(net).tie("*.weight").apply()
     assert again.groups == first.groups and again.saved == 0 and state(net) == before
@@ -196,7 +197,7 @@ def test_a_tie_that_holds_already_leaves_its_trainer_alone():
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd")
     before = state(net)
     ik.Sharing(net).tie("*.weight").apply()
-    assert state(net) == before and net[0].weight._trainer is trainer
+    assert state(net) == before and ik._mxnet.version.trainer_of(net[0].weight) is trainer
 
 
 def test_the_average_of_two_that_the_kept_one_shows_transposed():
@@ -238,7 +239,7 @@ def test_a_failure_in_the_middle_undoes_everything(what):
     net.initialize()
     ik.Sharing(net).tie("1.weight", "2.weight").apply()
     net.hybridize()
-    net(mx.nd.ones((1, 4)))
+    net(nd.ones((1, 4)))
     before = state(net)
     Failing.fails = True
     with pytest.raises(KeyboardInterrupt):
@@ -264,4 +265,4 @@ def test_a_hundred_blocks_cost_a_hundred_times_one():
     net.add(*(nn.Dense(2, in_units=2) for _ in range(600)))
     report = ik.Sharing(net).tie("*.weight").tie("*.bias").apply()
     assert [len(group.aliases) for group in report.groups] == [599, 599]
-    assert len(list(net.collect_params().keys())) == 2
+    assert len(collected(net)) == 2

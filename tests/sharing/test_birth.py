@@ -6,12 +6,12 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import collected, nd
 
 
 def encoder_layer():
     layer = nn.HybridSequential()
-    with layer.name_scope():
-        layer.add(nn.Dense(8, flatten=False), nn.Dense(4, in_units=8, flatten=False), nn.LayerNorm())
+    layer.add(nn.Dense(8, flatten=False), nn.Dense(4, in_units=8, flatten=False), nn.LayerNorm())
     return layer
 
 
@@ -20,11 +20,11 @@ def test_albert(hybridize):
     """One set of parameters for all layers; the shapes that the first pass meets are everybody's."""
     net = nn.HybridSequential()
     net.add(*ik.shared_layers(encoder_layer, n=4))
-    assert len(list(net.collect_params().keys())) == 6
+    assert len(collected(net)) == 6
     net.initialize()
     if hybridize:
         net.hybridize()
-    x = mx.nd.array([[1, 2, 3, 4]])
+    x = nd.array([[1, 2, 3, 4]])
     answer = net(x)
     for _ in range(4):
         x = net[2](x)
@@ -37,6 +37,7 @@ def test_a_part():
     assert len({id(layer.weight) for layer in layers}) == 1 and len({id(layer.bias) for layer in layers}) == 3
 
 
+@pytest.mark.mxnet1("names of blocks")
 def test_names_are_as_ever():
     def names(build):
         with mx.name.NameManager():
@@ -65,6 +66,7 @@ def test_what_a_factory_may_not_do():
     assert ik.shared_layers(lambda: one, n=1) == [one]
 
 
+@pytest.mark.mxnet1("names that tell which blocks are built")
 @pytest.mark.parametrize("scoped", [False, True])
 def test_a_scope(scoped):
     net = nn.HybridSequential()
@@ -77,9 +79,10 @@ def test_a_scope(scoped):
         with ik.sharing_scope(net[0]):
             net.add(nn.Dense(4, activation="relu"), nn.Dropout(0.5), nn.Dense(4))
     assert net[0].weight is net[1].weight is net[3].weight and net[0].bias is net[3].bias
-    assert net(mx.nd.ones((1, 4))).asnumpy().tolist() == [[64] * 4]
+    assert net(nd.ones((1, 4))).asnumpy().tolist() == [[64] * 4]
 
 
+@pytest.mark.mxnet1("names that tell which blocks are built")
 def test_a_name_scope_entered_inside():
     """Of a network that stood before; the names are those that it gives."""
     net, around = nn.HybridSequential(prefix="net_"), nn.HybridSequential(prefix="other_")
@@ -94,6 +97,7 @@ def test_a_name_scope_entered_inside():
     assert other.name == "other_dense0" and list(net.collect_params()) == ["net_dense0_weight", "net_dense0_bias"]
 
 
+@pytest.mark.mxnet1("names that tell which blocks are built")
 def test_nested_blocks_are_matched_as_wholes():
     net = nn.HybridSequential()
     net.add(encoder_layer())
@@ -103,6 +107,7 @@ def test_nested_blocks_are_matched_as_wholes():
     assert net[1][0].bias is not net[0][0].bias and len(list(net.collect_params().keys())) == 10
 
 
+@pytest.mark.mxnet1("names that tell which blocks are built")
 def test_scopes_in_scopes():
     first, second = nn.Dense(4, in_units=4), nn.Embedding(4, 4)
     with ik.sharing_scope(first):
@@ -115,6 +120,7 @@ def test_scopes_in_scopes():
     assert three.weight is second.weight
 
 
+@pytest.mark.mxnet1("names that tell which blocks are built")
 def test_the_newborn_takes_what_the_donor_was_told():
     """A frozen donor stays frozen; only what the new layer was told itself can contradict."""
     donor = nn.Dense(4, in_units=4)
@@ -129,6 +135,7 @@ def test_the_newborn_takes_what_the_donor_was_told():
     assert taker.weight is not donor.weight
 
 
+@pytest.mark.mxnet1("names that tell which blocks are built")
 def test_what_a_scope_refuses():
     donor = nn.Dense(4, in_units=4)
     for build, text in (
@@ -146,6 +153,7 @@ def test_what_a_scope_refuses():
         pass
 
 
+@pytest.mark.mxnet1("names that tell which blocks are built")
 def test_an_error_inside_passes_and_ties_nothing():
     donor = nn.Dense(4, in_units=4)
     with pytest.raises(KeyError, match="mine"), ik.sharing_scope(donor):
@@ -155,6 +163,7 @@ def test_an_error_inside_passes_and_ties_nothing():
     assert nn.Dense(4, in_units=4).weight is not donor.weight
 
 
+@pytest.mark.mxnet1("names that tell which blocks are built")
 def test_a_scope_is_its_threads_own():
     donor, built = nn.Dense(4, in_units=4), []
     with ik.sharing_scope(donor):
@@ -163,3 +172,10 @@ def test_a_scope_is_its_threads_own():
         thread.start()
         thread.join()
     assert taker.weight is donor.weight and built[0].weight is not donor.weight
+
+
+@pytest.mark.mxnet2("blocks that nobody sees being built")
+def test_a_scope_says_what_to_do_instead():
+    says = r"Build the network, then call gluon_initkit\.Sharing"
+    with pytest.raises(NotImplementedError, match=says), ik.sharing_scope(nn.Dense(4)):
+        nn.Dense(4)

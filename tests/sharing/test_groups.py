@@ -6,6 +6,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import GLUON_2, nd, tied
 
 
 def dense(**kwargs):
@@ -41,7 +42,7 @@ def weight(name="w", shape=(2, 3)):
 
 def shared_by_params():
     first = dense()
-    return sequential(first, dense(params=first.params))
+    return sequential(first, tied(dense, first))
 
 
 def shared_by_one_block_twice():
@@ -50,10 +51,13 @@ def shared_by_one_block_twice():
 
 
 def shared_by_hand():
-    """As GluonNLP's models did it: the parameter put into another block's registry."""
+    """As GluonNLP's models did it: the parameter put into another block's registry. MXNet 2 lets one assign it."""
     first, second = dense(), dense()
     for name in ("weight", "bias"):
-        second._reg_params[name] = first._reg_params[name]
+        if GLUON_2:
+            setattr(second, name, getattr(first, name))
+        else:
+            second._reg_params[name] = first._reg_params[name]
     return sequential(first, second)
 
 
@@ -65,7 +69,7 @@ def test_groups_however_they_were_made(make, state):
         net.initialize()
     if state == "hybridized":
         net.hybridize()
-        net(mx.nd.ones((1, 4))).wait_to_read()
+        net(nd.ones((1, 4))).wait_to_read()
     expected = (ik.SharedGroup("0.weight", ("1.weight",)), ik.SharedGroup("0.bias", ("1.bias",)))
     assert ik.shared_groups(net) == expected
     ik.check_sharing(net, expected)
@@ -115,7 +119,7 @@ def test_finding_and_checking_change_nothing():
     net = shared_by_params()
     net.initialize()
     net.hybridize()
-    net(mx.nd.ones((1, 4))).wait_to_read()
+    net(nd.ones((1, 4))).wait_to_read()
     cached, before = net._cached_op, ik.fingerprint(net)
     ik.check_sharing(net, ik.shared_groups(net))
     assert net._cached_op is cached and ik.fingerprint(net) == before

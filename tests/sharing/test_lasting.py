@@ -4,6 +4,7 @@ The reference of the plain tie is the seed's way (``params=``); that of the tran
 twice. Neither goes through the builder.
 """
 
+from contextlib import nullcontext
 import copy
 import gc
 import weakref
@@ -13,6 +14,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import GLUON_2, HybridBlock, collected, contexts, declared, move, nd, tied
 
 FLAGS = [None, {}, {"static_alloc": True}, {"static_alloc": True, "static_shape": True}]
 KINDS = ["plain", "transposed"]
@@ -20,15 +22,14 @@ STATIC = {"static_alloc": True, "static_shape": True}
 ORDERS = pytest.mark.parametrize("when", ["before", "after"])  # the tie, before or after hybridize
 
 
-class Auto(mx.gluon.HybridBlock):
+class Auto(HybridBlock):
     """What the transposed tie must equal: one weight, used twice."""
 
     def __init__(self):
         super().__init__()
-        with self.name_scope():
-            self.weight = self.params.get("weight", shape=(3, 4))
-            self.inner = self.params.get("inner", shape=(3,))
-            self.outer = self.params.get("outer", shape=(4,))
+        self.weight = declared(self, "weight", shape=(3, 4))
+        self.inner = declared(self, "inner", shape=(3,))
+        self.outer = declared(self, "outer", shape=(4,))
 
     def hybrid_forward(self, F, x, weight, inner, outer):
         hidden = F.Activation(F.FullyConnected(x, weight, inner, num_hidden=3), act_type="tanh")
@@ -40,8 +41,8 @@ def reference(kind):
         return Auto()
     net = nn.HybridSequential()
     net.add(nn.Embedding(9, 4), nn.Dense(4, "tanh", in_units=4, flatten=False))
-    net.add(nn.Dense(4, "tanh", in_units=4, flatten=False, params=net[1].params))
-    net.add(nn.Dense(9, in_units=4, flatten=False, params=net[0].params))
+    net.add(tied(nn.Dense, net[1], 4, activation="tanh", in_units=4, flatten=False))
+    net.add(tied(nn.Dense, net[0], 9, in_units=4, flatten=False))
     return net
 
 
@@ -64,8 +65,8 @@ def tie(net, kind):
 def batch(kind, ctx=None):
     ctx = ctx or mx.cpu()
     if kind == "transposed":
-        return mx.nd.array([[1, 2, 3, 4], [-1, 0, 2, 1]], ctx=ctx) / 4
-    return mx.nd.array([[1, 2, 3], [8, 0, 1]], ctx=ctx)
+        return nd.array([[1, 2, 3, 4], [-1, 0, 2, 1]], ctx=ctx) / 4
+    return nd.array([[1, 2, 3], [8, 0, 1]], ctx=ctx)
 
 
 def own(net):
@@ -75,7 +76,7 @@ def own(net):
 
 def same_values(net, other):
     for mine, others in zip(own(net).values(), own(other).values()):
-        mine.set_data(others.data(others.list_ctx()[0]))
+        mine.set_data(others.data(contexts(others)[0]))
     assert len(own(net)) == len(own(other))
 
 
@@ -111,7 +112,7 @@ def grads(net):
 
 
 def values(net):
-    return [param.data(param.list_ctx()[0]).asnumpy() for param in own(net).values()]
+    return [param.data(contexts(param)[0]).asnumpy() for param in own(net).values()]
 
 
 def close(one, other):
@@ -145,8 +146,13 @@ def test_gradients_are_the_sum_of_the_untied_ones(kind):
         np.testing.assert_allclose(own(net)[group.canonical].grad().asnumpy(), sum(turned), rtol=2e-5, atol=2e-6)
 
 
+# In MXNet 2 a graph's parameters are the values of `collect_params`, so one that is shown transposed inside a part that
+# is hybridized alone, without it, is not found: an AssertionError of MXNet's.
+ALONE = pytest.mark.mxnet1("dictionary in which a block hybridized alone finds what stands transposed in it")
+
+
 @pytest.mark.filterwarnings("ignore:All children")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["plain", pytest.param("transposed", marks=ALONE)])
 def test_in_blocks_that_are_not_hybrid(kind):
     net, other = pair(kind, "after", {"static_alloc": True}, nn.Sequential)
     np.testing.assert_allclose(backward(net, batch(kind)), backward(other, batch(kind)), rtol=2e-5, atol=2e-6)
@@ -173,6 +179,19 @@ def test_an_optimizer_moves_it_once(kind, when, flags, optimizer, on_kvstore, tm
     assert all((new != old).any() for new, old in zip(values(nets[0]), before))
 
 
+def test_a_trainer_takes_the_one_parameter_though_its_transposed_place_comes_first():
+    net, _ = pair("transposed")
+    ik.untie(net, "1.weight")
+    ik.Sharing(net).tie("0.weight", to="1.weight", transpose=True).apply()
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+    before = net[1].weight.data().asnumpy()
+    backward(net, batch("transposed"))
+    gradient = net[1].weight.grad().asnumpy()
+    trainer.step(1)
+    np.testing.assert_allclose(net[1].weight.data().asnumpy(), before - 0.1 * gradient, rtol=1e-5, atol=1e-7)
+    assert sum(param is net[1].weight for param in trainer._params) == 1 and len(trainer._params) == 3
+
+
 def test_the_first_step_is_one_step():
     """The closed form: momentum's first step is the learning rate times the whole gradient."""
     net, _ = pair("plain")
@@ -189,14 +208,14 @@ def test_the_first_step_is_one_step():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_multiplier_of_zero_stays_put(kind, when, on_kvstore):
     net, _ = pair(kind, when, STATIC)
-    tied, bias = own(net)["0.weight"], net[len(net) - 1].bias
-    tied.lr_mult = 0
-    before, other = tied.data().asnumpy(), bias.data().asnumpy()
+    shared, bias = own(net)["0.weight"], net[len(net) - 1].bias
+    shared.lr_mult = 0
+    before, other = shared.data().asnumpy(), bias.data().asnumpy()
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1}, kvstore=mx.kv.create("local"),
                                update_on_kvstore=on_kvstore)  # fmt: skip
     backward(net, batch(kind))
     trainer.step(1)
-    assert (tied.data().asnumpy() == before).all() and (bias.data().asnumpy() != other).any()
+    assert (shared.data().asnumpy() == before).all() and (bias.data().asnumpy() != other).any()
 
 
 @ORDERS
@@ -205,7 +224,8 @@ def test_a_multiplier_of_zero_stays_put(kind, when, on_kvstore):
 def test_gradients_add_up_where_asked(kind, flags, when):
     nets = pair(kind, when, flags)
     for net in nets:
-        net.collect_params().setattr("grad_req", "add")
+        for param in net.collect_params().values():
+            param.grad_req = "add"
         backward(net, batch(kind))
     once = grads(nets[0])
     for net in nets:
@@ -233,7 +253,7 @@ def test_reset_ctx_and_two_contexts(kind, flags, when):
     """The second device of the CPU stands for a GPU; each context computes on its own replica."""
     net, other = pair(kind, when, flags)
     net(batch(kind))
-    net.collect_params().reset_ctx([mx.cpu(0), mx.cpu(1)])
+    move(net, [mx.cpu(0), mx.cpu(1)])
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1, "momentum": 0.9})
     alone = mx.gluon.Trainer(other.collect_params(), "sgd", {"learning_rate": 0.1, "momentum": 0.9})
     for _ in range(2):
@@ -253,7 +273,7 @@ def test_reinitializing_draws_it_once(kind, when):
     net, _ = pair(kind, when, STATIC)
     for _ in range(2):
         net.initialize(mx.init.Uniform(), force_reinit=True)
-        assert len(list(net.collect_params().keys())) == len(own(net))
+        assert len(collected(net)) == len(own(net))
         there = ik._mxnet.traversed(net)
         for group in ik.shared_groups(net):
             for path in group.aliases:
@@ -280,7 +300,10 @@ def test_export_and_import(kind, when, tmp_path):
     files = [str(tmp_path / "tied-symbol.json"), str(tmp_path / "tied-0000.params")]
     block = mx.gluon.SymbolBlock.imports(files[0], ["data"], files[1])
     assert (block(batch(kind)).asnumpy() == answer).all()
-    assert sorted(block.collect_params().keys()) == sorted(net.collect_params().keys())
+    if GLUON_2:  # calls them by the last of their paths
+        assert len(block.collect_params()) == len(own(net))
+    else:
+        assert sorted(block.collect_params().keys()) == sorted(net.collect_params().keys())
     assert len(mx.nd.load(files[1])) == len(own(net))
 
 
@@ -299,6 +322,7 @@ def test_plain_files_go_both_ways(kind, tmp_path):
     ik.check_sharing(again, ik.shared_groups(net))
 
 
+@pytest.mark.mxnet1("deep copies of networks: children are weak references, and a copy has the first one's")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_deep_copy_is_tied_inside_itself(kind):
     net, _ = pair(kind)
@@ -345,13 +369,13 @@ def test_what_is_dropped_is_freed(kind, when):
 def test_blocks_with_running_statistics(flags):
     """Statistics that are no parameter of any gradient are shared as well, and move once a place, as with params=."""
 
-    def layer(**shared):
-        return nn.Dense(4, in_units=4, **shared.get("dense", {})), nn.BatchNorm(in_channels=4, **shared.get("norm", {}))
+    def layers():
+        return nn.Dense(4, in_units=4), nn.BatchNorm(in_channels=4)
 
     net, other = nn.HybridSequential(), nn.HybridSequential()
-    net.add(*layer(), *layer())
-    other.add(*layer())
-    other.add(*layer(dense={"params": other[0].params}, norm={"params": other[1].params}))
+    net.add(*layers(), *layers())
+    other.add(*layers())
+    other.add(tied(nn.Dense, other[0], 4, in_units=4), tied(nn.BatchNorm, other[1], in_channels=4))
     ik.Sharing(net).tie_blocks("2", to="0").tie_blocks("3", to="1").apply()
     for each in (net, other):
         initialized(each)
@@ -361,7 +385,7 @@ def test_blocks_with_running_statistics(flags):
             each.hybridize(**flags)
         trainer = mx.gluon.Trainer(each.collect_params(), "sgd", {"learning_rate": 0.1})
         for _ in range(3):
-            backward(each, mx.nd.array(np.random.RandomState(1).randn(5, 4)))
+            backward(each, nd.array(np.random.RandomState(1).randn(5, 4)))
             trainer.step(5)
     close(values(net), values(other))
     assert net[3].running_mean is net[1].running_mean and net[1].running_mean.data().asnumpy().any()
@@ -387,10 +411,10 @@ def test_the_builder_and_the_seeds_way_make_the_same_network(tmp_path):
     """`nn.Dense(4, in_units=4, params=net[-1].params)`: same ties, same gradients, same file, byte for byte."""
 
     def layers(shared):
-        net = nn.HybridSequential(prefix="net_")
-        with net.name_scope():
+        net = nn.HybridSequential(**({} if GLUON_2 else {"prefix": "net_"}))
+        with nullcontext() if GLUON_2 else net.name_scope():
             net.add(nn.Dense(4, in_units=4))
-            net.add(nn.Dense(4, in_units=4, **({"params": net[-1].params} if shared else {})))
+            net.add(tied(nn.Dense, net[-1], 4, in_units=4) if shared else nn.Dense(4, in_units=4))
         return initialized(net)
 
     seeds, builders = layers(True), layers(False)
@@ -399,7 +423,7 @@ def test_the_builder_and_the_seeds_way_make_the_same_network(tmp_path):
     assert ik.shared_groups(seeds) == ik.shared_groups(builders) == report.groups
     assert list(seeds.collect_params().keys()) == list(builders.collect_params().keys())
     assert ik.fingerprint(seeds) == ik.fingerprint(builders)
-    x = mx.nd.array([[1, 2, 3, 4]])
+    x = nd.array([[1, 2, 3, 4]])
     assert (backward(seeds, x) == backward(builders, x)).all()
     assert all((one == other).all() for one, other in zip(grads(seeds), grads(builders)))
     for name, net in (("seeds", seeds), ("builders", builders)):

@@ -12,6 +12,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy
 import pytest
+from vocabulary import GLUON_2, constant, contexts, move, nd
 
 TWO = [mx.cpu(0), mx.cpu(1)]
 
@@ -27,7 +28,7 @@ def network(**kwargs):
 def saved(path, value, dtype="float32"):
     net = network(dtype=dtype)
     net.initialize()
-    net[0].weight.set_data(mx.nd.array(value, dtype=dtype))
+    net[0].weight.set_data(nd.array(value, dtype=dtype))
     ik.save(net, path)
     return net
 
@@ -50,7 +51,7 @@ def test_every_context_gets_the_values(path, state):
     if state != "uninitialized":
         net.initialize(ctx=TWO)
     ik.load(net, path, ctx=TWO if state == "uninitialized" else None)
-    assert net[0].weight.list_ctx() == TWO
+    assert contexts(net[0].weight) == TWO
     assert [each.asnumpy().tobytes() for each in net[1].weight.list_data()] == [VALUE.tobytes()] * 2
 
 
@@ -59,7 +60,7 @@ def test_the_default_context_is_the_cpu_as_in_mxnet_and_one_may_be_given_alone(p
     net, other = network(), network()
     ik.load(net, path)
     ik.load(other, path, ctx=mx.cpu(1))
-    assert net[0].weight.list_ctx() == [mx.cpu(0)] and other[0].weight.list_ctx() == [mx.cpu(1)]
+    assert contexts(net[0].weight) == [mx.cpu(0)] and contexts(other[0].weight) == [mx.cpu(1)]
 
 
 @pytest.mark.parametrize("shape", [2, 0])
@@ -80,11 +81,11 @@ def test_values_are_loaded_in_place(path):
     net.initialize()
     net.hybridize(static_alloc=True, static_shape=True)
     data, grad = net[0].weight.data(), net[0].weight.grad()
-    net(mx.nd.ones((1, 2))).wait_to_read()
+    net(nd.ones((1, 2))).wait_to_read()
     ik.load(net, path)
     assert net[0].weight.data() is data and net[0].weight.grad() is grad
     expected = VALUE @ (VALUE @ numpy.ones(2, "float32"))
-    assert numpy.allclose(net(mx.nd.ones((1, 2))).asnumpy(), expected)
+    assert numpy.allclose(net(nd.ones((1, 2))).asnumpy(), expected)
 
 
 def test_a_nan_and_a_negative_zero_keep_their_bits(path):
@@ -122,13 +123,13 @@ def test_the_dtype_of_the_file_may_be_taken(path, state):
         net.initialize()
     if state == "hybridized":
         net.hybridize()
-        net(mx.nd.ones((1, 2))).wait_to_read()
+        net(nd.ones((1, 2))).wait_to_read()
     ik.load(net, path, cast_dtype=True, dtype_source="saved")
     weight = net[1].weight
     assert weight.dtype == weight.data().dtype == weight.grad().dtype == numpy.float64
     assert weight.data().asnumpy().tobytes() == VALUE.astype("float64").tobytes()
     with mx.autograd.record():
-        out = net(mx.nd.ones((1, 2), dtype="float64"))
+        out = net(nd.ones((1, 2), dtype="float64"))
     out.backward()
     assert out.dtype == numpy.float64 and (weight.grad().asnumpy() != 0).all()
 
@@ -142,6 +143,7 @@ class Holder(nn.HybridBlock):
             setattr(self, name, param)
 
 
+@pytest.mark.mxnet1("sparse parameters")
 def test_sparse_and_dense_values_become_each_other(path):
     sparse = mx.gluon.Parameter("w", shape=(2, 2), stype="row_sparse", init=mx.init.One())
     dense = mx.gluon.Parameter("w", shape=(2, 2))
@@ -156,7 +158,7 @@ def test_sparse_and_dense_values_become_each_other(path):
 
 def test_a_constant_takes_what_the_file_holds_as_in_mxnet(path):
     for state in ("uninitialized", "initialized"):
-        one, other = mx.gluon.Constant("c", [[1.0, 2.0]]), mx.gluon.Constant("c", [[3.0, 4.0]])
+        one, other = (constant(nn.HybridBlock(), "c", value) for value in ([[1.0, 2.0]], [[3.0, 4.0]]))
         one.initialize()
         if state == "initialized":
             other.initialize()
@@ -177,7 +179,7 @@ def test_a_transposed_tie_is_written_once_and_read_under_either_name(path):
     wide = numpy.arange(6, dtype="float32").reshape(2, 3)
     donor = mx.gluon.Parameter("w", shape=(2, 3))
     donor.initialize()
-    donor.set_data(mx.nd.array(wide))
+    donor.set_data(nd.array(wide))
     ik.save(Holder(turned=Turned(donor), plain=donor), path)
     assert {name: each.shape for name, each in mx.nd.load(path).items()} == {"plain": (2, 3)}
 
@@ -221,7 +223,7 @@ def trained(optimizer="sgd"):
 
 def step(net, trainer):
     with mx.autograd.record():
-        outs = [net(mx.nd.ones((1, 2), ctx=ctx)) for ctx in TWO]
+        outs = [net(nd.ones((1, 2), ctx=ctx)) for ctx in TWO]
     mx.autograd.backward(outs)
     trainer.step(1)
     mx.nd.waitall()
@@ -240,15 +242,16 @@ def test_a_trainer_on_other_contexts_is_refused(path):
     net = network()
     net.initialize(ctx=TWO)
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd", kvstore=None)
-    net.collect_params().reset_ctx(mx.cpu(1))
+    move(net, mx.cpu(1))
     with pytest.raises(ik.SharingError, match=r"'0.weight' is updated by a Trainer on .*, which would never update it"):
         ik.load(net, path)
     assert trainer
 
 
-WORKER = """
+WORKER = f"""
 import sys
 import gluon_initkit as ik, mxnet as mx
+nd = mx.{'np' if GLUON_2 else 'nd'}
 net = mx.gluon.nn.HybridSequential()
 net.add(mx.gluon.nn.Dense(2, in_units=2))
 net.initialize(mx.init.One())
@@ -256,7 +259,7 @@ ik.save(net, sys.argv[1])
 trainer = mx.gluon.Trainer(net.collect_params(), "sgd", kvstore="dist_sync")
 ik.load(net, sys.argv[1])
 with mx.autograd.record():
-    loss = net(mx.nd.ones((1, 2))).sum()
+    loss = net(nd.ones((1, 2))).sum()
 loss.backward()
 trainer.step(1)
 before = net[0].weight.data().asnumpy()

@@ -4,6 +4,7 @@ import itertools
 import random
 
 import gluon_initkit as ik
+from gluon_initkit._mxnet import traversed
 from mxnet.gluon import nn
 import pytest
 from test_targets import encoder, groups
@@ -40,7 +41,7 @@ def test_random_trees_end_up_as_declared(seed):
     for order in range(3):
         rng = random.Random(seed)
         net = random_tree(rng)
-        names = [path for path in ik._mxnet.traversed(net) if path.endswith("weight")]
+        names = [path for path in traversed(net) if path.endswith("weight")]
         calls = [rng.sample(names, min(len(names), 2)) for _ in range(4)]
         random.Random(order).shuffle(calls)
         sharing = ik.Sharing(net)

@@ -9,12 +9,13 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy
 import pytest
+from vocabulary import GLUON_2, nd, tied
 
 
-def network(tied=True, **kwargs):
+def network(ties=True, **kwargs):
     net = nn.HybridSequential()
     first = nn.Dense(3, in_units=3, **kwargs)
-    net.add(first, nn.Dense(3, in_units=3, params=first.params if tied else None, **kwargs))
+    net.add(first, tied(nn.Dense, first, 3, in_units=3, **kwargs) if ties else nn.Dense(3, in_units=3, **kwargs))
     return net
 
 
@@ -52,15 +53,19 @@ def test_plain_load_parameters_reads_it_into_an_equally_tied_network(path):
 
 @pytest.mark.parametrize("ctx", [mx.cpu(0), mx.cpu(1)])
 def test_without_ties_the_bytes_are_those_of_plain_mxnet(path, tmp_path, ctx):
-    net = initialized(network(tied=False), ctx=ctx)
+    net = initialized(network(ties=False), ctx=ctx)
     ik.save(net, path)
-    net.save_parameters(str(tmp_path / "plain"))
+    if GLUON_2:  # whose save_parameters writes a zip file, in which no ties can stand
+        arrays = {name: param._reduce().as_nd_ndarray() for name, param in net.collect_params().items()}
+        mx.nd.save(str(tmp_path / "plain"), arrays)
+    else:
+        net.save_parameters(str(tmp_path / "plain"))
     assert content(path) == content(tmp_path / "plain")
 
 
 def test_the_seeds_example_and_one_block_twice_give_the_same_file(tmp_path):
     """``nn.Dense(4, in_units=4, params=net[-1].params)``, and the layer itself added again."""
-    ways = {"params": lambda layer: nn.Dense(4, in_units=4, params=layer.params), "twice": lambda layer: layer}
+    ways = {"params": lambda layer: tied(nn.Dense, layer, 4, in_units=4), "twice": lambda layer: layer}
     for name, again in ways.items():
         net = nn.HybridSequential()
         net.add(nn.Dense(4, in_units=4))
@@ -80,21 +85,21 @@ def test_in_numpy_mode(path):
 
 def test_replicas_that_agree_are_written_to_the_bit(path):
     """Plain MXNet's mean rounds (a third of three times a number) and overflows (float16)."""
-    net = initialized(network(tied=False), ctx=[mx.cpu(0), mx.cpu(1), mx.cpu(2)])
+    net = initialized(network(ties=False), ctx=[mx.cpu(0), mx.cpu(1), mx.cpu(2)])
     value = numpy.linspace(0.1, 0.9, 9, dtype="float32").reshape(3, 3)
-    net[0].weight.set_data(mx.nd.array(value))
+    net[0].weight.set_data(nd.array(value))
     assert net[0].weight._reduce().asnumpy().tobytes() != value.tobytes()
     ik.save(net, path)
     assert mx.nd.load(path)["0.weight"].asnumpy().tobytes() == value.tobytes()
     net.cast("float16")
-    net[0].weight.set_data(mx.nd.full((3, 3), 40000, dtype="float16"))
+    net[0].weight.set_data(nd.full((3, 3), 40000, dtype="float16"))
     assert numpy.isinf(net[0].weight._reduce().asnumpy()).all()
     ik.save(net, path)
     assert (mx.nd.load(path)["0.weight"].asnumpy() == 40000).all()
 
 
 def test_replicas_that_differ_are_averaged_as_plain_mxnet_does(path):
-    net = initialized(network(tied=False), ctx=[mx.cpu(0), mx.cpu(1)])
+    net = initialized(network(ties=False), ctx=[mx.cpu(0), mx.cpu(1)])
     net[0].weight.data(mx.cpu(1))[:] = 5
     ik.save(net, path)
     assert mx.nd.load(path)["0.weight"].asnumpy().tobytes() == net[0].weight._reduce().asnumpy().tobytes()
@@ -109,6 +114,7 @@ class Holder(nn.HybridBlock):
             setattr(self, name, param)
 
 
+@pytest.mark.mxnet1("sparse parameters")
 def test_sparse_values_need_no_trainer(path):
     param = mx.gluon.Parameter("w", shape=(3, 2), stype="row_sparse", init=mx.init.One())
     net = Holder(one=param, two=param)
@@ -162,6 +168,7 @@ def test_parameters_without_values_are_all_named_and_nothing_is_written(path):
     assert content(path) == b"before" and os.listdir(os.path.dirname(path)) == ["x.params"]
 
 
+@pytest.mark.mxnet1("parameters that are no attribute")
 def test_what_plain_mxnet_leaves_out_is_said(path):
     class Hidden(nn.HybridBlock):
         def __init__(self):
@@ -203,7 +210,7 @@ def test_a_link_stays_a_link_and_permissions_stay(tmp_path):
 def test_saving_changes_nothing(path):
     net = initialized(network())
     net.hybridize()
-    net(mx.nd.ones((1, 3))).wait_to_read()
+    net(nd.ones((1, 3))).wait_to_read()
     cached, before = net._cached_op, ik.fingerprint(net)
     ik.save(net, path)
     assert net._cached_op is cached and ik.fingerprint(net) == before

@@ -1,9 +1,12 @@
 """Public threads about ties: plain MXNet failing as its users saw it, then the kit's answer."""
 
 import gluon_initkit as ik
+from gluon_initkit._mxnet import holds_data, traversed
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+
+pytestmark = pytest.mark.mxnet1("`params=` and prefixes, which these threads are about")
 
 
 class LanguageModel(mx.gluon.HybridBlock):
@@ -25,7 +28,7 @@ WORDS = mx.nd.array([[1, 2], [3, 8]])
 
 
 def uninitialized(net):
-    return [path for path, param in ik._mxnet.traversed(net).items() if not ik._mxnet.holds_data(param)]
+    return [path for path, param in traversed(net).items() if not holds_data(param)]
 
 
 def test_mxnet_17184():
@@ -60,7 +63,7 @@ def test_gluonnlp_1087():
     model.initialize()
     for net in (theirs, ours):
         assert not uninitialized(net) and ik.shared_groups(net) == ik.shared_groups(model)
-        assert list(ik._mxnet.traversed(net).values()) == list(ik._mxnet.traversed(model).values())
+        assert list(traversed(net).values()) == list(traversed(model).values())
 
 
 @pytest.mark.zoo

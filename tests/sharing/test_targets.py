@@ -3,19 +3,18 @@
 import re
 
 import gluon_initkit as ik
-import mxnet as mx
 from mxnet.gluon import nn
 import pytest
 from test_checks import dense, refused, run
+from vocabulary import HybridBlock, collected, nd
 
 
-class Layer(mx.gluon.HybridBlock):
+class Layer(HybridBlock):
     def __init__(self):
         super().__init__()
-        with self.name_scope():
-            self.attention = nn.Dense(4, in_units=4)
-            self.ffn = nn.HybridSequential()
-            self.ffn.add(nn.Dense(8, in_units=4), nn.Dense(4, in_units=8))
+        self.attention = nn.Dense(4, in_units=4)
+        self.ffn = nn.HybridSequential()
+        self.ffn.add(nn.Dense(8, in_units=4), nn.Dense(4, in_units=8))
 
     def hybrid_forward(self, F, x):
         return self.ffn(self.attention(x))
@@ -75,8 +74,8 @@ def test_a_block_stands_for_its_only_parameter():
 
 def test_a_path_goes_before_a_role():
     """A parameter of the network itself may be called as a role is."""
-    net = nn.Dense(4, in_units=4)
-    net.register_child(nn.Dense(4, in_units=4), "inner")
+    net, inner = nn.Dense(4, in_units=4), nn.Dense(4, in_units=4)
+    net.register_child(inner, "inner")
     assert paths(groups(net, ("tie", ("weight", "inner.weight"), {}), dry_run=True)) == [("weight", "inner.weight")]
 
 
@@ -116,8 +115,8 @@ def test_tie_blocks(targets, to):
     found = groups(net, ("tie_blocks", targets, {"to": to}))
     names = ("attention.weight", "attention.bias", "ffn.0.weight", "ffn.0.bias", "ffn.1.weight", "ffn.1.bias")
     assert paths(found) == [tuple(f"{number}.{name}" for number in range(3)) for name in names]
-    assert len(list(net.collect_params().keys())) == 6
-    assert run(net)(mx.nd.ones((1, 4))).shape == (1, 4)
+    assert len(collected(net)) == 6
+    assert run(net)(nd.ones((1, 4))).shape == (1, 4)
 
 
 @pytest.mark.parametrize("only, count", [("weight", 3), ("*.bias", 3), ("ffn.*", 4), ("ffn.0.weight", 1),

@@ -4,9 +4,9 @@ import json
 import threading
 
 import gluon_initkit as ik
-import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import GLUON_2, nd
 
 # https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 REQUIRED = {
@@ -35,7 +35,7 @@ def traced(tmp_path, hybrid):
     net = network(hybrid)
     with ik.trace(net) as t:
         net.initialize()
-        net(mx.nd.ones((2, 5)))
+        net(nd.ones((2, 5)))
     return written(tmp_path, t)
 
 
@@ -68,16 +68,19 @@ def test_spans_nest_by_block_and_resolutions_lie_inside(tmp_path, hybrid):
     assert [event["name"] for event in resolved] == [f"resolved {path}.weight" for path in ("0.0", "0.1", "1")]
     for event in resolved:
         # Inside a hybridized block the children have run by then: what resolves is the block around them.
-        assert inside(event, spans["" if hybrid else event["args"]["block"]])
+        # In MXNet 2 a layer resolves before its forward begins.
+        around = event["args"]["block"] if not GLUON_2 else event["args"]["block"].rpartition(".")[0]
+        assert inside(event, spans["" if hybrid else around])
         assert event["args"]["shape"] in ("(3, 5)", "(4, 3)", "(2, 4)") and event["args"]["bytes"] > 0
-    assert spans["0.1"]["args"] == {"block": "0.1", "class": "Dense", "inputs": "(2, 3)", "symbolic": hybrid}
+    drawn = hybrid and not GLUON_2  # of which MXNet 2 tells nothing
+    assert spans["0.1"]["args"] == {"block": "0.1", "class": "Dense", "inputs": "(2, 3)", "symbolic": drawn}
 
 
 def test_threads_are_rows_of_their_own(tmp_path):
     net = network(False)
     with ik.trace(net) as t:
         net.initialize()
-        thread = threading.Thread(target=lambda: net(mx.nd.ones((2, 5))))
+        thread = threading.Thread(target=lambda: net(nd.ones((2, 5))))
         thread.start()
         thread.join()
     events = written(tmp_path, t)["traceEvents"]

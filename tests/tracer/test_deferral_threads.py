@@ -10,23 +10,22 @@ import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
 import pytest
-from vocabulary import VERSION
+from vocabulary import GLUON_2, VERSION, HybridBlock, nd, uniform
 
 Deferred = mx.gluon.parameter.DeferredInitializationError
-X = mx.nd.ones((2, 3, 16, 16))
+X = nd.ones((2, 3, 16, 16))
 
 
-class Finetuned(mx.gluon.HybridBlock):
+class Finetuned(HybridBlock):
     """GluonCV's ResNet v1b in small: its head is called `fc`, and the recipe replaced `output`."""
 
     def __init__(self, parts=()):
         super().__init__()
-        with self.name_scope():
-            self.features = nn.HybridSequential()
-            self.features.add(nn.Conv2D(4, 3), nn.GlobalAvgPool2D())
-            self.fc = nn.Dense(10)
-            for name, part in parts:
-                setattr(self, name, part)
+        self.features = nn.HybridSequential()
+        self.features.add(nn.Conv2D(4, 3), nn.GlobalAvgPool2D())
+        self.fc = nn.Dense(10)
+        for name, part in parts:
+            setattr(self, name, part)
 
     def hybrid_forward(self, F, x):
         return self.fc(self.features(x))
@@ -68,9 +67,8 @@ def test_mxnet_9226():
     class Detector(mx.gluon.Block):
         def __init__(self):
             super().__init__()
-            with self.name_scope():
-                self.body, self.heads = nn.Conv2D(4, 3), nn.Sequential()
-                self.heads.add(*(nn.Conv2D(2, 3, padding=1) for _ in range(4)))
+            self.body, self.heads = nn.Conv2D(4, 3), nn.Sequential()
+            self.heads.add(*(nn.Conv2D(2, 3, padding=1) for _ in range(4)))
 
         def forward(self, x):
             x = self.body(x)
@@ -82,6 +80,7 @@ def test_mxnet_9226():
     assert [row.path for row in ik.explain(net, X)] == ["heads.2.weight", "heads.3.weight"]
 
 
+@pytest.mark.mxnet1("inference over a whole graph, which a Constant makes fail")
 def test_mxnet_15470():
     """A Constant that the code does not use makes the deferral of another parameter fail, once hybridized."""
 
@@ -91,7 +90,7 @@ def test_mxnet_15470():
             with self.name_scope():
                 self.block = nn.HybridSequential()
                 self.block.add(nn.Conv2D(4, 3, padding=1), nn.BatchNorm(), nn.LeakyReLU(0.2))
-                self.anchors = self.params.get_constant("anchor_1", mx.nd.random.uniform(shape=(5, 5)))
+                self.anchors = self.params.get_constant("anchor_1", uniform((5, 5)))
 
         def hybrid_forward(self, F, x, anchors):
             return self.block(x)
@@ -109,10 +108,11 @@ def test_mxnet_15470():
     assert net(X).shape == (2, 4, 16, 16)
 
 
+@pytest.mark.mxnet1("recurrent layers but the LSTM that take a `sequence_length`")
 @pytest.mark.parametrize("layer", [rnn.GRU, rnn.RNN])
 def test_mxnet_21146(layer):
     """Deferred initialization of a recurrent layer with `sequence_length` (and apache/mxnet#20524)."""
-    x, lengths = mx.nd.ones((3, 2, 5)), mx.nd.array([1, 2])
+    x, lengths = nd.ones((3, 2, 5)), nd.array([1, 2])
     net = layer(4, use_sequence_length=True)
     net.initialize()
     with pytest.raises(ValueError, match="Deferred initialization failed because shape cannot be inferred"):
@@ -130,9 +130,8 @@ def test_st_metanet_13():
     class Meta(mx.gluon.Block):
         def __init__(self):
             super().__init__()
-            with self.name_scope():
-                self.encoder, self.decoder = nn.HybridSequential(), nn.Dense(2)
-                self.encoder.add(nn.Dense(8, activation="relu"), nn.Dense(4))
+            self.encoder, self.decoder = nn.HybridSequential(), nn.Dense(2)
+            self.encoder.add(nn.Dense(8, activation="relu"), nn.Dense(4))
 
         def forward(self, x):
             scale = self.encoder[0].weight.data().abs().max()  # reads what no forward pass has resolved
@@ -141,7 +140,7 @@ def test_st_metanet_13():
     net = Meta()
     net.initialize()
     with pytest.raises(Deferred) as caught:
-        net(mx.nd.ones((2, 3)))
+        net(nd.ones((2, 3)))
     assert "encoder.0.weight" not in str(caught.value)
     answer = diagnose(net, caught.value, [(2, 3)])
     first = str(answer).splitlines()[0]
@@ -185,6 +184,7 @@ os._exit(0)  # MXNet 1.6 and 1.7 abort as Python ends, wherever such a function 
 """
 
 
+@pytest.mark.mxnet1("inference over a whole graph, which a function of one's own makes fail")
 def test_mxnet_9842():
     """A function of the user's own before a parameter: as its shape is inferred, MXNet 1.9.1 dies of a bad pointer."""
     plain, ours = (
@@ -211,8 +211,8 @@ def test_an_inference_error_without_a_parameter(thread):
     net = contradicting()
     if thread == "mxnet_14373":
         net.hybridize()
-    with pytest.raises((mx.MXNetError, ValueError)) as plain:
-        net(mx.nd.ones((2, 5)))
+    with pytest.raises((mx.MXNetError, ValueError, AssertionError)) as plain:
+        net(nd.ones((2, 5)))
         mx.nd.waitall()
     assert "1.0" not in str(plain.value).split("Stack trace")[0]
     answer = diagnose(net, plain.value, [(2, 5)])
@@ -225,11 +225,10 @@ def test_mxnet_18105():
     """An operator whose output's shape depends on numbers: MXNet cannot defer behind it once it is hybridized."""
     mx.npx.set_np()
 
-    class Foo(mx.gluon.HybridBlock):
+    class Foo(HybridBlock):
         def __init__(self):
             super().__init__()
-            with self.name_scope():
-                self.dense = nn.Dense(8, flatten=False)
+            self.dense = nn.Dense(8, flatten=False)
 
         def hybrid_forward(self, F, a, b):
             return self.dense(F.np.take(b, F.np.unique(a), axis=0))
@@ -238,8 +237,9 @@ def test_mxnet_18105():
     net = Foo()
     net.initialize()
     net.hybridize()
-    with pytest.raises(ValueError, match="Deferred initialization failed because shape cannot be inferred"):
-        net(a, b)
+    if not GLUON_2:  # which computes what it has to know
+        with pytest.raises(ValueError, match="Deferred initialization failed because shape cannot be inferred"):
+            net(a, b)
     net = Foo()
     net.initialize()
     net.hybridize()
@@ -297,18 +297,18 @@ def test_mxnet_17612():
     """Two threads, one deferred network: the second finds a parameter that is neither pending nor there."""
     net, init = nn.Dense(3), Slow()
     net.initialize(init)
-    first = threading.Thread(target=net, args=(mx.nd.ones((2, 5)),))
+    first = threading.Thread(target=net, args=(nd.ones((2, 5)),))
     first.start()
     assert init.begun.wait(20)
     with pytest.raises(RuntimeError, match="has not been initialized"):
-        net(mx.nd.ones((2, 5)))
+        net(nd.ones((2, 5)))
     init.go_on.set()
     first.join()
 
     net = nn.Dense(3)
     net.initialize(mx.init.One())
     ik.materialize(net, (2, 5))
-    assert answers(net, mx.nd.ones((2, 5))) == [[[5.0] * 3] * 2] * 8
+    assert answers(net, nd.ones((2, 5))) == [[[5.0] * 3] * 2] * 8
 
 
 def test_mxnet_13199():
@@ -318,8 +318,8 @@ def test_mxnet_13199():
     ik.initialize(net, mx.init.One(), seed=1)
     ik.materialize(net, (2, 5))
     net.hybridize()
-    expected = net(mx.nd.ones((2, 5))).asnumpy().tolist()
-    assert answers(net, mx.nd.ones((2, 5))) == [expected] * 8
+    expected = net(nd.ones((2, 5))).asnumpy().tolist()
+    assert answers(net, nd.ones((2, 5))) == [expected] * 8
 
 
 def answers(net, x):
@@ -361,7 +361,7 @@ def test_networks_materialized_in_threads_do_not_mix():
         thread.join()
     assert not errors and [net[0].weight.shape for net in nets] == [(4, size) for size in range(3, 9)]
     assert type(mx.sym.relu(mx.sym.var("x"))) is mx.sym.Symbol
-    assert np.isfinite(nets[0](mx.nd.ones((2, 3))).asnumpy()).all()
+    assert np.isfinite(nets[0](nd.ones((2, 3))).asnumpy()).all()
 
 
 def test_threads_that_ask_for_one_network():

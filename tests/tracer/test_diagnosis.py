@@ -2,9 +2,9 @@
 
 import gluon_initkit as ik
 from gluon_initkit.tracer import diagnose
-import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import HybridBlock
 
 
 def net_of(*layers):
@@ -27,16 +27,16 @@ def test_an_error_that_is_none_of_the_known_ones():
 
 
 def test_a_block_that_calls_wrongly_is_named_with_its_line():
-    class Wrong(mx.gluon.HybridBlock):
+    class Wrong(HybridBlock):
         def __init__(self):
             super().__init__()
-            self.dense = nn.Dense(2)
+            self.dense, self.after = nn.Dense(2), nn.Dense(2)
 
         def hybrid_forward(self, F, x):
-            return self.dense(x, x, x)
+            return self.after(self.dense(x, x, x))
 
     net = net_of(Wrong())
-    with pytest.raises(ik.DeferredInitError, match=r"return self.dense\(x, x, x\)"):
+    with pytest.raises(ik.DeferredInitError, match=r"return self.after\(self.dense\(x, x, x\)\)"):
         ik.materialize(net, (2, 5))
 
 

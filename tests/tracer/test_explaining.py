@@ -1,13 +1,16 @@
 """`explain`: what to write, for every layer; pasted, it is true."""
 
 import pickle
+import re
 
 import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import contrib, nn, rnn
 import pytest
-from vocabulary import exists
+from vocabulary import GLUON_2, HybridBlock, declared, exists, nd
 
+SYNC, LSTMP = (nn, rnn) if GLUON_2 else (contrib.nn, contrib.rnn)
+CONTRIB = "" if GLUON_2 else "contrib."
 IMAGE, ROWS, STEPS = (2, 6, 8, 8), (2, 5), (3, 2, 5)
 LAYERS = [
     (nn.Dense(4, activation="relu"), [ROWS], "nn.Dense(4, activation='relu', in_units=5)"),
@@ -22,14 +25,14 @@ LAYERS = [
     (nn.BatchNorm(axis=-1), [IMAGE], "nn.BatchNorm(axis=-1, in_channels=8)"),
     (nn.LayerNorm(), [IMAGE], "nn.LayerNorm(in_channels=8)"),
     (nn.InstanceNorm(), [IMAGE], "nn.InstanceNorm(in_channels=6)"),
-    (contrib.nn.SyncBatchNorm(num_devices=1), [IMAGE], "contrib.nn.SyncBatchNorm(num_devices=1, in_channels=6)"),
+    (SYNC.SyncBatchNorm(num_devices=1), [IMAGE], f"{CONTRIB}nn.SyncBatchNorm(num_devices=1, in_channels=6)"),
     (rnn.LSTM(4), [STEPS], "rnn.LSTM(4, input_size=5)"),
     (rnn.GRU(4, 2, bidirectional=True), [STEPS], "rnn.GRU(4, num_layers=2, bidirectional=True, input_size=5)"),
     (rnn.RNN(4, use_sequence_length=True), [STEPS, None, (2,)], "rnn.RNN(4, use_sequence_length=True, input_size=5)"),
     (rnn.LSTMCell(4), [ROWS, [(2, 4), (2, 4)]], "rnn.LSTMCell(4, input_size=5)"),
     (rnn.GRUCell(4), [ROWS, [(2, 4)]], "rnn.GRUCell(4, input_size=5)"),
     (rnn.RNNCell(4), [ROWS, [(2, 4)]], "rnn.RNNCell(4, input_size=5)"),
-    (contrib.rnn.LSTMPCell(4, 3), [ROWS, [(2, 3), (2, 4)]], "contrib.rnn.LSTMPCell(4, 3, input_size=5)"),
+    (LSTMP.LSTMPCell(4, 3), [ROWS, [(2, 3), (2, 4)]], f"{CONTRIB}rnn.LSTMPCell(4, 3, input_size=5)"),
     (rnn.RNNCell(4, activation="relu"), [ROWS, [(2, 4)]], "rnn.RNNCell(4, activation='relu', input_size=5)"),
     (rnn.LSTM(4, layout="NTC", dropout=0.5), [STEPS], "rnn.LSTM(4, layout='NTC', dropout=0.5, input_size=5)"),
     (rnn.LSTM(4, projection_size=2), [STEPS], "rnn.LSTM(4, projection_size=2, input_size=5)"),
@@ -51,9 +54,24 @@ def built(code):
     return eval(code, {"nn": nn, "rnn": rnn, "contrib": contrib, "mx": mx})
 
 
-@pytest.mark.parametrize("layer, inputs, code", LAYERS, ids=[code for _, _, code in LAYERS])
+TOLD = pytest.mark.mxnet1("deferral in recurrent cells, nor instance normalizations over another axis than 1")
+ASKED = [
+    pytest.param(*row, id=row[2], marks=TOLD if re.search(r"Cell\(|InstanceNorm\(axis", row[2]) else ())
+    for row in LAYERS
+]
+
+
+@pytest.mark.parametrize("layer, inputs, code", ASKED)
 def test_every_layer_and_what_is_pasted_is_not_deferred(layer, inputs, code):
     layer.initialize()
+    if GLUON_2 and re.search(r"Conv|rnn\.", code):  # deferred whatever they are told
+        kind = code.partition("(")[0]
+        advice = f"gluon_initkit.materialize(net, ...), as MXNet 2 defers {kind} whatever it is told"
+        assert set(ik.explain(layer, *inputs).fixes) == {advice}
+        pasted = built(code)
+        pasted.initialize()
+        assert ik.explain(pasted)
+        return
     assert set(ik.explain(layer, *inputs).fixes) == {code}
     assert all(fix.endswith("=?)") for fix in ik.explain(layer).fixes)
     pasted = built(code)
@@ -63,7 +81,8 @@ def test_every_layer_and_what_is_pasted_is_not_deferred(layer, inputs, code):
         row.path: row.shape for row in ik.resolve_shapes(pasted)}  # fmt: skip
 
 
-@pytest.mark.parametrize("wrapper", [rnn.ResidualCell, rnn.ZoneoutCell, contrib.rnn.VariationalDropoutCell])
+@pytest.mark.mxnet1("deferral in recurrent cells, which its unrolling never resolves")
+@pytest.mark.parametrize("wrapper", [rnn.ResidualCell, rnn.ZoneoutCell, LSTMP.VariationalDropoutCell])
 def test_a_cell_inside_another(wrapper):
     net = wrapper(rnn.LSTMCell(5))
     net.initialize()
@@ -80,12 +99,14 @@ def test_both_cells_of_a_bidirectional_one():
     assert ik.explain(net).fixes == ("l_cell: rnn.LSTMCell(4, input_size=?)", "r_cell: rnn.GRUCell(3, input_size=?)")
 
 
-@pytest.mark.parametrize("layer", [nn.GroupNorm(num_groups=3), nn.Embedding(10, 4), nn.PReLU()])
+# MXNet 2 defers a GroupNorm.
+@pytest.mark.parametrize("layer", [*([] if GLUON_2 else [nn.GroupNorm(num_groups=3)]), nn.Embedding(10, 4), nn.PReLU()])
 def test_layers_that_mxnet_never_defers(layer):
     layer.initialize()
     assert not ik.explain(layer, IMAGE[:1] if isinstance(layer, nn.Embedding) else IMAGE)
 
 
+@pytest.mark.mxnet1("shapes that follow from an operator")
 @pytest.mark.skipif(not exists("nn.PReLU(in_channels"), reason="this MXNet's PReLU has one parameter, for all channels")
 def test_a_prelu_that_cannot_be_deferred():
     net = nn.PReLU(in_channels=0)
@@ -93,11 +114,15 @@ def test_a_prelu_that_cannot_be_deferred():
     assert ik.explain(net).rows[0].reason == "its shape is not known, and it may not be deferred"
 
 
-class Own(mx.gluon.HybridBlock):
+class Own(HybridBlock):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        with self.name_scope():
-            self.table = self.params.get("table", shape=(3, 0), allow_deferred_init=True)
+        self.table = declared(self, "table", shape=(3, 0), allow_deferred_init=True)
+
+    if GLUON_2:  # which wants to be told
+
+        def infer_shape(self, x):
+            self.table.shape = (3, x.shape[1])
 
     def hybrid_forward(self, F, x, table):
         return F.FullyConnected(x, table, no_bias=True, num_hidden=3)
@@ -120,6 +145,7 @@ def test_a_parameter_without_any_shape():
     assert ik.explain(net).fixes == ("table, of no known number of axes: self.params.get('table', shape=?)",)
 
 
+@pytest.mark.mxnet1("SymbolBlocks whose shapes follow from their inputs")
 def test_a_symbol_block():
     data = mx.sym.var("data")
     net = mx.gluon.SymbolBlock(mx.sym.FullyConnected(data, num_hidden=3, name="fc"), data)
@@ -135,7 +161,7 @@ def test_records_table_and_error():
     assert pickle.loads(pickle.dumps(found)) == found and len(found) == len(found.to_records()) == 1
     assert found.error.unresolved == found.rows and str(found.error) == found.message
     assert "nn.Dense(4, in_units=5)" in str(found) and "<table" in found._repr_html_()
-    net(mx.nd.ones(ROWS))
+    net(nd.ones(ROWS))
     done = ik.explain(net, ROWS)
     assert not done and done.error is None and str(done) == "all 2 parameters hold values"
 
@@ -158,11 +184,12 @@ def test_contradictions_of_several_parameters_at_once():
         "it has to be (8) in 0, given (2, 6, 8, 8), and was (3) before")  # fmt: skip
 
 
+@pytest.mark.mxnet1("batch normalizations that do not check their sizes")
 def test_a_batch_normalization_that_mxnet_does_not_check():
     net = nn.HybridSequential()
     net.add(nn.BatchNorm(in_channels=3), nn.Dense(2, in_units=384))
     net.initialize()
-    assert net(mx.nd.ones(IMAGE)).shape == (2, 2)  # six channels, of statistics of three
+    assert net(nd.ones(IMAGE)).shape == (2, 2)  # six channels, of statistics of three
     found = ik.explain(net, IMAGE)
     assert [row.path for row in found] == ["0.gamma", "0.beta", "0.running_mean", "0.running_var"]
     assert found.fixes == ("0: nn.BatchNorm(in_channels=6)",)
@@ -170,19 +197,20 @@ def test_a_batch_normalization_that_mxnet_does_not_check():
         ik.materialize(net, IMAGE)
 
 
+@pytest.mark.mxnet1("InstanceNorm whose size is contradicted in the engine only")
 def test_an_instance_normalization_that_fails_in_the_engine_only():
     net = nn.HybridSequential()
     net.add(nn.InstanceNorm(in_channels=3), nn.Dense(2, in_units=384))
     net.initialize()
     with pytest.raises((mx.MXNetError, ValueError), match="Size"):
-        net(mx.nd.ones(IMAGE)).asnumpy()
+        net(nd.ones(IMAGE)).asnumpy()
     found = ik.explain(net, IMAGE)
     assert [row.path for row in found] == ["0.gamma", "0.beta"]
     assert found.fixes == ("0: nn.InstanceNorm(in_channels=6)",)
 
 
 def test_one_block_called_with_two_sizes():
-    class Twice(mx.gluon.HybridBlock):
+    class Twice(HybridBlock):
         def __init__(self):
             super().__init__()
             self.dense = nn.Dense(2)
@@ -197,6 +225,7 @@ def test_one_block_called_with_two_sizes():
         "it has to be (2, 7) in dense, given (1, 7), and was (2, 5) in dense, given (1, 5)")  # fmt: skip
 
 
+@pytest.mark.mxnet1("shapes that MXNet infers for a block of one's own")
 def test_an_operator_that_cannot_infer_is_no_contradiction():
     class Dots(mx.gluon.HybridBlock):
         def __init__(self):
@@ -213,6 +242,7 @@ def test_an_operator_that_cannot_infer_is_no_contradiction():
     assert "declare the shapes of its parameters" in found.message
 
 
+@pytest.mark.mxnet1("RNN layers that heed their input_size")
 def test_a_fused_layer_of_another_size():
     net = nn.HybridSequential()
     net.add(rnn.LSTM(4, input_size=6))

@@ -4,6 +4,7 @@ from gluon_initkit.tracer.inputs import as_arrays, contexts_in, mapped, shapes_t
 import mxnet as mx
 import numpy as np
 import pytest
+from vocabulary import nd
 
 
 def leaves(given):
@@ -28,7 +29,7 @@ def test_arrays_shapes_and_nests(given, expected):
 
 
 def test_mxnet_arrays_are_leaves():
-    assert leaves([mx.nd.zeros((2, 3), dtype="int32")]) == [((2, 3), "int32", True)]
+    assert leaves([nd.zeros((2, 3), dtype="int32")]) == [((2, 3), "int32", True)]
 
 
 def test_a_list_of_numbers_is_refused_with_what_was_meant():
@@ -37,7 +38,7 @@ def test_a_list_of_numbers_is_refused_with_what_was_meant():
 
 
 def test_arrays_for_a_forward_pass():
-    given = mx.nd.ones((2,))
+    given = nd.ones((2,))
     first, second, rest = as_arrays([given, ((2, 3), "int32"), [None, np.ones((1,), "float16")]], mx.cpu())
     assert first is given and second.shape == (2, 3) and second.dtype == np.int32 and not second.asnumpy().any()
     assert rest[0] is None and rest[1].dtype == np.float16
@@ -48,8 +49,8 @@ def test_arrays_for_a_forward_pass():
 
 
 def test_how_messages_show_them():
-    assert shapes_text([(2, 5), [mx.nd.ones((1,)), None], ((3,), "int32")]) == "(2, 5), [(1,), None], ((3,), 'int32')"
+    assert shapes_text([(2, 5), [nd.ones((1,)), None], ((3,), "int32")]) == "(2, 5), [(1,), None], ((3,), 'int32')"
 
 
 def test_contexts():
-    assert contexts_in([mx.nd.ones((1,), ctx=mx.cpu(1)), (2, 3)]) == [mx.cpu(1)]
+    assert contexts_in([nd.ones((1,), ctx=mx.cpu(1)), (2, 3)]) == [mx.cpu(1)]

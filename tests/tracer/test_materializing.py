@@ -1,19 +1,23 @@
 """`materialize`: the values of a forward pass, and nothing else of it; all of them, or nothing."""
 
+from contextlib import nullcontext
 import itertools
+import re
 
 import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import GLUON_2, contexts, convolution, nd, uniform
 
 
 def small(kind=nn.HybridSequential, **sizes):
-    net = kind(prefix="net_")
-    with net.name_scope():
-        net.add(nn.Conv2D(4, 3, in_channels=sizes.get("conv", 0)), nn.BatchNorm(in_channels=sizes.get("norm", 0)),
-                nn.Dense(3, in_units=sizes.get("dense", 0)), nn.Dense(2, in_units=3 if sizes else 0))  # fmt: skip
+    net = kind(**({} if GLUON_2 else {"prefix": "net_"}))
+    with nullcontext() if GLUON_2 else net.name_scope():
+        net.add(convolution(nn.Conv2D, 4, 3, in_channels=sizes.get("conv", 0)),
+                nn.BatchNorm(in_channels=sizes.get("norm", 0)), nn.Dense(3, in_units=sizes.get("dense", 0)),
+                nn.Dense(2, in_units=3 if sizes else 0))  # fmt: skip
     return net
 
 
@@ -34,7 +38,7 @@ def test_deferred_materialized_and_eager_are_the_same_bits(hybridize, init):
             net.hybridize()
         ik.initialize(net, init, seed=7)
     report = ik.materialize(materialized, SHAPE)
-    forward(mx.nd.ones(SHAPE))
+    forward(nd.ones(SHAPE))
     assert ik.fingerprint(materialized) == ik.fingerprint(forward) == ik.fingerprint(eager)
     assert {row.path for row in report if row.state == "materialized"} == {
         "0.weight", "1.gamma", "1.beta", "1.running_mean", "1.running_var", "2.weight", "3.weight"}  # fmt: skip
@@ -44,7 +48,7 @@ def test_deferred_materialized_and_eager_are_the_same_bits(hybridize, init):
 @pytest.mark.parametrize("hybridize", [False, True])
 def test_plain_initializers_draw_in_the_order_of_a_forward_pass(hybridize):
     values = []
-    for way in (lambda net: ik.materialize(net, SHAPE), lambda net: net(mx.nd.ones(SHAPE))):
+    for way in (lambda net: ik.materialize(net, SHAPE), lambda net: net(nd.ones(SHAPE))):
         net = small()
         net.initialize(mx.init.Normal())
         if hybridize:
@@ -64,10 +68,15 @@ def test_an_exported_network_is_the_same_to_the_byte(tmp_path):
             if name == "with":
                 ik.materialize(net, SHAPE)
             net.hybridize()
-            net(mx.nd.ones(SHAPE))
+            net(nd.ones(SHAPE))
             net.export(str(tmp_path / name))
-        texts.append((tmp_path / f"{name}-symbol.json").read_bytes() + (tmp_path / f"{name}-0000.params").read_bytes())
-    assert texts[0] == texts[1] and b"(4, 0, 3, 3)" in texts[0]  # MXNet makes the graph before it knows the shape
+        graph = (tmp_path / f"{name}-symbol.json").read_bytes()
+        if GLUON_2:  # numbers the operators of the whole process, and its parameters have names that never come again
+            graph = re.sub(rb"node_\d+|[0-9a-f]{8}(_[0-9a-f]{4}){3}_[0-9a-f]{12}", b"name", graph)
+        texts.append(graph + (tmp_path / f"{name}-0000.params").read_bytes())
+    assert texts[0] == texts[1]
+    # MXNet 1 makes the graph before it knows the shape.
+    assert (b"(4, 3, 3, 3)" if GLUON_2 else b"(4, 0, 3, 3)") in texts[0]
 
 
 @pytest.mark.parametrize("hybridize", [False, True])
@@ -77,12 +86,12 @@ def test_no_graph_flag_hook_or_name_stays(hybridize):
         net.hybridize()
     net.initialize()
     handle = net[0].register_forward_hook(lambda *_: None)
-    names = dict(mx.name.NameManager._current.value._counter)
+    names = None if GLUON_2 else dict(mx.name.NameManager._current.value._counter)
     before = [dict(block.__dict__) for block in (net, *net)]
     ik.materialize(net, SHAPE)
     assert [dict(block.__dict__) for block in (net, *net)] == before and net._active is hybridize
     assert not net._cached_graph and net._cached_op is None
-    assert dict(mx.name.NameManager._current.value._counter) == names
+    assert GLUON_2 or dict(mx.name.NameManager._current.value._counter) == names
     handle.detach()
 
 
@@ -103,7 +112,7 @@ def test_the_rest_stays_deferred():
     net.initialize()
     report = ik.materialize(net, SHAPE, select="2.weight")
     assert [row.path for row in report if row.state == "materialized"] == ["2.weight"]
-    assert "2.weight" not in pending(net) and net[0].weight.shape == (4, 0, 3, 3)
+    assert "2.weight" not in pending(net) and net[0].weight.shape == (4, -1 if GLUON_2 else 0, 3, 3)
     with pytest.raises(ValueError, match="select='nothing' matches no parameter"):
         ik.materialize(net, SHAPE, select="nothing")
 
@@ -130,10 +139,10 @@ def test_plain_mxnet_forgets_what_was_pending():
     net, init = small(), Fails()
     net.initialize(init)
     with pytest.raises(ZeroDivisionError):
-        net(mx.nd.ones(SHAPE))
+        net(nd.ones(SHAPE))
     init.works = True
     with pytest.raises(RuntimeError, match="has not been initialized"):
-        net(mx.nd.ones(SHAPE))
+        net(nd.ones(SHAPE))
     assert net[2].weight._deferred_init == ()
 
 
@@ -170,7 +179,7 @@ class Numbers(mx.gluon.Block):
 
     def forward(self, x):
         x = self.first(x)
-        return self.second(x * x.max().asscalar())
+        return self.second(x * float(x.max().asnumpy()))
 
 
 def dense():
@@ -192,13 +201,21 @@ INITIALIZING = {
 }
 
 
+def held(blocks):
+    """What blocks hold; but MXNet 2's note that shapes were asked for, which is made before a forward pass begins."""
+    kept = [dict(block.__dict__) for block in blocks]
+    for each in kept:
+        each.pop("_called_infer_shape_already", None)
+    return kept
+
+
 def materialized(net):
     ik.materialize(net, (2, 5), run_forward=isinstance(net, Numbers))
 
 
 def traced(net):
     with ik.trace(net):
-        net(mx.nd.ones((2, 5)))
+        net(nd.ones((2, 5)))
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
@@ -209,11 +226,12 @@ def test_a_hook_that_fails_in_the_middle_leaves_all_pending_and_the_second_try_s
     net = build()
     INITIALIZING[how](net, error)
     before = [(param._deferred_init, param._shape, param._data) for param in net.collect_params().values()]
-    attributes = [dict(block.__dict__) for block in (net, *net._children.values())]
+    blocks = list(ik._mxnet.blocks_of(net).values())
+    attributes = held(blocks)
     with pytest.raises(ik.InitializationError if how != "plain" and error is ZeroDivisionError else error):
         way(net)
     assert [(param._deferred_init, param._shape, param._data) for param in net.collect_params().values()] == before
-    assert [dict(block.__dict__) for block in (net, *net._children.values())] == attributes
+    assert held(blocks) == attributes
     way(net)  # the hook fails once
     assert all((param.data().asnumpy() >= 0).all() for param in net.collect_params().values()) and not pending(net)
 
@@ -269,7 +287,7 @@ def test_a_wrong_input_first():
 def test_values_that_set_data_left():
     net = nn.Dense(2)
     net.initialize()
-    net.weight.set_data(mx.nd.full((2, 3), 5))
+    net.weight.set_data(nd.full((2, 3), 5))
     assert net.weight._deferred_init and ik.explain(net).fixes == ("gluon_initkit.materialize(net)",)
     ik.materialize(net)
     assert (net.weight.data().asnumpy() == 5).all()
@@ -280,10 +298,10 @@ def test_several_contexts_and_a_trainer_made_before():
     net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd")
     ik.materialize(net, SHAPE)
-    assert net[0].weight.list_ctx() == [mx.cpu(0), mx.cpu(1)]
+    assert contexts(net[0].weight) == [mx.cpu(0), mx.cpu(1)]
     for ctx in (mx.cpu(0), mx.cpu(1)):
         with mx.autograd.record():
-            loss = net(mx.nd.ones(SHAPE, ctx=ctx)).sum()
+            loss = net(uniform(SHAPE, ctx=ctx)).sum()
         loss.backward()
     before = net[3].weight.data(mx.cpu(0)).asnumpy()
     trainer.step(1)
@@ -307,7 +325,7 @@ def test_inside_a_recording():
     with mx.autograd.record():
         ik.materialize(net, SHAPE)
         assert mx.autograd.is_recording() and mx.autograd.is_training()
-        net(mx.nd.ones(SHAPE)).sum().backward()
+        net(uniform(SHAPE)).sum().backward()
     assert net[2].weight.grad().asnumpy().any()
 
 

@@ -9,11 +9,11 @@ import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn, rnn
 import pytest
-from vocabulary import exists
+from vocabulary import GLUON_2, HybridBlock, declared, exists, nd, tied
 
 
 def ones(*shape):
-    return mx.nd.ones(shape)
+    return nd.ones(shape)
 
 
 def stack(*layers, kind=nn.HybridSequential):
@@ -46,9 +46,12 @@ def test_an_input_that_contradicts_what_was_resolved(hybrid):
         net(ones(2, 6))
 
     _, text = failure(stack(nn.Dense(4), nn.Dense(2)), call)
+    said = "Shape inconsistent, Provided = [4,5], inferred shape=(4,6)"
+    if GLUON_2:
+        said = "Expected shape (4, 6) is incompatible with given shape (4, 5) for Parameter weight."
     assert text == (
         "shapes contradict each other in 0, given (2, 6), at HERE (in call): net(ones(2, 6))\n"
-        "  MXNetError: Shape inconsistent, Provided = [4,5], inferred shape=(4,6)\n"
+        f"  MXNetError: {said}\n"
         "  0.weight (4, 5) of nn.Dense, given (2, 6): it has to be (4, 6) in 0, given (2, 6), and was (4, 5), resolved "
         "in 0, given (2, 5), at HERE\n"
         "      0: nn.Dense(4, in_units=6)\n"
@@ -81,13 +84,14 @@ def test_two_branches_that_disagree_about_a_shared_parameter(hybrid):
         net(ones(2, 5))
 
     first = nn.Dense(4)
-    error, text = failure(stack(first, nn.Dense(7), nn.Dense(4, params=first.params)), call)
-    origin = " in 0, given (2, 5)" if hybrid else ", resolved in 0, given (2, 5), at HERE"
+    error, text = failure(stack(first, nn.Dense(7), tied(nn.Dense, first, 4)), call)
+    origin = " in 0, given (2, 5)" if hybrid and not GLUON_2 else ", resolved in 0, given (2, 5), at HERE"
     assert f"it has to be (4, 7) in 2, given (2, 7), and was (4, 5){origin}\n" in text
     assert [each.path for each in error.unresolved] == ["0.weight", "1.weight"]
     assert error.unresolved[0].fix == "0 and 2 share it: give them inputs of one size, or parameters of their own"
 
 
+@pytest.mark.mxnet1("RNN layers that check the size of what they are given")
 def test_a_fused_layer_whose_operator_sees_one_array():
     def call(net):
         net.initialize()
@@ -98,10 +102,15 @@ def test_a_fused_layer_whose_operator_sees_one_array():
     assert row.fix == "rnn.LSTM(5, input_size=4)" and row.reason.startswith("it has to be (20, 4) in the network, ")
 
 
-class Scale(gluon.HybridBlock):
+class Scale(HybridBlock):
     def __init__(self):
         super().__init__()
-        self.factor = self.params.get("factor", shape=(1, 0), init="ones", allow_deferred_init=True)
+        self.factor = declared(self, "factor", shape=(1, 0), init="ones", allow_deferred_init=True)
+
+    if GLUON_2:  # which wants to be told
+
+        def infer_shape(self, x):
+            self.factor.shape = x.shape
 
     def hybrid_forward(self, F, x, factor):
         return F.elemwise_mul(x, factor)
@@ -117,11 +126,15 @@ def test_a_parameter_of_the_users_own_that_meets_another_size(hybrid):
 
     _, text = failure(Scale(), call)
     _, said, row, fix, _ = lines(text)
-    assert said == "  MXNetError: Incompatible attr at 1-th input: expected [1,6], got [1,5]"
+    contradiction = "Incompatible attr at 1-th input: expected [1,6], got [1,5]"
+    if GLUON_2:
+        contradiction = "Expected shape (1, 6) is incompatible with given shape (1, 5) for Parameter factor."
+    assert said == f"  MXNetError: {contradiction}"
     assert row.endswith("and was (1, 5), resolved in the network, given (1, 5), at HERE")
     assert fix.strip() == "factor, axis 1 is 6: self.params.get('factor', shape=(1, 6))"
 
 
+@pytest.mark.mxnet1("deferral in recurrent cells, which its unrolling never resolves")
 def test_unrolling_on_another_size():
     def call(net):
         net.initialize()
@@ -141,7 +154,7 @@ class Branching(gluon.Block):
         self.body = stack(*layers)
 
     def forward(self, x):
-        return self.body(x * 2 if x.sum().asscalar() > 1e9 else x)
+        return self.body(x * 2 if float(x.sum().asnumpy()) > 1e9 else x)
 
 
 @pytest.mark.parametrize("hybrid", [False, True])
@@ -164,7 +177,7 @@ def test_an_inner_block_is_looked_at_alone_where_the_whole_needs_numbers(ask, hy
 
 
 def test_numbers_among_the_arguments_are_no_shapes():
-    class Reshapes(gluon.HybridBlock):
+    class Reshapes(HybridBlock):
         def __init__(self):
             super().__init__()
             self.layer = nn.Dense(2, in_units=9)
@@ -278,8 +291,9 @@ def test_mxnet_9226():
     assert row.path == "auxiliary.weight" and row.reason == "no forward pass reaches auxiliary"
 
 
+@pytest.mark.mxnet1("errors over parameters that a graph does not use")
 def test_a_block_that_a_hybridized_forward_leaves_out():
-    class Hybrid(gluon.HybridBlock):
+    class Hybrid(HybridBlock):
         def __init__(self):
             super().__init__()
             self.used, self.auxiliary = nn.Dense(2), nn.Dense(3)
@@ -334,13 +348,16 @@ def test_the_old_except_clauses_catch_it():
 
 
 def test_other_errors_go_on_as_they_are():
-    net = stack(nn.Dense(4), nn.HybridLambda(lambda F, x: F.elemwise_add(x, F.ones((7, 7)))))
+    def wrong(*args):  # MXNet 1 hands over its operators first
+        return mx.nd.elemwise_add(args[-1], mx.nd.ones((7, 7))) if not GLUON_2 else args[-1] + mx.np.ones((7, 7))
+
+    net = stack(nn.Dense(4), nn.HybridLambda(wrong))
     with ik.trace(net):
         net.initialize()
-        with pytest.raises(mx.MXNetError, match="Incompatible attr") as raised:
+        with pytest.raises(mx.MXNetError, match="Incompatible attr|could not be broadcast") as raised:
             net(ones(2, 5))
         assert not isinstance(raised.value, ik.DeferredInitError)
-        assert net[0].weight.shape == (4, 0)
+        assert net[0].weight.shape == (4, -1 if GLUON_2 else 0)
         with pytest.raises(TypeError):
             net(ones(2, 5), ones(2, 5), ones(2, 5))
 

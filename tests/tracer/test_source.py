@@ -7,6 +7,7 @@ from gluon_initkit.tracer.source import frames_of, last_lines, user_call
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
+from vocabulary import GLUON_2
 
 
 def test_asked_directly_it_is_this_line_and_no_call():
@@ -32,11 +33,13 @@ def test_the_call_is_the_outermost_of_mxnets_or_the_kits():
     net.add(nn.Dense(2, in_units=2))
     with ik.trace(net) as t:
         net.initialize()
-        net.collect_params().initialize(force_reinit=True)
+        if not GLUON_2:
+            net.collect_params().initialize(force_reinit=True)
         net[0].weight.initialize(force_reinit=True)
         ik.initialize(net, force_reinit=True)
     assert list(dict.fromkeys(e.call for e in t.events)) == [
-        "HybridSequential.initialize", "ParameterDict.initialize", "Parameter.initialize", "ik.initialize",
+        "HybridSequential.initialize", *(() if GLUON_2 else ("ParameterDict.initialize",)), "Parameter.initialize",
+        "ik.initialize",
     ]  # fmt: skip
 
 
@@ -53,7 +56,7 @@ def test_the_last_lines_of_an_exception():
         operator(3)
 
     for operator, inside in ((mx.sym.dot, ""), (nn.Dense(2).forward, "(in forward)")):  # a generated one has no source
-        with pytest.raises((AssertionError, ValueError)) as caught:
+        with pytest.raises((AssertionError, AttributeError, ValueError)) as caught:
             asks(operator)
         theirs, mxnets = last_lines(frames_of(caught.value))
         assert theirs == f"{__file__}:{asks.__code__.co_firstlineno + 1} (in asks): operator(3)"
@@ -68,6 +71,6 @@ def test_of_a_call_under_way_the_frames_around_count():
             return frames_of(error), frames_of(error, sys._getframe())
 
     alone, around = caught()
-    assert last_lines(alone) == last_lines(around) and len(alone) == 1
-    assert [frame.f_code.co_name for frame, _ in around[-3:]] == [
-        "test_of_a_call_under_way_the_frames_around_count", "caught", "caught"]  # fmt: skip
+    assert last_lines(alone) == last_lines(around) and len(alone) == (2 if GLUON_2 else 1)  # a decorator of MXNet 2's
+    names = [frame.f_code.co_name for frame, _ in around if frame.f_globals["__name__"] != "mxnet.util"]
+    assert names[-3:] == ["test_of_a_call_under_way_the_frames_around_count", "caught", "caught"]

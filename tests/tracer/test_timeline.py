@@ -9,6 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import pytest
 import rich.console
+from vocabulary import nd
 
 
 def network(hybrid=False):
@@ -33,7 +34,7 @@ def test_it_is_a_tree_by_block_in_order_of_time(hybrid, monkeypatch):
     net = network(hybrid)
     with ik.trace(net) as t:
         net.initialize(mx.init.One())
-        net(mx.nd.ones((2, 5)))
+        net(nd.ones((2, 5)))
         net.cast("float16")
     assert plain(str(t.timeline())) == """\
 Trace of HybridSequential: 3 resolved, 0 pending
@@ -66,7 +67,7 @@ def test_a_failed_pass_stands_in_it_with_what_was_undone():
     with ik.trace(net) as t:
         net.initialize()
         with pytest.raises(ik.DeferredInitError):
-            net(mx.nd.ones((1, 3)))
+            net(nd.ones((1, 3)))
     text = str(t)
     assert "resolved 0.weight (2, 3)" in text and "1 parameters are pending again" in text
     assert text.splitlines()[0].endswith("1 pending")
@@ -81,7 +82,7 @@ def test_html_is_self_contained_and_escaped():
     net = network()
     with ik.trace(net) as t:
         net.initialize(Odd())
-        net(mx.nd.ones((2, 5)))
+        net(nd.ones((2, 5)))
     html = t._repr_html_()
     assert html == t.timeline()._repr_html_() and "&lt;b&gt;Odd._init_weight" in html and "<b>" not in html
     assert "<script" not in html and "http" not in html
@@ -93,20 +94,21 @@ def test_in_html_what_is_long_unfolds_on_a_click():
     net.add(*(nn.Dense(2) for _ in range(6)))
     with ik.trace(net) as t:
         net.initialize()
-        net(mx.nd.ones((2, 5)))
+        net(nd.ones((2, 5)))
     html = t._repr_html_()
     calls, (folded, rest) = html.count("<details>"), html.split("</details>")
     assert calls == 1 and "HybridSequential.initialize" in folded and " · 24 lines</summary>" in folded
     assert folded.count("<li>") == 24 and "forward of HybridSequential" in rest
 
 
+@pytest.mark.mxnet1("layers that resolve inside of their own forward")
 def test_passes_of_two_threads_are_two_branches():
     net = nn.HybridSequential()
     net.add(nn.Dense(2), nn.Dense(3))
     with ik.trace(net) as t:
         net.initialize()
         for layer in net:
-            thread = threading.Thread(target=layer, args=(mx.nd.ones((1, 4)),))
+            thread = threading.Thread(target=layer, args=(nd.ones((1, 4)),))
             thread.start()
             thread.join()
     assert sum(line.startswith(("├── forward of", "└── forward of")) for line in str(t).splitlines()) == 2

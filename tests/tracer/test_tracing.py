@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 import sys
 import threading
 import warnings
@@ -13,10 +14,11 @@ from mxnet import gluon
 from mxnet.gluon import nn, rnn
 import numpy as np
 import pytest
+from vocabulary import GLUON_2, HybridBlock, declared, move, nd, tied
 
 
 def ones(*shape):
-    return mx.nd.ones(shape)
+    return nd.ones(shape)
 
 
 def stack(*layers, kind=nn.HybridSequential):
@@ -77,13 +79,18 @@ def test_a_resolution_is_told_by_block_whatever_the_container(kind, hybrid):
 
 @pytest.mark.parametrize("hybrid", [False, True])
 def test_a_block_of_the_users_own(hybrid):
-    class Own(gluon.HybridBlock):
+    class Own(HybridBlock):
         """A parameter, and a child."""
 
         def __init__(self):
             super().__init__()
-            self.scale = self.params.get("scale", shape=(1, 0), init="ones", allow_deferred_init=True)
+            self.scale = declared(self, "scale", shape=(1, 0), init="ones", allow_deferred_init=True)
             self.layer = nn.Dense(3)
+
+        if GLUON_2:  # which wants to be told
+
+            def infer_shape(self, x):
+                self.scale.shape = x.shape
 
         def hybrid_forward(self, F, x, scale):
             return self.layer(F.elemwise_mul(x, scale))
@@ -97,6 +104,7 @@ def test_a_block_of_the_users_own(hybrid):
     assert sorted(resolved(t)) == [("layer.weight", (3, 5), "layer", ((1, 5),)), ("scale", (1, 5), "", ((1, 5),))]
 
 
+@pytest.mark.mxnet1("deferral in recurrent cells, which its unrolling never resolves")
 @pytest.mark.parametrize("hybrid", [False, True])
 def test_a_cell_and_its_unrolling(hybrid):
     net = rnn.HybridSequentialRNNCell()
@@ -122,10 +130,12 @@ def test_a_fused_layer(layer, hybrid):
         net.initialize()
         net(ones(4, 2, 5))
     gates = {rnn.LSTM: 4, rnn.GRU: 3, rnn.RNN: 1}[layer]
-    assert [(shape, block) for _, shape, block, _ in resolved(t)] == [((gates * 3, 5), "")]
+    whole = (gates * 3 * ((5 + 3 + 2) + (3 + 3 + 2)),)  # MXNet 2's one vector
+    assert [(shape, block) for _, shape, block, _ in resolved(t)] == [(whole if GLUON_2 else (gates * 3, 5), "")]
     assert resolved(t)[0][3][0] == (4, 2, 5)
 
 
+@pytest.mark.mxnet1("SymbolBlocks inside of other blocks")
 def test_a_symbol_block_alone_and_inside_a_graph():
     data = mx.sym.var("data")
     symbol = mx.sym.FullyConnected(data, num_hidden=3, name="inner")
@@ -143,6 +153,7 @@ def test_a_symbol_block_alone_and_inside_a_graph():
         assert len(deferred) == 2 and deferred[0].unknown == ()
 
 
+@pytest.mark.mxnet1("files loaded by `collect_params`")
 def test_a_symbol_block_that_loads_what_it_knows_no_shape_of(tmp_path):
     data = mx.sym.var("data")
     net = gluon.SymbolBlock(mx.sym.FullyConnected(data, num_hidden=3, name="inner"), data)
@@ -158,7 +169,7 @@ def test_a_symbol_block_that_loads_what_it_knows_no_shape_of(tmp_path):
 @pytest.mark.parametrize("hybrid", [False, True])
 def test_a_shared_parameter_is_told_once_where_it_is_used_first(hybrid):
     first = nn.Dense(5)
-    net = stack(first, nn.Dense(5), nn.Dense(5, params=first.params))
+    net = stack(first, nn.Dense(5), tied(nn.Dense, first, 5))
     if hybrid:
         net.hybridize()
     with ik.trace(net) as t:
@@ -241,11 +252,18 @@ def test_everything_else_that_changes_a_parameter(tmp_path):
         net.save_parameters(str(tmp_path / "net.params"))
         net.load_parameters(str(tmp_path / "net.params"))
         net.cast("float64")
-        net.collect_params().reset_ctx([mx.cpu(0), mx.cpu(1)])
+        move(net, [mx.cpu(0), mx.cpu(1)])
         net[0].bias.set_data(ones(2))
         net[0].bias.initialize()
-        net.collect_params(".*bias").initialize(force_reinit=True)
+        if GLUON_2:
+            net[0].bias.initialize(force_reinit=True)
+        else:
+            net.collect_params(".*bias").initialize(force_reinit=True)
+    moved, again = ("Parameter.reset_device", "Parameter.initialize") if GLUON_2 else (
+                    "ParameterDict.reset_ctx", "ParameterDict.initialize")  # fmt: skip
     told = [(e.kind, e.call, e.path, e.detail) for e in t.events]
+    if GLUON_2:  # loads in the file's order
+        told[6:8] = told[7:5:-1]
     assert told[4:] == [
         ("set_data", "Parameter.set_data", "0.weight", "kept until the first forward pass"),
         ("resolved", "HybridSequential.__call__", "0.weight", ""),
@@ -253,12 +271,12 @@ def test_everything_else_that_changes_a_parameter(tmp_path):
         ("load_parameters", "HybridSequential.load_parameters", "0.bias", ""),
         ("cast", "HybridSequential.cast", "0.weight", "float32 to float64"),
         ("cast", "HybridSequential.cast", "0.bias", "float32 to float64"),
-        ("reset_ctx", "ParameterDict.reset_ctx", "0.weight", "to cpu(0), cpu(1)"),
-        ("reset_ctx", "ParameterDict.reset_ctx", "0.bias", "to cpu(0), cpu(1)"),
+        (moved.partition(".")[2], moved, "0.weight", "to cpu(0), cpu(1)"),
+        (moved.partition(".")[2], moved, "0.bias", "to cpu(0), cpu(1)"),
         ("set_data", "Parameter.set_data", "0.bias", ""),
         ("initialize", "Parameter.initialize", "0.bias", "ignored: it is initialized already"),
-        ("force_reinit", "ParameterDict.initialize", "0.bias", ""),
-        ("resolved", "ParameterDict.initialize", "0.bias", ""),
+        ("force_reinit", again, "0.bias", ""),
+        ("resolved", again, "0.bias", ""),
     ]
     hooks = [e.hook for e in t.events if e.kind == "resolved" and e.path == "0.weight"]
     assert hooks == ["set_data"]
@@ -342,13 +360,13 @@ def test_records_outlive_the_network_and_go_to_json():
 
 
 def attributes(net):
-    things = [block for _, block in _blocks(net)] + list(net.collect_params().values())
+    things = _blocks(net) + list(net.collect_params().values())
     return [(thing, dict(vars(thing))) for thing in things]
 
 
 def _blocks(net):
     found = []
-    net.apply(lambda block: found.append((block.name, block)))
+    net.apply(lambda block: found.append(block))
     return found
 
 
@@ -413,6 +431,8 @@ def test_what_comes_after_a_trace_is_as_if_it_was_never_there(tmp_path):
         assert np.array_equal(net(ones(2, 3)).asnumpy(), values)
     first, second = (json.loads(each) for each in graphs)
     assert [node["op"] for node in first["nodes"]] == [node["op"] for node in second["nodes"]]
+    if GLUON_2:  # numbers the operators of the whole process
+        graphs = [re.sub(r"node_\d+|[0-9a-f]{8}(_[0-9a-f]{4}){3}_[0-9a-f]{12}", "name", graph) for graph in graphs]
     assert graphs[0] == graphs[1]
 
 
@@ -432,6 +452,7 @@ def test_later_passes_run_without_wrappers_but_the_networks_own():
         assert "forward" not in vars(net[0])
 
 
+@pytest.mark.mxnet1("copies of networks: children are weak references")
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
 def test_a_copy_made_inside_is_a_network_of_its_own(copied):
     net = stack(nn.Dense(2, in_units=3))
@@ -544,7 +565,8 @@ def test_a_users_own_attribute_stays():
 
 
 def test_no_class_is_touched():
-    classes = (gluon.Block, gluon.HybridBlock, gluon.Parameter, gluon.ParameterDict, nn.Dense, nn.HybridSequential)
+    classes = [gluon.Block, gluon.HybridBlock, gluon.Parameter, nn.Dense, nn.HybridSequential]
+    classes += [] if GLUON_2 else [gluon.ParameterDict]
     before = [dict(vars(cls)) for cls in classes]
     net = two_layers()
     with ik.trace(net):
@@ -557,7 +579,7 @@ def test_no_class_is_touched():
 def test_no_layers_output_is_kept_alive():
     held, counts = [], []
 
-    class Last(gluon.HybridBlock):
+    class Last(HybridBlock):
         def hybrid_forward(self, F, x):
             counts.append(sys.getrefcount(held[0]))
             return x
@@ -571,6 +593,7 @@ def test_no_layers_output_is_kept_alive():
     assert counts == [2]  # our own list, and the question
 
 
+@pytest.mark.mxnet1("networks that are called with Symbols")
 def test_a_symbolic_call_is_the_users_own_business():
     net = two_layers()
     with ik.trace(net) as t:

@@ -8,6 +8,7 @@ import inspect
 import mxnet as mx
 from mxnet.gluon.model_zoo import vision
 
+nd = mx.nd if hasattr(mx.gluon, "ParameterDict") else mx.np  # arrays as layers take them
 _MAKERS = {"get_model", "get_resnet", "get_vgg", "get_mobilenet", "get_mobilenet_v2"}
 VISION = sorted(name for name, maker in vars(vision).items()
                 if inspect.isfunction(maker) and name not in _MAKERS and not name.startswith("_"))  # fmt: skip
@@ -17,21 +18,21 @@ def zoo(name, classes=10, size=None):
     fixed = name.startswith(("densenet", "squeezenet"))
     smallest = {"inception_v3": 299, "alexnet": 64}.get(name, 224 if fixed else 32)
     size = smallest if size is None else max(size, smallest)
-    return getattr(vision, name)(classes=classes), [mx.nd.zeros((1, 3, size, size))]
+    return getattr(vision, name)(classes=classes), [nd.zeros((1, 3, size, size))]
 
 
 def ssd_512_resnet50_v1_coco():
     import gluoncv
 
     net = gluoncv.model_zoo.get_model("ssd_512_resnet50_v1_coco", pretrained=False, pretrained_base=False)
-    return net, [mx.nd.zeros((1, 3, 128, 128))]
+    return net, [nd.zeros((1, 3, 128, 128))]
 
 
 def yolo3_darknet53():
     import gluoncv
 
     net = gluoncv.model_zoo.yolo3_darknet53_coco(pretrained=False, pretrained_base=False)
-    return net, [mx.nd.zeros((1, 3, 64, 64))]
+    return net, [nd.zeros((1, 3, 64, 64))]
 
 
 def fcn_resnet50():
@@ -39,14 +40,14 @@ def fcn_resnet50():
 
     net = gluoncv.model_zoo.get_fcn(dataset="pascal_voc", backbone="resnet50", pretrained=False, pretrained_base=False,
                                     base_size=64, crop_size=64)  # fmt: skip
-    return net, [mx.nd.zeros((1, 3, 64, 64))]
+    return net, [nd.zeros((1, 3, 64, 64))]
 
 
 def simple_pose_resnet18():
     import gluoncv
 
     net = gluoncv.model_zoo.get_model("simple_pose_resnet18_v1b", pretrained=False, pretrained_base=False)
-    return net, [mx.nd.zeros((1, 3, 64, 64))]
+    return net, [nd.zeros((1, 3, 64, 64))]
 
 
 def bert():
@@ -54,21 +55,21 @@ def bert():
 
     encoder = gluonnlp.model.BERTEncoder(units=16, hidden_size=32, num_layers=2, num_heads=2, max_length=12)
     net = gluonnlp.model.BERTModel(encoder, vocab_size=30, token_type_vocab_size=2, units=16, embed_size=16)
-    return net, [mx.nd.ones((2, 6)), mx.nd.zeros((2, 6)), mx.nd.array([6, 4]), mx.nd.zeros((2, 2))]
+    return net, [nd.ones((2, 6)), nd.zeros((2, 6)), nd.array([6, 4]), nd.zeros((2, 2))]
 
 
 def awd_lstm():
     import gluonnlp
 
     net = gluonnlp.model.train.AWDRNN("lstm", 20, 8, 8, 2, tie_weights=True, dropout=0.4, weight_drop=0.5)
-    return net, [mx.nd.ones((5, 2)), net.begin_state(batch_size=2, func=mx.nd.zeros)]
+    return net, [nd.ones((5, 2)), net.begin_state(batch_size=2, func=mx.nd.zeros)]
 
 
 def standard_lstm():
     import gluonnlp
 
     net = gluonnlp.model.StandardRNN("lstm", 20, 8, 8, 2, dropout=0.0, tie_weights=False)
-    return net, [mx.nd.ones((5, 2)), net.begin_state(batch_size=2, func=mx.nd.zeros)]
+    return net, [nd.ones((5, 2)), net.begin_state(batch_size=2, func=mx.nd.zeros)]
 
 
 def transformer():
@@ -80,7 +81,7 @@ def transformer():
     )
     net = gluonnlp.model.translation.NMTModel(src_vocab=vocab, tgt_vocab=vocab, encoder=encoder, decoder=decoder,
                                               one_step_ahead_decoder=step, embed_size=16)  # fmt: skip
-    return net, [mx.nd.ones((2, 6)), mx.nd.ones((2, 5)), mx.nd.array([6, 4]), mx.nd.array([5, 3])]
+    return net, [nd.ones((2, 6)), nd.ones((2, 5)), nd.array([6, 4]), nd.array([5, 3])]
 
 
 LIBRARIES = [ssd_512_resnet50_v1_coco, yolo3_darknet53, fcn_resnet50, simple_pose_resnet18, bert, awd_lstm,

@@ -1,0 +1,118 @@
+"""Shapes by deferred compute: nothing is computed, nothing stays, and what it cannot know it does not tell."""
+
+import threading
+
+import gluon_initkit as ik
+from gluon_initkit._mxnet import NeedsNumbers, mx, run_on_symbols
+from mxnet.gluon import nn
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.mxnet2("deferred compute")
+
+
+def run(net, *shapes):
+    return run_on_symbols(net, shapes, lambda shape, make: make(shape, "float32"))
+
+
+def network(*layers):
+    net = nn.Sequential()
+    net.add(*layers)
+    net.initialize()
+    return net
+
+
+class Code(mx.gluon.Block):
+    """A user's code before a layer."""
+
+    def __init__(self, code):
+        super().__init__()
+        self.code, self.layer = code, nn.Dense(2)
+
+    def forward(self, x):
+        return self.layer(self.code(x))
+
+
+@pytest.mark.parametrize("code", [
+    lambda x: x * float(x.sum()), lambda x: x if x.sum() > 0 else -x, lambda x: x * x.asnumpy().max(),
+    lambda x: x * np.array(x).max(), lambda x: x * x[0, 0].item(), lambda x: x * x.tolist()[0][0],
+])  # fmt: skip
+def test_numbers_are_refused_and_never_made_up(code):
+    net = Code(code)
+    net.initialize()
+    found = run(net, (3, 5))
+    assert isinstance(found.error, NeedsNumbers) and "asked for" in str(found.error)
+    assert found.infer().params[net.layer.weight] == (2, None)
+
+
+def test_a_shape_that_depends_on_numbers_is_nobodys():
+    net = Code(lambda x: mx.np.unique(x).reshape((1, -1)))
+    net.initialize()
+    found = run(net, (3, 5))
+    assert isinstance(found.error, NeedsNumbers) and "depends on its numbers" in str(found.error)
+    assert found.infer().params[net.layer.weight] == (2, None)
+
+
+def test_what_depends_on_a_size_that_is_not_known_is_not_known():
+    net = Code(lambda x: x.reshape((1, -1)))
+    net.initialize()
+    assert run(net, (None, 5)).infer().params[net.layer.weight] == (2, None)
+    assert run(net, (4, 5)).infer().params[net.layer.weight] == (2, 20)
+    assert run(network(nn.Dense(2)), (None, 5)).infer().params.popitem()[1] in [(2, 5), (2,)]
+    seven = Code(lambda x: x.reshape((7, -1)))
+    seven.initialize()
+    assert "a size is not known" in str(run(seven, (None, 5)).error)
+
+
+def test_neither_memory_nor_kernels():
+    net = network(nn.Dense(1 << 20), nn.Dense(1 << 20))  # four TiB, and weeks
+    found = run(net, (1 << 20, 1 << 10)).infer()
+    assert found.params[net[1].weight] == (1 << 20, 1 << 20)
+    assert net[0].weight._data is None and net[1].weight.shape == (1 << 20, -1)
+
+
+def test_what_is_initialized_keeps_its_values_and_what_it_is():
+    net = network(nn.Dense(4, in_units=5), nn.BatchNorm(in_channels=4))
+    before = [dict(vars(param)) for param in net.collect_params().values()]
+    held = ik.fingerprint(net)
+    run(net, (3, 5))
+    now = [dict(vars(param)) for param in net.collect_params().values()]
+    assert all(one.keys() == other.keys() and all(one[key] is other[key] for key in one)
+               for one, other in zip(before, now)) and ik.fingerprint(net) == held  # fmt: skip
+    assert not mx._deferred_compute.is_deferred_compute()
+
+
+def test_a_parameter_that_the_code_would_set_is_refused():
+    net = Code(lambda x: net.layer.bias.set_data(mx.np.zeros(2)) or x)
+    net.initialize()
+    assert "a parameter was to be set" in str(run(net, (3, 5)).error)
+
+
+def test_the_innermost_call_that_contradicts_is_named():
+    net = network(nn.Dense(4), nn.Dense(2, in_units=7), nn.Dense(3))
+    found = run(net, (3, 5))
+    with pytest.raises(mx.MXNetError, match="Expected shape"):
+        found.infer()
+    call, shapes = found.contradiction()
+    assert call.path == "1" and shapes.given[id(call)] == ((3, 4),) and shapes.params[net[0].weight] == (4, 5)
+
+
+def test_other_threads_compute_meanwhile():
+    answers = []
+
+    def elsewhere(x):
+        thread = threading.Thread(target=lambda: answers.append((mx.np.ones(3) * 2).asnumpy().tolist()))
+        thread.start()
+        thread.join()
+        return x
+
+    net = Code(elsewhere)
+    net.initialize()
+    assert run(net, (3, 5)).error is None and answers == [[2, 2, 2]]
+    assert type(mx.np.ones(3) * 2) is mx.np.ndarray
+
+
+def test_a_transposed_tie_is_seen_through():
+    net = network(nn.Dense(3), nn.Dense(4))
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    assert run(net, (2, 4)).infer().params[net[0].weight] == (3, 4)
