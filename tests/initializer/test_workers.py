@@ -1,4 +1,4 @@
-"""Two workers, a server and a scheduler on loopback: MXNet's own distributed engine, nothing stood in for."""
+"""Two workers or three, a server and a scheduler on loopback: MXNet's own distributed engine, nothing stood in for."""
 
 import os
 from pathlib import Path
@@ -22,15 +22,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def launched(scenario):
-    """What the two workers printed."""
+def launched(scenario, workers=2):
+    """What the workers printed."""
     common = {**os.environ, "DMLC_PS_ROOT_URI": "127.0.0.1", "DMLC_PS_ROOT_PORT": str(free_port()),
-              "DMLC_NODE_HOST": "127.0.0.1", "DMLC_NUM_SERVER": "1", "DMLC_NUM_WORKER": "2"}  # fmt: skip
+              "DMLC_NODE_HOST": "127.0.0.1", "DMLC_NUM_SERVER": "1", "DMLC_NUM_WORKER": str(workers)}  # fmt: skip
     loop = [sys.executable, "-c", "import gluon_initkit, mxnet"]  # importing MXNet in these roles runs their loop
     work = [sys.executable, str(SCRIPT), scenario]
     started = []
     try:
-        for role, command in (("scheduler", loop), ("server", loop), ("worker", work), ("worker", work)):
+        for role, command in (("scheduler", loop), ("server", loop), *[("worker", work)] * workers):
             started.append(subprocess.Popen(command, env={**common, "DMLC_ROLE": role}, text=True,
                                             stdout=subprocess.PIPE, stderr=subprocess.PIPE))  # fmt: skip
         said = [each.communicate(timeout=120) for each in started[2:]]
@@ -69,13 +69,18 @@ def test_horovod_895():
 
 
 @pytest.mark.parametrize("scenario, says", [
-    ("one", r"rank 0 differ from rank 1, first in '2\.weight' \(of \[8, 8\] parameters\)"),
     ("shape", r"rank 0 differ from rank 1, first in '2\.weight'"),
     ("more", r"rank 0 differ from rank 1, first in ('3\.weight'|parameter 8, which rank 0 lacks) \(of \[8, 10\]"),
 ])  # fmt: skip
 def test_the_first_difference_is_named(scenario, says):
     refused = lines(launched(scenario), "refused:")
     assert len(refused) == 2 and all(re.search(says, each) for each in refused), refused
+
+
+def test_the_last_of_three_workers_differs():
+    refused = lines(launched("last", workers=3), "refused:")
+    says = r"ranks 0, 1 differ from rank 2, first in '2\.weight' \(of \[8, 8, 8\] parameters\)"
+    assert len(refused) == 3 and all(re.search(says, each) for each in refused), refused
 
 
 def test_a_local_kvstore_has_nobody_to_differ_from():

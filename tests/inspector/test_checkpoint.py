@@ -65,6 +65,15 @@ def test_a_file_that_changed_since_is_refused(saved):
         live.values("0.weight")
 
 
+def test_a_file_that_was_written_over_in_the_same_size(saved):
+    _, path = saved
+    live = read_checkpoint(path).live
+    path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(CheckpointError, match="was changed since its headers were read"):
+        live.values("0.weight")
+
+
 def test_sparse_beyond_all_measure_has_no_statistics(tmp_path):
     """A few bytes of indices must not become gigabytes of zeros."""
     path = str(tmp_path / "a.params")
