@@ -98,6 +98,21 @@ def test_indices_outside_of_the_array_are_refused(indices, tmp_path):
         read_checkpoint(path).live.values("w")
 
 
+@pytest.mark.parametrize("pointers", [[0, 2, 1, 2], [1, 1, 1, 2], [0, 1, 1, 1], [0, 1, 3, 2]])
+def test_row_pointers_that_cannot_be_are_refused(pointers, tmp_path):
+    path = tmp_path / "a.params"
+    cells = mx.nd.array([[1, 0, 0], [0, 0, 0], [0, 0, 2]]).tostype("csr")
+    mx.nd.waitall()
+    mx.nd.save(str(path), {"w": cells})
+    data = path.read_bytes()
+    true, false = (np.array(each, "int64").tobytes() for each in ([0, 1, 1, 2], pointers))
+    assert data.count(true) == 1
+    assert read_checkpoint(path).live.values("w").tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 2]]
+    path.write_bytes(data.replace(true, false))
+    with pytest.raises(CheckpointError, match="the indices of 'w' do not fit its shape"):
+        read_checkpoint(path).live.values("w")
+
+
 def test_mxnet_14650_1899_6624(tmp_path):
     """What is in a .params file, without MXNet: apache/mxnet#14650, #1899, #6624."""
     net = nn.HybridSequential(prefix="net_")

@@ -377,3 +377,12 @@ def test_an_exported_network(path, tmp_path):
     ik.load(other, path)
     assert ik.fingerprint(other) == ik.fingerprint(saved)
     assert other(mx.nd.ones((1, 2))).asnumpy().tolist() == [[2]]
+
+
+@pytest.mark.parametrize("ties", ["check", "ignore"])
+def test_a_path_that_the_tie_map_does_not_tie_is_missing(path, ties):
+    write(path, {"0.weight": A, "1.weight": B}, ik.SharedGroup("0.weight", ("9.weight",)))
+    net = filled([(1, 2)], C, C, C)
+    with pytest.raises(ik.SharingError, match="'2.weight' is missing in the file, which does not tie it to '1.weight'"):
+        ik.load(net, path, ties=ties, ignore_extra=True)
+    assert values(net) == [C.tobytes()] * 3

@@ -25,6 +25,10 @@ def shapes(net, *inputs):
     return {row.path: row.shape for row in ik.resolve_shapes(net, *inputs)}
 
 
+def test_an_operator_that_fills_in_a_shape_of_no_rank_alone_is_asked_again():
+    assert shapes(net_of(nn.Conv2D(4, 3), nn.PReLU(in_channels=0)), (2, 3, 8, 8))["1.alpha"] == (4,)
+
+
 @pytest.mark.parametrize("given", [(2, 5), (None, 5), mx.nd.ones((2, 5)), np.ones((2, 5)), ((2, 5), "float16")])
 @pytest.mark.parametrize("kind", [nn.HybridSequential, nn.Sequential])
 def test_arrays_and_shapes(given, kind):
