@@ -386,3 +386,19 @@ def test_a_path_that_the_tie_map_does_not_tie_is_missing(path, ties):
     with pytest.raises(ik.SharingError, match="'2.weight' is missing in the file, which does not tie it to '1.weight'"):
         ik.load(net, path, ties=ties, ignore_extra=True)
     assert values(net) == [C.tobytes()] * 3
+
+
+def test_a_graph_of_the_old_dtype_is_not_run_again(path):
+    saved, net = network(units=2), network(units=2)
+    for each in (saved, net):
+        each.initialize()
+    saved.cast("float64")
+    ik.save(saved, path)
+    net.hybridize()
+    net(mx.nd.ones((1, 2)))
+    ik.load(net, path, cast_dtype=True, dtype_source="saved")
+    x = mx.nd.ones((1, 2), dtype="float64")
+    assert net(x).dtype is numpy.float64 and numpy.allclose(net(x).asnumpy(), saved(x).asnumpy())
+    net.export(path)  # writes the graph that is there
+    nodes = mx.sym.load(f"{path}-symbol.json").attr_dict()
+    assert [nodes[layer.weight.name]["__dtype__"] for layer in net] == ["1"] * 3  # which is float64
