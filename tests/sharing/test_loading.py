@@ -273,6 +273,26 @@ def test_files_cross_between_numpy_mode_and_classic_mode(path, saved_in, loaded_
     assert values(fresh) == values(saved)
 
 
+class CastsAndFails(mx.gluon.Parameter):
+    def cast(self, dtype):
+        super().cast(dtype)
+        raise RuntimeError("no luck")
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_failure_at_any_parameter_leaves_all_as_they_were(path, last):
+    saved, net = filled([], A, B, C), filled([], C, B, A)
+    saved.cast("float64")
+    ik.save(saved, path)
+    net[2 if last else 0].weight.__class__ = CastsAndFails
+    before = [(layer.weight.data(), layer.weight.grad(), layer.weight.dtype) for layer in net]
+    with pytest.raises(RuntimeError, match="no luck"):
+        ik.load(net, path, cast_dtype=True, dtype_source="saved")
+    for layer, (data, grad, dtype) in zip(net, before):
+        assert layer.weight.data() is data and layer.weight.grad() is grad and layer.weight.dtype == dtype
+    assert values(net) == [C.tobytes(), B.tobytes(), A.tobytes()]
+
+
 def test_applied_ties_hold_in_a_hybridized_network_and_train(path):
     net = nn.HybridSequential()
     net.add(nn.Dense(2, in_units=2, use_bias=False), nn.Dense(2, in_units=2, use_bias=False))
