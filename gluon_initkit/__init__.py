@@ -8,7 +8,7 @@ also when the kit's initializers are registered; checkpoint files are read witho
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, List
 
-from .importing import prepare
+from .importing import mend_when_imported
 
 if TYPE_CHECKING:
     from .initializer import *  # noqa: F403
@@ -93,7 +93,7 @@ _HOMES = {
 }
 __all__ = [name for names in _HOMES.values() for name in names]
 
-prepare()
+mend_when_imported()
 
 
 def __getattr__(name: str) -> Any:

@@ -4,18 +4,19 @@ MXNet 1.x reads ``numpy.bool``, which NumPy dropped in 1.24, and imports ``distu
 Both are put back here, and nothing else: MXNet reads ``numpy.bool`` again at run time (``mxnet/numpy/multiarray.py``),
 so the name has to stay. Four situations cannot be mended from inside and get an `ImportError` that says what to type.
 
-`prepare` mends without importing MXNet, so that ``import gluon_initkit`` costs no second and checkpoints can be read
-where there is no MXNet; `import_mxnet` is for those who need it.
+It is done at the moment when MXNet is imported, by whomever, and not before (`mend_when_imported`): so ``import
+gluon_initkit`` costs next to nothing, not even NumPy's import, and fails for nothing that is not asked for.
 """
 
+import importlib.abc
+from importlib.machinery import ModuleSpec, PathFinder
 import importlib.util
 import sys
 from types import ModuleType
+from typing import Any, Optional
 import warnings
 
-import numpy
-
-__all__ = ["import_mxnet", "prepare"]
+__all__ = ["import_mxnet", "mend_when_imported"]
 
 _NOT_INSTALLED = """gluon_initkit works on MXNet, and no module `mxnet` is installed. Type one of
   pip install 'gluon-initkit[cpu]'      # MXNet for the CPU
@@ -34,25 +35,35 @@ _NO_DISTUTILS = """MXNet imports `distutils`, which Python {python} no longer ha
   pip install setuptools"""
 
 
-def prepare() -> None:
-    """Repair what ``import mxnet`` trips over, without importing it. Where no MXNet is installed, nothing is touched.
+def mend_when_imported() -> None:
+    """Let the next ``import mxnet`` of this process repair what it trips over, first thing.
 
-    Raises
-    ------
-    ImportError
-        NumPy is 2 or newer; an earlier ``import mxnet`` broke off half-way; or Python is 3.12 or newer and setuptools
-        is missing. The message says what to type.
+    Where MXNet is imported already, nothing is done; once it is, nothing of this stays behind.
     """
-    if _imported():
-        return
-    if any(name == "mxnet" or name.startswith("mxnet.") for name in sys.modules):
-        raise ImportError(_BROKEN, name="mxnet")
-    if importlib.util.find_spec("mxnet") is None:
-        return
-    if _numpy_version() >= (2,):
-        raise ImportError(_NUMPY_2.format(found=numpy.__version__), name="numpy")
-    _restore_numpy_bool()
-    _restore_distutils()
+    if not _imported():
+        sys.meta_path.insert(0, _Finder())
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds what Python finds by itself, and has `mxnet` mended before its first line runs.
+
+    Not when it is found: who only asks whether there is an MXNet gets an answer, and never an error.
+    """
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
+        spec = PathFinder.find_spec(name, path, target) if name == "mxnet" else None
+        if spec is None or spec.loader is None:
+            return None
+        run = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            _mend()
+            run(module)
+            del spec.loader.exec_module  # type: ignore[union-attr]
+            sys.meta_path.remove(self)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
 
 
 def import_mxnet() -> ModuleType:
@@ -66,11 +77,11 @@ def import_mxnet() -> ModuleType:
     Raises
     ------
     ImportError
-        MXNet is not installed, or one of the reasons of `prepare`. The message says what to type.
+        MXNet is not installed; NumPy is 2 or newer; an earlier ``import mxnet`` broke off half-way; or Python is 3.12
+        or newer and setuptools is missing. The message says what to type.
     """
     if _imported():
         return sys.modules["mxnet"]
-    prepare()
     if importlib.util.find_spec("mxnet") is None:
         raise ImportError(_NOT_INSTALLED, name="mxnet")
     with warnings.catch_warnings():
@@ -80,19 +91,23 @@ def import_mxnet() -> ModuleType:
     return mxnet
 
 
+def _mend() -> None:
+    if any(name.startswith("mxnet.") for name in sys.modules):
+        raise ImportError(_BROKEN, name="mxnet")
+    import numpy
+
+    version = tuple(int(part) for part in numpy.__version__.split(".")[:2])
+    if version >= (2,):
+        raise ImportError(_NUMPY_2.format(found=numpy.__version__), name="numpy")
+    # Not hasattr: up to NumPy 1.23 the name exists, from 1.24 on asking for it warns.
+    if "bool" not in vars(numpy) and version >= (1, 24):
+        numpy.bool = bool  # type: ignore[attr-defined]
+    _restore_distutils()
+
+
 def _imported() -> bool:
     # Its package imports gluon late: a module without it is the rest of an import that failed.
     return hasattr(sys.modules.get("mxnet"), "gluon")
-
-
-def _restore_numpy_bool() -> None:
-    # Not hasattr: up to NumPy 1.23 the name exists, from 1.24 on asking for it warns.
-    if "bool" not in vars(numpy) and _numpy_version() >= (1, 24):
-        numpy.bool = bool  # type: ignore[attr-defined]
-
-
-def _numpy_version() -> tuple:
-    return tuple(int(part) for part in numpy.__version__.split(".")[:2])
 
 
 def _restore_distutils() -> None:

@@ -1,7 +1,8 @@
 """The pytest plugin, for other people's test suites: seeds, fresh names, and reviewed files of initializations.
 
-pytest loads it by itself where the kit is installed, so it costs nothing until a fixture is asked for: neither MXNet
-nor any other room of the kit is imported before. The assertions are `gluon_initkit.testing`'s, which need no plugin.
+pytest loads it by itself wherever the kit is installed, for suites that have nothing to do with MXNet too. So it costs
+nothing until a fixture is asked for: neither MXNet nor NumPy nor any other room of the kit is imported before. The
+assertions are `gluon_initkit.testing`'s, which need no plugin.
 """
 
 import hashlib

@@ -128,16 +128,12 @@ def assert_shared(net: Any, a: str, b: str) -> None:
     """
     __tracebackhide__ = True
     known = {path: record for record in inspect(net, stats=True).records for path in (record.path, *record.aliases)}
-    groups = shared_groups(net)
-    for group in groups:  # it knows paths that reports do not have: transposed ones
-        records = [known[path] for path in group.paths if path in known]
-        known.update({path: records[0] for path in group.paths if records and path not in known})
     for path in (a, b):
         if path not in known:
             raise KeyError(f"no parameter has the path {path!r}; {nearest(str(path), list(known))}")
     if a == b:
         raise ValueError(f"both paths are {a!r}: expected two, to say whether they share a parameter")
-    if not any(a in group.paths and b in group.paths for group in groups):
+    if not any(a in group.paths and b in group.paths for group in shared_groups(net)):
         title = f"{a!r} and {b!r} of {type(net).__name__} are two parameters"
         table = as_text(Table(title, _PARAMETERS, [known[path] for path in (a, b)]))
         raise AssertionError(f"{table}\nTo tie them: gluon_initkit.Sharing(net).tie({b!r}, {a!r}).apply()")

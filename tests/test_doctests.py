@@ -1,11 +1,15 @@
 """Every example in the package's docstrings runs, and every public name has one."""
 
+import ast
 import dataclasses
 import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
+import textwrap
+from typing import Iterator
 
 import gluon_initkit as ik
 from gluon_initkit import regression
@@ -48,12 +52,25 @@ def test_every_public_name_has_a_docstring_with_its_parts(name):
     thing = dict(public_callables())[name]
     doc = inspect.getdoc(thing)
     assert doc and len(doc.split("\n")[0]) > 15
+    assert re.search(r"^Examples\n--------\n(.*\n)*?>>> ", doc, re.MULTILINE), f"{name} has no example"
+    if inspect.isclass(thing):
+        assert all(inspect.getdoc(each) for key, each in vars(thing).items()
+                   if isinstance(each, property) and not key.startswith("_"))  # fmt: skip
     if dataclasses.is_dataclass(thing):
-        assert "Attributes\n----------" in doc
+        assert {field.name for field in dataclasses.fields(thing)} <= entries(doc, "Attributes")
         return
-    assert "Examples\n--------" in doc or name.endswith(".to_records"), f"{name} has no example"
     if inspect.isclass(thing) and issubclass(thing, Exception):
         return
-    parameters = set(inspect.signature(thing).parameters) - {"self", "args", "kwargs"}
-    if not inspect.isclass(thing) and parameters:
-        assert "Parameters\n----------" in doc and all(parameter in doc for parameter in parameters)
+    assert set(inspect.signature(thing).parameters) - {"self", "args", "kwargs"} <= entries(doc, "Parameters")
+    if inspect.isfunction(thing):
+        answer = inspect.signature(thing).return_annotation
+        assert answer in (None, Iterator[None]) or "\nReturns\n-------\n" in doc
+        nodes = ast.walk(ast.parse(textwrap.dedent(inspect.getsource(thing))))
+        assert not any(isinstance(node, ast.Raise) for node in nodes) or "\nRaises\n------\n" in doc
+
+
+def entries(doc, part):
+    """The names that stand in a part of a docstring: ``name : type``, ``one, two : type``, or names alone."""
+    found = re.search(rf"^{part}\n-+\n((?:.+\n?|\n(?! *\w+\n *-))*)", doc, re.MULTILINE)
+    lines = re.findall(r"^(\S.*?)(?: : .*)?$", found.group(1), re.MULTILINE) if found else []
+    return {name.lstrip("*") for line in lines for name in line.split(", ")}

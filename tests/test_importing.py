@@ -98,6 +98,7 @@ except (AttributeError, ImportError): pass
 else: raise SystemExit("MXNet did not break")
 import gluon_initkit
 """
+NUMPY_2 = "import numpy; numpy.__version__ = '2.1.0'\n"
 
 HIDDEN = """
 import importlib.machinery, sys
@@ -117,7 +118,8 @@ def message(code):
 
 
 def test_half_imported_says_what_to_import_first():
-    assert "import gluon_initkit      # first" in message(HALF)
+    for asked in ("import mxnet", "gluon_initkit.plan"):
+        assert "import gluon_initkit      # first" in message(HALF + asked)
 
 
 def test_no_mxnet_names_the_extras_and_the_cuda_wheels():
@@ -127,16 +129,40 @@ def test_no_mxnet_names_the_extras_and_the_cuda_wheels():
 
 def test_without_mxnet_the_kit_imports_and_numpy_is_left_alone():
     """Whatever needs no MXNet works with NumPy 2 as well."""
-    faked = "import numpy; numpy.__version__ = '2.1.0'; before = set(vars(numpy))\n"
-    done = run(faked + HIDDEN.format(hidden=["mxnet"]) + "ik.ParameterInfo; assert set(vars(numpy)) == before")
+    hidden = HIDDEN.format(hidden=["mxnet"])
+    done = run(NUMPY_2 + "before = set(vars(numpy))\n" + hidden + "ik.ParameterInfo; assert set(vars(numpy)) == before")
     assert done.returncode == 0, done.stderr
 
 
 def test_numpy_2_says_what_to_type():
-    assert "pip install 'numpy<2'" in message("import numpy; numpy.__version__ = '2.1.0'\nimport gluon_initkit")
+    for asked in ("import mxnet", "gluon_initkit.plan"):
+        assert "pip install 'numpy<2'" in message(NUMPY_2 + "import gluon_initkit\n" + asked)
+
+
+def test_who_only_asks_whether_there_is_mxnet_gets_an_answer():
+    code = """
+import gluon_initkit, sys
+from importlib.util import find_spec
+print(bool(find_spec("mxnet")), "mxnet" in sys.modules)
+"""
+    assert run(NUMPY_2 + code).stdout == "True False\n"
+
+
+def test_importing_loads_no_numpy_and_once_mxnet_is_imported_no_hook_stays():
+    code = """
+import sys; finders = list(sys.meta_path)
+import gluon_initkit
+assert "numpy" not in sys.modules and len(sys.meta_path) == len(finders) + 1
+import mxnet
+kit = [each for each in sys.meta_path if type(each).__module__.startswith("gluon_initkit")]
+assert kit == [] and "exec_module" not in vars(mxnet.__spec__.loader)
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
 
 
 if sys.version_info >= (3, 12):  # below, Python has its own distutils
 
     def test_no_distutils_says_what_to_type():
-        assert "pip install setuptools" in message(HIDDEN.format(hidden=["setuptools", "distutils", "_distutils_hack"]))
+        hidden = HIDDEN.format(hidden=["setuptools", "distutils", "_distutils_hack"])
+        assert "pip install setuptools" in message(hidden + "ik.plan")

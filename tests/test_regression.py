@@ -74,11 +74,11 @@ def test_without_a_file_it_fails_says_so_and_writes_none(tmp_path):
 
 def test_values(reviewed):
     net = network()
-    net[1].weight.set_data(mx.nd.array([[0.5, 0.5], [0.5, 1]]))
+    net[1].weight.set_data(mx.nd.array([[0.25, 0.5], [0.5, 1]]))
     old, new = ik.fingerprint(network())[:16], ik.fingerprint(net)[:16]
     assert told(reviewed, net) == [
-        ("1.weight", "mean", "0.5", "0.625"), ("1.weight", "std", "0", "0.216506351"), ("1.weight", "max", "0.5", "1"),
-        ("fingerprint", old, new)]  # fmt: skip
+        ("1.weight", "mean", "0.5", "0.5625"), ("1.weight", "std", "0", "0.272431184"),
+        ("1.weight", "min", "0.5", "0.25"), ("1.weight", "max", "0.5", "1"), ("fingerprint", old, new)]  # fmt: skip
 
 
 def test_values_that_no_moment_tells(tmp_path):

@@ -38,6 +38,7 @@ from .files import (  # noqa: E402
 )
 from .finishing import finish, pending_contexts, run_forward  # noqa: E402
 from .inference import run_on_symbols  # noqa: E402
+from .initializers import base_arguments, is_verbose, say_filled  # noqa: E402
 from .interrupts import interrupts_held  # noqa: E402
 from .loading import loaded_by_name, loaded_by_path, numpy_mode  # noqa: E402
 from .memory import (  # noqa: E402
@@ -120,6 +121,7 @@ __all__ = [
     "ValueGiven",
     "Watch",
     "averaged",
+    "base_arguments",
     "bits_of",
     "block_tree",
     "blocks_built",
@@ -162,6 +164,7 @@ __all__ = [
     "is_layer_default",
     "is_numpy_array",
     "is_plain_forward",
+    "is_verbose",
     "keyed_generators",
     "known_sizes",
     "kvstore_of",
@@ -197,6 +200,7 @@ __all__ = [
     "run_on_symbols",
     "said_role",
     "saved_value",
+    "say_filled",
     "shape_of",
     "slots",
     "snapshot",

@@ -20,7 +20,7 @@ class Place(NamedTuple):
     """Where one parameter stands in one network; plain data, no live block."""
 
     paths: Tuple[str, ...]
-    """Canonical path first, then the aliases, in the order of traversal."""
+    """Canonical path first, then the aliases in the order of traversal, also those at which it is seen transposed."""
     owner: type
     """The class of the block that holds the parameter under its canonical path."""
     owner_path: str
@@ -32,7 +32,7 @@ class Place(NamedTuple):
     symbol_init: Optional[str] = None
     """The ``__init__`` attribute that a SymbolBlock's symbol carries for it."""
     transposed: Tuple[str, ...] = ()
-    """The paths at which it is seen transposed, through a transposed tie."""
+    """Those of the paths at which it is seen transposed, through a transposed tie."""
 
 
 def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
@@ -52,6 +52,7 @@ def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
         source = getattr(param, "transposed_of", None)
         if source is not None:
             transposed.setdefault(source, []).append(path)
+            again.setdefault(source, []).append(slot)
         elif param in found:
             again.setdefault(param, []).append(slot)
         else:
@@ -65,12 +66,11 @@ def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
             symbol_init = _symbol_init(param, owner, symbols)
             found[param] = Place((path,), type(owner), owner_path, inside, _axes(owner), symbol_init)
     for param, slots in again.items():
-        place = found[param]
-        paths, inside = (*place.paths, *[slot[0] for slot in slots]), place.inside.union(*[slot[3] for slot in slots])
-        found[param] = place._replace(paths=paths, inside=inside)
-    for param, names in transposed.items():
-        if param in found:
-            found[param] = found[param]._replace(transposed=tuple(names))
+        place = found.get(param)
+        if place is not None:  # what a transposed tie shows may stand nowhere in this network itself
+            paths = (*place.paths, *[slot[0] for slot in slots])
+            inside, turned = place.inside.union(*[slot[3] for slot in slots]), tuple(transposed.get(param, ()))
+            found[param] = place._replace(paths=paths, inside=inside, transposed=turned)
     return found
 
 

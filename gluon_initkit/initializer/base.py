@@ -14,6 +14,7 @@ from typing import Any, Callable, ClassVar, Optional, Sequence
 import numpy
 
 from .._mxnet import (
+    base_arguments,
     classic,
     is_constant,
     is_numpy_array,
@@ -22,6 +23,7 @@ from .._mxnet import (
     part_named,
     place_of,
     prefill,
+    say_filled,
     tell,
     unwritten,
 )
@@ -126,7 +128,7 @@ class Initializer(mx.init.Initializer):
                 f"Parameter {described.label!r} has no initializer: {decision.reason}. To mend it, {decision.mend}."
             )
         fill(decision, described, arr)
-        self._verbose_print(desc, decision.hook[len("_init_") :], arr)
+        say_filled(self, desc, decision.hook, arr)
 
     def _choose(self, info: ParameterInfo, layer_default: Any) -> Decision:
         """Decide for a parameter that no layer speaks for; `layer_default` is the layer's own default or None."""
@@ -191,7 +193,7 @@ class Initializer(mx.init.Initializer):
         '["initializer", {}]'
         """
         name = vars(type(self)).get("_registered_name") or type(self).__name__.lower()
-        return as_json([name, self._kwargs if self._arguments is None else self._arguments])
+        return as_json([name, base_arguments(self) if self._arguments is None else self._arguments])
 
     def __eq__(self, other: Any) -> Any:
         if not isinstance(other, mx.init.Initializer):

@@ -198,6 +198,11 @@ class Identity(Drawn):
         -------
         Whole
 
+        Raises
+        ------
+        ValueError
+            The array has not two dimensions.
+
         Examples
         --------
         >>> Identity(2).law(None, (1, 2)).make(b"", (1, 2)).tolist()
@@ -247,6 +252,11 @@ class Dirac(Drawn):
         -------
         Whole
 
+        Raises
+        ------
+        ValueError
+            The array is no convolution's, or its output channels do not divide by `groups`.
+
         Examples
         --------
         >>> Dirac().law(None, (1, 1, 3)).make(b"", (1, 1, 3)).tolist()
@@ -260,8 +270,7 @@ class Dirac(Drawn):
         each = shape[output] // self.groups
 
         def make(key: bytes, shape: Shape) -> numpy.ndarray:
-            made = numpy.zeros(shape)
-            middle = [size // 2 for size in shape]
+            made, middle = numpy.zeros(shape), [size // 2 for size in shape]
             for channel in range(shape[output]):
                 if channel % each < shape[into]:
                     middle[output], middle[into] = channel, channel % each

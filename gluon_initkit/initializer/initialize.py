@@ -20,6 +20,7 @@ from .._mxnet import (
     interrupts_held,
     is_constant,
     is_host,
+    is_verbose,
     keyed_generators,
     kvstore_of,
     may_defer,
@@ -27,6 +28,7 @@ from .._mxnet import (
     refilled,
     refuses_context,
     restore,
+    say_filled,
     shape_of,
     snapshot,
     stale_gradients,
@@ -263,9 +265,9 @@ def _log(draws: Sequence[Draw], init: Any) -> None:
     """What `set_verbosity` asked for."""
     for draw in draws:
         for each in (init, draw.choice.initializer):
-            if getattr(each, "_verbose", False) and holds_data(draw.param):
+            if is_verbose(each) and holds_data(draw.param):
                 name = mx.init.InitDesc(draw.param.name)
-                each._verbose_print(name, draw.choice.hook[len("_init_") :], classic(holds_data(draw.param)[0]))
+                say_filled(each, name, draw.choice.hook, classic(holds_data(draw.param)[0]))
                 break
 
 

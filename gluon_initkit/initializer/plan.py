@@ -40,6 +40,12 @@ class PlanRow:
         Whether plain MXNet would fill it otherwise.
     error : str or None
         Why nothing covers it, and what to add.
+
+    Examples
+    --------
+    >>> row = ik.plan(mx.gluon.nn.Dense(4), ik.Rules([("weight", 0.5), ("bias", 0.1)]))["bias"]
+    >>> row.initializer, row.hook, row.why, row.plain, row.differs
+    ('Constant(value=0.1)', '_init_weight', 'rule 2', 'Zero._init_weight', True)
     """
 
     path: str
@@ -66,6 +72,14 @@ class Plan(Shown[PlanRow]):
         In order of traversal. ``plan['features.0.bias']`` finds one, by path or alias.
     notes : tuple of str
         What to know before reading the rows.
+    initializer : str
+        The network-level initializer.
+
+    Examples
+    --------
+    >>> plan = ik.plan(mx.gluon.nn.Dense(4), mx.init.One())
+    >>> len(plan), plan["bias"].initializer, plan.errors
+    (2, 'Zero()', ())
     """
 
     rows: Tuple[PlanRow, ...]

@@ -24,6 +24,12 @@ class InitRow:
         As in `PlanRow`.
     key : str or None
         The hexadecimal key of which its values are a function; None where the shape, a part of it, is not known yet.
+
+    Examples
+    --------
+    >>> row = ik.initialize(mx.gluon.nn.Dense(4), mx.init.One())["weight"]
+    >>> row.shape, row.state, row.hook, row.key
+    ((4, None), 'deferred', '_init_weight', None)
     """
 
     path: str
@@ -54,6 +60,12 @@ class InitReport(Shown[InitRow]):
         How many bytes of parameters were filled, over all contexts; without gradients and deferred parameters.
     initializer : str
         The network-level initializer.
+
+    Examples
+    --------
+    >>> report = ik.initialize(mx.gluon.nn.Dense(4, in_units=2), mx.init.One(), seed=7)
+    >>> report.seed, report.bytes, report.initializer, report["bias"].why
+    (7, 48, 'One()', 'layer default')
     """
 
     rows: Tuple[InitRow, ...]

@@ -4,7 +4,7 @@ Nothing is run, drawn, moved or cached: what MXNet's own accessors would do to a
 raise) is passed by, and its memory is read where it lies. Judging is left to `findings`, numbers to `statistics`.
 """
 
-from dataclasses import fields, replace
+from dataclasses import fields
 import math
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
@@ -35,7 +35,7 @@ from .._mxnet import (
 )
 from ..initializer.configuration import shown
 from ..initializer.corrected import corrected
-from ..naming import ParameterInfo, describe, info_of, made, matcher, role_of
+from ..naming import describe, info_of, made, matcher, role_of
 from .declared import expectation_of, is_as_declared, measured
 from .equality import equal_bytes, shared_values
 from .records import BlockRecord, Declared, ParameterRecord, SharedValues
@@ -60,7 +60,7 @@ def collect(
         chosen = list(places(net).items())
     else:
         matches = matcher(select)
-        chosen = [(param, place) for param, place, info in describe(net) if matches(_with_transposed(info, place))]
+        chosen = [(param, place) for param, place, info in describe(net) if matches(info)]
     if any(holds_data(param) for param, _ in chosen):
         mx.nd.waitall()  # what still writes them; no more is waited for below
     facts = _facts(chosen, trained)
@@ -73,10 +73,6 @@ def collect(
         leading = {path for record in records for path in _way_to(record.block_path)}
         blocks = tuple(block for block in blocks if block.path in leading)
     return records, blocks, shared_values(records, lambda number: host_values(arrays[number][0]))
-
-
-def _with_transposed(info: ParameterInfo, place: Place) -> ParameterInfo:
-    return replace(info, aliases=info.aliases + place.transposed) if place.transposed else info
 
 
 def _trained(trainer: Any) -> Set[int]:
@@ -109,7 +105,7 @@ def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]
             sizes[shape] = _size(shape)
         fact = _DEFAULTS.copy()  # and not a field after the other: a dictionary grows in steps
         fact["path"], fact["name"], fact["role"], fact["shape"] = place.paths[0], name, role_of(name), shape
-        fact["aliases"], fact["transposed"] = place.paths[1:] + place.transposed, place.transposed
+        fact["aliases"], fact["transposed"] = place.paths[1:], place.transposed
         fact["dtype"], itemsize = dtypes[dtype]
         fact["size"] = size = sizes[shape]
         fact["bytes"] = None if size is None else size * itemsize

@@ -37,6 +37,15 @@ class ComparisonRow:
         How many values changed their sign; how many differ in being NaN or infinite.
     load : str or None
         What ``net.load_parameters(file)`` would make of it: the verdicts of `LoadForecast`.
+
+    Examples
+    --------
+    >>> one, two = mx.gluon.nn.Dense(4, in_units=1), mx.gluon.nn.Dense(4, in_units=1)
+    >>> one.initialize(mx.init.One())
+    >>> two.initialize(mx.init.Constant(-1.5))
+    >>> row = ik.compare(one, two).rows[0]
+    >>> row.status, row.path, row.change, row.cosine, row.sign_flips
+    ('changed', 'weight', 2.5, -1.0, 4)
     """
 
     status: str

@@ -146,4 +146,5 @@ def _matching(infos: Dict[str, Any]) -> Callable[[Any, str], bool]:
 def _info(record: ParameterRecord) -> Any:
     from ..naming import ParameterInfo
 
-    return ParameterInfo(record.path, (), record.name, record.role, record.shape, record.dtype, record.state)
+    facts = ("path", "aliases", "name", "role", "shape", "dtype", "state")
+    return ParameterInfo(**{name: getattr(record, name) for name in facts})

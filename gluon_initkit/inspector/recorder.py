@@ -155,6 +155,15 @@ class Recorder:
         list of dict
             One for each step and parameter: ``step``, ``path``, each statistic, and each of the gradient's,
             ``grad_mean``; None where there was nothing to see.
+
+        Examples
+        --------
+        >>> net = mx.gluon.nn.Dense(1, in_units=2, use_bias=False)
+        >>> net.initialize(mx.init.One())
+        >>> recorder = Recorder(net, stats=["mean"])
+        >>> recorder.step()
+        >>> recorder.to_records()
+        [{'step': 0, 'path': 'weight', 'mean': 1.0, 'grad_mean': 0.0}]
         """
         return self.history.to_records()
 

@@ -19,6 +19,13 @@ class Histogram:
     edges : tuple of float
         One more than `counts`; a bin is ``[edges[i], edges[i + 1])``, the last one closed.
     counts : tuple of int
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(4, in_units=1)
+    >>> net.initialize(mx.init.One())
+    >>> sum(ik.inspect(net, stats=True)["weight"].stats.histogram.counts)
+    4
     """
 
     edges: Tuple[float, ...]
@@ -44,6 +51,14 @@ class Statistics:
     histogram : Histogram or None
     identical_rows : bool
         Whether an array of two dimensions or more has at least two rows, and all are the same.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(4, in_units=1)
+    >>> net.initialize(mx.init.One())
+    >>> stats = ik.inspect(net, stats=True)["weight"].stats
+    >>> stats.count, stats.mean, stats.std, stats.norm, stats.nan
+    (4, 1.0, 0.0, 2.0, 0)
     """
 
     count: int
@@ -76,6 +91,14 @@ class Declared:
         too few values to tell.
     untouched : bool
         Whether the values may still be the drawn ones: no sign of training or loading was seen in the network.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(4, in_units=1, weight_initializer=mx.init.Normal(0.5))
+    >>> net.initialize()
+    >>> declared = ik.inspect(net, stats=True)["weight"].declared
+    >>> declared.initializer, declared.mean, declared.std, declared.untouched
+    ('Normal(sigma=0.5)', 0.0, 0.5, True)
     """
 
     initializer: str
@@ -136,6 +159,12 @@ class ParameterRecord:
         The contexts on which no backward pass wrote the gradient since the last update, where `grad_fresh` is False.
     transposed : tuple of str
         Those aliases at which it stands transposed, through a transposed tie, its shape reversed.
+
+    Examples
+    --------
+    >>> record = ik.inspect(mx.gluon.nn.Dense(4)).records[0]
+    >>> record.path, record.role, record.shape, record.state, record.size
+    ('weight', 'weight', (4, None), 'uninitialized', None)
     """
 
     path: str
@@ -185,6 +214,13 @@ class BlockRecord:
         ``''`` for the network itself.
     block : str
         Its class's name.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(4))
+    >>> ik.inspect(net).blocks
+    (BlockRecord(path='', block='HybridSequential'), BlockRecord(path='0', block='Dense'))
     """
 
     path: str
@@ -201,6 +237,13 @@ class SharedValues:
         ``'parameter'``: one Parameter under several paths; ``'buffer'``: several over one piece of memory;
         ``'values'``: equal values in memory of their own, a tie that broke.
     paths : tuple of str
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(*ik.shared_layers(lambda: mx.gluon.nn.Dense(4), n=2, only="weight"))
+    >>> ik.inspect(net).shared
+    (SharedValues(kind='parameter', paths=('0.weight', '1.weight')),)
     """
 
     kind: str
@@ -223,6 +266,14 @@ class Finding:
         What was seen, with numbers.
     hint : str
         What to do about it.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(4, in_units=4)
+    >>> net.initialize(mx.init.Zero())
+    >>> finding = ik.inspect(net, stats=True).findings[0]
+    >>> finding.code, finding.severity, finding.paths, finding.evidence
+    ('zero-weight', 'warning', ('weight',), 'all 16 values are 0')
     """
 
     code: str

@@ -73,7 +73,7 @@ def _recorded(record: Any, stored: Optional[StoredValues]) -> Entry:
     has_values = stored is not None and stored.has_values(stored.arrays[record.path])
     return Entry(
         path=record.path,
-        keys=tuple(dict.fromkeys((record.path, bare(record.path), *_alike(record)))),
+        keys=tuple(dict.fromkeys((record.path, bare(record.path), *_alike(record.aliases, record.transposed)))),
         names=(bare(record.name),),
         role=record.role,
         shape=record.shape,
@@ -83,8 +83,8 @@ def _recorded(record: Any, stored: Optional[StoredValues]) -> Entry:
     )
 
 
-def _alike(record: Any) -> Iterator[str]:
-    return (path for path in record.aliases if path not in record.transposed)
+def _alike(paths: Tuple[str, ...], transposed: Tuple[str, ...]) -> Tuple[str, ...]:
+    return tuple(path for path in paths if path not in transposed)
 
 
 def _turned(entry: Entry, transposed: Tuple[str, ...]) -> Iterator[Entry]:
@@ -121,7 +121,7 @@ def _network(net: Any) -> Side:
         short = info.name[len(prefix) :] if info.name.startswith(prefix) else info.name
         entry = Entry(
             path=info.label,
-            keys=info.paths,
+            keys=_alike(info.paths, place.transposed),
             names=(info.name, short),
             role=info.role,
             shape=info.shape,

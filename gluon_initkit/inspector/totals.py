@@ -30,6 +30,12 @@ class Totals:
         How many values more lie in memory since a tie is broken; they are not in the other sums.
     gradients : bool
         Whether gradients were known of: a file has none.
+
+    Examples
+    --------
+    >>> totals = ik.inspect(mx.gluon.nn.BatchNorm(in_channels=8)).totals
+    >>> totals.parameters, totals.size, totals.trainable, totals.auxiliary
+    (4, 32, 16, 16)
     """
 
     parameters: int

@@ -25,7 +25,7 @@ class ParameterInfo:
     path : str or None
         The canonical path; None where only MXNet's name is known.
     aliases : tuple of str
-        The other paths of a shared parameter.
+        The other paths of a shared parameter, also those at which it stands transposed.
     name : str
         MXNet's global name, which depends on what else was built in the process.
     role : str
@@ -44,6 +44,13 @@ class ParameterInfo:
         The classes of all blocks around the parameter.
     axes : str
         What a weight's axes are, ``'OIHW'``: O output, I input, the others in space.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(4)
+    >>> net.initialize(ik.Rules([(lambda info: info.role == "weight" and info.block is mx.gluon.nn.Dense, 0.5)]))
+    >>> ParameterInfo("0.weight", ("1.weight",), "dense0_weight", "weight", (4, None), "float32").paths
+    ('0.weight', '1.weight')
     """
 
     path: Optional[str]

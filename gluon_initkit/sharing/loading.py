@@ -10,6 +10,7 @@ import warnings
 from .._mxnet import (
     Context,
     forget_graphs,
+    holds_data,
     interrupts_held,
     mx,
     put,
@@ -188,6 +189,7 @@ def _commit(net: Any, matches: List[Match]) -> None:
     with interrupts_held():
         fresh = [match for match in matches if match.dtype is not None or state_of(match.param) != "initialized"]
         before = snapshot([match.param for match in fresh])
+        done = {id(match.param) for match in fresh if not holds_data(match.param)}
         try:
             for match in fresh:
                 if match.dtype is not None:
@@ -200,7 +202,6 @@ def _commit(net: Any, matches: List[Match]) -> None:
             raise
         if any(match.dtype is not None for match in matches):
             forget_graphs(net)
-        done = {id(param) for param, slots in before if slots["_data"] is None}
         for match in matches:
             if id(match.param) not in done:
                 put(match.param, match.array, match.ctxs)

@@ -49,6 +49,15 @@ class TraceEvent:
         The operating system's number of the thread.
     detail : str
         What else is to say: ``'float32 to float16'``.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(4, in_units=5, use_bias=False)
+    >>> with ik.trace(net) as t:
+    ...     net.initialize(mx.init.One())
+    >>> event = t.events[-1]
+    >>> event.kind, event.path, event.shape, event.initializer, event.bytes
+    ('resolved', 'weight', (4, 5), 'One', 80)
     """
 
     kind: str
@@ -75,8 +84,10 @@ class TraceEvent:
 
     @property
     def source(self) -> str:
-        """The user's line as messages show it: the end of the file's path, and the line."""
-        return f"{(self.file or '').replace(chr(92), '/').rsplit('/', 1)[-1]}:{self.line}" if self.file else ""
+        """The user's line as messages show it: the end of the file's path, ``cell`` in a notebook, and the line."""
+        *_, folder, name = ("", *(self.file or "").replace("\\", "/").split("/"))
+        name = "cell" if folder.startswith("ipykernel_") else name  # which Jupyter names by a hash of what it holds
+        return f"{name}:{self.line}" if self.file else ""
 
     @property
     def filled_by(self) -> str:
@@ -119,6 +130,15 @@ class Span:
     start, seconds : float
         When it began, in seconds since the trace did, and how long it took.
     thread : int
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(4)
+    >>> with ik.trace(net) as t:
+    ...     net.initialize()
+    ...     _ = net(mx.nd.ones((1, 5)))
+    >>> [(span.block, span.type, span.call, span.inputs, span.symbolic) for span in t.spans]
+    [('', 'Dense', 'forward', ((1, 5),), False)]
     """
 
     block: str

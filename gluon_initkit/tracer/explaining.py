@@ -26,6 +26,14 @@ class Explanation(Shown[Unresolved]):
         What is the matter, in a sentence.
     message : str
         The whole message of `error`.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(4)
+    >>> net.initialize()
+    >>> explanation = ik.explain(net)
+    >>> [row.path for row in explanation], explanation.fixes
+    (['weight'], ('nn.Dense(4, in_units=?)',))
     """
 
     rows: Tuple[Unresolved, ...]

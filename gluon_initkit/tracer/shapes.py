@@ -37,6 +37,12 @@ class ShapeRow:
         That block's path.
     inputs : tuple of shapes, or None
         What the block is given in a forward pass; None where it is not reached.
+
+    Examples
+    --------
+    >>> row = ik.resolve_shapes(mx.gluon.nn.Dense(4), (1, 5))["weight"]
+    >>> row.declared, row.shape, row.state, row.block, row.inputs
+    ((4, None), (4, 5), 'uninitialized', 'nn.Dense', ((1, 5),))
     """
 
     path: str
@@ -73,6 +79,12 @@ class ShapeReport(Shown[ShapeRow]):
         How long it took.
     forward : bool
         Whether a real forward pass was needed.
+
+    Examples
+    --------
+    >>> report = ik.resolve_shapes(mx.gluon.nn.Dense(4), (1, 5))
+    >>> report["weight"].shape, report.bytes, report.unresolved, report.forward
+    ((4, 5), 96, (), False)
     """
 
     rows: Tuple[ShapeRow, ...]

@@ -160,6 +160,14 @@ class Trace:
         -------
         list of dict
             One an event, keyed by the attributes of `TraceEvent`.
+
+        Examples
+        --------
+        >>> net = mx.gluon.nn.Dense(1)
+        >>> with trace(net) as t:
+        ...     net.initialize(mx.init.One())
+        >>> [(record["kind"], record["path"]) for record in t.to_records()][-1]
+        ('resolved', 'bias')
         """
         return [dataclasses.asdict(event) for event in self.events]
 

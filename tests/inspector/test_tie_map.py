@@ -42,6 +42,18 @@ def test_a_record_knows_the_paths_at_which_it_stands_transposed():
     assert type(report).from_json(report.to_json()) == report
 
 
+def test_a_square_array_seen_transposed_is_compared_in_that_layout(path):
+    nets = [nn.HybridSequential() for _ in range(2)]
+    for net in nets:
+        net.add(nn.Dense(4, in_units=4), nn.Dense(4, in_units=4))
+        ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+        ik.initialize(net, mx.init.Uniform(), seed=7)
+    ik.save(nets[0], path)
+    for other in (nets[1], ik.inspect(nets[1], stats=True), path):
+        assert ik.compare(nets[0], other).same
+    assert [row.status for row in ik.compare(nets[0], path)] == 4 * ["equal"]
+
+
 def test_a_saved_tie_is_shown_by_the_report_of_the_file(path):
     net = tied()
     ik.save(net, path)
