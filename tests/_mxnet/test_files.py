@@ -46,6 +46,9 @@ def test_the_saved_value_is_the_array_itself_or_the_mean():
         assert (type(saved) is mx.nd.NDArray and address_of(saved) == address_of(first)) if GLUON_2 else saved is first
     two._data[1][:] = 3
     assert saved_value(two).asnumpy().tolist() == [1.5, 1.5]
+    three = parameter([mx.cpu(number) for number in range(3)])
+    three._data[2][:] = 3
+    assert saved_value(three).asnumpy().tolist() == [1, 1]
 
 
 def test_where_values_go():

@@ -207,3 +207,15 @@ def test_a_weight_drop_parameter_stays_one(hybridize):
     if hybridize:
         net[0].hybridize()
         assert net[0](nd.ones((1, 3))).asnumpy().tolist() == [[6, 6, 6, 6]]
+
+
+def test_plain_saving_writes_each_path_as_it_is_seen(tmp_path):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=4), nn.Dense(4, in_units=3))
+    net.initialize(mx.init.Normal())
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    net.save_parameters(str(tmp_path / "x.params"))
+    written = mx.nd.load(str(tmp_path / "x.params"))
+    assert written["0.weight"].shape == (3, 4) and written["1.weight"].shape == (4, 3)
+    assert (written["1.weight"].asnumpy() == written["0.weight"].asnumpy().T).all()
+    assert (written["0.weight"].asnumpy() == net[0].weight.data().asnumpy()).all()

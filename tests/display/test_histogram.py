@@ -32,3 +32,4 @@ def test_as_text():
     assert histogram_text([0, 1, 4, 8]) == " ▁▄█" and histogram_text([]) == "" == histogram_text([0, 0])
     assert len(histogram_text(list(range(50)), width=12)) == 10  # five bins a character
     assert histogram_text([1, 10**9], width=2) == "▁█"
+    assert histogram_text([9, 16]) == "▅█"  # rounded up

@@ -98,3 +98,9 @@ def test_a_number_of_bytes_stays_with_its_unit():
 
 def test_a_table_without_rows_is_its_title():
     assert as_text(Table("3 equal", (Column("parameter", str),), []), 30) == "3 equal"
+
+
+def test_a_foreign_name_does_not_steer_the_terminal():
+    name = chr(27) + "[2J.weight"
+    text = as_text(Table(name, (Column("", lambda row: row, path=True),), [name], footnotes=(("", name),)), 60)
+    assert text.count(r"\x1b[2J.weight") == 3 and text.replace("\n", "").isprintable()

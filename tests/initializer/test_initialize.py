@@ -396,7 +396,7 @@ def test_refilling_in_place_keeps_arrays_and_cached_graphs_right(hybridize):
     other = small()
     ik.initialize(other, mx.init.Xavier(), seed=2)
     x = uniform(X)
-    assert (net(x) == other(x)).asnumpy().all() or np.allclose(net(x).asnumpy(), other(x).asnumpy(), rtol=1e-5)
+    np.testing.assert_allclose(net(x).asnumpy(), other(x).asnumpy(), rtol=1e-5)
     with mx.autograd.record():
         loss = net(x).sum()
     loss.backward()
@@ -414,6 +414,23 @@ def test_another_context_or_type_makes_new_arrays():
     ik.initialize(net, ctx=[mx.cpu(1), mx.cpu(0)], seed=3, force_reinit=True)
     assert (net.weight.data(mx.cpu(0)) == net.weight.data(mx.cpu(1)).as_in_context(mx.cpu(0))).asnumpy().all()
     assert ik.fingerprint(net) != before
+
+
+def test_all_replicas_are_refilled_and_all_gradients_cleared():
+    net, ctxs = nn.Dense(4, in_units=4), [mx.cpu(number) for number in range(3)]
+    ik.initialize(net, ctx=ctxs, seed=1)
+    held = net.weight.list_data()
+    for ctx in ctxs:
+        with mx.autograd.record():
+            loss = net(nd.ones((1, 4), ctx=ctx)).sum()
+        loss.backward()
+    ik.initialize(net, mx.init.Xavier(), ctxs, seed=2, force_reinit=True)
+    once = nn.Dense(4, in_units=4)
+    ik.initialize(once, mx.init.Xavier(), seed=2)
+    for number, ctx in enumerate(ctxs):
+        assert net.weight.data(ctx) is held[number] and not held[number]._fresh_grad
+        assert (held[number].asnumpy() == once.weight.data().asnumpy()).all()
+        assert not net.weight.grad(ctx).asnumpy().any()
 
 
 @pytest.mark.parametrize("grad_req", ["write", "add", "null"])
@@ -621,6 +638,20 @@ def test_a_context_that_is_not_there_changes_nothing():
         ik.initialize(net, ctx=[mx.cpu(), absent], seed=1, force_reinit=True)
     assert net[0].weight.data() is before and net[2].weight._data is None
     ik.initialize(net, seed=1, force_reinit=True)
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_what_mxnet_refuses_after_it_took_others_changes_nothing(last):
+    block = mx.gluon.Block()
+    block.refused = declared(block, "refused", shape=(2, 2, 2), stype="csr")  # which has two dimensions
+    net, layers = nn.Sequential(), [nn.Dense(2, in_units=2), nn.Dense(2)]
+    net.add(*([*layers, block] if last else [layers[0], block, layers[1]]))
+    params = [layers[0].weight, layers[0].bias, layers[1].weight, layers[1].bias, block.refused]
+    with pytest.raises(ValueError, match="2 Dimensional"):
+        ik.initialize(net, mx.init.One(), seed=1)
+    assert [state_of(param) for param in params] == ["uninitialized"] * 5
+    for layer in layers:
+        ik.initialize(layer, seed=1)
 
 
 def test_seeds_of_any_size_and_kind():

@@ -87,6 +87,11 @@ def test_jobs_in_any_order_give_the_same_array():
         for _, job in made[::order]:
             job()
     assert (forth == back).all()
+    for index in range(4):  # each chunk is its own stream's, and none is another again
+        alone = np.empty(min(CHUNK, size - index * CHUNK), "float32")
+        Normal(0.0, 1.0).fill(KEY, index, alone)
+        assert (forth[index * CHUNK : (index + 1) * CHUNK] == alone).all()
+    assert len({forth[index * CHUNK] for index in range(4)}) == 4
 
 
 def test_constants_and_wholes():

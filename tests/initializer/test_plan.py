@@ -61,7 +61,7 @@ def test_rules_say_their_number():
     assert planned["0.bias"].why == "rule 1" and planned["2.weight"].why == "rule 2"
     assert planned["2.bias"].why == "layer"
     assert planned.notes == ("rule 3 ('head') matches nothing.",)
-    assert planned["0.weight"].plain == "raises"
+    assert planned["0.weight"].plain == "raises" and planned["0.weight"].differs
 
 
 def test_missing_coverage_is_a_row_and_not_an_exception():

@@ -67,6 +67,15 @@ def test_a_file_that_changed_since_is_refused(saved):
         live.values("0.weight")
 
 
+def test_a_file_that_was_written_over_in_the_same_size(saved):
+    _, path = saved
+    live = read_checkpoint(path).live
+    path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(CheckpointError, match="was changed since its headers were read"):
+        live.values("0.weight")
+
+
 def test_sparse_beyond_all_measure_has_no_statistics(tmp_path):
     """A few bytes of indices must not become gigabytes of zeros."""
     path = str(tmp_path / "a.params")
@@ -89,6 +98,21 @@ def test_indices_outside_of_the_array_are_refused(indices, tmp_path):
         data = file.read().replace(np.array([0, 3], "int64").tobytes(), np.array(indices, "int64").tobytes())
         file.seek(0)
         file.write(data)
+    with pytest.raises(CheckpointError, match="the indices of 'w' do not fit its shape"):
+        read_checkpoint(path).live.values("w")
+
+
+@pytest.mark.parametrize("pointers", [[0, 2, 1, 2], [1, 1, 1, 2], [0, 1, 1, 1], [0, 1, 3, 2]])
+def test_row_pointers_that_cannot_be_are_refused(pointers, tmp_path):
+    path = tmp_path / "a.params"
+    cells = mx.nd.array([[1, 0, 0], [0, 0, 0], [0, 0, 2]]).tostype("csr")
+    mx.nd.waitall()
+    mx.nd.save(str(path), {"w": cells})
+    data = path.read_bytes()
+    true, false = (np.array(each, "int64").tobytes() for each in ([0, 1, 1, 2], pointers))
+    assert data.count(true) == 1
+    assert read_checkpoint(path).live.values("w").tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 2]]
+    path.write_bytes(data.replace(true, false))
     with pytest.raises(CheckpointError, match="the indices of 'w' do not fit its shape"):
         read_checkpoint(path).live.values("w")
 

@@ -439,6 +439,19 @@ def test_whether_replicas_agree_is_told_where_there_are_several_and_statistics_a
     assert record(initialized(), "0.weight", stats=True).replicas_agree is None
 
 
+def test_a_third_replica_that_differs_and_a_gradient_that_is_fresh_on_one_context():
+    net, ctxs = nn.Dense(2, in_units=2), [mx.cpu(number) for number in range(3)]
+    net.initialize(ctx=ctxs)
+    assert record(net, "weight", stats=True).replicas_agree is True
+    net.weight.data(ctxs[2])[0, 0] = 7
+    with mx.autograd.record():
+        loss = net(mx.nd.ones((1, 2), ctxs[0])).sum()
+    loss.backward()
+    found = record(net, "weight", grads=True)
+    assert found.replicas_agree is False
+    assert found.grad_fresh is False and found.stale == ("cpu(1)", "cpu(2)")
+
+
 def test_one_layer_of_a_network():
     net = initialized()
     assert [each.path for each in ik.inspect(net[0]).records] == ["weight", "bias"]

@@ -3,7 +3,7 @@
 import json
 
 import gluon_initkit as ik
-from gluon_initkit.inspector import COLUMNS, Column, column
+from gluon_initkit.inspector import COLUMNS, Column, Report, column
 from gluon_initkit.inspector.columns import AtLeast, chosen_columns, show_value
 import networks
 from networks import record
@@ -96,3 +96,15 @@ def test_values_as_text():
 
 def test_the_registry_is_public():
     assert ik.inspector.column is column and ik.inspector.COLUMNS is COLUMNS
+
+
+def test_values_are_escaped_in_html():
+    assert Column("mine", lambda record: record.path).as_html("<b> & co", "0.weight") == "&lt;b&gt; &amp; co"
+    page = Report([record(path="0.weight", initializer="<Mine object>")]).to_html(columns=["path", "initializer"])
+    assert "&lt;Mine object&gt;" in page and "<Mine" not in page
+
+
+def test_a_sum_of_which_a_part_is_unknown_says_so():
+    known, unknown = record(path="0.weight", size=6), record(path="1.weight", size=None)
+    assert show_value(COLUMNS["size"].of([known, unknown])) == "≥6"
+    assert show_value(COLUMNS["size"].of([known, known])) == "12"

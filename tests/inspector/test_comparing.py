@@ -253,3 +253,13 @@ def test_json_and_records(file):
     zero = drawn(mlp())
     zero[0].weight.set_data(nd.zeros((4, 3)))
     json.loads(ik.compare(zero, drawn(mlp())).to_json())  # no Infinity
+
+
+@pytest.mark.parametrize("change, status", [(0, "equal"), (1e-4, "changed")])
+def test_statistics_of_equal_extremes_tell_a_small_change(change, status):
+    before, after = (nn.Dense(2, in_units=4, use_bias=False) for _ in range(2))
+    for net, middle in ((before, 0.5), (after, 0.5 + change)):
+        net.initialize()
+        net.weight.set_data(mx.nd.array([[-1, 1, middle, middle], [-1, 1, 0.25, 0.25]]))
+    (row,) = ik.compare(*(pickle.loads(pickle.dumps(ik.inspect(net, stats=True))) for net in (before, after))).rows
+    assert (row.status, row.by) == (status, "statistics")

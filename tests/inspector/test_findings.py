@@ -193,6 +193,29 @@ def frozen_lr_mult(bad):
     return net, {}
 
 
+def frozen_and_switched_off(bad):
+    net = dense(3)
+    net[0].weight.lr_mult, net[0].weight.grad_req = 0.1 if bad else 0, "null"
+    return net, {}
+
+
+def shifted(mean, units):
+    """Values of the deviation that is declared, and of this mean, in deviations."""
+    net = nn.Dense(units, in_units=units, weight_initializer=mx.init.Normal(0.1))
+    net.initialize()
+    values = np.random.RandomState(0).standard_normal((units, units))
+    net.weight.set_data(mx.nd.array(0.1 * ((values - values.mean()) / values.std() + mean)))
+    return net, {"stats": True}
+
+
+def off_by_some_standard_errors(bad):
+    return shifted((6.5 if bad else 5.5) / 40, 40)
+
+
+def off_by_what_matters(bad):
+    return shifted(0.011 if bad else 0.009, 1000)  # 11 and 9 standard errors
+
+
 def not_as_declared(bad):
     net = nn.Dense(40, in_units=30, weight_initializer=mx.init.Normal(0.1))
     net.initialize()
@@ -220,8 +243,8 @@ CASES = {
     "zero-gradient": [zero_gradient],
     "mixed-dtype": [mixed_dtype],
     "broken-tie": [broken_tie],
-    "frozen-lr-mult": [frozen_lr_mult],
-    "not-as-declared": [not_as_declared, not_as_told],
+    "frozen-lr-mult": [frozen_lr_mult, frozen_and_switched_off],
+    "not-as-declared": [not_as_declared, not_as_told, off_by_some_standard_errors, off_by_what_matters],
 }
 
 

@@ -83,3 +83,14 @@ def test_plot_marks_what_is_not_finite():
         filled(1).plot("std")
     with pytest.raises(ValueError, match="found 1; pass two"):
         filled(1).plot(axes=[values])
+
+
+def test_plot_marks_a_gradient_that_is_not_finite_beside_values_that_are():
+    history = History(["a"], ["mean", "nan"])
+    for nan in (0, 3):
+        history.counts()
+        history.keep([[[1, 0], [1, nan]]])
+    values, gradients = history.plot()
+    assert [line.get_label() for line in values.lines] == ["a"]
+    assert [line.get_label() for line in gradients.lines] == ["a", "NaN or Inf"]
+    assert list(gradients.lines[-1].get_xdata()) == [1]

@@ -281,6 +281,7 @@ def real_files():
     cells = mx.nd.array([[1, 0, 0], [0, 0, 2], [0, 0, 0]]).tostype("csr")
     mx.nd.waitall()
     for arrays in ({"0.weight": mx.nd.ones((2, 3)), "0.bias": mx.nd.ones((2,), dtype="float16")},
+                   {"long enough to be read the fast way": mx.nd.ones((300,), dtype="uint8")},
                    {"rows": rows, "cells": cells}):  # fmt: skip
         made.append(_saved(arrays))
     mx.npx.set_np()

@@ -60,6 +60,22 @@ def test_the_average_context_by_context(transpose):
         assert not net[0].weight.grad(ctx).asnumpy().any()
 
 
+@pytest.mark.parametrize("transpose", [False, True])
+def test_equal_values_are_not_dropped_where_they_stand_transposed(transpose):
+    net = dense(4, 4)
+    net.initialize(mx.init.Uniform(1))
+    net[1].weight.set_data(net[0].weight.data().transpose())
+    report = ik.Sharing(net).tie("1.weight", "0.weight", transpose=transpose).apply(dry_run=True)
+    assert report.dropped == (() if transpose else ("1.weight",))
+
+
+def test_the_average_does_not_overflow():
+    net = constant(dense(4, 4), 61440, 40960)
+    net.cast("float16")
+    ik.Sharing(net).tie("*.weight").apply(values="average")
+    assert number(net[0].weight) == 51200
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
 def test_the_average_keeps_its_dtype(dtype):
     net = constant(dense(4, 4), 1, 2)

@@ -176,3 +176,15 @@ def test_a_hundred_thousand_aliases_are_one_group():
         net.register_child(layer, str(number))
     (group,) = ik.shared_groups(net)
     assert group.canonical == "0.weight" and len(group.aliases) == 99_999
+
+
+def test_a_transposed_tie_that_is_seen_from_its_other_end_holds():
+    layer = dense()
+    plain, turned = sequential(layer, dense()), sequential(dense(), layer)
+    ik.Sharing(plain).tie("1.weight", to="0.weight", transpose=True).apply()
+    ik.Sharing(turned).tie("0.weight", to="1.weight", transpose=True).apply()
+    told = ik.SharedGroup("0.weight", ("1.weight",), ("1.weight",))
+    for net in (plain, turned):
+        ik.check_sharing(net, told)
+        with pytest.raises(ik.SharingError, match="should share the parameter of '0.weight', and shares it transposed"):
+            ik.check_sharing(net, ik.SharedGroup("0.weight", ("1.weight",)))

@@ -280,6 +280,26 @@ def test_files_cross_between_numpy_mode_and_classic_mode(path, saved_in, loaded_
     assert values(fresh) == values(saved)
 
 
+class CastsAndFails(mx.gluon.Parameter):
+    def cast(self, dtype):
+        super().cast(dtype)
+        raise RuntimeError("no luck")
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_failure_at_any_parameter_leaves_all_as_they_were(path, last):
+    saved, net = filled([], A, B, C), filled([], C, B, A)
+    saved.cast("float64")
+    ik.save(saved, path)
+    net[2 if last else 0].weight.__class__ = CastsAndFails
+    before = [(layer.weight.data(), layer.weight.grad(), layer.weight.dtype) for layer in net]
+    with pytest.raises(RuntimeError, match="no luck"):
+        ik.load(net, path, cast_dtype=True, dtype_source="saved")
+    for layer, (data, grad, dtype) in zip(net, before):
+        assert layer.weight.data() is data and layer.weight.grad() is grad and layer.weight.dtype == dtype
+    assert values(net) == [C.tobytes(), B.tobytes(), A.tobytes()]
+
+
 def test_applied_ties_hold_in_a_hybridized_network_and_train(path):
     net = nn.HybridSequential()
     net.add(nn.Dense(2, in_units=2, use_bias=False), nn.Dense(2, in_units=2, use_bias=False))
@@ -385,3 +405,28 @@ def test_an_exported_network(path, tmp_path):
     ik.load(other, path)
     assert ik.fingerprint(other) == ik.fingerprint(saved)
     assert other(nd.ones((1, 2))).asnumpy().tolist() == [[2]]
+
+
+@pytest.mark.parametrize("ties", ["check", "ignore"])
+def test_a_path_that_the_tie_map_does_not_tie_is_missing(path, ties):
+    write(path, {"0.weight": A, "1.weight": B}, ik.SharedGroup("0.weight", ("9.weight",)))
+    net = filled([(1, 2)], C, C, C)
+    with pytest.raises(ik.SharingError, match="'2.weight' is missing in the file, which does not tie it to '1.weight'"):
+        ik.load(net, path, ties=ties, ignore_extra=True)
+    assert values(net) == [C.tobytes()] * 3
+
+
+def test_a_graph_of_the_old_dtype_is_not_run_again(path):
+    saved, net = network(units=2), network(units=2)
+    for each in (saved, net):
+        each.initialize()
+    saved.cast("float64")
+    ik.save(saved, path)
+    net.hybridize()
+    net(nd.ones((1, 2)))
+    ik.load(net, path, cast_dtype=True, dtype_source="saved")
+    x = nd.ones((1, 2), dtype="float64")
+    assert net(x).dtype is numpy.float64 and numpy.allclose(net(x).asnumpy(), saved(x).asnumpy())
+    net.export(path)  # writes the graph that is there
+    nodes = mx.sym.load(f"{path}-symbol.json").attr_dict()
+    assert [nodes[layer.weight.name]["__dtype__"] for layer in net] == ["1"] * 3  # which is float64

@@ -5,6 +5,7 @@ import random
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet import traversed
+import mxnet as mx
 from mxnet.gluon import nn
 import pytest
 from test_targets import encoder, groups
@@ -52,3 +53,16 @@ def test_random_trees_end_up_as_declared(seed):
         assert report.groups == ik.shared_groups(net)
         shapes.append(report.groups)
     assert shapes[0] == shapes[1] == shapes[2]
+
+
+@pytest.mark.parametrize("values, expected", [("keep", 3), ("average", 2)])
+def test_a_member_is_told_by_the_parameter_and_not_by_what_its_first_path_shows(values, expected):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=4), nn.Dense(4, in_units=3), nn.Dense(3, in_units=4))
+    net.initialize(mx.init.One())
+    net[2].weight.set_data(3 * mx.nd.ones((3, 4)))
+    ik.Sharing(net).tie("0.weight", to="1.weight", transpose=True).apply()  # 0 shows the parameter of 1
+    ik.Sharing(net).tie("0.weight", to="2.weight").apply(values=values)
+    assert [layer.weight.shape for layer in net] == [(3, 4), (4, 3), (3, 4)]
+    assert all((layer.weight.data() == expected).asnumpy().all() for layer in net)
+    assert ik.shared_groups(net) == (ik.SharedGroup("0.weight", ("1.weight", "2.weight"), ("1.weight",)),)

@@ -219,3 +219,16 @@ def test_saving_changes_nothing(path):
 def test_only_networks_are_saved(path):
     with pytest.raises(TypeError, match="expected a network"):
         ik.save(network().collect_params(), path)
+
+
+def test_a_part_of_a_network_in_which_all_stand_transposed(path):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=4), nn.Dense(4, in_units=3))
+    initialized(net)
+    ik.Sharing(net).tie("1.weight", to="0.weight", transpose=True).apply()
+    ik.save(net[1], path)
+    assert (mx.nd.load(path)["weight"].asnumpy() == net[0].weight.data().asnumpy().T).all()
+    alone = nn.Dense(4, in_units=3)
+    alone.load_parameters(path)
+    x = mx.nd.ones((1, 3))
+    assert (alone(x) == net[1](x)).asnumpy().all()

@@ -137,3 +137,9 @@ def test_blocks_of_another_structure():
     refused(net, ik.Sharing(net).tie_blocks("0", "1"), "'0' has no 'ffn.2.weight', which '1' has", "only=")
     refused(net, ik.Sharing(net).tie_blocks("0", "1", only="gamma"), "hold no parameter that only='gamma' selects")
     assert ik.Sharing(net).tie_blocks("0", "1", only="ffn.[01].*").apply().saved == 4 * (8 * 4 + 8 + 4 * 8 + 4)
+
+
+def test_a_pattern_over_blocks_tells_10_from_what_is_inside_1():
+    net = encoder(12)
+    (found,) = groups(net, ("tie_blocks", ("1*",), {"only": "*attention.bias"}), dry_run=True)
+    assert (found.canonical, *found.aliases) == ("1.attention.bias", "10.attention.bias", "11.attention.bias")

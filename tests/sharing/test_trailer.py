@@ -83,8 +83,10 @@ def test_another_version_is_refused(path, text):
         read_groups(path)
 
 
-def test_a_length_beyond_the_file_is_refused(path):
+@pytest.mark.parametrize("length", [-15, 0, 1, 2**63])
+def test_a_length_for_which_there_is_no_room(path, length):
     with open(path, "ab") as file:
-        file.write(struct.pack("<Q8s", 2**63, MAGIC))
-    with pytest.raises(SharingError, match=r"it claims 9223372036854775808 bytes, and the file has"):
+        size = file.tell() + 16
+        file.write(struct.pack("<Q8s", size + length, MAGIC))
+    with pytest.raises(SharingError, match=f"is damaged: it claims {size + length} bytes, and the file has {size}"):
         read_groups(path)

@@ -181,3 +181,12 @@ def test_a_trainer_would_not_update_the_copy():
 def test_no_network():
     with pytest.raises(TypeError, match="expected a network"):
         ik.untie({}, "weight")
+
+
+def test_copies_have_names_of_their_own():
+    net = nn.HybridSequential()
+    for number in range(3):
+        net.add(nn.Dense(4, in_units=4, prefix="mine_", params=net[0].params if number else None))
+    ik.untie(net, "1.weight")
+    ik.untie(net, "2.weight")
+    assert len({layer.weight.name for layer in net}) == 3 == len({id(layer.weight) for layer in net})

@@ -255,8 +255,10 @@ def test_byteps_44():
     net.initialize()
     with pytest.raises(Deferred):
         [param.data() for param in net.collect_params().values()]
-    ik.materialize(net, (2, 3, 16, 16))
-    assert [param.data().shape for param in net.collect_params().values()]
+    report = ik.materialize(net, (2, 3, 16, 16))
+    assert {param.name: param.data().shape for param in net.collect_params().values()} == {
+        param.name: report[path].shape for path, param in net._collect_params_with_prefix().items()
+    }
 
 
 def test_horovod_895():

@@ -264,3 +264,12 @@ def test_what_is_to_be_written_stands_apart_and_whole(monkeypatch):
     console.print(explanation)  # which crops what does not fit: there it is wrapped
     _, fix = console.export_text().split("To avoid it, write")
     assert "".join(fix.split()) == "".join(explanation.fixes[0].split())
+
+
+@pytest.mark.parametrize("axis, size", [(1, 6), (2, 5), (-1, 3)])
+def test_a_batch_normalization_of_another_size_along_its_own_axis(axis, size):
+    net = nn.BatchNorm(axis=axis, in_channels=4)
+    net.initialize()
+    rows = list(ik.explain(net, (2, 6, 5, 3)))
+    assert [row.path for row in rows] == ["gamma", "beta", "running_mean", "running_var"]
+    assert all(f"it has to be ({size}) in the network, given (2, 6, 5, 3)" in row.reason for row in rows)

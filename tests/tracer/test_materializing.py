@@ -345,3 +345,25 @@ def test_again_and_without_need():
         broken = small()
         broken.initialize()
         ik.materialize(broken)
+
+
+class Backwards(mx.gluon.HybridBlock):
+    """Registered in one order, run in the other."""
+
+    def __init__(self):
+        super().__init__()
+        with self.name_scope():
+            self.last, self.first = nn.Dense(2, use_bias=False), nn.Dense(3, use_bias=False)
+
+    def hybrid_forward(self, F, x):
+        return self.last(self.first(x))
+
+
+def test_plain_mxnet_draws_in_the_order_of_the_forward_pass():
+    forward, materialized = Backwards(), Backwards()
+    calls = (lambda net: net(mx.nd.ones((1, 4))), lambda net: ik.materialize(net, (1, 4)))
+    for net, call in zip((forward, materialized), calls):
+        mx.random.seed(3)
+        net.initialize()
+        call(net)
+    assert ik.fingerprint(materialized) == ik.fingerprint(forward)

@@ -369,3 +369,11 @@ def test_an_error_that_leaves_the_trace_is_turned_too():
         net.initialize()
         net(ones(2, 5))
         net[0](ones(2, 6))
+
+
+def test_the_last_origin_of_a_shape_is_told():
+    told = [ik.TraceEvent("set_data", "weight", shape, "float32", file="a.py", line=line)
+            for line, shape in ((1, (2, 3)), (2, (2, 3)), (3, (2, 4)))]  # fmt: skip
+    observed = Observed(events=told)
+    assert observed.origin("weight", (2, 3)) == "given by set_data, at a.py:2"
+    assert observed.origin("weight", (2, 5)) == observed.origin("bias", (2, 3)) == ""

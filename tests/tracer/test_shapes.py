@@ -11,7 +11,7 @@ import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
 import pytest
-from vocabulary import GLUON_2, HybridBlock, nd, tied, uniform
+from vocabulary import GLUON_2, HybridBlock, exists, nd, tied, uniform
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -24,6 +24,11 @@ def net_of(*layers, kind=nn.HybridSequential):
 
 def shapes(net, *inputs):
     return {row.path: row.shape for row in ik.resolve_shapes(net, *inputs)}
+
+
+@pytest.mark.skipif(not exists("nn.PReLU(in_channels"), reason="this MXNet's PReLU has one parameter, for all channels")
+def test_an_operator_that_fills_in_a_shape_of_no_rank_alone_is_asked_again():
+    assert shapes(net_of(nn.Conv2D(4, 3), nn.PReLU(in_channels=0)), (2, 3, 8, 8))["1.alpha"] == (4,)
 
 
 @pytest.mark.parametrize("given", [(2, 5), (None, 5), nd.ones((2, 5)), np.ones((2, 5)), ((2, 5), "float16")])

@@ -118,3 +118,13 @@ def test_an_empty_trace_says_so():
     with ik.trace(network()) as t:
         pass
     assert str(t) == "Trace of HybridSequential: nothing happened"
+
+
+def test_what_another_thread_did_meanwhile_stands_by_itself():
+    event = ik.TraceEvent("resolved", "0.weight", (2, 3), "float32", time=1.5, thread=1, call="mine")
+    other = ik.TraceEvent("cast", "1.weight", (2, 3), "float32", time=1.6, thread=2, call="theirs")
+    span = ik.Span("", "Dense", "forward", ((1, 3),), False, 1.0, 1.0, 1)
+    lines = str(ik.Timeline("Dense", (event, other), (span,), 0)).splitlines()
+    assert [line.partition("── ")[2].split(" ·")[0] for line in lines[1:]] == [
+        "forward of Dense on (1, 3)", "resolved 0.weight (2, 3)", "theirs", "cast 1.weight (2, 3)",
+    ]  # fmt: skip

@@ -1,8 +1,10 @@
 """Notes become events when somebody asks, once and in order, and hold nothing of the network afterwards."""
 
 import gc
+import time
 
 import gluon_initkit as ik
+from gluon_initkit.tracer.writing import Notes
 from mxnet.gluon import nn
 from vocabulary import GLUON_2, nd
 
@@ -31,3 +33,10 @@ def test_a_trace_that_is_over_does_not_keep_its_network_alive():
     gc.collect()
     assert not [thing for thing in gc.get_objects() if type(thing) is Layer]
     assert [span.block for span in t.spans] == ["", "0"] and t.spans[1].symbolic is not GLUON_2
+
+
+def test_an_event_begins_before_it_is_told():
+    notes = Notes(time.perf_counter_ns())
+    notes.note("cast", {"path": "weight", "shape": (2,), "dtype": "float32", "nanoseconds": 7_000_000_000})
+    (event,) = notes.events()
+    assert event.seconds == 7 and -7 <= event.time < -6
