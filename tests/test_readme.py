@@ -20,6 +20,12 @@ def test_the_two_commands_stand_on_the_first_screen():
     assert "pip install '.[test]' && pytest" in first_screen
 
 
+def test_its_pictures_and_files_are_there():
+    named = re.findall(r"!?\[[^]]*\]\((?!http)([^)#]+)\)|`((?:notebooks|tests|\.ci)/[^`* ]*)`", TEXT)
+    assert "notebooks/inspect.png" in {picture for picture, _ in named}
+    assert all((README.parent / (picture or path)).exists() for picture, path in named), named
+
+
 @pytest.mark.mxnet1("layers that take classic arrays, as the README's do")
 def test_every_example_runs_and_prints_what_it_says():
     examples = "\n".join(re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL))

@@ -7,7 +7,7 @@ import re
 import mxnet as mx
 
 __all__ = ["CONTRADICTION", "GLUON_2", "VERSION", "HybridBlock", "classic", "collected", "constant", "contexts",
-           "convolution", "declared", "initialize_all", "move", "nd", "said", "set_all", "shaped", "tied",
+           "convolution", "declared", "exists", "initialize_all", "move", "nd", "said", "set_all", "shaped", "tied",
            "uniform"]  # fmt: skip
 
 VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
@@ -15,6 +15,15 @@ GLUON_2 = VERSION >= (2, 0)
 
 # What a layer raises whose input contradicts its parameters' shapes.
 CONTRADICTION = AssertionError if GLUON_2 else mx.MXNetError
+
+# What a layer's code says that MXNet has only since a version; on a CPU, as for the transposed convolution.
+_SINCE = {"PReLU(in_channels": (1, 7), "BatchNormReLU": (1, 8), "Conv3DTranspose": (1, 9)}
+
+
+def exists(code):
+    """Whether this MXNet has the layer that the code makes."""
+    return all(since <= VERSION for word, since in _SINCE.items() if word in code)
+
 
 # Arrays as layers take them.
 nd = mx.np if GLUON_2 else mx.nd

@@ -11,6 +11,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from mxnet import gluon, initializer
+from mxnet.base import MXNetError
 import numpy
 
 from .blocks import Place
@@ -190,7 +191,7 @@ class Changes:
     def _read(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> Any:
         try:
             return original(*args, **kwargs)
-        except RuntimeError as error:
+        except (RuntimeError, MXNetError) as error:  # two families in MXNet 1.6
             # Inside a forward pass it is how Gluon finds out that it has to infer shapes.
             mended = None if self._thread.calls else self._failed(error, None)
             if mended is None:

@@ -19,8 +19,9 @@ from .version import input_width
 __all__ = ["channel_axis", "class_name", "construction"]
 
 
-# MXNet 1.6 and 1.7 have no class above it.
+# MXNet 1.6 and 1.7 have no class above BatchNorm. Of LayerNorm, MXNet 1.6 alone does not check the sizes.
 _BATCH_NORM: Any = getattr(basic_layers, "_BatchNorm", basic_layers.BatchNorm)
+_NORMALIZATIONS = (_BATCH_NORM, basic_layers.InstanceNorm, basic_layers.LayerNorm)
 
 
 @lru_cache(maxsize=None)
@@ -40,8 +41,8 @@ def _sparing_argument(block: gluon.Block) -> Optional[str]:
 
 
 def channel_axis(block: gluon.Block) -> Optional[int]:
-    """The axis of its input that a batch normalization takes for channels; None for any other block."""
-    return block._kwargs.get("axis", 1) if isinstance(block, _BATCH_NORM) else None
+    """The axis of its input whose size a normalization's parameters have; None for any other block."""
+    return block._kwargs.get("axis", 1) if isinstance(block, _NORMALIZATIONS) else None
 
 
 def construction(block: gluon.Block, shapes: Callable[[gluon.Parameter], Any]) -> Optional[str]:

@@ -194,6 +194,8 @@ class Watch(Changes):
         restore(mine)
         for block, slots in call.graphs:
             vars(block).update(slots)
+            for slot in set(_GRAPH) - set(slots):  # MXNet 1.6 and 1.7 make some of them with the first graph
+                vars(block).pop(slot, None)
         for param, _ in mine:
             self._settle(param)
         return undone

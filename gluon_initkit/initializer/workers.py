@@ -113,8 +113,9 @@ def _difference(rows: numpy.ndarray, counts: List[int], paths: List[str], rank: 
             same.append(worker)
     first, *others = (f"rank{'s' * (len(ranks) > 1)} {', '.join(map(str, ranks))}" for _, ranks in seen)
     who = f"{first} differ{'s' * (len(seen[0][1]) == 1)} from {' and from '.join(others)}"
+    many = " and ".join(map(str, sorted(set(counts))))
     path = repr(paths[number]) if number < len(paths) else f"parameter {number}, which rank {rank} lacks"
     return (
-        f"workers hold different parameters: {who}, first in {path} (of {counts} parameters). Expected the same "
+        f"workers hold different parameters: {who}, first in {path} (of {many} parameters). Expected the same "
         f"bits everywhere: gluon_initkit.initialize(net, init, seed=...) with one seed on all workers."
     )

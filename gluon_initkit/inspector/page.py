@@ -1,6 +1,6 @@
 """A report as an HTML tree: every block unfolds, its row carries the sums of all that is below."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
 from .. import display
@@ -35,8 +35,9 @@ def html_of(report: Any, columns: Optional[Sequence[Any]], limit: Optional[int],
     notes = [*findings_of(report), *sums_of(report, again)]
     if writer.left_out:
         notes.append(("warning", _CAPPED.format(shown=writer.shown, all=len(report.records))))
-    headings = [(column.heading or column.key, writer.width(column, report.records)) for column in chosen]
-    return display.as_tree(title_of(report, chosen), headings, branches, footers(report, chosen), notes)
+    totals = footers(report, chosen)
+    headings = [(column.heading or column.key, writer.width(column, total)) for column, total in zip(chosen, totals)]
+    return display.as_tree(title_of(report, chosen), headings, branches, totals, notes)
 
 
 _CAPPED = (
@@ -56,13 +57,14 @@ class _Writer:
     shown: int = 0
     written: int = 0
     left_out: int = 0
+    longest: Dict[str, int] = field(default_factory=dict)  # by column, what has been written in characters
 
-    def width(self, column: Column, records: Sequence[ParameterRecord]) -> str:
-        if column.html and column.key != "path":
-            return f"max(120px,{len(column.heading or column.key) + 2}ch)"
-        texts = [column.show(column.read(record)) for record in records]
-        longest = max(map(len, [*texts, column.show(column.of(records)) if records and column.number else ""]))
-        return f"{min(max(longest, len(column.heading or column.key)) + 1, 28)}ch"
+    def width(self, column: Column, total: str) -> str:
+        """How wide a column is, of which all rows have been written."""
+        heading = len(column.heading or column.key)
+        if column.html:
+            return f"max(120px,{heading + 2}ch)"
+        return f"{min(max(self.longest.get(column.key, 0), heading, len(total)) + 1, 28)}ch"
 
     @property
     def full(self) -> bool:
@@ -121,4 +123,6 @@ class _Writer:
 
     def cell(self, column: Column, records: Sequence[Any], counted: Sequence[Any], label: str) -> str:
         text = column.as_html(column.of(counted or records), label)
-        return f"({text})" if column.fold == "sum" and not counted else text
+        text = f"({text})" if column.fold == "sum" and not counted else text
+        self.longest[column.key] = max(self.longest.get(column.key, 0), len(text))
+        return text

@@ -47,7 +47,7 @@ def conflict_in(described: Described, run: SymbolicRun, call: Call, shapes: Any,
 
 
 def unchecked_sizes(described: Described, run: SymbolicRun, shapes: Any) -> Optional[Conflict]:
-    """A batch normalization of another size than its input, which MXNet does not notice, and reads foreign memory."""
+    """A normalization of another size than its input: MXNet notices when it computes, or reads foreign memory."""
     held: Dict[str, List[Any]] = {}
     for param, _, info in described:
         for path in holders(info):
@@ -60,7 +60,7 @@ def unchecked_sizes(described: Described, run: SymbolicRun, shapes: Any) -> Opti
         wrong = {param: shape for param, shape in needed.items() if not agree(shape, shape_of(param) or (None,))}
         if wrong:
             stood: Dict[Any, Any] = {param: (shape_of(param), "", ()) for param in wrong}
-            return Conflict(call.path, given, "MXNet's batch normalization does not check its sizes", wrong, stood)
+            return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, stood)
     return None
 
 

@@ -52,7 +52,7 @@ class Unresolved:
     reason: str
 
 
-class DeferredInitError(mx.gluon.parameter.DeferredInitializationError, ValueError, AssertionError):
+class DeferredInitError(mx.gluon.parameter.DeferredInitializationError, ValueError, AssertionError, RuntimeError):
     """Parameters are used, or are to be resolved, and their shapes are not known or contradict the input.
 
     It is MXNet's `DeferredInitializationError`, and a `ValueError` and an `AssertionError`, which plain MXNet raises in

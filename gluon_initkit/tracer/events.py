@@ -84,8 +84,10 @@ class TraceEvent:
 
     @property
     def source(self) -> str:
-        """The user's line as messages show it: the end of the file's path, and the line."""
-        return f"{(self.file or '').replace(chr(92), '/').rsplit('/', 1)[-1]}:{self.line}" if self.file else ""
+        """The user's line as messages show it: the end of the file's path, ``cell`` in a notebook, and the line."""
+        *_, folder, name = ("", *(self.file or "").replace("\\", "/").split("/"))
+        name = "cell" if folder.startswith("ipykernel_") else name  # which Jupyter names by a hash of what it holds
+        return f"{name}:{self.line}" if self.file else ""
 
     @property
     def filled_by(self) -> str:

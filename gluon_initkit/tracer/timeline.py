@@ -25,7 +25,7 @@ class _Branch:
 
 
 _STYLES = {"resolved": "green", "deferred": "yellow", "failed": "bold red", "block": "bold"}
-_HTML_STYLES = {"green": "color:#2a9", "yellow": "color:#b70", "bold red": "color:#d33;font-weight:bold",
+_HTML_STYLES = {"green": "color:#198575", "yellow": "color:#a66900", "bold red": "color:#d33;font-weight:bold",
                 "bold": "font-weight:bold", "": ""}  # fmt: skip
 
 
@@ -146,7 +146,17 @@ def _as_rich(branch: _Branch) -> Tree:
 
 
 def _as_html(branch: _Branch) -> str:
+    """A list of lists, in which what is long unfolds on a click."""
     text = f'<span style="{_HTML_STYLES[branch.style]}">{escape(branch.text)}</span>'
     if not branch.below:
         return text
-    return f"{text}<ul>{''.join(f'<li>{_as_html(below)}</li>' for below in branch.below)}</ul>"
+    rows = "".join(
+        f"<li{_NO_BULLET if len(below.below) > _MANY else ''}>{_as_html(below)}</li>" for below in branch.below
+    )
+    if len(branch.below) <= _MANY:
+        return f"{text}<ul>{rows}</ul>"
+    return f"<details><summary>{text} · {len(branch.below)} lines</summary><ul>{rows}</ul></details>"
+
+
+_MANY = 12
+_NO_BULLET = ' style="list-style:none;margin-left:-1.1em"'  # where the triangle of <details> stands

@@ -3,11 +3,13 @@
 import io
 import os
 import pty
-import subprocess
 import sys
 
+import gluon_initkit as ik
+from gluon_initkit.initializer import filling
 from gluon_initkit.initializer.filling import Bar
 from gluon_initkit.parallel import run
+import mxnet as mx
 
 LARGE = 1 << 20
 
@@ -21,48 +23,44 @@ def test_the_bar_counts_every_byte(monkeypatch):
     assert "initializing" in sys.stdout.getvalue()
 
 
-SCRIPT = """
-import sys, time
-import gluon_initkit as ik, mxnet as mx
 class Slow(ik.Initializer):
+    """A weight takes so many seconds, by the bar's clock."""
+
     def __init__(self, seconds):
         super().__init__(seconds=seconds)
         self.seconds = seconds
+
     def _init_weight(self, desc, arr):
-        time.sleep(self.seconds)
+        filling.time.now += self.seconds
         arr[:] = 0
-for seconds, progress in {cases}:
+
+
+def written(monkeypatch, terminal, seconds, progress):
+    """What initializing three layers writes to standard output."""
+    monkeypatch.setattr(filling, "time", Clock())
     net = mx.gluon.nn.HybridSequential()
     net.add(*(mx.gluon.nn.Dense(2, in_units=2) for _ in range(3)))
-    ik.initialize(net, Slow(seconds), progress=progress)
-    print("case", flush=True)
-"""
+    reading, writing = pty.openpty() if terminal else os.pipe()
+    with open(reading, "rb", buffering=0) as seen, open(writing, "w") as stdout, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stdout)
+        patch.setenv("TERM", "xterm")
+        ik.initialize(net, Slow(seconds), progress=progress)
+        print("done", end="", flush=True)
+        text = b""
+        while not text.endswith(b"done"):
+            text += seen.read(4096)
+    return text.decode()
 
 
-def shown(terminal, *cases):
-    """What each case writes to standard output, in one process."""
-    command = [sys.executable, "-c", SCRIPT.format(cases=cases)]
-    if not terminal:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-        return done.stdout.split("case")[:-1]
-    master, slave = pty.openpty()
-    process = subprocess.Popen(command, stdout=slave, stderr=subprocess.DEVNULL, env={**os.environ, "TERM": "xterm"})
-    os.close(slave)
-    seen = b""
-    try:
-        while True:
-            chunk = os.read(master, 4096)
-            if not chunk:
-                break
-            seen += chunk
-    except OSError:
-        pass
-    assert process.wait(60) == 0
-    return seen.decode().split("case")[:-1]
+class Clock:
+    now = 0.0
+
+    def perf_counter(self):
+        return self.now
 
 
-def test_it_shows_itself_where_somebody_looks_and_it_takes_long():
-    quick, slow, silenced = shown(True, (0.0, None), (0.7, None), (0.7, False))
-    assert "initializing" in slow and "initializing" not in quick + silenced
-    unseen, asked = shown(False, (0.7, None), (0.0, True))
-    assert "initializing" in asked and "initializing" not in unseen
+def test_it_shows_itself_where_somebody_looks_and_it_takes_long(monkeypatch):
+    assert "initializing" in written(monkeypatch, True, 0.7, None)
+    assert "initializing" in written(monkeypatch, False, 0.0, True)
+    for unseen in ((True, 0.3, None), (True, 0.7, False), (False, 0.7, None)):
+        assert written(monkeypatch, *unseen) == "done"

@@ -31,7 +31,7 @@ VISION = ["resnet18_v1", "resnet18_v2", "vgg11_bn", "alexnet", "squeezenet1.1", 
 
 
 def vision(name):
-    size = {"inceptionv3": 299, "alexnet": 224}.get(name, 224)
+    size = {"inceptionv3": 299, "densenet121": 224, "squeezenet1.1": 224, "alexnet": 64}.get(name, 32)
     return mx.gluon.model_zoo.vision.get_model(name, classes=10), [nd.zeros((1, 3, size, size))]
 
 

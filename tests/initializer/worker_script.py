@@ -1,4 +1,4 @@
-"""What each worker of tests/initializer/test_workers.py runs: ``python worker_script.py <scenario>``."""
+"""What each worker of tests/initializer/test_workers.py runs: ``python worker_script.py <scenario> ...``."""
 
 from pathlib import Path
 import sys
@@ -10,46 +10,55 @@ from mxnet.gluon import nn
 sys.path.append(str(Path(__file__).parent.parent))
 from vocabulary import uniform
 
-scenario = sys.argv[1]
 kv = mx.kv.create("dist_sync")
-net = nn.HybridSequential()
-if kv.rank == 1:
-    nn.Dense(3, in_units=3).initialize()  # this worker has built and drawn something more
-net.add(nn.Dense(8), nn.BatchNorm(), nn.Dense(1 if scenario != "shape" or kv.rank == 0 else 2))
-if scenario == "plain":
-    mx.random.seed(7)
+
+
+def run(scenario):
+    def say(what, *rest):
+        print(f"{scenario}: {what}:", *rest, flush=True)
+
+    net = nn.HybridSequential()
     if kv.rank == 1:
-        uniform((3,))
-    net.initialize(mx.init.Xavier())
-else:
-    ik.initialize(net, mx.init.Xavier(), seed=7)
-x = uniform((4, 5))  # and the workers' data differ
-net(x)
-if scenario == "one" and kv.rank == 1:
-    net[2].weight.data()[0, 3] += 1
-if scenario == "more" and kv.rank == 1:
-    net.add(nn.Dense(2, in_units=1))
-    net[3].initialize()
-try:
-    print("before the trainer:", kv.rank, ik.fingerprint(net), flush=True)
-    print("agreed:", ik.check_workers(net, kv), flush=True)
-    print("agreed again:", ik.check_workers(net, kv), flush=True)
-except ik.InitializationError as error:
-    print("refused:", error, flush=True)
-if scenario == "train":
-    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1}, kvstore=kv)
-    for _ in range(2):
-        with mx.autograd.record():
-            loss = (net(x) ** 2).mean()
-        loss.backward()
-        trainer.step(4)
-    mx.nd.waitall()
+        nn.Dense(3, in_units=3).initialize()  # this worker has built and drawn something more
+    net.add(nn.Dense(8), nn.BatchNorm(), nn.Dense(1 if scenario != "shape" or kv.rank == 0 else 2))
+    if scenario == "plain":
+        mx.random.seed(7)
+        if kv.rank == 1:
+            uniform((3,))
+        net.initialize(mx.init.Xavier())
+    else:
+        ik.initialize(net, mx.init.Xavier(), seed=7)
+    x = uniform((4, 5))  # and the workers' data differ
+    net(x)
+    if scenario == "last" and kv.rank == kv.num_workers - 1:
+        net[2].weight.data()[0, 3] += 1
+    if scenario == "more" and kv.rank == 1:
+        net.add(nn.Dense(2, in_units=1))
+        net[3].initialize()
     try:
-        ik.check_workers(net, kv)
+        say("before the trainer", kv.rank, ik.fingerprint(net))
+        say("agreed", ik.check_workers(net, kv))
+        say("agreed again", ik.check_workers(net, kv))
     except ik.InitializationError as error:
-        print("refused:", error, flush=True)
-    try:
-        ik.initialize(net, seed=1, force_reinit=True)
-    except ik.InitializationError as error:
-        print("refused too:", str(error).replace("\n", " "), flush=True)
+        say("refused", error)
+    if scenario == "train":
+        trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1}, kvstore=kv)
+        for _ in range(2):
+            with mx.autograd.record():
+                loss = (net(x) ** 2).mean()
+            loss.backward()
+            trainer.step(4)
+        mx.nd.waitall()
+        try:
+            ik.check_workers(net, kv)
+        except ik.InitializationError as error:
+            say("refused", error)
+        try:
+            ik.initialize(net, seed=1, force_reinit=True)
+        except ik.InitializationError as error:
+            say("refused too", str(error).replace("\n", " "))
+
+
+for scenario in sys.argv[1:]:
+    run(scenario)
 kv._barrier()

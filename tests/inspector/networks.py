@@ -82,6 +82,51 @@ def deferred():
     return kept(net)
 
 
+class Layer(nn.HybridBlock):
+    def __init__(self, units):
+        super().__init__()
+        with self.name_scope():
+            self.norm = nn.LayerNorm(in_channels=units)
+            self.up = nn.Dense(4 * units, in_units=units, flatten=False, activation="relu")
+            self.down = nn.Dense(units, in_units=4 * units, flatten=False)
+
+    def hybrid_forward(self, F, x):
+        return x + self.down(self.up(self.norm(x)))
+
+
+class LanguageModel(nn.HybridBlock):
+    def __init__(self, words=200, units=32):
+        super().__init__()
+        with self.name_scope():
+            self.embedding = nn.Embedding(words, units)
+            self.layers = nn.HybridSequential()
+            self.layers.add(*(Layer(units) for _ in range(3)))
+            self.decoder = nn.Dense(words, in_units=units, flatten=False, params=self.embedding.params)
+            self.value = nn.Dense(1, use_bias=False)  # which the training does not reach
+
+    def hybrid_forward(self, F, x):
+        return self.decoder(self.layers(self.embedding(x)))
+
+
+@functools.lru_cache(None)
+def pictured():
+    """The README's network: trained a little, with a shared parameter, a deferred one, and one value that is NaN."""
+    net = LanguageModel()
+    ik.initialize(net, mx.init.Xavier(), seed=7)
+    words = numpy.random.RandomState(7).zipf(1.5, (32, 16)) % 200
+    words[1::2] = (words[::2] * 3 + 1) % 200
+    reached = [param for param in net.collect_params().values() if param is not net.value.weight]
+    trainer = mx.gluon.Trainer(reached, "adam", {"learning_rate": 0.01})
+    criterion = mx.gluon.loss.SoftmaxCrossEntropyLoss()
+    for _ in range(60):
+        with mx.autograd.record():
+            loss = criterion(net(mx.nd.array(words[:-1])), mx.nd.array(words[1:]))
+        loss.backward()
+        trainer.step(loss.size)
+    net.layers[1].down.weight.data()[3, 17] = float("nan")
+    return kept(net, stats=True)
+
+
 class Tied(nn.HybridBlock):
     def __init__(self):
         super().__init__()

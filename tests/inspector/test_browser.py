@@ -1,5 +1,7 @@
 """What Jupyter shows, in a browser: a notebook is really executed, made a page, and read in headless Chromium."""
 
+import base64
+import io
 import os
 from pathlib import Path
 import re
@@ -41,6 +43,8 @@ report = ik.inspect(resnet, stats=True)
 report
 ---
 report['features.5']
+---
+ik.plan(nn.Dense(2, in_units=2), ik.Rules([('bias', 1)], default=mx.init.One()))
 """
 
 
@@ -203,9 +207,22 @@ def test_a_part_of_a_network_and_a_parameter_have_pages_of_their_own(page, chrom
     keep(chromium, "parameter")
 
 
+def test_in_a_table_the_rows_that_differ_stand_out_and_its_title_is_not_squeezed(page, chromium):
+    chromium.get(page.as_uri())
+    table = find(chromium, ".ik-table")[1]
+    weight, bias = find(table, "tbody tr")
+    clear = "rgba(0, 0, 0, 0)"
+    backs = [[each.value_of_css_property("background-color") for each in (row, find(row, "td")[0])]
+             for row in (weight, bias)]  # fmt: skip
+    assert backs[0] == [clear, clear] and backs[1][0] == clear and backs[1][1] not in (clear, "rgba(255, 255, 255, 1)")
+    (caption,) = find(table, "caption")
+    assert caption.text == "Plan of Rules([('bias', Constant(value=1.0))], default=One())"
+    assert caption.rect["height"] < 30
+
+
 def test_nothing_comes_from_a_network_and_no_script_runs(executed):
     trees = [output["data"]["text/html"] for cell in executed.cells for output in cell.outputs]
-    assert len(trees) == 4 and all("text/plain" in output["data"] for output in executed.cells[1].outputs)
+    assert len(trees) == 5 and all("text/plain" in output["data"] for output in executed.cells[1].outputs)
     for tree in trees:
         assert "<script" not in tree and "http" not in tree and "@import" not in tree and "url(" not in tree
 
@@ -251,6 +268,52 @@ def test_a_page_of_its_own_follows_light_and_dark(chromium, tmp_path, request):
         assert (luminance(colour(chromium, css, "color")) > 0.5) == dark, css
         assert contrast(chromium, css) > 4, css
     assert find(chromium, "details[open]") and find(chromium, ".ik-row")[2].is_displayed()  # so few are all unfolded
+
+
+def test_the_picture_in_the_readme(chromium, tmp_path):
+    """Shows what it is there to show. To take it again, with a proportional font such as Inter as `system-ui`:
+
+    GLUON_INITKIT_SCREENSHOTS=notebooks pytest tests/inspector/test_browser.py -k picture
+    """
+    path = tmp_path / "report.html"
+    path.write_text(networks.pictured().to_html(), encoding="utf-8")
+    chromium.get(path.as_uri())
+    unfolded = ["embedding", "layers", "layers.{0..2}", "layers.1", "layers.1.norm", "layers.1.up", "layers.1.down",
+                "decoder", "value"]  # fmt: skip
+    seen = chromium.execute_script(
+        """for (const each of document.querySelectorAll('details'))
+            each.open = arguments[0].includes(each.querySelector('.ik-label').title);
+        const text = cell => cell.querySelector('svg') ? 'svg' : cell.innerText;
+        return [...document.querySelectorAll('.ik-row')].filter(each => each.checkVisibility())
+            .map(each => [...each.children].map(text).join('|'))""",
+        unfolded,
+    )
+    assert len(seen) == 22 and sum(each.endswith("|svg") for each in seen) == 10
+    assert any(each.startswith("weight = decoder.weight|(200, 32)|initialized|6,400|") for each in seen)
+    assert any(re.match(r"weight ● error\|\(32, 128\)\|initialized\|4,096\|.*\|1\|svg", each) for each in seen)
+    assert any(each.startswith("weight|(1, ?)|deferred|?|") for each in seen)
+    assert find(chromium, ".ik-error")[0].text.startswith("error [nan] layers.1.down.weight: 1 of 4,096 values is NaN")
+    crop(chromium, ".ik-tree", 940, "inspect")
+    stored = Path(__file__).parents[2] / "notebooks" / "inspect.png"
+    assert stored.stat().st_size < 150_000 and int.from_bytes(stored.read_bytes()[16:20], "big") == 2 * 940
+
+
+def crop(driver, css, width, name):
+    """Like `keep`, of one element on a page of this width, for a screen of twice as many dots, in few bytes."""
+    from PIL import Image
+
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                           {"width": width, "height": 1000, "deviceScaleFactor": 2, "mobile": False})  # fmt: skip
+    try:
+        below = find(driver, css)[0].rect
+        clip = {"x": 0, "y": 0, "width": width, "height": below["y"] + below["height"] + 6, "scale": 1}
+        taken = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    folder = os.environ.get("GLUON_INITKIT_SCREENSHOTS")
+    if folder:
+        picture = Image.open(io.BytesIO(base64.b64decode(taken["data"]))).convert("RGB")
+        picture.quantize(128, dither=Image.Dither.NONE).save(Path(folder) / f"{name}.png", optimize=True)
 
 
 def contrast(driver, css):

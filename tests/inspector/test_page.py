@@ -117,3 +117,11 @@ def test_a_page_of_its_own_and_a_fragment():
     report = networks.small()
     assert report.to_html().startswith("<!DOCTYPE html>") and '<meta charset="utf-8">' in report.to_html()
     assert report.to_html(page=False).startswith('<div class="ik-tree"') and report._repr_html_().startswith("<div")
+
+
+def test_a_column_is_as_wide_as_what_blocks_say_in_it():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2))  # whose weight waits, and whose bias does not
+    net.initialize()
+    html = ik.inspect(net).to_html(columns=["state", "size"])
+    assert ">deferred, initialized<" in html and "--ik-columns:24ch 22ch 5ch" in html

@@ -10,7 +10,7 @@ import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
 import pytest
-from vocabulary import GLUON_2, HybridBlock, nd, uniform
+from vocabulary import GLUON_2, VERSION, HybridBlock, nd, uniform
 
 Deferred = mx.gluon.parameter.DeferredInitializationError
 X = nd.ones((2, 3, 16, 16))
@@ -120,7 +120,8 @@ def test_mxnet_21146(layer):
     net = layer(4, use_sequence_length=True)
     net.initialize()
     ik.materialize(net, x, None, lengths)
-    assert net(x, sequence_length=lengths).shape == (3, 2, 4)
+    if VERSION >= (1, 7):  # before, its operator ran on cuDNN only
+        assert net(x, sequence_length=lengths).shape == (3, 2, 4)
 
 
 def test_st_metanet_13():
@@ -149,6 +150,8 @@ def test_st_metanet_13():
 
 
 CUSTOM = """
+import os
+
 import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
@@ -176,7 +179,8 @@ x = mx.nd.ones((2, 5))
 with mx.autograd.record():
     {materialize}
     net(x).sum().backward()
-print(net[1].scale.shape, net[1].scale.grad().shape)
+print(net[1].scale.shape, net[1].scale.grad().shape, flush=True)
+os._exit(0)  # MXNet 1.6 and 1.7 abort as Python ends, wherever such a function ran
 """
 
 
@@ -216,6 +220,7 @@ def test_an_inference_error_without_a_parameter(thread):
     assert "it has to be (3, 4) in 1.0, given (2, 4), and was (3, 9) before" in answer.unresolved[0].reason
 
 
+@pytest.mark.skipif(VERSION < (1, 7), reason="MXNet 1.6 makes no cached graph of an operator without a gradient")
 def test_mxnet_18105():
     """An operator whose output's shape depends on numbers: MXNet cannot defer behind it once it is hybridized."""
     mx.npx.set_np()

@@ -13,6 +13,7 @@ def test_an_event_is_one_line():
     assert headline == "resolved 0.weight (4, 5)"
     assert facts == ["in 0 on (3, 5), ?", "Xavier._init_weight", "80 B", "120 µs", "train.py:12"]
     assert dataclasses.replace(event, file="C:\\me\\train.py").source == "train.py:12"
+    assert dataclasses.replace(event, file="/tmp/ipykernel_4242/2511254667.py").source == "cell:12"
     assert "in the network on" in str(dataclasses.replace(event, block=""))
 
 

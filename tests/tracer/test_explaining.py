@@ -7,7 +7,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import contrib, nn, rnn
 import pytest
-from vocabulary import GLUON_2, HybridBlock, declared, nd
+from vocabulary import GLUON_2, HybridBlock, declared, exists, nd
 
 SYNC, LSTMP = (nn, rnn) if GLUON_2 else (contrib.nn, contrib.rnn)
 CONTRIB = "" if GLUON_2 else "contrib."
@@ -21,7 +21,6 @@ LAYERS = [
     (nn.Conv3D(4, 3), [(2, 6, 8, 8, 8)], "nn.Conv3D(4, 3, in_channels=6)"),
     (nn.Conv1DTranspose(4, 3), [(2, 6, 8)], "nn.Conv1DTranspose(4, 3, in_channels=6)"),
     (nn.Conv2DTranspose(4, 3), [IMAGE], "nn.Conv2DTranspose(4, 3, in_channels=6)"),
-    (nn.Conv3DTranspose(4, 3), [(2, 6, 8, 8, 8)], "nn.Conv3DTranspose(4, 3, in_channels=6)"),
     (nn.BatchNorm(), [IMAGE], "nn.BatchNorm(in_channels=6)"),
     (nn.BatchNorm(axis=-1), [IMAGE], "nn.BatchNorm(axis=-1, in_channels=8)"),
     (nn.LayerNorm(), [IMAGE], "nn.LayerNorm(in_channels=8)"),
@@ -47,6 +46,8 @@ LAYERS = [
     (nn.Dense(4, dtype="float16", weight_initializer="ones", bias_initializer=mx.init.Constant(3)), [(ROWS, "float16")],
      "nn.Dense(4, dtype='float16', weight_initializer='ones', bias_initializer=mx.init.Constant(value=3), in_units=5)"),
 ]  # fmt: skip
+if exists("nn.Conv3DTranspose"):
+    LAYERS.append((nn.Conv3DTranspose(4, 3), [(2, 6, 8, 8, 8)], "nn.Conv3DTranspose(4, 3, in_channels=6)"))
 
 
 def built(code):
@@ -106,6 +107,7 @@ def test_layers_that_mxnet_never_defers(layer):
 
 
 @pytest.mark.mxnet1("shapes that follow from an operator")
+@pytest.mark.skipif(not exists("nn.PReLU(in_channels"), reason="this MXNet's PReLU has one parameter, for all channels")
 def test_a_prelu_that_cannot_be_deferred():
     net = nn.PReLU(in_channels=0)
     assert ik.explain(net, IMAGE).fixes == ("nn.PReLU(in_channels=6)",)
@@ -193,6 +195,18 @@ def test_a_batch_normalization_that_mxnet_does_not_check():
     assert found.fixes == ("0: nn.BatchNorm(in_channels=6)",)
     with pytest.raises(ik.DeferredInitError, match="does not check its sizes"):
         ik.materialize(net, IMAGE)
+
+
+@pytest.mark.mxnet1("instance normalizations that fail in the engine only")
+def test_an_instance_normalization_that_fails_in_the_engine_only():
+    net = nn.HybridSequential()
+    net.add(nn.InstanceNorm(in_channels=3), nn.Dense(2, in_units=384))
+    net.initialize()
+    with pytest.raises((mx.MXNetError, ValueError), match="Size"):
+        net(mx.nd.ones(IMAGE)).asnumpy()
+    found = ik.explain(net, IMAGE)
+    assert [row.path for row in found] == ["0.gamma", "0.beta"]
+    assert found.fixes == ("0: nn.InstanceNorm(in_channels=6)",)
 
 
 def test_one_block_called_with_two_sizes():

@@ -89,6 +89,18 @@ def test_html_is_self_contained_and_escaped():
     assert html.count("<ul>") == html.count("</ul>") > 3 and html.count("<li>") == html.count("</li>") > 8
 
 
+def test_in_html_what_is_long_unfolds_on_a_click():
+    net = nn.HybridSequential()
+    net.add(*(nn.Dense(2) for _ in range(6)))
+    with ik.trace(net) as t:
+        net.initialize()
+        net(nd.ones((2, 5)))
+    html = t._repr_html_()
+    calls, (folded, rest) = html.count("<details>"), html.split("</details>")
+    assert calls == 1 and "HybridSequential.initialize" in folded and " · 24 lines</summary>" in folded
+    assert folded.count("<li>") == 24 and "forward of HybridSequential" in rest
+
+
 @pytest.mark.mxnet1("layers that resolve inside of their own forward")
 def test_passes_of_two_threads_are_two_branches():
     net = nn.HybridSequential()
