@@ -30,7 +30,7 @@ def inspect(
     Parameters
     ----------
     net_or_file : Block, str or path
-        A network, any block of one (``net[0]``), or a ``.params`` file.
+        A network, any block of one (``net[0]``), or a ``.params`` file, of MXNet 1 or 2.
     select : selector, optional
         Which parameters: a glob over paths (``'*.bias'``), a role, a compiled regular expression, a Block class, or a
         callable that gets a `ParameterInfo`. All by default.

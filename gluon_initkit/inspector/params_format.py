@@ -6,7 +6,8 @@ A file is a list of arrays followed by the list of their names (``NDArray::Save`
 
 An array begins with a magic number that says how the rest of its header is written: three versions, and the oldest,
 whose magic is the number of dimensions itself. Everything is little-endian. Files are hostile until read: no number of
-a header is believed before it was held against the bytes that are really there.
+a header is believed before it was held against the bytes that are really there. MXNet 2's zip files are left to
+`zip_format`.
 """
 
 import math

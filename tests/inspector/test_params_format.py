@@ -32,6 +32,7 @@ def _mxnet_1s_mode():
 def write(tmp_path):
     def written(data):
         path = tmp_path / "file.params"
+        path.unlink(missing_ok=True)  # some file systems flush what is truncated and written anew
         path.write_bytes(data)
         return path
 

@@ -30,6 +30,7 @@ MATRIX, VECTOR = np.arange(6, dtype="float32").reshape(2, 3), np.array([1, 2], "
 def write(tmp_path):
     def written(data):
         path = tmp_path / "file.params"
+        path.unlink(missing_ok=True)  # some file systems flush what is truncated and written anew
         path.write_bytes(data)
         return path
 

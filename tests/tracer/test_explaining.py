@@ -197,13 +197,13 @@ def test_a_batch_normalization_that_mxnet_does_not_check():
         ik.materialize(net, IMAGE)
 
 
-@pytest.mark.mxnet1("instance normalizations that fail in the engine only")
+@pytest.mark.mxnet1("InstanceNorm whose size is contradicted in the engine only")
 def test_an_instance_normalization_that_fails_in_the_engine_only():
     net = nn.HybridSequential()
     net.add(nn.InstanceNorm(in_channels=3), nn.Dense(2, in_units=384))
     net.initialize()
     with pytest.raises((mx.MXNetError, ValueError), match="Size"):
-        net(mx.nd.ones(IMAGE)).asnumpy()
+        net(nd.ones(IMAGE)).asnumpy()
     found = ik.explain(net, IMAGE)
     assert [row.path for row in found] == ["0.gamma", "0.beta"]
     assert found.fixes == ("0: nn.InstanceNorm(in_channels=6)",)
