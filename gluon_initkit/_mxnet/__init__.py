@@ -90,7 +90,7 @@ from .telling import quietly, tell  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa: E402
 from .underway import ArrayGiven, BlockCall, ValueGiven, is_plain_forward  # noqa: E402
-from .undisturbed import blocks_of, undisturbed  # noqa: E402
+from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
     Context,
     FusedRNN,
@@ -185,6 +185,7 @@ __all__ = [
     "memory_of",
     "mx",
     "network_of",
+    "one_at_a_time",
     "own_copy",
     "parameter_being_filled",
     "part_named",

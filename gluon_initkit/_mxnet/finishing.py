@@ -13,7 +13,7 @@ import numpy
 
 from .memory import in_mode, restore, snapshot
 from .parameters import is_constant, shape_of
-from .undisturbed import blocks_of, parameters_of, undisturbed
+from .undisturbed import blocks_of, one_at_a_time, parameters_of, undisturbed
 from .version import infers_on_symbols
 
 __all__ = ["finish", "pending_contexts", "run_forward"]
@@ -37,8 +37,9 @@ def finish(param: gluon.Parameter, shape: Any) -> None:
             # A forward pass makes the variable while the shape is open, and an exported graph shows that. An
             # initializer that is not JSON raises here; it will say so when a graph is asked for.
             param.var()
-    param._shape = tuple(shape)
-    param._finish_deferred_init()
+    with one_at_a_time:
+        param._shape = tuple(shape)
+        param._finish_deferred_init()
 
 
 def run_forward(net: gluon.Block, args: Sequence[Any]) -> Tuple[Dict[gluon.Parameter, Any], Dict[str, Tuple[Any, ...]]]:

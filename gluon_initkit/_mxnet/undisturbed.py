@@ -11,7 +11,7 @@ import numpy
 
 from .version import children, counters
 
-__all__ = ["blocks_of", "parameters_of", "undisturbed"]
+__all__ = ["blocks_of", "one_at_a_time", "parameters_of", "undisturbed"]
 
 
 def blocks_of(net: gluon.Block) -> Dict[str, gluon.Block]:
@@ -38,11 +38,12 @@ def undisturbed(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     Attributes are put back as they were, and the contents of those that are lists, dictionaries or sets. One thread
     at a time, which would otherwise put back what another has put there.
     """
-    with _one_at_a_time, _put_back(blocks):
+    with one_at_a_time, _put_back(blocks):
         yield
 
 
-_one_at_a_time = threading.RLock()
+# Also for who reads or finishes what such a run borrows: in MXNet 2 parameters have other shapes meanwhile.
+one_at_a_time = threading.RLock()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
-from .._mxnet import SymbolicRun, mx, run_on_symbols, shape_of
+from .._mxnet import SymbolicRun, mx, one_at_a_time, run_on_symbols, shape_of
 from ..naming import ParameterInfo, describe
 from .conflicts import Conflict, agree, conflict_in, unchecked_sizes
 from .inputs import mapped
@@ -69,7 +69,12 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
 
     What was observed of real forward passes beats what the inputs let expect.
     """
-    described, observed = describe(net), observed or Observed()
+    with one_at_a_time:
+        return _resolve(net, inputs, observed or Observed())
+
+
+def _resolve(net: Any, inputs: Sequence[Any], observed: Observed) -> Resolution:
+    described = describe(net)
     shapes = {param: shape_of(param) for param, _, _ in described}
     found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed)
     if inputs:
