@@ -445,7 +445,7 @@ def test_a_third_replica_that_differs_and_a_gradient_that_is_fresh_on_one_contex
     assert record(net, "weight", stats=True).replicas_agree is True
     net.weight.data(ctxs[2])[0, 0] = 7
     with mx.autograd.record():
-        loss = net(mx.nd.ones((1, 2), ctxs[0])).sum()
+        loss = net(nd.ones((1, 2), ctx=ctxs[0])).sum()
     loss.backward()
     found = record(net, "weight", grads=True)
     assert found.replicas_agree is False

@@ -260,6 +260,6 @@ def test_statistics_of_equal_extremes_tell_a_small_change(change, status):
     before, after = (nn.Dense(2, in_units=4, use_bias=False) for _ in range(2))
     for net, middle in ((before, 0.5), (after, 0.5 + change)):
         net.initialize()
-        net.weight.set_data(mx.nd.array([[-1, 1, middle, middle], [-1, 1, 0.25, 0.25]]))
+        net.weight.set_data(nd.array([[-1, 1, middle, middle], [-1, 1, 0.25, 0.25]]))
     (row,) = ik.compare(*(pickle.loads(pickle.dumps(ik.inspect(net, stats=True))) for net in (before, after))).rows
     assert (row.status, row.by) == (status, "statistics")

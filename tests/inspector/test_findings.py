@@ -204,7 +204,7 @@ def shifted(mean, units):
     net = nn.Dense(units, in_units=units, weight_initializer=mx.init.Normal(0.1))
     net.initialize()
     values = np.random.RandomState(0).standard_normal((units, units))
-    net.weight.set_data(mx.nd.array(0.1 * ((values - values.mean()) / values.std() + mean)))
+    net.weight.set_data(nd.array(0.1 * ((values - values.mean()) / values.std() + mean)))
     return net, {"stats": True}
 
 

@@ -426,7 +426,7 @@ def test_a_graph_of_the_old_dtype_is_not_run_again(path):
     net(nd.ones((1, 2)))
     ik.load(net, path, cast_dtype=True, dtype_source="saved")
     x = nd.ones((1, 2), dtype="float64")
-    assert net(x).dtype is numpy.float64 and numpy.allclose(net(x).asnumpy(), saved(x).asnumpy())
+    assert numpy.dtype(net(x).dtype) == "float64" and numpy.allclose(net(x).asnumpy(), saved(x).asnumpy())
     net.export(path)  # writes the graph that is there
     nodes = mx.sym.load(f"{path}-symbol.json").attr_dict()
-    assert [nodes[layer.weight.name]["__dtype__"] for layer in net] == ["1"] * 3  # which is float64
+    assert [each["__dtype__"] for each in nodes.values() if "__dtype__" in each] == ["1"] * 3  # which is float64

@@ -9,6 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import pytest
 from test_targets import encoder, groups
+from vocabulary import nd
 
 
 def test_the_order_of_declaring_never_matters():
@@ -60,7 +61,7 @@ def test_a_member_is_told_by_the_parameter_and_not_by_what_its_first_path_shows(
     net = nn.HybridSequential()
     net.add(nn.Dense(3, in_units=4), nn.Dense(4, in_units=3), nn.Dense(3, in_units=4))
     net.initialize(mx.init.One())
-    net[2].weight.set_data(3 * mx.nd.ones((3, 4)))
+    net[2].weight.set_data(3 * nd.ones((3, 4)))
     ik.Sharing(net).tie("0.weight", to="1.weight", transpose=True).apply()  # 0 shows the parameter of 1
     ik.Sharing(net).tie("0.weight", to="2.weight").apply(values=values)
     assert [layer.weight.shape for layer in net] == [(3, 4), (4, 3), (3, 4)]

@@ -230,5 +230,5 @@ def test_a_part_of_a_network_in_which_all_stand_transposed(path):
     assert (mx.nd.load(path)["weight"].asnumpy() == net[0].weight.data().asnumpy().T).all()
     alone = nn.Dense(4, in_units=3)
     alone.load_parameters(path)
-    x = mx.nd.ones((1, 3))
+    x = nd.ones((1, 3))
     assert (alone(x) == net[1](x)).asnumpy().all()

@@ -183,6 +183,7 @@ def test_no_network():
         ik.untie({}, "weight")
 
 
+@pytest.mark.mxnet1("names of parameters that are their own in the process")
 def test_copies_have_names_of_their_own():
     net = nn.HybridSequential()
     for number in range(3):

@@ -9,7 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import GLUON_2, contexts, convolution, nd, uniform
+from vocabulary import GLUON_2, HybridBlock, contexts, convolution, nd, uniform
 
 
 def small(kind=nn.HybridSequential, **sizes):
@@ -347,13 +347,12 @@ def test_again_and_without_need():
         ik.materialize(broken)
 
 
-class Backwards(mx.gluon.HybridBlock):
+class Backwards(HybridBlock):
     """Registered in one order, run in the other."""
 
     def __init__(self):
         super().__init__()
-        with self.name_scope():
-            self.last, self.first = nn.Dense(2, use_bias=False), nn.Dense(3, use_bias=False)
+        self.last, self.first = nn.Dense(2, use_bias=False), nn.Dense(3, use_bias=False)
 
     def hybrid_forward(self, F, x):
         return self.last(self.first(x))
@@ -361,7 +360,7 @@ class Backwards(mx.gluon.HybridBlock):
 
 def test_plain_mxnet_draws_in_the_order_of_the_forward_pass():
     forward, materialized = Backwards(), Backwards()
-    calls = (lambda net: net(mx.nd.ones((1, 4))), lambda net: ik.materialize(net, (1, 4)))
+    calls = (lambda net: net(nd.ones((1, 4))), lambda net: ik.materialize(net, (1, 4)))
     for net, call in zip((forward, materialized), calls):
         mx.random.seed(3)
         net.initialize()

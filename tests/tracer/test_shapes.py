@@ -26,6 +26,7 @@ def shapes(net, *inputs):
     return {row.path: row.shape for row in ik.resolve_shapes(net, *inputs)}
 
 
+@pytest.mark.mxnet1("layers whose shapes an operator fills in")
 @pytest.mark.skipif(not exists("nn.PReLU(in_channels"), reason="this MXNet's PReLU has one parameter, for all channels")
 def test_an_operator_that_fills_in_a_shape_of_no_rank_alone_is_asked_again():
     assert shapes(net_of(nn.Conv2D(4, 3), nn.PReLU(in_channels=0)), (2, 3, 8, 8))["1.alpha"] == (4,)
