@@ -5,7 +5,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import pytest
 
-# That it says so, and what to do instead, tests/mxnet2/test_sharing_on_mxnet2.py looks at.
+# That it says so, and what to do instead, tests/sharing/test_birth.py looks at.
 pytestmark = pytest.mark.mxnet1("prefix that a block would ask for while it is built")
 
 

@@ -1,6 +1,6 @@
 """The inspector on what MXNet 2 alone has: an RNN of one vector, and shapes that a block's own method infers.
 
-All else of the inspector is looked at on MXNet 2 by tests/inspector.
+All else of the inspector is looked at on both MXNets by the other files here.
 """
 
 import gluon_initkit as ik
