@@ -2,11 +2,9 @@
 
 import os
 from pathlib import Path
-import pickle
 import random
 import struct
 import tempfile
-import time
 import tracemalloc
 
 from gluon_initkit.inspector import CheckpointError, read_checkpoint
@@ -18,6 +16,7 @@ from mxnet.gluon.model_zoo import vision
 import numpy as np
 from params_files import FLAGS, MAGIC, dense, listed, tuple_of
 import pytest
+from refusing import assert_refused
 from vocabulary import GLUON_2, shaped
 
 MATRIX, VECTOR = np.arange(6, dtype="float32").reshape(2, 3), np.array([1, 2], "int64")
@@ -230,18 +229,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("data, offset, reason", [each[1:] for each in HOSTILE], ids=[each[0] for each in HOSTILE])
 def test_a_hostile_file_gets_an_error_with_offset_and_reason(data, offset, reason, write):
-    path = write(data)
-    tracemalloc.start()
-    start = time.perf_counter()
-    with pytest.raises(CheckpointError) as caught:
-        read_checkpoint(path, stats=True)
-    assert time.perf_counter() - start < 1
-    assert tracemalloc.get_traced_memory()[1] < 1 << 20
-    tracemalloc.stop()
-    assert isinstance(caught.value, ValueError) and caught.value.offset == offset
-    assert reason in caught.value.reason
-    assert str(caught.value) == f"{path}: at byte {offset}: {caught.value.reason}"
-    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert_refused(write(data), offset, reason)
 
 
 def test_no_file_at_all(tmp_path):

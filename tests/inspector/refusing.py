@@ -1,0 +1,23 @@
+"""What every damaged or hostile file meets, whatever its format."""
+
+import pickle
+import time
+import tracemalloc
+
+from gluon_initkit.inspector import CheckpointError, read_checkpoint
+import pytest
+
+
+def assert_refused(path, offset, reason):
+    """Reading it is an error that says at which byte and why, soon and in little memory."""
+    tracemalloc.start()
+    start = time.perf_counter()
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(path, stats=True)
+    assert time.perf_counter() - start < 1
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+    assert isinstance(caught.value, ValueError) and caught.value.offset == offset
+    assert reason in caught.value.reason
+    assert str(caught.value) == f"{path}: at byte {offset}: {caught.value.reason}"
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
