@@ -74,6 +74,17 @@ def test_inspect_with_statistics_finds_nan_and_says_so_by_its_exit_code(files):
     assert run("inspect", "nan.params", cwd=files).returncode == 0  # nobody looked
 
 
+def test_numbers_of_any_size_are_summed(tmp_path):
+    """Their squares are no float64: a file may hold anything."""
+    huge = net()
+    huge.cast("float64")
+    huge.initialize(mx.init.Constant(1e308), force_reinit=True)
+    ik.save(huge, str(tmp_path / "huge.params"))
+    done = run("inspect", "huge.params", "--stats", "--depth", "1", "--html", "huge.html", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "") and "1e+308" in done.stdout  # constant weights
+    assert "inf" in (tmp_path / "huge.html").read_text(encoding="utf-8")
+
+
 def test_equal_arrays_in_a_file_are_information(tmp_path):
     net = mx.gluon.nn.HybridSequential()
     net.add(mx.gluon.nn.Dense(4, in_units=4))

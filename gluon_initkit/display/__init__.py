@@ -8,7 +8,7 @@ from .shown import Shown
 from .table import Column, Table
 from .text import as_rich, as_text, cell_widths, rendered
 from .tree import Branch, as_page, as_tree
-from .units import printable, shape_text, size_text
+from .units import escape, printable, shape_text, size_text
 
 __all__ = [
     "Branch",
@@ -25,6 +25,7 @@ __all__ = [
     "cell_widths",
     "draw_lines",
     "draw_ridges",
+    "escape",
     "histogram_svg",
     "histogram_text",
     "new_axes",

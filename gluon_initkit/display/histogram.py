@@ -1,7 +1,8 @@
 """Histograms in small: as inline SVG for pages, as a line of block characters for terminals."""
 
-from html import escape
 from typing import List, Sequence
+
+from .units import escape
 
 __all__ = ["histogram_svg", "histogram_text"]
 

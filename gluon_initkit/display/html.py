@@ -1,9 +1,9 @@
 """Tables as self-contained HTML: no script, nothing from a network, readable in light and dark notebooks."""
 
-from html import escape
 from typing import Sequence, Tuple
 
 from .table import Column, Table
+from .units import escape
 from .wrapping import breakable_html
 
 __all__ = ["as_facts", "as_html"]

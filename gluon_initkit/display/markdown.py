@@ -3,6 +3,7 @@
 import re
 
 from .table import Column, Table
+from .units import printable
 
 __all__ = ["as_markdown"]
 
@@ -39,4 +40,4 @@ def _cell(column: Column, row: object) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", text).replace("\n", "<br>")
+    return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", printable(text, keep="\n")).replace("\n", "<br>")

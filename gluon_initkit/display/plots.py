@@ -3,10 +3,14 @@
 import math
 from typing import Any, List, Optional, Sequence, Tuple
 
+from .units import printable
+from .wrapping import wrapped
+
 __all__ = ["draw_lines", "draw_ridges", "new_axes"]
 
 _ROW = 0.32  # inches a distribution
 _NAMED = 12  # lines that a legend can name
+_LONGEST = 44  # characters of a name in a line
 
 
 def new_axes(columns: int, rows: int, sharey: bool = False, height: Optional[float] = None) -> List[Any]:
@@ -54,7 +58,7 @@ def draw_ridges(axes: Any, ridges: Sequence[Ridge], title: str) -> None:
         axes.set_xlim(-1.05 * max(spans), 1.05 * max(spans))
     axes.axvline(0, color="0.5", linewidth=0.6, linestyle=":", zorder=1)
     axes.set_yticks([len(ridges) - 1 - index for index in range(len(ridges))])
-    axes.set_yticklabels([name for name, _, _ in ridges], fontsize="small")
+    axes.set_yticklabels([_readable(name) for name, _, _ in ridges], fontsize="small")
     axes.set_ylim(-0.2, len(ridges))
     axes.tick_params(axis="y", length=0)
     axes.set_title(title, loc="left", fontsize="medium")
@@ -93,11 +97,21 @@ def draw_lines(
     for side in ("right", "top"):
         axes.spines[side].set_visible(False)
     if 0 < len(lines) <= _NAMED:
-        axes.legend(fontsize="small", edgecolor="none", framealpha=0.8)
+        # Texts are set afterwards: a legend leaves out what begins with an underscore, as an LSTM's paths do.
+        drawn = axes.get_lines()
+        legend = axes.legend(drawn, [""] * len(drawn), fontsize="small", edgecolor="none", framealpha=0.8)
+        for text, line in zip(legend.get_texts(), drawn):
+            text.set_text(_readable(line.get_label()))
     elif lines:
         axes.set_xlabel(
-            f"step\n{len(lines)} lines, from dark to bright: {lines[0][0]} … {lines[-1][0]}", fontsize="small"
+            f"step\n{len(lines)} lines, from dark to bright: {_readable(lines[0][0])} … {_readable(lines[-1][0])}",
+            fontsize="small",
         )
+
+
+def _readable(name: str) -> str:
+    """A name in lines that leave room for the plot, in which dollars are no mathematics."""
+    return wrapped(printable(name), _LONGEST, name=True).replace("$", r"\$")
 
 
 def _density(edges: Sequence[float], counts: Sequence[int], bin: int) -> float:

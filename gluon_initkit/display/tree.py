@@ -6,9 +6,9 @@ dark setting.
 """
 
 from dataclasses import dataclass
-from html import escape
 from typing import Iterable, Iterator, Sequence, Tuple
 
+from .units import escape
 from .wrapping import breakable_html
 
 __all__ = ["Branch", "as_page", "as_tree"]

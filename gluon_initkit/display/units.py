@@ -1,8 +1,9 @@
 """How shapes, sizes and foreign names are written."""
 
+import html
 from typing import Optional, Tuple
 
-__all__ = ["printable", "shape_text", "size_text"]
+__all__ = ["escape", "printable", "shape_text", "size_text"]
 
 
 def shape_text(shape: Optional[Tuple[Optional[int], ...]]) -> str:
@@ -49,3 +50,14 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(
         each if each.isprintable() or each in keep else each.encode("unicode_escape").decode() for each in text
     )
+
+
+def escape(text: str) -> str:
+    """Text as HTML that shows it and no more: neither markup, nor what is unprintable or no character of a file.
+
+    Examples
+    --------
+    >>> escape("<b>" + chr(0x202E) + chr(0xDC80))
+    '&lt;b&gt;\\\\u202e\\\\udc80'
+    """
+    return html.escape(printable(text, keep="\n"))

@@ -5,9 +5,10 @@ then after underscores, and last anywhere. Neither a shape nor ``{0..11}`` is to
 number of bytes from its unit.
 """
 
-from html import escape
 import re
 from typing import List
+
+from .units import escape
 
 __all__ = ["breakable_html", "longest_piece", "wrapped"]
 

@@ -6,9 +6,9 @@ folded block, identical layers), and how to show a value. `column` adds one of y
 
 from dataclasses import dataclass
 import difflib
-from html import escape
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Union
 
+from ..display import escape
 from .records import ParameterRecord
 
 __all__ = ["COLUMNS", "AtLeast", "Column", "chosen_columns", "column", "nearest", "show_value"]

@@ -156,7 +156,7 @@ class Comparison(Shown[ComparisonRow]):
             yield f"{len(self.load.partial)} parameters would be loaded by then: the network would be half changed."
         misfits = [path for path, verdict in self.load.verdicts if verdict == "misfit"]
         if misfits:
-            yield f"MXNet would load arrays of more dimensions than {', '.join(misfits)} have, and not notice."
+            yield f"MXNet would load arrays of another shape than {', '.join(misfits)} have, and not notice."
         for prefix in self.load.prefixes:
             yield f"This would: {prefix.call}"
 

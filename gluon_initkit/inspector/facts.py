@@ -1,9 +1,8 @@
 """The built-in columns: every field of a record, its statistics, and those of its gradient."""
 
-from html import escape
 from typing import Any, Callable, Iterator, Optional, Sequence
 
-from ..display import histogram_svg, histogram_text, shape_text
+from ..display import escape, histogram_svg, histogram_text, shape_text
 from .columns import Column, built_in, show_value
 from .pooling import pooled
 from .records import Histogram, ParameterRecord, Statistics

@@ -6,6 +6,7 @@ without a dot in any name the old way, by its global names.
 """
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
@@ -32,7 +33,7 @@ class LoadForecast:
     verdicts : tuple of (str, str)
         A parameter's path, or a name in the file that no parameter has, and what would become of it: ``'loads'``;
         ``'missing'`` and ``'extra'``, which are refused; ``'kept'`` and ``'ignored'``, the same where it is allowed;
-        ``'shape'``, ``'dtype'`` and ``'device'``, refused too; ``'misfit'``: it has more dimensions than the parameter,
+        ``'shape'``, ``'dtype'`` and ``'device'``, refused too; ``'misfit'``: it has another shape than the parameter,
         which MXNet does not notice where that has no data yet.
     partial : tuple of str
         What would be loaded already when the error comes: the network is then half changed.
@@ -156,4 +157,13 @@ def _load_init(param: Any, array: StoredArray, cast: bool) -> Tuple[str, Optiona
     if onto is not None and there and set(there) != {onto}:
         where = ", ".join(map(str, there))
         return "device", "AssertionError", f"on {where} in the network; device=[...] must say so, else it is {onto}"
+    if held and not shape:  # an imported SymbolBlock's: MXNet compares no shapes and assigns, by broadcasting
+        wanted = tuple(held[0].shape)
+        if not _broadcasts(tuple(stored), wanted):
+            return "shape", "ValueError", f"shape {tuple(stored)} in the file, {wanted} in the network"
+        return "loads" if tuple(stored) == wanted else "misfit", None, ""
     return "misfit" if shape and len(shape) != len(stored) else "loads", None, ""
+
+
+def _broadcasts(stored: Tuple[int, ...], wanted: Tuple[int, ...]) -> bool:
+    return all(a in (1, b) for a, b in zip_longest(stored[::-1], wanted[::-1], fillvalue=1))

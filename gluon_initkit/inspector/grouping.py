@@ -104,7 +104,8 @@ def _rows(
 ) -> Iterator[Row]:
     if depth is not None and level >= depth:
         below = [record for node in nodes for record in node.records()]
-        yield _row(label or "(all)", below, again, blocks=len(nodes), block=nodes[0].block, copies=len(nodes))
+        if below:
+            yield _row(label or "(all)", below, again, blocks=len(nodes), block=nodes[0].block, copies=len(nodes))
         return
     for records in zip(*(node.own for node in nodes)):
         name = records[0].path if len(nodes) == 1 else _join(label, _last(nodes[0], records[0]))

@@ -4,6 +4,7 @@ import math
 from typing import Iterable, List, Optional
 
 from .records import Statistics
+from .summing import total
 
 __all__ = ["pooled"]
 
@@ -31,7 +32,7 @@ def pooled(parts: Iterable[Optional[Statistics]]) -> Optional[Statistics]:
     mean = std = None
     if sum(weights):
         mean = _weighted([part.mean or 0.0 for part in finite], weights)
-        spread = [(part.std or 0.0) ** 2 + ((part.mean or 0.0) - mean) ** 2 for part in finite]
+        spread = [_square(part.std or 0.0) + _square((part.mean or 0.0) - mean) for part in finite]
         std = math.sqrt(_weighted(spread, weights))
     return Statistics(
         count=sum(part.count for part in known),
@@ -39,7 +40,7 @@ def pooled(parts: Iterable[Optional[Statistics]]) -> Optional[Statistics]:
         std=std,
         min=min((part.min for part in finite if part.min is not None), default=None),
         max=max((part.max for part in finite if part.max is not None), default=None),
-        norm=math.sqrt(math.fsum(part.norm**2 for part in known)),
+        norm=math.sqrt(total(_square(part.norm) for part in known)),
         zeros=sum(part.zeros for part in known),
         nan=sum(part.nan for part in known),
         posinf=sum(part.posinf for part in known),
@@ -48,4 +49,8 @@ def pooled(parts: Iterable[Optional[Statistics]]) -> Optional[Statistics]:
 
 
 def _weighted(values: List[float], weights: List[int]) -> float:
-    return math.fsum(value * weight for value, weight in zip(values, weights)) / sum(weights)
+    return total(value * weight for value, weight in zip(values, weights)) / sum(weights)
+
+
+def _square(value: float) -> float:
+    return value * value  # which is inf where ``value**2`` raises

@@ -87,9 +87,9 @@ class Report(Looks):
         if not isinstance(path, str):
             raise TypeError(f"a report is asked by path, found {path!r}; report.records[{path!r}] goes by number.")
         inside = [record for record in self.records if any(each.startswith(path + ".") for each in record.paths)]
-        if not inside or not path:
-            raise KeyError(self._unknown(path))
         blocks = [block for block in self.blocks if block.path == path or block.path.startswith(path + ".")]
+        if not path or not (inside or blocks):
+            raise KeyError(self._unknown(path))
         block = next((block.block for block in blocks if block.path == path), "")
         source = f"{path} ({block})" if block else path
         return dataclasses.replace(self._only(inside), source=source, blocks=tuple(blocks))

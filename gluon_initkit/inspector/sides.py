@@ -124,7 +124,7 @@ def _network(net: Any) -> Side:
             keys=_alike(info.paths, place.transposed),
             names=(info.name, short),
             role=info.role,
-            shape=info.shape,
+            shape=tuple(held[0].shape) if held else info.shape,
             dtype=info.dtype,
             values=values_of(held[0]) if held else None,
         )

@@ -1,13 +1,13 @@
 """The sums behind `statistics`: what one block of values adds, and what all blocks of an array make together."""
 
 import math
-from typing import List, Optional, Tuple
+from typing import Iterable, List, Optional, Tuple
 
 import numpy
 
 from .records import Histogram, Statistics
 
-__all__ = ["Block", "Summed", "exact", "identical_rows", "is_bfloat16"]
+__all__ = ["Block", "Summed", "exact", "identical_rows", "is_bfloat16", "total"]
 
 
 def is_bfloat16(dtype: numpy.dtype) -> bool:
@@ -87,12 +87,13 @@ class Summed:
         if not self.finite:
             return
         self.low, self.high = min(block.low for block in full), max(block.high for block in full)
-        self.mean = _sum([block.sum for block in full]) / self.finite
-        squares = _sum([block.squares for block in full])
+        self.mean = total([block.sum for block in full]) / self.finite
+        squares = total([block.squares for block in full])
         # Chan, Golub and LeVeque (1983): squares about the common mean, from squares about each block's own.
-        squares += _sum([block.size * (block.mean - self.mean) * (block.mean - self.mean) for block in full])
+        squares += total([block.size * (block.mean - self.mean) * (block.mean - self.mean) for block in full])
         self.std = math.sqrt(squares / self.finite)
-        self.norm = math.sqrt(squares + self.finite * self.mean * self.mean)
+        norm = math.sqrt(squares + self.finite * self.mean * self.mean)
+        self.norm = math.inf if math.isnan(norm) else norm  # a sum of these finite values is no float64
 
     def statistics(
         self, array: numpy.ndarray, quantiles: Tuple[Tuple[float, float], ...], histogram: Optional[Histogram]
@@ -116,8 +117,10 @@ class Summed:
         )
 
 
-def _sum(values: List[float]) -> float:
+def total(values: Iterable[float]) -> float:
+    """The sum, rounded once; inf or NaN beyond float64, as NumPy answers."""
+    values = list(values)
     try:
         return math.fsum(values)
-    except (OverflowError, ValueError):  # beyond float64, where NumPy answers inf or NaN
+    except (OverflowError, ValueError):
         return sum(values)

@@ -55,7 +55,9 @@ class Totals:
         if self.gradients:
             text += f", {least}{self.trainable:,} trainable"
         text += f"; {least}{self.bytes:,} bytes ({size_text(self.bytes)})"
-        return text + (f"; {self.copies:,} values more in copies that a broken tie left" if self.copies else "")
+        if self.copies:  # save_parameters writes what is tied once for every path: nothing is broken there
+            text += f"; {self.copies:,} values more in copies{' that a broken tie left' if self.gradients else ''}"
+        return text
 
 
 def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]) -> Totals:

@@ -39,3 +39,17 @@ def test_lines_are_named_or_counted():
     assert many.get_legend() is None and "20 lines, from dark to bright: 0 … 19" in many.get_xlabel()
     draw_lines(many, [], [], "nothing")
     few.figure.canvas.draw()
+
+
+def test_any_name_can_be_read():
+    """A legend of Matplotlib leaves out what begins with an underscore, and takes two dollars for mathematics."""
+    names = ["_unfused.0.weight", "a$b$c", "a\udc80\n", "block." * 60]
+    ridges, lines = new_axes(2, len(names))
+    draw_ridges(ridges, [(name, [0, 1], [3]) for name in names], "")
+    draw_lines(lines, [0, 1], [(name, [1, 2]) for name in names], "")
+    ridges.figure.canvas.draw()
+    for said in ([text.get_text() for text in lines.get_legend().get_texts()],
+                 [label.get_text() for label in ridges.get_yticklabels()][::1]):  # fmt: skip
+        assert said[:3] == ["_unfused.0.weight", r"a\$b\$c", r"a\udc80\n"]
+        assert said[3].replace("\n", "") == names[3] and max(map(len, said[3].split("\n"))) <= 44
+    assert ridges.get_position().width > 0.2  # of the figure

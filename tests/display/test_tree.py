@@ -32,3 +32,10 @@ def test_light_and_dark():
     html = as_tree("", [("", "")], [])
     assert "@media(prefers-color-scheme:dark)" in html and "--jp-content-font-color1" in html
     assert 'content="light dark"' in as_page("t", html)
+
+
+def test_what_cannot_be_printed_is_written_out():
+    """A name from a file that nobody vouches for turns no text around, and a page of it can be encoded."""
+    odd = "\u202e\x1b\udc80"
+    html = as_page(odd, as_tree(odd, [(odd, "")], [Branch(odd, odd, title=odd)], [odd], [("", odd)]))
+    assert html.encode() and not any(each in html for each in odd) and html.count(r"\u202e\x1b\udc80") == 8

@@ -3,6 +3,7 @@
 import gc
 import pickle
 import random
+import tempfile
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet import places
@@ -131,6 +132,15 @@ def symbol_block_not_run():
     return mx.gluon.SymbolBlock(symbol, mx.sym.var("data"))
 
 
+def symbol_block_imported():
+    net = initialized()
+    net.hybridize()
+    net(nd.ones((1, 3)))
+    with tempfile.TemporaryDirectory() as folder:
+        net.export(f"{folder}/net")
+        return mx.gluon.SymbolBlock.imports(f"{folder}/net-symbol.json", ["data"], f"{folder}/net-0000.params")
+
+
 def float16():
     net = initialized()
     net.cast("float16")
@@ -198,7 +208,7 @@ def weight_drop():
 SPARSE = pytest.mark.mxnet1("layers of sparse parameters")
 NETWORKS = [uninitialized, deferred, deferred_by_us, pending_data, partly, initialized, hybridized, hybridized_and_run,
             trained, several_contexts, pytest.param(row_sparse, marks=SPARSE), constant, symbol_block,
-            symbol_block_not_run, float16, shared, plain_block, numpy_mode, rnn, convolution,
+            symbol_block_not_run, symbol_block_imported, float16, shared, plain_block, numpy_mode, rnn, convolution,
             pytest.param(weight_drop, marks=pytest.mark.zoo)]  # fmt: skip
 HOWS = [{}, {"stats": True}, {"grads": True, "init": mx.init.Xavier(), "select": "*"}]
 
@@ -346,6 +356,15 @@ def test_every_kind_of_parameter(make, path, expected):
 def test_what_a_deferred_parameter_waits_for(make, text):
     assert record(make(), "0.weight").pending.startswith(text)
     assert record(make(), "0.bias").pending is None
+
+
+def test_an_imported_symbol_blocks_shapes_are_those_of_its_arrays():
+    """MXNet 1 never tells its parameters: their `shape` is None."""
+    before, after = (collect(make())[0] for make in (initialized, symbol_block_imported))
+    assert {(each.role, each.shape, each.size, each.bytes) for each in after} == {
+        (each.role, each.shape, each.size, each.bytes) for each in before
+    }
+    assert all(each.state == "initialized" and each.inferable is None for each in after)
 
 
 def test_an_initializer_that_cannot_be_written_is_still_named():

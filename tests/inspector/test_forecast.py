@@ -187,6 +187,29 @@ def test_another_number_of_dimensions(state_name, shape, path):
     assert dict(forecast.verdicts)["0.weight"] == ("misfit" if slips else "shape") and forecast.loads == slips
 
 
+@pytest.mark.mxnet1("imported parameters without a shape")
+@pytest.mark.parametrize("shape, verdict", [
+    ((4, 3), "loads"), ((5, 3), "shape"), ((4,), "shape"), ((4, 3, 1), "shape"),
+    ((4, 1), "misfit"), ((3,), "misfit"), ((1, 4, 3), "misfit"),
+])  # fmt: skip
+def test_an_imported_symbol_block(shape, verdict, path):
+    """MXNet compares no shapes there, and assigns by broadcasting: some wrong shapes are loaded, silently."""
+    inner = filled(mlp())
+    inner.hybridize()
+    inner(nd.ones((1, 3)))
+    inner.export(path)
+    net = mx.gluon.SymbolBlock.imports(f"{path}-symbol.json", ["data"], f"{path}-0000.params")
+    arrays = {param.name: param.data() for param in net.collect_params().values()}
+    write(path, {**arrays, next(iter(arrays)): nd.full(shape, 7.0)})
+    comparison = ik.compare(net, path)
+    assert comparison.rows[0].status == ("changed" if verdict == "loads" else "reshaped")
+    forecast = comparison.load
+    assert forecast.verdicts[0][1] == verdict and forecast.error == ("ValueError" if verdict == "shape" else None)
+    with pytest.raises(ValueError, match="broadcast") if verdict == "shape" else nullcontext():
+        net.load_parameters(path)
+    assert ("MXNet would load arrays of another shape" in str(comparison)) == (verdict == "misfit")
+
+
 def test_a_tied_parameter_needs_one_of_its_paths(path):
     def sharing():
         net = nn.HybridSequential()

@@ -45,6 +45,11 @@ def test_a_block_by_path():
     assert part.blocks[0].path == "features.4" and part.live is report.live
 
 
+def test_a_block_without_parameters():
+    report = Report([networks.record("1.weight")], networks.blocks(("", "Net"), ("0", "Dropout"), ("1", "Dense")))
+    assert len(report["0"]) == 0 and report["0"].source == "0 (Dropout)" and "0 values" in str(report["0"])
+
+
 def test_a_block_with_a_parameter_of_another_path():
     part = networks.shared()["decode"]
     assert [each.path for each in part] == ["embed.weight", "decode.bias"] and part.totals.size == 250
@@ -77,6 +82,8 @@ def test_an_empty_report():
     report = Report([])
     assert len(report) == 0 and list(report) == [] and report.totals.size == 0
     assert "0 values in 0 parameters" in str(report) and "0 values" in report._repr_html_() and report.to_markdown()
+    assert report.to_text(depth=0) == report.to_text(depth=1) == str(report)
+    assert report.to_markdown(depth=0) == report.to_markdown()
     with pytest.raises(KeyError, match="there are none"):
         report["x"]
     with pytest.raises(TypeError, match=r"asked by path, found 0; report.records\[0\]"):

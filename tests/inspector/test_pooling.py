@@ -1,6 +1,6 @@
 """Statistics of several arrays, against NumPy over all their values."""
 
-from gluon_initkit.inspector import Statistics
+from gluon_initkit.inspector import Statistics, statistics_of
 from gluon_initkit.inspector.pooling import pooled
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,3 +40,14 @@ def test_folded_rows_show_the_statistics_of_all_below():
     line = report.to_text(depth=0, columns=["path", "mean", "min", "max", "nan"]).splitlines()[3].split()
     finite = [value for parameter in report for value in parameter.data().ravel() if value == value]
     assert float(line[1]) == pytest.approx(numpy.mean(finite), rel=1e-3) and line[2:] == ["-1", "7", "1"]
+
+
+def test_beyond_float64_is_what_numpy_answers():
+    """Not an OverflowError: the values of a file may be anything."""
+    with numpy.errstate(all="ignore"):
+        for values in ([1e154, 1e154], [1e200, -1e200], [1e308, 1e308]):
+            together = pooled([statistics_of(numpy.array([value, value])) for value in values])
+            assert together.norm == numpy.sqrt(numpy.sum(numpy.square(numpy.repeat(values, 2))))
+            assert (together.min, together.max, together.count) == (min(values), max(values), 4)
+    assert pooled([statistics_of(numpy.array([1e200])), statistics_of(numpy.array([-1e200]))]).std == numpy.inf
+    assert pooled([statistics_of(numpy.array([1e154]))] * 2).mean == 1e154

@@ -54,7 +54,7 @@ def dense(*sizes):
     return net
 
 
-def test_what_is_shared_counts_once_whatever_the_kind():
+def test_what_is_shared_counts_once_whatever_the_kind(tmp_path):
     net = dense(3)
     net.add(tied(nn.Dense, net[0], 3, in_units=3, use_bias=False))
     assert (totals(net).size, totals(net).parameters) == (9, 1)
@@ -70,6 +70,9 @@ def test_what_is_shared_counts_once_whatever_the_kind():
     assert str(totals(net, stats=True)).endswith("; 9 values more in copies that a broken tie left")
     report = ik.inspect(net, stats=True)
     assert counted_elsewhere(report.records, report.shared) == {"1.weight"}
+    path = str(tmp_path / "a.params")
+    net.save_parameters(path)  # which writes what is tied once for every path: nothing has to be broken there
+    assert str(ik.inspect(path, stats=True).totals).endswith("; 9 values more in copies")
 
 
 def test_what_is_unknown_is_said():
