@@ -5,6 +5,7 @@ differences; 2 on bad usage, a file that cannot be read, or a missing MXNet, wit
 """
 
 import argparse
+import io
 import os
 import sys
 from typing import Optional, Sequence
@@ -47,6 +48,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if arguments.command is None:
         parser.print_help()
         return 2
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without rules and bars is no fault of the file
     try:
         code = {"inspect": _inspect, "compare": _compare, "demo": _demo}[arguments.command](arguments)
         sys.stdout.flush()

@@ -74,6 +74,12 @@ def test_inspect_with_statistics_finds_nan_and_says_so_by_its_exit_code(files):
     assert run("inspect", "nan.params", cwd=files).returncode == 0  # nobody looked
 
 
+def test_a_terminal_without_unicode(files, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = run("inspect", "a.params", cwd=files)
+    assert (done.returncode, done.stderr) == (0, "") and "0.weight" in done.stdout and "?????" in done.stdout
+
+
 def test_numbers_of_any_size_are_summed(tmp_path):
     """Their squares are no float64: a file may hold anything."""
     huge = net()

@@ -51,12 +51,13 @@ class Totals:
     def __str__(self) -> str:
         least = "at least " if self.unknown else ""
         unknown = f" ({self.unknown:,} unknown)" if self.unknown else ""
-        text = f"{least}{self.size:,} values{unknown} in {self.parameters:,} {_plural(self.parameters, 'parameter')}"
+        text = f"{least}{_counted(self.size, 'value')}{unknown} in {_counted(self.parameters, 'parameter')}"
         if self.gradients:
             text += f", {least}{self.trainable:,} trainable"
-        text += f"; {least}{self.bytes:,} bytes ({size_text(self.bytes)})"
+        text += f"; {least}{_counted(self.bytes, 'byte')} ({size_text(self.bytes)})"
         if self.copies:  # save_parameters writes what is tied once for every path: nothing is broken there
-            text += f"; {self.copies:,} values more in copies{' that a broken tie left' if self.gradients else ''}"
+            left = " that a broken tie left" if self.gradients else ""
+            text += f"; {_counted(self.copies, 'value')} more in copies{left}"
         return text
 
 
@@ -112,5 +113,5 @@ def _size(records: Sequence[ParameterRecord]) -> int:
     return sum(record.size or 0 for record in records)
 
 
-def _plural(count: int, word: str) -> str:
-    return word if count == 1 else word + "s"
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"

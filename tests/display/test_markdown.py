@@ -16,3 +16,8 @@ def test_cells_are_escaped():
 def test_footnotes_are_a_list():
     text = as_markdown(Table("", (Column("a", str),), ["1"], footnotes=(("error", "one"), ("", "two_three"))))
     assert text.splitlines()[-2:] == ["- one", "- two\\_three"]
+
+
+def test_what_cannot_be_printed_is_written_out():
+    table = Table("\u202e\udc80", (Column("name", str, path=True),), ["\x1b"], footnotes=(("", "\u202e"),))
+    assert as_markdown(table).replace("\n", "").isprintable() and as_markdown(table).encode()

@@ -4,6 +4,7 @@ import gc
 import pickle
 import random
 import tempfile
+import tracemalloc
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet import places
@@ -268,12 +269,36 @@ def test_looking_changes_nothing(make, how):
     assert pickle.loads(pickle.dumps(report.records)) == report.records
 
 
-@pytest.mark.parametrize("make", [initialized, hybridized_and_run, several_contexts, float16, shared, trained])
+@pytest.mark.parametrize("make", NETWORKS)
 def test_the_fingerprint_is_the_same_afterwards(make):
     net = make()
-    before = ik.fingerprint(net)
+    before = fingerprint(net)
     ik.inspect(net, stats=True, grads=True)
-    assert ik.fingerprint(net) == before
+    assert fingerprint(net) == before
+
+
+def fingerprint(net):
+    """Of the whole network, or why it has none."""
+    try:
+        return ik.fingerprint(net)
+    except Exception as error:
+        return repr(error)
+
+
+def test_values_are_read_where_they_lie():
+    """Neither they nor gradients are copied, but for blocks that fit the cache."""
+    net = nn.Dense(4096, in_units=2048, use_bias=False)
+    ik.initialize(net, mx.init.Uniform(), seed=1)
+    with mx.autograd.record():
+        loss = net(uniform((1, 2048))).sum()
+    loss.backward()
+    tracemalloc.start()
+    try:
+        report = ik.inspect(net, grads=True)
+        assert tracemalloc.get_traced_memory()[1] < report.totals.bytes
+    finally:
+        tracemalloc.stop()
+    assert report["weight"].stats.count == report["weight"].grad_stats.count == 1 << 23
 
 
 @pytest.mark.parametrize("make, shape", [(hybridized_and_run, (2, 3)), (convolution, (2, 16, 12, 12))])

@@ -100,5 +100,10 @@ def test_bytes_go_by_the_dtype():
     assert (totals(net).size, totals(net).bytes) == (16, 32)
 
 
+def test_one_of_everything():
+    net = nn.Dense(1, in_units=1, use_bias=False, dtype="int8")
+    assert str(totals(net)) == "1 value in 1 parameter, 1 trainable; 1 byte (1 B)"
+
+
 def test_nothing_at_all():
     assert str(totals(nn.HybridSequential())) == "0 values in 0 parameters; 0 bytes (0 B)"
