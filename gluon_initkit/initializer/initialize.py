@@ -13,6 +13,7 @@ import warnings
 
 from .._mxnet import (
     Context,
+    blocks_in_containers,
     classic,
     contexts_asked,
     current_context,
@@ -143,6 +144,10 @@ def initialize(
             f"Set force_reinit=True to re-initialize.",
             stacklevel=2,
         )
+    lost = blocks_in_containers(net)
+    if lost:  # as `net.initialize` does
+        warnings.warn(f"{', '.join(lost)}: Blocks in a list, tuple or dictionary are no part of the network and were "
+                      f"not initialized; put them into an nn.Sequential, or register them.", stacklevel=2)  # fmt: skip
     rows = _rows(described, {id(draw.param): draw for draw in draws})
     inner = chosen.initializer if isinstance(chosen, Corrected) else chosen
     return InitReport(rows, seed, time.perf_counter() - start, written_bytes, shown(inner))
@@ -256,7 +261,7 @@ def _fill(draws: Sequence[Draw], progress: Optional[bool]) -> int:
 
 def _bytes(draw: Draw) -> int:
     size = draw.dtype.itemsize
-    for each in draw.param.shape:
+    for each in draw.shape:
         size *= int(each)
     return size
 
