@@ -238,7 +238,7 @@ def _fill(draws: Sequence[Draw], progress: Optional[bool]) -> int:
                 jobs += draw.prepared(laws[draw], reseed)
                 bar.advance(_bytes(draw) if laws[draw] is None else 0)
             if draw not in refill:
-                jobs += draw.prepared_gradients()
+                jobs += bar.expecting(draw.prepared_gradients())
         run(jobs, bar)
         mx.nd.waitall()  # what is still reading or writing the arrays that are refilled
         with interrupts_held():
@@ -250,7 +250,8 @@ def _fill(draws: Sequence[Draw], progress: Optional[bool]) -> int:
             except BaseException:
                 restore(before)
                 raise
-            jobs = [job for draw in refill for grad in stale_gradients(draw.param) for job in cleared(grad)]
+            stale = [job for draw in refill for grad in stale_gradients(draw.param) for job in cleared(grad)]
+            jobs = bar.expecting(stale)
             jobs += [job for draw in direct for job in draw.jobs(laws[draw], holds_data(draw.param)[0])]
             run(jobs, bar)
             for draw in refill:
