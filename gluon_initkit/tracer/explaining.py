@@ -88,6 +88,11 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
     Explanation
         ``raise explanation.error`` makes one `DeferredInitError` of it.
 
+    Raises
+    ------
+    TypeError
+        `net` is no Block, or `error` no exception.
+
     Examples
     --------
     >>> net = mx.gluon.nn.HybridSequential()
