@@ -8,8 +8,9 @@ It is done at the moment when MXNet is imported, by whomever, and not before (`m
 gluon_initkit`` costs next to nothing, not even NumPy's import, and fails for nothing that is not asked for.
 """
 
+from copy import copy
 import importlib.abc
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
 import importlib.util
 import sys
 from types import ModuleType
@@ -31,6 +32,10 @@ Start a new process (or restart the notebook's kernel) and
   import gluon_initkit      # first: it repairs what `import mxnet` trips over
   import mxnet"""
 
+_FAILED = """An earlier `import mxnet` failed half-way in this process and left a broken module behind. It said
+  {error}
+Mend that, and start a new process (or restart the notebook's kernel)."""
+
 _NO_DISTUTILS = """MXNet imports `distutils`, which Python {python} no longer has; setuptools brings it. Type
   pip install setuptools"""
 
@@ -40,29 +45,41 @@ def mend_when_imported() -> None:
 
     Where MXNet is imported already, nothing is done; once it is, nothing of this stays behind.
     """
-    if not _imported():
+    if not _imported() and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds what Python finds by itself, and has `mxnet` mended before its first line runs.
+    """Finds what the finders behind it find, and has `mxnet` mended before its first line runs.
 
     Not when it is found: who only asks whether there is an MXNet gets an answer, and never an error.
     """
 
+    failed = ""  # what an import of MXNet said that broke off
+
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
-        spec = PathFinder.find_spec(name, path, target) if name == "mxnet" else None
-        if spec is None or spec.loader is None:
+        if name != "mxnet":
             return None
-        run = spec.loader.exec_module
+        behind = sys.meta_path[sys.meta_path.index(self) + 1 :]
+        found = (finder.find_spec(name, path, target) for finder in behind if hasattr(finder, "find_spec"))
+        spec = next(filter(None, found), None)
+        if spec is None or not hasattr(spec.loader, "exec_module"):
+            return None
+        spec.loader = copy(spec.loader)  # a loader may be one for many modules, as a zip file's is
+        run = spec.loader.exec_module  # type: ignore[union-attr]
 
         def exec_module(module: ModuleType) -> None:
-            _mend()
-            run(module)
+            _mend(self.failed)
+            try:
+                run(module)
+            except BaseException as error:
+                self.failed = f"{type(error).__name__}: {error}"
+                raise
             del spec.loader.exec_module  # type: ignore[union-attr]
-            sys.meta_path.remove(self)
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
 
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        spec.loader.exec_module = exec_module  # type: ignore[union-attr, method-assign]
         return spec
 
 
@@ -80,20 +97,22 @@ def import_mxnet() -> ModuleType:
         MXNet is not installed; NumPy is 2 or newer; an earlier ``import mxnet`` broke off half-way; or Python is 3.12
         or newer and setuptools is missing. The message says what to type.
     """
-    if _imported():
-        return sys.modules["mxnet"]
-    if importlib.util.find_spec("mxnet") is None:
-        raise ImportError(_NOT_INSTALLED, name="mxnet")
+    if not _imported():
+        spec = importlib.util.find_spec("mxnet")
+        if spec is None or spec.origin is None:  # no origin: a mere folder of that name
+            raise ImportError(_NOT_INSTALLED, name="mxnet")
     with warnings.catch_warnings():
         # MXNet's sources hold invalid escape sequences and use deprecated version classes: nothing a user can mend.
         warnings.simplefilter("ignore")
-        import mxnet
+        import mxnet  # waits where another thread is at it
     return mxnet
 
 
-def _mend() -> None:
+def _mend(failed: str) -> None:
+    if _imported():  # `importlib.reload(mxnet)`
+        return
     if any(name.startswith("mxnet.") for name in sys.modules):
-        raise ImportError(_BROKEN, name="mxnet")
+        raise ImportError(_FAILED.format(error=failed) if failed else _BROKEN, name="mxnet")
     import numpy
 
     version = tuple(int(part) for part in numpy.__version__.split(".")[:2])

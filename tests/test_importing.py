@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 from vocabulary import said
@@ -159,6 +160,79 @@ assert kit == [] and "exec_module" not in vars(mxnet.__spec__.loader)
 """
     done = run(code)
     assert done.returncode == 0, done.stderr
+
+
+def test_reloading_leaves_one_hook_and_then_none():
+    code = """
+import importlib, sys
+import gluon_initkit as ik
+hooks = lambda: [each for each in sys.meta_path if type(each).__module__.startswith("gluon_initkit")]
+importlib.reload(ik); importlib.reload(ik)
+assert len(hooks()) == 1
+import mxnet
+importlib.reload(ik); ik.plan
+assert not hooks()
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+FAKE = """
+import sys; sys.path.insert(0, {folder!r})
+import gluon_initkit as ik
+"""
+
+
+def package(folder, text):
+    (folder / "mxnet").mkdir()
+    (folder / "mxnet" / "__init__.py").write_text(text)
+    (folder / "mxnet" / "part.py").write_text("")
+    return FAKE.format(folder=str(folder))
+
+
+def test_an_import_that_failed_half_way_says_again_why(tmp_path):
+    """Where MXNet's library does not load, say: the second try is not told to import the kit first, which it did."""
+    fake = package(tmp_path, "from . import part; raise OSError('libcudart.so.11.0: cannot open shared object file')")
+    said = message(fake + "try: import mxnet\nexcept OSError: ik.plan")
+    assert "It said\n  OSError: libcudart.so.11.0" in said and "start a new process" in said and "first" not in said
+
+
+def test_a_folder_that_is_called_mxnet_is_no_mxnet(tmp_path):
+    (tmp_path / "mxnet").mkdir()
+    other = HIDDEN.replace("return None if", "return real(name, [{folder!r}]) if")
+    code = other.format(hidden=["mxnet"], folder=str(tmp_path)) + "ik.plan"
+    assert "no module `mxnet` is installed" in message(code)
+
+
+def test_whoever_finds_mxnet_it_is_mended_and_other_modules_are_left_alone(tmp_path):
+    """A finder of somebody else's, as of an editable install, whose one loader serves all of its modules."""
+    fake = package(tmp_path, "from . import part; import numpy; gluon = numpy.bool")
+    done = run(fake + """
+from importlib.machinery import PathFinder, SourceFileLoader, ModuleSpec
+from importlib.util import spec_from_file_location
+class Loader(SourceFileLoader):
+    def exec_module(self, module): print(module.__name__); super().exec_module(module)
+one = Loader("mxnet", sys.path[0] + "/mxnet/__init__.py")
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return spec_from_file_location(name, one.path, loader=one) if name == "mxnet" else None
+sys.meta_path.insert(1, Finder)
+import numpy; vars(numpy).pop("bool", None); numpy.__version__ = "1.26.0"
+import mxnet
+assert mxnet.gluon is bool and "exec_module" not in vars(one)
+""")  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "mxnet\n"), done.stderr
+
+
+def test_a_module_in_a_zip_file_does_not_disturb(tmp_path):
+    package(tmp_path, "from . import part; import other; gluon = 1")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as file:
+        for name in ("mxnet/__init__.py", "mxnet/part.py"):
+            file.write(tmp_path / name, name)
+        file.writestr("other.py", "")
+    done = run(FAKE.format(folder=str(tmp_path / "all.zip")) + "import mxnet; print(mxnet.gluon)")
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
 
 
 if sys.version_info >= (3, 12):  # below, Python has its own distutils

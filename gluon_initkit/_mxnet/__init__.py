@@ -13,6 +13,7 @@ from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwri
 from .blocks import Place, places, traversed  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import channel_axis, class_name, construction  # noqa: E402
+from .containers import blocks_in_containers  # noqa: E402
 from .donors import (  # noqa: E402
     averaged,
     declared,
@@ -131,6 +132,7 @@ __all__ = [
     "bits_of",
     "block_tree",
     "blocks_built",
+    "blocks_in_containers",
     "blocks_of",
     "channel_axis",
     "class_name",

@@ -19,4 +19,5 @@ def is_verbose(initializer: Any) -> bool:
 
 def say_filled(initializer: Initializer, desc: InitDesc, hook: str, arr: Any) -> None:
     """Say that a hook has filled an array, where that is asked for."""
-    initializer._verbose_print(desc, hook[len("_init_") :], arr)
+    if is_verbose(initializer):  # which a class that never calls `super().__init__` knows nothing of
+        initializer._verbose_print(desc, hook[len("_init_") :], arr)

@@ -91,7 +91,8 @@ def gradients(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> List[n
     """Arrays for the gradients that initializing will make, where they can be cleared with all the rest; else none."""
     if param.grad_req == "null" or param._grad_stype != "default" or not all(map(is_host, ctxs)):
         return []
-    return [empty(param.shape, param.dtype, ctx) for ctx in ctxs]
+    return [empty(shape_of(param), param.dtype, ctx)  # type: ignore[arg-type]  # it is known
+            for ctx in ctxs]
 
 
 def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], source: Any, grads: Sequence) -> None:
@@ -99,6 +100,7 @@ def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], s
 
     `grads` are cleared arrays for its gradients; where there are none, MXNet makes them.
     """
+    param._shape = param._shape or shape_of(param)  # which is known by the values alone after `SymbolBlock.imports`
     param._data = param._grad = None
     leave_pending(param, init, ctxs, source)
     if None in (shape_of(param) or (None,)):
@@ -124,7 +126,7 @@ def fits(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> bool:
         held is not None
         and param._stype == "default"
         and contexts_held(param) == list(ctxs)
-        and all(each.shape == param.shape and each.dtype == numpy.dtype(param.dtype).type for each in held)
+        and all(each.shape == shape_of(param) and each.dtype == numpy.dtype(param.dtype).type for each in held)
         and all((classic(each) is not each) == numpy_arrays() for each in held)
     )
 

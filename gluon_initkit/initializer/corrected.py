@@ -79,4 +79,5 @@ def as_initializer(value: Any) -> Any:
             f"write gluon_initkit.Rules([(selector, initializer or array), ...], default=...) instead."
         )
     hint = " It is a class: make an instance of it." if isinstance(value, type) else ""
-    raise TypeError(f"expected an initializer (an instance, a registered name or its JSON), found {value!r}.{hint}")
+    text = f"the network {type(value).__name__}" if isinstance(value, mx.gluon.Block) else f"{value!r:.200}"
+    raise TypeError(f"expected an initializer (an instance, a registered name or its JSON), found {text}.{hint}")

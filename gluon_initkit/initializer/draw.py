@@ -62,9 +62,14 @@ class Draw:
         self._key: Tuple[Any, bytes] = (None, b"")
 
     @property
+    def shape(self) -> Any:
+        """The parameter's, as far as it is known."""
+        return shape_of(self.param)
+
+    @property
     def known(self) -> bool:
         """Whether the shape is."""
-        return None not in (shape_of(self.param) or (None,))
+        return None not in (self.shape or (None,))
 
     @property
     def dtype(self) -> numpy.dtype:
@@ -74,7 +79,7 @@ class Draw:
     @property
     def key(self) -> bytes:
         """What the values are a function of."""
-        of = (shape_of(self.param), self.dtype.str)
+        of = (self.shape, self.dtype.str)
         if of != self._key[0]:
             self._key = of, key_of(*self.parts, *of)
         return self._key[1]
@@ -100,7 +105,7 @@ class Draw:
             value = self.param.value.asnumpy()
             return Whole(lambda key, shape: value)
         try:
-            law = law_of(self.choice.initializer, self.choice.hook, self, self.param.shape)
+            law = law_of(self.choice.initializer, self.choice.hook, self, self.shape)
             if isinstance(law, Law) and self.dtype.kind not in "fiu":
                 raise TypeError(f"nothing draws numbers of dtype {self.dtype}")
             return law
@@ -108,14 +113,14 @@ class Draw:
             raise
         except Exception as error:
             raise InitializationError(
-                f"Parameter {self.info.label!r} of shape {self.param.shape} cannot be filled by "
+                f"Parameter {self.info.label!r} of shape {self.shape} cannot be filled by "
                 f"{type(self.choice.initializer).__name__}: {error}. Give the layer another initializer, or add a rule."
             ) from error
 
     def prepared(self, law: Any, reseed: Callable[[bytes], None]) -> List[Job]:
         """Make an array; run the hook, or answer the jobs that will fill the array by the law."""
         ctx = self.ctxs[0]
-        self.array = empty(self.param.shape, self.dtype, ctx if is_host(ctx) else mx.cpu())
+        self.array = empty(self.shape, self.dtype, ctx if is_host(ctx) else mx.cpu())
         if law is not None:
             return self.jobs(law, self.array)
         reseed(self.key)
@@ -126,7 +131,7 @@ class Draw:
 
     def jobs(self, law: Any, array: Any) -> List[Job]:
         """What fills a dense host array by a law."""
-        return jobs(law, self.key, self.param.shape, view(array))
+        return jobs(law, self.key, self.shape, view(array))
 
     def prepared_gradients(self) -> List[Job]:
         """Make the gradients' arrays where they are ours to make; the jobs that will clear them."""
@@ -181,12 +186,12 @@ class Draw:
             values = self.array.asnumpy()
         except mx.MXNetError as error:
             raise InitializationError(
-                f"Parameter {self.info.label!r} of shape {self.param.shape} could not be filled: {who} raised {error}"
+                f"Parameter {self.info.label!r} of shape {self.shape} could not be filled: {who} raised {error}"
             ) from error
         found = int(numpy.isnan(values).sum()) if self.dtype.kind == "f" else 0
         if found:
             raise InitializationError(
-                f"Parameter {self.info.label!r} of shape {self.param.shape} got {found} NaN from {who}. "
+                f"Parameter {self.info.label!r} of shape {self.shape} got {found} NaN from {who}. "
                 f"Expected numbers: mend the hook."
             )
 

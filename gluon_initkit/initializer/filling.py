@@ -1,7 +1,9 @@
 """A progress bar, where somebody is looking and it takes long. The work itself is `parallel`'s to run."""
 
 import time
-from typing import Any, Optional
+from typing import Any, List, Optional
+
+from ..parallel import Job
 
 __all__ = ["Bar"]
 
@@ -29,6 +31,13 @@ class Bar:
             self._open()
         if self._progress is not None:
             self._progress.update(self._task, completed=self.done)
+
+    def expecting(self, jobs: List[Job]) -> List[Job]:
+        """The same jobs; their bytes are more than was said before."""
+        self.total += sum(size for size, _ in jobs)
+        if self._progress is not None:
+            self._progress.update(self._task, total=self.total)
+        return jobs
 
     def _open(self) -> None:
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn

@@ -56,8 +56,9 @@ def digests(net: Any) -> List[Tuple[str, bytes]]:
     described = describe(net)
     empty = [f"{info.label} is {info.state}" for param, _, info in described if not holds_data(param)]
     if empty:
+        more = f" and {len(empty) - 8} more" if len(empty) > 8 else ""
         raise InitializationError(
-            f"{len(empty)} parameters have no values to take a fingerprint of: {', '.join(empty)}. "
+            f"{len(empty)} parameters have no values to take a fingerprint of: {', '.join(empty[:8])}{more}. "
             f"Initialize the network, and give deferred parameters their shapes by a forward pass."
         )
     mx.nd.waitall()

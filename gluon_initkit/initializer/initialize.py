@@ -13,6 +13,7 @@ import warnings
 
 from .._mxnet import (
     Context,
+    blocks_in_containers,
     classic,
     contexts_asked,
     current_context,
@@ -143,6 +144,10 @@ def initialize(
             f"Set force_reinit=True to re-initialize.",
             stacklevel=2,
         )
+    lost = blocks_in_containers(net)
+    if lost:  # as `net.initialize` does
+        warnings.warn(f"{', '.join(lost)}: Blocks in a list, tuple or dictionary are no part of the network and were "
+                      f"not initialized; put them into an nn.Sequential, or register them.", stacklevel=2)  # fmt: skip
     rows = _rows(described, {id(draw.param): draw for draw in draws})
     inner = chosen.initializer if isinstance(chosen, Corrected) else chosen
     return InitReport(rows, seed, time.perf_counter() - start, written_bytes, shown(inner))
@@ -233,7 +238,7 @@ def _fill(draws: Sequence[Draw], progress: Optional[bool]) -> int:
                 jobs += draw.prepared(laws[draw], reseed)
                 bar.advance(_bytes(draw) if laws[draw] is None else 0)
             if draw not in refill:
-                jobs += draw.prepared_gradients()
+                jobs += bar.expecting(draw.prepared_gradients())
         run(jobs, bar)
         mx.nd.waitall()  # what is still reading or writing the arrays that are refilled
         with interrupts_held():
@@ -245,7 +250,8 @@ def _fill(draws: Sequence[Draw], progress: Optional[bool]) -> int:
             except BaseException:
                 restore(before)
                 raise
-            jobs = [job for draw in refill for grad in stale_gradients(draw.param) for job in cleared(grad)]
+            stale = [job for draw in refill for grad in stale_gradients(draw.param) for job in cleared(grad)]
+            jobs = bar.expecting(stale)
             jobs += [job for draw in direct for job in draw.jobs(laws[draw], holds_data(draw.param)[0])]
             run(jobs, bar)
             for draw in refill:
@@ -256,7 +262,7 @@ def _fill(draws: Sequence[Draw], progress: Optional[bool]) -> int:
 
 def _bytes(draw: Draw) -> int:
     size = draw.dtype.itemsize
-    for each in draw.param.shape:
+    for each in draw.shape:
         size *= int(each)
     return size
 

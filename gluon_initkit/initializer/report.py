@@ -80,6 +80,7 @@ class InitReport(Shown[InitRow]):
     def _table(self) -> Table:
         states = [row.state for row in self.rows]
         counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        counts = counts or "no parameters"
         title = f"{self.initializer}, seed {self.seed}: {counts}; {size_text(self.bytes)} in {self.seconds:.3g} s"
         filled = Column("filled by", lambda row: named(row.initializer or "", self.initializer))
         columns = (*_FIRST, filled, *_LAST)

@@ -41,6 +41,8 @@ def check_workers(net: Any, kv: Any) -> str:
     InitializationError
         Workers differ: the message, raised on all of them, names ranks and the first path that differs; or the
         kvstore runs an optimizer already, which would change what is pushed.
+    TypeError
+        `kv` is no kvstore, such as None, which Gluon's Trainer takes for none.
 
     Examples
     --------
@@ -49,6 +51,8 @@ def check_workers(net: Any, kv: Any) -> str:
     >>> check_workers(net, mx.kv.create("local"))[:16]
     '7d1a37f56c405ae8'
     """
+    if not hasattr(kv, "push"):
+        raise TypeError(f"expected a kvstore, such as mx.kv.create('dist_sync'), found {kv!r:.80}")
     if any(kvstore_of(param) is kv for param, _, _ in describe(net)):
         raise InitializationError("a Trainer's optimizer runs on this kvstore, and would change what is pushed there; "
                                   "call check_workers(net, kv) before the first trainer.step.")  # fmt: skip

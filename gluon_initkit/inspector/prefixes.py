@@ -130,6 +130,8 @@ def _call(
     flags = (", ignore_extra=True" if left else "") + (", cast_dtype=True" if cast else "")
     if child:
         return f"{child}.load_parameters({source!r}{flags})"
+    if scheme == "paths" and not strip and not add and all(bare(each.name) == each.name for each in arrays):
+        return f"net.load_parameters({source!r}{flags})"
     if scheme == "names" and not strip and not add:
         return f"net.collect_params().load({source!r}{flags})"
     renamed = "".join(_renaming(strip, add))

@@ -33,7 +33,7 @@ def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[
     Raises
     ------
     TypeError
-        `factory` made something else than a Block.
+        `factory` is no function, or made something else than a Block.
     SharingError
         The layers differ in structure, or it made one Block twice.
     ValueError
@@ -48,6 +48,8 @@ def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[
     >>> len(net.collect_params().keys()), net[2].weight.shape
     (4, (4, 4))
     """
+    if isinstance(factory, mx.gluon.Block) or not callable(factory):
+        raise TypeError(f"factory is {factory!r:.80}: expected a function that makes a Block, `lambda: nn.Dense(4)`")
     if n < 1:
         raise ValueError(f"n={n}: expected at least one layer")
     layers = [factory() for _ in range(n)]

@@ -134,7 +134,13 @@ def load(
 
 def _read(path: str) -> Contents:
     groups = read_groups(path)
-    arrays = read_arrays(path)
+    try:
+        arrays = read_arrays(path)
+    except mx.MXNetError as error:
+        said = str(error).strip().splitlines()[-1]
+        raise SharingError(f"{path!r} is no .params file, or a broken one ({said}). Expected a file of "
+                           f"gluon_initkit.save or net.save_parameters; gluon_initkit.inspect({path!r}) tells more."
+                           ) from error  # fmt: skip
     if isinstance(arrays, list):
         if arrays:
             raise SharingError(f"{path!r} holds {len(arrays)} arrays without names, so no parameters of a network. "

@@ -56,8 +56,9 @@ def save(net: Any, path: Path) -> None:
     _warn_of_unwritten(net, held)
     empty = [f"{path} is {state_of(param)}" for path, (param, _) in held.items() if state_of(param) != "initialized"]
     if empty:
+        more = f" and {len(empty) - 8} more" if len(empty) > 8 else ""
         raise SharingError(
-            f"{len(empty)} parameters have no values to save: {', '.join(empty)}. "
+            f"{len(empty)} parameters have no values to save: {', '.join(empty[:8])}{more}. "
             f"Initialize the network, and give deferred parameters their shapes by a forward pass."
         )
     groups = groups_of(held)

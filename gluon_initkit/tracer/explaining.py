@@ -88,6 +88,11 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
     Explanation
         ``raise explanation.error`` makes one `DeferredInitError` of it.
 
+    Raises
+    ------
+    TypeError
+        `net` is no Block, or `error` no exception.
+
     Examples
     --------
     >>> net = mx.gluon.nn.HybridSequential()
@@ -98,6 +103,8 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
     >>> explain(net, (1, 3, 8, 8)).fixes
     ('0: nn.Conv2D(8, 3, in_channels=3)', '1: nn.BatchNorm(in_channels=8)', '2: nn.Dense(2, in_units=288)')
     """
+    if not isinstance(error, (BaseException, type(None))):
+        raise TypeError(f"error is {error!r:.80}: expected the exception that was caught, `except Exception as error`")
     if isinstance(error, DeferredInitError):
         text = str(error)
         return Explanation(error.unresolved, text.splitlines()[0], text)

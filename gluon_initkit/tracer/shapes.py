@@ -111,7 +111,7 @@ class ShapeReport(Shown[ShapeRow]):
     def _table(self) -> Table:
         states = [row.state for row in self.rows]
         counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-        title = f"Shapes: {counts}; {size_text(self.bytes)}, in {self.seconds:.3g} s"
+        title = f"Shapes: {counts or 'no parameters'}; {size_text(self.bytes)}, in {self.seconds:.3g} s"
         title += " and one forward pass" if self.forward else ""
         return Table(title, _COLUMNS, self.rows, (), _emphasis)
 

@@ -18,3 +18,12 @@ def test_what_is_filled_is_said_where_it_is_asked_for(caplog):
         for each in (loud, quiet):
             say_filled(each, mx.init.InitDesc("a_bias"), "_init_bias", nd.ones((2,)))
     assert [record.getMessage() for record in caplog.records] == ["Initialized a_bias as bias: seen"]
+
+
+def test_a_class_that_never_calls_super_init():
+    class Bare(mx.init.Initializer):
+        def __init__(self):
+            pass
+
+    assert not is_verbose(Bare())
+    say_filled(Bare(), mx.init.InitDesc("a_bias"), "_init_bias", nd.ones((2,)))

@@ -23,6 +23,15 @@ def test_the_bar_counts_every_byte(monkeypatch):
     assert "initializing" in sys.stdout.getvalue()
 
 
+def test_gradients_that_are_cleared_are_counted_too(monkeypatch):
+    bars = []
+    monkeypatch.setattr(Bar, "__exit__", lambda self, *_: bars.append((self.done, self.total)))
+    net = mx.gluon.nn.Dense(2, in_units=2)
+    for force in (False, True):
+        ik.initialize(net, mx.init.Normal(), force_reinit=force)
+    assert bars == [(48, 48)] * 2
+
+
 class Slow(ik.Initializer):
     """A weight takes so many seconds, by the bar's clock."""
 

@@ -86,3 +86,10 @@ def test_it_changes_nothing():
     ik.fingerprint(net)
     assert net.weight.data() is data and (net.weight.grad().asnumpy() == grad).all()
     assert net.weight.data()._fresh_grad == fresh and mx.nd.random.uniform().asscalar() == expected
+
+
+def test_the_error_of_a_large_network_is_short():
+    net = mx.gluon.nn.HybridSequential()
+    net.add(*(mx.gluon.nn.Dense(1, in_units=1) for _ in range(50)))
+    with pytest.raises(ik.InitializationError, match=r"^100 parameters .* 3\.bias is uninitialized and 92 more\. Init"):
+        ik.fingerprint(net)

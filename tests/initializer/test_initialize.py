@@ -612,6 +612,7 @@ def test_contexts_are_called_devices_too():
 @pytest.mark.parametrize("arguments, error, says", [
     ({"net": 3}, TypeError, "expected a network"),
     ({"init": 3}, TypeError, "expected an initializer"),
+    ({"init": nn.Dense(3)}, TypeError, r"found the network Dense\.$"),
     ({"init": "nope"}, ValueError, "no initializer is registered"),
     ({"ctx": "cpu"}, TypeError, "ctx is 'cpu': expected a Context"),
     ({"ctx": []}, TypeError, "expected a Context"),
@@ -830,3 +831,31 @@ def test_a_bound_hook_gets_path_role_and_axes():
     net.add(convolution(nn.Conv2D, 2, 3, in_channels=2, layout="NHWC"))
     ik.initialize(net, Looks())
     assert seen == [("0.weight", "weight", "OHWI", True)]
+
+
+def test_blocks_in_a_list_are_told_as_gluon_tells_them():
+    """Without a word the first forward pass would fail, far from the cause."""
+    net = nn.Sequential()
+    net.add(nn.Dense(2, in_units=2))
+    net.layers = [nn.Dense(2, in_units=2)]
+    with pytest.warns(UserWarning, match="layers.* is an unregistered container"):
+        net.initialize()
+    with pytest.warns(UserWarning, match="^layers: Blocks in a list.* were not initialized") as caught:
+        ik.initialize(net, seed=1, force_reinit=True)
+    assert [each.filename for each in caught] == [__file__]
+
+
+@pytest.mark.mxnet1("SymbolBlocks whose parameters have values and no shape")
+def test_an_imported_symbol_block_is_initialized_again(tmp_path):
+    """`SymbolBlock.imports` loads values into parameters whose shape stays unknown to Gluon."""
+    net = small()
+    net.hybridize()
+    fingerprint(net)
+    net.export(str(tmp_path / "net"))
+    files = str(tmp_path / "net-symbol.json"), ["data"], str(tmp_path / "net-0000.params")
+    again = [mx.gluon.SymbolBlock.imports(*files) for _ in range(2)]
+    for each, ctx in zip(again, (mx.cpu(), mx.cpu(1))):
+        report = ik.initialize(each, mx.init.Xavier(), ctx, seed=7, force_reinit=True)
+        assert {row.state for row in report} == {"initialized"}
+    assert ik.fingerprint(again[0]) == ik.fingerprint(again[1])
+    assert again[0](mx.nd.ones(X)).shape == (2, 40000)

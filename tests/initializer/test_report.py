@@ -51,3 +51,7 @@ def test_text_and_html(width, monkeypatch):
     assert "(4, ?)" in text and report["1.weight"].key[:4] in text
     html = report._repr_html_()
     assert "1.<wbr>weight" in html and "deferred" in html
+
+
+def test_a_network_without_parameters():
+    assert "no parameters; 0 B" in str(ik.initialize(mx.gluon.nn.Sequential(), seed=7))

@@ -106,3 +106,12 @@ def test_a_kvstore_that_changes_what_is_pushed_is_refused():
     kv.set_optimizer(mx.optimizer.SGD(learning_rate=0.5))
     with pytest.raises(ik.InitializationError, match="the kvstore changed what was pushed"):
         ik.check_workers(net, kv)
+
+
+def test_what_is_no_kvstore():
+    """None is what a Trainer without one has: no optimizer runs there."""
+    net = nn.Dense(1, in_units=2)
+    net.initialize()
+    for kv in (None, "dist_sync"):
+        with pytest.raises(TypeError, match=r"expected a kvstore, such as mx\.kv\.create\('dist_sync'\), found"):
+            ik.check_workers(net, kv)

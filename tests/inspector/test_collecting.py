@@ -508,3 +508,20 @@ def test_an_error_of_the_engine_surfaces_as_at_any_wait():
     with pytest.raises(mx.MXNetError, match="potrf"):
         ik.inspect(net)
     assert len(ik.inspect(net).records) == 8 and ik.fingerprint(net) == before
+
+
+@pytest.mark.mxnet1("SymbolBlocks whose parameters have values and no shape")
+def test_an_imported_symbol_block_has_the_shapes_of_its_values(tmp_path):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4, in_units=3), nn.BatchNorm(in_channels=4))
+    net.initialize(mx.init.Xavier())
+    net.hybridize()
+    net(mx.nd.ones((2, 3)))
+    net.export(str(tmp_path / "net"))
+    block = mx.gluon.SymbolBlock.imports(
+        str(tmp_path / "net-symbol.json"), ["data"], str(tmp_path / "net-0000.params")
+    )
+    report = ik.inspect(block)
+    assert [record.shape for record in report.records] == [(4, 3), (4,), (4,), (4,), (4,), (4,)]
+    assert report.totals.size == 32 and report.totals.unknown == 0
+    assert {row.status for row in ik.compare(net, block)} == {"renamed"}

@@ -473,3 +473,14 @@ def test_real_networks(path):
     assert len(forecast.partial) == len(forecast.verdicts) - 1
     net = vision.mobilenet_v2_0_25()
     assert foretold_and_done(net, path).loads and ik.compare(net, path).same
+
+
+@pytest.mark.parametrize("make", [lambda: mlp(), lambda: nn.Dense(4, in_units=3)])
+def test_what_only_has_to_be_cast_needs_no_other_file(make, tmp_path):
+    path = str(tmp_path / "half.params")
+    half, net = filled(make(), 2.0), filled(make(), 7.0)
+    half.cast("float16")
+    half.save_parameters(path)
+    (first, *_) = ik.compare(net, path).load.prefixes
+    assert first.call == f"net.load_parameters({path!r}, cast_dtype=True)"
+    assert executed(first.call, net, path) == constant(net, 2.0)

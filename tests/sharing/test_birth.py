@@ -52,6 +52,12 @@ def test_names_are_as_ever():
     assert shared == plain == [f"dense{number}" for number in range(4)]
 
 
+@pytest.mark.parametrize("factory", [nn.Dense(4), 4])
+def test_a_layer_is_no_factory(factory):
+    with pytest.raises(TypeError, match=r"factory is .*: expected a function that makes a Block, `lambda: nn\.Dense"):
+        ik.shared_layers(factory, n=2)
+
+
 def test_what_a_factory_may_not_do():
     one = nn.Dense(4, in_units=4)
     with pytest.raises(ik.SharingError, match="one Block more than once"):

@@ -430,3 +430,12 @@ def test_a_graph_of_the_old_dtype_is_not_run_again(path):
     net.export(path)  # writes the graph that is there
     nodes = mx.sym.load(f"{path}-symbol.json").attr_dict()
     assert [each["__dtype__"] for each in nodes.values() if "__dtype__" in each] == ["1"] * 3  # which is float64
+
+
+@pytest.mark.parametrize("content", [b"", b"no parameters"])
+def test_a_file_that_is_none(content, tmp_path):
+    """The error names the file, and what tells more; not the line of MXNet's C++ source alone."""
+    path = tmp_path / "net.params"
+    path.write_bytes(content)
+    with pytest.raises(ik.SharingError, match=r"net\.params' is no \.params file, or a broken one"):
+        ik.load(nn.Dense(2, in_units=2), path)

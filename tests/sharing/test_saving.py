@@ -232,3 +232,10 @@ def test_a_part_of_a_network_in_which_all_stand_transposed(path):
     alone.load_parameters(path)
     x = nd.ones((1, 3))
     assert (alone(x) == net[1](x)).asnumpy().all()
+
+
+def test_the_error_of_a_large_network_is_short(tmp_path):
+    net = mx.gluon.nn.HybridSequential()
+    net.add(*(mx.gluon.nn.Dense(1, in_units=1) for _ in range(50)))
+    with pytest.raises(ik.SharingError, match=r"^100 parameters .* 3\.bias is uninitialized and 92 more\. Init"):
+        ik.save(net, tmp_path / "net.params")

@@ -273,3 +273,8 @@ def test_a_batch_normalization_of_another_size_along_its_own_axis(axis, size):
     rows = list(ik.explain(net, (2, 6, 5, 3)))
     assert [row.path for row in rows] == ["gamma", "beta", "running_mean", "running_var"]
     assert all(f"it has to be ({size}) in the network, given (2, 6, 5, 3)" in row.reason for row in rows)
+
+
+def test_an_error_that_is_none():
+    with pytest.raises(TypeError, match="error is 'deferred': expected the exception that was caught"):
+        ik.explain(nn.Dense(2), error="deferred")

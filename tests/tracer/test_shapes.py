@@ -167,3 +167,7 @@ def test_a_billion_parameters_without_their_memory():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     measured = json.loads(done.stdout)
     assert measured["parameters"] > 1e9 and measured["megabytes"] < 50
+
+
+def test_a_network_without_parameters():
+    assert str(ik.resolve_shapes(net_of(), (2, 5))).startswith("Shapes: no parameters; 0 B")
