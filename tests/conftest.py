@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items):
     reasons = {
         "zoo": None if _ZOO else "GluonCV and GluonNLP are not here: pip install '.[zoo]', below Python 3.12",
         "gpu": None if mx.context.num_gpus() else "MXNet sees no CUDA GPU",
-        "browser": None if _BROWSER else "no Chromium, or Python 3.8: apt-get install chromium chromium-driver, pip install '.[test]'",
+        "browser": None if _BROWSER else "no Chromium (apt-get install chromium chromium-driver), or Python 3.8",
         "notebook": None if _NOTEBOOK else "no nbclient, ipykernel or matplotlib: pip install '.[test]'",
         "internet": None if os.environ.get("GLUON_INITKIT_INTERNET") else "GLUON_INITKIT_INTERNET is not set",
     }  # fmt: skip
