@@ -18,9 +18,10 @@ __all__ = ["contexts_asked", "contexts_of", "holds_data", "is_constant", "is_lay
 
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
     """The shape, with None for an unknown dimension; None when not even the number of dimensions is known."""
-    if param._shape is None and param._data is not None:  # `SymbolBlock.imports` loads the values, and no shape
-        return known_sizes(param._data[0].shape)
-    return known_sizes(param._shape)
+    shape = known_sizes(param._shape)
+    if (shape is None or None in shape) and param._data is not None:
+        return tuple(param._data[0].shape)  # `SymbolBlock.imports` loads the values, and no shape
+    return shape
 
 
 def known_sizes(shape: Any) -> Optional[Tuple[Optional[int], ...]]:

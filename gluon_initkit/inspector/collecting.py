@@ -101,8 +101,6 @@ def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]
         if dtype not in dtypes:
             dtypes[dtype] = dtype_name(dtype), numpy.dtype(dtype).itemsize
         shape, name, constant = shape_of(param), param.name, is_constant(param)
-        if held and (shape is None or None in shape):
-            shape = tuple(holds_data(param)[0].shape)  # an imported SymbolBlock's parameters were never told theirs
         if shape not in sizes:
             sizes[shape] = _size(shape)
         fact = _DEFAULTS.copy()  # and not a field after the other: a dictionary grows in steps
