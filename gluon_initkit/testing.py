@@ -12,10 +12,10 @@ from typing import Any, Callable, Optional
 from ._mxnet import context_of, holds_data, host_values, mx
 from .display import Column, Table, as_text, shape_text
 from .inspector import Statistics, compare, inspect
-from .inspector.columns import nearest, show_value
+from .inspector.columns import show_value
 from .inspector.findings import Ignored
 from .inspector.statistics import statistics_of_all
-from .naming import describe
+from .naming import describe, nearest
 from .sharing import shared_groups
 from .tracer import explain
 

@@ -35,7 +35,7 @@ from .._mxnet import (
 )
 from ..initializer.configuration import shown
 from ..initializer.corrected import corrected
-from ..naming import describe, info_of, made, matcher, role_of
+from ..naming import describe, info_of, made, matcher, refuse_unknown, role_of
 from .declared import expectation_of, is_as_declared, measured
 from .equality import equal_bytes, shared_values
 from .records import BlockRecord, Declared, ParameterRecord, SharedValues
@@ -60,7 +60,10 @@ def collect(
         chosen = list(places(net).items())
     else:
         matches = matcher(select)
-        chosen = [(param, place) for param, place, info in describe(net) if matches(info)]
+        described = describe(net)
+        chosen = [(param, place) for param, place, info in described if matches(info)]
+        if not chosen:
+            refuse_unknown(select, (path for _, _, info in described for path in info.paths))
     if any(holds_data(param) for param, _ in chosen):
         mx.nd.waitall()  # what still writes them; no more is waited for below
     facts = _facts(chosen, trained)
