@@ -55,7 +55,7 @@ def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -
         if name == "initialize":
             return f"{info.label} was to be initialized, and its shape is {shape_text(info.shape)}{at}", ""
         if name in _READS and info.state == "uninitialized":
-            return f"{info.label} was read, and initialize was never called on it{at}", ""
+            return f"{info.label} was read, and initialize was never called on it, or filling it failed{at}", ""
         if name in _READS:
             return f"{info.label} was read by {name}() before it holds values{at}", ""
     if found.conflict is not None or found.stop is not None or (found.asked and is_about_deferral(error)):

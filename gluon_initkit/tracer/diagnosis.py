@@ -90,7 +90,8 @@ def record(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Param
 
 # Reasons that are asked for again.
 DEFERRED = "deferred"
-_UNTOUCHED = "initialize was never called on it"
+# MXNet forgets what was pending before it fills: after a failure the parameter is like one that was never initialized.
+_UNTOUCHED = "initialize was never called on it, or filling it failed"
 _NOT_DEFERRABLE = "its shape is not known, and it may not be deferred"
 
 
