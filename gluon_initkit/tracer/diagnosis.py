@@ -13,7 +13,7 @@ from ..naming import ParameterInfo
 from .causes import cause_of, is_about_deferral
 from .conflicts import holders
 from .errors import DeferredInitError, Unresolved
-from .inputs import shapes_text
+from .inputs import is_without_arrays, shapes_text
 from .observed import Observed
 from .resolution import Resolution, resolve
 from .source import frames_of, last_lines
@@ -185,6 +185,9 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
     if stop is not None and not stop.line:
         return f"{_place(stop.block_path)} ({class_name(stop.block)}) does not take {shapes_text(inputs)}: {stop.said}"
     count = f"of {len(found.described)} parameters"
+    if stop is not None and is_without_arrays(inputs):
+        return (f"the network was given {shapes_text(inputs)}, with no array or shape in it, and stopped at {stop.line}"
+                f"\n  {stop.said}\n{len(rows)} {count} are not resolved:")  # fmt: skip
     if stop is not None:
         return (f"{_place(stop.block_path)} ({class_name(stop.block)}) needs numbers, where shapes alone were given, "
                 f"at {stop.line}\n  {stop.said}\n{len(rows)} {count} are not resolved:")  # fmt: skip
@@ -207,6 +210,9 @@ def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) 
         return "Give the block an input of the size that stood, or build it for this one and initialize it again."
     if found.stop is not None and not found.stop.line:
         return "Give the arguments that its forward takes, arrays or shapes, nested as it takes them."
+    if found.stop is not None and is_without_arrays(inputs):
+        return ("Give arrays or their shapes, gluon_initkit.materialize(net, (2, 5)), with a dtype ((2, 5), 'int32'), "
+                "or a list, tuple or dict of such, as the network takes them.")  # fmt: skip
     if found.stop is not None:
         return (f"Call gluon_initkit.materialize(net, {shapes}, run_forward=True) to allow one forward pass, which "
                 f"leaves nothing else behind.")  # fmt: skip
