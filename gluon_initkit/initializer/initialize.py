@@ -9,7 +9,6 @@ import difflib
 import re
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
-import warnings
 
 from .._mxnet import (
     Context,
@@ -35,6 +34,7 @@ from .._mxnet import (
     snapshot,
     stale_gradients,
     tell,
+    warn,
 )
 from ..display import shape_text
 from ..naming import ParameterInfo, describe
@@ -139,15 +139,14 @@ def initialize(
     kept = [info.label for param, _, info in described if info.state == "initialized"] if not force_reinit else []
     if kept:
         some = ", ".join(kept[:3]) + (", ..." if len(kept) > 3 else "")
-        warnings.warn(
+        warn(
             f"{len(kept)} of {len(described)} parameters are already initialized, ignoring ({some}). "
-            f"Set force_reinit=True to re-initialize.",
-            stacklevel=2,
+            f"Set force_reinit=True to re-initialize."
         )
     lost = blocks_in_containers(net)
     if lost:  # as `net.initialize` does
-        warnings.warn(f"{', '.join(lost)}: Blocks in a list, tuple or dictionary are no part of the network and were "
-                      f"not initialized; put them into an nn.Sequential, or register them.", stacklevel=2)  # fmt: skip
+        warn(f"{', '.join(lost)}: Blocks in a list, tuple or dictionary are no part of the network and were not "
+             f"initialized; put them into an nn.Sequential, or register them.")  # fmt: skip
     rows = _rows(described, {id(draw.param): draw for draw in draws})
     inner = chosen.initializer if isinstance(chosen, Corrected) else chosen
     return InitReport(rows, seed, time.perf_counter() - start, written_bytes, shown(inner))

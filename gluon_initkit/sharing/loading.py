@@ -5,7 +5,6 @@ Everything is decided and checked first (`matching`); then all is changed, or no
 
 import os
 from typing import Any, Dict, List, Sequence, Tuple
-import warnings
 
 from .._mxnet import (
     Context,
@@ -20,6 +19,7 @@ from .._mxnet import (
     restore,
     snapshot,
     state_of,
+    warn,
 )
 from .builder import Sharing
 from .errors import SharingError
@@ -120,8 +120,8 @@ def load(
         raise SharingError(f"{os.fspath(path)!r} does not fit the network, which is left as it was:{listed}")
     believed = [] if contents.groups else [path for match in matches for path in match.trusted]
     if believed:
-        warnings.warn(f"{os.fspath(path)!r} has no tie map; {', '.join(believed)} are believed to have been tied as "
-                      f"they are in the network.", stacklevel=2)  # fmt: skip
+        warn(f"{os.fspath(path)!r} has no tie map; {', '.join(believed)} are believed to have been tied as they are in "
+             f"the network.")  # fmt: skip
     tying = tuple(dict.fromkeys(group for group, _, _ in lost)) if ties == "apply" else ()
     sharing = _declared(net, tying)
     if tying:

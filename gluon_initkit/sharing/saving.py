@@ -3,9 +3,8 @@
 import os
 import threading
 from typing import Any, Dict, Tuple, Union
-import warnings
 
-from .._mxnet import saved_value, state_of, traversed, write_arrays
+from .._mxnet import saved_value, state_of, traversed, warn, write_arrays
 from .errors import SharingError
 from .groups import SharedGroup, groups_of, sources
 from .trailer import append_groups
@@ -73,8 +72,8 @@ def save(net: Any, path: Path) -> None:
 def _warn_of_unwritten(net: Any, held: Dict[str, Tuple[Any, bool]]) -> None:
     left = [path for path in traversed(net) if path not in held]
     if left:
-        warnings.warn(f"{', '.join(left)}: held by no attribute of a Block, so not written, as by net.save_parameters; "
-                      f"assign them to attributes.", stacklevel=3)  # fmt: skip
+        warn(f"{', '.join(left)}: held by no attribute of a Block, so not written, as by net.save_parameters; "
+             f"assign them to attributes.")  # fmt: skip
 
 
 def _write(path: str, arrays: Dict[str, Any], groups: Tuple[SharedGroup, ...]) -> None:

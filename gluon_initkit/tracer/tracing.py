@@ -10,9 +10,8 @@ import os
 import sys
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
-import warnings
 
-from .._mxnet import Watch
+from .._mxnet import Watch, warn
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
 from .diagnosis import told_apart
@@ -232,7 +231,7 @@ class Trace:
         except Exception as error:
             # It is called out of the middle of MXNet's work, which it must not break off.
             self._live, self._callback = False, None
-            warnings.warn(f"on_event raised {type(error).__name__}: {error}; it is not called again", stacklevel=2)
+            warn(f"on_event raised {type(error).__name__}: {error}; it is not called again")
 
     def _explain(self, error: BaseException, facts: dict) -> Optional[BaseException]:
         """The error to raise instead of one that a call ended in; None to let it be."""
