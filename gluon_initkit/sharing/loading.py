@@ -24,7 +24,7 @@ from .._mxnet import (
 from .builder import Sharing
 from .errors import SharingError
 from .groups import SharedGroup, lost_ties, sources
-from .matching import Contents, Match, Rules, matched
+from .matching import Contents, Match, Problem, Rules, matched
 from .saving import Path
 from .trailer import read_groups
 
@@ -106,18 +106,21 @@ def load(
     contents = _read(os.fspath(path))
     groups = _within(contents.groups, held)
     lost = lost_ties(held, groups)
-    problems = [f"{why}; ties='apply' ties it, ties='ignore' does not ask" for _, _, why in lost if ties == "check"]
+    problems = [Problem(why, "ties='apply' ties what the file ties, ties='ignore' does not ask.")
+                for _, _, why in lost if ties == "check"]  # fmt: skip
     trusting = ties == "ignore" or _looks_deduplicated(contents, held)
     rules = Rules(ctxs, allow_missing, cast_dtype, dtype_source, trusting)
     matches, unmatched = matched(held, contents, rules)
     problems += unmatched
     if not ignore_extra:
         extra = [each for each in contents.paths if each not in held]
-        problems += [f"{each!r} is in the file, and the network has no such path; ignore_extra=True passes over it"
-                     for each in extra]  # fmt: skip
+        problems += [Problem(f"{each!r} is in the file, and the network has no such path",
+                             "ignore_extra=True passes over what the network has not.") for each in extra]  # fmt: skip
     if problems:
-        listed = "".join(f"\n  {problem}" for problem in problems)
-        raise SharingError(f"{os.fspath(path)!r} does not fit the network, which is left as it was:{listed}")
+        lines = [f"{os.fspath(path)!r} does not fit the network, which is left as it was:",
+                 *(f"  {problem.what}" for problem in problems),
+                 *dict.fromkeys(problem.mend for problem in problems if problem.mend)]  # fmt: skip
+        raise SharingError("\n".join(lines))
     believed = [] if contents.groups else [path for match in matches for path in match.trusted]
     if believed:
         warn(f"{os.fspath(path)!r} has no tie map; {', '.join(believed)} are believed to have been tied as they are in "
