@@ -36,7 +36,7 @@ from .._mxnet import (
     tell,
     warn,
 )
-from ..display import shape_text
+from ..display import counted, counted_of, shape_text
 from ..naming import ParameterInfo, describe
 from ..parallel import run
 from .choosing import Choice, choose, refuse_uncovered
@@ -139,10 +139,8 @@ def initialize(
     kept = [info.label for param, _, info in described if info.state == "initialized"] if not force_reinit else []
     if kept:
         some = ", ".join(kept[:3]) + (", ..." if len(kept) > 3 else "")
-        warn(
-            f"{len(kept)} of {len(described)} parameters are already initialized, ignoring ({some}). "
-            f"Set force_reinit=True to re-initialize."
-        )
+        count = counted_of(len(kept), len(described), "parameter", "is", "are")
+        warn(f"{count} already initialized, ignoring ({some}). Set force_reinit=True to re-initialize.")
     lost = blocks_in_containers(net)
     if lost:  # as `net.initialize` does
         warn(f"{', '.join(lost)}: Blocks in a list, tuple or dictionary are no part of the network and were not "
@@ -209,7 +207,7 @@ def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) ->
                             f"update it on {ctxs}; make the Trainer afterwards")  # fmt: skip
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems)
-        raise InitializationError(f"{len(problems)} parameters cannot be initialized:{listed}")
+        raise InitializationError(f"{counted(len(problems), 'parameter')} cannot be initialized:{listed}")
 
 
 def _configuration(choice: Choice, seen: Dict[int, str]) -> Tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy
 
 from .._mxnet import holds_data, holds_gradients, host_values, mx
+from ..display import counted
 from ..naming import describe, matcher, refuse_unknown, show_selector
 from .history import History
 from .statistics import statistics_of_all
@@ -225,4 +226,5 @@ class Recorder:
 
     def __repr__(self) -> str:
         seen = self.history
-        return f"<Recorder: {len(seen)} steps of {len(seen.paths)} parameters every {seen.every}, {seen.nbytes:,} B>"
+        what = f"{counted(len(seen), 'step')} of {counted(len(seen.paths), 'parameter')} every {seen.every}"
+        return f"<Recorder: {what}, {seen.nbytes:,} B>"

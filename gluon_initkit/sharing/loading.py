@@ -21,6 +21,7 @@ from .._mxnet import (
     state_of,
     warn,
 )
+from ..display import counted
 from .builder import Sharing
 from .errors import SharingError
 from .groups import SharedGroup, lost_ties, sources
@@ -146,7 +147,8 @@ def _read(path: str) -> Contents:
                            ) from error  # fmt: skip
     if isinstance(arrays, list):
         if arrays:
-            raise SharingError(f"{path!r} holds {len(arrays)} arrays without names, so no parameters of a network. "
+            count = counted(len(arrays), "array")
+            raise SharingError(f"{path!r} holds {count} without names, so no parameters of a network. "
                                f"Expected a file of gluon_initkit.save or net.save_parameters.")  # fmt: skip
         arrays = {}
     return Contents(arrays, groups)

@@ -5,6 +5,7 @@ import threading
 from typing import Any, Dict, Tuple, Union
 
 from .._mxnet import saved_value, state_of, traversed, warn, write_arrays
+from ..display import counted
 from .errors import SharingError
 from .groups import SharedGroup, groups_of, sources
 from .trailer import append_groups
@@ -57,7 +58,8 @@ def save(net: Any, path: Path) -> None:
     if empty:
         more = f" and {len(empty) - 8} more" if len(empty) > 8 else ""
         raise SharingError(
-            f"{len(empty)} parameters have no values to save: {', '.join(empty[:8])}{more}. "
+            f"{counted(len(empty), 'parameter has', 'parameters have')} no values to save: "
+            f"{', '.join(empty[:8])}{more}. "
             f"Initialize the network, and give deferred parameters their shapes by a forward pass."
         )
     groups = groups_of(held)

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from .._mxnet import blocks_of, class_name, construction, defers_always, may_defer, mx
-from ..display import shape_text
+from ..display import counted_of, shape_text
 from ..naming import ParameterInfo
 from .causes import cause_of, is_about_deferral
 from .conflicts import holders
@@ -184,17 +184,20 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
         return f"shapes {'contradict each other' if conflict.needed else 'do not fit'} in {where}{said}"
     if stop is not None and not stop.line:
         return f"{_place(stop.block_path)} ({class_name(stop.block)}) does not take {shapes_text(inputs)}: {stop.said}"
-    count = f"of {len(found.described)} parameters"
+
+    def of_all(count: int, one: str, many: str) -> str:
+        return counted_of(count, len(found.described), "parameter", one, many)
+
     if stop is not None and is_without_arrays(inputs):
         return (f"the network was given {shapes_text(inputs)}, with no array or shape in it, and stopped at {stop.line}"
-                f"\n  {stop.said}\n{len(rows)} {count} are not resolved:")  # fmt: skip
+                f"\n  {stop.said}\n{of_all(len(rows), 'is', 'are')} not resolved:")  # fmt: skip
     if stop is not None:
         return (f"{_place(stop.block_path)} ({class_name(stop.block)}) needs numbers, where shapes alone were given, "
-                f"at {stop.line}\n  {stop.said}\n{len(rows)} {count} are not resolved:")  # fmt: skip
+                f"at {stop.line}\n  {stop.said}\n{of_all(len(rows), 'is', 'are')} not resolved:")  # fmt: skip
     stuck = sum(1 for row in rows if row.reason != DEFERRED)
     if found.asked and stuck:
-        return f"{stuck} {count} are not resolved by the inputs {shapes_text(inputs)}:"
-    return f"{len(rows)} {count} hold no values yet:"
+        return f"{of_all(stuck, 'is', 'are')} not resolved by the inputs {shapes_text(inputs)}:"
+    return f"{of_all(len(rows), 'holds', 'hold')} no values yet:"
 
 
 def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) -> str:

@@ -12,6 +12,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .._mxnet import Watch, warn
+from ..display import counted
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
 from .diagnosis import told_apart
@@ -242,7 +243,7 @@ class Trace:
         made = told_apart(self._net, error, facts["given"], observed)
         if made is not None or undone:
             detail = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            detail += f"; {undone} parameters are pending again" if undone else ""
+            detail += f"; {counted(undone, 'parameter is', 'parameters are')} pending again" if undone else ""
             about = {"block": facts["block"], "inputs": facts["inputs"] or None, "call": facts.get("call", "")}
             self._record("failed", {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
         return made

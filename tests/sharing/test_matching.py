@@ -300,7 +300,7 @@ def test_the_members_of_a_group_are_looked_through_once():
 
 def test_arguments_and_files_that_make_no_sense(path):
     mx.nd.save(path, [mx.nd.ones((1,))])
-    with pytest.raises(ik.SharingError, match="holds 1 arrays without names, so no parameters"):
+    with pytest.raises(ik.SharingError, match="holds 1 array without names, so no parameters"):
         ik.load(network(), path)
     with pytest.raises(ValueError, match="ties is 'yes': expected one of 'check', 'apply', 'ignore'"):
         ik.load(network(), path, ties="yes")

@@ -69,7 +69,7 @@ def test_a_failed_pass_stands_in_it_with_what_was_undone():
         with pytest.raises(ik.DeferredInitError):
             net(nd.ones((1, 3)))
     text = str(t)
-    assert "resolved 0.weight (2, 3)" in text and "1 parameters are pending again" in text
+    assert "resolved 0.weight (2, 3)" in text and "1 parameter is pending again" in text
     assert text.splitlines()[0].endswith("1 pending")
 
 
