@@ -62,7 +62,7 @@ class PlanRow:
     error: Optional[str] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan(Shown[PlanRow]):
     """What `plan` returns: one row a parameter. ``str()`` is a table, Jupyter shows it as HTML.
 

@@ -61,7 +61,7 @@ class ComparisonRow:
     load: Optional[str] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(Shown[ComparisonRow]):
     """What `compare` returns: one row an array. ``str()`` is a table of what differs, Jupyter shows it as HTML.
 

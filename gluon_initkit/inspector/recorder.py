@@ -8,7 +8,6 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy
 
 from .._mxnet import holds_data, holds_gradients, host_values, mx
-from ..display import counted
 from ..naming import describe, matcher, refuse_unknown, show_selector
 from .history import History
 from .statistics import statistics_of_all
@@ -225,6 +224,4 @@ class Recorder:
         return self.history.plot(stat, axes)
 
     def __repr__(self) -> str:
-        seen = self.history
-        what = f"{counted(len(seen), 'step')} of {counted(len(seen.paths), 'parameter')} every {seen.every}"
-        return f"<Recorder: {what}, {seen.nbytes:,} B>"
+        return repr(self.history).replace(History.__name__, type(self).__name__, 1)

@@ -46,7 +46,7 @@ class SharingRow:
     values_from: Optional[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SharingReport(Shown[SharingRow]):
     """What ``Sharing.apply()`` returns: one row a group. ``str()`` is a table, Jupyter shows it as HTML.
 

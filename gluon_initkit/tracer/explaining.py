@@ -14,7 +14,7 @@ from .resolution import resolve
 __all__ = ["Explanation", "explain"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation(Shown[Unresolved]):
     """What `explain` returns: one row for each parameter without values. ``str()`` is a table and what to write.
 

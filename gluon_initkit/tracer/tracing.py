@@ -207,6 +207,9 @@ class Trace:
         with open(os.fspath(path), "w", encoding="utf-8") as file:
             json.dump(chrome_trace(self._type, self.events, self.spans), file)
 
+    def __repr__(self) -> str:
+        return repr(self.timeline()).replace(Timeline.__name__, type(self).__name__, 1)
+
     def __str__(self) -> str:
         return str(self.timeline())
 
