@@ -4,11 +4,12 @@ When it is full it forgets every second step and keeps half as often from then o
 spaced over the whole of the training.
 """
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
 
 from .. import display
+from ..naming import nearest
 from .facts import STATISTICS
 
 __all__ = ["History"]
@@ -27,6 +28,8 @@ class History:
         How far apart kept steps are now.
     capacity : int
         How many steps are kept at most.
+    aliases : dict of str to str
+        The further paths of shared parameters, each with the one that stands in `paths`.
 
     Examples
     --------
@@ -38,7 +41,14 @@ class History:
     ((0, 4), 4, [0.0, 4.0])
     """
 
-    def __init__(self, paths: Sequence[str], stats: Sequence[str], every: int = 1, capacity: int = 512) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str],
+        stats: Sequence[str],
+        every: int = 1,
+        capacity: int = 512,
+        aliases: Optional[Mapping[str, str]] = None,
+    ) -> None:
         unknown = [stat for stat in stats if stat not in STATISTICS]
         if isinstance(stats, str) or unknown or not stats:
             found = repr(stats) if isinstance(stats, str) else repr(unknown)
@@ -47,7 +57,7 @@ class History:
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name}= takes an integer of {least} or more, found {value!r}.")
         self.paths, self.stats = tuple(paths), tuple(stats)
-        self.every, self.capacity = every, capacity
+        self.every, self.capacity, self.aliases = every, capacity, dict(aliases or {})
         self._next = 0
         self._kept: List[Tuple[int, numpy.ndarray]] = []
 
@@ -77,17 +87,18 @@ class History:
         return len(self._kept)
 
     def series(self, path: str, stat: str, of: str = "values") -> List[float]:
-        """A statistic of one parameter at each kept step; NaN where there was nothing to see.
+        """A statistic of one parameter, by its path or an alias, at each kept step; NaN where there was nothing to see.
 
         Raises
         ------
         KeyError
-            That parameter or statistic is not recorded.
+            That parameter or statistic is not recorded; the nearest are told.
         """
-        for name, value, known in (("path", path, self.paths), ("stat", stat, self.stats), ("of", of, _KINDS)):
+        named = (*self.paths, *self.aliases)
+        for name, value, known in (("path", path, named), ("stat", stat, self.stats), ("of", of, _KINDS)):
             if value not in known:
-                raise KeyError(f"{name}={value!r} is not recorded; there are {', '.join(known[:8])}.")
-        at = self.paths.index(path), _KINDS.index(of), self.stats.index(stat)
+                raise KeyError(f"{name}={value!r} is not recorded; {nearest(str(value), known)}")
+        at = self.paths.index(self.aliases.get(path, path)), _KINDS.index(of), self.stats.index(stat)
         return [float(each[at]) for _, each in self._kept]
 
     def __repr__(self) -> str:

@@ -73,17 +73,16 @@ class Recorder:
     ) -> None:
         described = describe(net)
         chosen = None if select is None else matcher(select)
-        self._watched = {
-            info.label: param
-            for param, _, info in described
-            if (param.grad_req != "null" if chosen is None else chosen(info))
-        }
+        watched = [(param, info) for param, _, info in described
+                   if (param.grad_req != "null" if chosen is None else chosen(info))]  # fmt: skip
+        self._watched = {info.label: param for param, info in watched}
         if not self._watched:
             refuse_unknown(select, (path for _, _, info in described for path in info.paths))
             paths = ", ".join(info.label for _, _, info in described[:6]) + (", …" if len(described) > 6 else "")
             asked = f"is selected by {show_selector(select)}" if chosen else "has a gradient; select='*' watches all"
             raise ValueError(f"no parameter of this {type(net).__name__} {asked}; it has {paths or 'none'}.")
-        self.history = History(tuple(self._watched), stats, every, capacity)
+        aliases = {alias: info.label for _, info in watched for alias in info.aliases}
+        self.history = History(tuple(self._watched), stats, every, capacity, aliases)
 
     def step(self) -> None:
         """Count a step, and look if it is one to keep.

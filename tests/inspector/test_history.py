@@ -42,9 +42,9 @@ def test_records_and_gaps():
         {"step": 0, "path": "a", "mean": 1.5, "nan": 0.0, "grad_mean": None, "grad_nan": None}
     ]
     assert math.isnan(history.series("a", "mean", of="gradient")[0])
-    with pytest.raises(KeyError, match="path='x' is not recorded; there are a"):
+    with pytest.raises(KeyError, match="path='x' is not recorded; there are 'a'."):
         history.series("x", "mean")
-    with pytest.raises(KeyError, match="stat='std' is not recorded; there are mean, nan"):
+    with pytest.raises(KeyError, match="stat='std' is not recorded; there are 'mean', 'nan'"):
         history.series("a", "std")
 
 
@@ -102,3 +102,15 @@ def test_its_repr():
     history.counts()
     history.keep(numpy.zeros((2, 2, 1)))
     assert repr(history) == "<History: 1 step of 2 parameters every 1, 32 B>"
+
+
+def test_a_series_by_an_alias_and_by_a_typo():
+    history = History(["0.weight", "1.bias"], ["mean"], aliases={"1.weight": "0.weight"})
+    history.counts()
+    history.keep(numpy.arange(4.0).reshape(2, 2, 1))
+    assert history.series("1.weight", "mean") == history.series("0.weight", "mean") == [0.0]
+    assert history.series("1.weight", "mean", of="gradient") == [1.0] and history.series("1.bias", "mean") == [2.0]
+    with pytest.raises(KeyError, match="path='1.wieght' is not recorded; did you mean '1.weight'"):
+        history.series("1.wieght", "mean")
+    with pytest.raises(KeyError, match="of='gradients' is not recorded; did you mean 'gradient'"):
+        history.series("1.weight", "mean", of="gradients")

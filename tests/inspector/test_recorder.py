@@ -230,3 +230,16 @@ def test_bad_arguments():
         ik.Recorder(frozen)
     with pytest.raises(ValueError, match="stats= takes"):
         ik.Recorder(nn.Dense(1), stats=["mode"])
+
+
+def test_a_shared_parameter_by_each_of_its_paths():
+    net = nn.HybridSequential()
+    layer = nn.Dense(2, in_units=2)
+    net.add(layer, layer)
+    net.initialize()
+    recorder = ik.Recorder(net, stats=["mean"])
+    recorder.step()
+    assert recorder.history.paths == ("0.weight", "0.bias")
+    assert recorder.history.series("1.weight", "mean") == recorder.history.series("0.weight", "mean") != [0.0]
+    with pytest.raises(KeyError, match="did you mean '1.weight'"):
+        recorder.history.series("1.wieght", "mean")
