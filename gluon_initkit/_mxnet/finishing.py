@@ -5,7 +5,6 @@
 """
 
 from contextlib import ExitStack, contextmanager, suppress
-import copy
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from mxnet import autograd, context, gluon, ndarray
@@ -28,10 +27,6 @@ def pending_contexts(param: gluon.Parameter) -> List[context.Context]:
 
 def finish(param: gluon.Parameter, shape: Any) -> None:
     """Give a deferred parameter its shape and its values, as a forward pass does."""
-    init, ctxs, default, source = param._deferred_init
-    if source is not None and not isinstance(source, ndarray.NDArray):
-        # A source of ours remembers what it handed over; where this is undone, the old one must not.
-        param._deferred_init = (init, ctxs, default, copy.copy(source))
     if infers_on_symbols():
         with suppress(Exception):
             # A forward pass makes the variable while the shape is open, and an exported graph shows that. An
