@@ -1,39 +1,16 @@
-"""The initializers that MXNet lacks: truncated normal, variance scaling, identity, Dirac.
-
-Each says by which law it fills an array; the base draws it, wherever the initializer is called from.
-"""
+"""The distributions that MXNet lacks: truncated normal, and variance scaling."""
 
 import math
 from typing import Any, Optional, Tuple
 
-import numpy
+from .drawn import Drawn, registered
+from .fans import fans
+from .laws import Law, Normal, Shape, Truncated, Uniform
 
-from .._mxnet import classic, mx
-from .base import Initializer
-from .laws import Law, Normal, Truncated, Uniform, Whole, drawn
-
-__all__ = ["Dirac", "Drawn", "Identity", "TruncatedNormal", "VarianceScaling"]
-
-Shape = Tuple[int, ...]
+__all__ = ["TruncatedNormal", "VarianceScaling"]
 
 
-def _registered(cls: type) -> type:
-    cls._registered_name = f"gluon_initkit.{cls.__name__.lower()}"  # type: ignore[attr-defined]
-    return mx.init.alias(cls._registered_name)(cls)  # type: ignore[attr-defined]
-
-
-class Drawn(Initializer):
-    """An initializer whose weights follow a law."""
-
-    def law(self, desc: Any, shape: Shape) -> Any:
-        """The law for an array of this shape."""
-        raise NotImplementedError
-
-    def _init_weight(self, desc: Any, arr: Any) -> None:
-        classic(arr)[:] = drawn(self.law(desc, arr.shape), desc.key, arr.shape, arr.dtype)
-
-
-@_registered
+@registered
 class TruncatedNormal(Drawn):
     """Normal numbers, drawn anew where they fall outside [low, high].
 
@@ -94,7 +71,7 @@ class TruncatedNormal(Drawn):
         return self._law
 
 
-@_registered
+@registered
 class VarianceScaling(Drawn):
     """Variance ``scale / n``, with n the fan-in, the fan-out or their mean: Keras' ``VarianceScaling``.
 
@@ -164,135 +141,6 @@ class VarianceScaling(Drawn):
 
 
 _CUT = Truncated(0.0, 1.0, -2.0, 2.0).moments()[1]  # 0.8796, the deviation that is left of 1
-
-
-@_registered
-class Identity(Drawn):
-    """The identity matrix, times `gain`: ones where the output's index is the input's. For two dimensions.
-
-    Parameters
-    ----------
-    gain : float
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.Dense(2, in_units=3)
-    >>> net.initialize(Identity())
-    >>> net.weight.data().asnumpy().tolist()
-    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
-    """
-
-    def __init__(self, gain: float = 1.0) -> None:
-        super().__init__(gain=gain)
-        self.gain = gain
-
-    def law(self, desc: Any, shape: Shape) -> Whole:
-        """The law for an array of this shape.
-
-        Parameters
-        ----------
-        desc : InitDesc
-        shape : tuple of int
-
-        Returns
-        -------
-        Whole
-
-        Raises
-        ------
-        ValueError
-            The array has not two dimensions.
-
-        Examples
-        --------
-        >>> Identity(2).law(None, (1, 2)).make(b"", (1, 2)).tolist()
-        [[2.0, 0.0]]
-        """
-        if len(shape) != 2:
-            raise ValueError(f"Identity needs an array of 2 dimensions, found shape {shape}; Dirac serves convolutions")
-        return Whole(lambda key, shape: self.gain * numpy.eye(shape[0], shape[1]))
-
-
-@_registered
-class Dirac(Drawn):
-    """Convolutions that pass their input through: a one in the kernel's middle where output and input channel agree.
-
-    Parameters
-    ----------
-    groups : int
-        The convolution's ``groups``: each passes its own channels through.
-
-    Raises
-    ------
-    InitializationError
-        While filling: the array is no convolution's, or its output channels do not divide by `groups`.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.Conv2D(2, 3, padding=1, in_channels=2)
-    >>> net.initialize(Dirac())
-    >>> image = mx.nd.random.uniform(shape=(1, 2, 5, 5))
-    >>> bool((net(image) == image).asnumpy().all())
-    True
-    """
-
-    def __init__(self, groups: int = 1) -> None:
-        super().__init__(groups=groups)
-        self.groups = groups
-
-    def law(self, desc: Any, shape: Shape) -> Whole:
-        """The law for an array of this shape, by the axes that ``desc.axes`` tells.
-
-        Parameters
-        ----------
-        desc : InitDesc
-        shape : tuple of int
-
-        Returns
-        -------
-        Whole
-
-        Raises
-        ------
-        ValueError
-            The array is no convolution's, or its output channels do not divide by `groups`.
-
-        Examples
-        --------
-        >>> Dirac().law(None, (1, 1, 3)).make(b"", (1, 1, 3)).tolist()
-        [[[0.0, 1.0, 0.0]]]
-        """
-        if len(shape) < 3:
-            raise ValueError(f"Dirac needs a convolution's array of 3 to 5 dimensions, found shape {shape}")
-        output, into = _channels(shape, getattr(desc, "axes", "OI"))
-        if shape[output] % self.groups:
-            raise ValueError(f"{shape[output]} output channels do not divide by groups={self.groups}")
-        each = shape[output] // self.groups
-
-        def make(key: bytes, shape: Shape) -> numpy.ndarray:
-            made, middle = numpy.zeros(shape), [size // 2 for size in shape]
-            for channel in range(shape[output]):
-                if channel % each < shape[into]:
-                    middle[output], middle[into] = channel, channel % each
-                    made[tuple(middle)] = 1
-            return made
-
-        return Whole(make)
-
-
-def fans(shape: Shape, axes: str) -> Tuple[float, float]:
-    """Fan-in and fan-out of a weight: the channels along its input and output axis, times its receptive field."""
-    if len(shape) < 2:
-        raise ValueError(f"an array of shape {shape} has no fan-in and fan-out: expected 2 dimensions or more")
-    output, into = _channels(shape, axes)
-    area = int(numpy.prod(shape, dtype=numpy.int64)) // (shape[output] * shape[into])
-    return shape[into] * area, shape[output] * area
-
-
-def _channels(shape: Shape, axes: str) -> Tuple[int, int]:
-    """The output axis and the input axis."""
-    axes = axes if len(axes) == len(shape) else "OI"
-    return axes.index("O"), axes.index("I")
 
 
 def _expect(name: str, found: Any, expected: Tuple[str, ...]) -> None:

@@ -1,10 +1,8 @@
 """`initialize`: the kit's front door. Decide for every parameter, check everything, draw, and only then change.
 
-What may fail (a user's hook, memory) happens in arrays that no parameter holds yet. What is changed then is done with
-Ctrl-C held back, and undone when MXNet refuses; arrays that a law refills in place come last.
+The drawing and changing itself is `transaction`'s.
 """
 
-from contextlib import ExitStack
 import difflib
 import re
 import time
@@ -19,34 +17,25 @@ from .._mxnet import (
     current_context,
     draw_seed,
     holds_data,
-    interrupts_held,
     is_constant,
-    is_host,
     is_verbose,
-    keyed_generators,
     kvstore_of,
     may_defer,
     mx,
-    refilled,
     refuses_context,
-    restore,
     say_filled,
     shape_of,
-    snapshot,
-    stale_gradients,
     tell,
 )
 from ..display import shape_text
 from ..naming import ParameterInfo, describe
-from ..parallel import run
 from .choosing import Choice, choose, refuse_uncovered
 from .configuration import shown, written
 from .corrected import Corrected, corrected
-from .draw import Draw, cleared
+from .draw import Draw
 from .errors import InitializationError
-from .filling import Bar
-from .laws import Law
 from .report import InitReport, InitRow
+from .transaction import draw_all
 
 __all__ = ["initialize"]
 
@@ -134,7 +123,7 @@ def initialize(
     for draw in draws:
         tell(draw.param, "initialize", initializer=draw.choice.initializer, hook=draw.choice.hook,
              force_reinit=force_reinit)  # fmt: skip
-    written_bytes = _fill(draws, progress)
+    written_bytes = draw_all(draws, progress)
     _log(draws, chosen)
     kept = [info.label for param, _, info in described if info.state == "initialized"] if not force_reinit else []
     if kept:
@@ -218,57 +207,6 @@ def _configuration(choice: Choice, seen: Dict[int, str]) -> Tuple[str, str]:
         # An object's repr may hold its address, which is another in every process.
         seen[id(choice.initializer)] = re.sub(r" at 0x[0-9a-fA-F]+", "", written(choice.initializer))
     return seen[id(choice.initializer)], choice.hook
-
-
-def _fill(draws: Sequence[Draw], progress: Optional[bool]) -> int:
-    """Draw everything, then change everything; the bytes of parameters that were drawn."""
-    known = [draw for draw in draws if draw.known]
-    laws = {draw: draw.law() for draw in known}
-    # A law refills in place what fits; what may fail, or lies on a device, is made beside it and copied in.
-    refill = dict.fromkeys(draw for draw in known if draw.fits)
-    direct = dict.fromkeys(draw for draw in refill if isinstance(laws[draw], Law) and is_host(draw.ctxs[0]))
-    total = sum(_bytes(draw) for draw in known)
-    with ExitStack() as stack:
-        bar = stack.enter_context(Bar(total, progress))
-        hooks = any(law is None for law in laws.values())
-        reseed = stack.enter_context(keyed_generators()) if hooks else _never
-        jobs = []
-        for draw in known:
-            if draw not in direct:
-                jobs += draw.prepared(laws[draw], reseed)
-                bar.advance(_bytes(draw) if laws[draw] is None else 0)
-            if draw not in refill:
-                jobs += bar.expecting(draw.prepared_gradients())
-        run(jobs, bar)
-        mx.nd.waitall()  # what is still reading or writing the arrays that are refilled
-        with interrupts_held():
-            fresh = [draw for draw in draws if draw not in refill]
-            before = snapshot([draw.param for draw in fresh])
-            try:
-                for draw in fresh:
-                    draw.commit()
-            except BaseException:
-                restore(before)
-                raise
-            stale = [job for draw in refill for grad in stale_gradients(draw.param) for job in cleared(grad)]
-            jobs = bar.expecting(stale)
-            jobs += [job for draw in direct for job in draw.jobs(laws[draw], holds_data(draw.param)[0])]
-            run(jobs, bar)
-            for draw in refill:
-                refilled(draw.param, draw.array)
-            mx.nd.waitall()
-    return total * (len(draws[0].ctxs) if draws else 0)
-
-
-def _bytes(draw: Draw) -> int:
-    size = draw.dtype.itemsize
-    for each in draw.shape:
-        size *= int(each)
-    return size
-
-
-def _never(key: bytes) -> None:
-    raise AssertionError("no hook was to run")
 
 
 def _log(draws: Sequence[Draw], init: Any) -> None:

@@ -3,7 +3,7 @@ never mistaken for its base. A hook that is not here is run as it is.
 """
 
 import math
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional
 
 import numpy
 
@@ -12,15 +12,13 @@ from ..naming import ParameterInfo, role_of
 from .base import Initializer
 from .choosing import Choice, choose
 from .corrected import corrected
-from .distributions import Drawn
-from .laws import Constant, Law, Normal, Uniform, Whole, drawn
+from .drawn import Drawn
+from .laws import Constant, Law, Normal, Shape, Uniform, Whole, drawn
 from .orthogonal import orthonormal_rows
 from .streams import CHUNK, derive, stream, uniforms
 from .ziggurat import normals
 
 __all__ = ["law_of"]
-
-Shape = Tuple[int, ...]
 
 
 def law_of(initializer: Any, hook: str, desc: Any, shape: Shape) -> Any:
