@@ -29,6 +29,7 @@ from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 from mxnet.util import np_array
 import numpy
 
+from ..shapes import is_known
 from .parts import Parts
 
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
@@ -196,7 +197,7 @@ def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:
 def input_width(layer: Any, shapes: Callable[[gluon.Parameter], Any]) -> Optional[int]:
     """The input size of an RNN layer, from the length of its one vector; None where that does not tell."""
     shape, fused = shapes(layer.rnn_param), layer.rnn_param.init
-    if not shape or None in shape or not isinstance(fused, FusedRNN):
+    if not is_known(shape) or not isinstance(fused, FusedRNN):
         return None
     return fused_parts(fused, shape).shapes["l0_i2h_weight"][1]
 

@@ -13,6 +13,7 @@ from mxnet import autograd, context, gluon, ndarray
 from mxnet.base import _LIB, check_call
 import numpy
 
+from ..shapes import is_known
 from .arrays import classic
 from .parameters import shape_of
 from .telling import tell
@@ -103,7 +104,7 @@ def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], s
     param._shape = param._shape or shape_of(param)  # which is known by the values alone after `SymbolBlock.imports`
     param._data = param._grad = None
     leave_pending(param, init, ctxs, source)
-    if None in (shape_of(param) or (None,)):
+    if not is_known(shape_of(param)):
         tell(param, "deferred")
         return
     if not grads:

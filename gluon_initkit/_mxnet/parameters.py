@@ -9,7 +9,9 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from mxnet import gluon
 from mxnet.initializer import Initializer
+from mxnet.util import is_np_shape
 
+from ..shapes import is_known
 from .version import contexts_held, contexts_trained, trainer_of
 
 __all__ = ["contexts_asked", "contexts_of", "holds_data", "is_constant", "is_layer_default", "known_sizes",
@@ -19,15 +21,15 @@ __all__ = ["contexts_asked", "contexts_of", "holds_data", "is_constant", "is_lay
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
     """The shape, with None for an unknown dimension; None when not even the number of dimensions is known."""
     shape = known_sizes(param._shape)
-    if (shape is None or None in shape) and param._data is not None:
+    if not is_known(shape) and param._data is not None:
         return tuple(param._data[0].shape)  # `SymbolBlock.imports` loads the values, and no shape
     return shape
 
 
 def known_sizes(shape: Any) -> Optional[Tuple[Optional[int], ...]]:
     """A shape as MXNet holds it, with None for what is not known."""
-    if shape is None:
-        return None
+    if shape is None or (len(shape) == 0 and not is_np_shape()):
+        return None  # without NumPy's shapes () is MXNet's word for a shape of which nothing is known
     key = tuple(shape)
     known = _shapes.get(key)
     if known is None:

@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from mxnet import _deferred_compute, autograd, gluon, name, np, symbol
 from mxnet.base import MXNetError
 
+from ..shapes import is_known
 from .blank import blank, blank_arrays
 from .parameters import shape_of
 from .strict import NeedsNumbers
@@ -163,7 +164,7 @@ def _valueless(
     def lend(param: gluon.Parameter) -> None:
         def answer(held: Any, device: Any) -> Any:
             shape = shape_of(param)
-            if shape is None or None in shape:
+            if not is_known(shape):
                 raise NeedsNumbers(f"the parameter {param.name!r} was read, and its shape is not known by then")
             if param not in seen:
                 seen.add(param)

@@ -117,7 +117,8 @@ def base_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any)
     suffix = (info.path or info.name).replace(".", "_").rsplit("_", 1)[-1]
     mend = f"define _init_{suffix}(self, desc, arr) or _init_default in {name}, or give the parameter its own init="
     if info.shape is None or len(info.shape) < 2:
-        found = "of unknown shape" if info.shape is None else f"a vector of shape {info.shape}"
+        found = "a scalar" if info.shape == () else f"a vector of shape {info.shape}"
+        found = "of unknown shape" if info.shape is None else found
         return Uncovered(f"its name tells no role and it is {found}, which {name} does not serve", mend)
     if not overrides(target, "_init_weight"):
         return Uncovered(f"its name tells no role and {name} defines no _init_weight", mend)

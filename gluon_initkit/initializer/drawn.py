@@ -10,6 +10,7 @@ from .laws import Shape, drawn
 
 __all__ = ["Drawn", "registered"]
 
+
 class Drawn(Initializer):
     """An initializer whose weights follow a law."""
 

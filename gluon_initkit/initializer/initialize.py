@@ -29,6 +29,7 @@ from .._mxnet import (
 )
 from ..display import shape_text
 from ..naming import ParameterInfo, describe
+from ..shapes import is_known
 from .choosing import Choice, choose, refuse_uncovered
 from .configuration import shown, written
 from .corrected import Corrected, corrected
@@ -188,7 +189,7 @@ def _choices(init: Any, described: Sequence[tuple], todo: Sequence[tuple]) -> Li
 def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) -> None:
     problems = []
     for param, _, info in todo:
-        if None in (shape_of(param) or (None,)) and not may_defer(param):
+        if not is_known(shape_of(param)) and not may_defer(param):
             problems.append(f"{info.label}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
                             f"the layer its input size, or the parameter allow_deferred_init=True")  # fmt: skip
         if kvstore_of(param) is not None:

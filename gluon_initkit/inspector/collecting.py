@@ -36,6 +36,7 @@ from .._mxnet import (
 from ..initializer.configuration import shown
 from ..initializer.corrected import corrected
 from ..naming import describe, info_of, made, matcher, role_of
+from ..shapes import is_known
 from .declared import expectation_of, is_as_declared, measured
 from .equality import equal_bytes, shared_values
 from .records import BlockRecord, Declared, ParameterRecord, SharedValues
@@ -134,7 +135,7 @@ _DEFAULTS = {field.name: field.default for field in fields(ParameterRecord)}
 
 
 def _size(shape: Optional[Tuple[Optional[int], ...]]) -> Optional[int]:
-    return None if shape is None or None in shape else math.prod(shape)  # type: ignore[arg-type]
+    return math.prod(shape) if is_known(shape) else None  # type: ignore[arg-type]
 
 
 class _Texts:

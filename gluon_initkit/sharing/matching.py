@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 import numpy
 
 from .._mxnet import bits_of, contexts_for, kvstore_of, refuses_context, shape_of, stored_as
+from ..shapes import agree
 from .groups import SharedGroup
 
 __all__ = ["Contents", "Match", "Rules", "matched"]
@@ -138,7 +139,7 @@ def _conflict(first: str, path: str, name: str, other: str) -> str:
 
 def _fitted(param: Any, label: str, array: Any, rules: Rules, absent: Sequence[str]) -> Any:
     shape, found = shape_of(param), tuple(int(size) for size in array.shape)
-    if shape is not None and (len(shape) != len(found) or any(a not in (None, b) for a, b in zip(shape, found))):
+    if shape is not None and not agree(shape, found):
         shown = tuple("?" if size is None else size for size in shape)
         return f"{label!r} has shape {found} in the file, expected {shown}".replace("'?'", "?")
     wanted, dtype = numpy.dtype(param.dtype), None

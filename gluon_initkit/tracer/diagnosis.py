@@ -10,6 +10,7 @@ from typing import Any, Mapping, Optional, Sequence, Tuple
 from .._mxnet import blocks_of, class_name, construction, defers_always, may_defer, mx
 from ..display import shape_text
 from ..naming import ParameterInfo
+from ..shapes import is_known
 from .causes import cause_of, is_about_deferral
 from .conflicts import holders
 from .errors import DeferredInitError, Unresolved
@@ -102,11 +103,11 @@ def _reason(found: Resolution, param: Any, info: ParameterInfo) -> str:
         before = f", {origin}" if origin else f" in {_place(where)}, given {_shapes(given)}" if given else " before"
         return (f"it has to be {shape_text(conflict.needed[param])} in {_place(conflict.block_path)}, given "
                 f"{_shapes(conflict.inputs)}, and was {shape_text(stood)}{before}")  # fmt: skip
-    if info.state == "uninitialized" and None in (info.shape or (None,)) and not may_defer(param):
+    if info.state == "uninitialized" and not is_known(info.shape) and not may_defer(param):
         return _NOT_DEFERRABLE
     if info.state == "uninitialized":
         return _UNTOUCHED
-    if shape is not None and None not in shape:
+    if is_known(shape):
         return DEFERRED
     if found.stop is not None and param not in found.order:
         return "not reached before the code stopped"
@@ -134,12 +135,12 @@ def _fix(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Paramet
         if len(places) == 1:
             return f"{at}call it with inputs of one size"
         return f"{' and '.join(map(_place, places))} share it: give them inputs of one size, or parameters of their own"
-    open_before = param in needed or None in (info.shape or (None,))
+    open_before = param in needed or not is_known(info.shape)
     if not open_before:
         return f"{at}{'gluon_initkit.materialize(net)' if info.state == 'deferred' else 'net.initialize(...)'}"
 
     def shape_of(each: Any) -> Any:
-        return needed.get(each) or found.shapes.get(each)
+        return needed.get(each, found.shapes.get(each))
 
     if block is not None and defers_always(block):
         kind: Any = type(block)
