@@ -1,8 +1,9 @@
 """The distributions that MXNet lacks: truncated normal, and variance scaling."""
 
 import math
-from typing import Any, Optional, Tuple
+from typing import Any, Optional
 
+from .arguments import number, one_of
 from .drawn import Drawn, registered
 from .fans import fans
 from .laws import Law, Normal, Shape, Truncated, Uniform
@@ -24,8 +25,9 @@ class TruncatedNormal(Drawn):
 
     Raises
     ------
-    ValueError
-        `stdev` is not positive, the limits are the wrong way round, or so far out that nothing is ever drawn there.
+    TypeError, ValueError
+        An argument is no number, `stdev` is not positive, the limits are the wrong way round, or so far out that
+        nothing is ever drawn there.
 
     Examples
     --------
@@ -40,16 +42,15 @@ class TruncatedNormal(Drawn):
         self, mean: float = 0.0, stdev: float = 0.01, low: Optional[float] = None, high: Optional[float] = None
     ) -> None:
         super().__init__(mean=mean, stdev=stdev, low=low, high=high)
-        if not stdev > 0:
-            raise ValueError(f"stdev is {stdev}: expected a number above 0")
-        low = mean - 2 * stdev if low is None else low
-        high = mean + 2 * stdev if high is None else high
+        mean, stdev = number("mean", mean), number("stdev", stdev, above=0)
+        low = mean - 2 * stdev if low is None else number("low", low, finite=False)
+        high = mean + 2 * stdev if high is None else number("high", high, finite=False)
         if not low < high:
-            raise ValueError(f"low is {low} and high is {high}: expected low < high")
-        self._law = Truncated(float(mean), float(stdev), float(low), float(high))
+            raise ValueError(f"low is {low:g} and high is {high:g}: expected low < high")
+        self._law = Truncated(mean, stdev, low, high)
         if self._law.acceptance() < 1e-3:
-            raise ValueError(f"[{low}, {high}] is so far from mean {mean}, with stdev {stdev}, that next to nothing "
-                             f"is drawn there: expected limits within a few stdev of the mean")  # fmt: skip
+            raise ValueError(f"[{low:g}, {high:g}] is so far from mean {mean:g}, with stdev {stdev:g}, that next to "
+                             f"nothing is drawn there: expected limits within a few stdev of the mean")  # fmt: skip
 
     def law(self, desc: Any, shape: Shape) -> Law:
         """The law for an array of this shape.
@@ -91,7 +92,7 @@ class VarianceScaling(Drawn):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         An argument is none of these.
     InitializationError
         While filling: the array has fewer than two dimensions, and so no fans.
@@ -106,11 +107,9 @@ class VarianceScaling(Drawn):
 
     def __init__(self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal") -> None:
         super().__init__(scale=scale, mode=mode, distribution=distribution)
-        _expect("mode", mode, ("fan_in", "fan_out", "fan_avg"))
-        _expect("distribution", distribution, ("truncated_normal", "normal", "uniform"))
-        if not scale > 0:
-            raise ValueError(f"scale is {scale}: expected a number above 0")
-        self.scale, self.mode, self.distribution = float(scale), mode, distribution
+        self.scale = number("scale", scale, above=0)
+        self.mode = one_of("mode", mode, ("fan_in", "fan_out", "fan_avg"))
+        self.distribution = one_of("distribution", distribution, ("truncated_normal", "normal", "uniform"))
 
     def law(self, desc: Any, shape: Shape) -> Law:
         """The law for an array of this shape, by the axes that ``desc.axes`` tells.
@@ -141,8 +140,3 @@ class VarianceScaling(Drawn):
 
 
 _CUT = Truncated(0.0, 1.0, -2.0, 2.0).moments()[1]  # 0.8796, the deviation that is left of 1
-
-
-def _expect(name: str, found: Any, expected: Tuple[str, ...]) -> None:
-    if found not in expected:
-        raise ValueError(f"{name} is {found!r}, expected one of {', '.join(expected)}")

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy
 
+from .arguments import count, number
 from .drawn import Drawn, registered
 from .fans import channels
 from .laws import Shape, Whole
@@ -19,6 +20,13 @@ class Identity(Drawn):
     ----------
     gain : float
 
+    Raises
+    ------
+    TypeError, ValueError
+        `gain` is no finite number.
+    InitializationError
+        While filling: the array has not two dimensions.
+
     Examples
     --------
     >>> net = mx.gluon.nn.Dense(2, in_units=3)
@@ -29,7 +37,7 @@ class Identity(Drawn):
 
     def __init__(self, gain: float = 1.0) -> None:
         super().__init__(gain=gain)
-        self.gain = gain
+        self.gain = number("gain", gain)
 
     def law(self, desc: Any, shape: Shape) -> Whole:
         """The law for an array of this shape.
@@ -69,6 +77,8 @@ class Dirac(Drawn):
 
     Raises
     ------
+    TypeError, ValueError
+        `groups` is no integer, or below 1.
     InitializationError
         While filling: the array is no convolution's, or its output channels do not divide by `groups`.
 
@@ -83,7 +93,7 @@ class Dirac(Drawn):
 
     def __init__(self, groups: int = 1) -> None:
         super().__init__(groups=groups)
-        self.groups = groups
+        self.groups = count("groups", groups)
 
     def law(self, desc: Any, shape: Shape) -> Whole:
         """The law for an array of this shape, by the axes that ``desc.axes`` tells.
