@@ -84,7 +84,7 @@ class Dirac(Drawn):
 
     Examples
     --------
-    >>> net = mx.gluon.nn.Conv2D(2, 3, padding=1, inchannels=2)
+    >>> net = mx.gluon.nn.Conv2D(2, 3, padding=1, in_channels=2)
     >>> net.initialize(Dirac())
     >>> image = mx.nd.random.uniform(shape=(1, 2, 5, 5))
     >>> bool((net(image) == image).asnumpy().all())

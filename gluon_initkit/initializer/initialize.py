@@ -28,7 +28,7 @@ from .._mxnet import (
     tell,
 )
 from ..display import shape_text
-from ..naming import ParameterInfo, describe
+from ..naming import ParameterInfo, describe, made
 from ..shapes import is_known
 from .choosing import Choice, choose, refuse_uncovered
 from .configuration import shown, written
@@ -228,11 +228,10 @@ def _rows(described: Sequence[tuple], draws: Dict[int, Draw]) -> Tuple[InitRow, 
         draw = draws.get(id(param))
         facts = {"path": info.label, "aliases": info.aliases, "role": info.role, "dtype": info.dtype}
         if draw is None:
-            rows.append(InitRow(shape=info.shape, state="kept", initializer=None, hook=None, why="", key=None, **facts))
-            continue
-        rows.append(InitRow(
-            shape=shape_of(param), state="initialized" if draw.known else "deferred",
-            initializer=texts[id(draw.choice.initializer)], hook=draw.choice.hook, why=draw.choice.why,
-            key=draw.key.hex() if draw.known else None, **facts,
-        ))  # fmt: skip
+            facts.update(shape=info.shape, state="kept", initializer=None, hook=None, why="", key=None)
+        else:
+            state, key = ("initialized", draw.key.hex()) if draw.known else ("deferred", None)
+            facts.update(shape=draw.shape, state=state, initializer=texts[id(draw.choice.initializer)],
+                         hook=draw.choice.hook, why=draw.choice.why, key=key)  # fmt: skip
+        rows.append(made(InitRow, facts))
     return tuple(rows)
