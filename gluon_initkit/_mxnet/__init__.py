@@ -10,7 +10,7 @@ from ..importing import import_mxnet
 mx: Any = import_mxnet()
 
 from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
-from .blocks import Place, places, traversed  # noqa: E402
+from .blocks import Place, laid_out, places, traversed  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import channel_axis, class_name, construction  # noqa: E402
 from .containers import blocks_in_containers  # noqa: E402
@@ -75,7 +75,6 @@ from .parameters import (  # noqa: E402
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
 from .reading import (  # noqa: E402
-    block_tree,
     freshness,
     holds_gradients,
     host_values,
@@ -130,7 +129,6 @@ __all__ = [
     "averaged",
     "base_arguments",
     "bits_of",
-    "block_tree",
     "blocks_built",
     "blocks_in_containers",
     "blocks_of",
@@ -178,6 +176,7 @@ __all__ = [
     "keyed_generators",
     "known_sizes",
     "kvstore_of",
+    "laid_out",
     "leave_pending",
     "loaded_by_name",
     "loaded_by_path",
