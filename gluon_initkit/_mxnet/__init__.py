@@ -89,7 +89,7 @@ from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa: E402
-from .underway import ArrayGiven, BlockCall, ValueGiven, is_plain_forward  # noqa: E402
+from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
 from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
     Context,
@@ -158,6 +158,7 @@ __all__ = [
     "fresh_names",
     "freshness",
     "fused_parts",
+    "given_to",
     "gradients",
     "hand_over",
     "held_in_container",

@@ -149,8 +149,8 @@ class Changes:
             "nanoseconds": nanoseconds, "bytes": _bytes(param), "within": within,
         })  # fmt: skip
 
-    def _where(self, param: gluon.Parameter, call: Optional[BlockCall]) -> Tuple[Optional[str], Optional[tuple]]:
-        """The path of the block in whose forward this happens, and the shapes which that was given."""
+    def _where(self, param: gluon.Parameter, call: Optional[BlockCall]) -> Tuple[Optional[str], Any]:
+        """The path of the block in whose forward this happens, and what that was given, as `given_to` reads it."""
         caller = asking()
         if caller is not None and caller[0] in self.paths:
             return self.paths[caller[0]], shapes_in(caller[1])
@@ -161,7 +161,7 @@ class Changes:
             # A SymbolBlock inside a graph asks no parameter for its variable.
             owner = self.places[param].owner_path
             path = (home.used or {}).get(id(param), owner if owner in home.symbolic else path)
-        return path, home.inputs if path == home.path else home.inferred().get(path)
+        return path, home.inputs if path == home.path else home
 
     def _load(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
         self._thread.loading = True
