@@ -4,7 +4,7 @@ Making a record costs more than noting what it is made of, and a first forward p
 """
 
 from collections import deque
-import functools
+import math
 import threading
 import time
 from typing import Any, Deque, List, Tuple
@@ -65,14 +65,12 @@ class Notes:
         nanoseconds, asked = facts.pop("nanoseconds", 0), facts.pop("call", f"Parameter.{_METHODS.get(kind, kind)}")
         call, file, line = source
         facts["inputs"] = given_to(facts.get("block"), facts.get("inputs"))
+        arrays = facts.pop("arrays", 0)
         if facts["dtype"] is not None:
-            facts.update(shape=known_sizes(facts["shape"]), dtype=_dtype(facts["dtype"]))
+            dtype, shape = numpy.dtype(facts["dtype"]), facts["shape"]
+            facts["bytes"] = arrays and arrays * math.prod(shape) * dtype.itemsize
+            facts.update(shape=known_sizes(shape), dtype=dtype.name)
         return TraceEvent(
             kind, time=(now - nanoseconds - self.begin) / 1e9, seconds=nanoseconds / 1e9, call=call or asked, file=file,
             line=line, thread=thread, **facts,
         )  # fmt: skip
-
-
-@functools.lru_cache(maxsize=None)
-def _dtype(dtype: Any) -> str:
-    return numpy.dtype(dtype).name
