@@ -33,7 +33,7 @@ from .._mxnet import (
 )
 from ..initializer.configuration import shown
 from ..initializer.corrected import corrected
-from ..naming import info_of, made, matcher, role_of
+from ..naming import info_of, made, matcher, refuse_unknown, role_of
 from ..shapes import is_known
 from .declared import expectation_of, is_as_declared, measured
 from .equality import equal_bytes, shared_values
@@ -58,7 +58,10 @@ def collect(
     chosen, tree = laid_out(net)
     if select is not None:
         matches = matcher(select)
-        chosen = {param: place for param, place in chosen.items() if matches(info_of(param, place))}
+        found = {param: place for param, place in chosen.items() if matches(info_of(param, place))}
+        if not found:
+            refuse_unknown(select, (path for place in chosen.values() for path in place.paths))
+        chosen = found
     if any(map(holds_data, chosen)):
         mx.nd.waitall()  # what still writes them; no more is waited for below
     facts = _facts(chosen, trained)

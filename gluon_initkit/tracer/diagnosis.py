@@ -8,13 +8,13 @@ from itertools import groupby
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from .._mxnet import blocks_of, class_name, construction, defers_always, may_defer, mx
-from ..display import shape_text
+from ..display import counted_of, shape_text
 from ..naming import ParameterInfo
 from ..shapes import is_known
 from .causes import cause_of, is_about_deferral
 from .conflicts import holders
 from .errors import DeferredInitError, Unresolved
-from .inputs import shapes_text
+from .inputs import is_without_arrays, shapes_text
 from .observed import Observed
 from .resolution import Resolution, resolve
 from .source import frames_of, last_lines
@@ -91,7 +91,8 @@ def record(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Param
 
 # Reasons that are asked for again.
 DEFERRED = "deferred"
-_UNTOUCHED = "initialize was never called on it"
+# MXNet forgets what was pending before it fills: after a failure the parameter is like one that was never initialized.
+_UNTOUCHED = "initialize was never called on it, or filling it failed"
 _NOT_DEFERRABLE = "its shape is not known, and it may not be deferred"
 
 
@@ -184,14 +185,20 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
         return f"shapes {'contradict each other' if conflict.needed else 'do not fit'} in {where}{said}"
     if stop is not None and not stop.line:
         return f"{_place(stop.block_path)} ({class_name(stop.block)}) does not take {shapes_text(inputs)}: {stop.said}"
-    count = f"of {len(found.described)} parameters"
+
+    def of_all(count: int, one: str, many: str) -> str:
+        return counted_of(count, len(found.described), "parameter", one, many)
+
+    if stop is not None and is_without_arrays(inputs):
+        return (f"the network was given {shapes_text(inputs)}, with no array or shape in it, and stopped at {stop.line}"
+                f"\n  {stop.said}\n{of_all(len(rows), 'is', 'are')} not resolved:")  # fmt: skip
     if stop is not None:
         return (f"{_place(stop.block_path)} ({class_name(stop.block)}) needs numbers, where shapes alone were given, "
-                f"at {stop.line}\n  {stop.said}\n{len(rows)} {count} are not resolved:")  # fmt: skip
+                f"at {stop.line}\n  {stop.said}\n{of_all(len(rows), 'is', 'are')} not resolved:")  # fmt: skip
     stuck = sum(1 for row in rows if row.reason != DEFERRED)
     if found.asked and stuck:
-        return f"{stuck} {count} are not resolved by the inputs {shapes_text(inputs)}:"
-    return f"{len(rows)} {count} hold no values yet:"
+        return f"{of_all(stuck, 'is', 'are')} not resolved by the inputs {shapes_text(inputs)}:"
+    return f"{of_all(len(rows), 'holds', 'hold')} no values yet:"
 
 
 def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) -> str:
@@ -207,6 +214,9 @@ def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) 
         return "Give the block an input of the size that stood, or build it for this one and initialize it again."
     if found.stop is not None and not found.stop.line:
         return "Give the arguments that its forward takes, arrays or shapes, nested as it takes them."
+    if found.stop is not None and is_without_arrays(inputs):
+        return ("Give arrays or their shapes, gluon_initkit.materialize(net, (2, 5)), with a dtype ((2, 5), 'int32'), "
+                "or a list, tuple or dict of such, as the network takes them.")  # fmt: skip
     if found.stop is not None:
         return (f"Call gluon_initkit.materialize(net, {shapes}, run_forward=True) to allow one forward pass, which "
                 f"leaves nothing else behind.")  # fmt: skip
