@@ -85,6 +85,7 @@ from .reading import (  # noqa: E402
     trained_by,
     updates_of,
 )
+from .scopes import blocks_built  # noqa: E402
 from .strict import NeedsNumbers  # noqa: E402
 from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
@@ -95,7 +96,6 @@ from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
     Context,
     FusedRNN,
-    blocks_built,
     completed,
     current_context,
     defers_always,

@@ -11,18 +11,18 @@ from types import SimpleNamespace
 from typing import AbstractSet, Any, Callable, ContextManager, Dict, List, Optional, Sequence, Tuple
 
 from mxnet import context, gluon, initializer, nd, numpy_extension
+from mxnet.gluon.block import _BlockScope
 from mxnet.gluon.parameter import ParameterDict
 import mxnet.rnn
 from mxnet.util import is_np_array, is_np_shape
 import numpy
 
 from .parts import Parts
-from .scopes import blocks_built
 
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
-           "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters",
-           "current_context", "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols",
-           "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
+           "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
+           "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols", "infers_shapes",
+           "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named", "named_within",
            "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "train_instead", "trainer_of",
            "unnamed", "write_list"]  # fmt: skip
 
@@ -109,6 +109,12 @@ def contexts_trained(trainer: Any) -> List[Any]:
 def named(block: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
     """What a block's ``params`` holds by global name."""
     return block._params._params
+
+
+def named_within() -> Optional[gluon.Block]:
+    """The block in whose ``name_scope()`` this thread is, or None."""
+    scope = getattr(_BlockScope._current, "value", None)
+    return None if scope is None else scope._block
 
 
 def infer_again(block: gluon.Block) -> None:

@@ -101,7 +101,7 @@ def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
     within = {id(below) for block in built for path, below in walk(block) if path}
     takers = [block for block in built if id(block) not in within and slots(block)]
     if not takers:
-        raise SharingError(f"sharing_scope({donor.name}): no block with parameters was built inside, by this thread")
+        raise SharingError("sharing_scope: no block with parameters was built inside, by this thread")
     _tie({"donor": donor, **{f"built{number}": block for number, block in enumerate(takers)}}, only)
 
 
