@@ -9,8 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from mxnet import _deferred_compute, autograd, gluon, name, np, symbol
+from mxnet import autograd, gluon, name, np, symbol
 from mxnet.base import MXNetError
+from mxnet.util import np_shape
 
 from .blank import blank, blank_arrays
 from .parameters import shape_of
@@ -89,6 +90,7 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, make: Any) 
     params = list(dict.fromkeys(map(source_of, parameters_of(blocks))))
     with ExitStack() as stack:
         stack.enter_context(undisturbed(blocks))
+        stack.enter_context(np_shape(True))  # also in a thread, where MXNet's mode is off
         stack.enter_context(_valueless(params, shapes, run))
         stack.enter_context(name.NameManager())
         stack.enter_context(autograd.pause(train_mode=False))
@@ -96,26 +98,16 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, make: Any) 
         under_way: List[Call] = []
         for path, block in blocks.items():
             _watch(".".join(filter(None, (at, path))), block, run, under_way)
-        declared = _known(params)
         try:
             net(*[stand_in(each, make) for each in inputs])
         except Exception as error:
             run.error = error
         run.shapes = _known(params)
-        if _depends_on_numbers(run):
-            run.error = NeedsNumbers("an operator's answer has a shape that depends on its numbers")
-            run.shapes = declared
     return run
 
 
 def _known(params: Sequence[gluon.Parameter]) -> Dict[gluon.Parameter, Shape]:
     return {param: shape for param in params for shape in [shape_of(param)] if shape is not None}
-
-
-def _depends_on_numbers(run: RecordedRun) -> bool:
-    """Whether a shape was met that MXNet can tell only by computing an array, here of no numbers at all."""
-    answered = [each for call in run.finished for each in call.answered]
-    return bool(answered) and _deferred_compute.get_symbol(answered).has_dynamic_shape_op()
 
 
 def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> None:
