@@ -8,6 +8,7 @@ the run stays.
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+import warnings
 
 from mxnet import autograd, gluon, name, np, symbol
 from mxnet.base import MXNetError
@@ -16,7 +17,7 @@ from mxnet.util import np_shape
 from .blank import blank, blank_arrays
 from .parameters import shape_of
 from .strict import NeedsNumbers
-from .symbolic_run import Call, Shapes, SymbolicRun
+from .symbolic_run import Call, Shapes, SymbolicRun, given_to
 from .transposed import source_of
 from .undisturbed import blocks_of, parameters_of, undisturbed
 from .version import infer_again
@@ -30,7 +31,7 @@ Shape = Tuple[Optional[int], ...]
 class RecordedRun(SymbolicRun):
     """What such a run left: its calls and shapes, known as far as it came. What contradicts another shape ends it."""
 
-    order: List[gluon.Parameter] = field(default_factory=list)
+    order: Dict[gluon.Parameter, None] = field(default_factory=dict)
     shapes: Dict[gluon.Parameter, Shape] = field(default_factory=dict)
 
     def infer(self) -> Shapes:
@@ -45,7 +46,7 @@ class RecordedRun(SymbolicRun):
 
     def reached(self) -> List[gluon.Parameter]:
         """The parameters that the network's code used, in its order."""
-        return self.order
+        return list(self.order)
 
     def forget(self, other: "RecordedRun") -> None:
         """Keep what another run found too, which began with other sizes."""
@@ -111,7 +112,9 @@ def _known(params: Sequence[gluon.Parameter]) -> Dict[gluon.Parameter, Shape]:
 
 
 def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> None:
-    original, original_shapes = block.forward, getattr(block, "infer_shape", None)
+    composed = isinstance(block, gluon.SymbolBlock)
+    original = (lambda *args: _composed(block, args, run)) if composed else block.forward
+    original_shapes = getattr(block, "infer_shape", None)
     attributes = block.__dict__
 
     def enter(args: Any, kwargs: Any) -> Call:
@@ -146,6 +149,29 @@ def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> No
     infer_again(block)
 
 
+def _composed(block: Any, args: Tuple[Any, ...], run: RecordedRun) -> Any:
+    """What SymbolBlock.forward answers, which refuses deferred compute: arrays of the shapes that its graph infers."""
+    graph, params = block._cached_graph[1], {param.var().name: param for param in block._reg_params.values()}
+    given = given_to(block, _arrays(args))
+    shapes = {name: tuple(each.shape) for name, each in given.items()}
+    for name, param in params.items():
+        shape = shape_of(param)
+        if shape is not None:
+            shapes[name] = tuple(-1 if size is None else size for size in shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that not all is known
+        arguments, outputs, states = graph.infer_shape_partial(**shapes)
+    inferred = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
+    for name in graph.list_inputs():
+        if name in params and inferred[name] is not None:
+            params[name].shape = inferred[name]
+            run.order[params[name]] = None
+    if any(shape is None or -1 in shape for shape in outputs):
+        raise NeedsNumbers("what its graph answers has a shape that does not follow from its inputs")
+    answers = [blank(shape, "float32", symbol.var("data").as_np_ndarray()) for shape in outputs]
+    return gluon.block._regroup(answers, block._out_format)
+
+
 @contextmanager
 def _valueless(
     params: Sequence[gluon.Parameter], shapes: Callable[[gluon.Parameter], Optional[Shape]], run: RecordedRun
@@ -157,17 +183,16 @@ def _valueless(
             shape = shape_of(param)
             if shape is None or None in shape:
                 raise NeedsNumbers(f"the parameter {param.name!r} was read, and its shape is not known by then")
-            if param not in seen:
-                seen.add(param)
-                run.order.append(param)
+            run.order[param] = None
             made = blank(shape, param.dtype, param.var())
             return [made] if device is list else made
 
         param.__dict__.update(_check_and_get=answer, _finish_deferred_init=lambda: None, set_data=_refuse)
         known = shapes(param)
         param._shape = None if known is None else tuple(-1 if size is None else size for size in known)
+        if known is None:
+            param.__dict__["_data"] = None  # whose shape would be taken for it
 
-    seen: set = set()
     before = [(param.__dict__, dict(param.__dict__)) for param in params]
     try:
         for param in params:

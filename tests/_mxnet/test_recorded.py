@@ -132,3 +132,42 @@ def test_a_transposed_tie_is_seen_through():
     net = network(nn.Dense(3), nn.Dense(4))
     ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
     assert run(net, (2, 4)).infer().params[net[0].weight] == (3, 4)
+
+
+def exported(tmp_path, net):
+    net.initialize()
+    net.hybridize()
+    net(mx.np.ones((2, 3, 8, 8)))
+    symbol, values = net.export(str(tmp_path / "net"))
+    return mx.gluon.SymbolBlock.imports(symbol, ["data"]), mx.gluon.SymbolBlock.imports(symbol, ["data"], values)
+
+
+def test_a_symbol_block_is_resolved_from_its_own_graph(tmp_path):
+    layers = nn.HybridSequential()
+    layers.add(nn.Conv2D(4, 3), nn.BatchNorm(), nn.Dense(3))
+    plain, loaded = exported(tmp_path, layers)
+    net = network(plain, nn.Dense(2))
+    found = run(net, (None, 3, 8, 8)).infer()
+    assert found.params[plain.params["0.weight"]] == (4, 3, 3, 3) and found.params[net[1].weight] == (2, 3)
+    assert found.params[plain.params["1.running_var"]] == (4,)
+    assert plain.params["0.weight"].shape is None and plain.params["0.weight"]._deferred_init
+    ik.initialize(net, mx.init.One(), seed=1)
+    assert not ik.materialize(net, (2, 3, 8, 8)).forward
+    assert net(mx.np.ones((2, 3, 8, 8))).shape == (2, 2)
+    assert run(loaded, (2, 3, 8, 8)).error is None and loaded.params["0.weight"].shape is None  # as imports leaves it
+    with pytest.raises(mx.MXNetError, match="inconsistent"):
+        run(loaded, (2, 4, 8, 8)).infer()
+
+
+def test_a_symbol_block_whose_shapes_contradict_or_do_not_follow():
+    data = mx.sym.var("data")
+    block = mx.gluon.SymbolBlock(mx.sym.FullyConnected(data, num_hidden=3, name="fc"), data)
+    block.initialize()
+    ik.materialize(block, (2, 5))
+    with pytest.raises(ik.DeferredInitError, match=r"fc_weight \(3, 5\).*: it has to be \(3, 6\)"):
+        ik.materialize(block, (2, 6))
+    data = data.as_np_ndarray()
+    loose = mx.gluon.SymbolBlock(mx.sym.np.dot(data, mx.sym.var("w").as_np_ndarray()), data)
+    loose.initialize()
+    found = run(loose, (2, 5))
+    assert isinstance(found.error, NeedsNumbers) and loose.params["w"] not in found.infer().params

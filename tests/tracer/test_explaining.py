@@ -145,13 +145,12 @@ def test_a_parameter_without_any_shape():
     assert ik.explain(net).fixes == ("table, of no known number of axes: self.params.get('table', shape=?)",)
 
 
-@pytest.mark.mxnet1("SymbolBlocks whose shapes follow from their inputs")
 def test_a_symbol_block():
     data = mx.sym.var("data")
     net = mx.gluon.SymbolBlock(mx.sym.FullyConnected(data, num_hidden=3, name="fc"), data)
     net.initialize()
     fixes = ik.explain(net, ROWS).fixes
-    assert "weight, axis 0 is 3, axis 1 is 5; a SymbolBlock's shapes come from its inputs" in fixes
+    assert any(fix.endswith("weight, axis 0 is 3, axis 1 is 5; a SymbolBlock's shapes come from its inputs") for fix in fixes)
 
 
 def test_records_table_and_error():
