@@ -13,7 +13,6 @@ from typing import (
     Callable,
     ContextManager,
     Dict,
-    Iterable,
     Iterator,
     List,
     Optional,

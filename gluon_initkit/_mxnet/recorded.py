@@ -153,19 +153,19 @@ def _composed(block: Any, args: Tuple[Any, ...], run: RecordedRun) -> Any:
     """What SymbolBlock.forward answers, which refuses deferred compute: arrays of the shapes that its graph infers."""
     graph, params = block._cached_graph[1], {param.var().name: param for param in block._reg_params.values()}
     given = given_to(block, _arrays(args))
-    shapes = {name: tuple(each.shape) for name, each in given.items()}
-    for name, param in params.items():
+    shapes = {each: tuple(value.shape) for each, value in given.items()}
+    for variable, param in params.items():
         shape = shape_of(param)
         if shape is not None:
-            shapes[name] = tuple(-1 if size is None else size for size in shape)
+            shapes[variable] = tuple(-1 if size is None else size for size in shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that not all is known
         arguments, outputs, states = graph.infer_shape_partial(**shapes)
     inferred = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
-    for name in graph.list_inputs():
-        if name in params and inferred[name] is not None:
-            params[name].shape = inferred[name]
-            run.order[params[name]] = None
+    for variable in graph.list_inputs():
+        if variable in params and inferred[variable] is not None:
+            params[variable].shape = inferred[variable]
+            run.order[params[variable]] = None
     if any(shape is None or -1 in shape for shape in outputs):
         raise NeedsNumbers("what its graph answers has a shape that does not follow from its inputs")
     answers = [blank(shape, "float32", symbol.var("data").as_np_ndarray()) for shape in outputs]

@@ -1,4 +1,4 @@
-"""Which blocks are built in a while: whatever its class, a block comes by `Block.__init__`, so that is where to listen."""
+"""Which blocks are built in a while: a block of any class comes by `Block.__init__`, so that is where to listen."""
 
 from contextlib import contextmanager
 import functools

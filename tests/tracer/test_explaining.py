@@ -150,7 +150,8 @@ def test_a_symbol_block():
     net = mx.gluon.SymbolBlock(mx.sym.FullyConnected(data, num_hidden=3, name="fc"), data)
     net.initialize()
     fixes = ik.explain(net, ROWS).fixes
-    assert any(fix.endswith("weight, axis 0 is 3, axis 1 is 5; a SymbolBlock's shapes come from its inputs") for fix in fixes)
+    says = "weight, axis 0 is 3, axis 1 is 5; a SymbolBlock's shapes come from its inputs"
+    assert any(fix.endswith(says) for fix in fixes)
 
 
 def test_records_table_and_error():
