@@ -21,10 +21,10 @@ from .parts import Parts
 
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
            "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
-           "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols", "infers_shapes",
-           "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named", "named_within",
-           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "train_instead", "trainer_of",
-           "unnamed", "write_list"]  # fmt: skip
+           "data_transposed", "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols",
+           "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
+           "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role",
+           "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -140,6 +140,16 @@ def train_instead(trainer: Any, view: gluon.Parameter, source: gluon.Parameter) 
     """Refuse a Trainer of what shows another parameter: `collect_params` gives that other one."""
     raise TypeError(f"a Trainer cannot update {view!r}, which holds no values of its own: give it the parameters of "
                     f"`collect_params()`, where that one is")  # fmt: skip
+
+
+def data_transposed(source: gluon.Parameter, ctx: Any) -> Any:
+    """The values of a parameter, transposed."""
+    return source.data(ctx).transpose()
+
+
+def var_transposed(source: gluon.Parameter) -> Any:
+    """The variable of a parameter, transposed."""
+    return source.var().transpose()
 
 
 def in_use(param: gluon.Parameter) -> bool:

@@ -27,14 +27,15 @@ from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 from mxnet.util import np_array
 import numpy
 
+from .graph_inputs import data_transposed, var_transposed
 from .parts import Parts
 
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
            "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
-           "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols", "infers_shapes",
-           "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named", "named_within",
-           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "train_instead", "trainer_of",
-           "unnamed", "write_list"]  # fmt: skip
+           "data_transposed", "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols",
+           "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
+           "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role",
+           "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
