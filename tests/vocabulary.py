@@ -6,12 +6,15 @@ import re
 
 import mxnet as mx
 
-__all__ = ["CONTRADICTION", "GLUON_2", "VERSION", "HybridBlock", "classic", "collected", "constant", "contexts",
-           "convolution", "declared", "exists", "initialize_all", "move", "nd", "said", "set_all", "shaped", "tied",
-           "uniform"]  # fmt: skip
+__all__ = ["CONTRADICTION", "GLUON_2", "PARAMETER", "VERSION", "HybridBlock", "classic", "collected", "constant",
+           "contexts", "convolution", "declared", "exists", "initialize_all", "move", "nd", "said", "set_all",
+           "shaped", "tied", "uniform"]  # fmt: skip
 
 VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
 GLUON_2 = VERSION >= (2, 0)
+
+# What makes a parameter of a block's own.
+PARAMETER = "gluon.Parameter" if GLUON_2 else "self.params.get"
 
 # What a layer raises whose input contradicts its parameters' shapes.
 CONTRADICTION = AssertionError if GLUON_2 else mx.MXNetError

@@ -21,10 +21,10 @@ from .parts import Parts
 
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
            "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
-           "data_transposed", "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols",
-           "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
-           "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role",
-           "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
+           "data_transposed", "declaration", "defers_always", "fused_parts", "in_use", "infer_again",
+           "infers_on_symbols", "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed",
+           "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal", "rename",
+           "said_role", "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -119,6 +119,11 @@ def named_within() -> Optional[gluon.Block]:
 
 def infer_again(block: gluon.Block) -> None:
     """Let a block ask for shapes in its next forward pass: it always does."""
+
+
+def declaration(name: str, shape: str) -> str:
+    """Python that makes a parameter of a block's own."""
+    return f"self.params.get({name!r}, shape={shape})"
 
 
 def defers_always(block: gluon.Block) -> bool:

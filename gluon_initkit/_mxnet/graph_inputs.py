@@ -12,12 +12,12 @@ from mxnet import _deferred_compute, gluon, symbol
 __all__ = ["data_transposed", "var_transposed"]
 
 
-def data_transposed(source: gluon.Parameter, device: Any) -> Any:
+def data_transposed(source: gluon.Parameter, ctx: Any) -> Any:
     """The values of `source`, transposed, as an array of the graph that is being written, if one is."""
     if not _deferred_compute.is_deferred_compute() or _knows(source):
-        return source.data(device).transpose()
+        return source.data(ctx).transpose()
     with _deferred_compute.context(False):
-        made = source.data(device).detach().transpose()
+        made = source.data(ctx).detach().transpose()
     _deferred_compute.set_variable(made, var_transposed(source))
     return made
 

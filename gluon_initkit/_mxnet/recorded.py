@@ -20,7 +20,7 @@ from .strict import NeedsNumbers
 from .symbolic_run import Call, Shapes, SymbolicRun, given_to
 from .transposed import source_of
 from .undisturbed import blocks_of, parameters_of, undisturbed
-from .version import infer_again
+from .version import infer_again, infers_shapes
 
 __all__ = ["run_recorded"]
 
@@ -144,8 +144,10 @@ def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> No
 
     attributes["forward"] = forward
     attributes["_forward_hooks"], attributes["_forward_pre_hooks"] = {}, {}
-    if original_shapes is not None:
+    if infers_shapes(type(block)):
         attributes["infer_shape"] = infer_shape
+    elif original_shapes is not None:
+        attributes["infer_shape"] = lambda *_: None  # which knows none, and would raise before the user's line is met
     infer_again(block)
 
 

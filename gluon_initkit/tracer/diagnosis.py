@@ -7,7 +7,7 @@ that mends it.
 from itertools import groupby
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
-from .._mxnet import blocks_of, class_name, construction, defers_always, may_defer, mx
+from .._mxnet import blocks_of, class_name, construction, declaration, defers_always, infers_shapes, may_defer, mx
 from ..display import shape_text
 from ..naming import ParameterInfo
 from .causes import cause_of, is_about_deferral
@@ -84,7 +84,7 @@ def record(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Param
         block_path=info.block_path,
         inputs=found.inputs.get(info.block_path),
         fix=_fix(found, blocks, param, info),
-        reason=_reason(found, param, info),
+        reason=_reason(found, blocks, param, info),
     )
 
 
@@ -92,9 +92,10 @@ def record(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Param
 DEFERRED = "deferred"
 _UNTOUCHED = "initialize was never called on it"
 _NOT_DEFERRABLE = "its shape is not known, and it may not be deferred"
+_UNTOLD = "nothing tells its shape: "
 
 
-def _reason(found: Resolution, param: Any, info: ParameterInfo) -> str:
+def _reason(found: Resolution, blocks: Mapping[str, Any], param: Any, info: ParameterInfo) -> str:
     conflict, shape = found.conflict, found.shapes[param]
     if conflict is not None and param in conflict.needed:
         stood, where, given = conflict.stood[param]
@@ -108,6 +109,10 @@ def _reason(found: Resolution, param: Any, info: ParameterInfo) -> str:
         return _UNTOUCHED
     if shape is not None and None not in shape:
         return DEFERRED
+    owner: Any = info.block
+    if owner is not None and not any(infers_shapes(type(blocks[path])) for path in holders(info) if path in blocks):
+        without = "has no infer_shape" if issubclass(owner, mx.gluon.HybridBlock) else "is no HybridBlock"
+        return f"{_UNTOLD}{class_name(owner)} {without}"
     if found.stop is not None and param not in found.order:
         return "not reached before the code stopped"
     if _unreached(found, info):
@@ -156,7 +161,10 @@ def _axes(block: Any, info: ParameterInfo, shape: Optional[Shape]) -> str:
     named = ", ".join([name, *(sizes or ["of no known number of axes"])])
     if isinstance(block, mx.gluon.SymbolBlock):
         return f"{named}; a SymbolBlock's shapes come from its inputs"
-    return f"{named}: self.params.get({name!r}, shape={shape_text(shape)})"
+    made = f"{named}: {declaration(name, shape_text(shape))}"
+    if isinstance(block, mx.gluon.HybridBlock) and not infers_shapes(type(block)):
+        return f"{made}, or an infer_shape(self, ...) that sets self.{name}.shape"
+    return made
 
 
 def message(
@@ -185,8 +193,11 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
         return f"{_place(stop.block_path)} ({class_name(stop.block)}) does not take {shapes_text(inputs)}: {stop.said}"
     count = f"of {len(found.described)} parameters"
     if stop is not None:
-        return (f"{_place(stop.block_path)} ({class_name(stop.block)}) needs numbers, where shapes alone were given, "
-                f"at {stop.line}\n  {stop.said}\n{len(rows)} {count} are not resolved:")  # fmt: skip
+        what = "needs numbers, where shapes alone were given"
+        if any(row.block_path == stop.block_path and row.reason.startswith(_UNTOLD) for row in rows):
+            what = "reads a parameter whose shape nothing tells"
+        return (f"{_place(stop.block_path)} ({class_name(stop.block)}) {what}, at {stop.line}\n  {stop.said}\n"
+                f"{len(rows)} {count} are not resolved:")  # fmt: skip
     stuck = sum(1 for row in rows if row.reason != DEFERRED)
     if found.asked and stuck:
         return f"{stuck} {count} are not resolved by the inputs {shapes_text(inputs)}:"
@@ -204,6 +215,9 @@ def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) 
         return "Give the block inputs of other sizes, or declare the shapes of its parameters."
     if found.conflict is not None:
         return "Give the block an input of the size that stood, or build it for this one and initialize it again."
+    untold = [row.path for row in rows if row.reason.startswith(_UNTOLD)]
+    if untold:
+        return f"Write that for {', '.join(untold[:3])}{', ...' if untold[3:] else ''}: no batch tells it."
     if found.stop is not None and not found.stop.line:
         return "Give the arguments that its forward takes, arrays or shapes, nested as it takes them."
     if found.stop is not None:
