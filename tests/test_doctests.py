@@ -25,22 +25,11 @@ MODULES = [info.name for info in pkgutil.walk_packages(ik.__path__, "gluon_initk
            if "__main__" not in info.name and info.name not in NOT_HERE]  # fmt: skip
 
 
-# Examples in words that MXNet 2 has not, by the name that they explain.
-ONCE = pytest.mark.mxnet1("`collect_params` in which a shared parameter stands once")
-ALONE = pytest.mark.mxnet1("forward in which a layer alone resolves its parameters: it did before")
-TOLD = pytest.mark.mxnet1("convolution that `in_channels=` spares deferral")
-PARAMS = pytest.mark.mxnet1("params= of a layer")
-WORDS_OF_1 = {"load": PARAMS, "save": PARAMS, "shared_groups": PARAMS, "untie": PARAMS,
-              "shared_layers": ONCE, "Sharing.tie": ONCE, "Sharing.tie_blocks": ONCE, "Span": ALONE,
-              "explain": TOLD}  # fmt: skip
-
-
 def examples():
     for name in MODULES:
         for test in doctest.DocTestFinder().find(importlib.import_module(name), name, extraglobs={"mx": mx, "ik": ik}):
             if test.examples:
-                said = test.name[len(name) + 1 :]
-                yield pytest.param(test, id=test.name, marks=[WORDS_OF_1[said]] if said in WORDS_OF_1 else [])
+                yield pytest.param(test, id=test.name)
 
 
 @pytest.mark.parametrize("test", examples())

@@ -94,6 +94,7 @@ from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa:
 from .underway import ArrayGiven, BlockCall, ValueGiven, is_plain_forward  # noqa: E402
 from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
+    RESET,
     Context,
     FusedRNN,
     completed,
@@ -114,6 +115,7 @@ from .version import (  # noqa: E402
 from .watching import Watch  # noqa: E402
 
 __all__ = [
+    "RESET",
     "ArrayGiven",
     "BlockCall",
     "Call",

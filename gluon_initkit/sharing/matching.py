@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
 
-from .._mxnet import bits_of, contexts_for, kvstore_of, refuses_context, shape_of, stored_as
+from .._mxnet import RESET, bits_of, contexts_for, kvstore_of, refuses_context, shape_of, stored_as
 from .groups import SharedGroup
 
 __all__ = ["Contents", "Match", "Rules", "matched"]
@@ -153,7 +153,7 @@ def _fitted(param: Any, label: str, array: Any, rules: Rules, absent: Sequence[s
     ctxs = contexts_for(param, rules.ctxs)
     if ctxs is None:
         there = contexts_for(param, None)
-        return f"{label!r} is on {there}, and asked for on {rules.ctxs}; net.reset_ctx(...) moves it; or leave ctx out"
+        return f"{label!r} is on {there}, and asked for on {rules.ctxs}; its {RESET}(...) moves it; or ask for none"
     if kvstore_of(param) is not None:
         return (f"{label!r} is updated by a Trainer on a distributed kvstore, which would bring the old values back; "
                 f"load before the first step")  # fmt: skip

@@ -12,7 +12,8 @@ from .source import Frame, last_lines, whose
 
 __all__ = ["cause_of", "is_about_deferral"]
 
-_READS = ("data", "list_data", "grad", "list_grad", "list_ctx", "zero_grad", "row_sparse_data", "list_row_sparse_data")
+_READS = ("data", "list_data", "grad", "list_grad", "list_ctx", "list_device", "zero_grad", "row_sparse_data",
+          "list_row_sparse_data")  # fmt: skip
 _SAVES = ("save_parameters", "export", "save", "save_params")
 
 # What MXNet 1.9.1 says (gluon/parameter.py, gluon/block.py) of parameters without values and of wrong shapes.
