@@ -12,6 +12,7 @@ import warnings
 
 from mxnet import autograd, gluon, name, np, symbol
 from mxnet.base import MXNetError
+from mxnet.gluon import rnn
 from mxnet.util import np_shape
 
 from .blank import blank, blank_arrays
@@ -135,6 +136,8 @@ def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> No
     def forward(*args: Any, **kwargs: Any) -> Any:
         call = enter(args, kwargs)
         try:
+            if isinstance(block, rnn.HybridRecurrentCell) and "i2h_weight" in block._reg_params:
+                original_shapes(0, args[0], False)  # type: ignore[misc]  # which MXNet's own cells never ask
             answer = original(*args, **kwargs)
         finally:
             under_way.pop()

@@ -115,7 +115,6 @@ def test_fused_layers(layer, layout):
     assert shapes[net.l1_i2h_weight] == (4 * gates, 8)
 
 
-@pytest.mark.mxnet1("forward pass that resolves cells inside of a ZoneoutCell")
 def test_cells_unrolled():
     class Unrolled(HybridBlock):
         def __init__(self):
