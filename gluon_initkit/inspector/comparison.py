@@ -162,7 +162,7 @@ class Comparison(Shown[ComparisonRow]):
 
 
 def _emphasis(row: ComparisonRow) -> str:
-    refused = row.load in ("missing", "extra", "shape", "dtype", "misfit")
+    refused = row.load in ("missing", "extra", "shape", "dtype", "device", "misfit")
     return "error" if refused else ("" if row.status in ("equal", "unread") else "changed")
 
 

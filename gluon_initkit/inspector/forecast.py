@@ -155,8 +155,8 @@ def _load_init(param: Any, array: StoredArray, cast: bool) -> Tuple[str, Optiona
         return "dtype", "AssertionError", f"{array.dtype} in the file, {kind} in the network; cast_dtype=True casts it"
     onto, there = loaded_onto(), contexts_of(param)
     if onto is not None and there and set(there) != {onto}:
-        where = ", ".join(map(str, there))
-        return "device", "AssertionError", f"on {where} in the network; device=[...] must say so, else it is {onto}"
+        where, asked = ", ".join(map(str, there)), ", ".join(f"mx.{each}" for each in there)
+        return "device", "AssertionError", f"on {where} in the network; device=[{asked}] must say so, else it is {onto}"
     if held and not shape:  # an imported SymbolBlock's: MXNet compares no shapes and assigns, by broadcasting
         wanted = tuple(held[0].shape)
         if not _broadcasts(tuple(stored), wanted):
