@@ -84,6 +84,7 @@ from .reading import (  # noqa: E402
     trained_by,
     updates_of,
 )
+from .scopes import blocks_built  # noqa: E402
 from .strict import NeedsNumbers  # noqa: E402
 from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
@@ -92,11 +93,12 @@ from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa:
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
 from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
+    RESET,
     Context,
     FusedRNN,
-    blocks_built,
     completed,
     current_context,
+    declaration,
     defers_always,
     fused_parts,
     infers_shapes,
@@ -113,6 +115,7 @@ from .warning import warn  # noqa: E402
 from .watching import Watch  # noqa: E402
 
 __all__ = [
+    "RESET",
     "ArrayGiven",
     "BlockCall",
     "Call",
@@ -144,6 +147,7 @@ __all__ = [
     "contexts_for",
     "contexts_of",
     "current_context",
+    "declaration",
     "declared",
     "defers_always",
     "draw_seed",

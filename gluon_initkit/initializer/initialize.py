@@ -143,7 +143,7 @@ def initialize(
 def _contexts(ctx: Any) -> List[Any]:
     ctxs = [current_context()] if ctx is None else list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
     if not ctxs or not all(isinstance(each, Context) for each in ctxs):
-        raise TypeError(f"ctx is {ctx!r}: expected a Context such as mx.cpu(), or a list of them")
+        raise TypeError(f"ctx (device) is {ctx!r}: expected a {Context.__name__} such as mx.cpu(), or a list of them")
     if len(set(map(str, ctxs))) < len(ctxs):
         raise ValueError(f"ctx names a context twice: {ctxs}")
     return ctxs

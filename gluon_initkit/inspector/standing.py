@@ -14,7 +14,8 @@ def _unresolvable(record: ParameterRecord) -> Optional[Tuple[str, str]]:
         return None
     shape = "" if record.shape is None else f" {tuple('?' if size is None else size for size in record.shape)}"
     return (f"its shape{shape} is not known, and no forward pass of {record.block or 'its block'} can tell it",
-            "give the layer its input size (in_units=, in_channels=), or the parameter its shape=")  # fmt: skip
+            "give the layer its input size (in_units=, in_channels=), the parameter its shape=, or let a HybridBlock "
+            "infer it: allow_deferred_init=True, and on MXNet 2 an infer_shape method that sets it")  # fmt: skip
 
 
 def _uninitialized(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
