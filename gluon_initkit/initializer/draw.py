@@ -12,6 +12,7 @@ import numpy
 from .._mxnet import (
     commit,
     context_of,
+    contexts_held,
     empty,
     fits,
     gradients,
@@ -167,7 +168,8 @@ class Draw:
         except BaseException:
             # MXNet has forgotten by now what was pending: a second try must find it.
             self.forget()
-            leave_pending(self.param, self.choice.initializer, self.ctxs, self)
+            # On the contexts where it is wanted by now, which `reset_ctx` may have changed.
+            leave_pending(self.param, self.choice.initializer, contexts_held(self.param), self)
             raise
 
     def forget(self) -> None:

@@ -584,6 +584,16 @@ def test_a_hook_that_fails_in_the_forward_pass_leaves_the_parameter_pending():
     assert (net.weight.data().asnumpy() == 1).all()
 
 
+def test_a_hook_that_fails_after_reset_ctx_leaves_the_parameter_pending_there():
+    net, both = nn.Dense(3), [mx.cpu(0), mx.cpu(1)]
+    ik.initialize(net, Fails(1, raises), seed=2)
+    move(net, both)
+    with pytest.raises(ik.InitializationError, match="no luck"):
+        net(nd.ones((1, 4)))
+    net(nd.ones((1, 4)))
+    assert contexts(net.weight) == contexts(net.bias) == both
+
+
 def test_nothing_serves_a_parameter_all_are_listed_and_nothing_is_changed():
     class OnlyBias(ik.Initializer):
         def _init_bias(self, desc, arr):
@@ -719,6 +729,31 @@ def test_in_other_threads():
     for worker in workers:
         worker.join()
     assert set(found.values()) == {GOLDEN} and len(found) == 4
+
+
+@pytest.mark.parametrize("source", ["mx", "np", "python"])
+@pytest.mark.parametrize("known", [True, False])
+def test_in_other_threads_hooks_draw_from_the_global_generators_as_alone(source, known):
+    class Slow(Own):
+        def _init_weight(self, desc, arr):
+            time.sleep(0.002)  # in which another thread would seed them for a parameter of its own
+            super()._init_weight(desc, arr)
+
+    def work(number):
+        net = nn.HybridSequential()
+        net.add(*(nn.Dense(4, in_units=4 if known else 0) for _ in range(5)))
+        ik.initialize(net, Slow(source), seed=number % 2)
+        net(nd.ones((1, 4)))
+        found[number] = ik.fingerprint(net)
+
+    found = {}
+    work(0), work(1)
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(2, 6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [found[number] for number in range(6)] == [found[0], found[1]] * 3
 
 
 @pytest.mark.parametrize("known", [True, False])
