@@ -128,6 +128,8 @@ def fits(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> bool:
         and contexts_held(param) == list(ctxs)
         and all(each.shape == shape_of(param) and each.dtype == numpy.dtype(param.dtype).type for each in held)
         and all((classic(each) is not each) == numpy_arrays() for each in held)
+        # Copies and pickles of a parameter hold arrays that no gradient belongs to any more.
+        and (param._grad is None or all(classic(each).grad is not None for each in held))
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -496,6 +497,9 @@ def test_a_trainer_on_other_contexts_is_refused():
     with pytest.raises(ik.InitializationError, match=r"weight: a Trainer updates it on \[cpu\(0\)\].*make the Trainer"):
         ik.initialize(net, ctx=[mx.cpu(0), mx.cpu(1)], force_reinit=True)
     assert ik.fingerprint(net) == before and trainer.learning_rate
+    del trainer  # in MXNet 1 its parameters still hold it, and nobody else: it updates nothing
+    ik.initialize(net, ctx=[mx.cpu(0), mx.cpu(1)], force_reinit=True)
+    assert contexts(net.weight) == contexts(net.bias) == [mx.cpu(0), mx.cpu(1)]
 
 
 class Fails(mx.init.Initializer):
@@ -592,6 +596,25 @@ def test_a_hook_that_fails_after_reset_ctx_leaves_the_parameter_pending_there():
         net(nd.ones((1, 4)))
     net(nd.ones((1, 4)))
     assert contexts(net.weight) == contexts(net.bias) == both
+
+
+@pytest.mark.parametrize("copied", [
+    copy.deepcopy,
+    pytest.param(lambda net: pickle.loads(pickle.dumps(net)), marks=pytest.mark.mxnet1("pickles of blocks")),
+], ids=["copy", "pickle"])  # fmt: skip
+def test_a_copy_of_a_network_is_initialized_again_and_trains(copied):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4, in_units=3), nn.Dense(1, in_units=4))
+    ik.initialize(net, mx.init.Xavier(), seed=2)
+    again = copied(net)  # by whose arrays MXNet cannot differentiate
+    ik.initialize(again, mx.init.Xavier(), seed=2, force_reinit=True)
+    assert ik.fingerprint(again) == ik.fingerprint(net)
+    for each in (net, again):
+        with mx.autograd.record():
+            loss = each(nd.ones((1, 3)))
+        loss.backward()
+    grads = [each[0].weight.grad().asnumpy() for each in (net, again)]
+    assert (grads[0] == grads[1]).all() and grads[0].any()
 
 
 def test_nothing_serves_a_parameter_all_are_listed_and_nothing_is_changed():
