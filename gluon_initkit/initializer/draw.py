@@ -107,7 +107,8 @@ class Draw:
             return Whole(lambda key, shape: value)
         try:
             law = law_of(self.choice.initializer, self.choice.hook, self, self.shape)
-            if isinstance(law, Law) and self.dtype.kind not in "fiu":
+            # Rounded to integers it would be another distribution, most often 0 everywhere; MXNet refuses it too.
+            if isinstance(law, Law) and self.dtype.kind not in ("fiub" if isinstance(law, Constant) else "f"):
                 raise TypeError(f"nothing draws numbers of dtype {self.dtype}")
             return law
         except InitializationError:

@@ -598,6 +598,19 @@ def test_a_hook_that_fails_after_reset_ctx_leaves_the_parameter_pending_there():
     assert contexts(net.weight) == contexts(net.bias) == both
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "bool"])
+def test_integers_are_filled_by_constants_alone(dtype):
+    block = mx.gluon.Block()
+    block.first_weight = declared(block, "first_weight", shape=(2, 2))
+    block.weight = declared(block, "weight", shape=(2, 2), dtype=dtype)
+    ik.initialize(block, mx.init.One())
+    assert (block.weight.data().asnumpy() == np.ones((2, 2), dtype)).all()
+    for init in (mx.init.Uniform(), mx.init.Normal(2), mx.init.Xavier(), ik.TruncatedNormal(1.0)):
+        with pytest.raises(ik.InitializationError, match=f"'weight' of shape .*nothing draws numbers of dtype {dtype}"):
+            ik.initialize(block, init, force_reinit=True)
+        assert (block.first_weight.data().asnumpy() == 1).all() and (block.weight.data().asnumpy() == 1).all()
+
+
 @pytest.mark.parametrize("copied", [
     copy.deepcopy,
     pytest.param(lambda net: pickle.loads(pickle.dumps(net)), marks=pytest.mark.mxnet1("pickles of blocks")),
