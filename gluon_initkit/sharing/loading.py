@@ -185,7 +185,7 @@ def _declared(net: Any, groups: Sequence[SharedGroup]) -> Sharing:
         if len(plain) > 1:
             sharing.tie(*plain, to=group.canonical)
         for path in group.transposed:
-            sharing.tie(path, group.canonical, transpose=True)
+            sharing.tie(path, group.canonical, transpose=True, to=group.canonical)
     return sharing
 
 
