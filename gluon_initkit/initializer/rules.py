@@ -7,8 +7,8 @@ parameter, so the initializer fills it as ``bias_initializer=`` would. A constan
 """
 
 import dataclasses
-from numbers import Number
-from typing import Any, List, Sequence, Tuple
+from numbers import Real
+from typing import Any, Iterable, List, Mapping, Sequence, Tuple
 import weakref
 
 import numpy
@@ -67,6 +67,9 @@ class Rules(Initializer):
         strict: bool = False,
     ) -> None:
         super().__init__()
+        if isinstance(rules, (str, Mapping)) or not isinstance(rules, Iterable):
+            hint = "; of a dict, list(rules.items())" if isinstance(rules, Mapping) else ""
+            raise TypeError(f"rules is {rules!r:.80}: expected a list of pairs (selector, initializer){hint}")
         self.rules = [_checked(number, rule) for number, rule in enumerate(rules, 1)]
         self.default = None if default is None else _made("default", default)
         self.override_layers = override_layers
@@ -198,8 +201,8 @@ def _checked(number: int, rule: Any) -> Tuple[Any, Any]:
 
 
 def _made(where: str, value: Any) -> Any:
-    if isinstance(value, Number) and not isinstance(value, bool):
-        return mx.init.Constant(float(value))  # type: ignore[arg-type]
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return mx.init.Constant(float(value))
     if isinstance(value, (numpy.ndarray, mx.nd.NDArray)):
         return mx.init.Constant(value)
     try:

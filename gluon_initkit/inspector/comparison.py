@@ -163,7 +163,7 @@ class Comparison(Shown[ComparisonRow]):
 
 
 def _emphasis(row: ComparisonRow) -> str:
-    refused = row.load in ("missing", "extra", "shape", "dtype", "misfit")
+    refused = row.load in ("missing", "extra", "shape", "dtype", "device", "unwritable", "misfit")
     return "error" if refused else ("" if row.status in ("equal", "unread") else "changed")
 
 

@@ -17,6 +17,7 @@ import struct
 from typing import Any, Dict, List, Optional, Tuple
 
 from ..display import counted
+from ..shapes import is_known
 from .errors import CheckpointError
 from .stored import MOST_ARRAYS, MOST_DIMENSIONS, Part, StoredArray
 from .tie_map import read_ties
@@ -173,7 +174,7 @@ class _Reader:
             reason = f"{self.subject} begins with 0x{magic:08x}, neither a version of MXNet's nor a few dimensions"
             raise self.error(at, reason)
         shape = self.dims(count, _INT64S if version else _UINT32S, may_be_unknown=version == 3)
-        if shape is None or None in shape or (shape == () and version < 3):
+        if not is_known(shape) or (shape == () and version < 3):
             return version, stype, shape or None
         device, number, flag = self.numbers(_THREE, "the context and type of")
         context = f"{_DEVICES.get(device) or f'device{device}'}({number})"

@@ -86,8 +86,8 @@ def load(
     >>> import gluon_initkit as ik
     >>> def network(tied):
     ...     net = mx.gluon.nn.HybridSequential()
-    ...     net.add(mx.gluon.nn.Dense(1, in_units=1, use_bias=False))
-    ...     net.add(mx.gluon.nn.Dense(1, in_units=1, use_bias=False, params=net[0].params if tied else None))
+    ...     net.add(*(mx.gluon.nn.Dense(1, in_units=1, use_bias=False) for _ in range(2)))
+    ...     if tied: ik.Sharing(net).tie("*.weight").apply()
     ...     return net
     >>> saved, loaded = network(tied=True), network(tied=False)
     >>> saved.initialize(mx.init.One())
@@ -185,7 +185,7 @@ def _declared(net: Any, groups: Sequence[SharedGroup]) -> Sharing:
         if len(plain) > 1:
             sharing.tie(*plain, to=group.canonical)
         for path in group.transposed:
-            sharing.tie(path, group.canonical, transpose=True)
+            sharing.tie(path, group.canonical, transpose=True, to=group.canonical)
     return sharing
 
 

@@ -11,7 +11,8 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 
 import numpy
 
-from .._mxnet import bits_of, contexts_for, kvstore_of, refuses_context, shape_of, stored_as
+from .._mxnet import RESET, bits_of, contexts_for, kvstore_of, refuses_context, shape_of, stored_as
+from ..shapes import agree
 from .groups import SharedGroup
 
 __all__ = ["Contents", "Match", "Problem", "Rules", "matched"]
@@ -151,7 +152,7 @@ def _conflict(first: str, path: str, name: str, other: str) -> Problem:
 
 def _fitted(param: Any, label: str, array: Any, rules: Rules, absent: Sequence[str]) -> Any:
     shape, found = shape_of(param), tuple(int(size) for size in array.shape)
-    if shape is not None and (len(shape) != len(found) or any(a not in (None, b) for a, b in zip(shape, found))):
+    if shape is not None and not agree(shape, found):
         shown = tuple("?" if size is None else size for size in shape)
         return Problem(f"{label!r} has shape {found} in the file, expected {shown}".replace("'?'", "?"))
     wanted, dtype = numpy.dtype(param.dtype), None
@@ -168,7 +169,7 @@ def _fitted(param: Any, label: str, array: Any, rules: Rules, absent: Sequence[s
     if ctxs is None:
         there = contexts_for(param, None)
         return Problem(f"{label!r} is on {there}, and asked for on {rules.ctxs}",
-                       "net.reset_ctx(...) moves a network; or leave ctx out.")  # fmt: skip
+                       f"A parameter's {RESET}(...) moves it; or ask for none.")  # fmt: skip
     if kvstore_of(param) is not None:
         return Problem(f"{label!r} is updated by a Trainer on a distributed kvstore, which would bring the old values "
                        f"back", "Load before the first step.")  # fmt: skip

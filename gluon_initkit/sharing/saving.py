@@ -44,8 +44,7 @@ def save(net: Any, path: Path) -> None:
     --------
     >>> import os, tempfile
     >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(mx.gluon.nn.Dense(4, in_units=4))
-    >>> net.add(mx.gluon.nn.Dense(4, in_units=4, params=net[0].params))
+    >>> net.add(*ik.shared_layers(lambda: mx.gluon.nn.Dense(4, in_units=4), n=2))
     >>> net.initialize()
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(net, os.path.join(folder, "tied.params"))

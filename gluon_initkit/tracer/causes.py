@@ -12,10 +12,12 @@ from .source import Frame, last_lines, whose
 
 __all__ = ["cause_of", "is_about_deferral"]
 
-_READS = ("data", "list_data", "grad", "list_grad", "list_ctx", "zero_grad", "row_sparse_data", "list_row_sparse_data")
+_READS = ("data", "list_data", "grad", "list_grad", "list_ctx", "list_device", "zero_grad", "row_sparse_data",
+          "list_row_sparse_data")  # fmt: skip
 _SAVES = ("save_parameters", "export", "save", "save_params")
 
 # What MXNet 1.9.1 says (gluon/parameter.py, gluon/block.py) of parameters without values and of wrong shapes.
+_UNTOLD = "has parameters with unknown shape. You need to"  # MXNet 2 of a block without infer_shape
 _BEGINNINGS = ("Deferred initialization failed", "Cannot initialize Parameter", "Expected shape")
 
 
@@ -24,7 +26,8 @@ def is_about_deferral(error: BaseException) -> bool:
     if isinstance(error, mx.gluon.parameter.DeferredInitializationError):
         return True
     if type(error) is RuntimeError:
-        return str(error).startswith("Parameter ") and "has not been initialized" in str(error)
+        text = str(error)
+        return (text.startswith("Parameter ") and "has not been initialized" in text) or _UNTOLD in text
     return type(error) in (ValueError, AssertionError) and str(error).startswith(_BEGINNINGS)
 
 

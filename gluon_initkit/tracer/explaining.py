@@ -96,12 +96,12 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
     Examples
     --------
     >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(mx.gluon.nn.Conv2D(8, 3), mx.gluon.nn.BatchNorm(), mx.gluon.nn.Dense(2))
+    >>> net.add(mx.gluon.nn.Dense(8), mx.gluon.nn.BatchNorm(), mx.gluon.nn.Dense(2))
     >>> net.initialize()
     >>> explain(net).fixes
-    ('0: nn.Conv2D(8, 3, in_channels=?)', '1: nn.BatchNorm(in_channels=?)', '2: nn.Dense(2, in_units=?)')
+    ('0: nn.Dense(8, in_units=?)', '1: nn.BatchNorm(in_channels=?)', '2: nn.Dense(2, in_units=?)')
     >>> explain(net, (1, 3, 8, 8)).fixes
-    ('0: nn.Conv2D(8, 3, in_channels=3)', '1: nn.BatchNorm(in_channels=8)', '2: nn.Dense(2, in_units=288)')
+    ('0: nn.Dense(8, in_units=192)', '1: nn.BatchNorm(in_channels=8)', '2: nn.Dense(2, in_units=8)')
     """
     if not isinstance(error, (BaseException, type(None))):
         raise TypeError(f"error is {error!r:.80}: expected the exception that was caught, `except Exception as error`")

@@ -115,7 +115,7 @@ class Trace:
                 mended = watch.leaving(error)
         finally:
             watch.stop()
-            self._notes.spans()  # made now: what they are made of holds the network
+            self._notes.events(), self._notes.spans()  # made now: what they are made of holds the network
             self._running, self._watch, self._net = False, None, None
         if mended is not None:
             raise mended from error

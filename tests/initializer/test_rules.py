@@ -123,6 +123,21 @@ def test_uncovered_parameters_are_listed_before_any_is_filled():
     assert all(param._data is None for param in net.collect_params().values())
 
 
+@pytest.mark.parametrize("rules, found, mend", [
+    ({"*.bias": 1}, r"\{'\*.bias': 1\}", r"; of a dict, list\(rules.items\(\)\)"), ("ab", "'ab'", ""), (5, "5", ""),
+    (None, "None", ""),
+])  # fmt: skip
+def test_what_are_no_rules_at_all(rules, found, mend):
+    expected = r"expected a list of pairs \(selector, initializer\)"
+    with pytest.raises(TypeError, match=rf"rules is {found}: {expected}{mend}$"):
+        ik.Rules(rules)
+
+
+def test_a_complex_number_is_no_initializer():
+    with pytest.raises(TypeError, match=r"rule 1 \('bias'\): expected an initializer .* found 1j"):
+        ik.Rules([("bias", 1j)])
+
+
 def test_a_rule_that_matches_nothing_warns_once_and_raises_when_strict():
     net = network()
     with pytest.warns(UserWarning, match=r"rule 2 \('head\.\*'\) matched none of.*\(0\.0\.weight"):

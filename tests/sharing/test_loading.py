@@ -450,3 +450,18 @@ def test_a_file_that_is_none(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ik.SharingError, match=r"net\.params' is no \.params file, or a broken one"):
         ik.load(nn.Dense(2, in_units=2), path)
+
+
+def test_a_transposed_tie_that_keeps_the_later_parameter_is_applied_so(path):
+    def autoencoder():
+        net = nn.HybridSequential()
+        net.add(nn.Dense(2, in_units=3), nn.Dense(3, in_units=2))
+        return net
+
+    saved, loaded = autoencoder(), autoencoder()
+    ik.Sharing(saved).tie("0.weight", "1.weight", to="1.weight", transpose=True).apply()
+    ik.initialize(saved, mx.init.Xavier(), seed=3)
+    ik.save(saved, path)
+    ik.load(loaded, path, ties="apply")
+    assert ik.shared_groups(loaded) == ik.shared_groups(saved)
+    assert ik.fingerprint(loaded) == ik.fingerprint(saved)

@@ -12,7 +12,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy
 import pytest
-from vocabulary import GLUON_2, constant, contexts, move, nd
+from vocabulary import GLUON_2, RESET, constant, contexts, move, nd
 
 TWO = [mx.cpu(0), mx.cpu(1)]
 
@@ -71,7 +71,7 @@ def test_another_context_than_the_parameters_is_refused(path, shape):
     net.add(layer, layer)
     net.initialize(ctx=TWO)
     with pytest.raises(ik.SharingError, match=r"'0.weight' is on \[cpu\(0\), cpu\(1\)\], and asked for on "
-                                              r"\[cpu\(1\)\]\nnet.reset_ctx\(\.\.\.\) moves"):  # fmt: skip
+                                              rf"\[cpu\(1\)\]\nA parameter's {RESET}\(\.\.\.\) moves it"):  # fmt: skip
         ik.load(net, path, ctx=mx.cpu(1))
 
 

@@ -4,7 +4,7 @@ import gluon_initkit as ik
 from gluon_initkit.tracer import diagnose
 from mxnet.gluon import nn
 import pytest
-from vocabulary import HybridBlock
+from vocabulary import HybridBlock, contexts
 
 
 def net_of(*layers):
@@ -24,6 +24,14 @@ def test_an_error_that_is_none_of_the_known_ones():
     with pytest.raises(ZeroDivisionError) as caught:
         _ = 1 / 0
     assert str(diagnose(net, caught.value)).startswith("MXNet raised ZeroDivisionError: division by zero, at ")
+
+
+def test_where_it_lies_is_asked_too_early():
+    net = net_of(nn.Dense(2))
+    net[0].weight._deferred_init = ()
+    with pytest.raises(RuntimeError) as caught:
+        contexts(net[0].weight)
+    assert "0.weight was read, and initialize was never called on it" in str(diagnose(net, caught.value))
 
 
 def test_a_block_that_calls_wrongly_is_named_with_its_line():

@@ -9,7 +9,7 @@ import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn, rnn
 import pytest
-from vocabulary import GLUON_2, HybridBlock, declared, exists, nd, tied
+from vocabulary import GLUON_2, PARAMETER, HybridBlock, declared, exists, nd, tied
 
 
 def ones(*shape):
@@ -131,7 +131,7 @@ def test_a_parameter_of_the_users_own_that_meets_another_size(hybrid):
         contradiction = "Expected shape (1, 6) is incompatible with given shape (1, 5) for Parameter factor."
     assert said == f"  MXNetError: {contradiction}"
     assert row.endswith("and was (1, 5), resolved in the network, given (1, 5), at HERE")
-    assert fix.strip() == "factor, axis 1 is 6: self.params.get('factor', shape=(1, 6))"
+    assert fix.strip() == f"factor, axis 1 is 6: {PARAMETER}('factor', shape=(1, 6))"
 
 
 @pytest.mark.mxnet1("deferral in recurrent cells, which its unrolling never resolves")
