@@ -6,6 +6,7 @@ from typing import Any, Iterator, List, Tuple
 import numpy
 
 from .._mxnet import kvstore_of, mx
+from ..display import counted
 from ..naming import describe
 from .errors import InitializationError
 from .fingerprint import combined, digests
@@ -117,9 +118,10 @@ def _difference(rows: numpy.ndarray, counts: List[int], paths: List[str], rank: 
             same.append(worker)
     first, *others = (f"rank{'s' * (len(ranks) > 1)} {', '.join(map(str, ranks))}" for _, ranks in seen)
     who = f"{first} differ{'s' * (len(seen[0][1]) == 1)} from {' and from '.join(others)}"
-    many = " and ".join(map(str, sorted(set(counts))))
+    *fewer, most = sorted(set(counts))
+    many = " and ".join([*map(str, fewer), counted(most, "parameter")])
     path = repr(paths[number]) if number < len(paths) else f"parameter {number}, which rank {rank} lacks"
     return (
-        f"workers hold different parameters: {who}, first in {path} (of {many} parameters). Expected the same "
+        f"workers hold different parameters: {who}, first in {path} (of {many}). Expected the same "
         f"bits everywhere: gluon_initkit.initialize(net, init, seed=...) with one seed on all workers."
     )
