@@ -100,6 +100,8 @@ def test_symbol_blocks_of_several_inputs_and_outputs():
     shapes = run(block, (3, 5), (3, 7)).infer().params
     assert shapes[block.params["one_weight"]] == (4, 5) and shapes[block.params["two_weight"]] == (2, 7)
     assert "takes 2 inputs (a, b), and was given 1" in str(run(block, (3, 5)).error)
+    block = mx.gluon.SymbolBlock(outputs[0], [a])
+    assert "takes 1 input (a), and was given 2" in str(run(block, (3, 5), (3, 5)).error)
 
 
 @pytest.mark.parametrize("layer", [rnn.LSTM, rnn.GRU, rnn.RNN])

@@ -93,7 +93,7 @@ def test_the_tree_of_blocks():
     net = nn.HybridSequential()
     net.add(nn.Dense(2), nn.HybridSequential())
     net[1].add(nn.BatchNorm())
-    assert _mxnet.block_tree(net) == [
+    assert _mxnet.laid_out(net)[1] == [
         ("", "HybridSequential"), ("0", "Dense"), ("1", "HybridSequential"), ("1.0", "BatchNorm"),
     ]  # fmt: skip
 
