@@ -50,6 +50,8 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
     DeferredInitError
         A shape does not follow from the inputs, or contradicts them; all such parameters are listed. Everything is
         then as it was, as after any other exception.
+    ValueError
+        `select` selects no parameter.
 
     Notes
     -----
