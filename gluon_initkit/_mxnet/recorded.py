@@ -115,7 +115,8 @@ def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> No
     composed = isinstance(block, gluon.SymbolBlock)
     original = (lambda *args: _composed(block, args, run)) if composed else block.forward
     original_shapes = getattr(block, "infer_shape", None)
-    cell = getattr(original_shapes, "__module__", "").startswith("mxnet.gluon.rnn") and "i2h_weight" in block._reg_params
+    told = getattr(original_shapes, "__module__", "")
+    cell = told.startswith("mxnet.gluon.rnn") and "i2h_weight" in block._reg_params
     attributes = block.__dict__
 
     def enter(args: Any, kwargs: Any) -> Call:
