@@ -27,6 +27,7 @@ from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 from mxnet.util import np_array
 import numpy
 
+from ..shapes import is_known
 from .graph_inputs import data_transposed, var_transposed
 from .parts import Parts
 
@@ -195,7 +196,7 @@ def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:
 def input_width(layer: Any, shapes: Callable[[gluon.Parameter], Any]) -> Optional[int]:
     """The input size of an RNN layer, from the length of its one vector; None where that does not tell."""
     shape, fused = shapes(layer.rnn_param), layer.rnn_param.init
-    if not shape or None in shape or not isinstance(fused, FusedRNN):
+    if not is_known(shape) or not isinstance(fused, FusedRNN):
         return None
     return fused_parts(fused, shape).shapes["l0_i2h_weight"][1]
 

@@ -14,6 +14,7 @@ from mxnet import autograd, gluon, name, np, symbol
 from mxnet.base import MXNetError
 from mxnet.util import np_shape
 
+from ..shapes import is_known
 from .blank import blank, blank_arrays
 from .parameters import shape_of
 from .strict import NeedsNumbers
@@ -187,7 +188,7 @@ def _valueless(
     def lend(param: gluon.Parameter) -> None:
         def answer(held: Any, device: Any) -> Any:
             shape = shape_of(param)
-            if shape is None or None in shape:
+            if not is_known(shape):
                 raise NeedsNumbers(f"the parameter {param.name!r} was read, and its shape is not known by then")
             run.order[param] = None
             made = blank(shape, param.dtype, param.var())

@@ -6,7 +6,8 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 
-from .sides import bare, fits
+from ..shapes import agree
+from .sides import bare
 from .stored import StoredArray
 
 __all__ = ["Prefix", "fitting_prefixes"]
@@ -76,7 +77,7 @@ def _best(files: Dict[str, Any], shapes: Dict[str, Any]) -> List[Tuple[str, str]
     votes: Counter = Counter()
     for name in list(files)[:_ASKED]:
         votes.update(
-            {_difference(name, other) for other in ends.get(_end(name), ()) if fits(files[name], shapes[other])}
+            {_difference(name, other) for other in ends.get(_end(name), ()) if agree(files[name], shapes[other])}
         )
     likely = [each for each, _ in votes.most_common(_TRIED)]
     return sorted(likely, key=lambda each: (-len(_fitting(files, shapes, *each)), len("".join(each))))
@@ -106,7 +107,7 @@ def _begins(name: str, at: int) -> bool:
 def _fitting(files: Dict[str, Any], shapes: Dict[str, Any], strip: str, add: str) -> Dict[str, str]:
     """The file's names that become a parameter's name, and which."""
     moved = {name: add + name[len(strip) :] for name in files if name.startswith(strip)}
-    return {name: new for name, new in moved.items() if new in shapes and fits(files[name], shapes[new])}
+    return {name: new for name, new in moved.items() if new in shapes and agree(files[name], shapes[new])}
 
 
 def _child(net: Any, add: str) -> Any:

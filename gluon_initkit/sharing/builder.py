@@ -10,7 +10,7 @@ from .checks import problems
 from .errors import SharingError, refusal
 from .merged import Merged, merged
 from .report import SharingReport
-from .targets import Declaration, Index, Unfound
+from .targets import Declaration, Index, Unfound, call_of
 from .union import Tie
 
 __all__ = ["Sharing"]
@@ -158,6 +158,11 @@ class Sharing:
           '1.weight' and '0.weight' differ in shape, (4, 3) and (4, 4): no array has both.
         """
         return self._apply(values, dry_run, frozenset())
+
+    def __repr__(self) -> str:
+        calls = [call_of(told) for told in self._told[:3]] or ["nothing is declared"]
+        more = f" and {len(self._told) - 3} more" if len(self._told) > 3 else ""
+        return f"<{type(self).__name__} of {type(self._net).__name__}: {', '.join(calls)}{more}>"
 
     def _apply(self, values: str, dry_run: bool, yielding: FrozenSet[Any]) -> SharingReport:
         if values not in ("keep", "average"):

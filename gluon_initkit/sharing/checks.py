@@ -24,6 +24,7 @@ from .._mxnet import (
 )
 from ..display import shape_text
 from ..naming import LAYER_DEFAULTS, role_of
+from ..shapes import agree
 from .merged import Member, Merged
 
 __all__ = ["explicit", "problems", "shape_together"]
@@ -134,7 +135,7 @@ def shape_together(each: Merged) -> Tuple[Optional[Tuple[Optional[int], ...]], O
         if other is None or shape is None:
             shape = other if shape is None else shape
             continue
-        if len(other) != len(shape) or any(None not in pair and len(set(pair)) > 1 for pair in zip(shape, other)):
+        if not agree(shape, other):
             return shape, member
         shape = tuple(right if left is None else left for left, right in zip(shape, other))
     return shape, None

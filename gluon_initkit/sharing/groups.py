@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .._mxnet import traversed
+from ..display import counted
 from ..naming import check_block
 from .errors import SharingError
 
@@ -148,7 +149,7 @@ def check_sharing(net: Any, groups: Any) -> None:
     listed = "".join(f"\n  {why}." for _, _, why in lost)
     turned = ", transpose=True" if alias in group.transposed else ""
     raise SharingError(
-        f"{len(lost)} {'tie is' if len(lost) == 1 else 'ties are'} lost:{listed}\n"
+        f"{counted(len(lost), 'tie is', 'ties are')} lost:{listed}\n"
         f"Tie them again: gluon_initkit.Sharing(net).tie({alias!r}, {group.canonical!r}{turned}).apply()."
     )
 

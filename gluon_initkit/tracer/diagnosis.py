@@ -8,12 +8,13 @@ from itertools import groupby
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from .._mxnet import blocks_of, class_name, construction, declaration, defers_always, infers_shapes, may_defer, mx
-from ..display import shape_text
+from ..display import counted_of, shape_text
 from ..naming import ParameterInfo
+from ..shapes import is_known
 from .causes import cause_of, is_about_deferral
 from .conflicts import holders
 from .errors import DeferredInitError, Unresolved
-from .inputs import shapes_text
+from .inputs import is_without_arrays, shapes_text
 from .observed import Observed
 from .resolution import Resolution, resolve
 from .source import frames_of, last_lines
@@ -90,7 +91,8 @@ def record(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Param
 
 # Reasons that are asked for again.
 DEFERRED = "deferred"
-_UNTOUCHED = "initialize was never called on it"
+# MXNet forgets what was pending before it fills: after a failure the parameter is like one that was never initialized.
+_UNTOUCHED = "initialize was never called on it, or filling it failed"
 _NOT_DEFERRABLE = "its shape is not known, and it may not be deferred"
 _UNTOLD = "nothing tells its shape: "
 
@@ -103,11 +105,11 @@ def _reason(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Para
         before = f", {origin}" if origin else f" in {_place(where)}, given {_shapes(given)}" if given else " before"
         return (f"it has to be {shape_text(conflict.needed[param])} in {_place(conflict.block_path)}, given "
                 f"{_shapes(conflict.inputs)}, and was {shape_text(stood)}{before}")  # fmt: skip
-    if info.state == "uninitialized" and None in (info.shape or (None,)) and not may_defer(param):
+    if info.state == "uninitialized" and not is_known(info.shape) and not may_defer(param):
         return _NOT_DEFERRABLE
     if info.state == "uninitialized":
         return _UNTOUCHED
-    if shape is not None and None not in shape:
+    if is_known(shape):
         return DEFERRED
     owner: Any = info.block
     if owner is not None and not any(infers_shapes(type(blocks[path])) for path in holders(info) if path in blocks):
@@ -139,12 +141,12 @@ def _fix(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Paramet
         if len(places) == 1:
             return f"{at}call it with inputs of one size"
         return f"{' and '.join(map(_place, places))} share it: give them inputs of one size, or parameters of their own"
-    open_before = param in needed or None in (info.shape or (None,))
+    open_before = param in needed or not is_known(info.shape)
     if not open_before:
         return f"{at}{'gluon_initkit.materialize(net)' if info.state == 'deferred' else 'net.initialize(...)'}"
 
     def shape_of(each: Any) -> Any:
-        return needed.get(each) or found.shapes.get(each)
+        return needed.get(each, found.shapes.get(each))
 
     if block is not None and defers_always(block):
         kind: Any = type(block)
@@ -191,17 +193,23 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
         return f"shapes {'contradict each other' if conflict.needed else 'do not fit'} in {where}{said}"
     if stop is not None and not stop.line:
         return f"{_place(stop.block_path)} ({class_name(stop.block)}) does not take {shapes_text(inputs)}: {stop.said}"
-    count = f"of {len(found.described)} parameters"
+
+    def of_all(count: int, one: str, many: str) -> str:
+        return counted_of(count, len(found.described), "parameter", one, many)
+
+    if stop is not None and is_without_arrays(inputs):
+        return (f"the network was given {shapes_text(inputs)}, with no array or shape in it, and stopped at {stop.line}"
+                f"\n  {stop.said}\n{of_all(len(rows), 'is', 'are')} not resolved:")  # fmt: skip
     if stop is not None:
         what = "needs numbers, where shapes alone were given"
         if any(row.block_path == stop.block_path and row.reason.startswith(_UNTOLD) for row in rows):
             what = "reads a parameter whose shape nothing tells"
         return (f"{_place(stop.block_path)} ({class_name(stop.block)}) {what}, at {stop.line}\n  {stop.said}\n"
-                f"{len(rows)} {count} are not resolved:")  # fmt: skip
+                f"{of_all(len(rows), 'is', 'are')} not resolved:")  # fmt: skip
     stuck = sum(1 for row in rows if row.reason != DEFERRED)
     if found.asked and stuck:
-        return f"{stuck} {count} are not resolved by the inputs {shapes_text(inputs)}:"
-    return f"{len(rows)} {count} hold no values yet:"
+        return f"{of_all(stuck, 'is', 'are')} not resolved by the inputs {shapes_text(inputs)}:"
+    return f"{of_all(len(rows), 'holds', 'hold')} no values yet:"
 
 
 def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) -> str:
@@ -220,6 +228,9 @@ def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) 
         return f"Write that for {', '.join(untold[:3])}{', ...' if untold[3:] else ''}: no batch tells it."
     if found.stop is not None and not found.stop.line:
         return "Give the arguments that its forward takes, arrays or shapes, nested as it takes them."
+    if found.stop is not None and is_without_arrays(inputs):
+        return ("Give arrays or their shapes, gluon_initkit.materialize(net, (2, 5)), with a dtype ((2, 5), 'int32'), "
+                "or a list, tuple or dict of such, as the network takes them.")  # fmt: skip
     if found.stop is not None:
         return (f"Call gluon_initkit.materialize(net, {shapes}, run_forward=True) to allow one forward pass, which "
                 f"leaves nothing else behind.")  # fmt: skip

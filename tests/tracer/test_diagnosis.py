@@ -57,3 +57,13 @@ def test_a_call_of_ones_own_that_never_reaches_forward():
         net = Calls(2)
         net.initialize()
         ik.materialize(net, (2, 5))
+
+
+@pytest.mark.parametrize("given", ["x", 3, None, {"a": "x"}, ["x", 2.5], (2.0, 5)])
+def test_what_holds_no_array_and_no_shape_is_said_and_what_an_argument_may_be(given):
+    for ask in (ik.materialize, ik.resolve_shapes, lambda net, given: ik.materialize(net, given, run_forward=True)):
+        with pytest.raises(ik.DeferredInitError) as caught:
+            ask(net_of(nn.Dense(4)), given)
+        first, *_, last = str(caught.value).splitlines()
+        assert first.startswith(f"the network was given {given!r}, with no array or shape in it, and stopped at ")
+        assert last.startswith("Give arrays or their shapes, gluon_initkit.materialize(net, (2, 5)), with a dtype ")

@@ -331,3 +331,25 @@ def test_a_batch_normalization_of_another_size_along_its_own_axis(axis, size):
 def test_an_error_that_is_none():
     with pytest.raises(TypeError, match="error is 'deferred': expected the exception that was caught"):
         ik.explain(nn.Dense(2), error="deferred")
+
+
+class Refuses(mx.init.Initializer):
+    """Fails whenever it is asked."""
+
+    def _init_weight(self, name, array):
+        raise ZeroDivisionError("refused")
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_a_fill_that_failed_leaves_no_mark_and_is_not_called_one_that_never_was(hybrid):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4), nn.Dense(3, weight_initializer=Refuses()), nn.Dense(2))
+    net.initialize()
+    net.hybridize(hybrid)
+    with pytest.raises(ZeroDivisionError) as caught:
+        net(nd.ones((2, 5)))
+    for error in (None, caught.value):
+        reasons = {row.path: row.reason for row in ik.explain(net, error=error).rows}
+        assert reasons["1.weight"] == "initialize was never called on it, or filling it failed"
+        assert reasons["2.weight"] == "deferred"
+    assert "refused" in ik.explain(net, error=caught.value).summary
