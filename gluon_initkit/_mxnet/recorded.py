@@ -12,7 +12,6 @@ import warnings
 
 from mxnet import autograd, gluon, name, np, symbol
 from mxnet.base import MXNetError
-from mxnet.gluon import rnn
 from mxnet.util import np_shape
 
 from ..shapes import is_known
@@ -117,6 +116,8 @@ def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> No
     composed = isinstance(block, gluon.SymbolBlock)
     original = (lambda *args: _composed(block, args, run)) if composed else block.forward
     original_shapes = getattr(block, "infer_shape", None)
+    told = getattr(original_shapes, "__module__", "")
+    cell = told.startswith("mxnet.gluon.rnn") and "i2h_weight" in block._reg_params
     attributes = block.__dict__
 
     def enter(args: Any, kwargs: Any) -> Call:
@@ -137,8 +138,8 @@ def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> No
     def forward(*args: Any, **kwargs: Any) -> Any:
         call = enter(args, kwargs)
         try:
-            if isinstance(block, rnn.HybridRecurrentCell) and "i2h_weight" in block._reg_params:
-                original_shapes(0, args[0], False)  # type: ignore[misc]  # which MXNet's own cells never ask
+            if cell:
+                original_shapes(0, args[0], False)  # type: ignore[misc]  # which MXNet itself never asks
             answer = original(*args, **kwargs)
         finally:
             under_way.pop()
