@@ -454,3 +454,11 @@ def test_a_transposed_tie_that_keeps_the_later_parameter_is_applied_so(path):
     ik.load(loaded, path, ties="apply")
     assert ik.shared_groups(loaded) == ik.shared_groups(saved)
     assert ik.fingerprint(loaded) == ik.fingerprint(saved)
+
+
+def test_inside_record_as_outside(path):
+    ik.save(filled([], A, B, C), path)
+    net = filled([], C, C, A)
+    with mx.autograd.record():
+        ik.load(net, path)
+    assert values(net) == [each.tobytes() for each in (A, B, C)]
