@@ -28,6 +28,7 @@ from .._mxnet import (
 )
 from ..naming import ParameterInfo
 from ..parallel import Job, run
+from ..shapes import is_known
 from .base import fill
 from .choosing import Choice
 from .description import Description
@@ -70,7 +71,7 @@ class Draw:
     @property
     def known(self) -> bool:
         """Whether the shape is."""
-        return None not in (self.shape or (None,))
+        return is_known(self.shape)
 
     @property
     def dtype(self) -> numpy.dtype:

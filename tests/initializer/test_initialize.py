@@ -18,7 +18,7 @@ import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
 import pytest
-from vocabulary import GLUON_2, HybridBlock, constant, contexts, convolution, declared, move, nd, tied, uniform
+from vocabulary import CONTEXT, GLUON_2, HybridBlock, constant, contexts, convolution, declared, move, nd, tied, uniform
 
 GOLDEN = "c14ae952032589051a5ed63cc02b7ce32d6b7c172aa094fd00bb634db591c3fc"  # of small(), Xavier, seed 7
 
@@ -674,9 +674,9 @@ def test_contexts_are_called_devices_too():
     ({"init": 3}, TypeError, "expected an initializer"),
     ({"init": nn.Dense(3)}, TypeError, r"found the network Dense\.$"),
     ({"init": "nope"}, ValueError, "no initializer is registered"),
-    ({"ctx": "cpu"}, TypeError, "ctx is 'cpu': expected a Context"),
-    ({"ctx": []}, TypeError, "expected a Context"),
-    ({"device": "cpu"}, TypeError, "expected a Context"),
+    ({"ctx": "cpu"}, TypeError, rf"ctx \(device\) is 'cpu': expected a {CONTEXT} such"),
+    ({"ctx": []}, TypeError, f"expected a {CONTEXT} such"),
+    ({"device": "cpu"}, TypeError, f"expected a {CONTEXT} such"),
     ({"ctx": mx.cpu(), "device": mx.cpu(1)}, TypeError, r"two names of one argument, expected one"),
     ({"ctx": [mx.cpu(), mx.cpu()]}, ValueError, "names a context twice"),
     ({"seed": "7"}, TypeError, "seed is '7': expected an integer"),
