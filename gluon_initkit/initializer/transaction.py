@@ -34,7 +34,7 @@ def draw_all(draws: Sequence[Draw], progress: Optional[bool]) -> int:
     refill = dict.fromkeys(draw for draw in known if draw.fits)
     direct = dict.fromkeys(draw for draw in refill if isinstance(laws[draw], Law) and is_host(draw.ctxs[0]))
     total = sum(_bytes(draw) for draw in known)
-    with ExitStack() as stack:
+    with ExitStack() as stack, mx.autograd.pause():  # where MXNet records, it refuses a write into a parameter
         bar = stack.enter_context(Bar(total, progress))
         hooks = any(law is None for law in laws.values())
         reseed = stack.enter_context(keyed_generators()) if hooks else _never

@@ -15,6 +15,7 @@ from .._mxnet import (
     exchange,
     forget_trainers,
     holds_data,
+    interrupts_held,
     may_defer,
     redeclare,
     renew,
@@ -58,7 +59,8 @@ def change(net: Any, groups: Sequence[Merged], values: str) -> Tuple[str, ...]:
     if not groups:
         return ()
     moves = [move for each in groups for move in each.moves()]
-    with restoring([each.kept.param for each in groups]), exchange(net, moves) as outside:
+    # Ctrl-C between the two would put values back, and leave the ties.
+    with interrupts_held(), restoring([each.kept.param for each in groups]), exchange(net, moves) as outside:
         for each in groups:
             _settle(each, values)
     forget_trainers([member.param for each in groups for member in each.members])

@@ -131,9 +131,10 @@ def load(
     if tying:
         sharing.apply(dry_run=True)  # what it refuses, it refuses before anything is loaded
         _settle(matches, [[held[path][0] for path in group.paths] for group in tying])
-    _commit(net, matches)
-    if tying:
-        sharing.apply()
+    with interrupts_held():
+        _commit(net, matches)
+        if tying:
+            sharing.apply()
 
 
 def _read(path: str) -> Contents:
@@ -202,7 +203,7 @@ def _settle(matches: Sequence[Match], tied: Sequence[Sequence[Any]]) -> None:
 def _commit(net: Any, matches: List[Match]) -> None:
     """Change everything or nothing: what may still fail comes first, arrays that are refilled in place last."""
     mx.nd.waitall()
-    with interrupts_held():
+    with mx.autograd.pause():  # where MXNet records, it refuses a write into a parameter
         fresh = [match for match in matches if match.dtype is not None or state_of(match.param) != "initialized"]
         before = snapshot([match.param for match in fresh])
         done = {id(match.param) for match in fresh if not holds_data(match.param)}

@@ -598,6 +598,20 @@ def test_a_hook_that_fails_after_reset_ctx_leaves_the_parameter_pending_there():
     assert contexts(net.weight) == contexts(net.bias) == both
 
 
+@pytest.mark.parametrize("init", [mx.init.Xavier(), Own("mx")], ids=["law", "hook"])
+@pytest.mark.parametrize("ctx", [[mx.cpu(0)], [mx.cpu(0), mx.cpu(1)]])
+def test_inside_record_as_outside(init, ctx):
+    net, other = (nn.Dense(3, in_units=2) for _ in range(2))
+    for each in (net, other):
+        ik.initialize(each, mx.init.One(), ctx)
+    ik.initialize(other, init, ctx, seed=7, force_reinit=True)
+    with mx.autograd.record():
+        ik.initialize(net, init, ctx, seed=7, force_reinit=True)
+    assert ik.fingerprint(net) == ik.fingerprint(other)
+    assert all((one == two).all() for param in net.collect_params().values()
+               for one, two in [[each.asnumpy() for each in (param.list_data() * 2)[:2]]])  # fmt: skip
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "bool"])
 def test_integers_are_filled_by_constants_alone(dtype):
     block = mx.gluon.Block()

@@ -1,5 +1,7 @@
 """Whose values, shape and initializer the one parameter has; and that nothing has changed where anything fails."""
 
+import signal
+
 import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
@@ -282,3 +284,18 @@ def test_a_hundred_blocks_cost_a_hundred_times_one():
     report = ik.Sharing(net).tie("*.weight").tie("*.bias").apply()
     assert [len(group.aliases) for group in report.groups] == [599, 599]
     assert len(collected(net)) == 2
+
+
+def test_ctrl_c_comes_after_all_is_done():
+    net = constant(dense(4, 4), 1, 3)
+    kept = net[0].weight
+    make = kept._init_grad
+
+    def pressed():
+        signal.raise_signal(signal.SIGINT)
+        make()
+
+    kept._init_grad = pressed  # which is called when the mean is put in
+    with pytest.raises(KeyboardInterrupt):
+        ik.Sharing(net).tie("*.weight").apply(values="average")
+    assert net[1].weight is net[0].weight is kept and number(kept) == 2

@@ -2,6 +2,7 @@
 
 from functools import partial
 import re
+import signal
 import warnings
 
 import gluon_initkit as ik
@@ -465,3 +466,28 @@ def test_a_transposed_tie_that_keeps_the_later_parameter_is_applied_so(path):
     ik.load(loaded, path, ties="apply")
     assert ik.shared_groups(loaded) == ik.shared_groups(saved)
     assert ik.fingerprint(loaded) == ik.fingerprint(saved)
+
+
+def test_inside_record_as_outside(path):
+    ik.save(filled([], A, B, C), path)
+    net = filled([], C, C, A)
+    with mx.autograd.record():
+        ik.load(net, path)
+    assert values(net) == [each.tobytes() for each in (A, B, C)]
+
+
+def test_ctrl_c_while_loading_comes_after_tying(path):
+    ik.save(filled([(0, 1)], A, A, C), path)
+    net = filled([], B, C, A)
+    last = net[2].weight
+    put = last.set_data
+
+    def pressed(data):
+        signal.raise_signal(signal.SIGINT)
+        put(data)
+
+    last.set_data = pressed
+    with pytest.raises(KeyboardInterrupt):
+        ik.load(net, path, ties="apply")
+    assert values(net) == [each.tobytes() for each in (A, A, C)]
+    ik.check_sharing(net, PAIR)
