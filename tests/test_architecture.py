@@ -20,6 +20,7 @@ PRIVATE = {
     "_in_format", "_layout", "_load_init", "_mode", "_op_name", "_optimizer", "_out_format", "_reduce", "_regroup",
     "_current", "_scope", "_set_symbol_class", "_set_trainer", "_use_sequence_length", "_var",
     "_call_cached_op", "_called_infer_shape_already", "_new_alloc_handle", "_np_ndarray_cls", "_uuid", "_var_name",
+    "_get_graph", "_get_np_boolean_indexing",
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 # Private by name, and not MXNet's: of namedtuples, of sys, and a mark that the kit sets on a hook.

@@ -10,7 +10,7 @@ from ..importing import import_mxnet
 mx: Any = import_mxnet()
 
 from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
-from .blocks import Place, places, traversed  # noqa: E402
+from .blocks import Place, laid_out, places, traversed  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import channel_axis, class_name, construction  # noqa: E402
 from .containers import blocks_in_containers  # noqa: E402
@@ -75,7 +75,6 @@ from .parameters import (  # noqa: E402
 )
 from .randomness import draw_seed, keyed_generators  # noqa: E402
 from .reading import (  # noqa: E402
-    block_tree,
     freshness,
     holds_gradients,
     host_values,
@@ -85,19 +84,22 @@ from .reading import (  # noqa: E402
     trained_by,
     updates_of,
 )
+from .scopes import blocks_built  # noqa: E402
 from .strict import NeedsNumbers  # noqa: E402
 from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa: E402
-from .underway import ArrayGiven, BlockCall, ValueGiven, is_plain_forward  # noqa: E402
+from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
 from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
+    RESET,
     Context,
     FusedRNN,
-    blocks_built,
     completed,
+    contexts_held,
     current_context,
+    declaration,
     defers_always,
     fused_parts,
     infers_shapes,
@@ -110,9 +112,11 @@ from .version import (  # noqa: E402
     said_role,
     unnamed,
 )
+from .warning import warn  # noqa: E402
 from .watching import Watch  # noqa: E402
 
 __all__ = [
+    "RESET",
     "ArrayGiven",
     "BlockCall",
     "Call",
@@ -130,7 +134,6 @@ __all__ = [
     "averaged",
     "base_arguments",
     "bits_of",
-    "block_tree",
     "blocks_built",
     "blocks_in_containers",
     "blocks_of",
@@ -143,8 +146,10 @@ __all__ = [
     "context_of",
     "contexts_asked",
     "contexts_for",
+    "contexts_held",
     "contexts_of",
     "current_context",
+    "declaration",
     "declared",
     "defers_always",
     "draw_seed",
@@ -160,6 +165,7 @@ __all__ = [
     "fresh_names",
     "freshness",
     "fused_parts",
+    "given_to",
     "gradients",
     "hand_over",
     "held_in_container",
@@ -178,6 +184,7 @@ __all__ = [
     "keyed_generators",
     "known_sizes",
     "kvstore_of",
+    "laid_out",
     "leave_pending",
     "loaded_by_name",
     "loaded_by_path",
@@ -234,5 +241,6 @@ __all__ = [
     "updates_of",
     "view",
     "walk",
+    "warn",
     "write_arrays",
 ]

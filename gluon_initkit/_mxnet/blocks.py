@@ -11,7 +11,7 @@ from mxnet.gluon.nn.conv_layers import _Conv
 
 from .version import children, loose
 
-__all__ = ["Place", "places", "standing", "traversed"]
+__all__ = ["Place", "laid_out", "places", "standing", "traversed"]
 
 _PLAIN_NAMES = gluon.Block._collect_params_with_prefix
 
@@ -41,35 +41,41 @@ def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
     Parameters that `net.initialize` reaches but `net.save_parameters` does not write (created by ``self.params.get``
     and held by no attribute) come last, under their block's path and their own name.
     """
+    return _placed(_walked(net))
+
+
+def laid_out(net: gluon.Block) -> Tuple[Dict[gluon.Parameter, Place], List[Tuple[str, str]]]:
+    """What `places` answers; and path and class of every block, the network first under ``''``, in that order."""
+    walk = _walked(net)
+    return _placed(walk), [(path, type(block).__name__) for path, block, _, _ in walk]
+
+
+def _placed(walk: List["_Visit"]) -> Dict[gluon.Parameter, Place]:
     found: Dict[gluon.Parameter, Place] = {}
-    again: Dict[gluon.Parameter, List[_Slot]] = {}
+    again: Dict[gluon.Parameter, List[Tuple[str, FrozenSet[type]]]] = {}
     transposed: Dict[gluon.Parameter, List[str]] = {}
     symbols: Dict[int, Dict[str, Dict[str, str]]] = {}
-    axes_of, axes, symbolic = None, "", False
-    walk = _Walk(net)
-    for slot in walk.slots:
-        path, owner_path, owner, inside, param = slot
-        source = getattr(param, "transposed_of", None)
-        if source is not None:
-            transposed.setdefault(source, []).append(path)
-            again.setdefault(source, []).append(slot)
-        elif param in found:
-            again.setdefault(param, []).append(slot)
-        else:
-            if owner is not axes_of:  # most blocks have several parameters
-                axes_of, axes = owner, _axes(owner)
-                symbolic = isinstance(owner, gluon.SymbolBlock)
-            symbol_init = _symbol_init(param, owner, symbols) if symbolic else None
-            found[param] = Place((path,), type(owner), owner_path, inside, axes, symbol_init)
-    for path, owner_path, owner, inside, param in walk.unregistered(set(map(id, found))):
+    for owner_path, owner, inside, own in walk:
+        kind, axes, symbolic = type(owner), _axes(owner), isinstance(owner, gluon.SymbolBlock)
+        for path, param in own:
+            source = getattr(param, "transposed_of", None)
+            if source is not None:
+                transposed.setdefault(source, []).append(path)
+                again.setdefault(source, []).append((path, inside))
+            elif param in found:
+                again.setdefault(param, []).append((path, inside))
+            else:
+                symbol_init = _symbol_init(param, owner, symbols) if symbolic else None
+                found[param] = Place((path,), kind, owner_path, inside, axes, symbol_init)
+    for path, owner_path, owner, inside, param in _unregistered(walk, set(found)):
         if param not in found:
             symbol_init = _symbol_init(param, owner, symbols)
             found[param] = Place((path,), type(owner), owner_path, inside, _axes(owner), symbol_init)
-    for param, slots in again.items():
+    for param, others in again.items():
         place = found.get(param)
         if place is not None:  # what a transposed tie shows may stand nowhere in this network itself
-            paths = (*place.paths, *[slot[0] for slot in slots])
-            inside, turned = place.inside.union(*[slot[3] for slot in slots]), tuple(transposed.get(param, ()))
+            paths = (*place.paths, *[path for path, _ in others])
+            inside, turned = place.inside.union(*[inside for _, inside in others]), tuple(transposed.get(param, ()))
             found[param] = place._replace(paths=paths, inside=inside, transposed=turned)
     return found
 
@@ -79,24 +85,26 @@ def traversed(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Pa
 
     Without `unregistered` those alone that `net.save_parameters` writes.
     """
-    return {slot[0]: slot[4] for slot in _standing(net, unregistered)}
+    return {path: param for path, _, param in _standing(net, unregistered)}
 
 
 def standing(net: gluon.Block, unregistered: bool = True) -> Dict[str, Tuple[gluon.Block, gluon.Parameter]]:
     """As `traversed`, with the block that holds each parameter."""
-    return {slot[0]: (slot[2], slot[4]) for slot in _standing(net, unregistered)}
+    return {path: (owner, param) for path, owner, param in _standing(net, unregistered)}
 
 
-def _standing(net: gluon.Block, unregistered: bool) -> Iterator["_Slot"]:
-    walk = _Walk(net)
-    yield from walk.slots
+def _standing(net: gluon.Block, unregistered: bool) -> Iterator[Tuple[str, gluon.Block, gluon.Parameter]]:
+    walk = _walked(net)
+    for _, owner, _, own in walk:
+        for path, param in own:
+            yield path, owner, param
     if unregistered:
-        paths = {slot[0] for slot in walk.slots}
-        for slot in walk.unregistered({id(slot[4]) for slot in walk.slots}):
+        paths = {path for *_, own in walk for path, _ in own}
+        for path, _, owner, _, param in _unregistered(walk, {param for *_, own in walk for _, param in own}):
             # A swapped parameter's old self may still stand in a dictionary under the name of its successor.
-            if slot[0] not in paths:
-                paths.add(slot[0])
-                yield slot
+            if path not in paths:
+                paths.add(path)
+                yield path, owner, param
 
 
 def _symbol_init(param: gluon.Parameter, owner: gluon.Block, symbols: dict) -> Optional[str]:
@@ -119,46 +127,43 @@ def _axes(owner: gluon.Block) -> str:
 
 _SWAPPED = str.maketrans("OI", "IO")
 
-_Slot = Tuple[str, str, gluon.Block, FrozenSet[type], gluon.Parameter]
-"""Path, the path of the block that holds the parameter, that block, the classes around, and the parameter."""
+_Visit = Tuple[str, gluon.Block, FrozenSet[type], List[Tuple[str, gluon.Parameter]]]
+"""A block's path, the block, the classes around its parameters, and those by path. No record a parameter, nor a
+generator a block, which would hand on all that is below it."""
 
 
-class _Walk:
-    """All slots of a network. Lists and no generators: each level of those would hand every slot on."""
+def _walked(net: gluon.Block) -> List[_Visit]:
+    visits: List[_Visit] = []
+    around: Dict[Tuple[FrozenSet[type], type], FrozenSet[type]] = {}  # blocks that are alike share one set
 
-    def __init__(self, net: gluon.Block) -> None:
-        slots: List[_Slot] = []
-        blocks: List[Tuple[str, gluon.Block, FrozenSet[type]]] = []
-        around: Dict[Tuple[FrozenSet[type], type], FrozenSet[type]] = {}  # blocks that are alike share one set
+    def visit(block: gluon.Block, path: str, outside: FrozenSet[type]) -> None:
+        kind = type(block)
+        inside = around.get((outside, kind))
+        if inside is None:
+            inside = around[outside, kind] = outside | {kind}
+        prefix, plain = f"{path}." if path else "", kind._collect_params_with_prefix is _PLAIN_NAMES
+        own = [(prefix + name, param) for name, param in block._reg_params.items()] if plain else []
+        visits.append((path, block, inside, own))
+        begun = len(visits)
+        for name, child in children(block):
+            visit(child, prefix + name, inside)
+        if not plain:
+            own += _own_names(block, path, {taken for *_, below in visits[begun:] for taken, _ in below})
 
-        def visit(block: gluon.Block, path: str, outside: FrozenSet[type]) -> None:
-            kind = type(block)
-            inside = around.get((outside, kind))
-            if inside is None:
-                inside = around[outside, kind] = outside | {kind}
-            blocks.append((path, block, inside))
-            prefix, begun = f"{path}." if path else "", len(slots)
-            plain = kind._collect_params_with_prefix is _PLAIN_NAMES
-            if plain:
-                for name, param in block._reg_params.items():
-                    slots.append((prefix + name, path, block, inside, param))
-            for name, child in children(block):
-                visit(child, prefix + name, inside)
-            if not plain:
-                own = _own_names(block, path, {slot[0] for slot in slots[begun:]})
-                slots[begun:begun] = [(name, path, block, inside, param) for name, param in own]
+    visit(net, "", frozenset())
+    return visits
 
-        visit(net, "", frozenset())
-        self.slots, self._blocks = slots, blocks
 
-    def unregistered(self, seen: Set[int]) -> Iterator[_Slot]:
-        """What blocks made by ``self.params.get`` and no attribute holds; `seen` are the ids of all others."""
-        for path, block, inside in self._blocks:
-            if seen.issuperset(map(id, block.params.values())):
-                continue
-            for name, param in loose(block):
-                if id(param) not in seen:
-                    yield _join(path, name), path, block, inside, param
+def _unregistered(
+    walk: List[_Visit], seen: Set[gluon.Parameter]
+) -> Iterator[Tuple[str, str, gluon.Block, FrozenSet[type], gluon.Parameter]]:
+    """What blocks made by ``self.params.get`` and no attribute holds; `seen` are all others."""
+    for path, block, inside, _ in walk:
+        if seen.issuperset(block.params.values()):
+            continue
+        for name, param in loose(block):
+            if param not in seen:
+                yield _join(path, name), path, block, inside, param
 
 
 def _own_names(block: gluon.Block, path: str, taken: Set[str]) -> Iterator[Tuple[str, gluon.Parameter]]:

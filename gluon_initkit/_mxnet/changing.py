@@ -5,7 +5,6 @@ MXNet forgets what was pending. `Watch` adds the blocks around the parameters.
 """
 
 import functools
-import math
 import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
@@ -146,11 +145,11 @@ class Changes:
         block, inputs = self._where(param, within)
         self._tell("resolved", param, {
             "initializer": filler and _name(filler, param), "hook": hook, "block": block, "inputs": inputs,
-            "nanoseconds": nanoseconds, "bytes": _bytes(param), "within": within,
+            "nanoseconds": nanoseconds, "arrays": _arrays(param), "within": within,
         })  # fmt: skip
 
-    def _where(self, param: gluon.Parameter, call: Optional[BlockCall]) -> Tuple[Optional[str], Optional[tuple]]:
-        """The path of the block in whose forward this happens, and the shapes which that was given."""
+    def _where(self, param: gluon.Parameter, call: Optional[BlockCall]) -> Tuple[Optional[str], Any]:
+        """The path of the block in whose forward this happens, and what that was given, as `given_to` reads it."""
         caller = asking()
         if caller is not None and caller[0] in self.paths:
             return self.paths[caller[0]], shapes_in(caller[1])
@@ -161,7 +160,7 @@ class Changes:
             # A SymbolBlock inside a graph asks no parameter for its variable.
             owner = self.places[param].owner_path
             path = (home.used or {}).get(id(param), owner if owner in home.symbolic else path)
-        return path, home.inputs if path == home.path else home.inferred().get(path)
+        return path, home.inputs if path == home.path else home
 
     def _load(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
         self._thread.loading = True
@@ -169,24 +168,24 @@ class Changes:
             nanoseconds = self._attempt(param, original, args, kwargs, "load_parameters")
         finally:
             self._thread.loading = False
-        self._tell("load_parameters", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param)})
+        self._tell("load_parameters", param, {"nanoseconds": nanoseconds, "arrays": _arrays(param)})
 
     def _set_data(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
         nanoseconds = self._attempt(param, original, args, kwargs, "set_data")
         if not self._thread.loading:
             detail = "" if param._data is not None else "kept until the first forward pass"
-            self._tell("set_data", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
+            self._tell("set_data", param, {"nanoseconds": nanoseconds, "arrays": _arrays(param), "detail": detail})
 
     def _cast(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
         before = numpy.dtype(param.dtype).name
         nanoseconds = self._attempt(param, original, args, kwargs, "cast")
         detail = f"{before} to {numpy.dtype(param.dtype).name}"
-        self._tell("cast", param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
+        self._tell("cast", param, {"nanoseconds": nanoseconds, "arrays": _arrays(param), "detail": detail})
 
     def _reset_ctx(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> None:
         nanoseconds = self._attempt(param, original, args, kwargs, RESET)
         detail = "to " + ", ".join(map(str, contexts_of(param) or ()))
-        self._tell(RESET, param, {"nanoseconds": nanoseconds, "bytes": _bytes(param), "detail": detail})
+        self._tell(RESET, param, {"nanoseconds": nanoseconds, "arrays": _arrays(param), "detail": detail})
 
     def _read(self, param: gluon.Parameter, original: Callable, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -209,18 +208,8 @@ def _kind(param: gluon.Parameter, force_reinit: Any) -> str:
     return "force_reinit" if force_reinit and param._data is not None else "initialize"
 
 
-def _bytes(param: gluon.Parameter) -> int:
-    if not param._data:
-        return 0
-    # Not by the arrays, where it can be helped: each question about one is a call into the library. A SymbolBlock's
-    # parameter that was loaded knows no shape.
-    size = param._data[0].size if param._shape is None else math.prod(param._shape)
-    return size * _itemsize(param._dtype) * len(param._data)
-
-
-@functools.lru_cache(maxsize=None)
-def _itemsize(dtype: Any) -> int:
-    return numpy.dtype(dtype).itemsize
+def _arrays(param: gluon.Parameter) -> int:
+    return len(param._data or ())
 
 
 def _filler(pending: tuple, told: Optional[Tuple[Any, str]]) -> Tuple[Any, str]:

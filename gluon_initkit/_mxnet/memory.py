@@ -125,7 +125,10 @@ def fits(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> bool:
     if held is None or param._stype != "default" or contexts_held(param) != list(ctxs):
         return False
     fitting = shape_of(param), numpy.dtype(param.dtype), numpy_arrays()
-    return all((each.shape, each.dtype, is_numpy_array(each)) == fitting for each in held)
+    if any((each.shape, each.dtype, is_numpy_array(each)) != fitting for each in held):
+        return False
+    # Copies and pickles of a parameter hold arrays that no gradient belongs to any more.
+    return param._grad is None or all(classic(each).grad is not None for each in held)
 
 
 def refilled(param: gluon.Parameter, source: Optional[ndarray.NDArray] = None) -> None:

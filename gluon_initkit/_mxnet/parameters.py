@@ -12,7 +12,7 @@ from mxnet.initializer import Initializer
 from mxnet.util import is_np_shape
 
 from ..shapes import is_known
-from .version import contexts_held, contexts_trained, trainer_of
+from .version import contexts_held, contexts_trained, in_use, trainer_of
 
 __all__ = ["contexts_asked", "contexts_of", "holds_data", "is_constant", "is_layer_default", "known_sizes",
            "kvstore_of", "may_defer", "pending_initializer", "refuses_context", "shape_of", "state_of"]  # fmt: skip
@@ -90,11 +90,13 @@ def kvstore_of(param: gluon.Parameter) -> Any:
 def refuses_context(param: gluon.Parameter, ctxs: Any) -> Any:
     """The contexts on which a Trainer updates the parameter, where they are others than `ctxs`; else None.
 
-    A Trainer asks for them once, when it is made: on another it would never update the parameter, silently.
+    A Trainer asks for them once, when it is made: on another it would never update the parameter, silently. One that
+    only its parameters still hold (``del trainer``) updates nothing.
     """
-    trainer = trainer_of(param)
-    trained = contexts_trained(trainer) if trainer else []
-    return trained if trained and trained != list(ctxs) else None
+    if trainer_of(param) is None:
+        return None
+    trained = contexts_trained(trainer_of(param))
+    return trained if trained and trained != list(ctxs) and in_use(param) else None
 
 
 def is_constant(param: gluon.Parameter) -> bool:

@@ -12,9 +12,9 @@ import numpy
 
 from .arrays import classic
 from .memory import context_of, is_host, view
-from .version import children, contexts_held, trainer_of
+from .version import contexts_held, trainer_of
 
-__all__ = ["block_tree", "freshness", "holds_gradients", "host_values", "memory_of", "pending_data",
+__all__ = ["freshness", "holds_gradients", "host_values", "memory_of", "pending_data",
            "storage_of", "trained_by", "updates_of"]  # fmt: skip
 
 
@@ -82,17 +82,3 @@ def updates_of(param: gluon.Parameter) -> int:
     """How many updates the parameter's Trainer has made; 0 where it has none."""
     trainer = trainer_of(param)
     return int(trainer._optimizer.num_update) if isinstance(trainer, gluon.Trainer) else 0
-
-
-def block_tree(net: gluon.Block) -> List[Tuple[str, str]]:
-    """Path and class of every block, the network first under ``''``, in order of traversal."""
-    found: List[Tuple[str, str]] = []
-
-    def visit(block: gluon.Block, path: str) -> None:
-        found.append((path, type(block).__name__))
-        prefix = f"{path}." if path else ""
-        for name, child in children(block):
-            visit(child, prefix + name)
-
-    visit(net, "")
-    return found

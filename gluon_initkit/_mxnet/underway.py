@@ -16,8 +16,8 @@ import numpy
 from .parameters import known_sizes
 from .version import BESIDE_FORWARD, children, prefix_of
 
-__all__ = ["TIMED", "ArrayGiven", "BlockCall", "ValueGiven", "block_paths", "innermost", "is_plain_forward",
-           "shapes_given", "shapes_in"]  # fmt: skip
+__all__ = ["TIMED", "ArrayGiven", "BlockCall", "ValueGiven", "block_paths", "given_to", "innermost",
+           "is_plain_forward", "shapes_given", "shapes_in"]  # fmt: skip
 
 Shape = Optional[Tuple[Optional[int], ...]]
 TIMED = ("forward", "unroll")
@@ -26,9 +26,9 @@ TIMED = ("forward", "unroll")
 class BlockCall:
     """One call on one thread; `root` is the outermost around it, `home` the nearest that is given numbers."""
 
-    __slots__ = ("_inferred", "args", "before", "block", "changed", "end", "forwarding", "graphs", "home", "inner",
-                 "inputs", "name", "outer", "passes", "path", "root", "source", "start", "symbolic", "symbols", "timed",
-                 "used")  # fmt: skip
+    __slots__ = ("_inferred", "args", "before", "block", "changed", "end", "forwarding", "graph", "graphs", "home",
+                 "inner", "inputs", "name", "outer", "passes", "path", "root", "source", "start", "symbolic", "symbols",
+                 "timed", "used")  # fmt: skip
 
     def __init__(self, block: gluon.Block, path: str, name: str, args: tuple, outer: Optional["BlockCall"]) -> None:
         self.block, self.path, self.name, self.outer = block, path, name, outer
@@ -44,6 +44,8 @@ class BlockCall:
         """In a home: the path of the block that first asked a parameter for its variable, by the parameter's id."""
         self.symbolic: Optional[Dict[str, Tuple[symbol.Symbol, ...]]] = None
         """In a home: what the blocks inside were given that ran on Symbols."""
+        self.graph: Any = None
+        """In a home that is over: what its block drew, to be asked later."""
         self._inferred: Optional[Dict[str, Tuple[Shape, ...]]] = None
         self.source: Any = None
         """For whoever tells of it: the user's line, once that is known."""
@@ -77,7 +79,7 @@ class BlockCall:
     def inferred(self) -> Dict[str, Tuple[Shape, ...]]:
         """What each block that ran on Symbols inside this call was given, by its path."""
         if self._inferred is None:
-            graph = getattr(self.block, "_cached_graph", None)
+            graph = self.graph or getattr(self.block, "_cached_graph", None)
             given = {each.name: shape for each, shape in zip(graph[0], self.inputs)} if graph else {}
             groups = list((self.symbolic or {}).values())
             try:
@@ -86,6 +88,11 @@ class BlockCall:
                 shapes = [_infer_or_none(group, given) for group in groups]
             self._inferred = dict(zip(self.symbolic or {}, shapes))
         return self._inferred
+
+
+def given_to(path: Any, inputs: Any) -> Any:
+    """The shapes that a block was given. A call stands for what is to be inferred from it, when somebody asks."""
+    return inputs.inferred().get(path) if isinstance(inputs, BlockCall) else inputs
 
 
 def _infer_or_none(symbols: Tuple[symbol.Symbol, ...], given: Dict[str, Shape]) -> Tuple[Shape, ...]:

@@ -15,7 +15,7 @@ from .blocks import places
 from .changing import Changes
 from .memory import restore, snapshot
 from .telling import listeners, quietly
-from .underway import TIMED, BlockCall, block_paths, innermost, shapes_given
+from .underway import TIMED, BlockCall, block_paths, given_to, innermost, shapes_given
 from .version import BESIDE_FORWARD
 
 __all__ = ["Watch"]
@@ -46,8 +46,8 @@ class Watch(Changes):
     def __init__(self, net: gluon.Block, on_event: Callable, on_failure: Callable, on_calls: Callable) -> None:
         super().__init__(on_event)
         self.net, self._on_failure, self._on_calls = net, on_failure, on_calls
-        self.seen: Dict[str, tuple] = {}
-        """The shapes that each block was given last, by the block's path."""
+        self._seen: Dict[str, Any] = {}
+        """What each block was given last, by the block's path, as `given_to` reads it."""
         self._given: tuple = ()
         self._awake = False
 
@@ -156,12 +156,13 @@ class Watch(Changes):
         if call.home is not call:
             call.draws()
         elif call.timed and not call.symbols:
-            self.seen[call.path] = call.inputs
+            self._seen[call.path] = call.inputs
 
     def _end(self, call: BlockCall) -> None:
         call.end = time.perf_counter_ns()
         if call.symbolic and not call.symbols:
-            self.seen.update(call.inferred())
+            call.graph = getattr(call.block, "_cached_graph", None)
+            self._seen.update(dict.fromkeys(call.symbolic, call))
         if call.timed:
             call.root.inner.append(call)
         if call.root is call:
@@ -178,14 +179,15 @@ class Watch(Changes):
         facts = {**innermost(error, self.paths, under), "call": call}
         if under is not None:
             if under.symbolic and not under.symbols:  # before its graph is put back
-                self.seen.update(under.inferred())
+                self._seen.update(under.inferred())
                 facts["inputs"] = facts["inputs"] or under.inferred().get(facts["block"], ())
             facts.update(call=f"{type(under.block).__name__}.{under.name}", undone=self._undo(under))
         return self._explained(error, facts)
 
     def _explained(self, error: BaseException, facts: Dict[str, Any]) -> Optional[BaseException]:
         with quietly():
-            return self._on_failure(error, {**facts, "seen": self.seen, "given": self._given})
+            seen = {path: given_to(path, inputs) for path, inputs in self._seen.items()}
+            return self._on_failure(error, {**facts, "seen": seen, "given": self._given})
 
     def _undo(self, call: BlockCall) -> int:
         # A parameter that another thread has resolved meanwhile is left to it.

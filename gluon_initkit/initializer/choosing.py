@@ -9,6 +9,7 @@ import functools
 from typing import Any, FrozenSet, List, Optional, Sequence, Union
 
 from .._mxnet import completed, is_layer_default, mx
+from ..display import counted
 from ..naming import LAYER_DEFAULTS, ParameterInfo
 from .errors import InitializationError
 
@@ -84,7 +85,8 @@ def refuse_uncovered(infos: Sequence[ParameterInfo], found: Sequence[Decision]) 
     uncovered = [(info, each) for info, each in zip(infos, found) if isinstance(each, Uncovered)]
     if uncovered:
         listed = "".join(f"\n  {info.label}: {each.reason}; {each.mend}" for info, each in uncovered)
-        raise InitializationError(f"{len(uncovered)} parameters are covered by nothing:{listed}")
+        count = counted(len(uncovered), "parameter is", "parameters are")
+        raise InitializationError(f"{count} covered by nothing:{listed}")
 
 
 def explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Decision:

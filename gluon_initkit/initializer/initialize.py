@@ -7,7 +7,6 @@ import difflib
 import re
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
-import warnings
 
 from .._mxnet import (
     Context,
@@ -26,8 +25,9 @@ from .._mxnet import (
     say_filled,
     shape_of,
     tell,
+    warn,
 )
-from ..display import shape_text
+from ..display import counted, counted_of, shape_text
 from ..naming import ParameterInfo, describe, made
 from ..shapes import is_known
 from .choosing import Choice, choose, refuse_uncovered
@@ -129,15 +129,12 @@ def initialize(
     kept = [info.label for param, _, info in described if info.state == "initialized"] if not force_reinit else []
     if kept:
         some = ", ".join(kept[:3]) + (", ..." if len(kept) > 3 else "")
-        warnings.warn(
-            f"{len(kept)} of {len(described)} parameters are already initialized, ignoring ({some}). "
-            f"Set force_reinit=True to re-initialize.",
-            stacklevel=2,
-        )
+        count = counted_of(len(kept), len(described), "parameter", "is", "are")
+        warn(f"{count} already initialized, ignoring ({some}). Set force_reinit=True to re-initialize.")
     lost = blocks_in_containers(net)
     if lost:  # as `net.initialize` does
-        warnings.warn(f"{', '.join(lost)}: Blocks in a list, tuple or dictionary are no part of the network and were "
-                      f"not initialized; put them into an nn.Sequential, or register them.", stacklevel=2)  # fmt: skip
+        warn(f"{', '.join(lost)}: Blocks in a list, tuple or dictionary are no part of the network and were not "
+             f"initialized; put them into an nn.Sequential, or register them.")  # fmt: skip
     rows = _rows(described, {id(draw.param): draw for draw in draws})
     inner = chosen.initializer if isinstance(chosen, Corrected) else chosen
     return InitReport(rows, seed, time.perf_counter() - start, written_bytes, shown(inner))
@@ -146,7 +143,7 @@ def initialize(
 def _contexts(ctx: Any) -> List[Any]:
     ctxs = [current_context()] if ctx is None else list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
     if not ctxs or not all(isinstance(each, Context) for each in ctxs):
-        raise TypeError(f"ctx is {ctx!r}: expected a Context such as mx.cpu(), or a list of them")
+        raise TypeError(f"ctx (device) is {ctx!r}: expected a {Context.__name__} such as mx.cpu(), or a list of them")
     if len(set(map(str, ctxs))) < len(ctxs):
         raise ValueError(f"ctx names a context twice: {ctxs}")
     return ctxs
@@ -200,7 +197,7 @@ def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) ->
                             f"update it on {ctxs}; make the Trainer afterwards")  # fmt: skip
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems)
-        raise InitializationError(f"{len(problems)} parameters cannot be initialized:{listed}")
+        raise InitializationError(f"{counted(len(problems), 'parameter')} cannot be initialized:{listed}")
 
 
 def _configuration(choice: Choice, seen: Dict[int, str]) -> Tuple[str, str]:

@@ -9,12 +9,11 @@ parameter, so the initializer fills it as ``bias_initializer=`` would. A constan
 import dataclasses
 from numbers import Real
 from typing import Any, Iterable, List, Mapping, Sequence, Tuple
-import warnings
 import weakref
 
 import numpy
 
-from .._mxnet import is_constant, mx, network_of
+from .._mxnet import is_constant, mx, network_of, warn
 from ..naming import ParameterInfo, describe, matcher, selector_from_json, selector_to_json, show_selector
 from .base import Initializer
 from .choosing import Choice, Decision, Uncovered, choose, explicit_choice, refuse_uncovered
@@ -150,7 +149,7 @@ class Rules(Initializer):
         message = f"{' and '.join(idle)} matched none of the network's parameters ({known}, ...)"
         if self.strict:
             raise InitializationError(f"{message}. Mend the selector, or drop strict=True.")
-        warnings.warn(message, stacklevel=2)
+        warn(message)
 
     def dumps(self) -> str:
         """The rules as JSON, from which ``mx.init.create`` makes them again (callable selectors excepted).

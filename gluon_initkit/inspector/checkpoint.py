@@ -4,7 +4,6 @@
 map, so that only what is looked at is read.
 """
 
-from dataclasses import fields
 from difflib import get_close_matches
 import math
 import os
@@ -13,6 +12,7 @@ import zlib
 
 import numpy
 
+from ..display import counted
 from ..naming import made, role_of
 from .equality import shared_values
 from .errors import CheckpointError
@@ -83,19 +83,22 @@ def read_checkpoint(path: Any, stats: bool = False) -> Report:
 
 
 def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
-    facts = _DEFAULTS.copy()
-    facts["path"] = facts["name"] = array.name
-    facts["role"] = role_of(array.name)
-    facts["shape"], facts["dtype"], facts["stype"], facts["stats"] = array.shape, array.dtype, array.stype, stats
-    facts["aliases"], facts["transposed"] = array.aliases, array.transposed
+    facts: Dict[str, Any] = {
+        "path": array.name,
+        "name": array.name,
+        "role": role_of(array.name),
+        "shape": array.shape,
+        "dtype": array.dtype,
+        "stype": array.stype,
+        "stats": stats,
+        "aliases": array.aliases,
+        "transposed": array.transposed,
+    }
     if array.parts:
         facts["contexts"] = (array.context,) if array.context else ()
         facts["size"] = math.prod(array.shape)  # type: ignore[arg-type]  # no dimension is None
         facts["bytes"] = sum([part.size for part in array.parts])
     return made(ParameterRecord, facts)
-
-
-_DEFAULTS = {field.name: field.default for field in fields(ParameterRecord)}
 
 
 class StoredValues:
@@ -115,6 +118,9 @@ class StoredValues:
         self.path = os.path.abspath(os.fspath(path))
         self.arrays: Dict[str, StoredArray] = {array.name: array for array in arrays}
         self._state = self._stat()
+
+    def __repr__(self) -> str:
+        return f"<StoredValues of {self.path}: {counted(len(self.arrays), 'array')}>"
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.arrays)

@@ -4,7 +4,6 @@ Nothing is run, drawn, moved or cached: what MXNet's own accessors would do to a
 raise) is passed by, and its memory is read where it lies. Judging is left to `findings`, numbers to `statistics`.
 """
 
-from dataclasses import fields
 import math
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
@@ -12,7 +11,6 @@ import numpy
 
 from .._mxnet import (
     Place,
-    block_tree,
     contexts_of,
     dtype_name,
     freshness,
@@ -21,12 +19,12 @@ from .._mxnet import (
     host_values,
     infers_shapes,
     is_constant,
+    laid_out,
     may_defer,
     memory_of,
     mx,
     pending_data,
     pending_initializer,
-    places,
     shape_of,
     state_of,
     storage_of,
@@ -35,7 +33,7 @@ from .._mxnet import (
 )
 from ..initializer.configuration import shown
 from ..initializer.corrected import corrected
-from ..naming import describe, info_of, made, matcher, role_of
+from ..naming import info_of, made, matcher, refuse_unknown, role_of
 from ..shapes import is_known
 from .declared import expectation_of, is_as_declared, measured
 from .equality import equal_bytes, shared_values
@@ -45,7 +43,7 @@ from .statistics import statistics_of_all
 __all__ = ["Collected", "collect"]
 
 Collected = Tuple[Tuple[ParameterRecord, ...], Tuple[BlockRecord, ...], Tuple[SharedValues, ...]]
-_Chosen = Sequence[Tuple[Any, Place]]
+_Chosen = Dict[Any, Place]
 
 
 def collect(
@@ -57,19 +55,21 @@ def collect(
     if init is not None:
         corrected(init)  # what is no initializer is refused before anything is looked at
     trained = None if trainer is None else _trained(trainer)
-    if select is None:
-        chosen = list(places(net).items())
-    else:
+    chosen, tree = laid_out(net)
+    if select is not None:
         matches = matcher(select)
-        chosen = [(param, place) for param, place, info in describe(net) if matches(info)]
-    if any(holds_data(param) for param, _ in chosen):
+        found = {param: place for param, place in chosen.items() if matches(info_of(param, place))}
+        if not found:
+            refuse_unknown(select, (path for place in chosen.values() for path in place.paths))
+        chosen = found
+    if any(map(holds_data, chosen)):
         mx.nd.waitall()  # what still writes them; no more is waited for below
     facts = _facts(chosen, trained)
-    arrays = [holds_data(param) for param, _ in chosen] if stats else []
+    arrays = list(map(holds_data, chosen)) if stats else []
     if stats:
         _measure(chosen, arrays, facts, grads, init)
     records = tuple([made(ParameterRecord, each) for each in facts])
-    blocks = tuple([made(BlockRecord, {"path": path, "block": block}) for path, block in block_tree(net)])
+    blocks = tuple([made(BlockRecord, {"path": path, "block": block}) for path, block in tree])
     if select is not None:
         leading = {path for record in records for path in _way_to(record.block_path)}
         blocks = tuple(block for block in blocks if block.path in leading)
@@ -93,29 +93,39 @@ def _way_to(path: str) -> Iterator[str]:
 def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]:
     """What is known of each parameter without a look at its values: all the fields of its record."""
     buffers: Dict[int, int] = {}
-    sizes: Dict[Any, Optional[int]] = {}
-    dtypes: Dict[Any, Tuple[str, int]] = {}
+    extents: Dict[Any, Tuple[str, Optional[int], Optional[int]]] = {}  # few differ, of thousands of parameters
     text, names = _Texts(), _Contexts()
     found: List[Dict[str, Any]] = []
-    for (param, place), (dtype, address, ctxs) in zip(chosen, memory_of([param for param, _ in chosen])):
-        held, dtype = dtype is not None, dtype or param.dtype
-        if dtype not in dtypes:
-            dtypes[dtype] = dtype_name(dtype), numpy.dtype(dtype).itemsize
+    for (param, place), (dtype, address, ctxs) in zip(chosen.items(), memory_of(chosen)):
+        paths, owner, owner_path, _, _, symbol_init, transposed = place
         shape, name, constant = shape_of(param), param.name, is_constant(param)
-        if shape not in sizes:
-            sizes[shape] = _size(shape)
-        fact = _DEFAULTS.copy()  # and not a field after the other: a dictionary grows in steps
-        fact["path"], fact["name"], fact["role"], fact["shape"] = place.paths[0], name, role_of(name), shape
-        fact["aliases"], fact["transposed"] = place.paths[1:], place.transposed
-        fact["dtype"], itemsize = dtypes[dtype]
-        fact["size"] = size = sizes[shape]
-        fact["bytes"] = None if size is None else size * itemsize
-        fact["block"], fact["block_path"] = place.owner.__name__, place.owner_path
-        fact["state"] = state = "initialized" if held else state_of(param)
-        fact["stype"], fact["grad_req"] = storage_of(param), param.grad_req
-        fact["lr_mult"], fact["wd_mult"] = param.lr_mult, param.wd_mult
-        fact["initializer"] = "Constant" if constant else text(param.init or place.symbol_init)
-        fact["constant"] = constant
+        held = dtype is not None
+        state = "initialized" if held else state_of(param)
+        kind = dtype if held else param.dtype, shape
+        if kind not in extents:
+            extents[kind] = _extent(*kind)
+        dtype, size, memory = extents[kind]
+        fact = {
+            "path": paths[0],
+            "name": name,
+            "role": role_of(name),
+            "shape": shape,
+            "dtype": dtype,
+            "block": owner.__name__,
+            "block_path": owner_path,
+            "stype": storage_of(param),
+            "state": state,
+            "initializer": "Constant" if constant else text(param.init or symbol_init),
+            "size": size,
+            "bytes": memory,
+            "grad_req": param.grad_req,
+            "lr_mult": param.lr_mult,
+            "wd_mult": param.wd_mult,
+        }
+        if len(paths) > 1:
+            fact["aliases"], fact["transposed"] = paths[1:], transposed
+        if constant:
+            fact["constant"] = True
         if state == "deferred":
             ctxs = contexts_of(param)
             fact["pending"] = "set_data" if pending_data(param) else text(pending_initializer(param))
@@ -126,16 +136,15 @@ def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]
         if trained is not None:
             fact["trained"] = id(param) in trained
         if size is None:
-            fact["inferable"] = infers_shapes(place.owner) and may_defer(param)
+            fact["inferable"] = infers_shapes(owner) and may_defer(param)
         found.append(fact)
     return found
 
 
-_DEFAULTS = {field.name: field.default for field in fields(ParameterRecord)}
-
-
-def _size(shape: Optional[Tuple[Optional[int], ...]]) -> Optional[int]:
-    return math.prod(shape) if is_known(shape) else None  # type: ignore[arg-type]
+def _extent(dtype: Any, shape: Optional[Tuple[Optional[int], ...]]) -> Tuple[str, Optional[int], Optional[int]]:
+    """The dtype's name, how many values an array has, and bytes."""
+    size: Any = math.prod(shape) if is_known(shape) else None  # type: ignore[arg-type]
+    return dtype_name(dtype), size, None if size is None else size * numpy.dtype(dtype).itemsize
 
 
 class _Texts:
@@ -176,18 +185,18 @@ def _measure(
     chosen: _Chosen, arrays: Sequence[List[Any]], facts: List[Dict[str, Any]], grads: bool, init: Any
 ) -> None:
     """Add what the values say: statistics, of gradients too; replicas; declared against observed."""
-    gradients = [holds_gradients(param) if grads else [] for param, _ in chosen]
+    gradients = [holds_gradients(param) if grads else [] for param in chosen]
     jobs: List[Tuple[Dict[str, Any], str, Any]] = []
     for key, each in (("stats", arrays), ("grad_stats", gradients)):
         jobs += [(fact, key, held[0]) for fact, held in zip(facts, each) if held]
     results = statistics_of_all([host_values(array) for _, _, array in jobs])
     for (fact, key, _), result in zip(jobs, results):
         fact[key] = result
-    for (param, _), held, fact in zip(chosen, arrays, facts):
+    for param, held, fact in zip(chosen, arrays, facts):
         if len(held) > 1:
             first, *others = map(host_values, held)
             fact["replicas_agree"] = all(equal_bytes(first, other) for other in others)
-        if fact["grad_stats"] is not None:
+        if "grad_stats" in fact:
             fresh = freshness(param)
             fact["grad_fresh"] = all(fresh)
             fact["stale"] = tuple(ctx for ctx, new in zip(fact["contexts"], fresh) if not new)
@@ -201,14 +210,14 @@ def _declared(
     chosen: _Chosen, facts: Sequence[Dict[str, Any]], init: Any
 ) -> Iterator[Tuple[Dict[str, Any], Declared]]:
     known = []
-    for (param, place), fact in zip(chosen, facts):
-        expected = expectation_of(param, place, info_of(param, place), init) if fact["stats"] is not None else None
+    for (param, place), fact in zip(chosen.items(), facts):
+        expected = expectation_of(param, place, info_of(param, place), init) if "stats" in fact else None
         if expected is not None:
             known.append((fact, expected))
     # A layer's own default that has moved, or an update, says that the network was trained, or loaded from a file:
     # then nothing is as drawn, and that is no finding. Who names the initializer says that it should be.
     untouched = init is not None or not (
-        any(updates_of(param) for param, _ in chosen)
+        any(map(updates_of, chosen))
         or any(expected[2] and not is_as_declared(expected, fact["stats"]) for fact, expected in known)
     )
     for fact, expected in known:

@@ -156,8 +156,8 @@ def _load_init(param: Any, array: StoredArray, cast: bool, by_path: bool) -> Tup
         return "dtype", "AssertionError", f"{array.dtype} in the file, {kind} in the network; cast_dtype=True casts it"
     onto, there = loaded_onto(), contexts_of(param)
     if onto is not None and there and set(there) != {onto}:
-        where = ", ".join(map(str, there))
-        return "device", "AssertionError", f"on {where} in the network; device=[...] must say so, else it is {onto}"
+        where, asked = ", ".join(map(str, there)), ", ".join(f"mx.{each}" for each in there)
+        return "device", "AssertionError", f"on {where} in the network; device=[{asked}] must say so, else it is {onto}"
     scalar = known_sizes(param.shape) == ()  # MXNet compares no shapes where ``param.shape`` is false
     if scalar and not held:
         return "misfit" if stored else "loads", None, ""

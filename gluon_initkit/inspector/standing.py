@@ -2,6 +2,7 @@
 
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ..display import counted
 from .checks import Check, Suspicion, each
 from .records import ParameterRecord, SharedValues
 
@@ -13,16 +14,18 @@ def _unresolvable(record: ParameterRecord) -> Optional[Tuple[str, str]]:
         return None
     shape = "" if record.shape is None else f" {tuple('?' if size is None else size for size in record.shape)}"
     return (f"its shape{shape} is not known, and no forward pass of {record.block or 'its block'} can tell it",
-            "give the layer its input size (in_units=, in_channels=), or the parameter its shape=")  # fmt: skip
+            "give the layer its input size (in_units=, in_channels=), the parameter its shape=, or let a HybridBlock "
+            "infer it: allow_deferred_init=True, and on MXNet 2 an infer_shape method that sets it")  # fmt: skip
 
 
 def _uninitialized(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
-    begun = [record for record in records if record.state in ("initialized", "deferred")]
-    for record in records if begun else ():
-        if record.state == "uninitialized":
-            yield ("error", (record.path,),
-                   f"it was never initialized, or lost its turn in a forward pass that failed; {len(begun):,} others "
-                   f"are", "initialize the network again: ik.initialize(net) leaves alone what has values")  # fmt: skip
+    missing = [record for record in records if record.state == "uninitialized"]
+    begun = sum(record.state in ("initialized", "deferred") for record in records) if missing else 0
+    for record in missing if begun else ():
+        yield ("error", (record.path,),
+               f"it was never initialized, or lost its turn in a forward pass that failed; "
+               f"{counted(begun, 'other is', 'others are')}",
+               "initialize the network again: ik.initialize(net) leaves alone what has values")  # fmt: skip
 
 
 def _untrained(record: ParameterRecord) -> Optional[Tuple[str, str]]:
@@ -47,8 +50,8 @@ def _stale(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -
             evidence = f"no backward pass wrote it on {', '.join(record.stale)}, on {_others(record)} one did"
             hint = "let every context work on a part of the batch: it may have been too small to split"
         else:
-            others = len(fresh) + len(partly)
-            evidence = f"no backward pass wrote it since the last update, as one wrote those of {others:,} others"
+            others = counted(len(fresh) + len(partly), "other")
+            evidence = f"no backward pass wrote it since the last update, as one wrote those of {others}"
             where = f"{record.block} at {record.block_path}" if record.block_path else record.block
             hint = (f"{where} took no part in the loss: call it in forward, freeze it (grad_req='null'), or "
                     f"step(ignore_stale_grad=True)")  # fmt: skip
@@ -77,12 +80,13 @@ def _dtypes(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) 
 
 
 def _ties(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
-    stored = {record.path for record in records if record.state == "stored"}
-    for group in shared:
-        if group.kind == "values" and stored.issuperset(group.paths):
+    tied = [group for group in shared if group.kind == "values"]
+    stored = {record.path for record in records if record.state == "stored"} if tied else set()
+    for group in tied:
+        if stored.issuperset(group.paths):
             yield ("info", group.paths, f"{len(group.paths)} arrays of the file hold the same values",
                    "nothing, if they are one parameter of several paths, which save_parameters writes so")  # fmt: skip
-        elif group.kind == "values":
+        else:
             yield ("warning", group.paths, f"{len(group.paths)} parameters hold the same values, each in memory of its "
                    f"own: training will part them", "tie them, if they were meant to be one parameter")  # fmt: skip
 
@@ -100,7 +104,7 @@ CHECKS = (
     Check("uninitialized", "It has no values, while others of the network have.", _uninitialized),
     Check("untrained", "It has gradients, and the given Trainer does not update it.", each("warning", _untrained),
           "trained"),
-    Check("stale-gradient", "No backward pass wrote its gradient since the last update.", _stale, "grad_fresh"),
+    Check("stale-gradient", "No backward pass wrote its gradient since the last update.", _stale, "stats"),
     Check("mixed-dtype", "The floats of one block have several dtypes.", _dtypes),
     Check("broken-tie", "Parameters hold equal values and are not shared.", _ties),
     Check("frozen-lr-mult", "It is frozen by grad_req and has an lr_mult all the same.", each("warning", _multiplier)),

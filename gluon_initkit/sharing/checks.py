@@ -9,6 +9,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set
 import numpy
 
 from .._mxnet import (
+    RESET,
     contexts_of,
     declared,
     extras_of,
@@ -119,7 +120,7 @@ def _contexts(each: Merged) -> Iterator[str]:
     for member, contexts in placed[1:]:
         if contexts != placed[0][1]:
             yield (f"{member.path!r} and {placed[0][0].path!r} live on different contexts, {contexts} and "
-                   f"{placed[0][1]}: reset_ctx one of them first")  # fmt: skip
+                   f"{placed[0][1]}: {RESET} one of them first")  # fmt: skip
 
 
 def shape_together(each: Merged) -> Tuple[Optional[Tuple[Optional[int], ...]], Optional[Member]]:

@@ -10,7 +10,7 @@ from typing import Any, List, Optional, Sequence
 
 from .._mxnet import blocks_of, current_context, finish, mx, pending_contexts, restore, snapshot
 from .._mxnet import run_forward as forward
-from ..naming import Selector, matcher, show_selector
+from ..naming import Selector, matcher, refuse_unknown, show_selector
 from ..shapes import is_known
 from .diagnosis import message, record
 from .errors import DeferredInitError
@@ -94,6 +94,7 @@ def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
     matches = (lambda info: True) if select is None else matcher(select)
     selected = [(param, info) for param, _, info in found.described if matches(info)]
     if select is not None and not selected:
+        refuse_unknown(select, (path for _, _, info in found.described for path in info.paths))
         raise ValueError(f"select={show_selector(select)} matches no parameter of the network")
     position = {id(param): number for number, param in enumerate(found.order)}
     waiting = [param for param, info in selected if info.state != "initialized"]

@@ -68,7 +68,7 @@ class ShapeRow:
         return size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ShapeReport(Shown[ShapeRow]):
     """What `resolve_shapes` and `materialize` return: one row a parameter. ``str()`` is a table, Jupyter shows HTML.
 

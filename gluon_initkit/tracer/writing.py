@@ -3,14 +3,15 @@
 Making a record costs more than noting what it is made of, and a first forward pass is not the moment for it.
 """
 
-import functools
+from collections import deque
+import math
 import threading
 import time
-from typing import Any, List, Tuple
+from typing import Any, Deque, List, Tuple
 
 import numpy
 
-from .._mxnet import BlockCall, known_sizes
+from .._mxnet import BlockCall, given_to, known_sizes
 from .events import Span, TraceEvent
 from .source import call_within
 
@@ -25,9 +26,9 @@ class Notes:
 
     def __init__(self, begin: int) -> None:
         self.begin = begin
-        self._notes: List[Tuple[str, int, int, Any, dict]] = []
+        self._notes: Deque[Tuple[str, int, int, Any, dict]] = deque()
         self._events: List[TraceEvent] = []
-        self._calls: List[Tuple[int, List[BlockCall]]] = []
+        self._calls: Deque[Tuple[int, List[BlockCall]]] = deque()
         self._spans: List[Span] = []
         self._lock = threading.Lock()
 
@@ -37,9 +38,10 @@ class Notes:
         self._notes.append((kind, now, thread, call_within(facts.pop("within", None)), facts))
 
     def events(self) -> Tuple[TraceEvent, ...]:
-        """What has happened until now."""
+        """What has happened until now. Afterwards nothing of the network is held."""
         with self._lock:
-            self._events += [self._event(*note) for note in self._notes[len(self._events) :]]
+            while self._notes:
+                self._events.append(self._event(*self._notes.popleft()))
             return tuple(self._events)
 
     def passed(self, calls: List[BlockCall]) -> None:
@@ -50,7 +52,7 @@ class Notes:
         """The forward calls until now. Afterwards nothing of theirs is held."""
         with self._lock:
             while self._calls:
-                thread, calls = self._calls.pop(0)
+                thread, calls = self._calls.popleft()
                 self._spans += [self._span(call, thread) for call in calls]
             return tuple(self._spans)
 
@@ -60,17 +62,15 @@ class Notes:
         return Span(call.path, kind, call.name, call.shapes, symbolic, start, seconds, thread)
 
     def _event(self, kind: str, now: int, thread: int, source: Any, facts: dict) -> TraceEvent:
-        facts = dict(facts)
         nanoseconds, asked = facts.pop("nanoseconds", 0), facts.pop("call", f"Parameter.{_METHODS.get(kind, kind)}")
         call, file, line = source
+        facts["inputs"] = given_to(facts.get("block"), facts.get("inputs"))
+        arrays = facts.pop("arrays", 0)
         if facts["dtype"] is not None:
-            facts.update(shape=known_sizes(facts["shape"]), dtype=_dtype(facts["dtype"]))
+            dtype, shape = numpy.dtype(facts["dtype"]), facts["shape"]
+            facts["bytes"] = arrays and arrays * math.prod(shape) * dtype.itemsize
+            facts.update(shape=known_sizes(shape), dtype=dtype.name)
         return TraceEvent(
             kind, time=(now - nanoseconds - self.begin) / 1e9, seconds=nanoseconds / 1e9, call=call or asked, file=file,
             line=line, thread=thread, **facts,
         )  # fmt: skip
-
-
-@functools.lru_cache(maxsize=None)
-def _dtype(dtype: Any) -> str:
-    return numpy.dtype(dtype).name

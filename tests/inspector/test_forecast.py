@@ -175,7 +175,26 @@ def test_another_context(deferred, ctxs, path):
     net.initialize(ctx=ctxs)
     forecast = foretold_and_done(net, path)
     assert forecast.loads == (not GLUON_2)
-    assert not GLUON_2 or ("'0.bias': on cpu(" in forecast.reason and "device=[...] must say so" in forecast.reason)
+    if GLUON_2:
+        asked = "device=[" + ", ".join(f"mx.{ctx}" for ctx in (ctxs if isinstance(ctxs, list) else [ctxs])) + "]"
+        assert "'0.bias': on cpu(" in forecast.reason and f"{asked} must say so" in forecast.reason
+        (fitting,) = forecast.prefixes
+        assert fitting.call == f"net.load_parameters({path!r}, {asked})"
+        exec(fitting.call, {"net": net, "mx": mx})
+        assert net[0].bias.list_device() == (ctxs if isinstance(ctxs, list) else [ctxs])
+
+
+@pytest.mark.mxnet2("devices that a file must be loaded onto")
+def test_a_part_on_another_device_and_parts_on_several(path):
+    save(filled(mlp()), path)
+    part, apart = mlp()[0], mlp()
+    part.initialize(ctx=mx.cpu(1))
+    apart.initialize()
+    apart[1].initialize(ctx=mx.cpu(1), force_reinit=True)
+    (fitting,) = ik.compare(part, path).load.prefixes
+    assert fitting.call.endswith(", device=[mx.cpu(1)])")
+    exec(fitting.call, {"net": part, "mx": mx})
+    assert "must say so" in ik.compare(apart, path).load.reason and ik.compare(apart, path).load.prefixes == ()
 
 
 @pytest.mark.parametrize("state_name", STATES)
