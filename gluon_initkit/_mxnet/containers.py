@@ -19,7 +19,7 @@ def blocks_in_containers(net: gluon.Block) -> List[str]:
         f"{path}.{name}" if path else name
         for path, block in inside.values()
         for name, value in vars(block).items()
-        if isinstance(value, _CONTAINERS) and any(id(each) not in inside for each in _blocks(value))
+        if isinstance(value, _CONTAINERS) and value and any(id(each) not in inside for each in _blocks(value))
     ]
 
 

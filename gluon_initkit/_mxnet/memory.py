@@ -151,7 +151,7 @@ def stale_gradients(param: gluon.Parameter) -> List[ndarray.NDArray]:
     dense = []
     for array, grad, ctx in zip(param._data, param._grad or (), contexts_held(param)):
         array._fresh_grad = False
-        if param._grad_stype == "default" and is_host(ctx):
+        if grad.stype == "default" and is_host(ctx):
             dense.append(grad)
         else:
             ndarray.zeros_like(classic(grad), out=classic(grad))

@@ -4,6 +4,7 @@ Whatever stands for a number is taken, NumPy's scalars and arrays of one value t
 """
 
 import math
+import operator
 from typing import Any, Optional, Sequence
 
 import numpy
@@ -28,11 +29,13 @@ def number(name: str, value: Any, above: Optional[float] = None, finite: bool = 
 
 def count(name: str, value: Any) -> int:
     """The argument as an int: a TypeError if it is no integer, a ValueError if it is below 1."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} is {value!r}: expected an integer, 1 or more")
-    if value.__index__() < 1:
-        raise ValueError(f"{name} is {value!r}: expected an integer, 1 or more")
-    return int(value.__index__())
+    try:
+        found = None if isinstance(value, (bool, numpy.bool_)) else operator.index(value)
+    except (TypeError, ValueError):
+        found = None
+    if found is None or found < 1:
+        raise (TypeError if found is None else ValueError)(f"{name} is {value!r}: expected an integer, 1 or more")
+    return found
 
 
 def one_of(name: str, value: Any, expected: Sequence[str]) -> str:

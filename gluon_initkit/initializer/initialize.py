@@ -3,7 +3,6 @@
 The drawing and changing itself is `transaction`'s.
 """
 
-import difflib
 import re
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
@@ -28,7 +27,7 @@ from .._mxnet import (
     warn,
 )
 from ..display import counted, counted_of, shape_text
-from ..naming import ParameterInfo, describe, made
+from ..naming import ParameterInfo, describe, made, nearest
 from ..shapes import is_known
 from .choosing import Choice, choose, refuse_uncovered
 from .configuration import shown, written
@@ -157,9 +156,8 @@ def _names(key: Key, infos: Sequence[ParameterInfo]) -> Dict[str, str]:
     if isinstance(key, Mapping):
         for path in key:
             if path not in paths:
-                near = difflib.get_close_matches(str(path), paths, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise ValueError(f"key= names {path!r}, which is no parameter's canonical path{hint}")
+                hint = nearest(str(path), paths)
+                raise ValueError(f"key= names {path!r}, which is no parameter's canonical path; {hint}")
         names = {path: key.get(path, path) for path in paths}
     elif callable(key):
         names = {path: key(path) for path in paths}

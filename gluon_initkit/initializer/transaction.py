@@ -5,6 +5,7 @@ Ctrl-C held back, and undone when MXNet refuses; arrays that a law refills in pl
 """
 
 from contextlib import ExitStack
+import math
 from typing import Optional, Sequence
 
 from .._mxnet import (
@@ -67,10 +68,7 @@ def draw_all(draws: Sequence[Draw], progress: Optional[bool]) -> int:
 
 
 def _bytes(draw: Draw) -> int:
-    size = draw.dtype.itemsize
-    for each in draw.shape:
-        size *= int(each)
-    return size
+    return draw.dtype.itemsize * math.prod(draw.shape)
 
 
 def _never(key: bytes) -> None:

@@ -35,6 +35,7 @@ import pytest
     (lambda: ik.Identity(math.nan), ValueError, "gain is nan: expected a finite number"),
     (lambda: ik.Dirac("x"), TypeError, "groups is 'x': expected an integer, 1 or more"),
     (lambda: ik.Dirac(2.0), TypeError, "groups is 2.0: expected an integer, 1 or more"),
+    (lambda: ik.Dirac(np.ones(2, int)), TypeError, r"groups is array\(\[1, 1\]\): expected an integer, 1 or more"),
     (lambda: ik.Dirac(True), TypeError, "groups is True: expected an integer, 1 or more"),
     (lambda: ik.Dirac(None), TypeError, "groups is None: expected an integer, 1 or more"),
     (lambda: ik.Dirac(0), ValueError, "groups is 0: expected an integer, 1 or more"),

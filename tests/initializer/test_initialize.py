@@ -827,6 +827,25 @@ def test_numpy_mode(known, init):
         assert net.weight.data() is data
 
 
+@pytest.mark.filterwarnings("ignore:.*zeros")
+def test_a_class_that_is_registered_anew_is_obeyed():
+    """A network's layer defaults are made once by name; but not of a class that has the name no longer."""
+
+    class Two(mx.init.Initializer):
+        def _init_weight(self, desc, arr):
+            arr[:] = 2
+
+    net, found = nn.Dense(2, in_units=2), []
+    try:
+        for cls in (mx.init.Zero, Two, mx.init.Zero):
+            mx.init.alias("zeros")(cls)
+            ik.initialize(net, mx.init.Normal(), force_reinit=True)
+            found.append(float(net.bias.data().asnumpy()[0]))
+    finally:
+        mx.init.alias("zeros")(mx.init.Zero)
+    assert found == [0, 2, 0]
+
+
 @pytest.mark.mxnet1("deep copies with children of their own")
 def test_deepcopy_of_a_pending_network():
     net = small(known=False)

@@ -51,7 +51,7 @@ def _numpy_mode():
 
 
 def value(param):
-    return param.data().asnumpy()
+    return (param.data() if isinstance(param, mx.gluon.Parameter) else param).asnumpy()
 
 
 def filled(seed=7, **arguments):
@@ -125,6 +125,30 @@ def test_without_numpys_shapes_nothing_is_known_of_it():
         assert [record.shape for record in ik.inspect(number)] == [()] * 3
 
 
+def test_a_size_of_zero_is_mxnets_unknown_one():
+    """Parameters of size 0 there are none, in NumPy mode either: MXNet reads 0 as not known yet."""
+    net = HybridBlock()
+    net.weight = mx.gluon.Parameter("weight", shape=(0, 3))
+    with pytest.raises(ValueError, match=r"invalid shape: \(-1, 3\)"):
+        net.weight.initialize()
+    with pytest.raises(ik.InitializationError, match=r"weight: its shape is \(\?, 3\) and it may not be deferred"):
+        ik.initialize(net)
+    assert ik.inspect(net)["weight"].shape == (None, 3)
+
+
+def test_with_a_trainer():
+    net = filled()
+    before = ik.fingerprint(net)
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 1})
+    with mx.autograd.record():
+        loss = net(mx.np.ones(X)).sum()
+    loss.backward()
+    trainer.step(1)
+    assert value(net.bias) == -6
+    ik.initialize(net, seed=7, force_reinit=True)
+    assert ik.fingerprint(net) == before and value(net.bias.grad()) == 0
+
+
 def test_plan():
     plan = ik.plan(Scaled(), mx.init.Xavier())
     assert [(row.path, row.shape, row.error) for row in plan] == [(path, (), None) for path in PATHS]
@@ -176,7 +200,8 @@ def test_save_and_load(known, tmp_path):
     again = filled(8)
     ik.load(again, path)
     assert ik.fingerprint(again) == ik.fingerprint(net)
-    assert [(record.shape, record.size) for record in ik.inspect(path)] == [((), 1)] * 3
+    records = ik.inspect(path, stats=True).records
+    assert [(record.shape, record.size, record.stats.count) for record in records] == [((), 1, 1)] * 3
     assert ik.compare(net, path).same
 
 
@@ -202,6 +227,8 @@ def test_trace():
 def test_shared():
     net = mx.gluon.nn.HybridSequential()
     net.add(Scaled(), Scaled())
+    with pytest.raises(ik.SharingError, match=r"cannot be transposes of each other: found \(\)"):
+        ik.Sharing(net).tie("0.weight", "1.weight", transpose=True).apply()
     ik.Sharing(net).tie("0.weight", "1.weight").apply()
     ik.initialize(net, seed=7)
     assert net[0].weight is net[1].weight
