@@ -25,9 +25,9 @@ TIMED = ("forward", "unroll")
 class BlockCall:
     """One call on one thread; `root` is the outermost around it, `home` the nearest that is given numbers."""
 
-    __slots__ = ("_inferred", "args", "before", "block", "changed", "end", "forwarding", "graph", "graphs", "home", "inner",
-                 "inputs", "name", "outer", "passes", "path", "root", "source", "start", "symbolic", "symbols", "timed",
-                 "used")  # fmt: skip
+    __slots__ = ("_inferred", "args", "before", "block", "changed", "end", "forwarding", "graph", "graphs", "home",
+                 "inner", "inputs", "name", "outer", "passes", "path", "root", "source", "start", "symbolic", "symbols",
+                 "timed", "used")  # fmt: skip
 
     def __init__(self, block: gluon.Block, path: str, name: str, args: tuple, outer: Optional["BlockCall"]) -> None:
         self.block, self.path, self.name, self.outer = block, path, name, outer
@@ -89,7 +89,7 @@ class BlockCall:
         return self._inferred
 
 
-def given_to(path: Optional[str], inputs: Any) -> Any:
+def given_to(path: Any, inputs: Any) -> Any:
     """The shapes that a block was given. A call stands for what is to be inferred from it, when somebody asks."""
     return inputs.inferred().get(path) if isinstance(inputs, BlockCall) else inputs
 

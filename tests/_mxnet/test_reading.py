@@ -1,4 +1,4 @@
-"""Reading without touching: values without copies, gradients and their freshness, who trains, the tree of blocks."""
+"""Reading without touching: values without copies, gradients and their freshness, who trains."""
 
 from gluon_initkit import _mxnet
 import mxnet as mx
@@ -87,15 +87,6 @@ def test_kinds():
     assert dtype is np.float32 and begins and list(ctxs) == contexts(weight)
     assert list(_mxnet.memory_of([nn.Dense(2).weight])) == [(None, 0, ())] and _mxnet.storage_of(weight) == "default"
     assert _mxnet.infers_shapes(nn.Dense) and not _mxnet.infers_shapes(mx.gluon.Block)
-
-
-def test_the_tree_of_blocks():
-    net = nn.HybridSequential()
-    net.add(nn.Dense(2), nn.HybridSequential())
-    net[1].add(nn.BatchNorm())
-    assert _mxnet.block_tree(net) == [
-        ("", "HybridSequential"), ("0", "Dense"), ("1", "HybridSequential"), ("1.0", "BatchNorm"),
-    ]  # fmt: skip
 
 
 def test_names_of_dtypes():
