@@ -13,7 +13,7 @@ import re
 import tempfile
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from .display import Column, Table, as_text, shape_text
+from .display import Column, Table, as_text, counted, shape_text
 from .initializer import plan
 from .initializer.fingerprint import combined, digests
 from .inspector import inspect
@@ -143,7 +143,8 @@ def _compare(reviewed: Dict[str, Any], now: Dict[str, Any], path: Path) -> None:
     rows = _differences(reviewed, now)
     if rows:
         count = len({row.path for row in rows if row.path})
-        where = f"in {count} of {len(now['parameters'])} parameters" if count else "though no parameter by itself"
+        all_of_them = counted(len(now["parameters"]), "parameter")
+        where = f"in {count} of {all_of_them}" if count else "though no parameter by itself"
         raise AssertionError(f"the network differs from {path}, {where}\n{as_text(Table('', _COLUMNS, rows))}\n{_MEND}")
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
 from ._mxnet import context_of, holds_data, host_values, mx
-from .display import Column, Table, as_text, shape_text
+from .display import Column, Table, as_text, counted, shape_text
 from .inspector import Statistics, compare, inspect
-from .inspector.columns import nearest, show_value
+from .inspector.columns import show_value
 from .inspector.findings import Ignored
 from .inspector.statistics import statistics_of_all
-from .naming import describe
+from .naming import describe, nearest
 from .sharing import shared_groups
 from .tracer import explain
 
@@ -40,7 +40,7 @@ def assert_initialized(net: Any) -> None:
     >>> net.initialize()
     >>> assert_initialized(net)
     Traceback (most recent call last):
-    AssertionError: 1 of 2 parameters hold no values yet:
+    AssertionError: 1 of 2 parameters holds no values yet:
     parameter  shape   block     given  why
     ────────────────────────────────────────────
     weight     (2, ?)  nn.Dense         deferred
@@ -83,15 +83,15 @@ def assert_all_finite(net: Any) -> None:
     described = describe(net)
     mx.nd.waitall()
     held = [(info.label, array) for param, _, info in described for array in holds_data(param)]
-    counted = zip(held, statistics_of_all([host_values(array) for _, array in held]))
-    rows = [_Held(path, str(context_of(array)), stats) for (path, array), stats in counted
+    seen = zip(held, statistics_of_all([host_values(array) for _, array in held]))
+    rows = [_Held(path, str(context_of(array)), stats) for (path, array), stats in seen
             if stats.nan or stats.posinf or stats.neginf]  # fmt: skip
     rows += [_Held(info.label, info.state) for param, _, info in described if not holds_data(param)]
     if rows:
         order = [info.label for _, _, info in described]
         rows.sort(key=lambda row: order.index(row.path))
         bad = len({row.path for row in rows})
-        title = f"Not finite in {type(net).__name__}: {bad} of {len(described)} parameters"
+        title = f"Not finite in {type(net).__name__}: {bad} of {counted(len(described), 'parameter')}"
         raise AssertionError(as_text(Table(title, _HELD, rows)))
 
 
@@ -173,7 +173,7 @@ def assert_no_findings(
     report = inspect(net, stats=True, grads=grads, trainer=trainer, init=init, ignore=ignore)
     found = report.findings
     if found:
-        title = f"{len(found)} finding{'s' * (len(found) > 1)} in {type(net).__name__}"
+        title = f"{counted(len(found), 'finding')} in {type(net).__name__}"
         raise AssertionError(as_text(Table(title, _FINDINGS, found)))
 
 

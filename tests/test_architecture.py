@@ -7,9 +7,9 @@ import gluon_initkit
 import pytest
 
 ROOT = Path(gluon_initkit.__file__).parent
-FLOORS = {"importing": 0, "_mxnet": 1, "display": 1, "parallel": 1, "naming": 2, "initializer": 3, "sharing": 3,
-          "tracer": 3, "inspector": 4, "demo": 5, "regression": 5, "testing": 5, "cli": 6, "pytest_plugin": 6,
-          "__main__": 7, "__init__": 8}  # fmt: skip
+FLOORS = {"importing": 0, "shapes": 0, "_mxnet": 1, "display": 1, "parallel": 1, "naming": 2, "initializer": 3,
+          "sharing": 3, "tracer": 3, "inspector": 4, "demo": 5, "regression": 5, "testing": 5, "cli": 6,
+          "pytest_plugin": 6, "__main__": 7, "__init__": 8}  # fmt: skip
 PRIVATE = {
     "_deferred_init", "_finish_deferred_init", "_init_impl", "_reg_params", "_cached_graph", "_clear_cached_op",
     "_ctx_list", "_ctx_map", "_params", "_children", "_shape", "_data", "_grad", "_trainer",
@@ -20,6 +20,7 @@ PRIVATE = {
     "_in_format", "_layout", "_load_init", "_mode", "_op_name", "_optimizer", "_out_format", "_reduce", "_regroup",
     "_current", "_scope", "_set_symbol_class", "_set_trainer", "_use_sequence_length", "_var",
     "_call_cached_op", "_called_infer_shape_already", "_new_alloc_handle", "_np_ndarray_cls", "_uuid", "_var_name",
+    "_get_graph", "_get_np_boolean_indexing",
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 # Private by name, and not MXNet's: of namedtuples, of sys, and a mark that the kit sets on a hook.

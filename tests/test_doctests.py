@@ -19,29 +19,17 @@ import pytest
 from vocabulary import GLUON_2
 
 # What another version of MXNet has imported.
-OF_ONE_VERSION = ("blank", "gluon1", "gluon2", "recorded", "scopes")
+OF_ONE_VERSION = ("blank", "gluon1", "gluon2", "graph_inputs", "recorded")
 NOT_HERE = {f"gluon_initkit._mxnet.{name}" for name in OF_ONE_VERSION} - sys.modules.keys()
 MODULES = [info.name for info in pkgutil.walk_packages(ik.__path__, "gluon_initkit.")
            if "__main__" not in info.name and info.name not in NOT_HERE]  # fmt: skip
-
-
-# Examples in words that MXNet 2 has not, by the name that they explain.
-ONCE = pytest.mark.mxnet1("`collect_params` in which a shared parameter stands once")
-BUILT = pytest.mark.mxnet1("prefix that a block would ask for while it is built")
-ALONE = pytest.mark.mxnet1("forward in which a layer alone resolves its parameters: it did before")
-TOLD = pytest.mark.mxnet1("convolution that `in_channels=` spares deferral")
-PARAMS = pytest.mark.mxnet1("params= of a layer")
-WORDS_OF_1 = {"load": PARAMS, "save": PARAMS, "shared_groups": PARAMS, "untie": PARAMS, "sharing_scope": BUILT,
-              "shared_layers": ONCE, "Sharing.tie": ONCE, "Sharing.tie_blocks": ONCE, "Span": ALONE,
-              "explain": TOLD}  # fmt: skip
 
 
 def examples():
     for name in MODULES:
         for test in doctest.DocTestFinder().find(importlib.import_module(name), name, extraglobs={"mx": mx, "ik": ik}):
             if test.examples:
-                said = test.name[len(name) + 1 :]
-                yield pytest.param(test, id=test.name, marks=[WORDS_OF_1[said]] if said in WORDS_OF_1 else [])
+                yield pytest.param(test, id=test.name)
 
 
 @pytest.mark.parametrize("test", examples())

@@ -28,6 +28,18 @@ assert ik.plan is ik.initializer.plan is vars(ik)["plan"] and "mxnet" in sys.mod
     assert done.returncode == 0, done.stderr
 
 
+def test_the_first_look_leaves_pythons_generator_alone():
+    code = """
+import random, gluon_initkit as ik, mxnet as mx
+random.seed(3)
+before = random.getstate()
+print(ik.plan(mx.gluon.nn.Dense(1, in_units=1)), ik.trace, ik.inspect, ik.Sharing)
+assert random.getstate() == before
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_public_name_is_there_and_no_other():
     code = """
 from gluon_initkit import *

@@ -75,9 +75,9 @@ def test_initialized_names_all_that_are_not_and_what_to_write():
     assert message(assert_initialized, net).splitlines() == [
         "2 of 4 parameters hold no values yet:",
         "parameter  shape   block     given  why",
-        "─────────────────────────────────────────────────────────────────────",
-        "0.weight   (4, 3)  nn.Dense         initialize was never called on it",
-        "0.bias     (4)     nn.Dense         initialize was never called on it",
+        "───────────────────────────────────────────────────────────────────────────────────────────",
+        "0.weight   (4, 3)  nn.Dense         initialize was never called on it, or filling it failed",
+        "0.bias     (4)     nn.Dense         initialize was never called on it, or filling it failed",
         "",
         "To avoid it, write",
         "  0: net.initialize(...)",

@@ -6,12 +6,18 @@ import re
 
 import mxnet as mx
 
-__all__ = ["CONTRADICTION", "GLUON_2", "VERSION", "HybridBlock", "classic", "collected", "constant", "contexts",
-           "convolution", "declared", "exists", "initialize_all", "move", "nd", "said", "set_all", "shaped", "tied",
-           "uniform"]  # fmt: skip
+__all__ = ["CONTEXT", "CONTRADICTION", "GLUON_2", "PARAMETER", "RESET", "VERSION", "HybridBlock", "classic",
+           "collected", "constant", "contexts", "convolution", "declared", "exists", "initialize_all", "move", "nd",
+           "said", "set_all", "shaped", "tied", "uniform"]  # fmt: skip
 
 VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
 GLUON_2 = VERSION >= (2, 0)
+
+# What an array lies on, and the method of a parameter that puts it elsewhere.
+CONTEXT, RESET = ("Device", "reset_device") if GLUON_2 else ("Context", "reset_ctx")
+
+# What makes a parameter of a block's own.
+PARAMETER = "gluon.Parameter" if GLUON_2 else "self.params.get"
 
 # What a layer raises whose input contradicts its parameters' shapes.
 CONTRADICTION = AssertionError if GLUON_2 else mx.MXNetError

@@ -84,6 +84,7 @@ from .reading import (  # noqa: E402
     trained_by,
     updates_of,
 )
+from .scopes import blocks_built  # noqa: E402
 from .strict import NeedsNumbers  # noqa: E402
 from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
@@ -92,11 +93,13 @@ from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa:
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
 from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
+    RESET,
     Context,
     FusedRNN,
-    blocks_built,
     completed,
+    contexts_held,
     current_context,
+    declaration,
     defers_always,
     fused_parts,
     infers_shapes,
@@ -109,9 +112,11 @@ from .version import (  # noqa: E402
     said_role,
     unnamed,
 )
+from .warning import warn  # noqa: E402
 from .watching import Watch  # noqa: E402
 
 __all__ = [
+    "RESET",
     "ArrayGiven",
     "BlockCall",
     "Call",
@@ -141,8 +146,10 @@ __all__ = [
     "context_of",
     "contexts_asked",
     "contexts_for",
+    "contexts_held",
     "contexts_of",
     "current_context",
+    "declaration",
     "declared",
     "defers_always",
     "draw_seed",
@@ -234,5 +241,6 @@ __all__ = [
     "updates_of",
     "view",
     "walk",
+    "warn",
     "write_arrays",
 ]

@@ -1,7 +1,7 @@
 """Arrays of MXNet 2 that have a shape, and neither memory nor numbers.
 
 Deferred compute takes them, and tells the shapes of what operators answer; it would compute, from whatever the memory
-holds, when a number is read, so that is refused. What MXNet computes to tell a shape cannot be refused here.
+holds, when a number is read, or a shape that depends on numbers, so both are refused.
 """
 
 from contextlib import contextmanager
@@ -64,6 +64,20 @@ def _answered(plain: Callable[..., Any]) -> Callable[..., Any]:
 
 class _Blank(np.ndarray):
     """An array that has a shape, and no numbers: what reads them in MXNet reads them by these."""
+
+    @property
+    def shape(self) -> Any:
+        """What was inferred. Of an array that has no history MXNet computes none."""
+        inferred = np.ndarray.shape.fget(self.detach())
+        if inferred is None or -1 in inferred:
+            raise NeedsNumbers("an array was asked for its shape, which depends on numbers")
+        return inferred
+
+    def _get_np_boolean_indexing(self, *args: Any) -> Any:
+        """What a mask leaves, which MXNet makes an array of past us."""
+        made = super()._get_np_boolean_indexing(*args)
+        made.__class__ = _Blank
+        return made
 
     def asnumpy(self) -> Any:
         raise NeedsNumbers("an array was asked for its numbers")

@@ -11,20 +11,20 @@ from types import SimpleNamespace
 from typing import AbstractSet, Any, Callable, ContextManager, Dict, List, Optional, Sequence, Tuple
 
 from mxnet import context, gluon, initializer, nd, numpy_extension
+from mxnet.gluon.block import _BlockScope
 from mxnet.gluon.parameter import ParameterDict
 import mxnet.rnn
 from mxnet.util import is_np_array, is_np_shape
 import numpy
 
 from .parts import Parts
-from .scopes import blocks_built
 
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
-           "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters",
-           "current_context", "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols",
-           "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
-           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "train_instead", "trainer_of",
-           "unnamed", "write_list"]  # fmt: skip
+           "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
+           "data_transposed", "declaration", "defers_always", "fused_parts", "in_use", "infer_again",
+           "infers_on_symbols", "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed",
+           "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal", "rename",
+           "said_role", "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -111,8 +111,19 @@ def named(block: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
     return block._params._params
 
 
+def named_within() -> Optional[gluon.Block]:
+    """The block in whose ``name_scope()`` this thread is, or None."""
+    scope = getattr(_BlockScope._current, "value", None)
+    return None if scope is None else scope._block
+
+
 def infer_again(block: gluon.Block) -> None:
     """Let a block ask for shapes in its next forward pass: it always does."""
+
+
+def declaration(name: str, shape: str) -> str:
+    """Python that makes a parameter of a block's own."""
+    return f"self.params.get({name!r}, shape={shape})"
 
 
 def defers_always(block: gluon.Block) -> bool:
@@ -134,6 +145,16 @@ def train_instead(trainer: Any, view: gluon.Parameter, source: gluon.Parameter) 
     """Refuse a Trainer of what shows another parameter: `collect_params` gives that other one."""
     raise TypeError(f"a Trainer cannot update {view!r}, which holds no values of its own: give it the parameters of "
                     f"`collect_params()`, where that one is")  # fmt: skip
+
+
+def data_transposed(source: gluon.Parameter, ctx: Any) -> Any:
+    """The values of a parameter, transposed."""
+    return source.data(ctx).transpose()
+
+
+def var_transposed(source: gluon.Parameter) -> Any:
+    """The variable of a parameter, transposed."""
+    return source.var().transpose()
 
 
 def in_use(param: gluon.Parameter) -> bool:

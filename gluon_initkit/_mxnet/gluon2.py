@@ -4,7 +4,6 @@ A parameter is known by its path; its name says little (``weight`` where none is
 Blocks and Trainers are held by weak references.
 """
 
-from contextlib import contextmanager
 import copy
 import inspect
 import sys
@@ -14,7 +13,6 @@ from typing import (
     Callable,
     ContextManager,
     Dict,
-    Iterable,
     Iterator,
     List,
     Optional,
@@ -29,14 +27,16 @@ from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 from mxnet.util import np_array
 import numpy
 
+from ..shapes import is_known
+from .graph_inputs import data_transposed, var_transposed
 from .parts import Parts
 
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
-           "blocks_built", "children", "completed", "contexts_held", "contexts_trained", "counters",
-           "current_context", "defers_always", "fused_parts", "in_use", "infer_again", "infers_on_symbols",
-           "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed", "loose", "named",
-           "numpy_arrays", "part_named", "prefix_of", "refusal", "rename", "said_role", "train_instead", "trainer_of",
-           "unnamed", "write_list"]  # fmt: skip
+           "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
+           "data_transposed", "declaration", "defers_always", "fused_parts", "in_use", "infer_again",
+           "infers_on_symbols", "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed",
+           "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal", "rename",
+           "said_role", "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
@@ -122,10 +122,20 @@ def named(block: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
     return None
 
 
+def named_within() -> Optional[gluon.Block]:
+    """None: blocks have no names."""
+    return None
+
+
 def infer_again(block: gluon.Block) -> None:
     """Let a block ask for shapes in its next forward pass: it did once, and never does again by itself."""
     if isinstance(block, gluon.HybridBlock):
         block._called_infer_shape_already = False
+
+
+def declaration(name: str, shape: str) -> str:
+    """Python that makes a parameter of a block's own."""
+    return f"gluon.Parameter({name!r}, shape={shape})"
 
 
 def defers_always(block: gluon.Block) -> bool:
@@ -153,16 +163,6 @@ def train_instead(trainer: Any, view: gluon.Parameter, source: gluon.Parameter) 
 def in_use(param: gluon.Parameter) -> bool:
     """Whether anybody holds a parameter's Trainer: the parameter does not."""
     return trainer_of(param) is not None
-
-
-@contextmanager
-def blocks_built() -> Iterator[Iterable[gluon.Block]]:
-    """Which blocks are built in a while cannot be seen: they ask for no names."""
-    raise NotImplementedError(
-        "MXNet 2 does not tell which blocks are built, so layers cannot be tied while they are. Build the network, "
-        "then call gluon_initkit.Sharing(net).tie(...).apply()."
-    )
-    yield []
 
 
 def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:
@@ -196,7 +196,7 @@ def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:
 def input_width(layer: Any, shapes: Callable[[gluon.Parameter], Any]) -> Optional[int]:
     """The input size of an RNN layer, from the length of its one vector; None where that does not tell."""
     shape, fused = shapes(layer.rnn_param), layer.rnn_param.init
-    if not shape or None in shape or not isinstance(fused, FusedRNN):
+    if not is_known(shape) or not isinstance(fused, FusedRNN):
         return None
     return fused_parts(fused, shape).shapes["l0_i2h_weight"][1]
 

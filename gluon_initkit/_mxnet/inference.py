@@ -14,7 +14,7 @@ from mxnet.util import is_np_array
 
 from .parameters import shape_of
 from .strict import NeedsNumbers, strict, strict_symbols
-from .symbolic_run import Call, SymbolicRun, unknown_size
+from .symbolic_run import Call, SymbolicRun, given_to, unknown_size
 from .undisturbed import blocks_of, parameters_of, undisturbed
 from .version import infers_on_symbols
 
@@ -92,13 +92,8 @@ def _watch(path: str, block: Any, run: SymbolicRun, under_way: List[Call]) -> No
 
 def _composed(block: Any, args: Tuple[Any, ...]) -> Any:
     """What SymbolBlock.forward answers, with our variables for its parameters: its own are other nodes in each copy."""
-    inputs, outputs = block._cached_graph
-    flat = _flat(args)
-    if len(flat) != len(inputs):
-        raise ValueError(f"SymbolBlock takes {len(inputs)} inputs ({', '.join(each.name for each in inputs)}), "
-                         f"and was given {len(flat)}")  # fmt: skip
-    graph = copy.copy(outputs)
-    given = {each.name: value for each, value in zip(inputs, flat)}
+    outputs = block._cached_graph[1]
+    graph, given = copy.copy(outputs), given_to(block, _flat(args))
     wanted = set(outputs.list_inputs())
     own = {param.name: param.var() for param in block._reg_params.values() if param.name in wanted}
     graph._compose(**own, **given)

@@ -13,7 +13,8 @@ from mxnet import autograd, context, gluon, ndarray
 from mxnet.base import _LIB, check_call
 import numpy
 
-from .arrays import classic
+from ..shapes import is_known
+from .arrays import classic, is_numpy_array
 from .parameters import shape_of
 from .telling import tell
 from .version import PLACED, as_layers, contexts_held, numpy_arrays, trainer_of
@@ -62,14 +63,13 @@ def view(arr: ndarray.NDArray) -> numpy.ndarray:
     dtype, address, size = numpy.dtype(arr.dtype), address_of(arr), arr.size
     if not address or not size:
         return numpy.empty(0, dtype)
-    return numpy.asarray(_Memory(address, size, dtype))
+    return numpy.frombuffer(_memory(address, size * dtype.itemsize, _WRITABLE), dtype)
 
 
-class _Memory:
-    """Memory as NumPy asks for it; ctypes would make a class for every size."""
-
-    def __init__(self, address: int, size: int, dtype: numpy.dtype) -> None:
-        self.__array_interface__ = {"version": 3, "data": (address, False), "shape": (size,), "typestr": dtype.str}
+_WRITABLE = 0x200
+_memory: Any = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int)(
+    ("PyMemoryView_FromMemory", ctypes.pythonapi)  # a ctypes array would need a class for every size
+)
 
 
 def hand_over(arr: ndarray.NDArray, param: gluon.Parameter) -> ndarray.NDArray:
@@ -103,7 +103,7 @@ def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], s
     param._shape = param._shape or shape_of(param)  # which is known by the values alone after `SymbolBlock.imports`
     param._data = param._grad = None
     leave_pending(param, init, ctxs, source)
-    if None in (shape_of(param) or (None,)):
+    if not is_known(shape_of(param)):
         tell(param, "deferred")
         return
     if not grads:
@@ -122,13 +122,13 @@ def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], s
 def fits(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> bool:
     """Whether the arrays that a parameter holds can be refilled in place."""
     held = param._data
-    return (
-        held is not None
-        and param._stype == "default"
-        and contexts_held(param) == list(ctxs)
-        and all(each.shape == shape_of(param) and each.dtype == numpy.dtype(param.dtype).type for each in held)
-        and all((classic(each) is not each) == numpy_arrays() for each in held)
-    )
+    if held is None or param._stype != "default" or contexts_held(param) != list(ctxs):
+        return False
+    fitting = shape_of(param), numpy.dtype(param.dtype), numpy_arrays()
+    if any((each.shape, each.dtype, is_numpy_array(each)) != fitting for each in held):
+        return False
+    # Copies and pickles of a parameter hold arrays that no gradient belongs to any more.
+    return param._grad is None or all(classic(each).grad is not None for each in held)
 
 
 def refilled(param: gluon.Parameter, source: Optional[ndarray.NDArray] = None) -> None:
@@ -149,9 +149,9 @@ def refilled(param: gluon.Parameter, source: Optional[ndarray.NDArray] = None) -
 def stale_gradients(param: gluon.Parameter) -> List[ndarray.NDArray]:
     """The gradients of a parameter that is refilled, which the caller clears; those that only MXNet can are cleared."""
     dense = []
-    for array, grad in zip(param._data, param._grad or ()):
+    for array, grad, ctx in zip(param._data, param._grad or (), contexts_held(param)):
         array._fresh_grad = False
-        if grad.stype == "default" and is_host(context_of(grad)):
+        if param._grad_stype == "default" and is_host(ctx):
             dense.append(grad)
         else:
             ndarray.zeros_like(classic(grad), out=classic(grad))

@@ -9,8 +9,10 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from mxnet import gluon
 from mxnet.initializer import Initializer
+from mxnet.util import is_np_shape
 
-from .version import contexts_held, contexts_trained, trainer_of
+from ..shapes import is_known
+from .version import contexts_held, contexts_trained, in_use, trainer_of
 
 __all__ = ["contexts_asked", "contexts_of", "holds_data", "is_constant", "is_layer_default", "known_sizes",
            "kvstore_of", "may_defer", "pending_initializer", "refuses_context", "shape_of", "state_of"]  # fmt: skip
@@ -19,9 +21,9 @@ __all__ = ["contexts_asked", "contexts_of", "holds_data", "is_constant", "is_lay
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
     """The shape, with None for an unknown dimension; None when not even the number of dimensions is known."""
     shape = known_sizes(param._shape)
-    if (shape is None or None in shape) and param._data is not None:
-        return tuple(param._data[0].shape)  # `SymbolBlock.imports` loads the values, and no shape
-    return shape
+    if param._data is None or is_known(shape):
+        return shape
+    return tuple(param._data[0].shape)  # `SymbolBlock.imports` loads the values, and no shape
 
 
 def known_sizes(shape: Any) -> Optional[Tuple[Optional[int], ...]]:
@@ -31,6 +33,8 @@ def known_sizes(shape: Any) -> Optional[Tuple[Optional[int], ...]]:
     key = tuple(shape)
     known = _shapes.get(key)
     if known is None:
+        if not key:  # without NumPy's shapes, MXNet's word for a shape of which nothing is known
+            return key if is_np_shape() else None
         # MXNet writes an unknown dimension as 0, and as -1 where `np_shape` is on or an np layer was built.
         known = _shapes[key] = tuple([int(size) if size > 0 else None for size in key])
     return known
@@ -86,11 +90,13 @@ def kvstore_of(param: gluon.Parameter) -> Any:
 def refuses_context(param: gluon.Parameter, ctxs: Any) -> Any:
     """The contexts on which a Trainer updates the parameter, where they are others than `ctxs`; else None.
 
-    A Trainer asks for them once, when it is made: on another it would never update the parameter, silently.
+    A Trainer asks for them once, when it is made: on another it would never update the parameter, silently. One that
+    only its parameters still hold (``del trainer``) updates nothing.
     """
-    trainer = trainer_of(param)
-    trained = contexts_trained(trainer) if trainer else []
-    return trained if trained and trained != list(ctxs) else None
+    if trainer_of(param) is None:
+        return None
+    trained = contexts_trained(trainer_of(param))
+    return trained if trained and trained != list(ctxs) and in_use(param) else None
 
 
 def is_constant(param: gluon.Parameter) -> bool:

@@ -11,6 +11,8 @@ from mxnet import context, ndarray
 import mxnet.random
 import numpy
 
+from .undisturbed import one_at_a_time
+
 __all__ = ["draw_seed", "keyed_generators"]
 
 
@@ -25,19 +27,21 @@ def draw_seed() -> int:
 def keyed_generators() -> Iterator[Callable[[bytes], None]]:
     """Inside, the function that it yields seeds all global generators from a key of 16 bytes or more.
 
-    Afterwards NumPy's and Python's are exactly as before, and MXNet's starts from a value drawn from it before.
+    Afterwards NumPy's and Python's are exactly as before, and MXNet's starts from a value drawn from it before. One
+    thread at a time: they are the process's, and another's seed between a seed and its draw would change the values.
     """
-    carried = draw_seed() % 2**31
-    numpy_state, python_state = numpy.random.get_state(), random.getstate()
+    with one_at_a_time:
+        carried = draw_seed() % 2**31
+        numpy_state, python_state = numpy.random.get_state(), random.getstate()
+        try:
+            yield _seed
+        finally:
+            numpy.random.set_state(numpy_state)
+            random.setstate(python_state)
+            mxnet.random.seed(carried)
 
-    def seed(key: bytes) -> None:
-        mxnet.random.seed(int.from_bytes(key[:4], "little") % 2**31)
-        numpy.random.seed(numpy.frombuffer(key[:16], "<u4").astype("u4"))
-        random.seed(int.from_bytes(key[:16], "little"))
 
-    try:
-        yield seed
-    finally:
-        numpy.random.set_state(numpy_state)
-        random.setstate(python_state)
-        mxnet.random.seed(carried)
+def _seed(key: bytes) -> None:
+    mxnet.random.seed(int.from_bytes(key[:4], "little") % 2**31)
+    numpy.random.seed(numpy.frombuffer(key[:16], "<u4").astype("u4"))
+    random.seed(int.from_bytes(key[:16], "little"))

@@ -8,17 +8,21 @@ the run stays.
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+import warnings
 
-from mxnet import _deferred_compute, autograd, gluon, name, np, symbol
+from mxnet import autograd, gluon, name, np, symbol
 from mxnet.base import MXNetError
+from mxnet.gluon import rnn
+from mxnet.util import np_shape
 
+from ..shapes import is_known
 from .blank import blank, blank_arrays
 from .parameters import shape_of
 from .strict import NeedsNumbers
-from .symbolic_run import Call, Shapes, SymbolicRun
+from .symbolic_run import Call, Shapes, SymbolicRun, given_to
 from .transposed import source_of
 from .undisturbed import blocks_of, parameters_of, undisturbed
-from .version import infer_again
+from .version import infer_again, infers_shapes
 
 __all__ = ["run_recorded"]
 
@@ -29,7 +33,7 @@ Shape = Tuple[Optional[int], ...]
 class RecordedRun(SymbolicRun):
     """What such a run left: its calls and shapes, known as far as it came. What contradicts another shape ends it."""
 
-    order: List[gluon.Parameter] = field(default_factory=list)
+    order: Dict[gluon.Parameter, None] = field(default_factory=dict)
     shapes: Dict[gluon.Parameter, Shape] = field(default_factory=dict)
 
     def infer(self) -> Shapes:
@@ -44,7 +48,7 @@ class RecordedRun(SymbolicRun):
 
     def reached(self) -> List[gluon.Parameter]:
         """The parameters that the network's code used, in its order."""
-        return self.order
+        return list(self.order)
 
     def forget(self, other: "RecordedRun") -> None:
         """Keep what another run found too, which began with other sizes."""
@@ -89,6 +93,7 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, make: Any) 
     params = list(dict.fromkeys(map(source_of, parameters_of(blocks))))
     with ExitStack() as stack:
         stack.enter_context(undisturbed(blocks))
+        stack.enter_context(np_shape(True))  # also in a thread, where MXNet's mode is off
         stack.enter_context(_valueless(params, shapes, run))
         stack.enter_context(name.NameManager())
         stack.enter_context(autograd.pause(train_mode=False))
@@ -96,15 +101,11 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, make: Any) 
         under_way: List[Call] = []
         for path, block in blocks.items():
             _watch(".".join(filter(None, (at, path))), block, run, under_way)
-        declared = _known(params)
         try:
             net(*[stand_in(each, make) for each in inputs])
         except Exception as error:
             run.error = error
         run.shapes = _known(params)
-        if _depends_on_numbers(run):
-            run.error = NeedsNumbers("an operator's answer has a shape that depends on its numbers")
-            run.shapes = declared
     return run
 
 
@@ -112,14 +113,10 @@ def _known(params: Sequence[gluon.Parameter]) -> Dict[gluon.Parameter, Shape]:
     return {param: shape for param in params for shape in [shape_of(param)] if shape is not None}
 
 
-def _depends_on_numbers(run: RecordedRun) -> bool:
-    """Whether a shape was met that MXNet can tell only by computing an array, here of no numbers at all."""
-    answered = [each for call in run.finished for each in call.answered]
-    return bool(answered) and _deferred_compute.get_symbol(answered).has_dynamic_shape_op()
-
-
 def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> None:
-    original, original_shapes = block.forward, getattr(block, "infer_shape", None)
+    composed = isinstance(block, gluon.SymbolBlock)
+    original = (lambda *args: _composed(block, args, run)) if composed else block.forward
+    original_shapes = getattr(block, "infer_shape", None)
     attributes = block.__dict__
 
     def enter(args: Any, kwargs: Any) -> Call:
@@ -140,6 +137,8 @@ def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> No
     def forward(*args: Any, **kwargs: Any) -> Any:
         call = enter(args, kwargs)
         try:
+            if isinstance(block, rnn.HybridRecurrentCell) and "i2h_weight" in block._reg_params:
+                original_shapes(0, args[0], False)  # type: ignore[misc]  # which MXNet's own cells never ask
             answer = original(*args, **kwargs)
         finally:
             under_way.pop()
@@ -149,9 +148,34 @@ def _watch(path: str, block: Any, run: RecordedRun, under_way: List[Call]) -> No
 
     attributes["forward"] = forward
     attributes["_forward_hooks"], attributes["_forward_pre_hooks"] = {}, {}
-    if original_shapes is not None:
+    if infers_shapes(type(block)):
         attributes["infer_shape"] = infer_shape
+    elif original_shapes is not None:
+        attributes["infer_shape"] = lambda *_: None  # which knows none, and would raise before the user's line is met
     infer_again(block)
+
+
+def _composed(block: Any, args: Tuple[Any, ...], run: RecordedRun) -> Any:
+    """What SymbolBlock.forward answers, which refuses deferred compute: arrays of the shapes that its graph infers."""
+    graph, params = block._cached_graph[1], {param.var().name: param for param in block._reg_params.values()}
+    given = given_to(block, _arrays(args))
+    shapes = {each: tuple(value.shape) for each, value in given.items()}
+    for variable, param in params.items():
+        shape = shape_of(param)
+        if shape is not None:
+            shapes[variable] = tuple(-1 if size is None else size for size in shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that not all is known
+        arguments, outputs, states = graph.infer_shape_partial(**shapes)
+    inferred = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
+    for variable in graph.list_inputs():
+        if variable in params and inferred[variable] is not None:
+            params[variable].shape = inferred[variable]
+            run.order[params[variable]] = None
+    if any(shape is None or -1 in shape for shape in outputs):
+        raise NeedsNumbers("what its graph answers has a shape that does not follow from its inputs")
+    answers = [blank(shape, "float32", symbol.var("data").as_np_ndarray()) for shape in outputs]
+    return gluon.block._regroup(answers, block._out_format)
 
 
 @contextmanager
@@ -163,19 +187,18 @@ def _valueless(
     def lend(param: gluon.Parameter) -> None:
         def answer(held: Any, device: Any) -> Any:
             shape = shape_of(param)
-            if shape is None or None in shape:
+            if not is_known(shape):
                 raise NeedsNumbers(f"the parameter {param.name!r} was read, and its shape is not known by then")
-            if param not in seen:
-                seen.add(param)
-                run.order.append(param)
+            run.order[param] = None
             made = blank(shape, param.dtype, param.var())
             return [made] if device is list else made
 
         param.__dict__.update(_check_and_get=answer, _finish_deferred_init=lambda: None, set_data=_refuse)
         known = shapes(param)
         param._shape = None if known is None else tuple(-1 if size is None else size for size in known)
+        if known is None:
+            param.__dict__["_data"] = None  # whose shape would be taken for it
 
-    seen: set = set()
     before = [(param.__dict__, dict(param.__dict__)) for param in params]
     try:
         for param in params:

@@ -1,15 +1,14 @@
-"""Which blocks are built in a while: Gluon asks `_BlockScope.create` for each new block's prefix, so that is where to
-listen. Names are given as they would have been without listening.
-"""
+"""Which blocks are built in a while: a block of any class comes by `Block.__init__`, so that is where to listen."""
 
 from contextlib import contextmanager
-import sys
+import functools
 import threading
 from typing import Any, Iterable, Iterator, List, Tuple
 from weakref import WeakKeyDictionary
 
 from mxnet import gluon
-from mxnet.gluon.block import _BlockScope
+
+from .version import named_within
 
 __all__ = ["blocks_built"]
 
@@ -23,25 +22,25 @@ def blocks_built() -> Iterator[Iterable[gluon.Block]]:
     under_way: Tuple[int, Any] = threading.get_ident(), WeakKeyDictionary()
     with _lock:
         _listening.append(under_way)
-        _BlockScope.create = staticmethod(_create)
+        gluon.Block.__init__ = _init
     try:
         yield under_way[1]
     finally:
         with _lock:
             _listening[:] = [each for each in _listening if each is not under_way]
             if not _listening:
-                _BlockScope.create = staticmethod(_original)
+                gluon.Block.__init__ = _original
 
 
-_original = _BlockScope.create
+_original = gluon.Block.__init__
 _lock = threading.Lock()
 _listening: List[Tuple[int, Any]] = []  # by thread
 
 
-def _create(prefix: Any, params: Any, hint: str) -> Tuple[str, gluon.ParameterDict]:
-    block = sys._getframe(1).f_locals["self"]  # `Block.__init__` asks, and does not say for whom
-    scope = getattr(_BlockScope._current, "value", None)
+@functools.wraps(_original)
+def _init(self: gluon.Block, *args: Any, **kwargs: Any) -> None:
+    around = named_within()
     for thread, built in list(_listening):
-        if thread == threading.get_ident() and (scope is None or scope._block not in built):
-            built[block] = None
-    return _original(prefix, params, hint)
+        if thread == threading.get_ident() and (around is None or around not in built):
+            built[self] = None
+    _original(self, *args, **kwargs)

@@ -12,7 +12,7 @@ from mxnet import gluon, symbol
 from mxnet.base import MXNetError
 from mxnet.util import is_np_shape
 
-__all__ = ["Call", "Shapes", "SymbolicRun", "unknown_size"]
+__all__ = ["Call", "Shapes", "SymbolicRun", "given_to", "unknown_size"]
 
 Shape = Tuple[Optional[int], ...]
 
@@ -116,6 +116,14 @@ class SymbolicRun:
         for key, group in sets:
             shapes[key] = tuple(_decoded(next(rest), unknown) for _ in group)
         return Shapes(params, shapes)
+
+
+def given_to(block: gluon.SymbolBlock, values: Sequence[Any]) -> Dict[str, Any]:
+    """What a SymbolBlock is given, by its inputs' names."""
+    names = [each.name for each in block._cached_graph[0]]
+    if len(values) != len(names):
+        raise ValueError(f"SymbolBlock takes {len(names)} inputs ({', '.join(names)}), and was given {len(values)}")
+    return dict(zip(names, values))
 
 
 def unknown_size() -> int:

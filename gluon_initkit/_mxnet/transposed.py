@@ -8,7 +8,7 @@ from typing import Any, List, Optional, Tuple
 
 from mxnet import gluon
 
-from .version import train_instead
+from .version import data_transposed, train_instead, var_transposed
 
 __all__ = ["Transposed", "source_of"]
 
@@ -17,7 +17,8 @@ class Transposed(gluon.Parameter):
     """What stands in the slot of a transposed tie: the Parameter `transposed_of`, seen transposed.
 
     It has no state of its own. `data()` is the transpose of the other's, through the operator, so that gradients flow;
-    `var()` is the transpose of the other's variable, so that a graph, cached or exported, has that one variable only.
+    `var()` is the transpose of the other's variable, so that a graph, cached or exported, has that one variable only
+    (`graph_inputs` says how it is on MXNet 2).
     Whatever is not about an array's axes (`initialize`, `cast`, `grad_req`, ...) is the other's own. As `data()` is a
     copy, values are set by `set_data`, or through the other's `data()`.
     """
@@ -49,7 +50,7 @@ class Transposed(gluon.Parameter):
 
     def data(self, ctx: Any = None) -> Any:
         """The other's values, transposed; inside `autograd.record` as part of the graph."""
-        return self.transposed_of.data(ctx).transpose()
+        return data_transposed(self.transposed_of, ctx)
 
     def list_data(self) -> List[Any]:
         """`data` on every context."""
@@ -64,8 +65,8 @@ class Transposed(gluon.Parameter):
         return [each.transpose() for each in self.transposed_of.list_grad()]
 
     def var(self) -> Any:
-        """The other's variable, transposed."""
-        return self.transposed_of.var().transpose()
+        """The other's variable, transposed; on MXNet 2 that of a graph without the other, as its parameter."""
+        return var_transposed(self.transposed_of)
 
     def _set_trainer(self, trainer: Any) -> None:
         train_instead(trainer, self, self.transposed_of)

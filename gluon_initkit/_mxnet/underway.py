@@ -13,6 +13,7 @@ from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 import numpy
 
+from .parameters import known_sizes
 from .version import BESIDE_FORWARD, children, prefix_of
 
 __all__ = ["TIMED", "ArrayGiven", "BlockCall", "ValueGiven", "block_paths", "given_to", "innermost",
@@ -106,11 +107,7 @@ def _infer(groups: List[Tuple[symbol.Symbol, ...]], given: Dict[str, Shape]) -> 
     graph = symbol.Group(flat)
     known = {name: given[name] for name in graph.list_arguments() if name in given}
     found = iter(graph.infer_shape_partial(**known)[1])
-    return [tuple(_shape(next(found)) for each in group for _ in each.list_outputs()) for group in groups]
-
-
-def _shape(shape: Any) -> Shape:
-    return None if not shape else tuple(int(size) if size > 0 else None for size in shape)
+    return [tuple(known_sizes(next(found)) for each in group for _ in each.list_outputs()) for group in groups]
 
 
 def _leaves(args: Any) -> Iterator[Any]:

@@ -42,7 +42,8 @@ def undisturbed(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
         yield
 
 
-# Also for who reads or finishes what such a run borrows: in MXNet 2 parameters have other shapes meanwhile.
+# Also for who reads or finishes what such a run borrows: in MXNet 2 parameters have other shapes meanwhile. And for who
+# seeds the generators for a while.
 one_at_a_time = threading.RLock()
 
 

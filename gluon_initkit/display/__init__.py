@@ -8,7 +8,7 @@ from .shown import Shown
 from .table import Column, Table
 from .text import as_rich, as_text, cell_widths, rendered
 from .tree import Branch, as_page, as_tree
-from .units import escape, printable, shape_text, size_text
+from .units import counted, counted_of, escape, printable, shape_text, size_text
 
 __all__ = [
     "Branch",
@@ -23,6 +23,8 @@ __all__ = [
     "as_text",
     "as_tree",
     "cell_widths",
+    "counted",
+    "counted_of",
     "draw_lines",
     "draw_ridges",
     "escape",

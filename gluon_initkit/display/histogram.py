@@ -2,7 +2,7 @@
 
 from typing import List, Sequence
 
-from .units import escape
+from .units import counted, escape
 
 __all__ = ["histogram_svg", "histogram_text"]
 
@@ -34,7 +34,7 @@ def histogram_svg(edges: Sequence[float], counts: Sequence[int], name: str, widt
         if count
     )
     zero = f'<path class="ik-zero" d="M{_short(round(-low / span * width, 1))} 0V{height}"/>' if low < 0 < high else ""
-    words = f"{name}: {total:,} values from {low:.4g} to {high:.4g}, most of them in [{edges[most]:.4g}, "
+    words = f"{name}: {counted(total, 'value')} from {low:.4g} to {high:.4g}, most of them in [{edges[most]:.4g}, "
     return (
         f'<svg class="ik-histogram" role="img" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
         f'<title>{escape(words)}{edges[most + 1]:.4g}]</title>{zero}<path d="{path}"/></svg>'

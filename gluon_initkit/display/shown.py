@@ -6,6 +6,7 @@ from typing import Any, Dict, Generic, Iterator, List, Tuple, TypeVar
 from .html import as_html
 from .table import Table
 from .text import as_rich, as_text
+from .units import counted
 
 __all__ = ["Shown"]
 
@@ -13,7 +14,10 @@ Row = TypeVar("Row")
 
 
 class Shown(Generic[Row]):
-    """What a frozen dataclass of `rows`, themselves dataclasses, gets for saying which table it is."""
+    """What a frozen dataclass of `rows`, themselves dataclasses, gets for saying which table it is.
+
+    It is to be declared with ``repr=False``: its own repr, which is a line, would give way to one of all the rows.
+    """
 
     rows: Tuple[Row, ...]
 
@@ -35,6 +39,9 @@ class Shown(Generic[Row]):
             One a row, keyed by the attributes of its class.
         """
         return [dataclasses.asdict(row) for row in self.rows]  # type: ignore[call-overload]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._table().title.rstrip(':')}; {counted(len(self), 'row')}>"
 
     def __str__(self) -> str:
         return as_text(self._table())

@@ -5,16 +5,21 @@ and break where a reader would break them.
 """
 
 import io
+import random
 from typing import Any, Callable, List, Optional, Sequence
 
-from rich import box
-from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
+_generator = random.getstate()
 
-from .table import Table
-from .units import printable
-from .wrapping import longest_piece, wrapped
+from rich import box  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table as RichTable  # noqa: E402
+from rich.text import Text  # noqa: E402
+
+random.setstate(_generator)  # when it is imported, rich draws a number from the user's generator
+
+from .table import Table  # noqa: E402
+from .units import printable  # noqa: E402
+from .wrapping import longest_piece, wrapped  # noqa: E402
 
 __all__ = ["as_rich", "as_text", "cell_widths", "fitted", "rendered"]
 

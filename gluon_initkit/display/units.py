@@ -3,7 +3,29 @@
 import html
 from typing import Optional, Tuple
 
-__all__ = ["escape", "printable", "shape_text", "size_text"]
+__all__ = ["counted", "counted_of", "escape", "printable", "shape_text", "size_text"]
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number and what it counts, in the singular where it is one; `many` is the other form, of more than a noun.
+
+    Examples
+    --------
+    >>> counted(1, "value"), counted(12345, "value"), counted(0, "parameter is", "parameters are")
+    ('1 value', '12,345 values', '0 parameters are')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def counted_of(count: int, total: int, noun: str, one: str, many: str) -> str:
+    """How many of how many, and what they do: the noun goes by the second number, the verb by the first.
+
+    Examples
+    --------
+    >>> counted_of(1, 4, "parameter", "holds", "hold"), counted_of(1, 1, "parameter", "is", "are")
+    ('1 of 4 parameters holds', '1 of 1 parameter is')
+    """
+    return f"{count:,} of {counted(total, noun)} {one if count == 1 else many}"
 
 
 def shape_text(shape: Optional[Tuple[Optional[int], ...]]) -> str:

@@ -4,9 +4,10 @@
 
 from .base import Initializer
 from .corrected import corrected
-from .distributions import Dirac, Identity, TruncatedNormal, VarianceScaling
+from .distributions import TruncatedNormal, VarianceScaling
 from .errors import InitializationError
 from .fingerprint import fingerprint
+from .identity import Dirac, Identity
 from .initialize import initialize
 from .plan import Plan, PlanRow, plan
 from .report import InitReport, InitRow

@@ -250,12 +250,15 @@ def fill(choice: Choice, desc: Description, arr: Any) -> None:
 def _run(hook: Callable, desc: Description, arr: Any) -> None:
     try:
         hook(desc, arr)
-    except TypeError as error:
+    except (TypeError, IndexError) as error:
         # In NumPy mode the array is an np one, which `mx.nd.random.uniform(out=arr)` of a classic class refuses, and
-        # which refuses `arr[:] = mx.nd.ones(...)`.
-        if not (is_numpy_array(arr) and any(word in str(error) for word in ("legacy", "Cannot assign mx.nd.NDArray"))):
+        # which refuses `arr[:] = mx.nd.ones(...)`; where it is a scalar also `arr[:] = 1`.
+        if not (is_numpy_array(arr) and any(words in str(error) for words in _CLASSIC_TAKES)):
             raise
         hook(desc, classic(arr))
+
+
+_CLASSIC_TAKES = ("legacy", "Cannot assign mx.nd.NDArray", "scalar tensor can only accept")
 
 
 def _root_mean_square(arr: Any) -> str:

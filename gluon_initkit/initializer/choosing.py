@@ -9,6 +9,7 @@ import functools
 from typing import Any, FrozenSet, List, Optional, Sequence, Union
 
 from .._mxnet import completed, is_layer_default, mx
+from ..display import counted
 from ..naming import LAYER_DEFAULTS, ParameterInfo
 from .errors import InitializationError
 
@@ -84,7 +85,8 @@ def refuse_uncovered(infos: Sequence[ParameterInfo], found: Sequence[Decision]) 
     uncovered = [(info, each) for info, each in zip(infos, found) if isinstance(each, Uncovered)]
     if uncovered:
         listed = "".join(f"\n  {info.label}: {each.reason}; {each.mend}" for info, each in uncovered)
-        raise InitializationError(f"{len(uncovered)} parameters are covered by nothing:{listed}")
+        count = counted(len(uncovered), "parameter is", "parameters are")
+        raise InitializationError(f"{count} covered by nothing:{listed}")
 
 
 def explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Decision:
@@ -105,7 +107,7 @@ def base_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any)
     if hook is not None:
         return Choice(target, hook, "hook")
     if layer_default is not None:
-        return Choice(_create(layer_default, info), "_init_weight", "layer default")
+        return Choice(_default(layer_default, info), "_init_weight", "layer default")
     name = type(target).__name__
     if info.role == "weight":
         return Uncovered(f"{name} defines no _init_weight", f"define _init_weight(self, desc, arr) in {name}")
@@ -117,7 +119,8 @@ def base_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any)
     suffix = (info.path or info.name).replace(".", "_").rsplit("_", 1)[-1]
     mend = f"define _init_{suffix}(self, desc, arr) or _init_default in {name}, or give the parameter its own init="
     if info.shape is None or len(info.shape) < 2:
-        found = "of unknown shape" if info.shape is None else f"a vector of shape {info.shape}"
+        found = "a scalar" if info.shape == () else f"a vector of shape {info.shape}"
+        found = "of unknown shape" if info.shape is None else found
         return Uncovered(f"its name tells no role and it is {found}, which {name} does not serve", mend)
     if not overrides(target, "_init_weight"):
         return Uncovered(f"its name tells no role and {name} defines no _init_weight", mend)
@@ -170,6 +173,17 @@ def _is_base(cls: type) -> bool:
 def _is_repr(declared: str) -> bool:
     # GluonCV's feature expanders put an Initializer object into a symbol attribute; what arrives is its repr.
     return declared.startswith("<") and declared.endswith(">")
+
+
+def _default(declared: Any, info: ParameterInfo) -> Any:
+    """What a layer's default is: one object for all that say the same, so that hundreds of them are written once."""
+    registered = mx.registry.get_registry(mx.init.Initializer).get(declared) if isinstance(declared, str) else None
+    return _create(declared, info) if registered is None else _shared(declared, registered)
+
+
+@functools.lru_cache(maxsize=None)
+def _shared(name: str, registered: type) -> Any:  # by class too: a user may register another under the same name
+    return mx.init.create(name)
 
 
 def _create(declared: Any, info: ParameterInfo) -> Any:

@@ -12,6 +12,7 @@ import numpy
 from .._mxnet import (
     commit,
     context_of,
+    contexts_held,
     empty,
     fits,
     gradients,
@@ -27,6 +28,7 @@ from .._mxnet import (
 )
 from ..naming import ParameterInfo
 from ..parallel import Job, run
+from ..shapes import is_known
 from .base import fill
 from .choosing import Choice
 from .description import Description
@@ -69,7 +71,7 @@ class Draw:
     @property
     def known(self) -> bool:
         """Whether the shape is."""
-        return None not in (self.shape or (None,))
+        return is_known(self.shape)
 
     @property
     def dtype(self) -> numpy.dtype:
@@ -106,7 +108,8 @@ class Draw:
             return Whole(lambda key, shape: value)
         try:
             law = law_of(self.choice.initializer, self.choice.hook, self, self.shape)
-            if isinstance(law, Law) and self.dtype.kind not in "fiu":
+            # Rounded to integers it would be another distribution, most often 0 everywhere; MXNet refuses it too.
+            if isinstance(law, Law) and self.dtype.kind not in ("fiub" if isinstance(law, Constant) else "f"):
                 raise TypeError(f"nothing draws numbers of dtype {self.dtype}")
             return law
         except InitializationError:
@@ -167,7 +170,8 @@ class Draw:
         except BaseException:
             # MXNet has forgotten by now what was pending: a second try must find it.
             self.forget()
-            leave_pending(self.param, self.choice.initializer, self.ctxs, self)
+            # On the contexts where it is wanted by now, which `reset_ctx` may have changed.
+            leave_pending(self.param, self.choice.initializer, contexts_held(self.param), self)
             raise
 
     def forget(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Callable, List, Tuple
 import numpy
 
 from .._mxnet import context_of, holds_data, is_host, mx, view
+from ..display import counted
 from ..naming import describe
 from ..parallel import run
 from .errors import InitializationError
@@ -58,7 +59,8 @@ def digests(net: Any) -> List[Tuple[str, bytes]]:
     if empty:
         more = f" and {len(empty) - 8} more" if len(empty) > 8 else ""
         raise InitializationError(
-            f"{len(empty)} parameters have no values to take a fingerprint of: {', '.join(empty[:8])}{more}. "
+            f"{counted(len(empty), 'parameter has', 'parameters have')} no values to take a fingerprint of: "
+            f"{', '.join(empty[:8])}{more}. "
             f"Initialize the network, and give deferred parameters their shapes by a forward pass."
         )
     mx.nd.waitall()

@@ -1,15 +1,12 @@
 """`initialize`: the kit's front door. Decide for every parameter, check everything, draw, and only then change.
 
-What may fail (a user's hook, memory) happens in arrays that no parameter holds yet. What is changed then is done with
-Ctrl-C held back, and undone when MXNet refuses; arrays that a law refills in place come last.
+The drawing and changing itself is `transaction`'s.
 """
 
-from contextlib import ExitStack
 import difflib
 import re
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
-import warnings
 
 from .._mxnet import (
     Context,
@@ -19,34 +16,27 @@ from .._mxnet import (
     current_context,
     draw_seed,
     holds_data,
-    interrupts_held,
     is_constant,
-    is_host,
     is_verbose,
-    keyed_generators,
     kvstore_of,
     may_defer,
     mx,
-    refilled,
     refuses_context,
-    restore,
     say_filled,
     shape_of,
-    snapshot,
-    stale_gradients,
     tell,
+    warn,
 )
-from ..display import shape_text
-from ..naming import ParameterInfo, describe
-from ..parallel import run
+from ..display import counted, counted_of, shape_text
+from ..naming import ParameterInfo, describe, made
+from ..shapes import is_known
 from .choosing import Choice, choose, refuse_uncovered
 from .configuration import shown, written
 from .corrected import Corrected, corrected
-from .draw import Draw, cleared
+from .draw import Draw
 from .errors import InitializationError
-from .filling import Bar
-from .laws import Law
 from .report import InitReport, InitRow
+from .transaction import draw_all
 
 __all__ = ["initialize"]
 
@@ -134,20 +124,17 @@ def initialize(
     for draw in draws:
         tell(draw.param, "initialize", initializer=draw.choice.initializer, hook=draw.choice.hook,
              force_reinit=force_reinit)  # fmt: skip
-    written_bytes = _fill(draws, progress)
+    written_bytes = draw_all(draws, progress)
     _log(draws, chosen)
     kept = [info.label for param, _, info in described if info.state == "initialized"] if not force_reinit else []
     if kept:
         some = ", ".join(kept[:3]) + (", ..." if len(kept) > 3 else "")
-        warnings.warn(
-            f"{len(kept)} of {len(described)} parameters are already initialized, ignoring ({some}). "
-            f"Set force_reinit=True to re-initialize.",
-            stacklevel=2,
-        )
+        count = counted_of(len(kept), len(described), "parameter", "is", "are")
+        warn(f"{count} already initialized, ignoring ({some}). Set force_reinit=True to re-initialize.")
     lost = blocks_in_containers(net)
     if lost:  # as `net.initialize` does
-        warnings.warn(f"{', '.join(lost)}: Blocks in a list, tuple or dictionary are no part of the network and were "
-                      f"not initialized; put them into an nn.Sequential, or register them.", stacklevel=2)  # fmt: skip
+        warn(f"{', '.join(lost)}: Blocks in a list, tuple or dictionary are no part of the network and were not "
+             f"initialized; put them into an nn.Sequential, or register them.")  # fmt: skip
     rows = _rows(described, {id(draw.param): draw for draw in draws})
     inner = chosen.initializer if isinstance(chosen, Corrected) else chosen
     return InitReport(rows, seed, time.perf_counter() - start, written_bytes, shown(inner))
@@ -156,7 +143,7 @@ def initialize(
 def _contexts(ctx: Any) -> List[Any]:
     ctxs = [current_context()] if ctx is None else list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
     if not ctxs or not all(isinstance(each, Context) for each in ctxs):
-        raise TypeError(f"ctx is {ctx!r}: expected a Context such as mx.cpu(), or a list of them")
+        raise TypeError(f"ctx (device) is {ctx!r}: expected a {Context.__name__} such as mx.cpu(), or a list of them")
     if len(set(map(str, ctxs))) < len(ctxs):
         raise ValueError(f"ctx names a context twice: {ctxs}")
     return ctxs
@@ -199,7 +186,7 @@ def _choices(init: Any, described: Sequence[tuple], todo: Sequence[tuple]) -> Li
 def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) -> None:
     problems = []
     for param, _, info in todo:
-        if None in (shape_of(param) or (None,)) and not may_defer(param):
+        if not is_known(shape_of(param)) and not may_defer(param):
             problems.append(f"{info.label}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
                             f"the layer its input size, or the parameter allow_deferred_init=True")  # fmt: skip
         if kvstore_of(param) is not None:
@@ -210,7 +197,7 @@ def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) ->
                             f"update it on {ctxs}; make the Trainer afterwards")  # fmt: skip
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems)
-        raise InitializationError(f"{len(problems)} parameters cannot be initialized:{listed}")
+        raise InitializationError(f"{counted(len(problems), 'parameter')} cannot be initialized:{listed}")
 
 
 def _configuration(choice: Choice, seen: Dict[int, str]) -> Tuple[str, str]:
@@ -218,57 +205,6 @@ def _configuration(choice: Choice, seen: Dict[int, str]) -> Tuple[str, str]:
         # An object's repr may hold its address, which is another in every process.
         seen[id(choice.initializer)] = re.sub(r" at 0x[0-9a-fA-F]+", "", written(choice.initializer))
     return seen[id(choice.initializer)], choice.hook
-
-
-def _fill(draws: Sequence[Draw], progress: Optional[bool]) -> int:
-    """Draw everything, then change everything; the bytes of parameters that were drawn."""
-    known = [draw for draw in draws if draw.known]
-    laws = {draw: draw.law() for draw in known}
-    # A law refills in place what fits; what may fail, or lies on a device, is made beside it and copied in.
-    refill = dict.fromkeys(draw for draw in known if draw.fits)
-    direct = dict.fromkeys(draw for draw in refill if isinstance(laws[draw], Law) and is_host(draw.ctxs[0]))
-    total = sum(_bytes(draw) for draw in known)
-    with ExitStack() as stack:
-        bar = stack.enter_context(Bar(total, progress))
-        hooks = any(law is None for law in laws.values())
-        reseed = stack.enter_context(keyed_generators()) if hooks else _never
-        jobs = []
-        for draw in known:
-            if draw not in direct:
-                jobs += draw.prepared(laws[draw], reseed)
-                bar.advance(_bytes(draw) if laws[draw] is None else 0)
-            if draw not in refill:
-                jobs += bar.expecting(draw.prepared_gradients())
-        run(jobs, bar)
-        mx.nd.waitall()  # what is still reading or writing the arrays that are refilled
-        with interrupts_held():
-            fresh = [draw for draw in draws if draw not in refill]
-            before = snapshot([draw.param for draw in fresh])
-            try:
-                for draw in fresh:
-                    draw.commit()
-            except BaseException:
-                restore(before)
-                raise
-            stale = [job for draw in refill for grad in stale_gradients(draw.param) for job in cleared(grad)]
-            jobs = bar.expecting(stale)
-            jobs += [job for draw in direct for job in draw.jobs(laws[draw], holds_data(draw.param)[0])]
-            run(jobs, bar)
-            for draw in refill:
-                refilled(draw.param, draw.array)
-            mx.nd.waitall()
-    return total * (len(draws[0].ctxs) if draws else 0)
-
-
-def _bytes(draw: Draw) -> int:
-    size = draw.dtype.itemsize
-    for each in draw.shape:
-        size *= int(each)
-    return size
-
-
-def _never(key: bytes) -> None:
-    raise AssertionError("no hook was to run")
 
 
 def _log(draws: Sequence[Draw], init: Any) -> None:
@@ -289,11 +225,10 @@ def _rows(described: Sequence[tuple], draws: Dict[int, Draw]) -> Tuple[InitRow, 
         draw = draws.get(id(param))
         facts = {"path": info.label, "aliases": info.aliases, "role": info.role, "dtype": info.dtype}
         if draw is None:
-            rows.append(InitRow(shape=info.shape, state="kept", initializer=None, hook=None, why="", key=None, **facts))
-            continue
-        rows.append(InitRow(
-            shape=shape_of(param), state="initialized" if draw.known else "deferred",
-            initializer=texts[id(draw.choice.initializer)], hook=draw.choice.hook, why=draw.choice.why,
-            key=draw.key.hex() if draw.known else None, **facts,
-        ))  # fmt: skip
+            facts.update(shape=info.shape, state="kept", initializer=None, hook=None, why="", key=None)
+        else:
+            state, key = ("initialized", draw.key.hex()) if draw.known else ("deferred", None)
+            facts.update(shape=draw.shape, state=state, initializer=texts[id(draw.choice.initializer)],
+                         hook=draw.choice.hook, why=draw.choice.why, key=key)  # fmt: skip
+        rows.append(made(InitRow, facts))
     return tuple(rows)

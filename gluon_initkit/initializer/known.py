@@ -3,24 +3,23 @@ never mistaken for its base. A hook that is not here is run as it is.
 """
 
 import math
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional
 
 import numpy
 
 from .._mxnet import FusedRNN, fused_parts, mx
 from ..naming import ParameterInfo, role_of
+from .arguments import one_of
 from .base import Initializer
 from .choosing import Choice, choose
 from .corrected import corrected
-from .distributions import Drawn
-from .laws import Constant, Law, Normal, Uniform, Whole, drawn
+from .drawn import Drawn
+from .laws import Constant, Law, Normal, Shape, Uniform, Whole, drawn
 from .orthogonal import orthonormal_rows
 from .streams import CHUNK, derive, stream, uniforms
 from .ziggurat import normals
 
 __all__ = ["law_of"]
-
-Shape = Tuple[int, ...]
 
 
 def law_of(initializer: Any, hook: str, desc: Any, shape: Shape) -> Any:
@@ -52,14 +51,10 @@ def _xavier(initializer: Any, desc: Any, shape: Shape) -> Law:
     area = math.prod(shape[2:])
     fan_in, fan_out = shape[1] * area, shape[0] * area
     factors = {"avg": (fan_in + fan_out) / 2, "in": fan_in, "out": fan_out}
-    if initializer.factor_type not in factors:
-        raise ValueError(f"factor_type is {initializer.factor_type!r}, expected one of {', '.join(factors)}")
-    scale = math.sqrt(initializer.magnitude / factors[initializer.factor_type])
-    if initializer.rnd_type == "uniform":
+    scale = math.sqrt(initializer.magnitude / factors[one_of("factor_type", initializer.factor_type, tuple(factors))])
+    if one_of("rnd_type", initializer.rnd_type, ("uniform", "gaussian")) == "uniform":
         return Uniform(-scale, scale)
-    if initializer.rnd_type == "gaussian":
-        return Normal(0.0, scale)
-    raise ValueError(f"rnd_type is {initializer.rnd_type!r}, expected one of uniform, gaussian")
+    return Normal(0.0, scale)
 
 
 def _constant(initializer: Any, desc: Any, shape: Shape) -> Any:
@@ -77,8 +72,7 @@ def _fixed(value: float) -> Callable[[Any, Any, Shape], Law]:
 
 
 def _orthogonal(initializer: Any, desc: Any, shape: Shape) -> Whole:
-    if initializer.rand_type not in ("uniform", "normal"):
-        raise ValueError(f"rand_type is {initializer.rand_type!r}, expected one of uniform, normal")
+    one_of("rand_type", initializer.rand_type, ("uniform", "normal"))
 
     def make(key: bytes, shape: Shape) -> numpy.ndarray:
         out, size = shape[0], int(numpy.prod(shape[1:], dtype=numpy.int64))

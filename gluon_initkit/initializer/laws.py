@@ -13,7 +13,9 @@ import numpy
 from .streams import CHUNK, stream, uniforms
 from .ziggurat import normals
 
-__all__ = ["Constant", "Law", "Normal", "Truncated", "Uniform", "Whole", "drawn", "jobs"]
+__all__ = ["Constant", "Law", "Normal", "Shape", "Truncated", "Uniform", "Whole", "drawn", "jobs"]
+
+Shape = Tuple[int, ...]
 
 
 class Law:
@@ -139,10 +141,10 @@ class Truncated(Law):
 class Whole:
     """An array made at once, by ``make(key, shape)``: its values depend on one another."""
 
-    make: Callable[[bytes, Tuple[int, ...]], Any]
+    make: Callable[[bytes, Shape], Any]
 
 
-def jobs(law: Any, key: bytes, shape: Tuple[int, ...], out: numpy.ndarray) -> List[Tuple[int, Callable[[], None]]]:
+def jobs(law: Any, key: bytes, shape: Shape, out: numpy.ndarray) -> List[Tuple[int, Callable[[], None]]]:
     """What has to run, in any order and on any thread, to fill the flat array `out`: (bytes, call) pairs."""
     if isinstance(law, Whole):
 
@@ -154,7 +156,7 @@ def jobs(law: Any, key: bytes, shape: Tuple[int, ...], out: numpy.ndarray) -> Li
     return [(chunk.nbytes, _Chunk(law, key, index, chunk)) for index, chunk in chunks]
 
 
-def drawn(law: Any, key: bytes, shape: Tuple[int, ...], dtype: Any) -> numpy.ndarray:
+def drawn(law: Any, key: bytes, shape: Shape, dtype: Any) -> numpy.ndarray:
     """An array filled by a law, on this thread."""
     out = numpy.empty(int(numpy.prod(shape, dtype=numpy.int64)), dtype)
     for _, job in jobs(law, key, shape, out):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from .._mxnet import is_constant, mx
-from ..display import Column, Shown, Table, shape_text
+from ..display import Column, Shown, Table, counted, counted_of, shape_text
 from ..naming import ParameterInfo, describe, show_selector
 from .base import Initializer
 from .choosing import Choice, choose, overrides
@@ -62,7 +62,7 @@ class PlanRow:
     error: Optional[str] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan(Shown[PlanRow]):
     """What `plan` returns: one row a parameter. ``str()`` is a table, Jupyter shows it as HTML.
 
@@ -208,14 +208,15 @@ def _notes(init: Initializer, rows: Tuple[PlanRow, ...], infos: List[ParameterIn
                    f"gluon_initkit.Initializer, or pass gluon_initkit.corrected(...).")  # fmt: skip
     errors = sum(1 for row in rows if row.error)
     if errors:
-        yield f"{errors} of {len(rows)} parameters are covered by nothing; initializing raises."
+        yield f"{counted_of(errors, len(rows), 'parameter', 'is', 'are')} covered by nothing; initializing raises."
     if isinstance(init, Rules):
         for number, (selector, matched) in enumerate(init.matches(infos), 1):
             if not matched:
                 yield f"rule {number} ({show_selector(selector)}) matches nothing."
     done = sum(1 for row in rows if row.state == "initialized")
     if done:
-        yield f"{done} parameters are initialized already: they change only with force_reinit=True."
+        count = counted(done, "parameter is", "parameters are")
+        yield f"{count} initialized already: only force_reinit=True changes that."
 
 
 def _emphasis(row: PlanRow) -> str:

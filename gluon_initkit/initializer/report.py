@@ -44,7 +44,7 @@ class InitRow:
     key: Optional[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class InitReport(Shown[InitRow]):
     """What `initialize` returns: one row a parameter. ``str()`` is a table, Jupyter shows it as HTML.
 

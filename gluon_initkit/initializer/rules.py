@@ -7,14 +7,13 @@ parameter, so the initializer fills it as ``bias_initializer=`` would. A constan
 """
 
 import dataclasses
-from numbers import Number
-from typing import Any, List, Sequence, Tuple
-import warnings
+from numbers import Real
+from typing import Any, Iterable, List, Mapping, Sequence, Tuple
 import weakref
 
 import numpy
 
-from .._mxnet import is_constant, mx, network_of
+from .._mxnet import is_constant, mx, network_of, warn
 from ..naming import ParameterInfo, describe, matcher, selector_from_json, selector_to_json, show_selector
 from .base import Initializer
 from .choosing import Choice, Decision, Uncovered, choose, explicit_choice, refuse_uncovered
@@ -68,6 +67,9 @@ class Rules(Initializer):
         strict: bool = False,
     ) -> None:
         super().__init__()
+        if isinstance(rules, (str, Mapping)) or not isinstance(rules, Iterable):
+            hint = "; of a dict, list(rules.items())" if isinstance(rules, Mapping) else ""
+            raise TypeError(f"rules is {rules!r:.80}: expected a list of pairs (selector, initializer){hint}")
         self.rules = [_checked(number, rule) for number, rule in enumerate(rules, 1)]
         self.default = None if default is None else _made("default", default)
         self.override_layers = override_layers
@@ -147,7 +149,7 @@ class Rules(Initializer):
         message = f"{' and '.join(idle)} matched none of the network's parameters ({known}, ...)"
         if self.strict:
             raise InitializationError(f"{message}. Mend the selector, or drop strict=True.")
-        warnings.warn(message, stacklevel=2)
+        warn(message)
 
     def dumps(self) -> str:
         """The rules as JSON, from which ``mx.init.create`` makes them again (callable selectors excepted).
@@ -199,8 +201,8 @@ def _checked(number: int, rule: Any) -> Tuple[Any, Any]:
 
 
 def _made(where: str, value: Any) -> Any:
-    if isinstance(value, Number) and not isinstance(value, bool):
-        return mx.init.Constant(float(value))  # type: ignore[arg-type]
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return mx.init.Constant(float(value))
     if isinstance(value, (numpy.ndarray, mx.nd.NDArray)):
         return mx.init.Constant(value)
     try:

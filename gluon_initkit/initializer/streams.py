@@ -33,11 +33,9 @@ def key_of(*parts: Any) -> bytes:
     >>> key_of("ab", "c") == key_of("a", "bc"), len(key_of(7, "0.weight", (2, 3), "float32"))
     (False, 32)
     """
-    hashed = hashlib.blake2b(digest_size=32, person=b"gluon_initkit 1")
-    for part in parts:
-        text = str(part).encode("utf-8", "surrogatepass")
-        hashed.update(len(text).to_bytes(8, "little") + text)
-    return hashed.digest()
+    texts = [str(part).encode("utf-8", "surrogatepass") for part in parts]
+    whole = b"".join([len(text).to_bytes(8, "little") + text for text in texts])
+    return hashlib.blake2b(whole, digest_size=32, person=b"gluon_initkit 1").digest()
 
 
 def derive(key: bytes, name: str) -> bytes:

@@ -12,6 +12,7 @@ import zlib
 
 import numpy
 
+from ..display import counted
 from ..naming import made, role_of
 from .equality import shared_values
 from .errors import CheckpointError
@@ -117,6 +118,9 @@ class StoredValues:
         self.path = os.path.abspath(os.fspath(path))
         self.arrays: Dict[str, StoredArray] = {array.name: array for array in arrays}
         self._state = self._stat()
+
+    def __repr__(self) -> str:
+        return f"<StoredValues of {self.path}: {counted(len(self.arrays), 'array')}>"
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.arrays)

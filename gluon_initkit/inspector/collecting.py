@@ -33,7 +33,8 @@ from .._mxnet import (
 )
 from ..initializer.configuration import shown
 from ..initializer.corrected import corrected
-from ..naming import info_of, made, matcher, role_of
+from ..naming import info_of, made, matcher, refuse_unknown, role_of
+from ..shapes import is_known
 from .declared import expectation_of, is_as_declared, measured
 from .equality import equal_bytes, shared_values
 from .records import BlockRecord, Declared, ParameterRecord, SharedValues
@@ -57,7 +58,10 @@ def collect(
     chosen, tree = laid_out(net)
     if select is not None:
         matches = matcher(select)
-        chosen = {param: place for param, place in chosen.items() if matches(info_of(param, place))}
+        found = {param: place for param, place in chosen.items() if matches(info_of(param, place))}
+        if not found:
+            refuse_unknown(select, (path for place in chosen.values() for path in place.paths))
+        chosen = found
     if any(map(holds_data, chosen)):
         mx.nd.waitall()  # what still writes them; no more is waited for below
     facts = _facts(chosen, trained)
@@ -139,7 +143,7 @@ def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]
 
 def _extent(dtype: Any, shape: Optional[Tuple[Optional[int], ...]]) -> Tuple[str, Optional[int], Optional[int]]:
     """The dtype's name, how many values an array has, and bytes."""
-    size: Any = None if shape is None or None in shape else math.prod(shape)
+    size: Any = math.prod(shape) if is_known(shape) else None  # type: ignore[arg-type]
     return dtype_name(dtype), size, None if size is None else size * numpy.dtype(dtype).itemsize
 
 

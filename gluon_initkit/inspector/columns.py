@@ -5,13 +5,13 @@ folded block, identical layers), and how to show a value. `column` adds one of y
 """
 
 from dataclasses import dataclass
-import difflib
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Union
 
 from ..display import escape
+from ..naming import nearest
 from .records import ParameterRecord
 
-__all__ = ["COLUMNS", "AtLeast", "Column", "chosen_columns", "column", "nearest", "show_value"]
+__all__ = ["COLUMNS", "AtLeast", "Column", "chosen_columns", "column", "show_value"]
 
 
 class AtLeast(int):
@@ -174,11 +174,3 @@ def _named(name: str) -> Column:
         hint = nearest(str(name), list(COLUMNS))
         raise KeyError(f"no column is called {name!r}; {hint} ik.inspector.column({name!r}, ...) adds one.")
     return COLUMNS[name]
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """What to say of a name that is not known: which are near it, else which there are."""
-    near = difflib.get_close_matches(name, known, n=3)
-    if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
-    return f"there are {', '.join(map(repr, known[:8])) or 'none'}{', …' if len(known) > 8 else ''}."

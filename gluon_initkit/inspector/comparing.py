@@ -7,11 +7,12 @@
 import math
 from typing import Any, Dict, Optional, Tuple
 
+from ..shapes import agree
 from .changes import Change, change_between
 from .comparison import Comparison, ComparisonRow
 from .forecast import foretell
 from .records import Statistics
-from .sides import Entry, fits, paired, side_of
+from .sides import Entry, paired, side_of
 from .statistics import statistics_of
 
 __all__ = ["compare"]
@@ -74,7 +75,7 @@ def _row(a: Optional[Entry], b: Optional[Entry], how: str, verdicts: Dict[str, s
     }
     if a is None or b is None:
         return ComparisonRow("added" if a is None else "removed", **facts)
-    if not fits(a.shape, b.shape):
+    if not agree(a.shape, b.shape):
         return ComparisonRow("reshaped", **facts)
     change, by = _change(a, b)
     if a.dtype != b.dtype:

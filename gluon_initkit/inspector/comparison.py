@@ -5,7 +5,7 @@ from difflib import get_close_matches
 import json
 from typing import Dict, Iterator, Optional, Tuple
 
-from ..display import Column, Shown, Table, shape_text
+from ..display import Column, Shown, Table, counted, shape_text
 from .forecast import LoadForecast
 
 __all__ = ["Comparison", "ComparisonRow"]
@@ -61,7 +61,7 @@ class ComparisonRow:
     load: Optional[str] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(Shown[ComparisonRow]):
     """What `compare` returns: one row an array. ``str()`` is a table of what differs, Jupyter shows it as HTML.
 
@@ -153,7 +153,8 @@ class Comparison(Shown[ComparisonRow]):
         else:
             yield f"{self.load.call} would raise {self.load.error}: {self.load.reason}."
         if self.load.partial:
-            yield f"{len(self.load.partial)} parameters would be loaded by then: the network would be half changed."
+            count = counted(len(self.load.partial), "parameter")
+            yield f"{count} would be loaded by then: the network would be half changed."
         misfits = [path for path, verdict in self.load.verdicts if verdict == "misfit"]
         if misfits:
             yield f"MXNet would load arrays of another shape than {', '.join(misfits)} have, and not notice."
@@ -162,7 +163,7 @@ class Comparison(Shown[ComparisonRow]):
 
 
 def _emphasis(row: ComparisonRow) -> str:
-    refused = row.load in ("missing", "extra", "shape", "dtype", "misfit")
+    refused = row.load in ("missing", "extra", "shape", "dtype", "device", "unwritable", "misfit")
     return "error" if refused else ("" if row.status in ("equal", "unread") else "changed")
 
 

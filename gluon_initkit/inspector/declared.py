@@ -18,6 +18,7 @@ from ..initializer.corrected import corrected
 from ..initializer.known import law_of
 from ..initializer.laws import Constant, Law, Uniform
 from ..naming import ParameterInfo
+from ..shapes import is_known
 from .records import Declared, Statistics
 from .suspicions import is_throughout
 
@@ -32,8 +33,7 @@ Expectation = Tuple[str, Law, bool]
 
 def expectation_of(param: Any, place: Any, info: ParameterInfo, init: Any = None) -> Optional[Expectation]:
     """By what law a parameter was to be filled; None where that is not known, or is no law of independent values."""
-    shape = tuple(size for size in info.shape or () if size is not None)
-    if is_constant(param) or shape != info.shape:
+    if is_constant(param) or not is_known(info.shape):
         return None
     network = _NOBODY if init is None else corrected(init)
     try:
@@ -43,7 +43,7 @@ def expectation_of(param: Any, place: Any, info: ParameterInfo, init: Any = None
         if isinstance(found.initializer, FusedRNN):
             return None  # a law for each part of one vector
         asked = SimpleNamespace(axes=info.axes, global_init=network)
-        law = law_of(found.initializer, found.hook, asked, shape)
+        law = law_of(found.initializer, found.hook, asked, info.shape)  # type: ignore[arg-type]  # it is known
     except (TypeError, ValueError):  # what cannot fill this parameter promises nothing; `plan` says why
         return None
     text = shown(getattr(found.initializer, "initializer", found.initializer))

@@ -8,6 +8,7 @@ import json
 import math
 from typing import Any, Dict, List, Optional, Tuple, Union, get_type_hints
 
+from ..display import counted
 from .records import BlockRecord, Finding, ParameterRecord, SharedValues
 
 __all__ = ["SCHEMA", "decoded", "encoded", "from_plain", "to_plain"]
@@ -98,7 +99,7 @@ def _tuple(arguments: Tuple[Any, ...], value: Any, where: str) -> Tuple[Any, ...
         raise ValueError(f"{where or 'the value'}: expected a list, found {value!r:.80}")
     kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
     if len(kinds) != len(value):
-        raise ValueError(f"{where}: expected {len(kinds)} values, found {len(value)}")
+        raise ValueError(f"{where}: expected {counted(len(kinds), 'value')}, found {len(value)}")
     return tuple(from_plain(kind, each, f"{where}[{index}]") for index, (kind, each) in enumerate(zip(kinds, value)))
 
 

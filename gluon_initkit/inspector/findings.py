@@ -8,6 +8,7 @@ one close to it that it leaves alone.
 import difflib
 from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple, Union
 
+from ..display import counted
 from .records import Finding, ParameterRecord, SharedValues
 from .standing import CHECKS as OF_STANDING
 from .suspicions import CHECKS as OF_VALUES
@@ -47,7 +48,7 @@ class FindingsError(ValueError):
         self.findings = tuple(findings)
         count = len(self.findings)
         listed = "".join(f"\n  {_line(each)}" for each in self.findings)
-        super().__init__(f"{count} finding{'' if count == 1 else 's'}:{listed}")
+        super().__init__(f"{counted(count, 'finding')}:{listed}")
 
     def __reduce__(self) -> Any:
         return FindingsError, (self.findings,)

@@ -33,8 +33,9 @@ class LoadForecast:
     verdicts : tuple of (str, str)
         A parameter's path, or a name in the file that no parameter has, and what would become of it: ``'loads'``;
         ``'missing'`` and ``'extra'``, which are refused; ``'kept'`` and ``'ignored'``, the same where it is allowed;
-        ``'shape'``, ``'dtype'`` and ``'device'``, refused too; ``'misfit'``: it has another shape than the parameter,
-        which MXNet does not notice where that has no data yet.
+        ``'shape'``, ``'dtype'`` and ``'device'``, refused too; ``'unwritable'``: MXNet cannot write into what the
+        parameter holds; ``'misfit'``: it has another shape than the parameter, which MXNet does not notice where that
+        has no data yet.
     partial : tuple of str
         What would be loaded already when the error comes: the network is then half changed.
     prefixes : tuple of Prefix
@@ -136,12 +137,12 @@ def _steps(
                 kind = "ValueError" if by_path else "AssertionError"
                 yield key, "extra", kind, "in the file, and no parameter of the network; ignore_extra=True ignores it"
         else:
-            yield (key, *_load_init(wanted[key], array, flags.get("cast_dtype", False)))
+            yield (key, *_load_init(wanted[key], array, flags.get("cast_dtype", False), by_path))
 
 
-def _load_init(param: Any, array: StoredArray, cast: bool) -> Tuple[str, Optional[str], str]:
+def _load_init(param: Any, array: StoredArray, cast: bool, by_path: bool) -> Tuple[str, Optional[str], str]:
     """Verdict, exception and reason of `Parameter._load_init`."""
-    from .._mxnet import contexts_of, holds_data, loaded_onto, unknown_size
+    from .._mxnet import contexts_of, holds_data, is_numpy_array, known_sizes, loaded_onto, unknown_size
 
     shape: List[Any] = list(param.shape or ())
     stored: List[Any] = list(array.shape or ())
@@ -155,8 +156,18 @@ def _load_init(param: Any, array: StoredArray, cast: bool) -> Tuple[str, Optiona
         return "dtype", "AssertionError", f"{array.dtype} in the file, {kind} in the network; cast_dtype=True casts it"
     onto, there = loaded_onto(), contexts_of(param)
     if onto is not None and there and set(there) != {onto}:
-        where = ", ".join(map(str, there))
-        return "device", "AssertionError", f"on {where} in the network; device=[...] must say so, else it is {onto}"
+        where, asked = ", ".join(map(str, there)), ", ".join(f"mx.{each}" for each in there)
+        return "device", "AssertionError", f"on {where} in the network; device=[{asked}] must say so, else it is {onto}"
+    scalar = known_sizes(param.shape) == ()  # MXNet compares no shapes where ``param.shape`` is false
+    if scalar and not held:
+        return "misfit" if stored else "loads", None, ""
+    if scalar and stored:
+        return "shape", "AssertionError", f"shape {tuple(stored)} in the file, () in the network"
+    if held and not by_path and is_numpy_array(held[0]):
+        reason = "MXNet reads a file without a dot in any name as classic arrays, and the network holds NumPy's"
+        return "unwritable", "TypeError", f"{reason}; gluon_initkit.load can"
+    if scalar:
+        return "unwritable", "IndexError", "MXNet cannot write over a scalar that has its value; gluon_initkit.load can"
     if held and not shape:  # an imported SymbolBlock's: MXNet compares no shapes and assigns, by broadcasting
         wanted = tuple(held[0].shape)
         if not _broadcasts(tuple(stored), wanted):

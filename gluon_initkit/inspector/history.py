@@ -90,6 +90,10 @@ class History:
         at = self.paths.index(path), _KINDS.index(of), self.stats.index(stat)
         return [float(each[at]) for _, each in self._kept]
 
+    def __repr__(self) -> str:
+        steps, parameters = display.counted(len(self), "step"), display.counted(len(self.paths), "parameter")
+        return f"<History: {steps} of {parameters} every {self.every}, {self.nbytes:,} B>"
+
     def to_records(self) -> List[Dict[str, Any]]:
         """One dictionary for each step and parameter; None where there was nothing to see."""
         names = [*self.stats, *(f"grad_{stat}" for stat in self.stats)]

@@ -5,6 +5,7 @@ import gc
 import os
 from typing import Any, Callable, Dict, Iterator
 
+from ..naming import ParameterInfo, check_block, describe, matcher, refuse_unknown
 from .findings import Ignored, findings_of, kept
 from .records import ParameterRecord
 from .report import Report
@@ -33,7 +34,7 @@ def inspect(
         A network, any block of one (``net[0]``), or a ``.params`` file, of MXNet 1 or 2.
     select : selector, optional
         Which parameters: a glob over paths (``'*.bias'``), a role, a compiled regular expression, a Block class, or a
-        callable that gets a `ParameterInfo`. All by default.
+        callable that gets a `ParameterInfo`. All by default. A glob may select none; a path has to be a parameter's.
     stats : bool
         Whether to read the values: statistics of each, whether replicas agree, broken ties, and how far the values are
         from what their initializer promises.
@@ -56,7 +57,8 @@ def inspect(
     Raises
     ------
     TypeError, ValueError
-        An argument is none of the above, or says of a file what only a network knows: a Block class, for instance.
+        An argument is none of the above, `select` is a path that no parameter has, or something is asked of a file that
+        only a network knows: a Block class, for instance.
     CheckpointError
         The file is none of MXNet's, or damaged.
     MXNetError
@@ -80,7 +82,6 @@ def inspect(
     """
     if isinstance(net_or_file, (str, os.PathLike)):
         return _file(net_or_file, select, stats, grads, trainer, init, ignore)
-    from ..naming import check_block, describe
     from .collecting import collect  # not before: a file is inspected without MXNet
     from .live import Live
 
@@ -130,6 +131,8 @@ def _file(file: Any, select: Any, stats: bool, grads: bool, trainer: Any, init: 
     matching = _matching(infos)
     records = tuple(record for record in report.records if select is None or matching(select, record.path))
     paths = {record.path for record in records}
+    if not paths:
+        refuse_unknown(select, infos)
     return Report(
         records=records,
         blocks=report.blocks,
@@ -141,13 +144,9 @@ def _file(file: Any, select: Any, stats: bool, grads: bool, trainer: Any, init: 
 
 
 def _matching(infos: Dict[str, Any]) -> Callable[[Any, str], bool]:
-    from ..naming import matcher
-
     return lambda selector, path: matcher(selector)(infos[path])
 
 
 def _info(record: ParameterRecord) -> Any:
-    from ..naming import ParameterInfo
-
     facts = ("path", "aliases", "name", "role", "shape", "dtype", "state")
     return ParameterInfo(**{name: getattr(record, name) for name in facts})

@@ -34,14 +34,15 @@ def html_of(report: Any, columns: Optional[Sequence[Any]], limit: Optional[int],
     branches = writer.below(tree_of(report.records, report.blocks, again))
     notes = [*findings_of(report), *sums_of(report, again)]
     if writer.left_out:
-        notes.append(("warning", _CAPPED.format(shown=writer.shown, all=len(report.records))))
+        shown = display.counted_of(writer.shown, len(report.records), "parameter", "is", "are")
+        notes.append(("warning", _CAPPED.format(shown=shown)))
     totals = footers(report, chosen)
     headings = [(column.heading or column.key, writer.width(column, total)) for column, total in zip(chosen, totals)]
     return display.as_tree(title_of(report, chosen), headings, branches, totals, notes)
 
 
 _CAPPED = (
-    "{shown:,} of {all:,} parameters are shown. The sums are of all. report['a.block'] or report.select('a.block.*') "
+    "{shown} shown. The sums are of all. report['a.block'] or report.select('a.block.*') "
     "shows a part, report.to_html(limit=None) writes everything."
 )
 
@@ -100,7 +101,9 @@ class _Writer:
     def block(self, node: Node) -> display.Branch:
         records = list(node.records())
         before, below = self.shown, tuple(self.below(node))
-        remark = node.block if self.shown > before else f"{node.block}, {len(records):,} parameters not shown"
+        remark = node.block
+        if self.shown == before:
+            remark += f", {display.counted(len(records), 'parameter')} not shown"
         below = below if self.shown > before else ()
         cells, severity = self.cells(records, node.path), self.worst(records)
         return display.Branch(node.name, remark, cells, below, self.open, node.path, severity)

@@ -16,6 +16,8 @@ import stat
 import struct
 from typing import Any, Dict, List, Optional, Tuple
 
+from ..display import counted
+from ..shapes import is_known
 from .errors import CheckpointError
 from .stored import MOST_ARRAYS, MOST_DIMENSIONS, Part, StoredArray
 from .tie_map import read_ties
@@ -88,8 +90,8 @@ class _Reader:
                 self.file.seek(self.offset)
                 self.window, self.window_start, at = self.file.read(max(size, _WINDOW)), self.offset, 0
             if at + size > len(self.window):
-                reason = f"the file ends at byte {self.end}, and {what} {self.subject} takes {size} bytes more"
-                raise self.error(self.offset, reason)
+                needed = f"{what} {self.subject} takes {counted(size, 'byte')} more"
+                raise self.error(self.offset, f"the file ends at byte {self.end}, and {needed}")
         self.offset += size
         return self.window[at : at + size]
 
@@ -107,7 +109,7 @@ class _Reader:
         at, self.subject = self.offset, "the names"
         (named,) = self.numbers(_UINT64, "the number of")
         if named not in (0, count):
-            raise self.error(at, f"{named} names for {count} arrays")
+            raise self.error(at, f"{counted(named, 'name')} for {counted(count, 'array')}")
         if not named:
             return [StoredArray(str(number), *facts)._replace(named=False) for number, facts in enumerate(found)]
         return [StoredArray(name, *facts) for name, facts in zip(self.names(named), found)]
@@ -172,7 +174,7 @@ class _Reader:
             reason = f"{self.subject} begins with 0x{magic:08x}, neither a version of MXNet's nor a few dimensions"
             raise self.error(at, reason)
         shape = self.dims(count, _INT64S if version else _UINT32S, may_be_unknown=version == 3)
-        if shape is None or None in shape or (shape == () and version < 3):
+        if not is_known(shape) or (shape == () and version < 3):
             return version, stype, shape or None
         device, number, flag = self.numbers(_THREE, "the context and type of")
         context = f"{_DEVICES.get(device) or f'device{device}'}({number})"
@@ -212,7 +214,7 @@ class _Reader:
         start, size = self.offset, math.prod(shape) * _ITEMSIZES[flag]
         if size > self.end - start:
             what = f"{self.subject}, {_DTYPES[flag]} of shape {shape},"
-            raise self.error(start, f"{what} takes {size} bytes, and the file has {self.end - start} more")
+            raise self.error(start, f"{what} takes {counted(size, 'byte')}, and the file has {self.end - start:,} more")
         self.offset = start + size
         return Part(_DTYPES[flag], shape, start, size)
 

@@ -6,7 +6,8 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 
-from .sides import bare, fits
+from ..shapes import agree
+from .sides import bare
 from .stored import StoredArray
 
 __all__ = ["Prefix", "fitting_prefixes"]
@@ -40,7 +41,7 @@ def fitting_prefixes(
     net: Any, source: str, arrays: Sequence[StoredArray], paths: Dict[str, Any]
 ) -> Tuple[Prefix, ...]:
     """The changes of prefix after which every parameter of the network, or of one child of it, is in the file."""
-    from .._mxnet import loaded_by_name, shape_of
+    from .._mxnet import contexts_of, loaded_by_name, loaded_onto, shape_of
 
     files = {bare(array.name): array.shape for array in arrays}
     dtypes = {bare(array.name): array.dtype for array in arrays}
@@ -56,7 +57,13 @@ def fitting_prefixes(
             if len(covered) < len({id(param) for param in inside.values()}):
                 continue
             cast = any(dtypes[name] != numpy.dtype(params[new].dtype).name for name, new in fitting.items())
-            call = _call(scheme, source, strip, add, child, cast, fitting, arrays)
+            flags = ", cast_dtype=True" if cast else ""
+            placed = {contexts_of(params[new]) for new in fitting.values()} - {()}
+            if loaded_onto() is not None and placed - {(loaded_onto(),)}:
+                if len(placed) > 1:
+                    continue  # which no one call loads
+                flags += f", device=[{', '.join(f'mx.{each}' for each in placed.pop())}]"
+            call = _call(scheme, source, strip, add, child, flags, fitting, arrays)
             found.append(Prefix(strip, add, scheme, len(covered), len({id(each) for each in params.values()}), call))
             break
     return tuple(sorted(found, key=lambda each: -each.fits))
@@ -70,7 +77,7 @@ def _best(files: Dict[str, Any], shapes: Dict[str, Any]) -> List[Tuple[str, str]
     votes: Counter = Counter()
     for name in list(files)[:_ASKED]:
         votes.update(
-            {_difference(name, other) for other in ends.get(_end(name), ()) if fits(files[name], shapes[other])}
+            {_difference(name, other) for other in ends.get(_end(name), ()) if agree(files[name], shapes[other])}
         )
     likely = [each for each, _ in votes.most_common(_TRIED)]
     return sorted(likely, key=lambda each: (-len(_fitting(files, shapes, *each)), len("".join(each))))
@@ -100,7 +107,7 @@ def _begins(name: str, at: int) -> bool:
 def _fitting(files: Dict[str, Any], shapes: Dict[str, Any], strip: str, add: str) -> Dict[str, str]:
     """The file's names that become a parameter's name, and which."""
     moved = {name: add + name[len(strip) :] for name in files if name.startswith(strip)}
-    return {name: new for name, new in moved.items() if new in shapes and fits(files[name], shapes[new])}
+    return {name: new for name, new in moved.items() if new in shapes and agree(files[name], shapes[new])}
 
 
 def _child(net: Any, add: str) -> Any:
@@ -121,13 +128,13 @@ def _child(net: Any, add: str) -> Any:
 
 
 def _call(
-    scheme: str, source: str, strip: str, add: str, child: Any, cast: bool, fitting: Dict[str, str],
+    scheme: str, source: str, strip: str, add: str, child: Any, flags: str, fitting: Dict[str, str],
     arrays: Sequence[StoredArray],
 ) -> str:  # fmt: skip
     from .._mxnet import loading_renamed
 
     left = len({bare(array.name) for array in arrays if bare(array.name).startswith(strip)}) > len(fitting)
-    flags = (", ignore_extra=True" if left else "") + (", cast_dtype=True" if cast else "")
+    flags = (", ignore_extra=True" if left else "") + flags
     if child:
         return f"{child}.load_parameters({source!r}{flags})"
     if scheme == "paths" and not strip and not add and all(bare(each.name) == each.name for each in arrays):

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy
 
 from .._mxnet import holds_data, holds_gradients, host_values, mx
-from ..naming import describe, matcher, show_selector
+from ..naming import describe, matcher, refuse_unknown, show_selector
 from .history import History
 from .statistics import statistics_of_all
 
@@ -79,6 +79,7 @@ class Recorder:
             if (param.grad_req != "null" if chosen is None else chosen(info))
         }
         if not self._watched:
+            refuse_unknown(select, (path for _, _, info in described for path in info.paths))
             paths = ", ".join(info.label for _, _, info in described[:6]) + (", …" if len(described) > 6 else "")
             asked = f"is selected by {show_selector(select)}" if chosen else "has a gradient; select='*' watches all"
             raise ValueError(f"no parameter of this {type(net).__name__} {asked}; it has {paths or 'none'}.")
@@ -223,5 +224,4 @@ class Recorder:
         return self.history.plot(stat, axes)
 
     def __repr__(self) -> str:
-        seen = self.history
-        return f"<Recorder: {len(seen)} steps of {len(seen.paths)} parameters every {seen.every}, {seen.nbytes:,} B>"
+        return repr(self.history).replace(History.__name__, type(self).__name__, 1)

@@ -8,8 +8,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Union
 
+from ..naming import nearest, refuse_unknown
 from . import facts  # noqa: F401  (fills the registry of columns)
-from .columns import chosen_columns, nearest
+from .columns import chosen_columns
 from .encoding import decoded, encoded
 from .looks import Looks
 from .records import BlockRecord, Finding, ParameterRecord, SharedValues
@@ -115,7 +116,8 @@ class Report(Looks):
         Raises
         ------
         TypeError, ValueError
-            `selector` is none of these, or a Block class where the report is of a file.
+            `selector` is none of these, a path that no parameter of the report has, or a Block class where the report
+            is of a file. What describes parameters without naming one, such as ``'*.bias'``, may select none.
 
         Examples
         --------
@@ -124,7 +126,10 @@ class Report(Looks):
         ['0.bias']
         """
         check_selector(selector, self.records, repr(self.source))
-        return self.filter(record_matcher(selector, self.blocks))
+        selected = self.filter(record_matcher(selector, self.blocks))
+        if not selected.records:
+            refuse_unknown(selector, (path for record in self.records for path in record.paths))
+        return selected
 
     def filter(self, predicate: Callable[[ParameterRecord], bool]) -> "Report":
         """The report of the parameters for which a predicate holds.

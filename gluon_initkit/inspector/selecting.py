@@ -2,6 +2,7 @@
 
 from typing import Any, Callable, Iterator, Sequence
 
+from ..naming import ParameterInfo, matcher
 from .records import BlockRecord, ParameterRecord
 
 __all__ = ["check_selector", "record_matcher"]
@@ -22,9 +23,6 @@ def record_matcher(selector: Any, blocks: Sequence[BlockRecord]) -> Callable[[Pa
         names = {each.__name__ for each in _with_subclasses(selector)}
         around = [block.path for block in blocks if block.block in names]
         return lambda record: record.block in names or any(_is_inside(record, path) for path in around)
-    # Here, for a report of a file is shown without MXNet, and is to be imported without it.
-    from ..naming import ParameterInfo, matcher
-
     matches: Callable[[Any], bool] = matcher(selector)
     if callable(selector):
         return matches

@@ -13,11 +13,12 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 import numpy
 
 from ..naming import describe
+from ..shapes import agree, is_known
 from .checkpoint import StoredValues, is_path, read_checkpoint
 from .records import Statistics
 from .report import Report
 
-__all__ = ["Entry", "Pair", "Side", "bare", "fits", "paired", "side_of"]
+__all__ = ["Entry", "Pair", "Side", "bare", "paired", "side_of"]
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def paired(a: Side, b: Side) -> List[Pair]:
     for entry in a.entries:
         for key in entry.keys:
             other = by_key.get(key)
-            if other is not None and (id(entry), id(other)) not in seen and fits(entry.shape, other.shape):
+            if other is not None and (id(entry), id(other)) not in seen and agree(entry.shape, other.shape):
                 seen.add((id(entry), id(other)))
                 pairs.append((entry, other, "path"))
     steps = (("name", _names(a, b)), ("values", _content), ("path", lambda entry: entry.keys), ("shape", _shape))
@@ -154,11 +155,6 @@ def paired(a: Side, b: Side) -> List[Pair]:
     pairs += [(entry, None, "") for entry in left_a]
     order = {id(entry): number for number, entry in enumerate(a.entries)}
     return sorted(pairs, key=lambda pair: order[id(pair[0])]) + [(None, entry, "") for entry in left_b]
-
-
-def fits(a: Any, b: Any) -> bool:
-    """Whether two shapes are the same, so far as they are known."""
-    return a is None or b is None or (len(a) == len(b) and all(x == y or None in (x, y) for x, y in zip(a, b)))
 
 
 def _left(a: Side, b: Side, pairs: Sequence[Pair]) -> Tuple[List[Entry], List[Entry]]:
@@ -200,4 +196,4 @@ def _content(entry: Entry) -> Sequence[Any]:
 
 
 def _shape(entry: Entry) -> Sequence[Any]:
-    return () if entry.shape is None or None in entry.shape else ((entry.shape, entry.role),)
+    return ((entry.shape, entry.role),) if is_known(entry.shape) else ()

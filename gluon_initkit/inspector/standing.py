@@ -2,6 +2,7 @@
 
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ..display import counted
 from .checks import Check, Suspicion, each
 from .records import ParameterRecord, SharedValues
 
@@ -13,7 +14,8 @@ def _unresolvable(record: ParameterRecord) -> Optional[Tuple[str, str]]:
         return None
     shape = "" if record.shape is None else f" {tuple('?' if size is None else size for size in record.shape)}"
     return (f"its shape{shape} is not known, and no forward pass of {record.block or 'its block'} can tell it",
-            "give the layer its input size (in_units=, in_channels=), or the parameter its shape=")  # fmt: skip
+            "give the layer its input size (in_units=, in_channels=), the parameter its shape=, or let a HybridBlock "
+            "infer it: allow_deferred_init=True, and on MXNet 2 an infer_shape method that sets it")  # fmt: skip
 
 
 def _uninitialized(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
@@ -21,7 +23,8 @@ def _uninitialized(records: Sequence[ParameterRecord], shared: Sequence[SharedVa
     begun = sum(record.state in ("initialized", "deferred") for record in records) if missing else 0
     for record in missing if begun else ():
         yield ("error", (record.path,),
-               f"it was never initialized, or lost its turn in a forward pass that failed; {begun:,} others are",
+               f"it was never initialized, or lost its turn in a forward pass that failed; "
+               f"{counted(begun, 'other is', 'others are')}",
                "initialize the network again: ik.initialize(net) leaves alone what has values")  # fmt: skip
 
 
@@ -47,8 +50,8 @@ def _stale(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -
             evidence = f"no backward pass wrote it on {', '.join(record.stale)}, on {_others(record)} one did"
             hint = "let every context work on a part of the batch: it may have been too small to split"
         else:
-            others = len(fresh) + len(partly)
-            evidence = f"no backward pass wrote it since the last update, as one wrote those of {others:,} others"
+            others = counted(len(fresh) + len(partly), "other")
+            evidence = f"no backward pass wrote it since the last update, as one wrote those of {others}"
             where = f"{record.block} at {record.block_path}" if record.block_path else record.block
             hint = (f"{where} took no part in the loss: call it in forward, freeze it (grad_req='null'), or "
                     f"step(ignore_stale_grad=True)")  # fmt: skip

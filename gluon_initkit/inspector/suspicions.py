@@ -5,6 +5,7 @@ A check yields only what a sound network does not show.
 
 from typing import Any, Iterator, List, Optional, Tuple
 
+from ..display import counted, counted_of
 from .checks import Check, each
 from .records import Declared, ParameterRecord, Statistics
 
@@ -24,14 +25,14 @@ def is_throughout(value: float, stats: Statistics) -> bool:
 
 def _parts(record: ParameterRecord) -> Iterator[Tuple[str, Statistics]]:
     if record.stats is not None:
-        yield "values", record.stats
+        yield "value", record.stats
     if record.grad_stats is not None and record.grad_fresh is not False:
-        yield "gradients", record.grad_stats
+        yield "gradient", record.grad_stats
 
 
 def _nan(record: ParameterRecord) -> Optional[Tuple[str, str]]:
     found = [
-        f"{stats.nan:,} of {stats.count:,} {what} {'is' if stats.nan == 1 else 'are'} NaN"
+        f"{counted_of(stats.nan, stats.count, what, 'is', 'are')} NaN"
         for what, stats in _parts(record)
         if stats.nan
     ]
@@ -42,7 +43,7 @@ def _nan(record: ParameterRecord) -> Optional[Tuple[str, str]]:
 
 def _inf(record: ParameterRecord) -> Optional[Tuple[str, str]]:
     found = [
-        f"{each:,} of {stats.count:,} {what} {'is' if each == 1 else 'are'} {sign}inf"
+        f"{counted_of(each, stats.count, what, 'is', 'are')} {sign}inf"
         for what, stats in _parts(record)
         for sign, each in (("+", stats.posinf), ("-", stats.neginf))
         if each
@@ -100,7 +101,8 @@ def _variance(record: ParameterRecord) -> Optional[Tuple[str, str]]:
     stats = record.stats
     if record.role != "running_var" or stats is None or stats.min is None or stats.min > 0:
         return None
-    return (f"the smallest of {stats.count:,} variances is {stats.min:g}, and a normalization divides by its root",
+    count = counted(stats.count, "variance")
+    return (f"the smallest of {count} is {stats.min:g}, and a normalization divides by its root",
             "initialize it with 1 (ik.initialize, or ik.corrected(init)), or load the right file")  # fmt: skip
 
 
@@ -108,7 +110,7 @@ def _zero_gradient(record: ParameterRecord) -> Optional[Tuple[str, str]]:
     stats = record.grad_stats
     if stats is None or not record.grad_fresh or not stats.count or stats.zeros != stats.count:
         return None
-    return (f"a backward pass wrote {stats.count:,} zeros",
+    return (f"a backward pass wrote {counted(stats.count, 'zero')}",
             "look for what blocks it: a dead ReLU, a saturated output, BlockGrad, a loss times 0")  # fmt: skip
 
 

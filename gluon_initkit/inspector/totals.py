@@ -5,7 +5,7 @@ buffer, and even where a tie is broken and its values lie in memory twice.
 from dataclasses import dataclass
 from typing import Dict, FrozenSet, Iterable, List, Sequence
 
-from ..display import size_text
+from ..display import counted, size_text
 from .records import ParameterRecord, SharedValues
 
 __all__ = ["Totals", "counted_elsewhere", "totals_of"]
@@ -51,13 +51,13 @@ class Totals:
     def __str__(self) -> str:
         least = "at least " if self.unknown else ""
         unknown = f" ({self.unknown:,} unknown)" if self.unknown else ""
-        text = f"{least}{_counted(self.size, 'value')}{unknown} in {_counted(self.parameters, 'parameter')}"
+        text = f"{least}{counted(self.size, 'value')}{unknown} in {counted(self.parameters, 'parameter')}"
         if self.gradients:
             text += f", {least}{self.trainable:,} trainable"
-        text += f"; {least}{_counted(self.bytes, 'byte')} ({size_text(self.bytes)})"
+        text += f"; {least}{counted(self.bytes, 'byte')} ({size_text(self.bytes)})"
         if self.copies:  # save_parameters writes what is tied once for every path: nothing is broken there
             left = " that a broken tie left" if self.gradients else ""
-            text += f"; {_counted(self.copies, 'value')} more in copies{left}"
+            text += f"; {counted(self.copies, 'value')} more in copies{left}"
         return text
 
 
@@ -111,7 +111,3 @@ def _kind(record: ParameterRecord) -> str:
 
 def _size(records: Sequence[ParameterRecord]) -> int:
     return sum(record.size or 0 for record in records)
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"

@@ -17,6 +17,7 @@ import zlib
 
 import numpy
 
+from ..display import counted
 from .errors import CheckpointError
 from .stored import MOST_ARRAYS, MOST_DIMENSIONS, Part, StoredArray
 
@@ -107,7 +108,7 @@ def _member(file: Any, source: str, info: zipfile.ZipInfo, name: str) -> Tuple[i
     if info.flag_bits & _ENCRYPTED or not (deflated or info.compress_type == zipfile.ZIP_STORED):
         raise refused(begin, f"is encrypted, or compressed by method {info.compress_type}: MXNet stores or deflates")
     if end > size:
-        raise refused(min(at, size), f"takes {info.compress_size} bytes, and the file has {max(size - at, 0)} more")
+        raise refused(min(at, size), f"takes {info.compress_size:,} bytes, and the file has {max(size - at, 0):,} more")
     if info.file_size > info.compress_size * (_MOST_DEFLATED if deflated else 1):
         raise refused(at, f"is to hold {info.file_size} bytes in {info.compress_size}")
     file.seek(at)
@@ -119,7 +120,7 @@ def _member(file: Any, source: str, info: zipfile.ZipInfo, name: str) -> Tuple[i
         raise refused(at, f"has no header that MXNet writes: {error}") from None
     taken, there = math.prod(shape) * numpy.dtype(dtype).itemsize, info.file_size - length
     if taken != there:
-        raise refused(at, f"{dtype} of shape {shape}, takes {taken} bytes, and {there} are there")
+        raise refused(at, f"{dtype} of shape {shape}, takes {counted(taken, 'byte')}, and {there:,} are there")
     packed = (info.compress_size, length, info.CRC) if deflated else ()
     return begin, end, Part(dtype, shape, at if deflated else at + length, taken, order, *packed)
 

@@ -1,9 +1,18 @@
 """What a parameter is called: paths, roles, and the selectors that name many at once."""
 
 from .making import made
+from .nearest import nearest
 from .parameters import ParameterInfo, check_block, describe, info_of
 from .roles import LAYER_DEFAULTS, ROLES, role_of
-from .selectors import Selector, matcher, path_matcher, selector_from_json, selector_to_json, show_selector
+from .selectors import (
+    Selector,
+    matcher,
+    path_matcher,
+    refuse_unknown,
+    selector_from_json,
+    selector_to_json,
+    show_selector,
+)
 
 __all__ = [
     "LAYER_DEFAULTS",
@@ -15,7 +24,9 @@ __all__ = [
     "info_of",
     "made",
     "matcher",
+    "nearest",
     "path_matcher",
+    "refuse_unknown",
     "role_of",
     "selector_from_json",
     "selector_to_json",

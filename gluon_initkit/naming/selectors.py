@@ -7,17 +7,29 @@ A selector is one of
 - a compiled regular expression, searched in each path;
 - a Block class: every parameter inside a block of that class;
 - a callable, which gets the `ParameterInfo` and answers yes or no.
+
+What describes parameters (a glob, a role, an expression, a class, a callable) may describe none of this network; a path
+names one, so a path that is none's is a mistake (`refuse_unknown`).
 """
 
 import fnmatch
 import importlib
 import re
-from typing import Any, Callable, Optional, Pattern, Union
+from typing import Any, Callable, Iterable, Optional, Pattern, Union
 
+from .nearest import nearest
 from .parameters import ParameterInfo
 from .roles import ROLES
 
-__all__ = ["Selector", "matcher", "path_matcher", "selector_from_json", "selector_to_json", "show_selector"]
+__all__ = [
+    "Selector",
+    "matcher",
+    "path_matcher",
+    "refuse_unknown",
+    "selector_from_json",
+    "selector_to_json",
+    "show_selector",
+]
 
 Selector = Union[str, "Pattern[str]", type, Callable[[ParameterInfo], bool]]
 
@@ -61,6 +73,31 @@ def path_matcher(selector: Any) -> Optional[Callable[[str], Any]]:
     if isinstance(selector, re.Pattern) and isinstance(selector.pattern, str):
         return selector.search
     return None
+
+
+def refuse_unknown(selector: Any, paths: Iterable[str]) -> None:
+    """Refuse a selector that selected nothing of these paths, if it is a path itself, and so a typo.
+
+    Raises
+    ------
+    ValueError
+        `selector` is a text without magic, and no role.
+
+    Examples
+    --------
+    >>> refuse_unknown("*.bias", ["0.weight"])
+    >>> refuse_unknown("0", ["0.weight"])
+    Traceback (most recent call last):
+    ValueError: no parameter has the path '0', which is a block's; '0.*' selects all that it holds.
+    """
+    if not isinstance(selector, str) or selector in ROLES or re.search(r"[*?[]", selector):
+        return
+    known = list(paths)
+    if any(path.startswith(f"{selector}.") for path in known):
+        hint = f", which is a block's; {selector + '.*'!r} selects all that it holds."
+    else:
+        hint = f"; {nearest(selector, known)}"
+    raise ValueError(f"no parameter has the path {selector!r}{hint}")
 
 
 def show_selector(selector: Any) -> str:

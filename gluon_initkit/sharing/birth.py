@@ -45,8 +45,8 @@ def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[
     >>> net.add(*shared_layers(lambda: mx.gluon.nn.Dense(4), n=3, only="weight"))
     >>> net.initialize()
     >>> _ = net(mx.nd.ones((2, 4)))
-    >>> len(net.collect_params().keys()), net[2].weight.shape
-    (4, (4, 4))
+    >>> net[2].weight is net[0].weight, net[2].weight.shape
+    (True, (4, 4))
     """
     if isinstance(factory, mx.gluon.Block) or not callable(factory):
         raise TypeError(f"factory is {factory!r:.80}: expected a function that makes a Block, `lambda: nn.Dense(4)`")
@@ -67,7 +67,7 @@ def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[
 def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
     """Blocks that are built inside take the parameters of `donor`, whose structure they must have.
 
-    Where ``params=`` matches by name and silently makes what it does not find, this matches by path and raises.
+    Where MXNet 1's ``params=`` matches by name and silently makes what it does not find, this goes by path and raises.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
     within = {id(below) for block in built for path, below in walk(block) if path}
     takers = [block for block in built if id(block) not in within and slots(block)]
     if not takers:
-        raise SharingError(f"sharing_scope({donor.name}): no block with parameters was built inside, by this thread")
+        raise SharingError("sharing_scope: no block with parameters was built inside, by this thread")
     _tie({"donor": donor, **{f"built{number}": block for number, block in enumerate(takers)}}, only)
 
 

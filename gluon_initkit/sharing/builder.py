@@ -10,7 +10,7 @@ from .checks import problems
 from .errors import SharingError, refusal
 from .merged import Merged, merged
 from .report import SharingReport
-from .targets import Declaration, Index, Unfound
+from .targets import Declaration, Index, Unfound, call_of
 from .union import Tie
 
 __all__ = ["Sharing"]
@@ -76,8 +76,8 @@ class Sharing:
         >>> net = mx.gluon.nn.HybridSequential()
         >>> net.add(mx.gluon.nn.Dense(3, in_units=4), mx.gluon.nn.Dense(4, in_units=3))
         >>> report = Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
-        >>> net[1].weight.shape, net[0].weight.shape, len(net.collect_params().keys())
-        ((4, 3), (3, 4), 3)
+        >>> net[1].weight.shape, net[0].weight.shape, report.groups[0].transposed
+        ((4, 3), (3, 4), ('1.weight',))
         """
         for target in (*targets, *([] if to is None else [to])):
             if not isinstance(target, (mx.gluon.Parameter, mx.gluon.Block)):
@@ -112,8 +112,8 @@ class Sharing:
         >>> net = mx.gluon.nn.HybridSequential()
         >>> net.add(*(mx.gluon.nn.Dense(4, in_units=4) for _ in range(3)))
         >>> _ = Sharing(net).tie_blocks("1", "2", to="0", only="weight").apply()
-        >>> len(net.collect_params().keys())
-        4
+        >>> net[2].weight is net[0].weight, net[2].bias is net[0].bias
+        (True, False)
         """
         for target in (*targets, *([] if to is None else [to])):
             names = isinstance(target, (str, mx.gluon.Block)) or hasattr(target, "search")
@@ -158,6 +158,11 @@ class Sharing:
           '1.weight' and '0.weight' differ in shape, (4, 3) and (4, 4): no array has both.
         """
         return self._apply(values, dry_run, frozenset())
+
+    def __repr__(self) -> str:
+        calls = [call_of(told) for told in self._told[:3]] or ["nothing is declared"]
+        more = f" and {len(self._told) - 3} more" if len(self._told) > 3 else ""
+        return f"<{type(self).__name__} of {type(self._net).__name__}: {', '.join(calls)}{more}>"
 
     def _apply(self, values: str, dry_run: bool, yielding: FrozenSet[Any]) -> SharingReport:
         if values not in ("keep", "average"):

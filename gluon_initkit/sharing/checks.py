@@ -9,6 +9,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set
 import numpy
 
 from .._mxnet import (
+    RESET,
     contexts_of,
     declared,
     extras_of,
@@ -23,6 +24,7 @@ from .._mxnet import (
 )
 from ..display import shape_text
 from ..naming import LAYER_DEFAULTS, role_of
+from ..shapes import agree
 from .merged import Member, Merged
 
 __all__ = ["explicit", "problems", "shape_together"]
@@ -118,7 +120,7 @@ def _contexts(each: Merged) -> Iterator[str]:
     for member, contexts in placed[1:]:
         if contexts != placed[0][1]:
             yield (f"{member.path!r} and {placed[0][0].path!r} live on different contexts, {contexts} and "
-                   f"{placed[0][1]}: reset_ctx one of them first")  # fmt: skip
+                   f"{placed[0][1]}: {RESET} one of them first")  # fmt: skip
 
 
 def shape_together(each: Merged) -> Tuple[Optional[Tuple[Optional[int], ...]], Optional[Member]]:
@@ -133,7 +135,7 @@ def shape_together(each: Merged) -> Tuple[Optional[Tuple[Optional[int], ...]], O
         if other is None or shape is None:
             shape = other if shape is None else shape
             continue
-        if len(other) != len(shape) or any(None not in pair and len(set(pair)) > 1 for pair in zip(shape, other)):
+        if not agree(shape, other):
             return shape, member
         shape = tuple(right if left is None else left for left, right in zip(shape, other))
     return shape, None

@@ -3,6 +3,7 @@
 from typing import Sequence
 
 from .._mxnet import mx
+from ..display import counted
 
 __all__ = ["SharingError", "refusal"]
 
@@ -21,5 +22,5 @@ class SharingError(mx.MXNetError, ValueError):
 
 def refusal(problems: Sequence[str]) -> SharingError:
     """One error for all that is wrong."""
-    count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
+    count = counted(len(problems), "problem")
     return SharingError(f"{count}, and nothing was changed:" + "".join(f"\n  {problem}." for problem in problems))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .._mxnet import traversed
+from ..display import counted
 from ..naming import check_block
 from .errors import SharingError
 
@@ -50,7 +51,8 @@ class SharedGroup:
 def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
     """Find what a network shares already, however that was made.
 
-    By ``params=``, by one block used twice, by assigning one Parameter to several attributes, or by `gluon_initkit`.
+    By ``params=`` or MXNet 2's ``share_parameters``, by one block used twice, by assigning one Parameter to several
+    attributes, or by `gluon_initkit`.
 
     Parameters
     ----------
@@ -70,8 +72,7 @@ def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
     Examples
     --------
     >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(mx.gluon.nn.Dense(4, in_units=4))
-    >>> net.add(mx.gluon.nn.Dense(4, in_units=4, params=net[0].params))
+    >>> net.add(*ik.shared_layers(lambda: mx.gluon.nn.Dense(4, in_units=4), n=2))
     >>> [(group.canonical, group.aliases) for group in shared_groups(net)]
     [('0.weight', ('1.weight',)), ('0.bias', ('1.bias',))]
     """
@@ -148,7 +149,7 @@ def check_sharing(net: Any, groups: Any) -> None:
     listed = "".join(f"\n  {why}." for _, _, why in lost)
     turned = ", transpose=True" if alias in group.transposed else ""
     raise SharingError(
-        f"{len(lost)} {'tie is' if len(lost) == 1 else 'ties are'} lost:{listed}\n"
+        f"{counted(len(lost), 'tie is', 'ties are')} lost:{listed}\n"
         f"Tie them again: gluon_initkit.Sharing(net).tie({alias!r}, {group.canonical!r}{turned}).apply()."
     )
 

@@ -5,7 +5,6 @@ Everything is decided and checked first (`matching`); then all is changed, or no
 
 import os
 from typing import Any, Dict, List, Sequence, Tuple
-import warnings
 
 from .._mxnet import (
     Context,
@@ -20,11 +19,13 @@ from .._mxnet import (
     restore,
     snapshot,
     state_of,
+    warn,
 )
+from ..display import counted
 from .builder import Sharing
 from .errors import SharingError
 from .groups import SharedGroup, lost_ties, sources
-from .matching import Contents, Match, Rules, matched
+from .matching import Contents, Match, Problem, Rules, matched
 from .saving import Path
 from .trailer import read_groups
 
@@ -85,8 +86,8 @@ def load(
     >>> import gluon_initkit as ik
     >>> def network(tied):
     ...     net = mx.gluon.nn.HybridSequential()
-    ...     net.add(mx.gluon.nn.Dense(1, in_units=1, use_bias=False))
-    ...     net.add(mx.gluon.nn.Dense(1, in_units=1, use_bias=False, params=net[0].params if tied else None))
+    ...     net.add(*(mx.gluon.nn.Dense(1, in_units=1, use_bias=False) for _ in range(2)))
+    ...     if tied: ik.Sharing(net).tie("*.weight").apply()
     ...     return net
     >>> saved, loaded = network(tied=True), network(tied=False)
     >>> saved.initialize(mx.init.One())
@@ -106,22 +107,25 @@ def load(
     contents = _read(os.fspath(path))
     groups = _within(contents.groups, held)
     lost = lost_ties(held, groups)
-    problems = [f"{why}; ties='apply' ties it, ties='ignore' does not ask" for _, _, why in lost if ties == "check"]
+    problems = [Problem(why, "ties='apply' ties what the file ties, ties='ignore' does not ask.")
+                for _, _, why in lost if ties == "check"]  # fmt: skip
     trusting = ties == "ignore" or _looks_deduplicated(contents, held)
     rules = Rules(ctxs, allow_missing, cast_dtype, dtype_source, trusting)
     matches, unmatched = matched(held, contents, rules)
     problems += unmatched
     if not ignore_extra:
         extra = [each for each in contents.paths if each not in held]
-        problems += [f"{each!r} is in the file, and the network has no such path; ignore_extra=True passes over it"
-                     for each in extra]  # fmt: skip
+        problems += [Problem(f"{each!r} is in the file, and the network has no such path",
+                             "ignore_extra=True passes over what the network has not.") for each in extra]  # fmt: skip
     if problems:
-        listed = "".join(f"\n  {problem}" for problem in problems)
-        raise SharingError(f"{os.fspath(path)!r} does not fit the network, which is left as it was:{listed}")
+        lines = [f"{os.fspath(path)!r} does not fit the network, which is left as it was:",
+                 *(f"  {problem.what}" for problem in problems),
+                 *dict.fromkeys(problem.mend for problem in problems if problem.mend)]  # fmt: skip
+        raise SharingError("\n".join(lines))
     believed = [] if contents.groups else [path for match in matches for path in match.trusted]
     if believed:
-        warnings.warn(f"{os.fspath(path)!r} has no tie map; {', '.join(believed)} are believed to have been tied as "
-                      f"they are in the network.", stacklevel=2)  # fmt: skip
+        warn(f"{os.fspath(path)!r} has no tie map; {', '.join(believed)} are believed to have been tied as they are in "
+             f"the network.")  # fmt: skip
     tying = tuple(dict.fromkeys(group for group, _, _ in lost)) if ties == "apply" else ()
     sharing = _declared(net, tying)
     if tying:
@@ -143,7 +147,8 @@ def _read(path: str) -> Contents:
                            ) from error  # fmt: skip
     if isinstance(arrays, list):
         if arrays:
-            raise SharingError(f"{path!r} holds {len(arrays)} arrays without names, so no parameters of a network. "
+            count = counted(len(arrays), "array")
+            raise SharingError(f"{path!r} holds {count} without names, so no parameters of a network. "
                                f"Expected a file of gluon_initkit.save or net.save_parameters.")  # fmt: skip
         arrays = {}
     return Contents(arrays, groups)
@@ -180,7 +185,7 @@ def _declared(net: Any, groups: Sequence[SharedGroup]) -> Sharing:
         if len(plain) > 1:
             sharing.tie(*plain, to=group.canonical)
         for path in group.transposed:
-            sharing.tie(path, group.canonical, transpose=True)
+            sharing.tie(path, group.canonical, transpose=True, to=group.canonical)
     return sharing
 
 

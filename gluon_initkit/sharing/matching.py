@@ -7,16 +7,24 @@ as the file says, not tied, and tied otherwise.
 """
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 
-from .._mxnet import bits_of, contexts_for, kvstore_of, refuses_context, shape_of, stored_as
+from .._mxnet import RESET, bits_of, contexts_for, kvstore_of, refuses_context, shape_of, stored_as
+from ..shapes import agree
 from .groups import SharedGroup
 
-__all__ = ["Contents", "Match", "Rules", "matched"]
+__all__ = ["Contents", "Match", "Problem", "Rules", "matched"]
 
 Offer = Tuple[str, bool]  # the name of an array in the file, and whether it is to be transposed
+
+
+class Problem(NamedTuple):
+    """Why something cannot be loaded, and what mends it, which many may have in common."""
+
+    what: str
+    mend: str = ""
 
 
 class Contents:
@@ -74,7 +82,9 @@ class Match:
     """Paths that the file knows nothing of, and of which it cannot say whether they were tied."""
 
 
-def matched(held: Mapping[str, Tuple[Any, bool]], contents: Contents, rules: Rules) -> Tuple[List[Match], List[str]]:
+def matched(
+    held: Mapping[str, Tuple[Any, bool]], contents: Contents, rules: Rules
+) -> Tuple[List[Match], List[Problem]]:
     """What every parameter takes, and all reasons why it cannot. `held` is what `sources` found."""
     members: Dict[int, List[Tuple[str, bool]]] = {}
     params = {}
@@ -92,7 +102,7 @@ def matched(held: Mapping[str, Tuple[Any, bool]], contents: Contents, rules: Rul
 
 
 def _match(param: Any, paths: List[Tuple[str, bool]], contents: Contents, rules: Rules) -> Any:
-    """A Match, what is wrong, or None where the parameter is left alone."""
+    """A Match, a Problem, or None where the parameter is left alone."""
     offers = contents.offered(paths)
     label = paths[0][0]
     absent = [path for path, _ in paths if path not in contents.paths]
@@ -109,43 +119,48 @@ def _match(param: Any, paths: List[Tuple[str, bool]], contents: Contents, rules:
         if bits is not None and bits_of(contents.arrays[other], turned) != bits:
             return _conflict(first, path, name, other)
     if flip and len(array.shape) != 2:
-        return f"{label!r} is tied transposed, and has shape {tuple(array.shape)} in the file; expected two dimensions"
+        return Problem(f"{label!r} is tied transposed, and has shape {tuple(array.shape)} in the file; expected two "
+                       f"dimensions")  # fmt: skip
     return _fitted(param, label, array.T if flip else array, rules, absent)
 
 
-def _missing(path: str, contents: Contents) -> str:
+def _missing(path: str, contents: Contents) -> Problem:
     alike = "" if contents.groups else (
-        "; a file that plain MXNet wrote with deduplicate=True names a shared parameter once and has no tie map: tie "
-        "the network as it was, and load it again"
+        " A file that plain MXNet wrote with deduplicate=True names a shared parameter once and has no tie map: tie "
+        "the network as it was, and load it again."
     )  # fmt: skip
-    return f"{path!r} is missing in the file{alike}; allow_missing=True leaves it as it is"
+    return Problem(f"{path!r} is missing in the file", f"allow_missing=True leaves what is missing as it is.{alike}")
 
 
-def _untold(absent: str, present: str, contents: Contents) -> str:
+def _untold(absent: str, present: str, contents: Contents) -> Problem:
     if contents.groups:
-        return (f"{absent!r} is missing in the file, which does not tie it to {present!r} as the network does; "
-                f"allow_missing=True lets it have the values of {present!r}")  # fmt: skip
-    return (f"{absent!r} is missing in the file, which has no tie map, and lists its names otherwise than a network "
-            f"would that has it tied to {present!r}, as this one has; ties='ignore' believes that they were tied")
+        return Problem(f"{absent!r} is missing in the file, which does not tie it to {present!r} as the network does",
+                       f"allow_missing=True lets {absent!r} have the values of {present!r}.")  # fmt: skip
+    return Problem(f"{absent!r} is missing in the file, which has no tie map, and lists its names otherwise than a "
+                   f"network would that has it tied to {present!r}, as this one has",
+                   "ties='ignore' believes that they were tied.")  # fmt: skip
 
 
-def _conflict(first: str, path: str, name: str, other: str) -> str:
+def _conflict(first: str, path: str, name: str, other: str) -> Problem:
     if first == path:
-        return f"{path!r} is tied by the file, which holds different values for it, as {name!r} and as {other!r}"
-    return (f"{first!r} and {path!r} share one parameter in the network, and the file holds different values for them, "
-            f"as {name!r} and {other!r}; untie them by gluon_initkit.untie(net, {path!r})")  # fmt: skip
+        return Problem(f"{path!r} is tied by the file, which holds different values for it, as {name!r} and as "
+                       f"{other!r}")  # fmt: skip
+    return Problem(f"{first!r} and {path!r} share one parameter in the network, and the file holds different values "
+                   f"for them, as {name!r} and {other!r}",
+                   f"gluon_initkit.untie(net, {path!r}) gives {path!r} a parameter of its own.")  # fmt: skip
 
 
 def _fitted(param: Any, label: str, array: Any, rules: Rules, absent: Sequence[str]) -> Any:
     shape, found = shape_of(param), tuple(int(size) for size in array.shape)
-    if shape is not None and (len(shape) != len(found) or any(a not in (None, b) for a, b in zip(shape, found))):
+    if shape is not None and not agree(shape, found):
         shown = tuple("?" if size is None else size for size in shape)
-        return f"{label!r} has shape {found} in the file, expected {shown}".replace("'?'", "?")
+        return Problem(f"{label!r} has shape {found} in the file, expected {shown}".replace("'?'", "?"))
     wanted, dtype = numpy.dtype(param.dtype), None
     if wanted != numpy.dtype(array.dtype):
         if not rules.cast_dtype:
             found_type = numpy.dtype(array.dtype).name
-            return f"{label!r} is {found_type} in the file, expected {wanted.name}; cast_dtype=True lets them differ"
+            return Problem(f"{label!r} is {found_type} in the file, expected {wanted.name}",
+                           "cast_dtype=True lets dtypes differ.")  # fmt: skip
         if rules.dtype_source == "current":
             array = array.astype(wanted)
         else:
@@ -153,11 +168,12 @@ def _fitted(param: Any, label: str, array: Any, rules: Rules, absent: Sequence[s
     ctxs = contexts_for(param, rules.ctxs)
     if ctxs is None:
         there = contexts_for(param, None)
-        return f"{label!r} is on {there}, and asked for on {rules.ctxs}; net.reset_ctx(...) moves it; or leave ctx out"
+        return Problem(f"{label!r} is on {there}, and asked for on {rules.ctxs}",
+                       f"A parameter's {RESET}(...) moves it; or ask for none.")  # fmt: skip
     if kvstore_of(param) is not None:
-        return (f"{label!r} is updated by a Trainer on a distributed kvstore, which would bring the old values back; "
-                f"load before the first step")  # fmt: skip
+        return Problem(f"{label!r} is updated by a Trainer on a distributed kvstore, which would bring the old values "
+                       f"back", "Load before the first step.")  # fmt: skip
     if refuses_context(param, ctxs):
-        return (f"{label!r} is updated by a Trainer on {refuses_context(param, ctxs)}, which would never update it on "
-                f"{ctxs}; make the Trainer after loading, or pass its contexts")  # fmt: skip
+        return Problem(f"{label!r} is updated by a Trainer on {refuses_context(param, ctxs)}, which would never update "
+                       f"it on {ctxs}", "Make the Trainer after loading, or pass its contexts.")  # fmt: skip
     return Match(param, stored_as(param, array), ctxs, dtype, absent)

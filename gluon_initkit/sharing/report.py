@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Iterator, Optional, Tuple
 
-from ..display import Column, Shown, Table, shape_text, size_text
+from ..display import Column, Shown, Table, counted, shape_text, size_text
 from .groups import SharedGroup
 
 __all__ = ["SharingReport", "SharingRow"]
@@ -46,7 +46,7 @@ class SharingRow:
     values_from: Optional[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SharingReport(Shown[SharingRow]):
     """What ``Sharing.apply()`` returns: one row a group. ``str()`` is a table, Jupyter shows it as HTML.
 
@@ -93,14 +93,13 @@ class SharingReport(Shown[SharingRow]):
 
     def _table(self) -> Table:
         what = "Shared" if self.applied else "Would be shared (dry run)"
-        title = f"{what}: {len(self.rows)} group{'s' * (len(self.rows) != 1)}, {size_text(self.saved)} saved"
+        title = f"{what}: {counted(len(self.rows), 'group')}, {size_text(self.saved)} saved"
         return Table(title, _COLUMNS, self.rows, tuple(self._notes()), lambda row: "changed" if row.dropped else "")
 
     def _notes(self) -> Iterator[str]:
         if self.dropped:
             were = "were averaged" if self.values == "average" else "are dropped"
-            count = f"{len(self.dropped)} path{'s' * (len(self.dropped) > 1)}"
-            yield f"{count} had other values, which {were}: {', '.join(self.dropped)}."
+            yield f"{counted(len(self.dropped), 'path')} had other values, which {were}: {', '.join(self.dropped)}."
         if self.elsewhere:
             yield (f"Another network goes on with what stood at {', '.join(self.elsewhere)}, which it shared with this "
                    f"one: tie it there too, or tie the two under one Block.")  # fmt: skip

@@ -3,9 +3,9 @@
 import os
 import threading
 from typing import Any, Dict, Tuple, Union
-import warnings
 
-from .._mxnet import saved_value, state_of, traversed, write_arrays
+from .._mxnet import saved_value, state_of, traversed, warn, write_arrays
+from ..display import counted
 from .errors import SharingError
 from .groups import SharedGroup, groups_of, sources
 from .trailer import append_groups
@@ -44,8 +44,7 @@ def save(net: Any, path: Path) -> None:
     --------
     >>> import os, tempfile
     >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(mx.gluon.nn.Dense(4, in_units=4))
-    >>> net.add(mx.gluon.nn.Dense(4, in_units=4, params=net[0].params))
+    >>> net.add(*ik.shared_layers(lambda: mx.gluon.nn.Dense(4, in_units=4), n=2))
     >>> net.initialize()
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(net, os.path.join(folder, "tied.params"))
@@ -58,7 +57,8 @@ def save(net: Any, path: Path) -> None:
     if empty:
         more = f" and {len(empty) - 8} more" if len(empty) > 8 else ""
         raise SharingError(
-            f"{len(empty)} parameters have no values to save: {', '.join(empty[:8])}{more}. "
+            f"{counted(len(empty), 'parameter has', 'parameters have')} no values to save: "
+            f"{', '.join(empty[:8])}{more}. "
             f"Initialize the network, and give deferred parameters their shapes by a forward pass."
         )
     groups = groups_of(held)
@@ -73,8 +73,8 @@ def save(net: Any, path: Path) -> None:
 def _warn_of_unwritten(net: Any, held: Dict[str, Tuple[Any, bool]]) -> None:
     left = [path for path in traversed(net) if path not in held]
     if left:
-        warnings.warn(f"{', '.join(left)}: held by no attribute of a Block, so not written, as by net.save_parameters; "
-                      f"assign them to attributes.", stacklevel=3)  # fmt: skip
+        warn(f"{', '.join(left)}: held by no attribute of a Block, so not written, as by net.save_parameters; "
+             f"assign them to attributes.")  # fmt: skip
 
 
 def _write(path: str, arrays: Dict[str, Any], groups: Tuple[SharedGroup, ...]) -> None:

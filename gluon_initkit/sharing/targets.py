@@ -13,7 +13,7 @@ from .._mxnet import Slot, mx, prefix_of, slots, source_of, walk
 from ..naming import ParameterInfo, describe, matcher, path_matcher, show_selector
 from .union import Tie
 
-__all__ = ["Declaration", "Index", "Unfound"]
+__all__ = ["Declaration", "Index", "Unfound", "call_of"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,13 @@ class Declaration:
     transpose: bool = False
     blocks: bool = False
     only: Any = None
+
+
+def call_of(told: Declaration) -> str:
+    """A declaration as it was written: ``tie('1.weight', to='0.weight')``."""
+    more = [*(["transpose=True"] if told.transpose else []),
+            *([] if told.only is None else [f"only={show_selector(told.only)}"])]  # fmt: skip
+    return f"{'tie_blocks' if told.blocks else 'tie'}({', '.join([_args(told), *more])})"
 
 
 class Unfound(Exception):

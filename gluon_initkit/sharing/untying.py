@@ -44,8 +44,7 @@ def untie(net: Any, path: str) -> None:
     Examples
     --------
     >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(mx.gluon.nn.Dense(4, in_units=4))
-    >>> net.add(mx.gluon.nn.Dense(4, in_units=4, params=net[0].params))
+    >>> net.add(*ik.shared_layers(lambda: mx.gluon.nn.Dense(4, in_units=4), n=2))
     >>> untie(net, "1.weight")
     >>> net[1].weight is net[0].weight, net[1].bias is net[0].bias
     (False, True)

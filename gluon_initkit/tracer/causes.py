@@ -6,16 +6,18 @@ MXNet's own messages name a parameter by its global name, or none; its frames ho
 from typing import Any, Sequence, Tuple
 
 from .._mxnet import mx
-from ..display import shape_text
+from ..display import counted_of, shape_text
 from .resolution import Resolution, said
 from .source import Frame, last_lines, whose
 
 __all__ = ["cause_of", "is_about_deferral"]
 
-_READS = ("data", "list_data", "grad", "list_grad", "list_ctx", "zero_grad", "row_sparse_data", "list_row_sparse_data")
+_READS = ("data", "list_data", "grad", "list_grad", "list_ctx", "list_device", "zero_grad", "row_sparse_data",
+          "list_row_sparse_data")  # fmt: skip
 _SAVES = ("save_parameters", "export", "save", "save_params")
 
 # What MXNet 1.9.1 says (gluon/parameter.py, gluon/block.py) of parameters without values and of wrong shapes.
+_UNTOLD = "has parameters with unknown shape. You need to"  # MXNet 2 of a block without infer_shape
 _BEGINNINGS = ("Deferred initialization failed", "Cannot initialize Parameter", "Expected shape")
 
 
@@ -24,7 +26,8 @@ def is_about_deferral(error: BaseException) -> bool:
     if isinstance(error, mx.gluon.parameter.DeferredInitializationError):
         return True
     if type(error) is RuntimeError:
-        return str(error).startswith("Parameter ") and "has not been initialized" in str(error)
+        text = str(error)
+        return (text.startswith("Parameter ") and "has not been initialized" in text) or _UNTOLD in text
     return type(error) in (ValueError, AssertionError) and str(error).startswith(_BEGINNINGS)
 
 
@@ -34,7 +37,7 @@ def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -
     at = f", at {theirs or mxnets}" if theirs or mxnets else ""
     infos = {param: info for param, _, info in found.described}
     waiting = sum(1 for info in infos.values() if info.state != "initialized")
-    tail = f"while {waiting} of {len(infos)} parameters hold no values{at}"
+    tail = f"while {counted_of(waiting, len(infos), 'parameter', 'holds', 'hold')} no values{at}"
     calls = [(frame.f_code.co_name, frame.f_globals.get("__name__", ""), frame.f_locals)
              for frame, _ in frames if whose(frame) == "mxnet"]  # fmt: skip
     for name, module, _ in calls:
@@ -55,7 +58,7 @@ def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -
         if name == "initialize":
             return f"{info.label} was to be initialized, and its shape is {shape_text(info.shape)}{at}", ""
         if name in _READS and info.state == "uninitialized":
-            return f"{info.label} was read, and initialize was never called on it{at}", ""
+            return f"{info.label} was read, and initialize was never called on it, or filling it failed{at}", ""
         if name in _READS:
             return f"{info.label} was read by {name}() before it holds values{at}", ""
     if found.conflict is not None or found.stop is not None or (found.asked and is_about_deferral(error)):

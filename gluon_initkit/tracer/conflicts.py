@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set,
 
 from .._mxnet import Call, SymbolicRun, channel_axis, mx, run_on_symbols, shape_of
 from ..naming import ParameterInfo
+from ..shapes import agree, is_known
 
 __all__ = ["Conflict", "agree", "conflict_in", "holders", "unchecked_sizes"]
 
@@ -57,7 +58,7 @@ def unchecked_sizes(described: Described, run: SymbolicRun, shapes: Any) -> Opti
         if axis is None or not given or given[0] is None or given[0][axis] is None:
             continue
         needed: Dict[Any, Shape] = dict.fromkeys(held.get(call.path, ()), (given[0][axis],))
-        wrong = {param: shape for param, shape in needed.items() if not agree(shape, shape_of(param) or (None,))}
+        wrong = {param: shape for param, shape in needed.items() if not agree(shape, shape_of(param))}
         if wrong:
             stood: Dict[Any, Any] = {param: (shape_of(param), "", ()) for param in wrong}
             return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, stood)
@@ -76,7 +77,7 @@ def _needed(call: Call, inputs: Sequence[Optional[Shape]], disputed: Any, before
     for others in (before, dict.fromkeys(before)):
         for trial in trials:
             shape = (_infer(call, inputs, {**others, disputed: trial}) or {}).get(disputed)
-            if shape is not None and None not in shape:
+            if is_known(shape):
                 return shape
     return None
 
@@ -100,11 +101,6 @@ def _infer(call: Call, inputs: Sequence[Optional[Shape]], shapes: Dict[Any, Any]
         return run.infer().params if run.error is None else None
     except mx.MXNetError:
         return None
-
-
-def agree(shape: Shape, other: Shape) -> bool:
-    """Whether two shapes can be of one array, as far as their sizes are known."""
-    return len(shape) == len(other) and all(a == b or None in (a, b) for a, b in zip(shape, other))
 
 
 def _first_use(described: Described, run: SymbolicRun, shapes: Any, call: Call, param: Any) -> Tuple[str, tuple]:

@@ -7,13 +7,14 @@ that mends it.
 from itertools import groupby
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
-from .._mxnet import blocks_of, class_name, construction, defers_always, may_defer, mx
-from ..display import shape_text
+from .._mxnet import blocks_of, class_name, construction, declaration, defers_always, infers_shapes, may_defer, mx
+from ..display import counted_of, shape_text
 from ..naming import ParameterInfo
+from ..shapes import is_known
 from .causes import cause_of, is_about_deferral
 from .conflicts import holders
 from .errors import DeferredInitError, Unresolved
-from .inputs import shapes_text
+from .inputs import is_without_arrays, shapes_text
 from .observed import Observed
 from .resolution import Resolution, resolve
 from .source import frames_of, last_lines
@@ -84,17 +85,19 @@ def record(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Param
         block_path=info.block_path,
         inputs=found.inputs.get(info.block_path),
         fix=_fix(found, blocks, param, info),
-        reason=_reason(found, param, info),
+        reason=_reason(found, blocks, param, info),
     )
 
 
 # Reasons that are asked for again.
 DEFERRED = "deferred"
-_UNTOUCHED = "initialize was never called on it"
+# MXNet forgets what was pending before it fills: after a failure the parameter is like one that was never initialized.
+_UNTOUCHED = "initialize was never called on it, or filling it failed"
 _NOT_DEFERRABLE = "its shape is not known, and it may not be deferred"
+_UNTOLD = "nothing tells its shape: "
 
 
-def _reason(found: Resolution, param: Any, info: ParameterInfo) -> str:
+def _reason(found: Resolution, blocks: Mapping[str, Any], param: Any, info: ParameterInfo) -> str:
     conflict, shape = found.conflict, found.shapes[param]
     if conflict is not None and param in conflict.needed:
         stood, where, given = conflict.stood[param]
@@ -102,12 +105,16 @@ def _reason(found: Resolution, param: Any, info: ParameterInfo) -> str:
         before = f", {origin}" if origin else f" in {_place(where)}, given {_shapes(given)}" if given else " before"
         return (f"it has to be {shape_text(conflict.needed[param])} in {_place(conflict.block_path)}, given "
                 f"{_shapes(conflict.inputs)}, and was {shape_text(stood)}{before}")  # fmt: skip
-    if info.state == "uninitialized" and None in (info.shape or (None,)) and not may_defer(param):
+    if info.state == "uninitialized" and not is_known(info.shape) and not may_defer(param):
         return _NOT_DEFERRABLE
     if info.state == "uninitialized":
         return _UNTOUCHED
-    if shape is not None and None not in shape:
+    if is_known(shape):
         return DEFERRED
+    owner: Any = info.block
+    if owner is not None and not any(infers_shapes(type(blocks[path])) for path in holders(info) if path in blocks):
+        without = "has no infer_shape" if issubclass(owner, mx.gluon.HybridBlock) else "is no HybridBlock"
+        return f"{_UNTOLD}{class_name(owner)} {without}"
     if found.stop is not None and param not in found.order:
         return "not reached before the code stopped"
     if _unreached(found, info):
@@ -134,12 +141,12 @@ def _fix(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Paramet
         if len(places) == 1:
             return f"{at}call it with inputs of one size"
         return f"{' and '.join(map(_place, places))} share it: give them inputs of one size, or parameters of their own"
-    open_before = param in needed or None in (info.shape or (None,))
+    open_before = param in needed or not is_known(info.shape)
     if not open_before:
         return f"{at}{'gluon_initkit.materialize(net)' if info.state == 'deferred' else 'net.initialize(...)'}"
 
     def shape_of(each: Any) -> Any:
-        return needed.get(each) or found.shapes.get(each)
+        return needed.get(each, found.shapes.get(each))
 
     if block is not None and defers_always(block):
         kind: Any = type(block)
@@ -156,7 +163,10 @@ def _axes(block: Any, info: ParameterInfo, shape: Optional[Shape]) -> str:
     named = ", ".join([name, *(sizes or ["of no known number of axes"])])
     if isinstance(block, mx.gluon.SymbolBlock):
         return f"{named}; a SymbolBlock's shapes come from its inputs"
-    return f"{named}: self.params.get({name!r}, shape={shape_text(shape)})"
+    made = f"{named}: {declaration(name, shape_text(shape))}"
+    if isinstance(block, mx.gluon.HybridBlock) and not infers_shapes(type(block)):
+        return f"{made}, or an infer_shape(self, ...) that sets self.{name}.shape"
+    return made
 
 
 def message(
@@ -183,14 +193,23 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
         return f"shapes {'contradict each other' if conflict.needed else 'do not fit'} in {where}{said}"
     if stop is not None and not stop.line:
         return f"{_place(stop.block_path)} ({class_name(stop.block)}) does not take {shapes_text(inputs)}: {stop.said}"
-    count = f"of {len(found.described)} parameters"
+
+    def of_all(count: int, one: str, many: str) -> str:
+        return counted_of(count, len(found.described), "parameter", one, many)
+
+    if stop is not None and is_without_arrays(inputs):
+        return (f"the network was given {shapes_text(inputs)}, with no array or shape in it, and stopped at {stop.line}"
+                f"\n  {stop.said}\n{of_all(len(rows), 'is', 'are')} not resolved:")  # fmt: skip
     if stop is not None:
-        return (f"{_place(stop.block_path)} ({class_name(stop.block)}) needs numbers, where shapes alone were given, "
-                f"at {stop.line}\n  {stop.said}\n{len(rows)} {count} are not resolved:")  # fmt: skip
+        what = "needs numbers, where shapes alone were given"
+        if any(row.block_path == stop.block_path and row.reason.startswith(_UNTOLD) for row in rows):
+            what = "reads a parameter whose shape nothing tells"
+        return (f"{_place(stop.block_path)} ({class_name(stop.block)}) {what}, at {stop.line}\n  {stop.said}\n"
+                f"{of_all(len(rows), 'is', 'are')} not resolved:")  # fmt: skip
     stuck = sum(1 for row in rows if row.reason != DEFERRED)
     if found.asked and stuck:
-        return f"{stuck} {count} are not resolved by the inputs {shapes_text(inputs)}:"
-    return f"{len(rows)} {count} hold no values yet:"
+        return f"{of_all(stuck, 'is', 'are')} not resolved by the inputs {shapes_text(inputs)}:"
+    return f"{of_all(len(rows), 'holds', 'hold')} no values yet:"
 
 
 def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) -> str:
@@ -204,8 +223,14 @@ def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) 
         return "Give the block inputs of other sizes, or declare the shapes of its parameters."
     if found.conflict is not None:
         return "Give the block an input of the size that stood, or build it for this one and initialize it again."
+    untold = [row.path for row in rows if row.reason.startswith(_UNTOLD)]
+    if untold:
+        return f"Write that for {', '.join(untold[:3])}{', ...' if untold[3:] else ''}: no batch tells it."
     if found.stop is not None and not found.stop.line:
         return "Give the arguments that its forward takes, arrays or shapes, nested as it takes them."
+    if found.stop is not None and is_without_arrays(inputs):
+        return ("Give arrays or their shapes, gluon_initkit.materialize(net, (2, 5)), with a dtype ((2, 5), 'int32'), "
+                "or a list, tuple or dict of such, as the network takes them.")  # fmt: skip
     if found.stop is not None:
         return (f"Call gluon_initkit.materialize(net, {shapes}, run_forward=True) to allow one forward pass, which "
                 f"leaves nothing else behind.")  # fmt: skip

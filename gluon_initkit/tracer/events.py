@@ -133,12 +133,13 @@ class Span:
 
     Examples
     --------
-    >>> net = mx.gluon.nn.Dense(4)
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(4), mx.gluon.nn.Dense(2))
     >>> with ik.trace(net) as t:
     ...     net.initialize()
     ...     _ = net(mx.nd.ones((1, 5)))
-    >>> [(span.block, span.type, span.call, span.inputs, span.symbolic) for span in t.spans]
-    [('', 'Dense', 'forward', ((1, 5),), False)]
+    >>> [(span.block, span.type, span.call, span.inputs, span.symbolic) for span in t.spans][1:]
+    [('0', 'Dense', 'forward', ((1, 5),), False), ('1', 'Dense', 'forward', ((1, 4),), False)]
     """
 
     block: str

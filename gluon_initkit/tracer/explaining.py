@@ -6,7 +6,7 @@ Printed, it is the tutorial's section on avoiding deferred initialization, for t
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
-from ..display import Column, Shown, Table, as_html, as_rich, as_text, shape_text
+from ..display import Column, Shown, Table, as_html, as_rich, as_text, counted, shape_text
 from .diagnosis import DEFERRED, message, pending
 from .errors import DeferredInitError, Unresolved
 from .resolution import resolve
@@ -14,7 +14,7 @@ from .resolution import resolve
 __all__ = ["Explanation", "explain"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation(Shown[Unresolved]):
     """What `explain` returns: one row for each parameter without values. ``str()`` is a table and what to write.
 
@@ -96,12 +96,12 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
     Examples
     --------
     >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(mx.gluon.nn.Conv2D(8, 3), mx.gluon.nn.BatchNorm(), mx.gluon.nn.Dense(2))
+    >>> net.add(mx.gluon.nn.Dense(8), mx.gluon.nn.BatchNorm(), mx.gluon.nn.Dense(2))
     >>> net.initialize()
     >>> explain(net).fixes
-    ('0: nn.Conv2D(8, 3, in_channels=?)', '1: nn.BatchNorm(in_channels=?)', '2: nn.Dense(2, in_units=?)')
+    ('0: nn.Dense(8, in_units=?)', '1: nn.BatchNorm(in_channels=?)', '2: nn.Dense(2, in_units=?)')
     >>> explain(net, (1, 3, 8, 8)).fixes
-    ('0: nn.Conv2D(8, 3, in_channels=3)', '1: nn.BatchNorm(in_channels=8)', '2: nn.Dense(2, in_units=288)')
+    ('0: nn.Dense(8, in_units=192)', '1: nn.BatchNorm(in_channels=8)', '2: nn.Dense(2, in_units=8)')
     """
     if not isinstance(error, (BaseException, type(None))):
         raise TypeError(f"error is {error!r:.80}: expected the exception that was caught, `except Exception as error`")
@@ -111,7 +111,8 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
     found = resolve(net, inputs)
     rows = pending(found)
     if not rows and found.conflict is None and error is None:
-        return Explanation((), f"all {len(found.described)} parameters hold values", "")
+        count = counted(len(found.described), "parameter holds", "parameters hold")
+        return Explanation((), f"{'' if len(found.described) == 1 else 'all '}{count} values", "")
     text = message(found, rows, inputs, error)
     return Explanation(rows, text.splitlines()[0], text)
 

@@ -16,7 +16,7 @@ import numpy
 
 from .._mxnet import ArrayGiven, ValueGiven, context_of, mx
 
-__all__ = ["as_arrays", "contexts_in", "mapped", "shapes_text"]
+__all__ = ["as_arrays", "contexts_in", "is_without_arrays", "mapped", "shapes_text"]
 
 Shape = Tuple[Optional[int], ...]
 
@@ -91,6 +91,14 @@ def contexts_in(given: Any) -> List[Any]:
 
     mapped(given, leaf)
     return found
+
+
+def is_without_arrays(inputs: Sequence[Any]) -> bool:
+    """Whether nothing among the arguments is an array or a shape."""
+    found: List[Shape] = []
+    for each in inputs:
+        mapped(each, lambda shape, dtype, array: found.append(shape))
+    return not found
 
 
 def _is_shape(given: Any) -> bool:

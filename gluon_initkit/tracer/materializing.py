@@ -10,7 +10,8 @@ from typing import Any, List, Optional, Sequence
 
 from .._mxnet import blocks_of, current_context, finish, mx, pending_contexts, restore, snapshot
 from .._mxnet import run_forward as forward
-from ..naming import Selector, matcher, show_selector
+from ..naming import Selector, matcher, refuse_unknown, show_selector
+from ..shapes import is_known
 from .diagnosis import message, record
 from .errors import DeferredInitError
 from .inputs import as_arrays, contexts_in
@@ -93,6 +94,7 @@ def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
     matches = (lambda info: True) if select is None else matcher(select)
     selected = [(param, info) for param, _, info in found.described if matches(info)]
     if select is not None and not selected:
+        refuse_unknown(select, (path for _, _, info in found.described for path in info.paths))
         raise ValueError(f"select={show_selector(select)} matches no parameter of the network")
     position = {id(param): number for number, param in enumerate(found.order)}
     waiting = [param for param, info in selected if info.state != "initialized"]
@@ -102,7 +104,7 @@ def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
 def _open(found: Resolution, chosen: Sequence[Any]) -> List[Any]:
     """Those that cannot be finished: a shape is not known, or nothing is pending."""
     untouched = {id(param) for param, _, info in found.described if info.state == "uninitialized"}
-    return [each for each in chosen if id(each) in untouched or None in (found.shapes[each] or (None,))]
+    return [each for each in chosen if id(each) in untouched or not is_known(found.shapes[each])]
 
 
 def _by_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:

@@ -10,7 +10,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._mxnet import SymbolicRun, mx, one_at_a_time, run_on_symbols, shape_of
 from ..naming import ParameterInfo, describe
-from .conflicts import Conflict, agree, conflict_in, unchecked_sizes
+from ..shapes import agree, is_known
+from .conflicts import Conflict, conflict_in, unchecked_sizes
 from .inputs import mapped
 from .observed import Observed
 from .source import frames_of, last_lines
@@ -129,7 +130,7 @@ def _conflict_at(found: Resolution, path: str, block: Any, args: Sequence[Any]) 
 
 def _look_again(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
     """Some operators (PReLU's) fill in a shape of no known rank, and not a size in one of a known rank."""
-    loose = {param for param in found.order if None in (found.shapes[param] or (None,))}
+    loose = {param for param in found.order if not is_known(found.shapes[param])}
     if not loose or found.conflict is not None or found.stop is not None:
         return
     run = run_on_symbols(net, inputs, _stand_in, lambda param: None if param in loose else found.shapes.get(param))
@@ -138,7 +139,7 @@ def _look_again(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
     except mx.MXNetError:
         return
     for param in loose & shapes.keys():
-        if agree(shapes[param], found.shapes[param] or shapes[param]):
+        if agree(shapes[param], found.shapes[param]):
             found.shapes[param] = shapes[param]
 
 

@@ -8,6 +8,7 @@ import numpy
 
 from .._mxnet import class_name
 from ..display import Column, Shown, Table, shape_text, size_text
+from ..shapes import is_known
 from .diagnosis import message, pending
 from .errors import DeferredInitError
 from .resolution import Resolution, resolve
@@ -59,15 +60,15 @@ class ShapeRow:
     @property
     def bytes(self) -> Optional[int]:
         """The size of its values; None where the shape is not known."""
-        if self.shape is None or None in self.shape:
+        if not is_known(self.shape):
             return None
         size = numpy.dtype(self.dtype).itemsize
-        for each in self.shape:
+        for each in self.shape or ():
             size *= each or 0
         return size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ShapeReport(Shown[ShapeRow]):
     """What `resolve_shapes` and `materialize` return: one row a parameter. ``str()`` is a table, Jupyter shows HTML.
 

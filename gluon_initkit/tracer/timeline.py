@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 from rich.text import Text
 from rich.tree import Tree
 
-from ..display import rendered, shape_text, size_text
+from ..display import counted, rendered, shape_text, size_text
 from .events import Span, TraceEvent, inputs_text, seconds_text
 
 __all__ = ["Timeline"]
@@ -29,7 +29,7 @@ _HTML_STYLES = {"green": "color:#198575", "yellow": "color:#a66900", "bold red":
                 "bold": "font-weight:bold", "": ""}  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Timeline:
     """What ``t.timeline()`` returns: ``str()`` is a tree, Jupyter shows it as HTML.
 
@@ -59,6 +59,10 @@ class Timeline:
 
     def __rich__(self) -> Any:
         return _as_rich(self._root())
+
+    def __repr__(self) -> str:
+        facts = f"{counted(len(self.events), 'event')}, {counted(self.pending, 'parameter')} pending"
+        return f"<{type(self).__name__} of {self.name}: {facts}>"
 
     def __str__(self) -> str:
         return rendered(self)

@@ -10,9 +10,9 @@ import os
 import sys
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
-import warnings
 
-from .._mxnet import Watch
+from .._mxnet import Watch, warn
+from ..display import counted
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
 from .diagnosis import told_apart
@@ -207,6 +207,9 @@ class Trace:
         with open(os.fspath(path), "w", encoding="utf-8") as file:
             json.dump(chrome_trace(self._type, self.events, self.spans), file)
 
+    def __repr__(self) -> str:
+        return repr(self.timeline()).replace(Timeline.__name__, type(self).__name__, 1)
+
     def __str__(self) -> str:
         return str(self.timeline())
 
@@ -232,7 +235,7 @@ class Trace:
         except Exception as error:
             # It is called out of the middle of MXNet's work, which it must not break off.
             self._live, self._callback = False, None
-            warnings.warn(f"on_event raised {type(error).__name__}: {error}; it is not called again", stacklevel=2)
+            warn(f"on_event raised {type(error).__name__}: {error}; it is not called again")
 
     def _explain(self, error: BaseException, facts: dict) -> Optional[BaseException]:
         """The error to raise instead of one that a call ended in; None to let it be."""
@@ -243,7 +246,7 @@ class Trace:
         made = told_apart(self._net, error, facts["given"], observed)
         if made is not None or undone:
             detail = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            detail += f"; {undone} parameters are pending again" if undone else ""
+            detail += f"; {counted(undone, 'parameter is', 'parameters are')} pending again" if undone else ""
             about = {"block": facts["block"], "inputs": facts["inputs"] or None, "call": facts.get("call", "")}
             self._record("failed", {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
         return made

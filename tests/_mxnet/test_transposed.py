@@ -60,12 +60,7 @@ def test_in_a_plain_block_by_finite_differences(to, other):
         assert abs((sides[0] - sides[1]) / 2e-2 - gradient[index]) < 2e-2 * max(1, abs(gradient[index]))
 
 
-# In MXNet 2 a graph's parameters are the values of `collect_params`; of a block that shows one transposed, and does not
-# hold it, that is not the one.
-ALONE = pytest.mark.mxnet1("graph of a block alone that shows a parameter from outside of it transposed")
-
-
-@pytest.mark.parametrize("hybridize", [False, pytest.param(True, marks=ALONE)])
+@pytest.mark.parametrize("hybridize", [False, True])
 def test_an_embedding_that_sees_a_dense_weight_transposed(hybridize):
     """The first is kept, and here the first is the Dense layer's."""
     net = nn.HybridSequential()
@@ -189,7 +184,7 @@ def test_looking_functions_see_one_parameter():
     assert len(ik.fingerprint(net)) == 64
 
 
-@pytest.mark.parametrize("hybridize", [False, pytest.param(True, marks=ALONE)])
+@pytest.mark.parametrize("hybridize", [False, True])
 def test_a_weight_drop_parameter_stays_one(hybridize):
     """What a special Parameter makes of its values is seen transposed too, and hybridized its data() is asked."""
 
@@ -219,3 +214,50 @@ def test_plain_saving_writes_each_path_as_it_is_seen(tmp_path):
     assert written["0.weight"].shape == (3, 4) and written["1.weight"].shape == (4, 3)
     assert (written["1.weight"].asnumpy() == written["0.weight"].asnumpy().T).all()
     assert (written["0.weight"].asnumpy() == net[0].weight.data().asnumpy()).all()
+
+
+@pytest.mark.parametrize("flags", [{}, {"static_alloc": True}, {"static_alloc": True, "static_shape": True}])
+def test_a_layer_that_is_hybridized_alone(flags, tmp_path):
+    """Its graph does not know the parameter that it sees; values and gradients are that one's all the same."""
+
+    def network():
+        net = nn.Sequential()
+        net.add(nn.Dense(3), nn.HybridSequential())
+        net[1].add(nn.Activation("tanh"), nn.Dense(4))
+        ik.Sharing(net).tie("1.1.weight", "0.weight", transpose=True).apply()
+        ik.initialize(net, mx.init.Uniform(0.5), seed=3)
+        return net
+
+    plain, net = network(), network()
+    net[1].hybridize(**flags)
+    x = nd.array([[1, 2, 3, 4], [0, 1, 0, -1]])
+    for each in (plain, net):
+        trainer = mx.gluon.Trainer(each.collect_params(), "sgd", {"learning_rate": 0.1})
+        for _ in range(3):
+            each.loss = loss_of(each, x)
+            trainer.step(1)
+    assert plain.loss == pytest.approx(net.loss, rel=1e-5)
+    for one, other in zip((plain[0].weight, plain[1][1].bias), (net[0].weight, net[1][1].bias)):
+        np.testing.assert_allclose(one.data().asnumpy(), other.data().asnumpy(), rtol=1e-5)
+        np.testing.assert_allclose(one.grad().asnumpy(), other.grad().asnumpy(), rtol=1e-4)
+    assert net[0].weight.grad().asnumpy().any()
+    net[1].export(str(tmp_path / "part"))
+    names = (["data"], str(tmp_path / "part-0000.params"))
+    alone = mx.gluon.SymbolBlock.imports(str(tmp_path / "part-symbol.json"), *names)
+    np.testing.assert_allclose(alone(net[0](x)).asnumpy(), net(x).asnumpy(), rtol=1e-5)
+
+
+def test_a_layer_hybridized_alone_and_then_with_the_whole():
+    net = tied()
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    ik.initialize(net, seed=1)
+    x = nd.array([[1, 2, 3, 4]])
+    answer = net(x).asnumpy()
+    net[1].hybridize()
+    np.testing.assert_allclose(net(x).asnumpy(), answer, rtol=1e-5)
+    net.hybridize()
+    np.testing.assert_allclose(net(x).asnumpy(), answer, rtol=1e-5)
+    net[0].weight.set_data(net[0].weight.data() * 2)
+    doubled = net(x).asnumpy()
+    net.hybridize(False)
+    np.testing.assert_allclose(net(x).asnumpy(), doubled, rtol=1e-5)

@@ -160,7 +160,7 @@ def test_an_initializers_own_error_goes_on_as_it_is_and_nothing_is_lost(error, h
         net(nd.ones((1, 4)))
     assert net[0].weight.data().asnumpy().max() == 3
     (failed,) = (e for e in t.events if e.kind == "failed")
-    assert failed.detail.startswith(type(error).__name__) and failed.detail.endswith("1 parameters are pending again")
+    assert failed.detail.startswith(type(error).__name__) and failed.detail.endswith("1 parameter is pending again")
 
 
 @pytest.mark.parametrize("whole", [True, False])

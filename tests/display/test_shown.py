@@ -1,6 +1,7 @@
 """`Shown`: one way for all reports to be rows, text, rich, HTML and records."""
 
 from dataclasses import dataclass
+import functools
 from typing import Tuple
 
 import gluon_initkit as ik
@@ -15,7 +16,7 @@ class Row:
     size: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sizes(Shown[Row]):
     rows: Tuple[Row, ...]
 
@@ -27,6 +28,7 @@ class Sizes(Shown[Row]):
 def test_a_report_of_rows():
     sizes = Sizes((Row("0.weight", 12), Row("0.bias", 4)))
     assert len(sizes) == 2 and [row.size for row in sizes] == [12, 4]
+    assert repr(sizes) == "<Sizes: Sizes; 2 rows>" and repr(Sizes(sizes.rows[:1])).endswith("; 1 row>")
     assert sizes.to_records() == [{"path": "0.weight", "size": 12}, {"path": "0.bias", "size": 4}]
     console = Console(width=60, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(sizes)
@@ -36,4 +38,12 @@ def test_a_report_of_rows():
 
 @pytest.mark.parametrize("name", ["Comparison", "Explanation", "InitReport", "Plan", "ShapeReport", "SharingReport"])
 def test_all_reports_are_shown_the_same_way(name):
-    assert issubclass(getattr(ik, name), Shown)
+    assert issubclass(getattr(ik, name), Shown) and getattr(ik, name).__repr__ is Shown.__repr__
+
+
+@pytest.mark.parametrize("name", [*ik.__all__, "inspector.History", "inspector.StoredValues"])
+def test_every_public_class_says_what_it_is(name):
+    """Records show their fields, errors their messages, everything else is a line of its own."""
+    found = functools.reduce(getattr, name.split("."), ik)
+    if isinstance(found, type):
+        assert found.__repr__ is not object.__repr__

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
 import pytest
-from vocabulary import GLUON_2, HybridBlock, constant, contexts, convolution, declared, move, nd, tied, uniform
+from vocabulary import CONTEXT, GLUON_2, HybridBlock, constant, contexts, convolution, declared, move, nd, tied, uniform
 
 GOLDEN = "c14ae952032589051a5ed63cc02b7ce32d6b7c172aa094fd00bb634db591c3fc"  # of small(), Xavier, seed 7
 
@@ -496,6 +497,9 @@ def test_a_trainer_on_other_contexts_is_refused():
     with pytest.raises(ik.InitializationError, match=r"weight: a Trainer updates it on \[cpu\(0\)\].*make the Trainer"):
         ik.initialize(net, ctx=[mx.cpu(0), mx.cpu(1)], force_reinit=True)
     assert ik.fingerprint(net) == before and trainer.learning_rate
+    del trainer  # in MXNet 1 its parameters still hold it, and nobody else: it updates nothing
+    ik.initialize(net, ctx=[mx.cpu(0), mx.cpu(1)], force_reinit=True)
+    assert contexts(net.weight) == contexts(net.bias) == [mx.cpu(0), mx.cpu(1)]
 
 
 class Fails(mx.init.Initializer):
@@ -584,6 +588,48 @@ def test_a_hook_that_fails_in_the_forward_pass_leaves_the_parameter_pending():
     assert (net.weight.data().asnumpy() == 1).all()
 
 
+def test_a_hook_that_fails_after_reset_ctx_leaves_the_parameter_pending_there():
+    net, both = nn.Dense(3), [mx.cpu(0), mx.cpu(1)]
+    ik.initialize(net, Fails(1, raises), seed=2)
+    move(net, both)
+    with pytest.raises(ik.InitializationError, match="no luck"):
+        net(nd.ones((1, 4)))
+    net(nd.ones((1, 4)))
+    assert contexts(net.weight) == contexts(net.bias) == both
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "bool"])
+def test_integers_are_filled_by_constants_alone(dtype):
+    block = mx.gluon.Block()
+    block.first_weight = declared(block, "first_weight", shape=(2, 2))
+    block.weight = declared(block, "weight", shape=(2, 2), dtype=dtype)
+    ik.initialize(block, mx.init.One())
+    assert (block.weight.data().asnumpy() == np.ones((2, 2), dtype)).all()
+    for init in (mx.init.Uniform(), mx.init.Normal(2), mx.init.Xavier(), ik.TruncatedNormal(1.0)):
+        with pytest.raises(ik.InitializationError, match=f"'weight' of shape .*nothing draws numbers of dtype {dtype}"):
+            ik.initialize(block, init, force_reinit=True)
+        assert (block.first_weight.data().asnumpy() == 1).all() and (block.weight.data().asnumpy() == 1).all()
+
+
+@pytest.mark.parametrize("copied", [
+    copy.deepcopy,
+    pytest.param(lambda net: pickle.loads(pickle.dumps(net)), marks=pytest.mark.mxnet1("pickles of blocks")),
+], ids=["copy", "pickle"])  # fmt: skip
+def test_a_copy_of_a_network_is_initialized_again_and_trains(copied):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4, in_units=3), nn.Dense(1, in_units=4))
+    ik.initialize(net, mx.init.Xavier(), seed=2)
+    again = copied(net)  # by whose arrays MXNet cannot differentiate
+    ik.initialize(again, mx.init.Xavier(), seed=2, force_reinit=True)
+    assert ik.fingerprint(again) == ik.fingerprint(net)
+    for each in (net, again):
+        with mx.autograd.record():
+            loss = each(nd.ones((1, 3)))
+        loss.backward()
+    grads = [each[0].weight.grad().asnumpy() for each in (net, again)]
+    assert (grads[0] == grads[1]).all() and grads[0].any()
+
+
 def test_nothing_serves_a_parameter_all_are_listed_and_nothing_is_changed():
     class OnlyBias(ik.Initializer):
         def _init_bias(self, desc, arr):
@@ -614,9 +660,9 @@ def test_contexts_are_called_devices_too():
     ({"init": 3}, TypeError, "expected an initializer"),
     ({"init": nn.Dense(3)}, TypeError, r"found the network Dense\.$"),
     ({"init": "nope"}, ValueError, "no initializer is registered"),
-    ({"ctx": "cpu"}, TypeError, "ctx is 'cpu': expected a Context"),
-    ({"ctx": []}, TypeError, "expected a Context"),
-    ({"device": "cpu"}, TypeError, "expected a Context"),
+    ({"ctx": "cpu"}, TypeError, rf"ctx \(device\) is 'cpu': expected a {CONTEXT} such"),
+    ({"ctx": []}, TypeError, f"expected a {CONTEXT} such"),
+    ({"device": "cpu"}, TypeError, f"expected a {CONTEXT} such"),
     ({"ctx": mx.cpu(), "device": mx.cpu(1)}, TypeError, r"two names of one argument, expected one"),
     ({"ctx": [mx.cpu(), mx.cpu()]}, ValueError, "names a context twice"),
     ({"seed": "7"}, TypeError, "seed is '7': expected an integer"),
@@ -719,6 +765,31 @@ def test_in_other_threads():
     for worker in workers:
         worker.join()
     assert set(found.values()) == {GOLDEN} and len(found) == 4
+
+
+@pytest.mark.parametrize("source", ["mx", "np", "python"])
+@pytest.mark.parametrize("known", [True, False])
+def test_in_other_threads_hooks_draw_from_the_global_generators_as_alone(source, known):
+    class Slow(Own):
+        def _init_weight(self, desc, arr):
+            time.sleep(0.002)  # in which another thread would seed them for a parameter of its own
+            super()._init_weight(desc, arr)
+
+    def work(number):
+        net = nn.HybridSequential()
+        net.add(*(nn.Dense(4, in_units=4 if known else 0) for _ in range(5)))
+        ik.initialize(net, Slow(source), seed=number % 2)
+        net(nd.ones((1, 4)))
+        found[number] = ik.fingerprint(net)
+
+    found = {}
+    work(0), work(1)
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(2, 6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [found[number] for number in range(6)] == [found[0], found[1]] * 3
 
 
 @pytest.mark.parametrize("known", [True, False])

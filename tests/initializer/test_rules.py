@@ -4,6 +4,7 @@ import re
 import warnings
 
 import gluon_initkit as ik
+from gluon_initkit.naming import describe
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -122,6 +123,21 @@ def test_uncovered_parameters_are_listed_before_any_is_filled():
     assert all(param._data is None for param in net.collect_params().values())
 
 
+@pytest.mark.parametrize("rules, found, mend", [
+    ({"*.bias": 1}, r"\{'\*.bias': 1\}", r"; of a dict, list\(rules.items\(\)\)"), ("ab", "'ab'", ""), (5, "5", ""),
+    (None, "None", ""),
+])  # fmt: skip
+def test_what_are_no_rules_at_all(rules, found, mend):
+    expected = r"expected a list of pairs \(selector, initializer\)"
+    with pytest.raises(TypeError, match=rf"rules is {found}: {expected}{mend}$"):
+        ik.Rules(rules)
+
+
+def test_a_complex_number_is_no_initializer():
+    with pytest.raises(TypeError, match=r"rule 1 \('bias'\): expected an initializer .* found 1j"):
+        ik.Rules([("bias", 1j)])
+
+
 def test_a_rule_that_matches_nothing_warns_once_and_raises_when_strict():
     net = network()
     with pytest.warns(UserWarning, match=r"rule 2 \('head\.\*'\) matched none of.*\(0\.0\.weight"):
@@ -131,6 +147,35 @@ def test_a_rule_that_matches_nothing_warns_once_and_raises_when_strict():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         network().initialize(ik.Rules([("bias", 1)], default=ByRole()))
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda net, init: ik.initialize(net, init),
+        lambda net, init: net.initialize(init),
+        lambda net, init: net[0][0].weight.initialize(default_init=init),
+        lambda net, init: (net.initialize(), net.initialize(init, force_reinit=True)),
+        lambda net, init: init.review([info for _, _, info in describe(net)]),
+    ],
+)
+def test_the_warning_points_at_the_user_s_own_line(way):
+    with pytest.warns(UserWarning, match="matched none") as caught:
+        way(network(), ik.Rules([("head.*", 2)], default="ones"))
+    caught = [each for each in caught if "matched none" in str(each.message)]  # MXNet 2 warns of its own
+    assert [(each.filename, each.lineno) for each in caught] == [(__file__, way.__code__.co_firstlineno)]
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_the_warning_of_a_forward_pass_points_at_its_call(hybrid):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2, use_bias=False), nn.Dense(2, use_bias=False))
+    net.initialize(ik.Rules([("head.*", 2)], default="ones"))
+    net.hybridize(hybrid)
+    call = lambda: net(nd.ones((2, 3)))  # noqa: E731
+    with pytest.warns(UserWarning, match="matched none") as caught:
+        call()
+    assert [(each.filename, each.lineno) for each in caught] == [(__file__, call.__code__.co_firstlineno)]
 
 
 def test_a_shared_parameter_answers_to_each_of_its_paths():

@@ -468,7 +468,7 @@ def test_selecting():
     net = layers()
     norm = ["1.gamma", "1.beta", "1.running_mean", "1.running_var"]
     for select, paths in (("bias", ["0.bias", "2.bias"]), ("1.*", norm), (nn.BatchNorm, norm),
-                          (lambda info: info.shape == (2, 4), ["2.weight"]), ("nothing", [])):  # fmt: skip
+                          (lambda info: info.shape == (2, 4), ["2.weight"]), ("nothing*", [])):  # fmt: skip
         report = ik.inspect(net, select=select)
         assert [each.path for each in report.records] == paths
         assert report.blocks[:1] == ik.inspect(net).blocks[:1] or not paths

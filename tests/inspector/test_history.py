@@ -94,3 +94,11 @@ def test_plot_marks_a_gradient_that_is_not_finite_beside_values_that_are():
     assert [line.get_label() for line in values.lines] == ["a"]
     assert [line.get_label() for line in gradients.lines] == ["a", "NaN or Inf"]
     assert list(gradients.lines[-1].get_xdata()) == [1]
+
+
+def test_its_repr():
+    history = History(["a", "b"], ["mean"])
+    assert repr(history) == "<History: 0 steps of 2 parameters every 1, 0 B>"
+    history.counts()
+    history.keep(numpy.zeros((2, 2, 1)))
+    assert repr(history) == "<History: 1 step of 2 parameters every 1, 32 B>"

@@ -85,6 +85,23 @@ def test_what_is_neither_a_network_nor_a_path_is_refused(thing):
         ik.compare(thing, thing)
 
 
+def test_a_selector_that_is_nobodys_path_is_a_typo_and_one_that_describes_none_is_an_answer(tmp_path):
+    net, path = nn.HybridSequential(), str(tmp_path / "a.params")
+    net.add(nn.Dense(2, in_units=3), nn.Dense(2, in_units=2))
+    net.initialize()
+    net.save_parameters(path)
+    for thing in (net, path):
+        report = ik.inspect(thing)
+        for ask in (report.select, lambda selector, thing=thing: ik.inspect(thing, select=selector)):
+            with pytest.raises(ValueError, match="no parameter has the path '1.wieght'; did you mean '1.weight'"):
+                ask("1.wieght")
+            with pytest.raises(ValueError, match=r"no parameter has the path '1', which is a block's; '1\.\*' selects"):
+                ask("1")
+            assert len(ask("1.*")) == 2 and len(ask("1.weight")) == 1
+            for none in ("*.gamma", "gamma", re.compile("gamma")):
+                assert len(ask(none)) == 0 and "0 values in 0 parameters" in str(ask(none))
+
+
 @pytest.mark.parametrize("init, kind", [(3, TypeError), ("nope", ValueError)])
 def test_what_is_no_initializer_is_refused_before_there_are_values(init, kind):
     with pytest.raises(kind, match="initializer"):

@@ -40,5 +40,6 @@ def test_without_a_method_that_infers_them_shapes_stay_unknown():
     assert ik.inspect(good).findings == () and good(nd.ones((2, 3))).shape == (2, 3)
     (found,) = ik.inspect(bad).findings
     assert found.code == "unresolvable" and "no forward pass of Scale can tell it" in found.evidence
+    assert "on MXNet 2 an infer_shape method that sets it" in found.hint
     with pytest.raises(RuntimeError):
         bad(nd.ones((2, 3)))

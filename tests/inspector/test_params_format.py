@@ -215,15 +215,15 @@ HOSTILE = [
     ("empty and huge", listed([struct.pack("<Iii2qiii", MAGIC[2], 0, 2, 0, 1 << 62, 1, 0, 0)], ["a"]), 36, "shape (0,"),
     ("type", listed([dense(2, MATRIX, flag=13)], ["a"]), 64, "unknown type 13"),
     ("negative type", listed([dense(2, MATRIX, flag=-1)], ["a"]), 64, "unknown type -1"),
-    ("10 GB in 1 kB", listed([CLAIM + bytes(900)], ["a"]), 64, "takes 10000000000 bytes, and the file has"),
-    ("overflow", listed([HUGE + bytes(64)], ["a"]), 80, f"takes {4 << 248} bytes"),
-    ("more names", listed([PLAIN], ["a", "b"]), 24 + len(PLAIN), "2 names for 1 arrays"),
-    ("names announced", listed([PLAIN], [], named=1 << 63), 24 + len(PLAIN), "9223372036854775808 names for 1 arrays"),
+    ("10 GB in 1 kB", listed([CLAIM + bytes(900)], ["a"]), 64, "takes 10,000,000,000 bytes, and the file has"),
+    ("overflow", listed([HUGE + bytes(64)], ["a"]), 80, f"takes {4 << 248:,} bytes"),
+    ("more names", listed([PLAIN], ["a", "b"]), 24 + len(PLAIN), "2 names for 1 array"),
+    ("names announced", listed([PLAIN], [], named=1 << 63), 24 + len(PLAIN), f"{1 << 63:,} names for 1 array"),
     ("twice the name", listed([PLAIN, PLAIN], ["a", "a"]), 24 + 2 * len(PLAIN) + 17, "a second array is called 'a'"),
     ("no UTF-8", listed([PLAIN], [b"ab\xff"]), 24 + len(PLAIN) + 18, "name 0 is no UTF-8: b'ab\\xff'"),
     ("long name", listed([PLAIN], [])[:-8] + struct.pack("<QQ", 1, 1 << 40), 32 + len(PLAIN), "1099511627776 bytes"),
     ("sparse claim", listed([struct.pack("<Iii2qi2qiiiii1q", MAGIC[2], 1, 2, 1 << 40, 9, 2, 1 << 40, 9, 1, 0, 0, 6, 1,
-                                         1 << 40)], ["a"]), 100, "takes 39582418599936 bytes"),
+                                         1 << 40)], ["a"]), 100, "takes 39,582,418,599,936 bytes"),
 ]  # fmt: skip
 
 

@@ -220,8 +220,10 @@ def test_without_an_estimator_it_says_what_to_call(monkeypatch):
 def test_bad_arguments():
     with pytest.raises(TypeError, match="expected a network"):
         ik.Recorder(3)
-    with pytest.raises(ValueError, match=r"no parameter of this Dense is selected by 'wieght'; it has weight, bias"):
+    with pytest.raises(ValueError, match="no parameter has the path 'wieght'; did you mean 'weight'"):
         ik.Recorder(nn.Dense(1), select="wieght")
+    with pytest.raises(ValueError, match=r"no parameter of this Dense is selected by 'we\?'; it has weight, bias"):
+        ik.Recorder(nn.Dense(1), select="we?")
     frozen = nn.Dense(1)
     set_all(frozen, "grad_req", "null")
     with pytest.raises(ValueError, match=r"no parameter of this Dense has a gradient; select='\*' watches all"):

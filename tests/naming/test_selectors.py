@@ -3,7 +3,15 @@
 import re
 
 import gluon_initkit as ik
-from gluon_initkit.naming import describe, matcher, path_matcher, selector_from_json, selector_to_json, show_selector
+from gluon_initkit.naming import (
+    describe,
+    matcher,
+    path_matcher,
+    refuse_unknown,
+    selector_from_json,
+    selector_to_json,
+    show_selector,
+)
 from mxnet.gluon import nn
 import pytest
 from vocabulary import tied
@@ -56,6 +64,24 @@ def test_those_that_need_a_path_alone():
 
 def test_a_class_selects_all_inside_it():
     assert len(selected(nn.HybridSequential)) == 7
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("0.0.wieght", "no parameter has the path '0.0.wieght'; did you mean '0.0.weight'"),
+        ("0.0", r"no parameter has the path '0.0', which is a block's; '0.0.\*' selects all that it holds"),
+        ("zzz", "no parameter has the path 'zzz'; there are '0.0.weight', '0.0.bias', '1.weight'."),
+    ],
+)
+def test_a_path_that_is_nobodys_is_a_typo(path, says):
+    with pytest.raises(ValueError, match=says):
+        refuse_unknown(path, ["0.0.weight", "0.0.bias", "1.weight"])
+
+
+@pytest.mark.parametrize("selector", ["*.gamma", "0.?", "[x]", "gamma", re.compile("x"), nn.BatchNorm, bool, None])
+def test_what_describes_parameters_may_describe_none(selector):
+    assert refuse_unknown(selector, ["0.0.weight"]) is None
 
 
 @pytest.mark.parametrize("selector", ["*.bias", "bias", re.compile("a", re.I), nn.Dense])

@@ -6,7 +6,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
-from vocabulary import collected, nd
+from vocabulary import collected, nd, set_all
 
 
 def encoder_layer():
@@ -72,8 +72,7 @@ def test_what_a_factory_may_not_do():
     assert ik.shared_layers(lambda: one, n=1) == [one]
 
 
-@pytest.mark.mxnet1("names that tell which blocks are built")
-@pytest.mark.parametrize("scoped", [False, True])
+@pytest.mark.parametrize("scoped", [False, pytest.param(True, marks=pytest.mark.mxnet1("name scopes of blocks"))])
 def test_a_scope(scoped):
     net = nn.HybridSequential()
     net.add(nn.Dense(4))
@@ -88,7 +87,7 @@ def test_a_scope(scoped):
     assert net(nd.ones((1, 4))).asnumpy().tolist() == [[64] * 4]
 
 
-@pytest.mark.mxnet1("names that tell which blocks are built")
+@pytest.mark.mxnet1("name scopes of blocks")
 def test_a_name_scope_entered_inside():
     """Of a network that stood before; the names are those that it gives."""
     net, around = nn.HybridSequential(prefix="net_"), nn.HybridSequential(prefix="other_")
@@ -103,17 +102,15 @@ def test_a_name_scope_entered_inside():
     assert other.name == "other_dense0" and list(net.collect_params()) == ["net_dense0_weight", "net_dense0_bias"]
 
 
-@pytest.mark.mxnet1("names that tell which blocks are built")
 def test_nested_blocks_are_matched_as_wholes():
     net = nn.HybridSequential()
     net.add(encoder_layer())
     with ik.sharing_scope(net[0], only="weight"):
         net.add(encoder_layer())
     assert net[1][0].weight is net[0][0].weight and net[1][1].weight is net[0][1].weight
-    assert net[1][0].bias is not net[0][0].bias and len(list(net.collect_params().keys())) == 10
+    assert net[1][0].bias is not net[0][0].bias and len(collected(net)) == 10
 
 
-@pytest.mark.mxnet1("names that tell which blocks are built")
 def test_scopes_in_scopes():
     first, second = nn.Dense(4, in_units=4), nn.Embedding(4, 4)
     with ik.sharing_scope(first):
@@ -126,11 +123,10 @@ def test_scopes_in_scopes():
     assert three.weight is second.weight
 
 
-@pytest.mark.mxnet1("names that tell which blocks are built")
 def test_the_newborn_takes_what_the_donor_was_told():
     """A frozen donor stays frozen; only what the new layer was told itself can contradict."""
     donor = nn.Dense(4, in_units=4)
-    donor.collect_params().setattr("grad_req", "null")
+    set_all(donor, "grad_req", "null")
     donor.weight.lr_mult = 0.5
     with ik.sharing_scope(donor):
         taker = nn.Dense(4, in_units=4)
@@ -141,7 +137,6 @@ def test_the_newborn_takes_what_the_donor_was_told():
     assert taker.weight is not donor.weight
 
 
-@pytest.mark.mxnet1("names that tell which blocks are built")
 def test_what_a_scope_refuses():
     donor = nn.Dense(4, in_units=4)
     for build, text in (
@@ -159,7 +154,6 @@ def test_what_a_scope_refuses():
         pass
 
 
-@pytest.mark.mxnet1("names that tell which blocks are built")
 def test_an_error_inside_passes_and_ties_nothing():
     donor = nn.Dense(4, in_units=4)
     with pytest.raises(KeyError, match="mine"), ik.sharing_scope(donor):
@@ -169,7 +163,6 @@ def test_an_error_inside_passes_and_ties_nothing():
     assert nn.Dense(4, in_units=4).weight is not donor.weight
 
 
-@pytest.mark.mxnet1("names that tell which blocks are built")
 def test_a_scope_is_its_threads_own():
     donor, built = nn.Dense(4, in_units=4), []
     with ik.sharing_scope(donor):
@@ -180,8 +173,20 @@ def test_a_scope_is_its_threads_own():
     assert taker.weight is donor.weight and built[0].weight is not donor.weight
 
 
-@pytest.mark.mxnet2("blocks that nobody sees being built")
-def test_a_scope_says_what_to_do_instead():
-    says = r"Build the network, then call gluon_initkit\.Sharing"
-    with pytest.raises(NotImplementedError, match=says), ik.sharing_scope(nn.Dense(4)):
-        nn.Dense(4)
+@pytest.mark.mxnet2("blocks that are all decorated with use_np")
+def test_a_block_whose_methods_mxnet_wrapped():
+    """`use_np` copies the inherited `__init__` too: of what stands when it is asked."""
+
+    def made():
+        @mx.util.use_np
+        class Scaled(nn.Dense):
+            pass
+
+        return Scaled
+
+    early, donor = made(), nn.Dense(4, in_units=4)
+    with ik.sharing_scope(donor):
+        late = made()
+        takers = [early(4, in_units=4), late(4, in_units=4)]
+    assert all(taker.weight is donor.weight and taker.bias is donor.bias for taker in takers)
+    assert late(4, in_units=4).weight is not donor.weight

@@ -75,3 +75,15 @@ def test_one_block_that_holds_a_parameter_twice():
     ik.untie(net, "0.second")
     assert block.first is net[1].bias is not block.second
     assert sorted(param.shape for param in collected(net)) == [(2,), (2,), (2, 2)]
+
+
+def test_its_repr_is_what_was_declared():
+    net = nn.HybridSequential()
+    net.add(*(nn.Dense(4, in_units=4) for _ in range(5)))
+    sharing = ik.Sharing(net)
+    assert repr(sharing) == "<Sharing of HybridSequential: nothing is declared>"
+    sharing.tie("1.weight", to="0.weight", transpose=True).tie_blocks("2", "3", only="bias")
+    declared = "tie('1.weight', to='0.weight', transpose=True), tie_blocks('2', '3', only='bias')"
+    assert repr(sharing) == f"<Sharing of HybridSequential: {declared}>"
+    sharing.tie("*.bias").tie("a", "b").tie("c", "d")
+    assert repr(sharing) == f"<Sharing of HybridSequential: {declared}, tie('*.bias') and 2 more>"

@@ -5,7 +5,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import GLUON_2, HybridBlock, constant, contexts, convolution, declared, move, nd
+from vocabulary import GLUON_2, RESET, HybridBlock, constant, contexts, convolution, declared, move, nd
 
 
 def dense(*units, **settings):
@@ -132,7 +132,7 @@ def test_declarations(name, value, found):
 def test_contexts():
     net = run(dense(4, 4))
     move(net[1], [mx.cpu(1)])
-    refused(net, ik.Sharing(net).tie("*.weight"), f"{BOTH} live on different contexts", "reset_ctx")
+    refused(net, ik.Sharing(net).tie("*.weight"), f"{BOTH} live on different contexts", f"{RESET} one of them first")
     pending = nn.HybridSequential()
     pending.add(nn.Dense(4), nn.Dense(4))
     for layer, ctx in zip(pending, (mx.cpu(0), mx.cpu(1))):

@@ -243,7 +243,8 @@ def test_mxnet_18105():
     net = Foo()
     net.initialize()
     net.hybridize()
-    with pytest.raises(ik.DeferredInitError, match="dense.weight .*: its size does not follow from the shapes"):
+    says = r"np\.unique\(a\).*\n.*which depends on numbers" if GLUON_2 else r"dense.weight .*: its size does not follow"
+    with pytest.raises(ik.DeferredInitError, match=says):
         ik.materialize(net, a, b)
     ik.materialize(net, a, b, run_forward=True)
     assert net(a, b).shape == (4, 8)

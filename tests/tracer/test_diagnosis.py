@@ -4,7 +4,7 @@ import gluon_initkit as ik
 from gluon_initkit.tracer import diagnose
 from mxnet.gluon import nn
 import pytest
-from vocabulary import HybridBlock
+from vocabulary import HybridBlock, contexts
 
 
 def net_of(*layers):
@@ -24,6 +24,14 @@ def test_an_error_that_is_none_of_the_known_ones():
     with pytest.raises(ZeroDivisionError) as caught:
         _ = 1 / 0
     assert str(diagnose(net, caught.value)).startswith("MXNet raised ZeroDivisionError: division by zero, at ")
+
+
+def test_where_it_lies_is_asked_too_early():
+    net = net_of(nn.Dense(2))
+    net[0].weight._deferred_init = ()
+    with pytest.raises(RuntimeError) as caught:
+        contexts(net[0].weight)
+    assert "0.weight was read, and initialize was never called on it" in str(diagnose(net, caught.value))
 
 
 def test_a_block_that_calls_wrongly_is_named_with_its_line():
@@ -49,3 +57,13 @@ def test_a_call_of_ones_own_that_never_reaches_forward():
         net = Calls(2)
         net.initialize()
         ik.materialize(net, (2, 5))
+
+
+@pytest.mark.parametrize("given", ["x", 3, None, {"a": "x"}, ["x", 2.5], (2.0, 5)])
+def test_what_holds_no_array_and_no_shape_is_said_and_what_an_argument_may_be(given):
+    for ask in (ik.materialize, ik.resolve_shapes, lambda net, given: ik.materialize(net, given, run_forward=True)):
+        with pytest.raises(ik.DeferredInitError) as caught:
+            ask(net_of(nn.Dense(4)), given)
+        first, *_, last = str(caught.value).splitlines()
+        assert first.startswith(f"the network was given {given!r}, with no array or shape in it, and stopped at ")
+        assert last.startswith("Give arrays or their shapes, gluon_initkit.materialize(net, (2, 5)), with a dtype ")

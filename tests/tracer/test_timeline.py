@@ -69,7 +69,7 @@ def test_a_failed_pass_stands_in_it_with_what_was_undone():
         with pytest.raises(ik.DeferredInitError):
             net(nd.ones((1, 3)))
     text = str(t)
-    assert "resolved 0.weight (2, 3)" in text and "1 parameters are pending again" in text
+    assert "resolved 0.weight (2, 3)" in text and "1 parameter is pending again" in text
     assert text.splitlines()[0].endswith("1 pending")
 
 
@@ -128,3 +128,13 @@ def test_what_another_thread_did_meanwhile_stands_by_itself():
     assert [line.partition("── ")[2].split(" ·")[0] for line in lines[1:]] == [
         "forward of Dense on (1, 3)", "resolved 0.weight (2, 3)", "theirs", "cast 1.weight (2, 3)",
     ]  # fmt: skip
+
+
+def test_a_line_of_it():
+    net = nn.Dense(2)
+    with ik.trace(net) as trace:
+        assert repr(trace) == "<Trace of Dense: 0 events, 0 parameters pending>"
+        net.initialize()
+        assert re.fullmatch(r"<Trace of Dense: [3-9] events, 1 parameter pending>", repr(trace))
+    assert re.fullmatch(r"<Trace of Dense: [3-9] events, 1 parameter pending>", repr(trace))
+    assert repr(trace.timeline()) == repr(trace).replace("Trace", "Timeline")

@@ -338,9 +338,10 @@ def test_an_exception_of_on_event_does_not_break_into_the_network():
         calls.append(event)
         raise ValueError("no")
 
-    with ik.trace(net, on_event=fail) as t, pytest.warns(UserWarning, match="on_event raised ValueError: no"):
+    with ik.trace(net, on_event=fail) as t, pytest.warns(UserWarning, match="on_event raised ValueError: no") as caught:
         net.initialize()
         net(ones(1, 3))
+    assert caught[0].filename == __file__
     assert len(calls) == 1 and len(t.events) > 4 and not t.pending
     assert net[1].weight.data().shape == (2, 4)
 

@@ -1,0 +1,42 @@
+"""What a constructor was given, checked where it is given: what only filling noticed would be far from its cause.
+
+Whatever stands for a number is taken, NumPy's scalars and arrays of one value too; text and truth values are none.
+"""
+
+import math
+from typing import Any, Optional, Sequence
+
+import numpy
+
+__all__ = ["count", "number", "one_of"]
+
+
+def number(name: str, value: Any, above: Optional[float] = None, finite: bool = True) -> float:
+    """The argument as a float: a TypeError if it is no number, a ValueError if it is NaN, infinite or too low."""
+    try:
+        found = None if isinstance(value, (bool, numpy.bool_, str, bytes)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = None
+    if found is None:
+        raise TypeError(f"{name} is {value!r}: expected a number{'' if above is None else f' above {above}'}")
+    if above is not None and not found > above:
+        raise ValueError(f"{name} is {value!r}: expected a number above {above}")
+    if math.isnan(found) or (finite and math.isinf(found)):
+        raise ValueError(f"{name} is {value!r}: expected a {'finite ' if finite else ''}number")
+    return found
+
+
+def count(name: str, value: Any) -> int:
+    """The argument as an int: a TypeError if it is no integer, a ValueError if it is below 1."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} is {value!r}: expected an integer, 1 or more")
+    if value.__index__() < 1:
+        raise ValueError(f"{name} is {value!r}: expected an integer, 1 or more")
+    return int(value.__index__())
+
+
+def one_of(name: str, value: Any, expected: Sequence[str]) -> str:
+    """The argument: a ValueError if it is none of these words."""
+    if not isinstance(value, str) or value not in expected:
+        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(expected)}")
+    return value

@@ -1,0 +1,77 @@
+"""`draw_all`: a whole network is drawn and changed, or nothing of it is.
+
+What may fail (a user's hook, memory) happens in arrays that no parameter holds yet. What is changed then is done with
+Ctrl-C held back, and undone when MXNet refuses; arrays that a law refills in place come last.
+"""
+
+from contextlib import ExitStack
+from typing import Optional, Sequence
+
+from .._mxnet import (
+    holds_data,
+    interrupts_held,
+    is_host,
+    keyed_generators,
+    mx,
+    refilled,
+    restore,
+    snapshot,
+    stale_gradients,
+)
+from ..parallel import run
+from .draw import Draw, cleared
+from .filling import Bar
+from .laws import Law
+
+__all__ = ["draw_all"]
+
+
+def draw_all(draws: Sequence[Draw], progress: Optional[bool]) -> int:
+    """Draw everything, then change everything; the bytes of parameters that were drawn."""
+    known = [draw for draw in draws if draw.known]
+    laws = {draw: draw.law() for draw in known}
+    # A law refills in place what fits; what may fail, or lies on a device, is made beside it and copied in.
+    refill = dict.fromkeys(draw for draw in known if draw.fits)
+    direct = dict.fromkeys(draw for draw in refill if isinstance(laws[draw], Law) and is_host(draw.ctxs[0]))
+    total = sum(_bytes(draw) for draw in known)
+    with ExitStack() as stack:
+        bar = stack.enter_context(Bar(total, progress))
+        hooks = any(law is None for law in laws.values())
+        reseed = stack.enter_context(keyed_generators()) if hooks else _never
+        jobs = []
+        for draw in known:
+            if draw not in direct:
+                jobs += draw.prepared(laws[draw], reseed)
+                bar.advance(_bytes(draw) if laws[draw] is None else 0)
+            if draw not in refill:
+                jobs += bar.expecting(draw.prepared_gradients())
+        run(jobs, bar)
+        mx.nd.waitall()  # what is still reading or writing the arrays that are refilled
+        with interrupts_held():
+            fresh = [draw for draw in draws if draw not in refill]
+            before = snapshot([draw.param for draw in fresh])
+            try:
+                for draw in fresh:
+                    draw.commit()
+            except BaseException:
+                restore(before)
+                raise
+            stale = [job for draw in refill for grad in stale_gradients(draw.param) for job in cleared(grad)]
+            jobs = bar.expecting(stale)
+            jobs += [job for draw in direct for job in draw.jobs(laws[draw], holds_data(draw.param)[0])]
+            run(jobs, bar)
+            for draw in refill:
+                refilled(draw.param, draw.array)
+            mx.nd.waitall()
+    return total * (len(draws[0].ctxs) if draws else 0)
+
+
+def _bytes(draw: Draw) -> int:
+    size = draw.dtype.itemsize
+    for each in draw.shape:
+        size *= int(each)
+    return size
+
+
+def _never(key: bytes) -> None:
+    raise AssertionError("no hook was to run")
