@@ -9,7 +9,6 @@ gluon_initkit`` costs next to nothing, not even NumPy's import, and fails for no
 """
 
 from copy import copy
-import importlib.abc
 from importlib.machinery import ModuleSpec
 import importlib.util
 import sys
@@ -49,7 +48,7 @@ def mend_when_imported() -> None:
         sys.meta_path.insert(0, _Finder())
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+class _Finder:
     """Finds what the finders behind it find, and has `mxnet` mended before its first line runs.
 
     Not when it is found: who only asks whether there is an MXNet gets an answer, and never an error.

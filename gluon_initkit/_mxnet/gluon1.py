@@ -91,9 +91,9 @@ def said_role(param: gluon.Parameter, path: str) -> str:
     return param.name
 
 
-def contexts_held(param: gluon.Parameter) -> List[Any]:
+def contexts_held(param: gluon.Parameter) -> Sequence[Any]:
     """The contexts of an initialized parameter."""
-    return list(param._ctx_list)
+    return param._ctx_list
 
 
 def trainer_of(param: gluon.Parameter) -> Any:

@@ -102,9 +102,9 @@ def said_role(param: gluon.Parameter, path: str) -> str:
     return path
 
 
-def contexts_held(param: gluon.Parameter) -> List[Any]:
+def contexts_held(param: gluon.Parameter) -> Sequence[Any]:
     """The devices of an initialized parameter."""
-    return list(param._device_list)
+    return param._device_list
 
 
 def trainer_of(param: gluon.Parameter) -> Any:

@@ -91,7 +91,7 @@ def _way_to(path: str) -> Iterator[str]:
 
 
 def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]:
-    """What is known of each parameter without a look at its values: all the fields of its record."""
+    """What is known of each parameter without a look at its values: the fields of its record."""
     buffers: Dict[int, int] = {}
     extents: Dict[Any, Tuple[str, Optional[int], Optional[int]]] = {}  # few differ, of thousands of parameters
     text, names = _Texts(), _Contexts()
@@ -181,9 +181,7 @@ class _Contexts:
         return self._names
 
 
-def _measure(
-    chosen: _Chosen, arrays: Sequence[List[Any]], facts: List[Dict[str, Any]], grads: bool, init: Any
-) -> None:
+def _measure(chosen: _Chosen, arrays: Sequence[List[Any]], facts: List[Dict[str, Any]], grads: bool, init: Any) -> None:
     """Add what the values say: statistics, of gradients too; replicas; declared against observed."""
     gradients = [holds_gradients(param) if grads else [] for param in chosen]
     jobs: List[Tuple[Dict[str, Any], str, Any]] = []
@@ -206,9 +204,7 @@ def _measure(
         fact["declared"] = declared
 
 
-def _declared(
-    chosen: _Chosen, facts: Sequence[Dict[str, Any]], init: Any
-) -> Iterator[Tuple[Dict[str, Any], Declared]]:
+def _declared(chosen: _Chosen, facts: Sequence[Dict[str, Any]], init: Any) -> Iterator[Tuple[Dict[str, Any], Declared]]:
     known = []
     for (param, place), fact in zip(chosen.items(), facts):
         expected = expectation_of(param, place, info_of(param, place), init) if "stats" in fact else None

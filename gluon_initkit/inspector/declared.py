@@ -24,6 +24,7 @@ from .suspicions import is_throughout
 
 __all__ = ["Expectation", "expectation_of", "is_as_declared", "measured"]
 
+_NOBODY = Initializer()  # stands where a network's initializer is not known
 _FEWEST = 16  # values from which a deviation can be told
 
 Expectation = Tuple[str, Law, bool]
@@ -34,7 +35,7 @@ def expectation_of(param: Any, place: Any, info: ParameterInfo, init: Any = None
     """By what law a parameter was to be filled; None where that is not known, or is no law of independent values."""
     if is_constant(param) or not is_known(info.shape):
         return None
-    network = Initializer() if init is None else corrected(init)
+    network = _NOBODY if init is None else corrected(init)
     try:
         found = choose(network, info, param.init or place.symbol_init)
         if not isinstance(found, Choice) or (init is None and found.why not in ("layer", "layer default")):

@@ -1,6 +1,6 @@
 """`ParameterView`: one parameter of a report, the tutorial's way: its facts, and its values and gradient on demand."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .. import display
@@ -110,7 +110,7 @@ class ParameterView:
         return {"record": self.record, "live": None}
 
     def __dir__(self) -> Any:
-        return sorted({*super().__dir__(), *vars(self.record)})
+        return sorted({*super().__dir__(), *(each.name for each in fields(self.record))})
 
     def __repr__(self) -> str:
         kind = "Constant" if self.record.constant else "Parameter"

@@ -1,7 +1,7 @@
 """Places: paths are those of save_parameters, for every block that names its parameters otherwise too."""
 
 import gluon_initkit  # noqa: F401
-from gluon_initkit._mxnet import places, traversed
+from gluon_initkit._mxnet import laid_out, places, traversed
 import mxnet as mx
 from mxnet.gluon import nn, rnn
 import pytest
@@ -69,6 +69,15 @@ def test_owners_and_symbols():
     assert found["0.weight"].symbol_init == "ones" and found["0.bias"].symbol_init is None
     assert found["0.weight"].owner is mx.gluon.SymbolBlock and found["0.weight"].owner_path == "0"
     assert nn.HybridSequential in found["0.weight"].inside
+
+
+def test_one_walk_lays_out_parameters_and_blocks():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2), nn.HybridSequential())
+    net[1].add(nn.BatchNorm())
+    found, blocks = laid_out(net)
+    assert list(found.items()) == list(places(net).items())
+    assert blocks == [("", "HybridSequential"), ("0", "Dense"), ("1", "HybridSequential"), ("1.0", "BatchNorm")]
 
 
 def test_traversed_has_every_path_in_the_order_of_save_parameters():

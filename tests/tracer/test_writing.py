@@ -35,6 +35,19 @@ def test_a_trace_that_is_over_does_not_keep_its_network_alive():
     assert [span.block for span in t.spans] == ["", "0"] and t.spans[1].symbolic is not GLUON_2
 
 
+def test_what_a_graph_was_given_is_known_when_the_graph_is_gone():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4), nn.Dense(2))
+    net.initialize()
+    net.hybridize()
+    with ik.trace(net) as t:
+        net(nd.ones((3, 5)))
+        net.hybridize()  # which drops the graph
+        inputs = {event.path: event.inputs for event in t.events}
+    assert inputs["0.weight"] == ((3, 5),) and inputs["1.weight"] == ((3, 4),)
+    assert {span.block: span.inputs for span in t.spans}["1"] == ((3, 4),)
+
+
 def test_an_event_begins_before_it_is_told():
     notes = Notes(time.perf_counter_ns())
     notes.note("cast", {"path": "weight", "shape": (2,), "dtype": "float32", "nanoseconds": 7_000_000_000})
