@@ -89,7 +89,7 @@ from .strict import NeedsNumbers  # noqa: E402
 from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
-from .tying import Move, Slot, exchange, held_in_container, slots, walk  # noqa: E402
+from .tying import Move, Slot, exchange, in_containers, slots, walk  # noqa: E402
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
 from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
@@ -168,10 +168,10 @@ __all__ = [
     "given_to",
     "gradients",
     "hand_over",
-    "held_in_container",
     "holds_data",
     "holds_gradients",
     "host_values",
+    "in_containers",
     "in_mode",
     "infers_shapes",
     "interrupts_held",

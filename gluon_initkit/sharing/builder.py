@@ -168,7 +168,7 @@ class Sharing:
         if values not in ("keep", "average"):
             raise ValueError(f"values={values!r}: expected 'keep' or 'average'")
         groups, wrong = self._groups()
-        wrong += problems(groups, values, yielding)
+        wrong += problems(self._net, groups, values, yielding)
         if wrong:
             raise refusal(wrong)
         report = SharingReport(tuple(row_of(each, values) for each in groups), values, not dry_run)

@@ -14,13 +14,14 @@ from .._mxnet import (
     declared,
     extras_of,
     fixes_gamma,
-    held_in_container,
     holds_data,
+    in_containers,
     is_constant,
     is_layer_default,
     mx,
     shape_of,
     trained,
+    walk,
 )
 from ..display import shape_text
 from ..naming import LAYER_DEFAULTS, role_of
@@ -40,22 +41,29 @@ _MENDS = {
 }
 
 
-def problems(groups: Sequence[Merged], values: str, yielding: FrozenSet[Any] = frozenset()) -> List[str]:
-    """All that speaks against these groups.
+def problems(net: Any, groups: Sequence[Merged], values: str, yielding: FrozenSet[Any] = frozenset()) -> List[str]:
+    """All that speaks against these groups of a network's parameters.
 
     `yielding` are parameters of blocks that were just built: what was said for none of them, the kept one decides.
     """
     everyone = [member.param for each in groups if each.dropped for member in each.members]
-    in_trainer = set(trained(everyone))
-    return [problem for each in groups if each.dropped for problem in _problems(each, values, in_trainer, yielding)]
+    in_trainer, listed = set(trained(everyone)), in_containers(walk(net)) if everyone else {}
+    return [
+        problem
+        for each in groups
+        if each.dropped
+        for problem in _problems(each, values, in_trainer, listed, yielding)
+    ]
 
 
-def _problems(each: Merged, values: str, in_trainer: set, yielding: FrozenSet[Any]) -> Iterator[str]:
+def _problems(
+    each: Merged, values: str, in_trainer: set, listed: Dict[Any, str], yielding: FrozenSet[Any]
+) -> Iterator[str]:
     first = each.kept
     for member in each.members:
         yield from _alone(member, first if member is not first else each.dropped[0], in_trainer)
     for member in each.dropped:
-        yield from _standing(member, first)
+        yield from _standing(member, first, listed)
     told, fixed = declared(first.param), _fixes_gamma(first)
     for member in each.dropped:
         for text in _pairwise(member, first, told, yielding):
@@ -79,7 +87,7 @@ def _alone(member: Member, other: Member, in_trainer: set) -> Iterator[str]:
         yield f"{who} a Trainer updates it; tie first, make the Trainer afterwards (`del trainer`, tie, make another)"
 
 
-def _standing(member: Member, first: Member) -> Iterator[str]:
+def _standing(member: Member, first: Member, listed: Dict[Any, str]) -> Iterator[str]:
     """What keeps a parameter where it stands."""
     for slot, _ in member.places:
         who = f"{slot.path!r} cannot take the parameter of {first.path!r}:"
@@ -88,10 +96,8 @@ def _standing(member: Member, first: Member) -> Iterator[str]:
             yield f"{who} it is no attribute of its block, which would make it anew; {other_way}"
         elif isinstance(slot.block, mx.gluon.SymbolBlock):
             yield f"{who} the graph of its SymbolBlock calls it {member.param.name!r}; {other_way}"
-        else:
-            name = held_in_container(slot.block, slot.param)
-            if name:
-                yield f"{who} its block holds it in .{name} too, which would go on holding the old one; {other_way}"
+        elif slot.param in listed:
+            yield f"{who} {listed[slot.param]} holds it too, and would go on holding the old one; {other_way}"
 
 
 def _fixes_gamma(member: Member) -> Set[bool]:

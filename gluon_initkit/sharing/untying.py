@@ -8,7 +8,7 @@ from .._mxnet import (
     Slot,
     exchange,
     forget_trainers,
-    held_in_container,
+    in_containers,
     mx,
     own_copy,
     prefix_of,
@@ -80,7 +80,7 @@ def _problems(slot: Slot, others: List[Slot]) -> List[str]:
     if slot.key is None or isinstance(slot.block, mx.gluon.SymbolBlock):
         wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: the block of the first finds its "
                      f"parameter by the name {slot.param.name!r}; untie the other path")  # fmt: skip
-    listed = held_in_container(slot.block, slot.param)
+    listed = in_containers([("", slot.block)]).get(slot.param)
     if listed:
         wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: the block of the first holds its "
                      f"parameter in .{listed} too, which would hold the old one; untie the other path")  # fmt: skip

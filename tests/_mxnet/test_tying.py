@@ -3,7 +3,7 @@
 import copy
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import Transposed, exchange, held_in_container, slots, source_of, walk
+from gluon_initkit._mxnet import Transposed, exchange, in_containers, slots, source_of, walk
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
@@ -103,9 +103,10 @@ def test_caches_outside_are_cleared_and_strangers_are_not():
 def test_containers():
     block = nn.HybridSequential()
     block.weight = declared(block, "weight", shape=(2,))
-    assert held_in_container(block, block.weight) is None
-    block.kept = {"here": block.weight}
-    assert held_in_container(block, block.weight) == "kept"
+    assert in_containers(walk(block)) == {}
+    block.add(nn.Dense(2))
+    block[0].kept = {"here": block.weight, "there": 1}
+    assert in_containers(walk(block)) == {block.weight: "0.kept"}
 
 
 def test_the_source_of_a_view():

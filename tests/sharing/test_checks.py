@@ -246,9 +246,18 @@ def test_constant():
 def test_a_parameter_that_its_block_holds_elsewhere_too():
     net = held()
     refused(net, ik.Sharing(net).tie("0.weight", "1.weight"), "'1.weight' cannot take the parameter of '0.weight'",
-            ".both", "to='1.weight'")  # fmt: skip
+            "1.both holds it too", "to='1.weight'")  # fmt: skip
     ik.Sharing(net).tie("0.weight", to="1.weight").apply()
     assert net[0].weight is net[1].both[0]
+
+
+def test_a_parameter_that_another_block_holds():
+    net = run(dense(4, 4))
+    net.add(nn.Flatten())
+    net[2].kept = {"here": net[1].weight}
+    refused(net, ik.Sharing(net).tie("*.weight"), "'1.weight' cannot take", "2.kept holds it too")
+    ik.Sharing(net).tie("*.weight", to="1.weight").apply()
+    assert net[0].weight is net[2].kept["here"]
 
 
 @pytest.mark.mxnet1("parameters that are no attribute")
