@@ -4,7 +4,6 @@
 map, so that only what is looked at is read.
 """
 
-from difflib import get_close_matches
 import math
 import os
 from typing import Any, Dict, Iterator, Optional, Tuple
@@ -13,7 +12,7 @@ import zlib
 import numpy
 
 from ..display import counted
-from ..naming import made, role_of
+from ..naming import made, nearest, role_of
 from .equality import shared_values
 from .errors import CheckpointError
 from .findings import findings_of
@@ -152,8 +151,7 @@ class StoredValues:
         """
         array = self.arrays.get(name)
         if array is None:
-            near = get_close_matches(name, self.arrays, 3) or list(self.arrays)[:3]
-            raise KeyError(f"no array is called {name!r} in {self.path}; there are {', '.join(map(repr, near))}, …")
+            raise KeyError(f"no array is called {name!r} in {self.path}; {nearest(name, list(self.arrays))}")
         if not array.parts:
             raise CheckpointError(self.path, 0, f"{name!r} was saved before its shape was known: it has no values")
         if self._stat() != self._state:

@@ -1,11 +1,11 @@
 """`Comparison`: what `compare` found, one row an array, as text, HTML, JSON and records."""
 
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 import json
 from typing import Dict, Iterator, Optional, Tuple
 
 from ..display import Column, Shown, Table, counted, shape_text
+from ..naming import nearest
 from .forecast import LoadForecast
 
 __all__ = ["Comparison", "ComparisonRow"]
@@ -100,8 +100,7 @@ class Comparison(Shown[ComparisonRow]):
             if path in (row.path, row.other):
                 return row
         known = [each for row in self.rows for each in (row.path, row.other) if each]
-        near = get_close_matches(path, known, 3) or known[:3]
-        raise KeyError(f"no row has the path {path!r}; there are {', '.join(map(repr, near))}, …")
+        raise KeyError(f"no row has the path {path!r}; {nearest(path, list(dict.fromkeys(known)))}")
 
     @property
     def same(self) -> bool:

@@ -54,7 +54,7 @@ def test_statistics_go_through_the_map(saved):
 
 
 def test_a_wrong_name_hears_the_nearest(saved):
-    with pytest.raises(KeyError, match="no array is called '0.wieght'.*'0.weight'"):
+    with pytest.raises(KeyError, match="no array is called '0.wieght'.*; did you mean '0.weight'"):
         read_checkpoint(saved[1]).live.values("0.wieght")
 
 

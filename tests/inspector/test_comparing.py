@@ -225,7 +225,7 @@ def test_what_cannot_be_compared():
 def test_a_row_by_either_path():
     comparison = ik.compare(drawn(mlp()), drawn(Renamed()))
     assert comparison["0.weight"] is comparison["first.weight"]
-    with pytest.raises(KeyError, match="no row has the path 'first.wieght'; there are 'first.weight'"):
+    with pytest.raises(KeyError, match="no row has the path 'first.wieght'; did you mean 'first.weight'"):
         comparison["first.wieght"]
 
 
