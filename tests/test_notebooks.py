@@ -142,7 +142,8 @@ def test_whatever_a_reader_would_not_like_to_see_is_noticed():
         "print('nothing to complain of')",
         "import warnings; warnings.warn('in the cell')",
         "import logging; logging.warning('in the log')",
-        "import os; os.write(2, b'[12:00:00] src/by.cc: as C++ writes');",
+        # The kernel reads it in a thread, and tells nothing of what it reads after the cell has ended.
+        "import os, time; os.write(2, b'[12:00:00] src/by.cc: as C++ writes'); time.sleep(2)",
         "print('a DeprecationWarning that somebody prints')",
     ]
     notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
