@@ -18,7 +18,8 @@ def data_transposed(source: gluon.Parameter, ctx: Any) -> Any:
         return source.data(ctx).transpose()
     with _deferred_compute.context(False):
         made = source.data(ctx).detach().transpose()
-    _deferred_compute.set_variable(made, var_transposed(source))
+    variable = var_transposed(source)  # in a name: MXNet lets go of what it is given before it reads the address
+    _deferred_compute.set_variable(made, variable)
     return made
 
 
