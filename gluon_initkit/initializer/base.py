@@ -10,6 +10,7 @@ wrapped when the class is made. A `Description` tells an inner call (``super()._
 import functools
 import json
 from typing import Any, Callable, ClassVar, Optional, Sequence
+import weakref
 
 import numpy
 
@@ -26,6 +27,7 @@ from .._mxnet import (
     say_filled,
     tell,
     unwritten,
+    warn,
 )
 from ..naming import ParameterInfo, info_of, role_of
 from .choosing import Choice, Decision, Uncovered, base_choice, choose
@@ -50,9 +52,9 @@ class Initializer(mx.init.Initializer):
     Attributes
     ----------
     check : bool
-        Debug mode, off by default. When True, arrays are filled with NaN before each hook (an integer array with its
-        type's smallest value), and a hook that leaves its array untouched raises. Set it on `Initializer` for all, on
-        a class or on an instance.
+        Debug mode, off by default. When True, a hook that leaves its array untouched raises. To tell that from a hook
+        that writes zeros, a hook after which all is zero is called once more, on a copy full of NaN (an integer copy
+        is full of its type's smallest value). Set it on `Initializer` for all, on a class or on an instance.
 
     Raises
     ------
@@ -228,10 +230,12 @@ def fill(choice: Choice, desc: Description, arr: Any) -> None:
     """Run the chosen hook; what goes wrong in it becomes one error that names the parameter."""
     hook = getattr(choice.initializer, choice.hook)
     who = f"{type(choice.initializer).__name__}.{choice.hook}"
-    sentinel = prefill(arr) if getattr(choice.initializer, "check", Initializer.check) else None
     tell(desc.param, "filled", initializer=choice.initializer, hook=choice.hook)
     try:
         _run(hook, desc, arr)
+        zero = _is_users(hook) and arr.size > 0 and not arr.asnumpy().any()
+        check = zero and getattr(choice.initializer, "check", Initializer.check)
+        forgot = check and _writes_nothing(hook, desc, arr)
     except InitializationError:
         raise
     except Exception as error:
@@ -240,11 +244,35 @@ def fill(choice: Choice, desc: Description, arr: Any) -> None:
             f"be filled: {who} raised {type(error).__name__}: {error}. Expected it to write an array of that shape in "
             f"place; mend the hook, or give the parameter another init=."
         ) from error
-    if sentinel is not None and unwritten(arr, sentinel):
+    if forgot:
         raise InitializationError(
             f"Parameter {desc.label!r} of shape {tuple(arr.shape)} was left untouched by {who}: it wrote nothing. "
             f"Expected it to write into the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
         )
+    kind = type(choice.initializer)
+    if zero and desc.role == "weight" and kind not in _warned_of_zeros:
+        warn(f"Parameter {desc.label!r} is all zero after {who}. A hook writes into the array that it is given: "
+             f"`arr[:] = values` or `out=arr`, not `arr = values` or `return values`. Where zeros are meant, "
+             f"say mx.init.Zero().")  # fmt: skip
+        _warned_of_zeros.add(kind)
+
+
+_warned_of_zeros: Any = weakref.WeakSet()  # classes: one warning each is enough
+
+
+def _is_users(hook: Callable) -> bool:
+    """Whether a hook is neither MXNet's nor the kit's code."""
+    return getattr(hook, "__module__", "").partition(".")[0] not in ("mxnet", __name__.partition(".")[0])
+
+
+def _writes_nothing(hook: Callable, desc: Description, arr: Any) -> bool:
+    """Whether a hook leaves an array of this kind as it was; a kind that cannot be watched is taken for written."""
+    copy = arr.copy()
+    sentinel = prefill(copy)
+    if sentinel is None:
+        return False
+    _run(hook, desc, copy)
+    return unwritten(copy, sentinel)
 
 
 def _run(hook: Callable, desc: Description, arr: Any) -> None:

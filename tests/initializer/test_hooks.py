@@ -1,0 +1,240 @@
+"""What a hook is given, what it may leave, how it may be spelt, and a class's own `__call__`."""
+
+import warnings
+
+import gluon_initkit as ik
+import mxnet as mx
+from mxnet.gluon import nn
+import numpy as np
+import pytest
+from vocabulary import HybridBlock, declared, nd
+
+
+class Nothing(mx.init.Initializer):
+    """Relies on zeros in all that it does not write: everything."""
+
+    def _init_weight(self, desc, arr):
+        pass
+
+
+class Diagonal(mx.init.Initializer):
+    def _init_weight(self, desc, arr):
+        for index in range(3):
+            arr[index, index] = 1
+
+
+@mx.init.register
+class AddedTo(mx.init.Initializer):
+    def _init_weight(self, desc, arr):
+        arr += 1
+
+    _init_bias = _init_weight
+
+
+class FirstRows(mx.init.Initializer):
+    """Vectors for the first words of a vocabulary."""
+
+    def _init_weight(self, desc, arr):
+        arr[:2] = nd.ones((2, *arr.shape[1:]))
+
+
+def leave_sevens(shape, dtype="float32"):
+    """Memory of this size, freed with sevens in it: what the next array of the size may lie on."""
+    arrays = [mx.nd.full(shape, 7, dtype=dtype) for _ in range(40)]
+    mx.nd.waitall()
+    del arrays
+
+
+WRITTEN = {
+    Nothing: np.zeros((300, 300)),
+    Diagonal: np.diag([1.0] * 3 + [0.0] * 297),
+    AddedTo: np.ones((300, 300)),
+    FirstRows: np.repeat([1.0, 0.0], [2, 298])[:, None] * np.ones(300),
+}
+
+
+class Table(HybridBlock):
+    def __init__(self, dtype="float32", **arguments):
+        super().__init__()
+        self.weight = declared(self, "weight", shape=(300, 300), dtype=dtype, **arguments)
+
+
+@pytest.mark.filterwarnings("ignore:Parameter 'weight' is all zero")
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "uint8"])
+@pytest.mark.parametrize("corrected", [False, True], ids=["", "corrected"])
+@pytest.mark.parametrize("kind, check", [(kind, False) for kind in WRITTEN] + [(kind, True) for kind in WRITTEN][1:])
+def test_a_hook_is_given_zeros(kind, corrected, dtype, check, monkeypatch):
+    monkeypatch.setattr(ik.Initializer, "check", check)
+    net = Table(dtype)
+    for _ in range(2):
+        leave_sevens((300, 300), dtype)
+        ik.initialize(net, ik.corrected(kind()) if corrected else kind(), force_reinit=True)
+        assert (net.weight.data().asnumpy() == WRITTEN[kind]).all()
+
+
+@pytest.mark.filterwarnings("ignore:Parameter 'weight' is all zero")
+@pytest.mark.parametrize("hybridize", [False, True], ids=["imperative", "hybridized"])
+@pytest.mark.parametrize("numpy_mode", [False, True], ids=["classic", "numpy"])
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_a_hook_of_a_deferred_parameter_is_given_zeros(kind, numpy_mode, hybridize):
+    if numpy_mode:
+        mx.npx.set_np()
+    net = nn.Dense(300, use_bias=False)
+    if hybridize:
+        net.hybridize()
+    ik.initialize(net, kind(), ctx=[mx.cpu(0), mx.cpu(1)])
+    leave_sevens((300, 300))
+    net((mx.np if numpy_mode else nd).ones((1, 300)))
+    for array in net.weight.list_data():
+        assert (array.asnumpy() == WRITTEN[kind]).all()
+
+
+@pytest.mark.mxnet1("row_sparse parameters")
+@pytest.mark.parametrize("kind", [Nothing, AddedTo, FirstRows])
+def test_a_hook_of_a_row_sparse_parameter_is_given_zeros(kind):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = Table(stype="row_sparse")
+        leave_sevens((300, 300))
+        ik.initialize(net, kind())
+    assert (net.weight._data[0].asnumpy() == WRITTEN[kind]).all()
+
+
+def test_a_hook_that_fills_a_scalar_is_given_zero():
+    mx.npx.set_np()
+    for _ in range(3):
+        leave_sevens(())
+        net = HybridBlock()
+        net.weight = declared(net, "weight", shape=())
+        ik.initialize(net, AddedTo())
+        assert net.weight.data() == 1
+
+
+@pytest.mark.mxnet1("FusedRNN")
+def test_a_hook_for_a_part_of_a_fused_rnn_is_given_zeros():
+    size = 5 * (3 + 5 + 2)
+    net = HybridBlock()
+    net.weight = declared(net, "weight", shape=(size,), init=mx.init.FusedRNN(AddedTo(), 5, 1, "rnn_tanh"))
+    leave_sevens((size,))
+    ik.initialize(net)
+    assert (net.weight.data().asnumpy() == 1).all()
+
+
+def test_check_calls_a_hook_again_only_where_all_is_zero():
+    given = []
+
+    class Half(ik.Initializer):
+        check = True
+
+        def _init_weight(self, desc, arr):
+            given.append(arr.asnumpy().copy())
+            arr[0] = 1
+
+        def _init_bias(self, desc, arr):
+            given.append(arr.asnumpy().copy())
+            arr[:] = 0
+
+    for initialize in (lambda net: net.initialize(Half()), lambda net: ik.initialize(net, Half())):
+        net, given[:] = nn.Dense(2, in_units=2), []
+        initialize(net)
+        assert len(given) == 3 and not given[0].any() and not given[1].any() and np.isnan(given[2]).all()
+        assert net.weight.data().asnumpy().tolist() == [[1, 1], [0, 0]] and not net.bias.data().asnumpy().any()
+
+
+def test_d2l_custom_initializer():
+    """The book's class, of the chapter on parameters, with the mistake that its readers make."""
+
+    class MyInit(mx.init.Initializer):
+        def _init_weight(self, name, data):
+            data = mx.np.random.uniform(-10, 10, data.shape)
+            data *= mx.np.abs(data) >= 5
+
+    mx.npx.set_np()
+    net = nn.Dense(300, in_units=300)
+    leave_sevens((300, 300))
+    net.initialize(MyInit())
+    assert not net.weight.data().asnumpy().any()  # plain MXNet: all zero, and no word
+    leave_sevens((300, 300))
+    with pytest.warns(UserWarning, match=r"Parameter 'weight' is all zero after MyInit\._init_weight.*arr\[:\] = "):
+        ik.initialize(net, MyInit(), force_reinit=True)
+    assert not net.weight.data().asnumpy().any()
+
+
+def zeros_warned(call):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    return [each for each in caught if "is all zero" in str(each.message)]
+
+
+def forgetful(base, hook="_init_weight"):
+    def rebinds(self, desc, arr):
+        arr = nd.ones(arr.shape)
+        return arr
+
+    return type("Forgetful", (base,), {hook: rebinds})
+
+
+def two_layers(deferred=False, **arguments):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2, in_units=0 if deferred else 2, **arguments), nn.Dense(2, in_units=2, **arguments))
+    return net
+
+
+WAYS = {
+    "ik.initialize": lambda kind: ik.initialize(two_layers(), kind()),
+    "initialize of ours": lambda kind: two_layers().initialize(ik.corrected(kind())),
+    "of one layer": lambda kind: ik.initialize(two_layers(weight_initializer=kind())),
+    "a rule": lambda kind: ik.initialize(two_layers(), ik.Rules([("*", kind())])),
+    "force_reinit": lambda kind: [ik.initialize(net, kind(), force_reinit=True) for net in [two_layers()] * 2],
+}
+
+
+@pytest.mark.parametrize("base", [mx.init.Initializer, mx.init.Xavier, ik.Initializer, ik.TruncatedNormal])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_weight_hook_that_leaves_zeros_is_warned_of_once_a_class(way, base):
+    kind = forgetful(base)
+    (warning,) = zeros_warned(lambda: WAYS[way](kind))
+    assert str(warning.message).startswith("Parameter '0.weight' is all zero after Forgetful._init_weight.")
+    assert (warning.filename, warning.lineno) == (__file__, WAYS[way].__code__.co_firstlineno)
+    assert not zeros_warned(lambda: WAYS[way](kind)) and zeros_warned(lambda: WAYS[way](forgetful(base)))
+
+
+@pytest.mark.parametrize("hybridize", [False, True])
+def test_the_warning_of_zeros_points_at_the_forward_pass_that_draws(hybridize):
+    net = nn.Dense(2)
+    net.hybridize(hybridize)
+    ik.initialize(net, forgetful(mx.init.Initializer)())
+    call = lambda: net(nd.ones((1, 3)))  # noqa: E731
+    (warning,) = zeros_warned(call)
+    assert (warning.filename, warning.lineno) == (__file__, call.__code__.co_firstlineno)
+
+
+@pytest.mark.parametrize("init", [
+    mx.init.Zero(), mx.init.Constant(0), "zeros", ik.Rules([("*", 0)]), mx.init.Uniform(0), ik.corrected("zeros"),
+    type("Renamed", (mx.init.Zero,), {})(), mx.init.Constant(np.zeros((2, 2))),
+])  # fmt: skip
+def test_who_says_zero_is_not_warned(init):
+    assert not zeros_warned(lambda: ik.initialize(two_layers(), init, seed=1))
+    if not isinstance(init, str):
+        assert not zeros_warned(lambda: two_layers().initialize(ik.corrected(init)))
+
+
+def test_a_bias_of_zero_is_no_mistake():
+    class Sound(ik.Initializer):
+        def _init_weight(self, desc, arr):
+            arr[:] = 1
+
+        def _init_bias(self, desc, arr):
+            arr[:] = 0
+
+    assert not zeros_warned(lambda: ik.initialize(two_layers(), Sound()))
+
+
+def test_a_warning_that_is_an_error_changes_nothing():
+    net = two_layers()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="all zero"):
+            ik.initialize(net, forgetful(mx.init.Initializer)())
+    assert all(param._data is None for param in net.collect_params().values())
