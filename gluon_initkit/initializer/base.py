@@ -5,6 +5,7 @@ parameter's own initializer in ``desc.attrs['__init__']``, never empty; a layer'
 parameter is (MXNet 1.9.1, ``gluon/parameter.py``, `_finish_deferred_init`; ``initializer.py``, `Initializer.__call__`).
 So both doors are made to read the role here: ``__call__`` is overridden, and each subclass's ``_init_weight`` is
 wrapped when the class is made. A `Description` tells an inner call (``super()._init_weight``) from Gluon's.
+A subclass's own ``__call__`` is wrapped likewise.
 """
 
 import functools
@@ -30,7 +31,7 @@ from .._mxnet import (
     warn,
 )
 from ..naming import ParameterInfo, info_of, role_of
-from .choosing import Choice, Decision, Uncovered, base_choice, choose
+from .choosing import Choice, Decision, Uncovered, base_choice, choose, is_users
 from .configuration import as_json, call_of, constructor_arguments
 from .description import Description
 from .errors import InitializationError
@@ -88,25 +89,34 @@ class Initializer(mx.init.Initializer):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         bases = (Initializer, mx.init.Initializer)
-        hooks = (vars(base).get("_init_weight") for base in cls.__mro__ if base not in bases)
-        hook = next(filter(None, hooks), None)
-        if hook is not None and not hasattr(hook, "_reads_role"):
-            cls._init_weight = _reading_role(hook)
+        for name, reading_role in (("_init_weight", _reading_role), ("__call__", _reading_role_of_call)):
+            hooks = (vars(base).get(name) for base in cls.__mro__ if base not in bases)
+            hook = next(filter(None, hooks), None)
+            if hook is not None and not hasattr(hook, "_reads_role"):
+                setattr(cls, name, reading_role(hook))
 
     def __call__(self, desc: Any, arr: Any) -> None:
         """Fill `arr`, the array of the parameter that `desc` names; MXNet calls this for a network-level initializer.
 
         Parameters
         ----------
-        desc : InitDesc
-            MXNet's name of the parameter and its attributes.
+        desc : InitDesc or str
+            MXNet's name of the parameter and its attributes; or the name alone, as ``mx.model.FeedForward`` gives it.
         arr : NDArray
             The array to fill, of any shape.
         """
-        if not isinstance(desc, mx.init.InitDesc):
-            super().__call__(desc, arr)  # a plain str: MXNet's deprecated form, by name alone
-            return
-        declared = desc.attrs.get("__init__") or None
+        if not isinstance(desc, str):
+            raise TypeError(f"expected the name of a parameter, an InitDesc or a str, found {desc!r:.80}")
+        if isinstance(desc, mx.init.InitDesc):
+            declared = desc.attrs.get("__init__") or None
+        else:
+            declared = _declared_by(desc)
+            desc = mx.init.InitDesc(desc)
+        if isinstance(declared, Rest):
+            if declared.caller is self:  # ``super().__call__`` in a class's own `__call__`
+                declared._init_weight(desc, arr)
+                return
+            declared = None
         self._serve(desc, arr, None if declared is self else declared)
 
     def _serve(self, desc: Any, arr: Any, declared: Any) -> None:
@@ -125,12 +135,9 @@ class Initializer(mx.init.Initializer):
             self._audit(param)
         decision = choose(self, info, declared, param is not None and is_constant(param))
         described = Description(desc, info, param)
-        if isinstance(decision, Uncovered):
-            raise InitializationError(
-                f"Parameter {described.label!r} has no initializer: {decision.reason}. To mend it, {decision.mend}."
-            )
-        fill(decision, described, arr)
-        say_filled(self, desc, decision.hook, arr)
+        choice = _covering(decision, described)
+        fill(choice, described, arr)
+        say_filled(self, desc, choice.hook, arr)
 
     def _choose(self, info: ParameterInfo, layer_default: Any) -> Decision:
         """Decide for a parameter that no layer speaks for; `layer_default` is the layer's own default or None."""
@@ -226,14 +233,70 @@ def _reading_role(hook: Callable) -> Callable:
 Initializer._init_weight = _reading_role(mx.init.Initializer._init_weight)
 
 
+def _reading_role_of_call(call: Callable) -> Callable:
+    """`call`, a class's own ``__call__``, behind the base's, which asks it only for what it is to serve."""
+
+    @functools.wraps(call)
+    def __call__(self: Initializer, desc: Any, arr: Any) -> None:
+        rest = desc.attrs.get("__init__") if isinstance(desc, Description) else None
+        if isinstance(rest, Rest) and rest.caller is self:
+            call(self, desc, arr)
+        else:
+            Initializer.__call__(self, desc, arr)
+
+    __call__._reads_role = True  # type: ignore[attr-defined]
+    return __call__
+
+
+class Rest(mx.init.Initializer):
+    """What ``super().__call__`` does in a class's own ``__call__``: the rest of the order in `choosing`.
+
+    It stands in ``desc.attrs['__init__']``, whose weight hook MXNet's `Initializer.__call__` calls in any case.
+    """
+
+    def __init__(self, caller: Any, decision: Decision) -> None:
+        super().__init__()
+        self.caller, self.decision = caller, decision
+
+    def _init_weight(self, desc: Any, arr: Any) -> None:
+        choice = _covering(self.decision, desc)
+        _run(getattr(choice.initializer, choice.hook), desc, arr)
+
+    def __repr__(self) -> str:
+        return getattr(self.decision, "hook", "nothing")
+
+
+def _covering(decision: Decision, desc: Description) -> Choice:
+    """The decision, where somebody fills the parameter; an error where nobody does."""
+    if isinstance(decision, Uncovered):
+        raise InitializationError(
+            f"Parameter {desc.label!r} has no initializer: {decision.reason}. To mend it, {decision.mend}."
+        )
+    return decision
+
+
+def _declared_by(name: str) -> Any:
+    """The initializer by which MXNet fills an array of this plain name, whatever else it is told; None for most."""
+    if name.startswith("upsampling"):
+        return mx.init.Bilinear()
+    if name.startswith("stn_loc"):  # of a spatial transformer, which begins as the identity
+        if name.endswith("weight"):
+            return mx.init.Zero()
+        if name.endswith("bias"):
+            return mx.init.Constant(numpy.array([1.0, 0, 0, 0, 1.0, 0]))
+    return None
+
+
 def fill(choice: Choice, desc: Description, arr: Any) -> None:
     """Run the chosen hook; what goes wrong in it becomes one error that names the parameter."""
     hook = getattr(choice.initializer, choice.hook)
     who = f"{type(choice.initializer).__name__}.{choice.hook}"
+    if choice.rest is not None:
+        desc.attrs["__init__"] = Rest(choice.initializer, choice.rest)
     tell(desc.param, "filled", initializer=choice.initializer, hook=choice.hook)
     try:
         _run(hook, desc, arr)
-        zero = _is_users(hook) and arr.size > 0 and not arr.asnumpy().any()
+        zero = is_users(hook) and arr.size > 0 and not arr.asnumpy().any()
         check = zero and getattr(choice.initializer, "check", Initializer.check)
         forgot = check and _writes_nothing(hook, desc, arr)
     except InitializationError:
@@ -242,7 +305,7 @@ def fill(choice: Choice, desc: Description, arr: Any) -> None:
         raise InitializationError(
             f"Parameter {desc.label!r} of shape {tuple(arr.shape)} and dtype {numpy.dtype(arr.dtype).name} could not "
             f"be filled: {who} raised {type(error).__name__}: {error}. Expected it to write an array of that shape in "
-            f"place; mend the hook, or give the parameter another init=."
+            f"place; mend the hook, or give the parameter another initializer by init= or a rule."
         ) from error
     if forgot:
         raise InitializationError(
@@ -258,11 +321,6 @@ def fill(choice: Choice, desc: Description, arr: Any) -> None:
 
 
 _warned_of_zeros: Any = weakref.WeakSet()  # classes: one warning each is enough
-
-
-def _is_users(hook: Callable) -> bool:
-    """Whether a hook is neither MXNet's nor the kit's code."""
-    return getattr(hook, "__module__", "").partition(".")[0] not in ("mxnet", __name__.partition(".")[0])
 
 
 def _writes_nothing(hook: Callable, desc: Description, arr: Any) -> bool:

@@ -1,10 +1,11 @@
 """Which initializer fills a parameter, and through which hook. The one decision that filling and planning share.
 
 First match wins: what the layer was told explicitly; the matching rule; the network-level initializer's hook for the
-role, where its class overrides it; the layer's own default; the base class's hook for the role.
+role, where its class overrides it; the layer's own default; the base class's hook for the role. A class that overrides
+`__call__` serves every role by that, and what its ``super().__call__`` does is the rest of this order.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import functools
 from typing import Any, FrozenSet, List, Optional, Sequence, Union
 
@@ -13,10 +14,10 @@ from ..display import counted
 from ..naming import LAYER_DEFAULTS, ParameterInfo
 from .errors import InitializationError
 
-__all__ = ["Choice", "Uncovered", "base_choice", "choose", "explicit_choice", "overrides", "own_hook",
+__all__ = ["Choice", "Uncovered", "base_choice", "choose", "explicit_choice", "is_users", "overrides", "own_hook",
            "refuse_uncovered"]  # fmt: skip
 
-# Endings that MXNet's own Initializer.__call__ serves besides the roles (quantized networks, the Module API).
+# Endings that MXNet's own Initializer.__call__ serves besides the roles, where it decides by a name alone.
 _MXNET_ENDINGS = (
     ("moving_inv_var", "_init_zero"),
     ("moving_avg", "_init_zero"),
@@ -34,6 +35,8 @@ class Choice:
     initializer: Any
     hook: str
     why: str
+    rest: Optional["Decision"] = None
+    """Where the hook is a class's own ``__call__``: what fills the parameter when that calls ``super().__call__``."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +101,16 @@ def explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Decision:
     if not hasattr(initializer, "_choose"):
         return Choice(initializer, "_init_weight", why)
     decision = initializer._choose(info, None)
-    return Choice(decision.initializer, decision.hook, why) if isinstance(decision, Choice) else decision
+    return replace(decision, why=why) if isinstance(decision, Choice) else decision
 
 
 def base_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any) -> Decision:
     """The last three steps: `target`'s hook for the role, the layer's default, the base class's hook on `init`."""
+    decision = _hook_choice(init, target, info, layer_default)
+    return Choice(target, "__call__", "hook", decision) if overrides(target, "__call__") else decision
+
+
+def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any) -> Decision:
     hook = own_hook(target, info)
     if hook is not None:
         return Choice(target, hook, "hook")
@@ -114,17 +122,27 @@ def base_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any)
     if info.role != "default":
         return Choice(init, f"_init_{info.role}", "base")
     for ending, hook in _MXNET_ENDINGS:
-        if info.name.endswith(ending):
+        if info.path is None and info.name.endswith(ending):
             return Choice(init, hook, "base")
-    suffix = (info.path or info.name).replace(".", "_").rsplit("_", 1)[-1]
-    mend = f"define _init_{suffix}(self, desc, arr) or _init_default in {name}, or give the parameter its own init="
-    if info.shape is None or len(info.shape) < 2:
-        found = "a scalar" if info.shape == () else f"a vector of shape {info.shape}"
-        found = "of unknown shape" if info.shape is None else found
-        return Uncovered(f"its name tells no role and it is {found}, which {name} does not serve", mend)
+    suffix = info.label.replace(".", "_").rsplit("_", 1)[-1]
+    mend = (f"add a rule for it (gluon_initkit.Rules), give the parameter its own init=, or define "
+            f"_init_{suffix}(self, desc, arr) in the initializer's class")  # fmt: skip
     if not overrides(target, "_init_weight"):
         return Uncovered(f"its name tells no role and {name} defines no _init_weight", mend)
+    if info.shape is not None and len(info.shape) < 2 and _needs_fans(target):
+        return Uncovered(f"{name} needs a fan-in and a fan-out, which an array of shape {info.shape} has not", mend)
     return Choice(target, "_init_weight", "base")
+
+
+def _needs_fans(target: Any) -> bool:
+    """Whether a weight hook counts fans: MXNet's Xavier does, and those of ours that say so."""
+    hook = getattr(target._init_weight, "__func__", None)
+    return hook is mx.init.Xavier._init_weight or (getattr(target, "_needs_fans", False) and not is_users(hook))
+
+
+def is_users(hook: Any) -> bool:
+    """Whether a hook is neither MXNet's code nor the kit's."""
+    return getattr(hook, "__module__", "").partition(".")[0] not in ("mxnet", __name__.partition(".")[0])
 
 
 def own_hook(target: Any, info: ParameterInfo) -> Optional[str]:

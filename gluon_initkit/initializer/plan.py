@@ -166,13 +166,18 @@ def _row(init: Initializer, param: Any, place: Any, info: ParameterInfo) -> Plan
 
 
 def _plain(init: Initializer, param: Any, info: ParameterInfo) -> Optional[Choice]:
-    """What plain MXNet calls: the weight hook of the parameter's own initializer, else of the network's."""
+    """What plain MXNet calls: the weight hook of the parameter's own initializer, else of the network's.
+
+    The network's own ``__call__``, where its class has one, goes before both, for every parameter.
+    """
     network = init.default if isinstance(init, Rules) else _inner(init)  # plain MXNet knows no rules
     declared = network if param.init is None else param.init
     try:
-        return Choice(mx.init.create(declared), "_init_weight", "plain")
+        choice = Choice(mx.init.create(declared), "_init_weight", "plain")
     except (AssertionError, TypeError, ValueError):
-        return None
+        choice = None
+    own_call = network is not None and overrides(network, "__call__")
+    return Choice(network, "__call__", "plain", choice) if own_call else choice
 
 
 def _inner(init: Initializer) -> Any:
@@ -194,12 +199,13 @@ def _effect(choice: Choice) -> Any:
         return _VALUES[hook]
     if isinstance(initializer, (mx.init.Zero, mx.init.One)):
         return float(isinstance(initializer, mx.init.One))
-    return type(initializer), written(initializer), hook
+    rest = _effect(choice.rest) if isinstance(choice.rest, Choice) else None
+    return type(initializer), written(initializer), hook, rest
 
 
 def _notes(init: Initializer, rows: Tuple[PlanRow, ...], infos: List[ParameterInfo]) -> Iterator[str]:
     inner = _inner(init)
-    if inner is not init:
+    if inner is not init and not overrides(inner, "__call__"):
         hooks = ("bias", "gamma", "beta", "running_mean", "running_var", "default")
         ignored = [f"_init_{role}" for role in hooks if overrides(inner, f"_init_{role}")]
         if ignored:

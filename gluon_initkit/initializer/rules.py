@@ -16,7 +16,7 @@ import numpy
 from .._mxnet import is_constant, mx, network_of, warn
 from ..naming import ParameterInfo, describe, matcher, selector_from_json, selector_to_json, show_selector
 from .base import Initializer
-from .choosing import Choice, Decision, Uncovered, choose, explicit_choice, refuse_uncovered
+from .choosing import Choice, Decision, Uncovered, choose, explicit_choice, overrides, refuse_uncovered
 from .configuration import as_json, shown
 from .corrected import as_initializer, corrected
 from .errors import InitializationError
@@ -82,11 +82,11 @@ class Rules(Initializer):
                 continue
             why = f"rule {number}"
             named = isinstance(initializer, _CONSTANTS) or not _ask(matches, selector, _as_weight(info))
-            if named:
+            if named and not overrides(initializer, "__call__"):
                 return explicit_choice(initializer, info, why)
             decision = corrected(initializer)._choose(info, layer_default)
             if isinstance(decision, Choice) and decision.why not in ("layer default", "base"):
-                return Choice(decision.initializer, decision.hook, why)
+                return dataclasses.replace(decision, why=why)
             return decision
         if self.default is not None:
             return corrected(self.default)._choose(info, layer_default)

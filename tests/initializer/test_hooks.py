@@ -7,7 +7,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import HybridBlock, declared, nd
+from vocabulary import HybridBlock, constant, declared, nd
 
 
 class Nothing(mx.init.Initializer):
@@ -238,3 +238,156 @@ def test_a_warning_that_is_an_error_changes_nothing():
         with pytest.raises(UserWarning, match="all zero"):
             ik.initialize(net, forgetful(mx.init.Initializer)())
     assert all(param._data is None for param in net.collect_params().values())
+
+
+def calls_its_own(base):
+    """A class that overrides `__call__`, as users reach biases in plain Gluon."""
+
+    class Calls(base):
+        def __call__(self, name, arr):
+            if name.endswith("bias"):
+                arr[:] = 2.5
+            else:
+                super().__call__(name, arr)
+
+    return Calls()
+
+
+class Every(nn.HybridSequential):
+    """Defaults, explicit layers and a Constant."""
+
+    def __init__(self, deferred):
+        super().__init__()
+        self.add(nn.Dense(3, in_units=0 if deferred else 2), nn.BatchNorm(in_channels=0 if deferred else 3))
+        explicit = {"weight_initializer": mx.init.Constant(4), "bias_initializer": "ones"}
+        self.add(nn.Dense(3, in_units=0 if deferred else 3, **explicit))
+
+    def values(self):
+        self(nd.ones((1, 2)))
+        found = {}
+        for path, param in (("0.weight", self[0].weight), ("0.bias", self[0].bias), ("1.gamma", self[1].gamma),
+                            ("1.running_var", self[1].running_var), ("2.weight", self[2].weight),
+                            ("2.bias", self[2].bias)):  # fmt: skip
+            unique = set(param.data().asnumpy().ravel().tolist())
+            found[path] = unique.pop() if len(unique) == 1 else "many"
+        return found
+
+
+BY_CALL = {"0.weight": "many", "0.bias": 2.5, "1.gamma": 1, "1.running_var": 1, "2.weight": 4, "2.bias": 1}
+CALL_WAYS = {
+    "ik.initialize": lambda net, init: ik.initialize(net, init),
+    "corrected": lambda net, init: net.initialize(ik.corrected(init)),
+    "rules' default": lambda net, init: net.initialize(ik.Rules([], default=init)),
+    "a rule for layers": lambda net, init: ik.initialize(net, ik.Rules([("*", init)])),
+    "a rule for biases": lambda net, init: ik.initialize(net, ik.Rules([("bias", init)], default="xavier")),
+}
+
+
+@pytest.mark.parametrize("hybridize", [False, True], ids=["imperative", "hybridized"])
+@pytest.mark.parametrize("deferred", [False, True], ids=["eager", "deferred"])
+@pytest.mark.parametrize("base", [mx.init.Xavier, ik.VarianceScaling])
+@pytest.mark.parametrize("way", CALL_WAYS)
+def test_a_class_s_own_call_serves_all_roles_after_explicit_layers(way, base, deferred, hybridize):
+    net = Every(deferred)
+    net.hybridize(hybridize)
+    CALL_WAYS[way](net, calls_its_own(base))
+    assert net.values() == BY_CALL
+
+
+def test_plain_gluon_obeys_a_class_s_own_call_over_explicit_layers():
+    for deferred in (False, True):
+        net = Every(deferred)
+        net.initialize(calls_its_own(mx.init.Xavier))
+        assert net.values() == {**BY_CALL, "2.bias": 2.5}
+    net = Every(False)
+    net.initialize(calls_its_own(ik.VarianceScaling))  # a class of ours keeps the order of the kit by every way
+    assert net.values() == BY_CALL
+
+
+def test_the_plan_of_a_class_s_own_call_shows_where_plain_gluon_differs():
+    planned = ik.plan(Every(False), calls_its_own(mx.init.Xavier))
+    assert [(row.path, row.hook, row.why, row.plain) for row in planned if row.differs] == [
+        ("2.weight", "_init_weight", "layer", "Calls.__call__"), ("2.bias", "_init_weight", "layer", "Calls.__call__")
+    ]  # fmt: skip
+    assert all(row.hook == "__call__" and row.why == "hook" for row in planned.rows[:6])
+    assert ik.initialize(Every(False), calls_its_own(mx.init.Xavier))["0.bias"].hook == "__call__"
+
+
+def test_what_super_call_does_is_the_rest_of_the_order():
+    class Calls(mx.init.Xavier):
+        def __call__(self, name, arr):
+            super().__call__(name, arr)
+            arr += 10
+
+        def _init_gamma(self, desc, arr):
+            arr[:] = 3
+
+    net = Every(False)
+    ik.initialize(net, Calls())
+    found = net.values()
+    assert (found["0.bias"], found["1.gamma"], found["1.running_var"], found["2.bias"]) == (10, 13, 11, 1)
+    assert ik.plan(Every(False), Calls())["1.gamma"].differs  # plain Gluon's super() goes to the layer's default
+
+
+def test_the_kits_own_base_needs_no_weight_hook_where_call_is_overridden():
+    class Calls(ik.Initializer):
+        def __call__(self, desc, arr):
+            if desc.endswith("weight"):
+                arr[:] = 7
+            else:
+                super().__call__(desc, arr)
+
+    for way in (lambda net: net.initialize(Calls()), lambda net: ik.initialize(net, Calls())):
+        net = Every(True)
+        way(net)
+        assert net.values() == {**BY_CALL, "0.weight": 7, "0.bias": 0}
+    net = nn.Dense(2, in_units=2, weight_initializer=Calls())
+    net.initialize()
+    assert (net.weight.data().asnumpy() == 7).all()
+
+
+def test_a_class_s_own_call_that_goes_on_to_nothing_names_the_parameter():
+    class Calls(ik.Initializer):
+        def __call__(self, desc, arr):
+            super().__call__(desc, arr)
+
+    with pytest.raises(ik.InitializationError, match=r"'0\.weight' has no initializer: Calls defines no _init_weight"):
+        ik.initialize(two_layers(), Calls())
+
+
+def test_a_class_s_own_call_may_call_another_initializer():
+    class Inner(ik.Initializer):
+        def __call__(self, desc, arr):
+            super().__call__(desc, arr)
+            arr += 1
+
+        def _init_weight(self, desc, arr):
+            arr[:] = 5
+
+        def _init_bias(self, desc, arr):
+            arr[:] = 6
+
+    class Calls(ik.Initializer):
+        def __call__(self, desc, arr):
+            Inner()(desc, arr)
+
+    for way in (lambda net: net.initialize(Calls()), lambda net: ik.initialize(net, ik.corrected(Calls()))):
+        net = nn.Dense(2, in_units=2)
+        way(net)
+        assert (net.weight.data().asnumpy() == 6).all() and (net.bias.data().asnumpy() == 7).all()
+
+
+def test_a_constant_keeps_its_value_from_a_class_s_own_call():
+    class Calls(mx.init.Xavier):
+        def __call__(self, name, arr):
+            arr[:] = 9
+
+    net = Table()
+    net.half = constant(net, "half", nd.ones(2) / 2)
+    net.initialize(Calls())
+    assert (net.half.data().asnumpy() == 9).all()  # plain Gluon overwrites it
+    for way in (lambda: ik.initialize(net, Calls(), force_reinit=True),
+                lambda: net.initialize(ik.corrected(Calls()), force_reinit=True)):  # fmt: skip
+        way()
+        assert (net.half.data().asnumpy() == 0.5).all() and (net.weight.data().asnumpy() == 9).all()
+    assert ik.plan(net, Calls())["half"].differs
