@@ -10,17 +10,20 @@ A subclass's own ``__call__`` is wrapped likewise.
 
 import functools
 import json
-from typing import Any, Callable, ClassVar, Optional, Sequence
+from typing import Any, Callable, ClassVar, List, Optional, Sequence, Tuple
 import weakref
 
 import numpy
 
 from .._mxnet import (
+    arrays_being_filled,
     base_arguments,
     classic,
+    dtype_name,
     is_constant,
     is_numpy_array,
     mx,
+    network_of,
     parameter_being_filled,
     part_named,
     place_of,
@@ -30,8 +33,8 @@ from .._mxnet import (
     unwritten,
     warn,
 )
-from ..naming import ParameterInfo, info_of, role_of
-from .choosing import Choice, Decision, Uncovered, base_choice, choose, is_users
+from ..naming import ParameterInfo, describe, info_of, role_of
+from .choosing import Choice, Decision, Uncovered, base_choice, choose, is_users, misspelt, suspects
 from .configuration import as_json, call_of, constructor_arguments
 from .description import Description
 from .errors import InitializationError
@@ -80,10 +83,12 @@ class Initializer(mx.init.Initializer):
     _is_corrected_base = True
     _registered_name: Optional[str] = None
     _arguments: Any
+    _audited: Any  # the networks that were looked at as a whole
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Initializer":
         made = super().__new__(cls)
         made._arguments = constructor_arguments(cls, args, kwargs)
+        made._audited = weakref.WeakSet()
         return made
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -121,21 +126,24 @@ class Initializer(mx.init.Initializer):
 
     def _serve(self, desc: Any, arr: Any, declared: Any) -> None:
         """Read the role, decide, fill, and say so where verbose. `declared` is `self` where a layer named us."""
-        if desc.global_init is None:
+        alone = desc.global_init is None  # else it may be the name of a part of a fused RNN's parameter
+        if alone:
             desc.global_init = self
         param = parameter_being_filled(desc)
         place = place_of(param, search=declared is not self) if param is not None else None
         if param is None:
             desc, arr = part_named(desc, arr)
-            info = ParameterInfo(None, (), str(desc), role_of(desc), tuple(arr.shape), str(arr.dtype))
+            info = _named(desc, arr)
         else:
             info = info_of(param, place)
             declared = declared or (place.symbol_init if place is not None else None)
         if declared is not self:
-            self._audit(param)
+            self._audit(param, alone)
         decision = choose(self, info, declared, param is not None and is_constant(param))
         described = Description(desc, info, param)
         choice = _covering(decision, described)
+        if param is None and info.role == "default" and choice.why == "base" and desc.endswith("label"):
+            warn(f"{str(desc)!r} is filled as a parameter. If it is an input, name it in the Module's label_names.")
         fill(choice, described, arr)
         say_filled(self, desc, choice.hook, arr)
 
@@ -143,11 +151,41 @@ class Initializer(mx.init.Initializer):
         """Decide for a parameter that no layer speaks for; `layer_default` is the layer's own default or None."""
         return base_choice(self, self, info, layer_default)
 
-    def _audit(self, param: Any) -> None:
-        """Look at the whole network before its first parameter is filled. `Rules` does."""
+    def _targets(self) -> List[Any]:
+        """The initializers whose hooks serve a network."""
+        return [self]
+
+    def _audits(self) -> bool:
+        """Whether there is anything to say of a whole network."""
+        return any(map(suspects, self._targets()))
+
+    def _audit(self, param: Any, alone: bool) -> None:
+        """Look at the whole network, or Module, before its first parameter is filled."""
+        if not self._audits():
+            return
+        owner, arrays = arrays_being_filled() if param is None else (network_of(param), {})
+        if owner is None and param is None and alone:
+            self._review_without_network()
+        if owner is None or owner in self._audited:
+            return
+        if param is None:
+            self._look_over([(_named(name, arr), declared, False) for name, (arr, declared) in arrays.items()])
+        else:
+            self._look_over([(info, param.init or place.symbol_init, is_constant(param))
+                             for param, place, info in describe(owner)])  # fmt: skip
+        self._audited.add(owner)
+
+    def _look_over(self, network: Sequence[Tuple[ParameterInfo, Any, bool]]) -> None:
+        """Look at each parameter of a network, with what it was declared with, and whether it is a Constant."""
+        self.review([info for info, _, _ in network])
+
+    def _review_without_network(self) -> None:
+        """Say what cannot work where somebody gives one name after the other. `Rules` does."""
 
     def review(self, infos: Sequence[ParameterInfo]) -> None:
-        """Look at a whole network's parameters before any is filled; `Rules` warns of rules that match nothing.
+        """Look at a whole network's parameters before any is filled, and warn of hooks that seem to be misspelt.
+
+        `Rules` also warns of rules that match nothing.
 
         Parameters
         ----------
@@ -157,6 +195,12 @@ class Initializer(mx.init.Initializer):
         --------
         >>> Initializer().review([])
         """
+        for target in self._targets():
+            for suffix in suspects(target):
+                meant = misspelt(target, suffix, infos)
+                if meant is not None:
+                    warn(f"{type(target).__name__}._init_{suffix} serves no parameter of the network; "
+                         f"did you mean {meant}?")  # fmt: skip
 
     def _init_running_mean(self, desc: Any, arr: Any) -> None:
         arr[:] = 0
@@ -204,6 +248,9 @@ class Initializer(mx.init.Initializer):
         name = vars(type(self)).get("_registered_name") or type(self).__name__.lower()
         return as_json([name, base_arguments(self) if self._arguments is None else self._arguments])
 
+    def __getstate__(self) -> dict:
+        return {key: value for key, value in vars(self).items() if key != "_audited"}
+
     def __eq__(self, other: Any) -> Any:
         if not isinstance(other, mx.init.Initializer):
             return NotImplemented
@@ -214,6 +261,11 @@ class Initializer(mx.init.Initializer):
 
     def __repr__(self) -> str:
         return call_of(type(self).__name__, json.loads(self.dumps())[1])
+
+
+def _named(name: str, arr: Any) -> ParameterInfo:
+    """What is known of an array by its name alone."""
+    return ParameterInfo(None, (), str(name), role_of(name), tuple(arr.shape), dtype_name(arr.dtype))
 
 
 def _reading_role(hook: Callable) -> Callable:

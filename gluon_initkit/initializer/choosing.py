@@ -6,16 +6,17 @@ role, where its class overrides it; the layer's own default; the base class's ho
 """
 
 from dataclasses import dataclass, replace
+import difflib
 import functools
-from typing import Any, FrozenSet, List, Optional, Sequence, Union
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union
 
 from .._mxnet import completed, is_layer_default, mx
 from ..display import counted
-from ..naming import LAYER_DEFAULTS, ParameterInfo
+from ..naming import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of
 from .errors import InitializationError
 
-__all__ = ["Choice", "Uncovered", "base_choice", "choose", "explicit_choice", "is_users", "overrides", "own_hook",
-           "refuse_uncovered"]  # fmt: skip
+__all__ = ["Choice", "Uncovered", "base_choice", "choose", "explicit_choice", "idle_hooks", "is_users", "misspelt",
+           "overrides", "own_hook", "refuse_uncovered", "suspects"]  # fmt: skip
 
 # Endings that MXNet's own Initializer.__call__ serves besides the roles, where it decides by a name alone.
 _MXNET_ENDINGS = (
@@ -127,6 +128,8 @@ def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any
     suffix = info.label.replace(".", "_").rsplit("_", 1)[-1]
     mend = (f"add a rule for it (gluon_initkit.Rules), give the parameter its own init=, or define "
             f"_init_{suffix}(self, desc, arr) in the initializer's class")  # fmt: skip
+    if info.path is None:
+        mend += "; an input of a Symbol belongs into the Module's data_names or label_names"
     if not overrides(target, "_init_weight"):
         return Uncovered(f"its name tells no role and {name} defines no _init_weight", mend)
     if info.shape is not None and len(info.shape) < 2 and _needs_fans(target):
@@ -152,10 +155,46 @@ def own_hook(target: Any, info: ParameterInfo) -> Optional[str]:
     so ``_init_i2h_bias`` goes before ``_init_bias``.
     """
     for suffix in _own_suffixes(target):
-        if any(name == suffix or name.endswith(("_" + suffix, "." + suffix)) for name in (*info.paths, info.name)):
+        if _ends_with(info, suffix):
             return f"_init_{suffix}"
     hook = f"_init_{info.role}"
     return hook if overrides(target, hook) else None
+
+
+def _ends_with(info: ParameterInfo, suffix: str) -> bool:
+    return any(name == suffix or name.endswith(("_" + suffix, "." + suffix)) for name in (*info.paths, info.name))
+
+
+def suspects(target: Any) -> List[str]:
+    """The endings of `target`'s hooks that are no role's: those that may be misspelt."""
+    return [suffix for suffix in _own_suffixes(target) if role_of(suffix) == "default"]
+
+
+def misspelt(target: Any, suffix: str, infos: Sequence[ParameterInfo]) -> Optional[str]:
+    """The hook that was probably meant by ``_init_<suffix>``, which serves no parameter; None where none is near."""
+    if suffix not in suspects(target) or any(_ends_with(info, suffix) for info in infos):
+        return None
+    names = [*ROLES, *(info.label.rpartition(".")[2] for info in infos)]
+    near = difflib.get_close_matches(suffix, names, n=1)
+    # Where the class has that hook as well, this one is a method that it calls.
+    return f"_init_{near[0]}" if near and not overrides(target, f"_init_{near[0]}") else None
+
+
+def idle_hooks(targets: Sequence[Any], decisions: Sequence[Decision]) -> List[Tuple[Any, str]]:
+    """The hooks of the users' own classes by which none of the parameters is filled, each with its initializer."""
+    used, waiting = set(), list(decisions)
+    while waiting:
+        decision: Any = waiting.pop()
+        if isinstance(decision, Choice):
+            used.add((type(decision.initializer), decision.hook))
+            waiting.append(decision.rest)  # type: ignore[arg-type]  # None is no Choice
+    found: Dict[Tuple[type, str], Tuple[Any, str]] = {}
+    for target in targets:
+        for suffix in (*ROLES, *_own_suffixes(target)):
+            hook = f"_init_{suffix}"
+            if (type(target), hook) not in used and overrides(target, hook) and is_users(getattr(target, hook)):
+                found.setdefault((type(target), hook), (target, hook))
+    return list(found.values())
 
 
 def overrides(target: Any, hook: str) -> bool:

@@ -391,3 +391,204 @@ def test_a_constant_keeps_its_value_from_a_class_s_own_call():
         way()
         assert (net.half.data().asnumpy() == 0.5).all() and (net.weight.data().asnumpy() == 9).all()
     assert ik.plan(net, Calls())["half"].differs
+
+
+class Misspelt(ik.Initializer):
+    def _init_weight(self, desc, arr):
+        arr[:] = 1
+
+    def _init_biases(self, desc, arr):
+        arr[:] = 2
+
+
+MISSPELT = "Misspelt._init_biases serves no parameter of the network; did you mean _init_bias?"
+MISSPELT_WAYS = {
+    "ik.initialize": lambda net: ik.initialize(net, Misspelt()),
+    "initialize": lambda net: net.initialize(Misspelt()),
+    "corrected": lambda net: net.initialize(ik.corrected(like(Misspelt, mx.init.Initializer))),
+    "a rule": lambda net: net.initialize(ik.Rules([("*", Misspelt())])),
+    "rules' default": lambda net: ik.initialize(net, ik.Rules([], default=ik.Rules([], default=Misspelt()))),
+}
+
+
+def like(kind, base):
+    """An instance of a class of the same name with the same hooks, on another base."""
+    hooks = {name: getattr(hook, "__wrapped__", hook) for name, hook in vars(kind).items() if name.startswith("_init_")}
+    return type(kind.__name__, (base,), hooks)()
+
+
+def misspelt_warned(call):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    return [each for each in caught if "serves no parameter" in str(each.message)]
+
+
+@pytest.mark.parametrize("deferred", [False, True], ids=["eager", "deferred"])
+@pytest.mark.parametrize("way", MISSPELT_WAYS)
+def test_a_misspelt_hook_is_warned_of(way, deferred):
+    (warning,) = misspelt_warned(lambda: MISSPELT_WAYS[way](two_layers(deferred)))
+    assert str(warning.message) == MISSPELT
+    assert (warning.filename, warning.lineno) == (__file__, MISSPELT_WAYS[way].__code__.co_firstlineno)
+
+
+@pytest.mark.parametrize("ending, meant", [
+    ("biases", "bias"), ("bais", "bias"), ("gama", "gamma"), ("Weight", "weight"), ("weights", "weight"),
+    ("runing_mean", "running_mean"), ("running_variance", "running_var"), ("scales", "scale"), ("defualt", "default"),
+])  # fmt: skip
+def test_the_nearest_role_or_parameter_is_named(ending, meant):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2, in_units=2), nn.BatchNorm(in_channels=2))
+    net.scale = declared(net, "scale", shape=(2, 2), init="ones")
+    kind = forgetful(mx.init.Initializer if meant == "weight" else mx.init.Normal, f"_init_{ending}")
+    (warning,) = misspelt_warned(lambda: ik.initialize(net, ik.Rules([("weight", 1)], default=kind())))
+    assert str(warning.message).endswith(f"did you mean _init_{meant}?")
+
+
+def test_hooks_that_serve_something_or_resemble_nothing_are_no_mistake():
+    class Sound(ik.Initializer):
+        def _init_weight(self, desc, arr):
+            self._init_weights(arr)
+
+        def _init_weights(self, arr):  # a method of its own
+            arr[:] = 1
+
+        def _init_alpha(self, desc, arr):  # for networks with a PReLU
+            arr[:] = 2
+
+        def _init_i2h_bias(self, desc, arr):  # for networks with a recurrent layer
+            arr[:] = 3
+
+        def _init_scales(self, desc, arr):
+            arr[:] = 4
+
+    net = two_layers()
+    net.scales = declared(net, "scales", shape=(3,))
+    assert not misspelt_warned(lambda: ik.initialize(net, Sound()))
+    assert (net.scales.data().asnumpy() == 4).all()
+
+
+def test_the_plan_says_below_its_table_which_hooks_serve_nothing():
+    net = two_layers()
+    planned = ik.plan(net, Misspelt())
+    assert planned.idle_hooks == (MISSPELT,) and not planned.notes
+    assert " ".join(str(planned).split()).endswith(MISSPELT)
+    assert "serves no parameter" in planned._repr_html_().rpartition("</table>")[2]
+
+    class All(ik.Initializer):
+        def _init_weight(self, desc, arr):
+            arr[:] = 1
+
+        _init_bias = _init_gamma = _init_alpha = _init_weight
+
+    assert ik.plan(net, ik.Rules([("*", All())])).idle_hooks == (
+        "All._init_gamma serves no parameter of the network.", "All._init_alpha serves no parameter of the network.",
+    )  # fmt: skip
+    net = two_layers(bias_initializer="ones")
+    assert ik.plan(net, All()).idle_hooks[0] == "All._init_bias serves no parameter of the network."
+
+
+V = {"vector": (4,), "matrix": (4, 3), "row": (1,)}
+
+
+class OfNoRole(HybridBlock):
+    """Parameters whose names tell no role."""
+
+    def __init__(self, shapes, **arguments):
+        super().__init__()
+        for name, shape in shapes.items():
+            setattr(self, name, declared(self, name, shape=shape, **arguments))
+
+    def values(self):
+        return {name: getattr(self, name).data().asnumpy() for name in V if hasattr(self, name)}
+
+
+def no_role_ways(init):
+    return [lambda net: net.initialize(init), lambda net: ik.initialize(net, init, seed=1),
+            lambda net: net.initialize(ik.corrected(init)), lambda net: ik.initialize(net, ik.Rules([("*", init)])),
+            lambda net: net.initialize(ik.Rules([], default=init))]  # fmt: skip
+
+
+@pytest.mark.parametrize("init, low, high", [
+    (mx.init.Zero(), 0, 0), (mx.init.One(), 1, 1), (mx.init.Constant(3), 3, 3), (mx.init.Uniform(2), -2, 2),
+    (mx.init.Normal(0.1), -1, 1), (ik.TruncatedNormal(0, 1), -2, 2),
+])  # fmt: skip
+def test_a_parameter_whose_name_tells_no_role_goes_to_the_weight_hook(init, low, high):
+    for way in no_role_ways(init):  # the first is plain MXNet's
+        net = OfNoRole(V)
+        way(net)
+        for values in net.values().values():
+            assert (values >= low).all() and (values <= high).all() and (low == high or values.any())
+    assert not ik.plan(OfNoRole(V), init).errors
+
+
+def test_a_scalar_and_an_unknown_shape_of_no_role_go_to_the_weight_hook():
+    mx.npx.set_np()
+    for init, value in ((mx.init.One(), 1), (mx.init.Constant(3), 3)):
+        net = OfNoRole({"row": ()})
+        ik.initialize(net, init)
+        assert net.row.data() == value
+        later = OfNoRole({"row": None}, allow_deferred_init=True)
+        ik.initialize(later, init)
+        later.row.shape = (5,)
+        later.row._finish_deferred_init()
+        assert (later.row.data() == value).all()
+
+
+@pytest.mark.parametrize("init", [mx.init.Xavier(), mx.init.MSRAPrelu(), ik.VarianceScaling()])
+def test_what_needs_fans_and_has_none_is_an_error_before_anything_is_filled(init):
+    name = type(init).__name__
+    expected = (rf"vector: {name} needs a fan-in and a fan-out, which an array of shape \(4,\) has not; add a rule "
+                rf"for it \(gluon_initkit\.Rules\), give the parameter its own init=, or define _init_vec")  # fmt: skip
+    for way in (lambda net: ik.initialize(net, init), lambda net: net.initialize(ik.Rules([("*", init)]))):
+        net = OfNoRole(V)
+        with pytest.raises(ik.InitializationError, match=rf"(?s)2 parameters are.*{expected}.*row: {name} needs"):
+            way(net)
+        assert net.matrix._data is None
+    with pytest.raises(ik.InitializationError, match=f"'vector' has no initializer: {name} needs"):
+        OfNoRole(V).initialize(ik.corrected(init))
+    assert [row.path for row in ik.plan(OfNoRole(V), init).errors] == ["vector", "row"]
+    net = OfNoRole(V)
+    ik.initialize(net, ik.Rules([("vector", 2), ("row", mx.init.Uniform())], default=init))
+    assert (net.vector.data().asnumpy() == 2).all() and net.matrix.data().asnumpy().any()
+
+
+def test_a_vector_of_no_role_whose_shape_comes_later_says_so_in_the_forward_pass():
+    net = OfNoRole({"row": None}, allow_deferred_init=True)
+    ik.initialize(net, mx.init.Xavier())
+    net.row.shape = (5,)
+    with pytest.raises(ik.InitializationError, match=r"'row' of shape \(5,\).*Xavier.*initializer, or add a rule"):
+        net.row._finish_deferred_init()
+
+
+def test_a_weight_hook_of_a_user_s_own_fills_a_vector_of_no_role():
+    class Own(mx.init.Xavier):
+        def _init_weight(self, desc, arr):
+            arr[:] = len(arr.shape)
+
+    net = OfNoRole(V)
+    ik.initialize(net, Own())
+    assert {name: values.max() for name, values in net.values().items()} == {"vector": 1, "matrix": 2, "row": 1}
+
+
+@pytest.mark.mxnet1("plain names in Parameters")
+def test_a_name_that_ends_in_max_is_no_quantized_one_in_gluon():
+    net = OfNoRole({"x_max": (3,)})
+    ik.initialize(net, mx.init.Constant(4))
+    assert (net.x_max.data().asnumpy() == 4).all()  # as in plain Gluon; the Symbol API's max is 1
+
+
+def test_github_davidham3_astgcn():
+    """Attention in a graph network has parameters called `U_1` and `b_e`; its author wrote an initializer."""
+    shapes = {"U_1": (5,), "U_2": (3, 5), "b_e": (1, 4, 4), "V_e": (4, 4)}
+    net = OfNoRole(shapes)
+    with pytest.raises(ValueError, match="cannot be applied to vector"):
+        net.initialize(mx.init.Xavier())
+    net = OfNoRole(shapes)
+    ik.initialize(net, mx.init.Normal(0.1), seed=3)  # refused until now
+    again = ik.fingerprint(net)
+    ik.initialize(net, mx.init.Normal(0.1), seed=3, force_reinit=True)
+    assert ik.fingerprint(net) == again
+    rules = ik.Rules([(lambda info: len(info.shape) < 2, mx.init.Uniform())], default=mx.init.Xavier())
+    ik.initialize(net, rules, force_reinit=True)
+    assert all(getattr(net, name).data().asnumpy().any() for name in shapes)
