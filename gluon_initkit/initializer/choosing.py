@@ -145,7 +145,8 @@ def _needs_fans(target: Any) -> bool:
 
 def is_users(hook: Any) -> bool:
     """Whether a hook is neither MXNet's code nor the kit's."""
-    return getattr(hook, "__module__", "").partition(".")[0] not in ("mxnet", __name__.partition(".")[0])
+    module = getattr(hook, "__module__", None) or ""  # what `exec` defines has None
+    return module.partition(".")[0] not in ("mxnet", __name__.partition(".")[0])
 
 
 def own_hook(target: Any, info: ParameterInfo) -> Optional[str]:

@@ -60,7 +60,7 @@ class Table(HybridBlock):
 
 
 @pytest.mark.filterwarnings("ignore:Parameter 'weight' is all zero")
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "uint8"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int32"])
 @pytest.mark.parametrize("corrected", [False, True], ids=["", "corrected"])
 @pytest.mark.parametrize("kind, check", [(kind, False) for kind in WRITTEN] + [(kind, True) for kind in WRITTEN][1:])
 def test_a_hook_is_given_zeros(kind, corrected, dtype, check, monkeypatch):
@@ -234,7 +234,7 @@ def test_a_bias_of_zero_is_no_mistake():
 def test_a_warning_that_is_an_error_changes_nothing():
     net = two_layers()
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.filterwarnings("error", message="Parameter")
         with pytest.raises(UserWarning, match="all zero"):
             ik.initialize(net, forgetful(mx.init.Initializer)())
     assert all(param._data is None for param in net.collect_params().values())
@@ -527,12 +527,12 @@ def test_a_scalar_and_an_unknown_shape_of_no_role_go_to_the_weight_hook():
     for init, value in ((mx.init.One(), 1), (mx.init.Constant(3), 3)):
         net = OfNoRole({"row": ()})
         ik.initialize(net, init)
-        assert net.row.data() == value
+        assert net.row.data().asnumpy() == value
         later = OfNoRole({"row": None}, allow_deferred_init=True)
         ik.initialize(later, init)
         later.row.shape = (5,)
         later.row._finish_deferred_init()
-        assert (later.row.data() == value).all()
+        assert (later.row.data().asnumpy() == value).all()
 
 
 @pytest.mark.parametrize("init", [mx.init.Xavier(), mx.init.MSRAPrelu(), ik.VarianceScaling()])
