@@ -575,7 +575,10 @@ def test_a_weight_hook_of_a_user_s_own_fills_a_vector_of_no_role():
 def test_a_name_that_ends_in_max_is_no_quantized_one_in_gluon():
     net = OfNoRole({"x_max": (3,)})
     ik.initialize(net, mx.init.Constant(4))
-    assert (net.x_max.data().asnumpy() == 4).all()  # as in plain Gluon; the Symbol API's max is 1
+    assert (net.x_max.data().asnumpy() == 4).all()  # as in plain Gluon
+    x = mx.sym.broadcast_mul(mx.sym.var("data"), mx.sym.var("x_max")) + mx.sym.var("y_weight")
+    block = mx.gluon.SymbolBlock(x, mx.sym.var("data"))
+    assert ik.plan(block, mx.init.Xavier())["x_max"].hook == "_init_one"  # the Symbol API's range of quantized numbers
 
 
 def test_github_davidham3_astgcn():
