@@ -38,7 +38,7 @@ from .files import (  # noqa: E402
     write_arrays,
 )
 from .finishing import finish, pending_contexts, run_forward  # noqa: E402
-from .inference import run_on_symbols  # noqa: E402
+from .inference import Call, NeedsNumbers, Operator, Run, run_without_memory  # noqa: E402
 from .initializers import base_arguments, is_verbose, say_filled  # noqa: E402
 from .interrupts import interrupts_held  # noqa: E402
 from .loading import loaded_by_path, unknown_size  # noqa: E402
@@ -85,8 +85,6 @@ from .reading import (  # noqa: E402
     updates_of,
 )
 from .scopes import blocks_built  # noqa: E402
-from .strict import NeedsNumbers  # noqa: E402
-from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, in_containers, slots, walk  # noqa: E402
@@ -124,10 +122,10 @@ __all__ = [
     "FusedRNN",
     "Move",
     "NeedsNumbers",
+    "Operator",
     "Place",
-    "Shapes",
+    "Run",
     "Slot",
-    "SymbolicRun",
     "Transposed",
     "ValueGiven",
     "Watch",
@@ -218,7 +216,7 @@ __all__ = [
     "restore",
     "restoring",
     "run_forward",
-    "run_on_symbols",
+    "run_without_memory",
     "said_role",
     "saved_value",
     "say_filled",

@@ -120,8 +120,8 @@ class ShapeReport(Shown[ShapeRow]):
 def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     """Find the shape of every parameter from the shapes of the inputs; nothing is computed, and nothing changes.
 
-    The network's own code is run on Symbols, hybridized or not, initialized or not; on MXNet 2 by deferred compute, on
-    arrays without memory.
+    The network's own code is run on arrays that have a shape and no memory, hybridized or not, initialized or not. The
+    shapes, and the refusals, are those of a real first forward pass: what is hybridized is inferred over its graph.
 
     Parameters
     ----------
@@ -138,8 +138,8 @@ def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     Raises
     ------
     DeferredInitError
-        Two shapes contradict each other, or the network's code needs numbers before all is known; the message says
-        where.
+        Two shapes contradict each other, or the network's code needs numbers or fails before all is known; the message
+        says where.
 
     Examples
     --------
