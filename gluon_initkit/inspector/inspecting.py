@@ -36,8 +36,8 @@ def inspect(
         Which parameters: a glob over paths (``'*.bias'``), a role, a compiled regular expression, a Block class, or a
         callable that gets a `ParameterInfo`. All by default. A glob may select none; a path has to be a parameter's.
     stats : bool
-        Whether to read the values: statistics of each, whether replicas agree, broken ties, and how far the values are
-        from what their initializer promises.
+        Whether to read the values: statistics of each, whether replicas agree, weights that are equal, and how far the
+        values are from what their initializer promises. The totals are the same with and without.
     grads : bool
         Whether to read the gradients as well. It implies `stats`.
     trainer : Trainer, optional

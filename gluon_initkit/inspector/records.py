@@ -235,7 +235,7 @@ class SharedValues:
     ----------
     kind : str
         ``'parameter'``: one Parameter under several paths; ``'buffer'``: several over one piece of memory;
-        ``'values'``: equal values in memory of their own, a tie that broke.
+        ``'values'``: weights of equal values in memory of their own, a tie that broke or a copy.
     paths : tuple of str
 
     Examples

@@ -80,15 +80,15 @@ def _dtypes(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) 
 
 
 def _ties(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
-    tied = [group for group in shared if group.kind == "values"]
-    stored = {record.path for record in records if record.state == "stored"} if tied else set()
-    for group in tied:
+    equal = [group for group in shared if group.kind == "values"]
+    stored = {record.path for record in records if record.state == "stored"} if equal else set()
+    for group in equal:
         if stored.issuperset(group.paths):
             yield ("info", group.paths, f"{len(group.paths)} arrays of the file hold the same values",
                    "nothing, if they are one parameter of several paths, which save_parameters writes so")  # fmt: skip
         else:
-            yield ("warning", group.paths, f"{len(group.paths)} parameters hold the same values, each in memory of its "
-                   f"own: training will part them", "tie them, if they were meant to be one parameter")  # fmt: skip
+            yield ("info", group.paths, f"{len(group.paths)} weights hold the same values, each in memory of its own",
+                   "tie them, if they were meant to be one parameter; nothing, if one is a copy on purpose")  # fmt: skip
 
 
 def _multiplier(record: ParameterRecord) -> Optional[Tuple[str, str]]:
@@ -106,6 +106,6 @@ CHECKS = (
           "trained"),
     Check("stale-gradient", "No backward pass wrote its gradient since the last update.", _stale, "stats"),
     Check("mixed-dtype", "The floats of one block have several dtypes.", _dtypes),
-    Check("broken-tie", "Parameters hold equal values and are not shared.", _ties),
+    Check("broken-tie", "Weights hold equal values and are not shared: a tie that broke, or a copy.", _ties),
     Check("frozen-lr-mult", "It is frozen by grad_req and has an lr_mult all the same.", each("warning", _multiplier)),
 )  # fmt: skip

@@ -286,7 +286,7 @@ def test_every_code_is_documented():
     (stale_gradient, "no backward pass wrote it since the last update, as one wrote those of 2 others"),
     (stale_on_one_context, "no backward pass wrote it on cpu(1), on cpu(0) one did"),
     (mixed_dtype, "the Dense at 0 mixes dtypes: 0.weight float32, 0.bias float16"),
-    (broken_tie, "2 parameters hold the same values, each in memory of its own: training will part them"),
+    (broken_tie, "2 weights hold the same values, each in memory of its own"),
     (frozen_lr_mult, "lr_mult is 10, but with grad_req='null' nothing updates it"),
 ], ids=lambda value: getattr(value, "__name__", ""))  # fmt: skip
 def test_the_evidence_has_numbers(case, found):
