@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import json
 import sys
 from types import SimpleNamespace
-from typing import AbstractSet, Any, Callable, ContextManager, Dict, List, Optional, Sequence, Tuple
+from typing import AbstractSet, Any, Callable, ContextManager, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from mxnet import context, gluon, initializer, nd, numpy_extension
 from mxnet.gluon.block import _BlockScope
@@ -24,7 +24,8 @@ __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedR
            "data_transposed", "declaration", "defers_always", "fused_parts", "in_use", "infer_again",
            "infers_on_symbols", "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed",
            "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal", "rename",
-           "said_role", "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
+           "said_role", "same_names", "train_instead", "trainer_of", "unnamed", "var_transposed",
+           "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -84,6 +85,15 @@ def loose(block: gluon.Block) -> List[Tuple[str, gluon.Parameter]]:
     """The parameters in a block's dictionary, by their own names; an attribute need not hold them."""
     prefix = block.params.prefix
     return [(name[len(prefix) :] if name.startswith(prefix) else name, param) for name, param in block.params.items()]
+
+
+def same_names(blocks: Iterable[gluon.Block]) -> List[List[gluon.Parameter]]:
+    """Parameters of these blocks that have one global name; `collect_params` refuses a network that has such."""
+    held: Dict[str, Dict[int, gluon.Parameter]] = {}
+    for block in blocks:
+        for name, param in block._params._params.items():
+            held.setdefault(name, {})[id(param)] = param
+    return [list(params.values()) for params in held.values() if len(params) > 1]
 
 
 def said_role(param: gluon.Parameter, path: str) -> str:

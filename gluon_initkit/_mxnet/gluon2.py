@@ -13,6 +13,7 @@ from typing import (
     Callable,
     ContextManager,
     Dict,
+    Iterable,
     Iterator,
     List,
     Optional,
@@ -36,7 +37,8 @@ __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedR
            "data_transposed", "declaration", "defers_always", "fused_parts", "in_use", "infer_again",
            "infers_on_symbols", "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed",
            "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal", "rename",
-           "said_role", "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
+           "said_role", "same_names", "train_instead", "trainer_of", "unnamed", "var_transposed",
+           "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
@@ -94,6 +96,11 @@ def counters(block: gluon.Block) -> List[Dict[str, int]]:
 
 def loose(block: gluon.Block) -> List[Tuple[str, gluon.Parameter]]:
     """None: every parameter is an attribute's."""
+    return []
+
+
+def same_names(blocks: Iterable[gluon.Block]) -> List[List[gluon.Parameter]]:
+    """None: a parameter is known by its path, and its name may be anything."""
     return []
 
 

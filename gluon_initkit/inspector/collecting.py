@@ -25,10 +25,14 @@ from .._mxnet import (
     mx,
     pending_data,
     pending_initializer,
+    said_role,
+    same_names,
+    same_paths,
     shape_of,
     state_of,
     storage_of,
     trained_by,
+    unregistered_blocks,
     updates_of,
 )
 from ..initializer.configuration import shown
@@ -39,18 +43,19 @@ from .declared import expectation_of, is_as_declared, measured
 from .equality import equal_bytes, shared_values
 from .records import BlockRecord, Declared, ParameterRecord, SharedValues
 from .statistics import statistics_of_all
+from .structure import Structure
 
 __all__ = ["Collected", "collect"]
 
-Collected = Tuple[Tuple[ParameterRecord, ...], Tuple[BlockRecord, ...], Tuple[SharedValues, ...]]
+Collected = Tuple[Tuple[ParameterRecord, ...], Tuple[BlockRecord, ...], Tuple[SharedValues, ...], Structure]
 _Chosen = Dict[Any, Place]
 
 
 def collect(
     net: Any, select: Any = None, stats: bool = False, grads: bool = False, trainer: Any = None, init: Any = None
 ) -> Collected:
-    """Records of a network's parameters, of its blocks, and of what is shared. The arguments are `inspect`'s, where
-    `grads` and `init` imply `stats`.
+    """Records of a network's parameters, of its blocks, of what is shared, and of how it is put together. The arguments
+    are `inspect`'s, where `grads` and `init` imply `stats`.
     """
     if init is not None:
         corrected(init)  # what is no initializer is refused before anything is looked at
@@ -69,11 +74,24 @@ def collect(
     if stats:
         _measure(chosen, arrays, facts, grads, init)
     records = tuple([made(ParameterRecord, each) for each in facts])
-    blocks = tuple([made(BlockRecord, {"path": path, "block": block}) for path, block in tree])
+    blocks = tuple([made(BlockRecord, {"path": path, "block": type(block).__name__}) for path, block in tree])
     if select is not None:
         leading = {path for record in records for path in _way_to(record.block_path)}
         blocks = tuple(block for block in blocks if block.path in leading)
-    return records, blocks, shared_values(records, lambda number: host_values(arrays[number][0]))
+    shared = shared_values(records, lambda number: host_values(arrays[number][0]))
+    return records, blocks, shared, _structure(net, tree, chosen)
+
+
+def _structure(net: Any, tree: Sequence[Tuple[str, Any]], chosen: _Chosen) -> Structure:
+    named = [(params[0].name, [chosen[param].paths[0] for param in params if param in chosen])
+             for params in same_names(block for _, block in tree)]  # fmt: skip
+    paths = [path for place in chosen.values() for path in place.paths]
+    again = len(set(paths)) < len(paths)
+    return Structure(
+        unregistered=tuple((each.path, each.said, each.mend) for each in unregistered_blocks(tree)),
+        same_paths=tuple(path for path in same_paths(net) if path in paths) if again else (),
+        same_names=tuple((name, tuple(paths)) for name, paths in named if len(paths) > 1),
+    )
 
 
 def _trained(trainer: Any) -> Set[int]:
@@ -108,7 +126,7 @@ def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]
         fact = {
             "path": paths[0],
             "name": name,
-            "role": role_of(name),
+            "role": role_of(said_role(param, paths[0])),
             "shape": shape,
             "dtype": dtype,
             "block": owner.__name__,

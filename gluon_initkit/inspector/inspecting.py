@@ -90,8 +90,9 @@ def inspect(
     except TypeError as error:
         raise TypeError(f"{error} A file is given by its path, a str or an os.PathLike.") from None
     with _no_garbage_collection():
-        records, blocks, shared = collect(net_or_file, select, stats or grads or init is not None, grads, trainer, init)
-        findings = findings_of(records, shared)
+        measured = stats or grads or init is not None
+        records, blocks, shared, structure = collect(net_or_file, select, measured, grads, trainer, init)
+        findings = findings_of(records, shared, structure)
     if ignore:
         findings = kept(findings, ignore, _matching({info.label: info for _, _, info in describe(net_or_file)}))
     return Report(
@@ -143,8 +144,11 @@ def _file(file: Any, select: Any, stats: bool, grads: bool, trainer: Any, init: 
     )
 
 
-def _matching(infos: Dict[str, Any]) -> Callable[[Any, str], bool]:
-    return lambda selector, path: matcher(selector)(infos[path])
+def _matching(infos: Dict[str, ParameterInfo]) -> Callable[[Any, str], bool]:
+    def info(path: str) -> ParameterInfo:  # of an attribute that is no parameter the path alone can be selected
+        return infos.get(path) or ParameterInfo(path, (), path, "default", None, "")
+
+    return lambda selector, path: matcher(selector)(info(path))
 
 
 def _info(record: ParameterRecord) -> Any:

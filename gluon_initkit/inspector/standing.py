@@ -88,7 +88,7 @@ def _ties(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) ->
                    "nothing, if they are one parameter of several paths, which save_parameters writes so")  # fmt: skip
         else:
             yield ("info", group.paths, f"{len(group.paths)} weights hold the same values, each in memory of its own",
-                   "tie them, if they were meant to be one parameter; nothing, if one is a copy on purpose")  # fmt: skip
+                   "tie them, if they were meant to be one parameter; nothing, if one is to be a copy")  # fmt: skip
 
 
 def _multiplier(record: ParameterRecord) -> Optional[Tuple[str, str]]:

@@ -228,6 +228,39 @@ def not_as_told(bad):
     return net, {"stats": True, "init": mx.init.Normal(0.5) if bad else X}
 
 
+class Held(mx.gluon.Block):
+    """It keeps things in containers inside a container, and registers them or not."""
+
+    def __init__(self, things, registered):
+        super().__init__()
+        self.first = nn.Dense(3, in_units=3)
+        self.layers = [{"body": (things,)}]
+        for number, thing in enumerate(things if registered else ()):
+            setattr(self, f"layer{number}", thing)
+
+
+def unregistered_block(bad):
+    return Held([nn.Dense(2, in_units=2)], not bad), {}
+
+
+def unregistered_parameter(bad):
+    return Held([mx.gluon.Parameter("table", shape=(2,))], not bad), {}
+
+
+def colliding_path(bad):
+    net = nn.HybridSequential()
+    setattr(net, "a.b" if bad else "a_b", nn.Dense(2, in_units=2))
+    net.a = nn.HybridSequential()
+    net.a.b = nn.Dense(2, in_units=2)
+    return net, {}
+
+
+def colliding_name(bad):
+    net = nn.HybridSequential()
+    net.add(*(nn.Dense(2, in_units=2, prefix=prefix) for prefix in ("same_", "same_" if bad else "other_")))
+    return net, {}
+
+
 CASES = {
     "nan": [nan, nan_gradient],
     "inf": [inf, plus_inf, both_infs],
@@ -244,11 +277,16 @@ CASES = {
     "mixed-dtype": [mixed_dtype],
     "broken-tie": [broken_tie],
     "frozen-lr-mult": [frozen_lr_mult, frozen_and_switched_off],
+    "unregistered-block": [unregistered_block, unregistered_parameter],
+    "colliding-path": [colliding_path],
+    "colliding-name": [colliding_name],
     "not-as-declared": [not_as_declared, not_as_told, off_by_some_standard_errors, off_by_what_matters],
 }
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", [
+    pytest.param(code, marks=[pytest.mark.mxnet1("global names")] if code == "colliding-name" else []) for code in CODES
+])  # fmt: skip
 def test_a_network_that_shows_it_and_one_close_to_it_that_does_not(code):
     assert CASES.get(code), f"{code} needs a network that shows it, and one close to it that does not"
     for case in CASES[code]:
@@ -257,7 +295,7 @@ def test_a_network_that_shows_it_and_one_close_to_it_that_does_not(code):
         assert found, case.__name__
         paths = {path for record in ik.inspect(net).records for path in (record.path, *record.aliases)}
         for each in found:
-            assert each.paths and set(each.paths) <= paths
+            assert each.paths and (set(each.paths) <= paths or code == "unregistered-block")
             assert each.severity in ("error", "warning", "info") and each.evidence and each.hint
         net, how = case(False)
         assert code not in {each.code for each in ik.inspect(net, **how).findings}, case.__name__
@@ -288,6 +326,9 @@ def test_every_code_is_documented():
     (mixed_dtype, "the Dense at 0 mixes dtypes: 0.weight float32, 0.bias float16"),
     (broken_tie, "2 weights hold the same values, each in memory of its own"),
     (frozen_lr_mult, "lr_mult is 10, but with grad_req='null' nothing updates it"),
+    (unregistered_block, "the list layers of Held holds Blocks (Dense): they are no part of the network, and nothing "
+     "initializes, saves or trains their parameters"),
+    (colliding_path, "two parameters have this path: values are drawn, saved and loaded by path"),
 ], ids=lambda value: getattr(value, "__name__", ""))  # fmt: skip
 def test_the_evidence_has_numbers(case, found):
     net, how = case(True)
@@ -341,6 +382,35 @@ def test_bilinear_kernels_are_alike_on_purpose():
     net.initialize()
     report = ik.inspect(net, stats=True)
     assert report.records[0].stats.identical_rows and report.findings == ()
+
+
+def test_what_is_unregistered_is_ignored_by_the_path_of_its_attribute_and_shown_with_its_block():
+    net = nn.Sequential()
+    net.add(nn.Dense(2, in_units=2), unregistered_block(True)[0])
+    report = ik.inspect(net)
+    (found,) = report.findings
+    assert (found.code, found.severity, found.paths) == ("unregistered-block", "warning", ("1.layers",))
+    assert found.evidence in " ".join(str(report).split()) and "1.layers" in report.to_html()
+    assert report["1"].findings == (found,) and report["0"].findings == ()
+    for ignored in ("unregistered-block", ("unregistered-block", "1.*")):
+        assert ik.inspect(net, ignore=[ignored]).findings == ()
+    for other in ("0.*", nn.Dense, "weight"):
+        assert ik.inspect(net, ignore=[("unregistered-block", other)]).findings == (found,)
+
+
+@pytest.mark.mxnet1("global names")
+def test_straight_dope_238_and_321():
+    """Layers of one prefix: `collect_params` raises, and with it `net.initialize`, far from the layers."""
+    net, _ = colliding_name(True)
+    with pytest.raises(AssertionError, match="different Parameters with the same name 'same_weight'"):
+        net.initialize()
+    first, second = ik.inspect(net).findings
+    assert first.code == second.code == "colliding-name" and first.severity == "warning"
+    assert first.paths == ("0.weight", "1.weight") and second.paths == ("0.bias", "1.bias")
+    assert first.evidence.startswith("they have one global name, 'same_weight'") and "prefix" in first.hint
+    assert ik.inspect(net, select="bias").findings == (second,)
+    ik.initialize(net, seed=1)  # which goes by paths
+    assert (net[0].weight.data() != net[1].weight.data()).asnumpy().all()
 
 
 def test_the_gravest_come_first_then_in_order_of_traversal():
