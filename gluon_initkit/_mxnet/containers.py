@@ -26,7 +26,7 @@ class Unregistered(NamedTuple):
     """Those that no block of the network registers."""
 
     def __str__(self) -> str:
-        return f"{self.said}; {self.mend}"
+        return f"{self.said[0].upper()}{self.said[1:]}; {self.mend}."
 
 
 def unregistered_blocks(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Unregistered]:

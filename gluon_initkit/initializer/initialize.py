@@ -135,7 +135,7 @@ def initialize(
         count = counted_of(len(kept), len(described), "parameter", "is", "are")
         warn(f"{count} already initialized, ignoring ({some}). Set force_reinit=True to re-initialize.")
     for lost in unregistered_blocks(walk(net)):  # as `net.initialize` does
-        warn(f"{lost}.")
+        warn(str(lost))
     rows = _rows(described, {id(draw.param): draw for draw in draws})
     inner = chosen.initializer if isinstance(chosen, Corrected) else chosen
     return InitReport(rows, seed, time.perf_counter() - start, written_bytes, shown(inner))

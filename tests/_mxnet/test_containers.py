@@ -50,12 +50,13 @@ def test_the_sentence_names_attribute_class_and_what_it_holds():
     net.add(Stack([nn.Dense(2), nn.Dense(3), nn.BatchNorm()]), Stack((mx.gluon.Parameter("w", shape=(2,)),)))
     blocks, params = map(str, unregistered_blocks(walk(net)))
     assert blocks == (
-        "the list 0.layers of Stack holds Blocks (Dense, BatchNorm): they are no part of the network, and nothing "
-        "initializes, saves or trains their parameters; put them into an nn.Sequential, or call register_child for each"
+        "The list 0.layers of Stack holds Blocks (Dense, BatchNorm): they are no part of the network, and nothing "
+        "initializes, saves or trains their parameters; put them into an nn.Sequential, or call register_child for "
+        "each."
     )
     assert params == (
-        "the tuple 1.layers of Stack holds Parameters (w): they are no part of the network, and nothing initializes, "
-        "saves or trains them; make each of them an attribute of its own"
+        "The tuple 1.layers of Stack holds Parameters (w): they are no part of the network, and nothing initializes, "
+        "saves or trains them; make each of them an attribute of its own."
     )
 
 
