@@ -111,6 +111,7 @@ from .version import (  # noqa: E402
     refusal,
     said_role,
     same_names,
+    trainer_of,
     unnamed,
 )
 from .warning import warn  # noqa: E402
@@ -237,6 +238,7 @@ __all__ = [
     "tell",
     "trained",
     "trained_by",
+    "trainer_of",
     "traversed",
     "undisturbed",
     "unknown_size",

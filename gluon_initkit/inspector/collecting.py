@@ -32,6 +32,7 @@ from .._mxnet import (
     state_of,
     storage_of,
     trained_by,
+    trainer_of,
     unregistered_blocks,
     updates_of,
 )
@@ -111,6 +112,7 @@ def _way_to(path: str) -> Iterator[str]:
 def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]:
     """What is known of each parameter without a look at its values: the fields of its record."""
     buffers: Dict[int, int] = {}
+    trainers: Dict[int, int] = {}
     extents: Dict[Any, Tuple[str, Optional[int], Optional[int]]] = {}  # few differ, of thousands of parameters
     text, names = _Texts(), _Contexts()
     found: List[Dict[str, Any]] = []
@@ -151,6 +153,9 @@ def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]
             # The address itself would be another in every run.
             fact["buffer"] = buffers.setdefault(address or -len(found) - 1, len(buffers))
         fact["contexts"] = names(ctxs)
+        trainer = trainer_of(param)
+        if trainer is not None:
+            fact["trainer"] = trainers.setdefault(id(trainer), len(trainers))
         if trained is not None:
             fact["trained"] = id(param) in trained
         if size is None:

@@ -9,7 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import GLUON_2, convolution, declared, nd, uniform
+from vocabulary import GLUON_2, constant, convolution, declared, nd, uniform
 
 X = mx.init.Xavier()
 
@@ -71,7 +71,19 @@ def both_infs(bad):
 def bad_variance(bad):
     net = nn.BatchNorm(in_channels=3)
     net.initialize()
-    put(net.running_var, 1, 0 if bad else 1e-3)
+    put(net.running_var, 1, -0.5 if bad else 1e-3)
+    return net, {"stats": True}
+
+
+def variance_of_a_constant_channel(bad):
+    net = nn.BatchNorm(in_channels=3, momentum=0)
+    net.initialize()
+    x = uniform((4, 3))
+    if bad:
+        x[:, 1] = 1
+    with mx.autograd.record():
+        loss = net(x).sum()
+    loss.backward()  # on a CPU, what writes the statistics
     return net, {"stats": True}
 
 
@@ -264,7 +276,7 @@ def colliding_name(bad):
 CASES = {
     "nan": [nan, nan_gradient],
     "inf": [inf, plus_inf, both_infs],
-    "bad-variance": [bad_variance],
+    "bad-variance": [bad_variance, variance_of_a_constant_channel],
     "unresolvable": [unresolvable, unresolvable_without_deferring],
     "uninitialized": [uninitialized],
     "replicas-differ": [replicas_differ],
@@ -313,7 +325,9 @@ def test_every_code_is_documented():
     (inf, "1 of 12 values is -inf"),
     (plus_inf, "3 of 12 values are +inf"),
     (both_infs, "3 of 12 values are +inf, 1 of 12 values is -inf"),
-    (bad_variance, "the smallest of 3 variances is 0, and a normalization divides by its root"),
+    (bad_variance, "the smallest of 3 variances is -0.5, and a normalization divides by its root"),
+    (variance_of_a_constant_channel,
+     "the smallest of 3 variances is -7.8125e-13, and a normalization divides by the root of its epsilon alone"),
     (unresolvable, "its shape ('?',) is not known, and no forward pass of Plain can tell it"),
     (uninitialized, "it was never initialized, or lost its turn in a forward pass that failed; 2 others are"),
     (replicas_differ, "its values on cpu(0), cpu(1) differ"),
@@ -357,6 +371,99 @@ def test_nothing_is_stale_where_nobody_trained():
     mx.gluon.Trainer(net.collect_params(), "sgd", update_on_kvstore=False).step(3)
     (found,) = ik.inspect(net, grads=True).findings
     assert (found.code, found.severity) == ("stale-gradient", "info")
+
+
+def test_only_a_negative_variance_is_an_error():
+    cases = (bad_variance, variance_of_a_constant_channel)
+    found = [ik.inspect(case(True)[0], stats=True).findings[0] for case in cases]
+    assert [each.severity for each in found] == ["error", "warning"] and "epsilon" in found[1].hint
+
+
+def test_mxnet_18751():
+    """Batches of one row have variance 0, which momentum brings to the running one; plain MXNet says nothing."""
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=4), nn.BatchNorm(in_channels=3, momentum=0), nn.Dense(2, in_units=3))
+    ik.initialize(net, mx.init.Xavier(), seed=1)
+    backward(net, batch=1)
+    assert (abs(net[1].running_var.data().asnumpy()) < 1e-9).all()  # by rounding, even negative
+    (found,) = ik.inspect(net, stats=True).findings
+    assert (found.code, found.severity, found.paths) == ("bad-variance", "warning", ("1.running_var",))
+    assert "divides by the root of its epsilon alone" in found.evidence and "batches of one value" in found.hint
+    net[1].running_var.set_data(nd.zeros(3))
+    (found,) = ik.inspect(net, stats=True).findings
+    assert (found.severity, found.evidence[:35]) == ("warning", "the smallest of 3 variances is 0, a")
+
+
+def half_trained(*trained):
+    """A network, a backward pass of it, and a Trainer for each of some of its layers."""
+    net = dense(3, 2, 2)
+    trainers = [mx.gluon.Trainer(net[layer].collect_params(), "sgd", update_on_kvstore=False) for layer in trained]
+    backward(net)
+    return net, trainers
+
+
+def test_a_trainer_s_parameters_are_stale_among_themselves():
+    """After a step of the head's only Trainer its gradients are stale, and those of the body fresh: that is right."""
+    net, (trainer,) = half_trained(2)
+    assert ik.inspect(net, grads=True).findings == ()
+    trainer.step(3)
+    found = ik.inspect(net, grads=True).findings
+    assert [(each.code, each.severity, each.paths) for each in found] == [
+        ("stale-gradient", "info", ("2.weight", "2.bias"))
+    ]
+    stale = [each for each in ik.inspect(net, grads=True, trainer=trainer).findings if each.code == "stale-gradient"]
+    assert stale == list(found)
+
+
+def test_between_the_steps_of_two_trainers_neither_is_blamed():
+    net, (first, second) = half_trained(0, 2)
+    net[1].collect_params().setattr("grad_req", "null") if not GLUON_2 else net[1].setattr("grad_req", "null")
+    first.step(3)
+    for trainer, expected in ((first, [("stale-gradient", "info")]), (second, [])):
+        found = ik.inspect(net, grads=True, trainer=trainer).findings
+        assert [(each.code, each.severity) for each in found] == expected  # nor is the other's untrained
+    assert [each.severity for each in ik.inspect(net, grads=True).findings] == ["info"]
+
+
+def test_what_a_trainer_left_out_is_blamed_by_name():
+    net, (trainer,) = half_trained(2)
+    untrained = [each.paths for each in ik.inspect(net, trainer=trainer).findings if each.code == "untrained"]
+    assert untrained == [("0.weight",), ("0.bias",), ("1.weight",), ("1.bias",)]
+
+
+def test_a_multiplier_that_was_set_for_all_is_no_finding():
+    """Running statistics, `scale=False` and frozen layers are among all."""
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=3), nn.BatchNorm(in_channels=3, scale=False), nn.Dense(2, in_units=3))
+    net[0].weight.grad_req = "null"
+    for param in net.collect_params().values():
+        param.lr_mult = 10
+    assert ik.inspect(net).findings == ()
+    net[1].running_mean.lr_mult = 5
+    assert ik.inspect(net).findings == ()
+    net[0].weight.lr_mult = 5
+    assert [(each.code, each.paths) for each in ik.inspect(net).findings] == [("frozen-lr-mult", ("0.weight",))]
+
+
+@pytest.mark.parametrize("init, code", [("zeros", "zero-weight"), (mx.init.Constant(0.5), "constant-weight")])
+def test_what_a_layer_itself_declares_is_no_finding(init, code):
+    """As a DeformableConvolution's offsets, which begin as 0."""
+    net = nn.Dense(4, in_units=4, weight_initializer=init)
+    net.initialize()
+    assert ik.inspect(net, stats=True).findings == ()
+    put(net.weight, slice(None), 0.25)
+    assert "constant-weight" in [each.code for each in ik.inspect(net, stats=True).findings]
+    net = nn.Dense(4, in_units=4)
+    net.initialize(init)
+    for how in ({}, {"init": init}):
+        assert [each.code for each in ik.inspect(net, stats=True, **how).findings] == [code]
+
+
+def test_a_mask_may_hold_infinities():
+    net = nn.Dense(2, in_units=2)
+    net.mask = constant(net, "mask", [[0.0, -np.inf]])
+    net.initialize()
+    assert ik.inspect(net, stats=True).findings == ()
 
 
 def test_running_statistics_may_differ_between_contexts():
