@@ -10,10 +10,10 @@ from ..importing import import_mxnet
 mx: Any = import_mxnet()
 
 from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
-from .blocks import Place, laid_out, places, traversed  # noqa: E402
+from .blocks import Place, laid_out, places, refuse_same_paths, same_paths, traversed  # noqa: E402
 from .calls import arrays_being_filled, network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import channel_axis, class_name, construction  # noqa: E402
-from .containers import blocks_in_containers  # noqa: E402
+from .containers import Unregistered, in_containers, unregistered_blocks  # noqa: E402
 from .donors import (  # noqa: E402
     averaged,
     declared,
@@ -87,7 +87,7 @@ from .reading import (  # noqa: E402
 from .scopes import blocks_built  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
-from .tying import Move, Slot, exchange, in_containers, slots, walk  # noqa: E402
+from .tying import Move, Slot, exchange, slots, walk  # noqa: E402
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
 from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
@@ -104,10 +104,13 @@ from .version import (  # noqa: E402
     loaded_by_name,
     loaded_onto,
     loading_renamed,
+    loads_numpy,
     part_named,
     prefix_of,
     refusal,
     said_role,
+    same_names,
+    trainer_of,
     unnamed,
 )
 from .warning import warn  # noqa: E402
@@ -127,6 +130,7 @@ __all__ = [
     "Run",
     "Slot",
     "Transposed",
+    "Unregistered",
     "ValueGiven",
     "Watch",
     "arrays_being_filled",
@@ -134,7 +138,6 @@ __all__ = [
     "base_arguments",
     "bits_of",
     "blocks_built",
-    "blocks_in_containers",
     "blocks_of",
     "channel_axis",
     "class_name",
@@ -189,6 +192,7 @@ __all__ = [
     "loaded_by_path",
     "loaded_onto",
     "loading_renamed",
+    "loads_numpy",
     "may_defer",
     "memory_of",
     "mx",
@@ -211,6 +215,7 @@ __all__ = [
     "redeclare",
     "refilled",
     "refusal",
+    "refuse_same_paths",
     "refuses_context",
     "renew",
     "restore",
@@ -218,6 +223,8 @@ __all__ = [
     "run_forward",
     "run_without_memory",
     "said_role",
+    "same_names",
+    "same_paths",
     "saved_value",
     "say_filled",
     "shape_of",
@@ -232,10 +239,12 @@ __all__ = [
     "tell",
     "trained",
     "trained_by",
+    "trainer_of",
     "traversed",
     "undisturbed",
     "unknown_size",
     "unnamed",
+    "unregistered_blocks",
     "unwritten",
     "updates_of",
     "view",

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
-from .._mxnet import NeedsNumbers, Run, one_at_a_time, run_without_memory, shape_of
+from .._mxnet import (
+    NeedsNumbers,
+    Run,
+    Unregistered,
+    one_at_a_time,
+    run_without_memory,
+    shape_of,
+    unregistered_blocks,
+    walk,
+)
 from ..naming import ParameterInfo, describe
 from .conflicts import Conflict, conflict_in, unchecked_sizes
 from .inputs import mapped
@@ -54,6 +63,8 @@ class Resolution:
         Whether inputs were given at all.
     observed : Observed
         What was seen beforehand.
+    unregistered : list of Unregistered
+        What containers hold that is no part of the network.
     """
 
     net: Any
@@ -66,6 +77,13 @@ class Resolution:
     stop: Optional[Stop] = None
     conflict: Optional[Conflict] = None
     observed: Observed = field(default_factory=Observed)
+    unregistered: Sequence[Unregistered] = ()
+
+    @property
+    def notes(self) -> Tuple[str, ...]:
+        """Sentences on what is no part of the network; ten at most, and how many more there are."""
+        told = list(map(str, self.unregistered))
+        return (*told[:10], *([f"{len(told) - 10} more containers hold such."] if told[10:] else []))
 
 
 def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None) -> Resolution:
@@ -80,7 +98,8 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
 def _resolve(net: Any, inputs: Sequence[Any], observed: Observed) -> Resolution:
     described = describe(net)
     shapes = {param: shape_of(param) for param, _, _ in described}
-    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed)
+    lost = unregistered_blocks(walk(net))
+    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed, unregistered=lost)
     if inputs:
         _take(found, run_without_memory(net, inputs, _stand_in), type(net))
     if observed.failing is not None and found.conflict is None:
