@@ -19,13 +19,11 @@ from .donors import (  # noqa: E402
     declared,
     extras_of,
     fixes_gamma,
-    forget_trainers,
     own_copy,
     redeclare,
     renew,
     restoring,
     take_over,
-    trained,
 )
 from .files import (  # noqa: E402
     contexts_for,
@@ -66,10 +64,8 @@ from .parameters import (  # noqa: E402
     is_constant,
     is_layer_default,
     known_sizes,
-    kvstore_of,
     may_defer,
     pending_initializer,
-    refuses_context,
     shape_of,
     state_of,
 )
@@ -88,6 +84,13 @@ from .scopes import blocks_built  # noqa: E402
 from .strict import NeedsNumbers  # noqa: E402
 from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
+from .trainers import (  # noqa: E402
+    is_trained,
+    kvstore_of,
+    objection_of_trainer,
+    release,
+    renew_updates,
+)
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, in_containers, slots, walk  # noqa: E402
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
@@ -161,7 +164,6 @@ __all__ = [
     "fits",
     "fixes_gamma",
     "forget_graphs",
-    "forget_trainers",
     "fresh_names",
     "freshness",
     "fused_parts",
@@ -180,6 +182,7 @@ __all__ = [
     "is_layer_default",
     "is_numpy_array",
     "is_plain_forward",
+    "is_trained",
     "is_verbose",
     "keyed_generators",
     "known_sizes",
@@ -194,6 +197,7 @@ __all__ = [
     "memory_of",
     "mx",
     "network_of",
+    "objection_of_trainer",
     "one_at_a_time",
     "own_copy",
     "parameter_being_filled",
@@ -212,8 +216,9 @@ __all__ = [
     "redeclare",
     "refilled",
     "refusal",
-    "refuses_context",
+    "release",
     "renew",
+    "renew_updates",
     "restore",
     "restoring",
     "run_forward",
@@ -231,7 +236,6 @@ __all__ = [
     "stored_as",
     "take_over",
     "tell",
-    "trained",
     "trained_by",
     "traversed",
     "undisturbed",

@@ -6,8 +6,6 @@ children themselves.
 
 from contextlib import nullcontext
 import json
-import sys
-from types import SimpleNamespace
 from typing import AbstractSet, Any, Callable, ContextManager, Dict, List, Optional, Sequence, Tuple
 
 from mxnet import context, gluon, initializer, nd, numpy_extension
@@ -21,10 +19,10 @@ from .parts import Parts
 
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
            "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
-           "data_transposed", "declaration", "defers_always", "fused_parts", "in_use", "infer_again",
-           "infers_on_symbols", "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed",
-           "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal", "rename",
-           "said_role", "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
+           "data_transposed", "declaration", "defers_always", "fused_parts", "infer_again",
+           "infers_on_symbols", "infers_shapes", "input_width", "kvstore_key", "loaded_by_name", "loaded_onto",
+           "loading_renamed", "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal",
+           "rename", "said_role", "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -157,14 +155,9 @@ def var_transposed(source: gluon.Parameter) -> Any:
     return source.var().transpose()
 
 
-def in_use(param: gluon.Parameter) -> bool:
-    """Whether anybody but its parameters, which never let go of it, holds a parameter's Trainer. No variable may."""
-    holding = sum(each._trainer is param._trainer for each in param._trainer._params)
-    return _references(param) > holding - 1 + _references(SimpleNamespace(_trainer=object()))
-
-
-def _references(holder: Any) -> int:
-    return sys.getrefcount(holder._trainer)
+def kvstore_key(trainer: Any, param: gluon.Parameter, number: int) -> int:
+    """The key of a parameter in its Trainer's kvstore: its number in the Trainer."""
+    return number
 
 
 def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:

@@ -33,10 +33,10 @@ from .parts import Parts
 
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
            "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
-           "data_transposed", "declaration", "defers_always", "fused_parts", "in_use", "infer_again",
-           "infers_on_symbols", "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed",
-           "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal", "rename",
-           "said_role", "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
+           "data_transposed", "declaration", "defers_always", "fused_parts", "infer_again",
+           "infers_on_symbols", "infers_shapes", "input_width", "kvstore_key", "loaded_by_name", "loaded_onto",
+           "loading_renamed", "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal",
+           "rename", "said_role", "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
@@ -160,9 +160,9 @@ def train_instead(trainer: Any, view: gluon.Parameter, source: gluon.Parameter) 
     source._set_trainer(trainer)
 
 
-def in_use(param: gluon.Parameter) -> bool:
-    """Whether anybody holds a parameter's Trainer: the parameter does not."""
-    return trainer_of(param) is not None
+def kvstore_key(trainer: Any, param: gluon.Parameter, number: int) -> int:
+    """The key of a parameter in its Trainer's kvstore; not its number, where a tied one before it was given twice."""
+    return trainer._param2idx[param._uuid]
 
 
 def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:

@@ -17,10 +17,9 @@ from .._mxnet import (
     holds_data,
     is_constant,
     is_verbose,
-    kvstore_of,
     may_defer,
     mx,
-    refuses_context,
+    objection_of_trainer,
     say_filled,
     shape_of,
     tell,
@@ -187,12 +186,9 @@ def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) ->
         if not is_known(shape_of(param)) and not may_defer(param):
             problems.append(f"{info.label}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
                             f"the layer its input size, or the parameter allow_deferred_init=True")  # fmt: skip
-        if kvstore_of(param) is not None:
-            problems.append(f"{info.label}: a Trainer updates it on a distributed kvstore, which would bring the old "
-                            f"values back; initialize before the first step")  # fmt: skip
-        elif refuses_context(param, ctxs):
-            problems.append(f"{info.label}: a Trainer updates it on {refuses_context(param, ctxs)} and would never "
-                            f"update it on {ctxs}; make the Trainer afterwards")  # fmt: skip
+        objection = objection_of_trainer(param, ctxs)
+        if objection is not None:
+            problems.append(f"{info.label}: {'; '.join(objection)}")
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems)
         raise InitializationError(f"{counted(len(problems), 'parameter')} cannot be initialized:{listed}")

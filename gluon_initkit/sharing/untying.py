@@ -7,14 +7,13 @@ from .._mxnet import (
     Move,
     Slot,
     exchange,
-    forget_trainers,
     in_containers,
+    is_trained,
     mx,
     own_copy,
     prefix_of,
     slots,
     source_of,
-    trained,
 )
 from ..naming import check_block
 from .errors import refusal
@@ -66,7 +65,6 @@ def untie(net: Any, path: str) -> None:
     moves: List[Move] = [(each, copied) for each in leaving]
     with exchange(net, moves):
         pass
-    forget_trainers([source])
 
 
 def _problems(slot: Slot, others: List[Slot]) -> List[str]:
@@ -84,9 +82,10 @@ def _problems(slot: Slot, others: List[Slot]) -> List[str]:
     if listed:
         wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: the block of the first holds its "
                      f"parameter in .{listed} too, which would hold the old one; untie the other path")  # fmt: skip
-    if trained([source_of(slot.param)]):
+    if is_trained(source_of(slot.param)):
         wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: a Trainer updates their parameter, and "
-                     f"would not update the copy; `del trainer`, untie, and make another")  # fmt: skip
+                     f"would not update the copy; call gluon_initkit.release(trainer), untie, and make another "
+                     f"Trainer")  # fmt: skip
     return wrong
 
 

@@ -497,7 +497,7 @@ def test_a_trainer_on_other_contexts_is_refused():
     with pytest.raises(ik.InitializationError, match=r"weight: a Trainer updates it on \[cpu\(0\)\].*make the Trainer"):
         ik.initialize(net, ctx=[mx.cpu(0), mx.cpu(1)], force_reinit=True)
     assert ik.fingerprint(net) == before and trainer.learning_rate
-    del trainer  # in MXNet 1 its parameters still hold it, and nobody else: it updates nothing
+    ik.release(trainer)
     ik.initialize(net, ctx=[mx.cpu(0), mx.cpu(1)], force_reinit=True)
     assert contexts(net.weight) == contexts(net.bias) == [mx.cpu(0), mx.cpu(1)]
 

@@ -196,28 +196,9 @@ def test_trainer():
     trainer = mx.gluon.Trainer({"one": net[1].weight}, "sgd")
     text = refused(net, ik.Sharing(net).tie("*.weight"), "'1.weight' cannot be tied to '0.weight': a Trainer updates")
     assert "'0.weight' cannot" not in text and trainer.learning_rate
-    del trainer
+    ik.release(trainer)
     ik.Sharing(net).tie("*.weight").apply()  # what the message says mends it
     mx.gluon.Trainer(net.collect_params(), "sgd")
-
-
-@pytest.mark.parametrize("held", ["list", "closure", "frame"])
-def test_trainer_held_in_whatever_way(held):
-    net = run(dense(4, 4))
-
-    def trainer():
-        return mx.gluon.Trainer(net.collect_params(), "adam")
-
-    if held == "list":
-        kept = [trainer()]
-        refused(net, ik.Sharing(net).tie("*.weight"), "a Trainer updates it")
-        kept.clear()
-    else:
-        made = trainer()
-        kept = (lambda: made) if held == "closure" else None
-        refused(net, ik.Sharing(net).tie("*.weight"), "a Trainer updates it")
-        del made, kept
-    assert len(ik.Sharing(net).tie("*.weight").apply()) == 1
 
 
 class Held(HybridBlock):

@@ -174,7 +174,7 @@ def test_a_trainer_would_not_update_the_copy():
     with pytest.raises(ik.SharingError, match="'1.weight' and '0.weight' cannot be parted: a Trainer updates"):
         ik.untie(net, "1.weight")
     assert state(net) == before and trainer.learning_rate
-    del trainer
+    ik.release(trainer)
     ik.untie(net, "1.weight")
 
 
