@@ -97,6 +97,7 @@ from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forw
 from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
     RESET,
+    RESET_ALL,
     Context,
     FusedRNN,
     completed,
@@ -120,6 +121,7 @@ from .watching import Watch  # noqa: E402
 
 __all__ = [
     "RESET",
+    "RESET_ALL",
     "ArrayGiven",
     "BlockCall",
     "Call",

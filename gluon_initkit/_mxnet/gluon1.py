@@ -17,7 +17,7 @@ import numpy
 
 from .parts import Parts
 
-__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "RESET_ALL", "Context", "FusedRNN", "as_layers", "asking",
            "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
            "data_transposed", "declaration", "defers_always", "fused_parts", "infer_again",
            "infers_on_symbols", "infers_shapes", "input_width", "kvstore_key", "loaded_by_name", "loaded_onto",
@@ -35,6 +35,9 @@ BESIDE_FORWARD: Tuple[str, ...] = ()
 
 # The method that puts a parameter on other contexts.
 RESET = "reset_ctx"
+
+# The call that puts all parameters of a network on other contexts.
+RESET_ALL = "net.collect_params().reset_ctx(ctx)"
 
 # Where a parameter keeps the contexts that it is on.
 PLACED = ("_ctx_list", "_ctx_map")

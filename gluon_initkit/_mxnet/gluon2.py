@@ -31,7 +31,7 @@ from ..shapes import is_known
 from .graph_inputs import data_transposed, var_transposed
 from .parts import Parts
 
-__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "RESET_ALL", "Context", "FusedRNN", "as_layers", "asking",
            "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
            "data_transposed", "declaration", "defers_always", "fused_parts", "infer_again",
            "infers_on_symbols", "infers_shapes", "input_width", "kvstore_key", "loaded_by_name", "loaded_onto",
@@ -48,6 +48,9 @@ BESIDE_FORWARD: Tuple[str, ...] = ("infer_shape", "_call_cached_op")
 
 # The method that puts a parameter on other contexts.
 RESET = "reset_device"
+
+# The call that puts all parameters of a network on other contexts.
+RESET_ALL = "net.reset_device(device)"
 
 # Where a parameter keeps the contexts that it is on.
 PLACED = ("_device_list", "_device_map")

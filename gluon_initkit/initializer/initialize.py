@@ -8,10 +8,12 @@ import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from .._mxnet import (
+    RESET_ALL,
     Context,
     blocks_in_containers,
     classic,
     contexts_asked,
+    contexts_of,
     current_context,
     draw_seed,
     holds_data,
@@ -25,8 +27,8 @@ from .._mxnet import (
     tell,
     warn,
 )
-from ..display import counted, counted_of, shape_text
-from ..naming import ParameterInfo, describe, made, nearest
+from ..display import counted, counted_of, listed, shape_text
+from ..naming import ParameterInfo, apart, describe, made, nearest
 from ..shapes import is_known
 from .choosing import Choice, choose, refuse_uncovered
 from .configuration import shown, written
@@ -68,8 +70,10 @@ def initialize(
     seed : int, optional
         Drawn from MXNet's generator by default, so ``mx.random.seed(7)`` alone makes a script repeatable.
     force_reinit : bool
-        Whether to initialize again what is initialized; otherwise that is left alone, with a warning. Arrays that fit
-        are refilled in place, so cached graphs and whoever holds them see the new values; gradients become 0.
+        Whether to initialize again what is initialized. Otherwise that is left alone, with a warning; and so is what
+        is pending, from an earlier call of this function or of Gluon's own (there the second call would win), so that
+        deferred and other layers are treated alike. Arrays that fit are refilled in place, so cached graphs and whoever
+        holds them see the new values; gradients become 0, and a Trainer goes on from the new values without momentum.
     progress : bool, optional
         Whether to show a progress bar; by default where it takes longer than a second, on a terminal or in Jupyter.
     key : dict or callable, optional
@@ -110,7 +114,8 @@ def initialize(
     names = _names(key, [info for _, _, info in described])
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
         raise TypeError(f"seed is {seed!r}: expected an integer or None")
-    todo = [each for each in described if force_reinit or each[2].state != "initialized"]
+    # What is pending counts as initialized, so that it does not matter whether a layer is deferred.
+    todo = [each for each in described if force_reinit or each[2].state == "uninitialized"]
     choices = _choices(chosen, described, todo)
     _check(todo, choices, ctxs)
     seed = draw_seed() if seed is None else int(seed.__index__())
@@ -124,11 +129,8 @@ def initialize(
              force_reinit=force_reinit)  # fmt: skip
     written_bytes = draw_all(draws, progress)
     _log(draws, chosen)
-    kept = [info.label for param, _, info in described if info.state == "initialized"] if not force_reinit else []
-    if kept:
-        some = ", ".join(kept[:3]) + (", ..." if len(kept) > 3 else "")
-        count = counted_of(len(kept), len(described), "parameter", "is", "are")
-        warn(f"{count} already initialized, ignoring ({some}). Set force_reinit=True to re-initialize.")
+    if len(todo) < len(described):
+        warn(_kept(described, todo, ctxs, asked=ctx is not None or device is not None))
     lost = blocks_in_containers(net)
     if lost:  # as `net.initialize` does
         warn(f"{', '.join(lost)}: Blocks in a list, tuple or dictionary are no part of the network and were not "
@@ -136,6 +138,23 @@ def initialize(
     rows = _rows(described, {id(draw.param): draw for draw in draws})
     inner = chosen.initializer if isinstance(chosen, Corrected) else chosen
     return InitReport(rows, seed, time.perf_counter() - start, written_bytes, shown(inner))
+
+
+def _kept(described: Sequence[tuple], todo: Sequence[tuple], ctxs: List[Any], asked: bool) -> str:
+    """What to say of parameters that hold values, or the promise of them."""
+    chosen = {id(param) for param, _, _ in todo}
+    kept = [(param, info) for param, _, info in described if id(param) not in chosen]
+    paths = [f"{info.label} (pending)" if info.state == "deferred" else info.label for _, info in kept]
+    count = counted_of(len(kept), len(described), "parameter", "is", "are")
+    text = f"{count} already initialized, ignoring: {listed(paths)}. Set force_reinit=True to re-initialize."
+    placed = [(info.label, contexts_of(param)) for param, info in kept]
+    elsewhere = apart([*placed, *((info.label, ctxs) for _, _, info in todo)])
+    if elsewhere is not None:
+        text += f" The parameters are on different contexts: {elsewhere}. {RESET_ALL} puts all on the same."
+    elif asked and placed[0][1] != tuple(ctxs):
+        there, wanted = (", ".join(map(str, each)) for each in (placed[0][1], ctxs))
+        text += f" They stay on {there}, not on {wanted}. {RESET_ALL} puts all on the same."
+    return text
 
 
 def _contexts(ctx: Any) -> List[Any]:

@@ -213,10 +213,10 @@ def _notes(init: Initializer, rows: Tuple[PlanRow, ...], infos: List[ParameterIn
         for number, (selector, matched) in enumerate(init.matches(infos), 1):
             if not matched:
                 yield f"rule {number} ({show_selector(selector)}) matches nothing."
-    done = sum(1 for row in rows if row.state == "initialized")
+    done = sum(1 for row in rows if row.state != "uninitialized")
     if done:
         count = counted(done, "parameter is", "parameters are")
-        yield f"{count} initialized already: only force_reinit=True changes that."
+        yield f"{count} initialized already, or pending: only force_reinit=True changes that."
 
 
 def _emphasis(row: PlanRow) -> str:

@@ -19,7 +19,7 @@ class InitRow:
         As in `ParameterInfo`; the shape is the one after initializing.
     state : str
         ``'initialized'``, ``'deferred'`` (its values come in the first forward pass), or ``'kept'`` (it was
-        initialized already).
+        initialized, or pending, already).
     initializer, hook, why : str or None
         As in `PlanRow`.
     key : str or None
@@ -79,7 +79,8 @@ class InitReport(Shown[InitRow]):
 
     def _table(self) -> Table:
         states = [row.state for row in self.rows]
-        counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        words = {"kept": "kept (not of this seed)"}
+        counts = ", ".join(f"{states.count(state)} {words.get(state, state)}" for state in dict.fromkeys(states))
         counts = counts or "no parameters"
         title = f"{self.initializer}, seed {self.seed}: {counts}; {size_text(self.bytes)} in {self.seconds:.3g} s"
         filled = Column("filled by", lambda row: named(row.initializer or "", self.initializer))

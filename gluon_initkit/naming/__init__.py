@@ -3,6 +3,7 @@
 from .making import made
 from .nearest import nearest
 from .parameters import ParameterInfo, check_block, describe, info_of
+from .placement import apart
 from .roles import LAYER_DEFAULTS, ROLES, role_of
 from .selectors import (
     Selector,
@@ -19,6 +20,7 @@ __all__ = [
     "ROLES",
     "ParameterInfo",
     "Selector",
+    "apart",
     "check_block",
     "describe",
     "info_of",
