@@ -150,7 +150,7 @@ def _kept(described: Sequence[tuple], todo: Sequence[tuple], ctxs: List[Any], as
     placed = [(info.label, contexts_of(param)) for param, info in kept]
     elsewhere = apart([*placed, *((info.label, ctxs) for _, _, info in todo)])
     if elsewhere is not None:
-        text += f" The parameters are on different contexts: {elsewhere}. {RESET_ALL} puts all on the same."
+        text += f" {elsewhere}"
     elif asked and placed[0][1] != tuple(ctxs):
         there, wanted = (", ".join(map(str, each)) for each in (placed[0][1], ctxs))
         text += f" They stay on {there}, not on {wanted}. {RESET_ALL} puts all on the same."

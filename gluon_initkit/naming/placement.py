@@ -8,7 +8,7 @@ __all__ = ["apart"]
 
 
 def apart(placed: Iterable[Tuple[str, Sequence[str]]]) -> Optional[str]:
-    """Which parameters are on which contexts, where these are not the same for all; else None.
+    """What to say of parameters that are not all on the same contexts, and how to put them there; else None.
 
     Parameters
     ----------
@@ -17,8 +17,9 @@ def apart(placed: Iterable[Tuple[str, Sequence[str]]]) -> Optional[str]:
 
     Examples
     --------
-    >>> apart([("0.weight", ["cpu(1)"]), ("1.weight", ["cpu(0)"]), ("1.bias", ["cpu(0)"])])
-    '0.weight on cpu(1); 1.weight, 1.bias on cpu(0)'
+    >>> print(apart([("0.weight", ["cpu(1)"]), ("1.weight", ["cpu(0)"]), ("1.bias", ["cpu(0)"])]).partition(". ")[0])
+    The parameters are on different contexts: 0.weight on cpu(1); 1.weight, 1.bias on cpu(0)
+    >>> apart([("0.weight", ["cpu(0)"]), ("1.weight", [])])
     """
     groups: Dict[Tuple[str, ...], List[str]] = {}
     for path, ctxs in placed:
@@ -26,4 +27,7 @@ def apart(placed: Iterable[Tuple[str, Sequence[str]]]) -> Optional[str]:
             groups.setdefault(tuple(map(str, ctxs)), []).append(path)
     if len(groups) < 2:
         return None
-    return "; ".join(f"{listed(paths, 3)} on {', '.join(ctxs)}" for ctxs, paths in groups.items())
+    from .._mxnet import RESET_ALL  # not before: files are inspected without MXNet
+
+    there = "; ".join(f"{listed(paths, 3)} on {', '.join(ctxs)}" for ctxs, paths in groups.items())
+    return f"The parameters are on different contexts: {there}. {RESET_ALL} puts all on the same."

@@ -5,8 +5,9 @@ MXNet's own messages name a parameter by its global name, or none; its frames ho
 
 from typing import Any, Sequence, Tuple
 
-from .._mxnet import mx
+from .._mxnet import RESET_ALL, contexts_of, mx
 from ..display import counted_of, shape_text
+from ..naming import apart
 from .resolution import Resolution, said
 from .source import Frame, last_lines, whose
 
@@ -57,10 +58,20 @@ def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -
                     "Call set_data with an array of that shape, or build the layer for this one.")  # fmt: skip
         if name == "initialize":
             return f"{info.label} was to be initialized, and its shape is {shape_text(info.shape)}{at}", ""
+        if name in _READS and info.state == "initialized":
+            break
         if name in _READS and info.state == "uninitialized":
             return f"{info.label} was read, and initialize was never called on it, or filling it failed{at}", ""
         if name in _READS:
             return f"{info.label} was read by {name}() before it holds values{at}", ""
+    split = apart((info.label, contexts_of(param)) for param, info in infos.items())
+    for name, _, local in calls:
+        if name == "_check_and_get" and local.get("self") in infos:
+            here, asked = contexts_of(local["self"]), local.get("ctx", local.get("device"))
+            mend = split or f"Give the network inputs that are there; {RESET_ALL} puts it where they are."
+            return f"{infos[local['self']].label} is on {', '.join(map(str, here))}, and was read on {asked}{at}. {mend}", ""
+    if split is not None and "same context" in str(error):
+        return f"MXNet raised {said(error)}{at}. {split}", ""
     if found.conflict is not None or found.stop is not None or (found.asked and is_about_deferral(error)):
         return "", ""
     return f"MXNet raised {said(error)}{at}", ""

@@ -182,7 +182,9 @@ def message(
         named = ", ".join(f"{row.path} {shape_text(row.shape)}" for row in members)
         given = f", given {_shapes(first.inputs)}" if first.inputs and any(first.inputs) else ""
         text += [f"  {named} of {first.block}{given}: {first.reason}", f"      {first.fix}"]
-    return "\n".join([*text, mend or _mend(found, rows, inputs)])
+    if mend or rows or found.conflict is not None:
+        text.append(mend or _mend(found, rows, inputs))
+    return "\n".join(text)
 
 
 def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any], line: str) -> str:

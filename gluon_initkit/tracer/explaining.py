@@ -6,7 +6,9 @@ Printed, it is the tutorial's section on avoiding deferred initialization, for t
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
+from .._mxnet import contexts_of
 from ..display import Column, Shown, Table, as_html, as_rich, as_text, counted, shape_text
+from ..naming import apart
 from .diagnosis import DEFERRED, message, pending
 from .errors import DeferredInitError, Unresolved
 from .resolution import resolve
@@ -51,7 +53,7 @@ class Explanation(Shown[Unresolved]):
         return DeferredInitError(self.message, self.rows) if self.message else None
 
     def __str__(self) -> str:
-        return "\n".join([as_text(self._table()), *self._written()]) if self.rows else self.summary
+        return "\n".join([as_text(self._table()), *self._written()]) if self.rows else (self.message or self.summary)
 
     def __rich__(self) -> Any:
         from rich.console import Group
@@ -112,7 +114,9 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
     rows = pending(found)
     if not rows and found.conflict is None and error is None:
         count = counted(len(found.described), "parameter holds", "parameters hold")
-        return Explanation((), f"{'' if len(found.described) == 1 else 'all '}{count} values", "")
+        split = apart((info.label, contexts_of(param)) for param, _, info in found.described)
+        text = f"{'' if len(found.described) == 1 else 'all '}{count} values"
+        return Explanation((), text if split is None else f"{text}. {split}", "")
     text = message(found, rows, inputs, error)
     return Explanation(rows, text.splitlines()[0], text)
 

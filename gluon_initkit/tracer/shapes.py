@@ -6,8 +6,9 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy
 
-from .._mxnet import class_name
+from .._mxnet import class_name, contexts_of
 from ..display import Column, Shown, Table, shape_text, size_text
+from ..naming import apart
 from ..shapes import is_known
 from .diagnosis import message, pending
 from .errors import DeferredInitError
@@ -80,6 +81,8 @@ class ShapeReport(Shown[ShapeRow]):
         How long it took.
     forward : bool
         Whether a real forward pass was needed.
+    notes : tuple of str
+        What a forward pass will not bear, or not see: parameters on different contexts.
 
     Examples
     --------
@@ -91,6 +94,7 @@ class ShapeReport(Shown[ShapeRow]):
     rows: Tuple[ShapeRow, ...]
     seconds: float
     forward: bool = False
+    notes: Tuple[str, ...] = ()
 
     def __getitem__(self, path: str) -> ShapeRow:
         for row in self.rows:
@@ -114,7 +118,7 @@ class ShapeReport(Shown[ShapeRow]):
         counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         title = f"Shapes: {counts or 'no parameters'}; {size_text(self.bytes)}, in {self.seconds:.3g} s"
         title += " and one forward pass" if self.forward else ""
-        return Table(title, _COLUMNS, self.rows, (), _emphasis)
+        return Table(title, _COLUMNS, self.rows, self.notes, _emphasis)
 
 
 def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
@@ -175,7 +179,8 @@ def report(found: Resolution, start: float, done: Sequence[Any] = (), forward: b
         )
         for param, _, info in found.described
     )
-    return ShapeReport(rows, time.perf_counter() - start, forward)
+    split = apart((info.label, contexts_of(param)) for param, _, info in found.described)
+    return ShapeReport(rows, time.perf_counter() - start, forward, () if split is None else (split,))
 
 
 def _emphasis(row: ShapeRow) -> str:

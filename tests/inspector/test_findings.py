@@ -223,6 +223,18 @@ def not_as_declared(bad):
     return net, {"stats": True}
 
 
+def mixed_context(bad, in_units=2):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=in_units), nn.Dense(2, in_units=3))
+    net[0].initialize(ctx=mx.cpu(1))
+    net[1].initialize(ctx=mx.cpu(0) if bad else mx.cpu(1))
+    return net, {}
+
+
+def mixed_context_of_deferred(bad):
+    return mixed_context(bad, 0)
+
+
 def not_as_told(bad):
     net = dense(40, 40)
     return net, {"stats": True, "init": mx.init.Normal(0.5) if bad else X}
@@ -242,6 +254,7 @@ CASES = {
     "stale-gradient": [stale_gradient, stale_on_one_context],
     "zero-gradient": [zero_gradient],
     "mixed-dtype": [mixed_dtype],
+    "mixed-context": [mixed_context, mixed_context_of_deferred],
     "broken-tie": [broken_tie],
     "frozen-lr-mult": [frozen_lr_mult, frozen_and_switched_off],
     "not-as-declared": [not_as_declared, not_as_told, off_by_some_standard_errors, off_by_what_matters],
