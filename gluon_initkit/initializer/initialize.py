@@ -28,7 +28,7 @@ from .._mxnet import (
     warn,
 )
 from ..display import counted, counted_of, listed, shape_text
-from ..naming import ParameterInfo, apart, describe, made, nearest
+from ..naming import ParameterInfo, apart, describe, made, nearest_path
 from ..shapes import is_known
 from .choosing import Choice, choose, refuse_uncovered
 from .configuration import shown, written
@@ -174,7 +174,7 @@ def _names(key: Key, infos: Sequence[ParameterInfo]) -> Dict[str, str]:
     if isinstance(key, Mapping):
         for path in key:
             if path not in paths:
-                hint = nearest(str(path), paths)
+                hint = nearest_path(path, infos)
                 raise ValueError(f"key= names {path!r}, which is no parameter's canonical path; {hint}")
         names = {path: key.get(path, path) for path in paths}
     elif callable(key):
@@ -236,7 +236,8 @@ def _rows(described: Sequence[tuple], draws: Dict[int, Draw]) -> Tuple[InitRow, 
                                                 for draw in draws.values()}.values()}  # fmt: skip
     for param, _, info in described:
         draw = draws.get(id(param))
-        facts = {"path": info.label, "aliases": info.aliases, "role": info.role, "dtype": info.dtype}
+        facts = {"path": info.label, "aliases": info.aliases, "name": info.name, "role": info.role,
+                 "dtype": info.dtype}  # fmt: skip
         if draw is None:
             facts.update(shape=info.shape, state="kept", initializer=None, hook=None, why="", key=None)
         else:

@@ -4,11 +4,11 @@ The decision itself is `choosing`'s, the same that filling uses; here it is only
 """
 
 from dataclasses import dataclass
-from typing import Any, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 from .._mxnet import is_constant, mx
 from ..display import Column, Shown, Table, counted, counted_of, shape_text
-from ..naming import ParameterInfo, describe, show_selector
+from ..naming import ParameterInfo, describe, row_of, show_selector
 from .base import Initializer
 from .choosing import Choice, choose, overrides
 from .configuration import shown, written
@@ -16,7 +16,7 @@ from .corrected import Corrected, corrected
 from .errors import InitializationError
 from .rules import Rules
 
-__all__ = ["Plan", "PlanRow", "find_row", "plan"]
+__all__ = ["Plan", "PlanRow", "plan"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class PlanRow:
 
     Attributes
     ----------
-    path, aliases, role, shape, dtype, state
+    path, aliases, name, role, shape, dtype, state
         As in `ParameterInfo`.
     initializer : str or None
         The initializer that wins; None where nothing covers the parameter.
@@ -50,6 +50,7 @@ class PlanRow:
 
     path: str
     aliases: Tuple[str, ...]
+    name: str
     role: str
     shape: Optional[Tuple[Optional[int], ...]]
     dtype: str
@@ -87,7 +88,7 @@ class Plan(Shown[PlanRow]):
     initializer: str
 
     def __getitem__(self, path: str) -> PlanRow:
-        return find_row(self.rows, path)
+        return row_of(self.rows, path)
 
     @property
     def errors(self) -> Tuple[PlanRow, ...]:
@@ -97,15 +98,6 @@ class Plan(Shown[PlanRow]):
     def _table(self) -> Table:
         filled = Column("filled by", lambda row: row.error or named(f"{row.initializer}", self.initializer))
         return Table(f"Plan of {self.initializer}", (*_FIRST, filled, *_LAST), self.rows, self.notes, _emphasis)
-
-
-def find_row(rows: Sequence[Any], path: str) -> Any:
-    """The row of a parameter, by its path or an alias; an error that knows what there is."""
-    for row in rows:
-        if path == row.path or path in row.aliases:
-            return row
-    known = ", ".join(row.path for row in rows[:8])
-    raise KeyError(f"no parameter has the path {path!r}; there are {known}, …")
 
 
 def named(initializer: str, told: str) -> str:
@@ -151,7 +143,7 @@ def plan(net: Any, init: Any = "uniform") -> Plan:
 
 
 def _row(init: Initializer, param: Any, place: Any, info: ParameterInfo) -> PlanRow:
-    facts = {key: getattr(info, key) for key in ("aliases", "role", "shape", "dtype", "state")}
+    facts = {key: getattr(info, key) for key in ("aliases", "name", "role", "shape", "dtype", "state")}
     plain = _plain(init, param, info)
     common = {"path": info.label, "plain": _call(plain), **facts}
     try:

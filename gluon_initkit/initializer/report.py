@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from ..display import Column, Shown, Table, shape_text, size_text
-from .plan import find_row, named
+from ..naming import row_of
+from .plan import named
 
 __all__ = ["InitReport", "InitRow"]
 
@@ -15,7 +16,7 @@ class InitRow:
 
     Attributes
     ----------
-    path, aliases, role, shape, dtype
+    path, aliases, name, role, shape, dtype
         As in `ParameterInfo`; the shape is the one after initializing.
     state : str
         ``'initialized'``, ``'deferred'`` (its values come in the first forward pass), or ``'kept'`` (it was
@@ -34,6 +35,7 @@ class InitRow:
 
     path: str
     aliases: Tuple[str, ...]
+    name: str
     role: str
     shape: Optional[Tuple[Optional[int], ...]]
     dtype: str
@@ -75,7 +77,7 @@ class InitReport(Shown[InitRow]):
     initializer: str
 
     def __getitem__(self, path: str) -> InitRow:
-        return find_row(self.rows, path)
+        return row_of(self.rows, path)
 
     def _table(self) -> Table:
         states = [row.state for row in self.rows]

@@ -60,7 +60,7 @@ def collect(
         matches = matcher(select)
         found = {param: place for param, place in chosen.items() if matches(info_of(param, place))}
         if not found:
-            refuse_unknown(select, (path for place in chosen.values() for path in place.paths))
+            refuse_unknown(select, [info_of(param, place) for param, place in chosen.items()])
         chosen = found
     if any(map(holds_data, chosen)):
         mx.nd.waitall()  # what still writes them; no more is waited for below

@@ -1,7 +1,7 @@
 """What a parameter is called: paths, roles, and the selectors that name many at once."""
 
 from .making import made
-from .nearest import nearest
+from .nearest import nearest, nearest_path, row_of
 from .parameters import ParameterInfo, check_block, describe, info_of
 from .placement import apart
 from .roles import LAYER_DEFAULTS, ROLES, role_of
@@ -13,6 +13,7 @@ from .selectors import (
     selector_from_json,
     selector_to_json,
     show_selector,
+    why_unknown,
 )
 
 __all__ = [
@@ -27,10 +28,13 @@ __all__ = [
     "made",
     "matcher",
     "nearest",
+    "nearest_path",
     "path_matcher",
     "refuse_unknown",
     "role_of",
+    "row_of",
     "selector_from_json",
     "selector_to_json",
     "show_selector",
+    "why_unknown",
 ]

@@ -5,12 +5,11 @@ Whether what is tied so fits together is not asked here.
 
 import dataclasses
 from dataclasses import dataclass
-import difflib
 import fnmatch
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._mxnet import Slot, mx, prefix_of, slots, source_of, walk
-from ..naming import ParameterInfo, describe, matcher, path_matcher, show_selector
+from ..naming import ParameterInfo, describe, matcher, nearest, path_matcher, show_selector, why_unknown
 from .union import Tie
 
 __all__ = ["Declaration", "Index", "Unfound", "call_of"]
@@ -139,8 +138,7 @@ class Index:
         if isinstance(target, str):
             if any(path == target for path, _ in walk(self._net)):
                 return f"{text}: it is a block; name one of its parameters, or use tie_blocks"
-            near = difflib.get_close_matches(target, self.slots, 3, 0.5)
-            text += f"; near to it are {_list(near)}" if near else ""
+            return why_unknown(target, [self._info(each) for each in self.slots]) or text
         return text
 
     def _blocks(self, target: Any) -> List[Tuple[str, Any]]:
@@ -160,8 +158,8 @@ class Index:
         else:
             found = _outermost([(path, block) for path, block in inner if target.search(path)])
         if not found:
-            near = difflib.get_close_matches(str(target), [path for path, _ in everything], 3, 0.5)
-            raise Unfound(f"{_shown(target)} matches no block" + (f"; near to it are {_list(near)}" if near else ""))
+            hint = nearest(target, [path for path, _ in inner]) if isinstance(target, str) else ""
+            raise Unfound(f"{_shown(target)} matches no block{hint and f'; {hint}'}")
         return found
 
     def _inside(self, path: str, block: Any, only: Any) -> Dict[str, str]:

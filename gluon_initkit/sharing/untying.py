@@ -1,6 +1,5 @@
 """`untie`: a path gets a parameter of its own again, however the tie was made."""
 
-import difflib
 from typing import Any, List, Tuple
 
 from .._mxnet import (
@@ -15,7 +14,7 @@ from .._mxnet import (
     slots,
     source_of,
 )
-from ..naming import check_block
+from ..naming import check_block, describe, nearest_path
 from .errors import refusal
 
 __all__ = ["untie"]
@@ -52,8 +51,8 @@ def untie(net: Any, path: str) -> None:
     everywhere = slots(net)
     slot = next((each for each in everywhere if each.path == path), None)
     if slot is None:
-        near = difflib.get_close_matches(path, [each.path for each in everywhere], 3, 0.5)
-        raise refusal([f"{path!r} is no path of a parameter" + (f"; near to it are {near}" if near else "")])
+        hint = nearest_path(path, [info for _, _, info in describe(net)])
+        raise refusal([f"no parameter has the path {path!r}; {hint}"])
     source = source_of(slot.param)
     sharing = [each for each in everywhere if source_of(each.param) is source]
     others = [each for each in sharing if each is not slot]

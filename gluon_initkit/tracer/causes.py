@@ -5,7 +5,7 @@ MXNet's own messages name a parameter by its global name, or none; its frames ho
 
 from typing import Any, Sequence, Tuple
 
-from .._mxnet import RESET_ALL, contexts_of, mx
+from .._mxnet import RESET_ALL, Context, contexts_of, mx
 from ..display import counted_of, shape_text
 from ..naming import apart
 from .resolution import Resolution, said
@@ -65,11 +65,15 @@ def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -
         if name in _READS:
             return f"{info.label} was read by {name}() before it holds values{at}", ""
     split = apart((info.label, contexts_of(param)) for param, info in infos.items())
-    for name, _, local in calls:
-        if name == "_check_and_get" and local.get("self") in infos:
-            here, asked = contexts_of(local["self"]), local.get("ctx", local.get("device"))
+    for _, module, local in calls:
+        param, asked = local.get("self"), local.get("ctx", local.get("device"))
+        if module == "mxnet.gluon.parameter" and param in infos and isinstance(asked, Context):
+            here = contexts_of(param)
+            if asked in here or not here:
+                continue
             mend = split or f"Give the network inputs that are there; {RESET_ALL} puts it where they are."
-            return f"{infos[local['self']].label} is on {', '.join(map(str, here))}, and was read on {asked}{at}. {mend}", ""
+            there = ", ".join(map(str, here))
+            return f"{infos[param].label} is on {there}, and was read on {asked}{at}. {mend}", ""
     if split is not None and "same context" in str(error):
         return f"MXNet raised {said(error)}{at}. {split}", ""
     if found.conflict is not None or found.stop is not None or (found.asked and is_about_deferral(error)):

@@ -96,7 +96,7 @@ def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
     matches = (lambda info: True) if select is None else matcher(select)
     selected = [(param, info) for param, _, info in found.described if matches(info)]
     if select is not None and not selected:
-        refuse_unknown(select, (path for _, _, info in found.described for path in info.paths))
+        refuse_unknown(select, [info for _, _, info in found.described])
         raise ValueError(f"select={show_selector(select)} matches no parameter of the network")
     position = {id(param): number for number, param in enumerate(found.order)}
     waiting = [param for param, info in selected if info.state != "initialized"]

@@ -338,7 +338,7 @@ def test_all_problems_come_in_one_error():
     net = run(dense(4, 3))
     net[1].bias.lr_mult = 2
     sharing = ik.Sharing(net).tie("*.weight").tie("*.bias").tie("0.weigth", "0.bias").tie("1.bias")
-    text = refused(net, sharing, "5 problems", "'0.weigth' matches no parameter; near to it are '0.weight'",
+    text = refused(net, sharing, "5 problems", "no parameter has the path '0.weigth'; did you mean '0.weight'",
                    "tie('1.bias') names '1.bias' alone", "'1.weight' and '0.weight' differ in shape",
                    "'1.bias' and '0.bias' differ in lr_mult", "'1.bias' and '0.bias' differ in shape")  # fmt: skip
     assert text.count("\n") == 5

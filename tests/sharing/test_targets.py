@@ -87,7 +87,7 @@ def test_targets_that_name_nothing_or_too_little():
     refused(net, sharing, "7 problems",
             "'0.attention' matches no parameter: it is a block; name one of its parameters, or use tie_blocks",
             "tie('0.attention.weight') names '0.attention.weight' alone", "to='*.bias' names '0.attention.bias'",
-            "'0.atention' matches no block; near to it are '0.attention'", "tie_blocks('0.ffn') names '0.ffn' alone",
+            "'0.atention' matches no block; did you mean '0.attention'", "tie_blocks('0.ffn') names '0.ffn' alone",
             "to='*' names 2 blocks: it must name one", "'lstm*' matches no parameter")  # fmt: skip
 
 

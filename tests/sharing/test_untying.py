@@ -153,7 +153,7 @@ def twice():
 
 
 @pytest.mark.parametrize("make, path, text", [
-    (by_params, "1.wieght", "'1.wieght' is no path of a parameter; near to it are"),
+    (by_params, "1.wieght", "no parameter has the path '1.wieght'; did you mean '1.weight'"),
     (lambda: dense(4, 4), "1.weight", "'1.weight' shares its parameter with no other path"),
     (twice, "1.weight", "'1.weight' and '0.weight' are one parameter of one block that stands in the network twice"),
     (in_a_list, "1.weight", "'1.weight' and '0.weight' cannot be parted: the block of the first holds its"),

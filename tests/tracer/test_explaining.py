@@ -383,7 +383,7 @@ def test_a_network_that_was_given_an_input_from_elsewhere():
     with pytest.raises(RuntimeError) as caught:
         net(nd.ones((1, 2), ctx=mx.cpu(2)))
     said = ik.explain(net, error=caught.value).summary
-    assert re.match(r"(weight|bias) is on cpu\(0\), cpu\(1\), and was read on cpu\(2\), at .*Give the network inputs", said)
+    assert "is on cpu(0), cpu(1), and was read on cpu(2), at " in said and "Give the network inputs that are" in said
 
 
 def test_a_gradient_that_there_is_not():
