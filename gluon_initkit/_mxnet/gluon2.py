@@ -31,8 +31,9 @@ from ..shapes import is_known
 from .graph_inputs import data_transposed, var_transposed
 from .parts import Parts
 
-__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "RESET_ALL", "Context", "FusedRNN", "as_layers", "asking",
-           "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "RESET_ALL", "SYMBOLIC", "Context", "FusedRNN",
+           "as_layers", "asking", "children", "completed", "contexts_held", "contexts_trained", "counters",
+           "current_context",
            "data_transposed", "declaration", "defers_always", "fused_parts", "infer_again",
            "infers_on_symbols", "infers_shapes", "input_width", "kvstore_key", "loaded_by_name", "loaded_onto",
            "loading_renamed", "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal",
@@ -42,6 +43,9 @@ Context: Any = device.Device
 current_context = device.current_device
 
 INITIALIZE: Any = inspect.unwrap(gluon.Block.initialize)
+
+# The functions that initialize the arrays of a Symbol: there are none.
+SYMBOLIC: Tuple[Any, ...] = ()
 
 # What a block calls with its inputs, and not from within its `forward`.
 BESIDE_FORWARD: Tuple[str, ...] = ("infer_shape", "_call_cached_op")
