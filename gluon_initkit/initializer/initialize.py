@@ -195,7 +195,7 @@ def _choices(init: Any, described: Sequence[tuple], todo: Sequence[tuple]) -> Li
     """Which initializer fills each parameter to do; one error where any has none."""
     found = [choose(init, info, param.init or place.symbol_init, is_constant(param)) for param, place, info in todo]
     refuse_uncovered([info for _, _, info in todo], found)
-    init.review([info for _, _, info in described])
+    init._review([(info, param.init or place.symbol_init, is_constant(param)) for param, place, info in described])
     return [each for each in found if isinstance(each, Choice)]
 
 

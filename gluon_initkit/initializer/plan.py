@@ -4,11 +4,11 @@ The decision itself is `choosing`'s, the same that filling uses; here it is only
 """
 
 from dataclasses import dataclass
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from .._mxnet import is_constant, mx
 from ..display import Column, Shown, Table, counted, counted_of, shape_text
-from ..naming import ParameterInfo, describe, row_of, show_selector
+from ..naming import ParameterInfo, describe, row_of, show_selector, why_unknown
 from .base import Initializer
 from .choosing import Choice, Uncovered, choose, idle_hooks, misspelt, overrides
 from .configuration import shown, written
@@ -146,7 +146,8 @@ def plan(net: Any, init: Any = "uniform") -> Plan:
     rows = tuple(_row(chosen, param, info, decision) for (param, _, info), decision in zip(described, decisions))
     infos = [info for _, _, info in described]
     idle = _idle_hooks(chosen, decisions, infos)
-    return Plan(rows, tuple(_notes(chosen, rows, infos)), shown(_inner(chosen)), tuple(idle))
+    network = [(info, param.init or place.symbol_init, is_constant(param)) for param, place, info in described]
+    return Plan(rows, tuple(_notes(chosen, rows, network)), shown(_inner(chosen)), tuple(idle))
 
 
 def _decision(init: Initializer, param: Any, place: Any, info: ParameterInfo) -> Any:
@@ -213,7 +214,7 @@ def _idle_hooks(init: Initializer, decisions: List[Any], infos: List[ParameterIn
         yield f"{type(target).__name__}.{hook} serves no parameter of the network{hint}"
 
 
-def _notes(init: Initializer, rows: Tuple[PlanRow, ...], infos: List[ParameterInfo]) -> Iterator[str]:
+def _notes(init: Initializer, rows: Tuple[PlanRow, ...], network: Sequence[tuple]) -> Iterator[str]:
     inner = _inner(init)
     if inner is not init and not overrides(inner, "__call__"):
         hooks = ("bias", "gamma", "beta", "running_mean", "running_var", "default")
@@ -226,9 +227,11 @@ def _notes(init: Initializer, rows: Tuple[PlanRow, ...], infos: List[ParameterIn
     if errors:
         yield f"{counted_of(errors, len(rows), 'parameter', 'is', 'are')} covered by nothing; initializing raises."
     if isinstance(init, Rules):
-        for number, (selector, matched) in enumerate(init.matches(infos), 1):
-            if not matched:
-                yield f"rule {number} ({show_selector(selector)}) matches nothing."
+        for number, reason in init.idle(network).items():
+            selector = init.rules[number - 1][0]
+            hint = why_unknown(selector, [info for info, _, _ in network])
+            text = f"decides no parameter: {reason}." if reason else f"matches nothing{f': {hint}' if hint else '.'}"
+            yield f"rule {number} ({show_selector(selector)}) {text}"
     done = sum(1 for row in rows if row.state != "uninitialized")
     if done:
         count = counted(done, "parameter is", "parameters are")

@@ -41,7 +41,8 @@ def nearest_path(path: Any, holders: Iterable[Any], others: Sequence[str] = ()) 
     named = [holder.path for holder in holders if path == holder.name and holder.path not in (None, path)]
     if len(named) == 1:  # MXNet 2 calls many parameters "weight"
         return f"that is Gluon's name of {named[0]!r}."
-    return nearest(str(path), [each for holder in holders for each in (holder.path, *holder.aliases)] + list(others))
+    known = [each for holder in holders for each in (holder.path or holder.name, *holder.aliases)]
+    return nearest(str(path), [*known, *others])
 
 
 def row_of(rows: Iterable[Any], path: Any) -> Any:

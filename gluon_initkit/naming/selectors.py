@@ -108,7 +108,7 @@ def why_unknown(selector: Any, holders: Iterable[Any]) -> str:
     if not isinstance(selector, str) or selector in ROLES:
         return ""
     holders = list(holders)
-    paths = [path for holder in holders for path in (holder.path, *holder.aliases) if path is not None]
+    paths = [path for holder in holders for path in (holder.path or holder.name, *holder.aliases)]
     expression = _expression(selector, [*paths, *(holder.name for holder in holders)])
     if expression is None and not re.search(r"[*?[]", selector):
         if any(path.startswith(f"{selector}.") for path in paths):
