@@ -31,7 +31,7 @@ from ..display import counted, counted_of, listed, shape_text
 from ..naming import ParameterInfo, apart, describe, made, nearest_path
 from ..shapes import is_known
 from .choosing import Choice, choose, refuse_uncovered
-from .configuration import shown, written
+from .configuration import shown, writable, written
 from .corrected import Corrected, corrected
 from .draw import Draw
 from .errors import InitializationError
@@ -113,7 +113,10 @@ def initialize(
     chosen, described, ctxs = corrected(init), describe(net), _contexts(contexts_asked(ctx, device))
     names = _names(key, [info for _, _, info in described])
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
-        raise TypeError(f"seed is {seed!r}: expected an integer or None")
+        order = "; in MXNet's order of arguments this is verbose, and force_reinit comes next: write force_reinit=True"
+        raise TypeError(f"seed is {seed!r}: expected an integer or None{order if isinstance(seed, bool) else ''}")
+    if force_reinit not in (True, False):
+        raise TypeError(f"force_reinit is {force_reinit!r}: expected True or False")
     # What is pending counts as initialized, so that it does not matter whether a layer is deferred.
     todo = [each for each in described if force_reinit or each[2].state == "uninitialized"]
     choices = _choices(chosen, described, todo)
@@ -128,6 +131,8 @@ def initialize(
         tell(draw.param, "initialize", initializer=draw.choice.initializer, hook=draw.choice.hook,
              force_reinit=force_reinit)  # fmt: skip
     written_bytes = draw_all(draws, progress)
+    for draw in draws:
+        draw.param.init = writable(draw.param.init)
     _log(draws, chosen)
     if len(todo) < len(described):
         warn(_kept(described, todo, ctxs, asked=ctx is not None or device is not None))
