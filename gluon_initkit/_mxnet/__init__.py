@@ -10,10 +10,10 @@ from ..importing import import_mxnet
 mx: Any = import_mxnet()
 
 from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
-from .blocks import Place, laid_out, places, traversed  # noqa: E402
+from .blocks import Place, laid_out, places, refuse_same_paths, same_paths, traversed  # noqa: E402
 from .calls import arrays_being_filled, network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import channel_axis, class_name, construction  # noqa: E402
-from .containers import blocks_in_containers  # noqa: E402
+from .containers import Unregistered, in_containers, unregistered_blocks  # noqa: E402
 from .donors import (  # noqa: E402
     averaged,
     declared,
@@ -92,7 +92,7 @@ from .trainers import (  # noqa: E402
     renew_updates,
 )
 from .transposed import Transposed, source_of  # noqa: E402
-from .tying import Move, Slot, exchange, in_containers, slots, walk  # noqa: E402
+from .tying import Move, Slot, exchange, slots, walk  # noqa: E402
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
 from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
@@ -114,6 +114,8 @@ from .version import (  # noqa: E402
     prefix_of,
     refusal,
     said_role,
+    same_names,
+    trainer_of,
     unnamed,
 )
 from .warning import warn  # noqa: E402
@@ -134,6 +136,7 @@ __all__ = [
     "Slot",
     "SymbolicRun",
     "Transposed",
+    "Unregistered",
     "ValueGiven",
     "Watch",
     "arrays_being_filled",
@@ -141,7 +144,6 @@ __all__ = [
     "base_arguments",
     "bits_of",
     "blocks_built",
-    "blocks_in_containers",
     "blocks_of",
     "channel_axis",
     "class_name",
@@ -219,6 +221,7 @@ __all__ = [
     "redeclare",
     "refilled",
     "refusal",
+    "refuse_same_paths",
     "release",
     "renew",
     "renew_updates",
@@ -227,6 +230,8 @@ __all__ = [
     "run_forward",
     "run_on_symbols",
     "said_role",
+    "same_names",
+    "same_paths",
     "saved_value",
     "say_filled",
     "shape_of",
@@ -240,10 +245,12 @@ __all__ = [
     "take_over",
     "tell",
     "trained_by",
+    "trainer_of",
     "traversed",
     "undisturbed",
     "unknown_size",
     "unnamed",
+    "unregistered_blocks",
     "unwritten",
     "updates_of",
     "view",

@@ -6,7 +6,7 @@ children themselves.
 
 from contextlib import nullcontext
 import json
-from typing import AbstractSet, Any, Callable, ContextManager, Dict, List, Optional, Sequence, Tuple
+from typing import AbstractSet, Any, Callable, ContextManager, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from mxnet import context, gluon, initializer, nd, numpy_extension
 from mxnet.gluon.block import _BlockScope
@@ -21,11 +21,11 @@ from .parts import Parts
 
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "RESET_ALL", "SYMBOLIC", "Context", "FusedRNN",
            "as_layers", "asking", "children", "completed", "contexts_held", "contexts_trained", "counters",
-           "current_context",
-           "data_transposed", "declaration", "defers_always", "fused_parts", "infer_again",
+           "current_context", "data_transposed", "declaration", "defers_always", "fused_parts", "infer_again",
            "infers_on_symbols", "infers_shapes", "input_width", "kvstore_key", "loaded_by_name", "loaded_onto",
            "loading_renamed", "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal",
-           "rename", "said_role", "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
+           "rename", "said_role", "same_names", "train_instead", "trainer_of", "unnamed", "var_transposed",
+           "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -95,6 +95,15 @@ def loose(block: gluon.Block) -> List[Tuple[str, gluon.Parameter]]:
     """The parameters in a block's dictionary, by their own names; an attribute need not hold them."""
     prefix = block.params.prefix
     return [(name[len(prefix) :] if name.startswith(prefix) else name, param) for name, param in block.params.items()]
+
+
+def same_names(blocks: Iterable[gluon.Block]) -> List[List[gluon.Parameter]]:
+    """Parameters of these blocks that have one global name; `collect_params` refuses a network that has such."""
+    held: Dict[str, Dict[int, gluon.Parameter]] = {}
+    for block in blocks:
+        for name, param in block._params._params.items():
+            held.setdefault(name, {})[id(param)] = param
+    return [list(params.values()) for params in held.values() if len(params) > 1]
 
 
 def said_role(param: gluon.Parameter, path: str) -> str:

@@ -13,6 +13,7 @@ from typing import (
     Callable,
     ContextManager,
     Dict,
+    Iterable,
     Iterator,
     List,
     Optional,
@@ -33,11 +34,11 @@ from .parts import Parts
 
 __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "RESET_ALL", "SYMBOLIC", "Context", "FusedRNN",
            "as_layers", "asking", "children", "completed", "contexts_held", "contexts_trained", "counters",
-           "current_context",
-           "data_transposed", "declaration", "defers_always", "fused_parts", "infer_again",
+           "current_context", "data_transposed", "declaration", "defers_always", "fused_parts", "infer_again",
            "infers_on_symbols", "infers_shapes", "input_width", "kvstore_key", "loaded_by_name", "loaded_onto",
            "loading_renamed", "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal",
-           "rename", "said_role", "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
+           "rename", "said_role", "same_names", "train_instead", "trainer_of", "unnamed", "var_transposed",
+           "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
@@ -101,6 +102,11 @@ def counters(block: gluon.Block) -> List[Dict[str, int]]:
 
 def loose(block: gluon.Block) -> List[Tuple[str, gluon.Parameter]]:
     """None: every parameter is an attribute's."""
+    return []
+
+
+def same_names(blocks: Iterable[gluon.Block]) -> List[List[gluon.Parameter]]:
+    """None: a parameter is known by its path, and its name may be anything."""
     return []
 
 

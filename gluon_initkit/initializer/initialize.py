@@ -10,7 +10,6 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from .._mxnet import (
     RESET_ALL,
     Context,
-    blocks_in_containers,
     classic,
     contexts_asked,
     contexts_of,
@@ -22,9 +21,13 @@ from .._mxnet import (
     may_defer,
     mx,
     objection_of_trainer,
+    refuse_same_paths,
+    same_paths,
     say_filled,
     shape_of,
     tell,
+    unregistered_blocks,
+    walk,
     warn,
 )
 from ..display import counted, counted_of, listed, shape_text
@@ -93,7 +96,7 @@ def initialize(
         Nothing serves a parameter (all of them are listed), a hook failed or wrote NaN, a shape is unknown that may not
         be, or a Trainer holds the values elsewhere. Every parameter is then as it was.
     TypeError, ValueError
-        An argument is none of the above.
+        An argument is none of the above, or two parameters of the network have one path.
 
     Notes
     -----
@@ -111,6 +114,7 @@ def initialize(
     """
     start = time.perf_counter()
     chosen, described, ctxs = corrected(init), describe(net), _contexts(contexts_asked(ctx, device))
+    refuse_same_paths(same_paths(net))
     names = _names(key, [info for _, _, info in described])
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
         order = "; in MXNet's order of arguments this is verbose, and force_reinit comes next: write force_reinit=True"
@@ -136,10 +140,8 @@ def initialize(
     _log(draws, chosen)
     if len(todo) < len(described):
         warn(_kept(described, todo, ctxs, asked=ctx is not None or device is not None))
-    lost = blocks_in_containers(net)
-    if lost:  # as `net.initialize` does
-        warn(f"{', '.join(lost)}: Blocks in a list, tuple or dictionary are no part of the network and were not "
-             f"initialized; put them into an nn.Sequential, or register them.")  # fmt: skip
+    for lost in unregistered_blocks(walk(net)):  # as `net.initialize` does
+        warn(str(lost))
     rows = _rows(described, {id(draw.param): draw for draw in draws})
     inner = chosen.initializer if isinstance(chosen, Corrected) else chosen
     return InitReport(rows, seed, time.perf_counter() - start, written_bytes, shown(inner))

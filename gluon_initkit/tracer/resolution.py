@@ -8,8 +8,18 @@ from dataclasses import dataclass, field
 import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
-from .._mxnet import SymbolicRun, mx, one_at_a_time, run_on_symbols, shape_of
-from ..naming import ParameterInfo, describe
+from .._mxnet import (
+    SymbolicRun,
+    Unregistered,
+    contexts_of,
+    mx,
+    one_at_a_time,
+    run_on_symbols,
+    shape_of,
+    unregistered_blocks,
+    walk,
+)
+from ..naming import ParameterInfo, apart, describe
 from ..shapes import agree, is_known
 from .conflicts import Conflict, conflict_in, unchecked_sizes
 from .inputs import mapped
@@ -51,6 +61,10 @@ class Resolution:
         Whether inputs were given at all.
     observed : Observed
         What was seen beforehand.
+    unregistered : list of Unregistered
+        What containers hold that is no part of the network.
+    apart : str or None
+        A sentence on parameters that are on different contexts.
     """
 
     net: Any
@@ -63,6 +77,15 @@ class Resolution:
     stop: Optional[Stop] = None
     conflict: Optional[Conflict] = None
     observed: Observed = field(default_factory=Observed)
+    unregistered: Sequence[Unregistered] = ()
+    apart: Optional[str] = None
+
+    @property
+    def notes(self) -> Tuple[str, ...]:
+        """Sentences on what is no part of the network, ten at most and how many more there are; and on contexts."""
+        told = list(map(str, self.unregistered))
+        more = [f"{len(told) - 10} more containers hold such."] if told[10:] else []
+        return (*told[:10], *more, *([self.apart] if self.apart else []))
 
 
 def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None) -> Resolution:
@@ -77,7 +100,9 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
 def _resolve(net: Any, inputs: Sequence[Any], observed: Observed) -> Resolution:
     described = describe(net)
     shapes = {param: shape_of(param) for param, _, _ in described}
-    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed)
+    lost = unregistered_blocks(walk(net))
+    split = apart((info.label, contexts_of(param)) for param, _, info in described)
+    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed, unregistered=lost, apart=split)
     if inputs:
         _take(found, run_on_symbols(net, inputs, _stand_in), type(net))
         _look_again(net, inputs, found)

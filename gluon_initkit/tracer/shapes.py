@@ -6,9 +6,9 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy
 
-from .._mxnet import class_name, contexts_of
+from .._mxnet import class_name
 from ..display import Column, Shown, Table, shape_text, size_text
-from ..naming import apart, row_of
+from ..naming import row_of
 from ..shapes import is_known
 from .diagnosis import message, pending
 from .errors import DeferredInitError
@@ -83,7 +83,8 @@ class ShapeReport(Shown[ShapeRow]):
     forward : bool
         Whether a real forward pass was needed.
     notes : tuple of str
-        What a forward pass will not bear, or not see: parameters on different contexts.
+        What the network holds in a list or another container, so that it is no part of it, and how to register it; and
+        parameters on different contexts, which a forward pass refuses.
 
     Examples
     --------
@@ -177,8 +178,7 @@ def report(found: Resolution, start: float, done: Sequence[Any] = (), forward: b
         )
         for param, _, info in found.described
     )
-    split = apart((info.label, contexts_of(param)) for param, _, info in found.described)
-    return ShapeReport(rows, time.perf_counter() - start, forward, () if split is None else (split,))
+    return ShapeReport(rows, time.perf_counter() - start, forward, found.notes)
 
 
 def _emphasis(row: ShapeRow) -> str:
