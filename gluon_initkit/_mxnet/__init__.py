@@ -11,6 +11,7 @@ mx: Any = import_mxnet()
 
 from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, laid_out, places, refuse_same_paths, same_paths, traversed  # noqa: E402
+from .cached_graphs import StaleGraph, stale_graphs  # noqa: E402
 from .calls import arrays_being_filled, network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import channel_axis, class_name, construction  # noqa: E402
 from .containers import Unregistered, in_containers, unregistered_blocks  # noqa: E402
@@ -134,6 +135,7 @@ __all__ = [
     "Place",
     "Shapes",
     "Slot",
+    "StaleGraph",
     "SymbolicRun",
     "Transposed",
     "Unregistered",
@@ -239,6 +241,7 @@ __all__ = [
     "snapshot",
     "source_of",
     "stale_gradients",
+    "stale_graphs",
     "state_of",
     "storage_of",
     "stored_as",

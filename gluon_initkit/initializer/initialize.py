@@ -25,6 +25,7 @@ from .._mxnet import (
     same_paths,
     say_filled,
     shape_of,
+    stale_graphs,
     tell,
     unregistered_blocks,
     walk,
@@ -140,7 +141,7 @@ def initialize(
     _log(draws, chosen)
     if len(todo) < len(described):
         warn(_kept(described, todo, ctxs, asked=ctx is not None or device is not None))
-    for lost in unregistered_blocks(walk(net)):  # as `net.initialize` does
+    for lost in (*unregistered_blocks(walk(net)), *stale_graphs(net)):
         warn(str(lost))
     rows = _rows(described, {id(draw.param): draw for draw in draws})
     inner = chosen.initializer if isinstance(chosen, Corrected) else chosen

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any, List, Optional, Sequence
 
-from .._mxnet import blocks_of, current_context, finish, mx, pending_contexts, restore, snapshot
+from .._mxnet import blocks_of, current_context, finish, mx, pending_contexts, restore, snapshot, warn
 from .._mxnet import run_forward as forward
 from ..naming import Selector, matcher, refuse_unknown, show_selector
 from ..shapes import is_known
@@ -88,6 +88,8 @@ def _materialized(net: Any, inputs: Sequence[Any], select: Optional[Selector], r
                      if param in disputed or any(param is each for each in bad))  # fmt: skip
         raise DeferredInitError(message(found, rows, inputs), rows)
     _finish(found, chosen)
+    for stale in found.stale:
+        warn(str(stale))
     return report(found, start, chosen, ran)
 
 

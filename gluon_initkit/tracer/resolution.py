@@ -9,6 +9,7 @@ import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._mxnet import (
+    StaleGraph,
     SymbolicRun,
     Unregistered,
     contexts_of,
@@ -16,6 +17,7 @@ from .._mxnet import (
     one_at_a_time,
     run_on_symbols,
     shape_of,
+    stale_graphs,
     unregistered_blocks,
     walk,
 )
@@ -65,6 +67,8 @@ class Resolution:
         What containers hold that is no part of the network.
     apart : str or None
         A sentence on parameters that are on different contexts.
+    stale : list of StaleGraph
+        Cached graphs of other parameters than their block has.
     """
 
     net: Any
@@ -79,13 +83,14 @@ class Resolution:
     observed: Observed = field(default_factory=Observed)
     unregistered: Sequence[Unregistered] = ()
     apart: Optional[str] = None
+    stale: Sequence[StaleGraph] = ()
 
     @property
     def notes(self) -> Tuple[str, ...]:
-        """Sentences on what is no part of the network, ten at most and how many more there are; and on contexts."""
+        """Sentences on what is no part of the network (ten, and how many more), on contexts and on cached graphs."""
         told = list(map(str, self.unregistered))
         more = [f"{len(told) - 10} more containers hold such."] if told[10:] else []
-        return (*told[:10], *more, *([self.apart] if self.apart else []))
+        return (*told[:10], *more, *([self.apart] if self.apart else []), *map(str, self.stale))
 
 
 def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None) -> Resolution:
@@ -102,7 +107,8 @@ def _resolve(net: Any, inputs: Sequence[Any], observed: Observed) -> Resolution:
     shapes = {param: shape_of(param) for param, _, _ in described}
     lost = unregistered_blocks(walk(net))
     split = apart((info.label, contexts_of(param)) for param, _, info in described)
-    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed, unregistered=lost, apart=split)
+    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed, unregistered=lost, apart=split,
+                       stale=stale_graphs(net))  # fmt: skip
     if inputs:
         _take(found, run_on_symbols(net, inputs, _stand_in), type(net))
         _look_again(net, inputs, found)

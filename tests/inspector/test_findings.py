@@ -285,6 +285,20 @@ def colliding_name(bad):
     return net, {}
 
 
+def stale_graph(bad):
+    top = nn.HybridSequential()
+    top.add(nn.HybridSequential())
+    top[0].add(nn.Dense(3, in_units=2), nn.Dense(2, in_units=3))
+    top.initialize()
+    top.hybridize()
+    top(nd.ones((1, 2)))
+    top[0].register_child(nn.Dense(4, in_units=3), "1")
+    if not bad:
+        top.hybridize()
+    top[0][1].initialize()
+    return top, {}
+
+
 CASES = {
     "nan": [nan, nan_gradient],
     "inf": [inf, plus_inf, both_infs],
@@ -299,6 +313,7 @@ CASES = {
     "stale-gradient": [stale_gradient, stale_on_one_context],
     "zero-gradient": [zero_gradient],
     "mixed-dtype": [mixed_dtype],
+    "stale-graph": [stale_graph],
     "mixed-context": [mixed_context, mixed_context_of_deferred],
     "broken-tie": [broken_tie],
     "frozen-lr-mult": [frozen_lr_mult, frozen_and_switched_off],
