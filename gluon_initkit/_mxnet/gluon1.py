@@ -177,9 +177,9 @@ def var_transposed(source: gluon.Parameter) -> Any:
     return source.var().transpose()
 
 
-def kvstore_key(trainer: Any, param: gluon.Parameter, number: int) -> int:
-    """The key of a parameter in its Trainer's kvstore: its number in the Trainer."""
-    return number
+def kvstore_key(trainer: Any, param: gluon.Parameter) -> Optional[int]:
+    """The key of a parameter in its Trainer's kvstore, which is its number in the Trainer; None if that has it not."""
+    return trainer._param2idx.get(param.name)
 
 
 def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:

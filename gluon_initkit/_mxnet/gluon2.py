@@ -173,9 +173,9 @@ def train_instead(trainer: Any, view: gluon.Parameter, source: gluon.Parameter) 
     source._set_trainer(trainer)
 
 
-def kvstore_key(trainer: Any, param: gluon.Parameter, number: int) -> int:
+def kvstore_key(trainer: Any, param: gluon.Parameter) -> Optional[int]:
     """The key of a parameter in its Trainer's kvstore; not its number, where a tied one before it was given twice."""
-    return trainer._param2idx[param._uuid]
+    return trainer._param2idx.get(param._uuid)
 
 
 def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:

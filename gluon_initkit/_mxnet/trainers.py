@@ -98,14 +98,17 @@ def renew_updates(param: gluon.Parameter) -> None:
     trainer = trainer_of(param)
     if not isinstance(trainer, gluon.Trainer):
         return
-    number = next((number for number, each in enumerate(trainer._params) if each is param), None)
+    params, key = trainer._params, kvstore_key(trainer, param)
+    number = key
+    if key is None or key >= len(params) or params[key] is not param:
+        number = next((number for number, each in enumerate(params) if each is param), None)
     if number is None:
         return
     kvstore, updaters = kvstore_of(param), trainer._updaters
     if kvstore is not None:
         if not _is_writable(kvstore):
             return  # of what is not trained, where it is never read
-        number = kvstore_key(trainer, param, number)
+        number = key
         _write(kvstore, number, classic(param._data[0]))
         updaters = [kvstore._updater]
     for updater in updaters:

@@ -96,7 +96,8 @@ class Index:
         names = list(dict.fromkeys(name for each in inside.values() for name in each))
         if not names:
             chosen = f" that only={show_selector(told.only)} selects" if told.only is not None else ""
-            raise Unfound(f"{_list(list(inside))} hold no parameter{chosen}")
+            hint = why_unknown(told.only, [self._info(each) for each in self.slots])
+            raise Unfound(f"{_list(list(inside))} hold no parameter{chosen}{hint and f': {hint}'}")
         missing = [f"{path!r} has no {name!r}, which {next(p for p in inside if name in inside[p])!r} has"
                    for path, each in inside.items() for name in names if name not in each]  # fmt: skip
         if missing:

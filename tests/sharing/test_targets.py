@@ -136,6 +136,8 @@ def test_blocks_of_another_structure():
     net[1].ffn.add(nn.Dense(4, in_units=4))
     refused(net, ik.Sharing(net).tie_blocks("0", "1"), "'0' has no 'ffn.2.weight', which '1' has", "only=")
     refused(net, ik.Sharing(net).tie_blocks("0", "1", only="gamma"), "hold no parameter that only='gamma' selects")
+    refused(net, ik.Sharing(net).tie_blocks("0", "1", only=".*weight"), "only='.*weight' selects: ",
+            "it is read as a glob, such as '*weight'; write re.compile('.*weight')")  # fmt: skip
     assert ik.Sharing(net).tie_blocks("0", "1", only="ffn.[01].*").apply().saved == 4 * (8 * 4 + 8 + 4 * 8 + 4)
 
 
