@@ -108,7 +108,7 @@ def renew_updates(param: gluon.Parameter) -> None:
     if kvstore is not None:
         if not _is_writable(kvstore):
             return  # of what is not trained, where it is never read
-        number = key
+        number = number if key is None else key
         _write(kvstore, number, classic(param._data[0]))
         updaters = [kvstore._updater]
     for updater in updaters:
