@@ -292,10 +292,11 @@ def stale_graph(bad):
     top.initialize()
     top.hybridize()
     top(nd.ones((1, 2)))
-    top[0].register_child(nn.Dense(4, in_units=3), "1")
+    new = nn.Dense(4, in_units=3)
+    setattr(top[0], "1", new)
     if not bad:
         top.hybridize()
-    top[0][1].initialize()
+    new.initialize()
     return top, {}
 
 
