@@ -349,12 +349,14 @@ def fill(choice: Choice, desc: Description, arr: Any) -> None:
     who = f"{type(choice.initializer).__name__}.{choice.hook}"
     if choice.rest is not None:
         desc.attrs["__init__"] = Rest(choice.initializer, choice.rest)
+    kind, users = type(choice.initializer), is_users(hook)
+    check = users and getattr(choice.initializer, "check", Initializer.check)
+    doubted = users and desc.role == "weight" and kind not in _warned_of_zeros
     tell(desc.param, "filled", initializer=choice.initializer, hook=choice.hook)
     try:
         _run(hook, desc, arr)
-        zero = is_users(hook) and arr.size > 0 and not arr.asnumpy().any()
-        check = zero and getattr(choice.initializer, "check", Initializer.check)
-        forgot = check and _writes_nothing(hook, desc, arr)
+        zero = (check or doubted) and arr.size > 0 and not arr.asnumpy().any()
+        forgot = check and zero and _writes_nothing(hook, desc, arr)
     except InitializationError:
         raise
     except Exception as error:
@@ -368,8 +370,7 @@ def fill(choice: Choice, desc: Description, arr: Any) -> None:
             f"Parameter {desc.label!r} of shape {tuple(arr.shape)} was left untouched by {who}: it wrote nothing. "
             f"Expected it to write into the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
         )
-    kind = type(choice.initializer)
-    if zero and desc.role == "weight" and kind not in _warned_of_zeros:
+    if zero and doubted:
         warn(f"Parameter {desc.label!r} is all zero after {who}. A hook writes into the array that it is given: "
              f"`arr[:] = values` or `out=arr`, not `arr = values` or `return values`. Where zeros are meant, "
              f"say mx.init.Zero().")  # fmt: skip
@@ -385,7 +386,10 @@ def _writes_nothing(hook: Callable, desc: Description, arr: Any) -> bool:
     sentinel = prefill(copy)
     if sentinel is None:
         return False
-    _run(hook, desc, copy)
+    try:
+        _run(hook, desc, copy)
+    except Exception:  # it reads what it is given, and needs zeros
+        return False
     return unwritten(copy, sentinel)
 
 

@@ -18,7 +18,8 @@ from .errors import InitializationError
 __all__ = ["Choice", "Uncovered", "base_choice", "choose", "explicit_choice", "idle_hooks", "is_users", "misspelt",
            "overrides", "own_hook", "refuse_uncovered", "suspects"]  # fmt: skip
 
-# Endings that MXNet's own Initializer.__call__ serves besides the roles, where it decides by a name alone.
+# Endings that MXNet's own Initializer.__call__ serves besides the roles, where it decides by the name of a Symbol's
+# variable. In Gluon they mean nothing: `x_max` is a parameter like any other.
 _MXNET_ENDINGS = (
     ("moving_inv_var", "_init_zero"),
     ("moving_avg", "_init_zero"),
@@ -122,9 +123,10 @@ def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any
         return Uncovered(f"{name} defines no _init_weight", f"define _init_weight(self, desc, arr) in {name}")
     if info.role != "default":
         return Choice(init, f"_init_{info.role}", "base")
-    for ending, hook in _MXNET_ENDINGS:
-        if info.path is None and info.name.endswith(ending):
-            return Choice(init, hook, "base")
+    if info.path is None or issubclass(info.block or object, mx.gluon.SymbolBlock):
+        for ending, hook in _MXNET_ENDINGS:
+            if info.name.endswith(ending):
+                return Choice(init, hook, "base")
     suffix = info.label.replace(".", "_").rsplit("_", 1)[-1]
     mend = (f"add a rule for it (gluon_initkit.Rules), give the parameter its own init=, or define "
             f"_init_{suffix}(self, desc, arr) in the initializer's class")  # fmt: skip
@@ -145,7 +147,8 @@ def _needs_fans(target: Any) -> bool:
 
 def is_users(hook: Any) -> bool:
     """Whether a hook is neither MXNet's code nor the kit's."""
-    return getattr(hook, "__module__", "").partition(".")[0] not in ("mxnet", __name__.partition(".")[0])
+    module = getattr(hook, "__module__", None) or ""  # what `exec` defines has None
+    return module.partition(".")[0] not in ("mxnet", __name__.partition(".")[0])
 
 
 def own_hook(target: Any, info: ParameterInfo) -> Optional[str]:

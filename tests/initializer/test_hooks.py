@@ -60,7 +60,7 @@ class Table(HybridBlock):
 
 
 @pytest.mark.filterwarnings("ignore:Parameter 'weight' is all zero")
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "uint8"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int32"])
 @pytest.mark.parametrize("corrected", [False, True], ids=["", "corrected"])
 @pytest.mark.parametrize("kind, check", [(kind, False) for kind in WRITTEN] + [(kind, True) for kind in WRITTEN][1:])
 def test_a_hook_is_given_zeros(kind, corrected, dtype, check, monkeypatch):
@@ -234,7 +234,7 @@ def test_a_bias_of_zero_is_no_mistake():
 def test_a_warning_that_is_an_error_changes_nothing():
     net = two_layers()
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.filterwarnings("error", message="Parameter")
         with pytest.raises(UserWarning, match="all zero"):
             ik.initialize(net, forgetful(mx.init.Initializer)())
     assert all(param._data is None for param in net.collect_params().values())
@@ -527,12 +527,12 @@ def test_a_scalar_and_an_unknown_shape_of_no_role_go_to_the_weight_hook():
     for init, value in ((mx.init.One(), 1), (mx.init.Constant(3), 3)):
         net = OfNoRole({"row": ()})
         ik.initialize(net, init)
-        assert net.row.data() == value
+        assert net.row.data().asnumpy() == value
         later = OfNoRole({"row": None}, allow_deferred_init=True)
         ik.initialize(later, init)
         later.row.shape = (5,)
         later.row._finish_deferred_init()
-        assert (later.row.data() == value).all()
+        assert (later.row.data().asnumpy() == value).all()
 
 
 @pytest.mark.parametrize("init", [mx.init.Xavier(), mx.init.MSRAPrelu(), ik.VarianceScaling()])
@@ -575,7 +575,10 @@ def test_a_weight_hook_of_a_user_s_own_fills_a_vector_of_no_role():
 def test_a_name_that_ends_in_max_is_no_quantized_one_in_gluon():
     net = OfNoRole({"x_max": (3,)})
     ik.initialize(net, mx.init.Constant(4))
-    assert (net.x_max.data().asnumpy() == 4).all()  # as in plain Gluon; the Symbol API's max is 1
+    assert (net.x_max.data().asnumpy() == 4).all()  # as in plain Gluon
+    x = mx.sym.broadcast_mul(mx.sym.var("data"), mx.sym.var("x_max")) + mx.sym.var("y_weight")
+    block = mx.gluon.SymbolBlock(x, mx.sym.var("data"))
+    assert ik.plan(block, mx.init.Xavier())["x_max"].hook == "_init_one"  # the Symbol API's range of quantized numbers
 
 
 def test_github_davidham3_astgcn():
