@@ -85,7 +85,7 @@ def objection_of_trainer(param: gluon.Parameter, ctxs: Sequence[Any]) -> Optiona
                 f"back", "do it before the first step")  # fmt: skip
     if trained and trained != list(ctxs) and tuple(ctxs) != contexts_of(param):
         return (f"a Trainer updates it on {trained} and would never update it on {list(ctxs)}",
-                "call gluon_initkit.release(trainer), and make the Trainer afterwards")  # fmt: skip
+                "call gluon_initkit.release(trainer), or release(net), and make the Trainer afterwards")  # fmt: skip
     return None
 
 

@@ -33,7 +33,7 @@ def nearest_path(path: Any, holders: Iterable[Any], others: Sequence[str] = ()) 
 
     Examples
     --------
-    >>> bias = ParameterInfo("0.bias", ("1.bias",), "dense0_bias", "bias", (4,), "float32")
+    >>> bias = ik.ParameterInfo("0.bias", ("1.bias",), "dense0_bias", "bias", (4,), "float32")
     >>> nearest_path("dense0_bias", [bias]), nearest_path("1.bais", [bias])
     ("that is Gluon's name of '0.bias'.", "did you mean '1.bias' or '0.bias'?")
     """

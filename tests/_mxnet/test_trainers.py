@@ -184,7 +184,7 @@ def test_what_a_trainer_does_not_update_may_move():
         ik.initialize(net, mx.init.One(), ctx=mx.cpu(1), force_reinit=True)
     assert str(caught.value).splitlines()[1:] == [
         "  weight: a Trainer updates it on [cpu(0)] and would never update it on [cpu(1)]; call "
-        "gluon_initkit.release(trainer), and make the Trainer afterwards"]  # fmt: skip
+        "gluon_initkit.release(trainer), or release(net), and make the Trainer afterwards"]  # fmt: skip
     net.weight.grad_req = "null"
     ik.initialize(net, mx.init.One(), ctx=mx.cpu(1), force_reinit=True)
     assert {str(contexts(each)[0]) for each in net.collect_params().values()} == {"cpu(1)"}
