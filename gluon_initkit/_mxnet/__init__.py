@@ -11,6 +11,7 @@ mx: Any = import_mxnet()
 
 from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, laid_out, places, refuse_same_paths, same_paths, traversed  # noqa: E402
+from .cached_graphs import StaleGraph, stale_graphs  # noqa: E402
 from .calls import arrays_being_filled, network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import channel_axis, class_name, construction  # noqa: E402
 from .containers import Unregistered, in_containers, unregistered_blocks  # noqa: E402
@@ -19,13 +20,11 @@ from .donors import (  # noqa: E402
     declared,
     extras_of,
     fixes_gamma,
-    forget_trainers,
     own_copy,
     redeclare,
     renew,
     restoring,
     take_over,
-    trained,
 )
 from .files import (  # noqa: E402
     contexts_for,
@@ -66,10 +65,8 @@ from .parameters import (  # noqa: E402
     is_constant,
     is_layer_default,
     known_sizes,
-    kvstore_of,
     may_defer,
     pending_initializer,
-    refuses_context,
     shape_of,
     state_of,
 )
@@ -86,12 +83,20 @@ from .reading import (  # noqa: E402
 )
 from .scopes import blocks_built  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
+from .trainers import (  # noqa: E402
+    is_trained,
+    kvstore_of,
+    objection_of_trainer,
+    release,
+    renew_updates,
+)
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, slots, walk  # noqa: E402
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
 from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
     RESET,
+    RESET_ALL,
     Context,
     FusedRNN,
     completed,
@@ -118,6 +123,7 @@ from .watching import Watch  # noqa: E402
 
 __all__ = [
     "RESET",
+    "RESET_ALL",
     "ArrayGiven",
     "BlockCall",
     "Call",
@@ -129,6 +135,7 @@ __all__ = [
     "Place",
     "Run",
     "Slot",
+    "StaleGraph",
     "Transposed",
     "Unregistered",
     "ValueGiven",
@@ -163,7 +170,6 @@ __all__ = [
     "fits",
     "fixes_gamma",
     "forget_graphs",
-    "forget_trainers",
     "fresh_names",
     "freshness",
     "fused_parts",
@@ -182,6 +188,7 @@ __all__ = [
     "is_layer_default",
     "is_numpy_array",
     "is_plain_forward",
+    "is_trained",
     "is_verbose",
     "keyed_generators",
     "known_sizes",
@@ -197,6 +204,7 @@ __all__ = [
     "memory_of",
     "mx",
     "network_of",
+    "objection_of_trainer",
     "one_at_a_time",
     "own_copy",
     "parameter_being_filled",
@@ -216,8 +224,9 @@ __all__ = [
     "refilled",
     "refusal",
     "refuse_same_paths",
-    "refuses_context",
+    "release",
     "renew",
+    "renew_updates",
     "restore",
     "restoring",
     "run_forward",
@@ -232,12 +241,12 @@ __all__ = [
     "snapshot",
     "source_of",
     "stale_gradients",
+    "stale_graphs",
     "state_of",
     "storage_of",
     "stored_as",
     "take_over",
     "tell",
-    "trained",
     "trained_by",
     "trainer_of",
     "traversed",

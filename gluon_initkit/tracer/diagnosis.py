@@ -186,7 +186,9 @@ def message(
         text += [f"  {named} of {first.block}{given}: {first.reason}", f"      {first.fix}"]
     text += [note for note in found.notes if note not in text[0]]
     text += quotation(error, text[0])
-    return "\n".join([*text, mend or _mend(found, rows, inputs)])
+    if mend or rows or found.conflict is not None:
+        text.append(mend or _mend(found, rows, inputs))
+    return "\n".join(text)
 
 
 def quotation(error: Optional[BaseException], headline: str) -> Tuple[str, ...]:
