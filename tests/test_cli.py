@@ -163,3 +163,18 @@ def test_a_reader_that_has_seen_enough(files):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(["bash", "-c", command], cwd=files, capture_output=True, text=True, env=environment)
     assert done.returncode == 0 and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("way", ["itself", "symbolic link", "hard link", "another way to write it"])
+def test_a_page_is_never_written_over_the_file_that_is_inspected(way, tmp_path, capsys):
+    path, page = tmp_path / "a.params", tmp_path / "page"
+    mx.nd.save(str(path), {"w": mx.nd.ones((2, 2))})
+    before = path.read_bytes()
+    if way == "symbolic link":
+        page.symlink_to(path)
+    elif way == "hard link":
+        page.hardlink_to(path) if hasattr(page, "hardlink_to") else path.link_to(page)
+    else:
+        page = path if way == "itself" else tmp_path / ".." / tmp_path.name / "a.params"
+    assert main(["inspect", str(path), "--html", str(page)]) == 2
+    assert path.read_bytes() == before and "would overwrite the file that is inspected" in capsys.readouterr().err

@@ -4,5 +4,6 @@ from .checkpoint import StoredValues, is_path
 from .errors import CheckpointError
 from .params_format import read_headers
 from .stored import StoredArray
+from .tie_map import written_ties
 
-__all__ = ["CheckpointError", "StoredArray", "StoredValues", "is_path", "read_headers"]
+__all__ = ["CheckpointError", "StoredArray", "StoredValues", "is_path", "read_headers", "written_ties"]

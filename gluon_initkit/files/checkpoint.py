@@ -70,6 +70,22 @@ class StoredValues:
             The file was changed since its headers were read, the indices of a sparse array point outside of it, what
             is deflated is damaged, or it has no values (`has_values`).
         """
+        array = self._array(name)
+        if not self.has_values(array):
+            what = "unpacked" if array.stype == "default" else "made dense"
+            reason = f"{name!r} is too large to be {what}: {array.shape}"
+            raise CheckpointError(self.path, array.parts[0].offset, reason)
+        return self._dense(array) if array.stype != "default" else self._read(array.parts[0])
+
+    def parts(self, name: str) -> Tuple[numpy.ndarray, ...]:
+        """The values of one array as they are stored, and the indices where it is sparse; raises as `values` does."""
+        array = self._array(name)
+        parts = tuple(self._read(part) for part in array.parts)
+        if array.stype != "default":
+            self._cells(array, *parts)
+        return parts
+
+    def _array(self, name: str) -> StoredArray:
         array = self.arrays.get(name)
         if array is None:
             raise KeyError(f"no array is called {name!r} in {self.path}; {nearest(name, list(self.arrays))}")
@@ -77,11 +93,7 @@ class StoredValues:
             raise CheckpointError(self.path, 0, f"{name!r} was saved before its shape was known: it has no values")
         if self._stat() != self._state:
             raise CheckpointError(self.path, 0, "the file was changed since its headers were read: inspect it anew")
-        if not self.has_values(array):
-            what = "unpacked" if array.stype == "default" else "made dense"
-            reason = f"{name!r} is too large to be {what}: {array.shape}"
-            raise CheckpointError(self.path, array.parts[0].offset, reason)
-        return self._dense(array) if array.stype != "default" else self._read(array.parts[0])
+        return array
 
     def gradient(self, name: str) -> numpy.ndarray:
         """A RuntimeError: a file holds no gradients."""
@@ -115,32 +127,38 @@ class StoredValues:
         return mapped.view(numpy.dtype(part.dtype).newbyteorder("<")).reshape(part.shape, order=part.order)
 
     def _dense(self, array: StoredArray) -> numpy.ndarray:
-        start = array.parts[0].offset
         values, *indices = (self._read(part) for part in array.parts)
         dense = numpy.zeros(array.shape, values.dtype)  # type: ignore[arg-type]  # no dimension is None here
-        cells = _rows(dense, *indices) if array.stype == "row_sparse" else _cells(dense, *indices)
-        if cells is None or dense[cells].shape != values.shape:
-            raise CheckpointError(self.path, start, f"the indices of {array.name!r} do not fit its shape")
-        dense[cells] = values
+        dense[self._cells(array, values, *indices)] = values
         return dense
 
+    def _cells(self, array: StoredArray, values: numpy.ndarray, *indices: numpy.ndarray) -> Any:
+        """Where the values of a sparse array stand in it; a CheckpointError where they cannot."""
+        shape: Any = array.shape
+        cells = (_rows if array.stype == "row_sparse" else _cells)(shape, *indices)
+        rows = indices[-1].shape + (shape[1:] if array.stype == "row_sparse" else ())
+        if cells is None or values.shape != rows:
+            start = array.parts[0].offset
+            raise CheckpointError(self.path, start, f"the indices of {array.name!r} do not fit its shape")
+        return cells
 
-def _rows(dense: numpy.ndarray, rows: numpy.ndarray) -> Any:
+
+def _rows(shape: Tuple[int, ...], rows: numpy.ndarray) -> Any:
     """Where the values of a row_sparse array stand, or None where its indices cannot be."""
-    return rows if dense.ndim and _within(rows, len(dense)) else None
+    return rows if shape and _within(rows, shape[0]) else None
 
 
-def _cells(dense: numpy.ndarray, pointers: numpy.ndarray, columns: numpy.ndarray) -> Any:
+def _cells(shape: Tuple[int, ...], pointers: numpy.ndarray, columns: numpy.ndarray) -> Any:
     """Where the values of a csr array stand, or None where its indices cannot be."""
     if not pointers.size and not columns.size:
         return columns, columns
-    if dense.ndim != 2 or pointers.shape != (len(dense) + 1,) or not _within(pointers, columns.size + 1):
+    if len(shape) != 2 or pointers.shape != (shape[0] + 1,) or not _within(pointers, columns.size + 1):
         return None
-    if not _within(columns, dense.shape[1]) or pointers[0] or pointers[-1] != columns.size:
+    if not _within(columns, shape[1]) or pointers[0] or pointers[-1] != columns.size:
         return None
     if (pointers[:-1] > pointers[1:]).any():
         return None
-    return numpy.repeat(numpy.arange(len(dense)), numpy.diff(pointers.astype(numpy.int64))), columns
+    return numpy.repeat(numpy.arange(shape[0]), numpy.diff(pointers.astype(numpy.int64))), columns
 
 
 def _within(indices: numpy.ndarray, size: int) -> bool:

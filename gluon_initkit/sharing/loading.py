@@ -14,7 +14,6 @@ from .._mxnet import (
     interrupts_held,
     mx,
     put,
-    read_arrays,
     recast,
     restore,
     snapshot,
@@ -22,12 +21,14 @@ from .._mxnet import (
     warn,
 )
 from ..display import counted
+from ..files import StoredValues, read_headers
+from ..files.match import matched_names
+from ..naming import check_block
 from .builder import Sharing
-from .errors import SharingError
+from .errors import LoadSharingError
 from .groups import SharedGroup, lost_ties, sources
 from .matching import Contents, Match, Problem, Rules, matched
 from .saving import Path
-from .trailer import read_groups
 
 __all__ = ["load"]
 
@@ -103,8 +104,16 @@ def load(
             raise ValueError(f"{name} is {value!r}: expected one of {', '.join(map(repr, known))}")
     ctx = contexts_asked(ctx, device)
     ctxs = [ctx] if isinstance(ctx, Context) else None if ctx is None else list(ctx)
-    held = sources(net, unregistered=False)
-    contents = _read(os.fspath(path))
+    check_block(net)
+    file = os.fsdecode(path)
+    stored = StoredValues(file, read_headers(file))
+    arrays = list(stored.arrays.values())
+    if not all(array.named for array in arrays):
+        raise LoadSharingError(f"{file!r} holds {counted(len(arrays), 'array')} without names, so no parameters of a "
+                               f"network. Expected a file of gluon_initkit.save or net.save_parameters.")  # fmt: skip
+    renaming = matched_names(net, arrays)
+    held = sources(net, unregistered=renaming.scheme == "names")
+    contents = Contents(stored, held, renaming)
     groups = _within(contents.groups, held)
     lost = lost_ties(held, groups)
     problems = [Problem(why, "ties='apply' ties what the file ties, ties='ignore' does not ask.")
@@ -114,17 +123,22 @@ def load(
     matches, unmatched = matched(held, contents, rules)
     problems += unmatched
     if not ignore_extra:
-        extra = [each for each in contents.paths if each not in held]
+        extra = [each for each in contents.offers if each not in held]
         problems += [Problem(f"{each!r} is in the file, and the network has no such path",
                              "ignore_extra=True passes over what the network has not.") for each in extra]  # fmt: skip
+    if not (matches or problems) and (held or contents.offers):
+        problems = [_nothing(held, contents)]
     if problems:
-        lines = [f"{os.fspath(path)!r} does not fit the network, which is left as it was:",
-                 *(f"  {problem.what}" for problem in problems),
+        more = f"  and {len(problems) - 10} more"
+        lines = [f"{file!r} does not fit the network, which is left as it was:",
+                 *(f"  {problem.what}" for problem in problems[:10]), *([more] if len(problems) > 10 else ()),
                  *dict.fromkeys(problem.mend for problem in problems if problem.mend)]  # fmt: skip
-        raise SharingError("\n".join(lines))
+        raise LoadSharingError("\n".join(lines))
+    for match in matches:
+        match.read(contents)
     believed = [] if contents.groups else [path for match in matches for path in match.trusted]
     if believed:
-        warn(f"{os.fspath(path)!r} has no tie map; {', '.join(believed)} are believed to have been tied as they are in "
+        warn(f"{file!r} has no tie map; {', '.join(believed)} are believed to have been tied as they are in "
              f"the network.")  # fmt: skip
     tying = tuple(dict.fromkeys(group for group, _, _ in lost)) if ties == "apply" else ()
     sharing = _declared(net, tying)
@@ -137,22 +151,12 @@ def load(
             sharing.apply()
 
 
-def _read(path: str) -> Contents:
-    groups = read_groups(path)
-    try:
-        arrays = read_arrays(path)
-    except mx.MXNetError as error:
-        said = str(error).strip().splitlines()[-1]
-        raise SharingError(f"{path!r} is no .params file, or a broken one ({said}). Expected a file of "
-                           f"gluon_initkit.save or net.save_parameters; gluon_initkit.inspect({path!r}) tells more."
-                           ) from error  # fmt: skip
-    if isinstance(arrays, list):
-        if arrays:
-            count = counted(len(arrays), "array")
-            raise SharingError(f"{path!r} holds {count} without names, so no parameters of a network. "
-                               f"Expected a file of gluon_initkit.save or net.save_parameters.")  # fmt: skip
-        arrays = {}
-    return Contents(arrays, groups)
+def _nothing(held: Dict[str, Any], contents: Contents) -> Problem:
+    """Why a file is refused of which nothing would be loaded, whatever may be missing or too much."""
+    ours, theirs = (", ".join([repr(name) for name in names][:3]) + ", ..." * (len(names) > 3) or "nothing"
+                    for names in (list(held), list(contents.stored.arrays)))  # fmt: skip
+    return Problem(f"nothing would be loaded: the network has {ours}, the file has {theirs}",
+                   f"gluon_initkit.compare(net, {contents.stored.path!r}) tells what belongs together.")  # fmt: skip
 
 
 def _within(groups: Tuple[SharedGroup, ...], held: Dict[str, Any]) -> Tuple[SharedGroup, ...]:
@@ -174,7 +178,7 @@ def _looks_deduplicated(contents: Contents, held: Dict[str, Tuple[Any, bool]]) -
     It lists a parameter where its first path stands, under its last path: a network tied otherwise seldom does alike.
     """
     last = {(id(param), odd): path for path, (param, odd) in held.items()}
-    return not contents.groups and list(contents.arrays) == list(last.values())
+    return not contents.groups and list(contents.stored.arrays) == list(last.values())
 
 
 def _declared(net: Any, groups: Sequence[SharedGroup]) -> Sharing:
