@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text!r}")
     return int(text)
 
 

@@ -11,7 +11,7 @@ import zlib
 
 import numpy
 
-from ..display import counted
+from ..display import counted, printable
 from ..naming import made, nearest, role_of
 from .equality import shared_values
 from .errors import CheckpointError
@@ -119,7 +119,7 @@ class StoredValues:
         self._state = self._stat()
 
     def __repr__(self) -> str:
-        return f"<StoredValues of {self.path}: {counted(len(self.arrays), 'array')}>"
+        return f"<StoredValues of {printable(self.path)}: {counted(len(self.arrays), 'array')}>"
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.arrays)
@@ -164,7 +164,7 @@ class StoredValues:
 
     def gradient(self, name: str) -> numpy.ndarray:
         """A RuntimeError: a file holds no gradients."""
-        raise RuntimeError(f"{name!r} stands in the file {self.path}, which holds no gradients: inspect the network")
+        raise RuntimeError(f"{name!r} stands in the file {self.path!r}, which holds no gradients: inspect the network")
 
     def has_values(self, array: StoredArray) -> bool:
         """Whether `values` can answer: it was saved with its values, and is not sparse or deflated beyond measure."""

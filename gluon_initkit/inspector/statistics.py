@@ -67,7 +67,7 @@ class _Survey:
 
     def __init__(self, array: numpy.ndarray, quantiles: bool) -> None:
         if array.dtype.kind not in "biuf" and not is_bfloat16(array.dtype):
-            raise TypeError(f"statistics need real numbers, found an array of dtype {array.dtype}")
+            raise TypeError(f"statistics need real numbers, found an array of {array.dtype!r}")
         self.array, self.size, self._quantiles = array, array.size, quantiles
         self._flat = array.reshape(-1)
         self._blocks: List[Optional[Block]] = [None] * -(-self.size // _BLOCK)

@@ -132,7 +132,7 @@ def _described(head: bytes) -> Tuple[int, str, Tuple[int, ...], str]:
     layout = struct.Struct("<H" if head[6] == 1 else "<I")
     length = 8 + layout.size + layout.unpack(head[8 : 8 + layout.size].ljust(layout.size, b"\0"))[0]
     if length > len(head):
-        raise ValueError(f"its header is to take {length} bytes")
+        raise ValueError(f"its header is to take {length:,} bytes")
     text = head[8 + layout.size : length].decode("latin1").strip()
     if sum(map(text.count, "([{")) > _MOST_BRACKETS:
         raise ValueError(f"{text!r:.80}")

@@ -3,12 +3,12 @@
 from typing import Sequence
 
 from .._mxnet import mx
-from ..display import counted
+from ..display import KitError, counted
 
 __all__ = ["SharingError", "refusal"]
 
 
-class SharingError(mx.MXNetError, ValueError):
+class SharingError(KitError, mx.MXNetError, ValueError):
     """Parameters cannot be shared as asked, or are not shared as expected; nothing was changed.
 
     It is an `MXNetError` and a `ValueError`. The message names both paths, what was found, and what mends it.

@@ -19,9 +19,8 @@ from .._mxnet import (
     restore,
     snapshot,
     state_of,
-    warn,
 )
-from ..display import counted
+from ..display import counted, warn
 from .builder import Sharing
 from .errors import SharingError
 from .groups import SharedGroup, lost_ties, sources

@@ -4,8 +4,8 @@ import os
 import threading
 from typing import Any, Dict, Tuple, Union
 
-from .._mxnet import saved_value, state_of, traversed, warn, write_arrays
-from ..display import counted
+from .._mxnet import saved_value, state_of, traversed, write_arrays
+from ..display import counted, printable, warn
 from .errors import SharingError
 from .groups import SharedGroup, groups_of, sources
 from .trailer import append_groups
@@ -53,7 +53,8 @@ def save(net: Any, path: Path) -> None:
     """
     held = sources(net, unregistered=False)
     _warn_of_unwritten(net, held)
-    empty = [f"{path} is {state_of(param)}" for path, (param, _) in held.items() if state_of(param) != "initialized"]
+    states = {path: state_of(param) for path, (param, _) in held.items()}
+    empty = [f"{printable(path)} is {state}" for path, state in states.items() if state != "initialized"]
     if empty:
         more = f" and {len(empty) - 8} more" if len(empty) > 8 else ""
         raise SharingError(
