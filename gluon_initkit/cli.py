@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text!r}")
     return int(text)
 
 
@@ -95,7 +95,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
     from .inspector import inspect
 
     if arguments.html and os.path.exists(arguments.html) and os.path.samefile(arguments.html, arguments.file):
-        raise ValueError(f"--html {arguments.html} would overwrite the file that is inspected: name another")
+        raise ValueError(f"--html {arguments.html!r} would overwrite the file that is inspected: name another")
     report = inspect(arguments.file, stats=arguments.stats)
     if arguments.html:
         with open(arguments.html, "w", encoding="utf-8") as page:

@@ -13,7 +13,7 @@ import re
 import tempfile
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from .display import Column, Table, as_text, counted, shape_text
+from .display import Column, Table, as_text, counted, printable, shape_text
 from .initializer import plan
 from .initializer.fingerprint import combined, digests
 from .inspector import inspect
@@ -97,7 +97,7 @@ class InitRegression:
         __tracebackhide__ = True
         path = self.folder / f"{_file_name(self.test if name is None else f'{self.test}--{name}')}.json"
         if path in self._checked:
-            raise ValueError(f"{path.name} was checked before in this test: tell its networks apart, "
+            raise ValueError(f"{path.name!r} was checked before in this test: tell its networks apart, "
                              f"check(net, name='second')")  # fmt: skip
         self._checked.append(path)
         now = _facts(net, init)
@@ -145,7 +145,8 @@ def _compare(reviewed: Dict[str, Any], now: Dict[str, Any], path: Path) -> None:
         count = len({row.path for row in rows if row.path})
         all_of_them = counted(len(now["parameters"]), "parameter")
         where = f"in {count} of {all_of_them}" if count else "though no parameter by itself"
-        raise AssertionError(f"the network differs from {path}, {where}\n{as_text(Table('', _COLUMNS, rows))}\n{_MEND}")
+        found = f"the network differs from {path}, {where}\n{as_text(Table('', _COLUMNS, rows))}\n{_MEND}"
+        raise AssertionError(printable(found, keep="\n"))
 
 
 def _differences(reviewed: Dict[str, Any], now: Dict[str, Any]) -> List[_Difference]:
@@ -183,8 +184,8 @@ def _read(path: Path) -> Dict[str, Any]:
     __tracebackhide__ = True
     if not path.exists():
         raise AssertionError(
-            f"no reviewed file yet: {path}. Run this test with --init-regression-update, look at the file that it "
-            f"writes, and commit it."
+            f"no reviewed file yet: {printable(str(path))}. Run this test with --init-regression-update, look at the "
+            f"file that it writes, and commit it."
         )
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -194,8 +195,8 @@ def _read(path: Path) -> Dict[str, Any]:
     except (KeyError, TypeError, ValueError):
         pass
     raise AssertionError(
-        f"{path} is none of init_regression's files, of version {_VERSION}: it was cut, edited, or left with "
-        f"conflicts of a merge. Take the reviewed one from version control, or run this test with "
+        f"{printable(str(path))} is none of init_regression's files, of version {_VERSION}: it was cut, edited, or "
+        f"left with conflicts of a merge. Take the reviewed one from version control, or run this test with "
         f"--init-regression-update."
     )
 
@@ -234,7 +235,7 @@ def _shown(value: Any, fact: str) -> str:
     if isinstance(value, float):
         return f"{value:.9g}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return shape_text(tuple(value)) if fact == "shape" else "\n".join(map(str, value))
+        return shape_text(tuple(value)) if fact == "shape" else "\n".join(map(printable, map(str, value)))
     return "" if value is None else str(value)
 
 

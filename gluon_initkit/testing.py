@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
 from ._mxnet import context_of, holds_data, host_values, mx
-from .display import Column, Table, as_text, counted, shape_text
+from .display import Column, Table, as_text, counted, printable, shape_text
 from .inspector import Statistics, compare, inspect
 from .inspector.columns import show_value
 from .inspector.findings import Ignored
@@ -215,7 +215,7 @@ def assert_same_init(net_a: Any, net_b: Any) -> None:
             said.append(f"No values to compare in the {which}: {', '.join(empty)}.")
         said += [f"Shared in the {which} only: {', '.join(sorted(paths))}."
                  for paths in sorted(ties[number] - ties[1 - number], key=sorted)]  # fmt: skip
-    raise AssertionError("\n".join(said))
+    raise AssertionError(printable("\n".join(said), keep="\n"))
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ _PARAMETERS = (
 )
 _FINDINGS = (
     Column("finding", lambda finding: f"{finding.severity}\n{finding.code}"),
-    Column("parameter", lambda finding: "\n".join(finding.paths), path=True),
+    Column("parameter", lambda finding: finding.paths, path=True),
     Column("evidence", lambda finding: finding.evidence),
     Column("what to do", lambda finding: finding.hint),
 )

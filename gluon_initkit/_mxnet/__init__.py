@@ -113,7 +113,6 @@ from .version import (  # noqa: E402
     said_role,
     unnamed,
 )
-from .warning import warn  # noqa: E402
 from .watching import Watch  # noqa: E402
 
 __all__ = [
@@ -243,6 +242,5 @@ __all__ = [
     "updates_of",
     "view",
     "walk",
-    "warn",
     "write_arrays",
 ]

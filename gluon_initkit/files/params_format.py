@@ -10,21 +10,22 @@ a header is believed before it was held against the bytes that are really there.
 `npz_format`.
 """
 
+from contextlib import contextmanager
 import math
 import os
 import stat
 import struct
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ..display import counted
 from ..shapes import is_known
 from .errors import CheckpointError
 from .kinds import kind_of
 from .npz_format import read_zip
-from .stored import MOST_ARRAYS, MOST_DIMENSIONS, Part, StoredArray
+from .stored import MOST_DIMENSIONS, Part, StoredArray
 from .tie_map import read_ties
 
-__all__ = ["read_headers"]
+__all__ = ["headers_of", "opened", "read_headers"]
 
 # mshadow's type flags, by number; NumPy has no bfloat16.
 _DTYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32",
@@ -50,17 +51,29 @@ def read_headers(path: Any) -> List[StoredArray]:
     OSError
         It cannot be read at all.
     """
-    source = os.fspath(path)
-    if not stat.S_ISREG(os.stat(source).st_mode):
+    with opened(path) as file:
+        return headers_of(file, str(os.fspath(path)))
+
+
+@contextmanager
+def opened(path: Any) -> Iterator[Any]:
+    """A file that is open for reading, without a buffer; a CheckpointError where it is none."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
         # Opening a pipe would wait for a writer, reading a device would not end.
-        raise CheckpointError(str(source), 0, "this is a directory or a device; expected a .params file")
-    with open(source, "rb", buffering=0) as file:
-        if file.read(2) == b"PK":
-            return read_zip(file, str(source))
-        file.seek(0)
-        reader = _Reader(file, str(source))
-        arrays = reader.arrays()
-        ties: Dict[str, Any] = read_ties(file, str(source), reader.offset, {array.name for array in arrays})
+        source = str(os.fspath(path))
+        raise CheckpointError(source, 0, "this is a directory or a device; expected a .params file")
+    with open(path, "rb", buffering=0) as file:
+        yield file
+
+
+def headers_of(file: Any, source: str) -> List[StoredArray]:
+    """The arrays of an open file, which is called `source`."""
+    if file.read(2) == b"PK":
+        return read_zip(file, source)
+    file.seek(0)
+    reader = _Reader(file, source)
+    arrays = reader.arrays()
+    ties: Dict[str, Any] = read_ties(file, source, reader.offset, {array.name for array in arrays})
     return [array._replace(**ties.get(array.name, {})) for array in arrays] if ties else arrays
 
 
@@ -101,7 +114,7 @@ class _Reader:
         if start != _UINT64.pack(_FILE_MAGIC):
             raise self.error(0, f"not a .params file of MXNet: {kind_of(start + self.file.read(_WINDOW), self.end)}")
         _, _, count = self.numbers(_LIST, "the header of")
-        if count > min(MOST_ARRAYS, self.end // 4):
+        if count > self.end // 4:
             raise self.error(16, f"{count} arrays are announced in a file of {self.end} bytes")
         found = []
         for number in range(count):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from .._mxnet import mx
+from ..display import printable
 from ..naming import ParameterInfo
 from .base import Initializer
 from .choosing import Decision, base_choice
@@ -70,14 +71,16 @@ def as_initializer(value: Any) -> Any:
             return mx.init.create(value)
         except Exception as error:
             raise ValueError(
-                f"no initializer is registered under the name {value!r} ({error}). "
+                f"no initializer is registered under the name {value!r} ({printable(str(error))}). "
                 f"Register its class with @mx.init.register, or pass an instance such as mx.init.Xavier()."
             ) from error
     if isinstance(value, (mx.init.Mixed, mx.init.Load)):
         raise TypeError(
-            f"mx.init.{type(value).__name__} is no Initializer and Gluon refuses it; "
+            f"mx.init.{printable(type(value).__name__)} is no Initializer and Gluon refuses it; "
             f"write gluon_initkit.Rules([(selector, initializer or array), ...], default=...) instead."
         )
     hint = " It is a class: make an instance of it." if isinstance(value, type) else ""
     text = f"the network {type(value).__name__}" if isinstance(value, mx.gluon.Block) else f"{value!r:.200}"
-    raise TypeError(f"expected an initializer (an instance, a registered name or its JSON), found {text}.{hint}")
+    raise TypeError(
+        f"expected an initializer (an instance, a registered name or its JSON), found {printable(text)}.{hint}"
+    )

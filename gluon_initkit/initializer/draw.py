@@ -110,7 +110,7 @@ class Draw:
             law = law_of(self.choice.initializer, self.choice.hook, self, self.shape)
             # Rounded to integers it would be another distribution, most often 0 everywhere; MXNet refuses it too.
             if isinstance(law, Law) and self.dtype.kind not in ("fiub" if isinstance(law, Constant) else "f"):
-                raise TypeError(f"nothing draws numbers of dtype {self.dtype}")
+                raise TypeError(f"nothing draws numbers of {self.dtype!r}")
             return law
         except InitializationError:
             raise

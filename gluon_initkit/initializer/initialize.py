@@ -24,9 +24,8 @@ from .._mxnet import (
     say_filled,
     shape_of,
     tell,
-    warn,
 )
-from ..display import counted, counted_of, shape_text
+from ..display import counted, counted_of, printable, shape_text, warn
 from ..naming import ParameterInfo, describe, made, nearest
 from ..shapes import is_known
 from .choosing import Choice, choose, refuse_uncovered
@@ -144,7 +143,7 @@ def _contexts(ctx: Any) -> List[Any]:
     if not ctxs or not all(isinstance(each, Context) for each in ctxs):
         raise TypeError(f"ctx (device) is {ctx!r}: expected a {Context.__name__} such as mx.cpu(), or a list of them")
     if len(set(map(str, ctxs))) < len(ctxs):
-        raise ValueError(f"ctx names a context twice: {ctxs}")
+        raise ValueError(f"ctx names a context twice: {ctxs!r}")
     return ctxs
 
 
@@ -156,8 +155,9 @@ def _names(key: Key, infos: Sequence[ParameterInfo]) -> Dict[str, str]:
     if isinstance(key, Mapping):
         for path in key:
             if path not in paths:
-                hint = nearest(str(path), paths)
-                raise ValueError(f"key= names {path!r}, which is no parameter's canonical path; {hint}")
+                raise ValueError(
+                    f"key= names {path!r}, which is no parameter's canonical path; {nearest(str(path), paths)}"
+                )
         names = {path: key.get(path, path) for path in paths}
     elif callable(key):
         names = {path: key(path) for path in paths}
@@ -184,14 +184,15 @@ def _choices(init: Any, described: Sequence[tuple], todo: Sequence[tuple]) -> Li
 def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) -> None:
     problems = []
     for param, _, info in todo:
+        name = printable(info.label)
         if not is_known(shape_of(param)) and not may_defer(param):
-            problems.append(f"{info.label}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
+            problems.append(f"{name}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
                             f"the layer its input size, or the parameter allow_deferred_init=True")  # fmt: skip
         if kvstore_of(param) is not None:
-            problems.append(f"{info.label}: a Trainer updates it on a distributed kvstore, which would bring the old "
+            problems.append(f"{name}: a Trainer updates it on a distributed kvstore, which would bring the old "
                             f"values back; initialize before the first step")  # fmt: skip
         elif refuses_context(param, ctxs):
-            problems.append(f"{info.label}: a Trainer updates it on {refuses_context(param, ctxs)} and would never "
+            problems.append(f"{name}: a Trainer updates it on {refuses_context(param, ctxs)} and would never "
                             f"update it on {ctxs}; make the Trainer afterwards")  # fmt: skip
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems)

@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 import numpy
 
+from ..display import printable
 from ..files import StoredValues, is_path
 from ..files.match import bare
 from ..naming import describe
@@ -66,8 +67,8 @@ def side_of(thing: Any) -> Side:
         return Side(thing.source or "report", "report" if stored is None else "file", entries, stored)
     if not hasattr(thing, "collect_params"):
         raise TypeError(
-            f"cannot compare {type(thing).__name__}: {thing!r:.80}. Expected a network (an mxnet.gluon.Block), "
-            f"a report of ik.inspect, or the path of a .params file."
+            f"cannot compare {printable(type(thing).__name__)}: {thing!r:.80}. Expected a network (an "
+            f"mxnet.gluon.Block), a report of ik.inspect, or the path of a .params file."
         )
     return _network(thing)
 

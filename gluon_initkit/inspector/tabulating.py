@@ -172,10 +172,10 @@ def _rendered(column: Column, footer: str) -> display.Column:
     return display.Column(column.heading or column.key, reads, justify, path=column.key == "path", footer=footer)
 
 
-def _label(row: Row) -> str:
+def _label(row: Row) -> Tuple[str, ...]:
     times = f" x{row.copies}" if row.copies > 1 else ""
     aliases = row.records[0].aliases if len(row.records) == 1 and not row.blocks else ()
-    return "\n".join(map(display.printable, (row.label + times, *(f"= {alias}" for alias in aliases))))
+    return (row.label + times, *(f"= {alias}" for alias in aliases))
 
 
 def _cell(column: Column, row: Row) -> str:

@@ -17,6 +17,7 @@ import importlib
 import re
 from typing import Any, Callable, Iterable, Optional, Pattern, Union
 
+from ..display import printable
 from .nearest import nearest
 from .parameters import ParameterInfo
 from .roles import ROLES
@@ -97,7 +98,7 @@ def refuse_unknown(selector: Any, paths: Iterable[str]) -> None:
         hint = f", which is a block's; {selector + '.*'!r} selects all that it holds."
     else:
         hint = f"; {nearest(selector, known)}"
-    raise ValueError(f"no parameter has the path {selector!r}{hint}")
+    raise ValueError(printable(f"no parameter has the path {selector!r}{hint}"))
 
 
 def show_selector(selector: Any) -> str:
@@ -105,7 +106,7 @@ def show_selector(selector: Any) -> str:
     if isinstance(selector, re.Pattern):
         return f"re.compile({selector.pattern!r})"
     if isinstance(selector, type) or callable(selector):
-        return getattr(selector, "__name__", repr(selector))
+        return printable(getattr(selector, "__name__", repr(selector)))
     return repr(selector)
 
 

@@ -3,12 +3,12 @@
 from typing import Sequence
 
 from .._mxnet import mx
-from ..display import counted
+from ..display import KitError, counted
 
 __all__ = ["LoadError", "LoadSharingError", "SharingError", "refusal"]
 
 
-class SharingError(mx.MXNetError, ValueError):
+class SharingError(KitError, mx.MXNetError, ValueError):
     """Parameters cannot be shared as asked, or are not shared as expected; nothing was changed.
 
     It is an `MXNetError` and a `ValueError`. The message names both paths, what was found, and what mends it.
@@ -20,7 +20,7 @@ class SharingError(mx.MXNetError, ValueError):
     """
 
 
-class LoadError(mx.MXNetError, ValueError):
+class LoadError(KitError, mx.MXNetError, ValueError):
     """A parameter file does not fit the network, which was not changed.
 
     A parameter is missing, one is too much, a shape, dtype or context differs, a tie is lost. The message names all of

@@ -3,6 +3,7 @@
 Everything is decided and checked first (`matching`); then all is changed, or nothing.
 """
 
+from dataclasses import replace
 import os
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -18,10 +19,9 @@ from .._mxnet import (
     restore,
     snapshot,
     state_of,
-    warn,
 )
-from ..display import counted
-from ..files import StoredValues, read_headers
+from ..display import counted, warn
+from ..files import StoredValues
 from ..files.match import matched_names
 from ..naming import check_block
 from .builder import Sharing
@@ -47,8 +47,11 @@ def load(
 ) -> None:
     """Load parameters and see to it that what was shared stays so: bit-exact, or an error, and never in silence.
 
-    Files of `save` and of ``net.save_parameters``, with ``deduplicate=True`` or without, saved in NumPy mode or not.
-    A parameter that the network shares takes whatever the file holds for any of its paths, if it is the same bits.
+    Files of `save` and of ``net.save_parameters``, with ``deduplicate=True`` or without, saved in NumPy mode or not;
+    and whatever else MXNet writes parameters into: ``net.export``, Module, ``net.save_params``, and
+    ``net.collect_params().save``. Those hold MXNet's global names, which count what was built before: where they are
+    others, but one change of prefix, or of the numbers in their order, makes all of them fit, that is made. A parameter
+    that the network shares takes whatever the file holds for any of its paths, if it is the same bits.
 
     Parameters
     ----------
@@ -75,9 +78,12 @@ def load(
 
     Raises
     ------
-    SharingError
+    CheckpointError
+        The file is none of MXNet's, or a broken one: the same error as of `inspect`.
+    LoadError
         Ties are lost; a shared parameter has different values in the file; something is missing, too much, or of
-        another shape, dtype or context. Everything is named at once, and the network is as before.
+        another shape, dtype or context; or nothing would be loaded. All is named at once, and the network is as before.
+        It is a `SharingError` too.
     ValueError
         `ties` or `dtype_source` is none of the above.
 
@@ -104,41 +110,16 @@ def load(
             raise ValueError(f"{name} is {value!r}: expected one of {', '.join(map(repr, known))}")
     ctx = contexts_asked(ctx, device)
     ctxs = [ctx] if isinstance(ctx, Context) else None if ctx is None else list(ctx)
+    rules = Rules(ctxs, allow_missing, cast_dtype, dtype_source)
     check_block(net)
-    file = os.fsdecode(path)
-    stored = StoredValues(file, read_headers(file))
-    arrays = list(stored.arrays.values())
-    if not all(array.named for array in arrays):
-        raise LoadSharingError(f"{file!r} holds {counted(len(arrays), 'array')} without names, so no parameters of a "
-                               f"network. Expected a file of gluon_initkit.save or net.save_parameters.")  # fmt: skip
-    renaming = matched_names(net, arrays)
-    held = sources(net, unregistered=renaming.scheme == "names")
-    contents = Contents(stored, held, renaming)
-    groups = _within(contents.groups, held)
-    lost = lost_ties(held, groups)
-    problems = [Problem(why, "ties='apply' ties what the file ties, ties='ignore' does not ask.")
-                for _, _, why in lost if ties == "check"]  # fmt: skip
-    trusting = ties == "ignore" or _looks_deduplicated(contents, held)
-    rules = Rules(ctxs, allow_missing, cast_dtype, dtype_source, trusting)
-    matches, unmatched = matched(held, contents, rules)
-    problems += unmatched
-    if not ignore_extra:
-        extra = [each for each in contents.offers if each not in held]
-        problems += [Problem(f"{each!r} is in the file, and the network has no such path",
-                             "ignore_extra=True passes over what the network has not.") for each in extra]  # fmt: skip
-    if not (matches or problems) and (held or contents.offers):
-        problems = [_nothing(held, contents)]
-    if problems:
-        more = f"  and {len(problems) - 10} more"
-        lines = [f"{file!r} does not fit the network, which is left as it was:",
-                 *(f"  {problem.what}" for problem in problems[:10]), *([more] if len(problems) > 10 else ()),
-                 *dict.fromkeys(problem.mend for problem in problems if problem.mend)]  # fmt: skip
-        raise LoadSharingError("\n".join(lines))
-    for match in matches:
-        match.read(contents)
-    believed = [] if contents.groups else [path for match in matches for path in match.trusted]
+    stored = StoredValues(os.fsdecode(path))
+    with stored.reading() as read:
+        held, contents, lost, matches = _matched(net, stored, read, ties, ignore_extra, rules)
+        for match in matches:
+            match.read(contents)
+    believed = [] if contents.groups else [each for match in matches for each in match.trusted]
     if believed:
-        warn(f"{file!r} has no tie map; {', '.join(believed)} are believed to have been tied as they are in "
+        warn(f"{stored.path!r} has no tie map; {', '.join(believed)} are believed to have been tied as they are in "
              f"the network.")  # fmt: skip
     tying = tuple(dict.fromkeys(group for group, _, _ in lost)) if ties == "apply" else ()
     sharing = _declared(net, tying)
@@ -149,6 +130,36 @@ def load(
         _commit(net, matches)
         if tying:
             sharing.apply()
+
+
+def _matched(net: Any, stored: StoredValues, read: Any, ties: str, ignore_extra: bool, rules: Rules) -> Any:
+    """What the network holds, what the file holds for it, lost ties, and what every parameter takes; or an error."""
+    arrays = list(stored.arrays.values())
+    if not all(array.named for array in arrays):
+        raise LoadSharingError(f"{stored.path!r} holds {counted(len(arrays), 'array')} without names, so no parameters "
+                               f"of a network. Expected a file of gluon_initkit.save.")  # fmt: skip
+    renaming = matched_names(net, arrays)
+    held = sources(net, unregistered=renaming.scheme == "names")
+    contents = Contents(stored, read, held, renaming)
+    lost = lost_ties(held, _within(contents.groups, held))
+    problems = [Problem(why, "ties='apply' ties what the file ties, ties='ignore' does not ask.")
+                for _, _, why in lost if ties == "check"]  # fmt: skip
+    trusting = ties == "ignore" or _looks_deduplicated(contents, held)
+    matches, unmatched = matched(held, contents, replace(rules, trusting=trusting))
+    problems += unmatched
+    if not ignore_extra:
+        extra = [each for each in contents.offers if each not in held]
+        problems += [Problem(f"{each!r} is in the file, and the network has no such path",
+                             "ignore_extra=True passes over what the network has not.") for each in extra]  # fmt: skip
+    if not (matches or problems) and (held or contents.offers):
+        problems = [_nothing(held, contents)]
+    if problems:
+        more = f"  and {len(problems) - 10} more"
+        lines = [f"{stored.path!r} does not fit the network, which is left as it was:",
+                 *(f"  {problem.what}" for problem in problems[:10]), *([more] if len(problems) > 10 else ()),
+                 *dict.fromkeys(problem.mend for problem in problems if problem.mend)]  # fmt: skip
+        raise LoadSharingError("\n".join(lines))
+    return held, contents, lost, matches
 
 
 def _nothing(held: Dict[str, Any], contents: Contents) -> Problem:

@@ -7,7 +7,7 @@ and networks tied as the file says, not tied, and tied otherwise.
 """
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .._mxnet import (
     RESET,
@@ -22,7 +22,7 @@ from .._mxnet import (
     shape_of,
     stored_as,
 )
-from ..files import StoredValues
+from ..files import StoredArray, StoredValues
 from ..files.match import Renaming
 from ..shapes import agree, is_known
 from .errors import LoadSharingError
@@ -30,6 +30,7 @@ from .groups import SharedGroup
 
 __all__ = ["Contents", "Match", "Problem", "Rules", "matched"]
 
+Held = Mapping[str, Tuple[Any, bool]]  # what `sources` finds
 Offer = Tuple[str, bool]  # the name of an array in the file, and whether it is to be transposed
 
 
@@ -41,10 +42,12 @@ class Problem(NamedTuple):
 
 
 class Contents:
-    """What a file holds for a network: arrays for its paths, and ties."""
+    """What a file holds for a network: arrays for its paths, and ties. `read` is of ``stored.reading()``."""
 
-    def __init__(self, stored: StoredValues, held: Mapping[str, Tuple[Any, bool]], renaming: Renaming) -> None:
-        self.stored = stored
+    def __init__(
+        self, stored: StoredValues, read: Callable[[StoredArray], Any], held: Held, renaming: Renaming
+    ) -> None:
+        self.stored, self._read = stored, read
         self.groups = tuple(SharedGroup(array.name, array.aliases, array.transposed)
                             for array in stored.arrays.values() if array.aliases)  # fmt: skip
         self.offers: Dict[str, Offer] = {}
@@ -64,7 +67,7 @@ class Contents:
         if name not in self._arrays:
             header = self.stored.arrays[name]
             try:
-                self._arrays[name] = read_array(header.stype, header.shape, self.stored.parts(name))
+                self._arrays[name] = read_array(header.stype, header.shape, self._read(header).parts())
             except (mx.MXNetError, OverflowError) as error:
                 raise LoadSharingError(f"MXNet cannot hold {name!r}, {header.dtype} of shape {header.shape}, of "
                                        f"{self.stored.path!r}: {error}") from error  # fmt: skip
@@ -88,7 +91,7 @@ class Rules:
     allow_missing: bool
     cast_dtype: bool
     dtype_source: str
-    trusting: bool
+    trusting: bool = False
 
 
 @dataclass
@@ -115,10 +118,8 @@ class Match:
         self.array = stored_as(self.param, array)
 
 
-def matched(
-    held: Mapping[str, Tuple[Any, bool]], contents: Contents, rules: Rules
-) -> Tuple[List[Match], List[Problem]]:
-    """What every parameter takes, and all reasons why it cannot. `held` is what `sources` found."""
+def matched(held: Held, contents: Contents, rules: Rules) -> Tuple[List[Match], List[Problem]]:
+    """What every parameter takes, and all reasons why it cannot."""
     members: Dict[int, List[Tuple[str, bool]]] = {}
     params = {}
     for path, (param, odd) in held.items():

@@ -13,8 +13,8 @@ from typing import Any, Dict, Iterator, Optional, Tuple, Union
 
 import numpy
 
-from .._mxnet import dtype_name, mx, saved_value, state_of, traversed, warn, write_arrays
-from ..display import counted
+from .._mxnet import dtype_name, mx, saved_value, state_of, traversed, write_arrays
+from ..display import counted, printable, warn
 from ..files import CheckpointError, read_headers, written_ties
 from .errors import SharingError
 from .groups import SharedGroup, groups_of, sources
@@ -71,7 +71,8 @@ def save(net: Any, path: Path) -> None:
     """
     held = sources(net, unregistered=False)
     _warn_of_unwritten(net, held)
-    empty = [f"{path} is {state_of(param)}" for path, (param, _) in held.items() if state_of(param) != "initialized"]
+    states = {path: state_of(param) for path, (param, _) in held.items()}
+    empty = [f"{printable(path)} is {state}" for path, state in states.items() if state != "initialized"]
     if empty:
         more = f" and {len(empty) - 8} more" if len(empty) > 8 else ""
         raise SharingError(
@@ -110,8 +111,8 @@ def _write(path: str, arrays: Dict[str, Any], groups: Tuple[SharedGroup, ...]) -
             os.fsync(descriptor)
             os.replace(part, target)
     except OSError as error:
-        why = f"{error.strerror} (in the folder {folder!r}). Nothing was saved, and a file that was there is unharmed"
-        raise OSError(error.errno, why, path) from error
+        why = f"{printable(str(error.strerror))} (in folder {folder!r}). Nothing was saved; an older file is as it was"
+        raise _error(code=error.errno or errno.EIO, why=why, path=path) from error
     _sync_folder(folder)
 
 
@@ -170,12 +171,17 @@ def _status(path: str) -> Optional[os.stat_result]:
     except FileNotFoundError:
         return None
     if stat.S_ISDIR(found.st_mode):
-        raise IsADirectoryError(errno.EISDIR, "is a directory; expected the name of a file", path)
+        raise _error(errno.EISDIR, "this is a directory; expected the name of a file", path=path)
     if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "is a device, a pipe or a socket, which a file must not replace", path)
+        raise _error(errno.EINVAL, "a device, a pipe or a socket is not replaced by a file", path=path)
     if not os.access(path, os.W_OK):
-        raise PermissionError(errno.EACCES, "the file is write-protected", path)
+        raise _error(errno.EACCES, "the file is write-protected", path=path)
     return found
+
+
+def _error(code: int, why: str, *, path: str) -> Any:
+    """An error that Python shows with the path escaped."""
+    return OSError(code, why, path)
 
 
 def _fill(part: str, descriptor: int, arrays: Dict[str, Any], groups: Tuple[SharedGroup, ...]) -> None:
@@ -193,7 +199,7 @@ def _fill(part: str, descriptor: int, arrays: Dict[str, Any], groups: Tuple[Shar
         bytes_needed = sum(array.size * numpy.dtype(array.dtype).itemsize for array in arrays.values())
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(descriptor, 0, max(bytes_needed, 1))  # says why: no space, quota, the largest file
-        raise OSError(errno.EIO, f"the file could not be written whole ({reason})", part)
+        raise _error(errno.EIO, f"the file could not be written whole: {printable(reason)}", path=part)
 
 
 def _sync_folder(folder: str) -> None:

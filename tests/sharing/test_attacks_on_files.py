@@ -104,7 +104,7 @@ def test_a_limit_of_the_size_of_files(size, tmp_path):
 
     def act():
         resource.setrlimit(resource.RLIMIT_FSIZE, (500 if size == "large" else 150, resource.RLIM_INFINITY))
-        with pytest.raises(OSError, match="File too large .in the folder"):
+        with pytest.raises(OSError, match="File too large .in folder"):
             ik.save(net, path)
 
     assert succeeds(act) and path.read_bytes() == before and os.listdir(tmp_path) == ["x.params"]
@@ -245,7 +245,7 @@ def test_a_folder_without_write_permission_and_a_file_that_is_write_protected(tm
                 ik.save(net, path)
 
         os.chmod(path, 0o666)
-        assert as_nobody(lambda: refused("Permission denied .in the folder .*Nothing was saved"))
+        assert as_nobody(lambda: refused("Permission denied .in folder .*Nothing was saved"))
         os.chmod(folder, 0o777)
         os.chmod(path, 0o444)
         assert as_nobody(lambda: refused("write-protected"))

@@ -185,7 +185,7 @@ def test_what_plain_mxnet_leaves_out_is_said(path):
 
 def test_a_failure_leaves_what_was_there_and_no_rest(tmp_path):
     net = initialized(network())
-    with pytest.raises(FileNotFoundError, match="in the folder '.*missing'.*Nothing was saved"):
+    with pytest.raises(FileNotFoundError, match="in folder '.*missing'.*Nothing was saved"):
         ik.save(net, tmp_path / "missing" / "x.params")
     taken = tmp_path / "folder"
     taken.mkdir()
