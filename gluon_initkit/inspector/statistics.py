@@ -2,8 +2,8 @@
 
 An array, or what a file holds of one, is read in blocks that fit the cache: once for its moments and extremes; once to
 count how many values fall in each of some thousand buckets, which are monotone in the values (`buckets`); and once for
-the values of those buckets alone that hold a quantile or an edge of the histogram. Blocks are always cut alike, so the number of threads changes no
-bit of the result.
+the values of those buckets alone that hold a quantile or an edge of the histogram. Blocks are always cut alike, so the
+number of threads changes no bit of the result.
 """
 
 import math
