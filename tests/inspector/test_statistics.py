@@ -165,7 +165,7 @@ def test_layouts(tmp_path):
     assert check(mapped) == statistics_of(array)
 
 
-@pytest.mark.parametrize("value", [0.0, 0.1, -3.0, 1e15, 5e-324])
+@pytest.mark.parametrize("value", [0.0, 0.1, -3.0, 1e6, 5e-324])
 def test_one_number_throughout_is_known_after_one_look(value):
     check(np.full((3, 70_000), value))
     mixed = np.full(3_000_000, value, "float64")
