@@ -61,6 +61,7 @@ _HOMES = {
     ],
     "naming": ["ParameterInfo"],
     "sharing": [
+        "LoadError",
         "SharedGroup",
         "Sharing",
         "SharingError",

@@ -123,6 +123,8 @@ def _positive(text: str) -> int:
 def _inspect(arguments: argparse.Namespace) -> int:
     from .inspector import inspect
 
+    if arguments.html and os.path.exists(arguments.html) and os.path.samefile(arguments.html, arguments.file):
+        raise ValueError(f"--html {arguments.html!r} would overwrite the file that is inspected: name another")
     report = inspect(arguments.file, stats=arguments.stats)
     if arguments.html:
         with open(arguments.html, "w", encoding="utf-8") as page:

@@ -194,3 +194,18 @@ def test_names_in_arguments_do_not_steer_the_terminal(files):
     for arguments in (["inspect", "\x1b[2J\r.params"], ["compare", "a.params", "\u202e"], ["\x1b[2J"], ["--\x1b", "x"]):
         done = run(*arguments, cwd=files)
         assert done.returncode == 2 and done.stderr.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("way", ["itself", "symbolic link", "hard link", "another way to write it"])
+def test_a_page_is_never_written_over_the_file_that_is_inspected(way, tmp_path, capsys):
+    path, page = tmp_path / "a.params", tmp_path / "page"
+    mx.nd.save(str(path), {"w": mx.nd.ones((2, 2))})
+    before = path.read_bytes()
+    if way == "symbolic link":
+        page.symlink_to(path)
+    elif way == "hard link":
+        page.hardlink_to(path) if hasattr(page, "hardlink_to") else path.link_to(page)
+    else:
+        page = path if way == "itself" else tmp_path / ".." / tmp_path.name / "a.params"
+    assert main(["inspect", str(path), "--html", str(page)]) == 2
+    assert path.read_bytes() == before and "would overwrite the file that is inspected" in capsys.readouterr().err

@@ -29,9 +29,10 @@ from .donors import (  # noqa: E402
 )
 from .files import (  # noqa: E402
     contexts_for,
+    dtype_called,
     forget_graphs,
     put,
-    read_arrays,
+    read_array,
     recast,
     saved_value,
     stored_as,
@@ -152,6 +153,7 @@ __all__ = [
     "declared",
     "defers_always",
     "draw_seed",
+    "dtype_called",
     "dtype_name",
     "empty",
     "exchange",
@@ -206,7 +208,7 @@ __all__ = [
     "prefix_of",
     "put",
     "quietly",
-    "read_arrays",
+    "read_array",
     "recast",
     "redeclare",
     "refilled",

@@ -171,17 +171,27 @@ class Values:
         values = read(0, self.size)
         return lambda begin, end: values[begin:end]
 
-    def _dense(self) -> numpy.ndarray:
+    def parts(self) -> Tuple[numpy.ndarray, ...]:
+        """The values as they are stored, and the indices of a sparse array, of which none points outside of it."""
+        return self._sparse()[0] if self._array.stype != "default" else (self.whole(),)
+
+    def _sparse(self) -> Tuple[Tuple[numpy.ndarray, ...], Any]:
+        """The parts of a sparse array, and where its values stand in the dense one."""
         array = self._array
-        values, *indices = (
+        parts = tuple(
             self._reader.section(part)(0, math.prod(part.shape)).reshape(part.shape) for part in array.parts
         )
-        # Not numpy.zeros of an empty shape: up to NumPy 1.17 an empty dimension asks for memory as if it were 1.
-        dense = numpy.zeros(self.size, values.dtype).reshape(self.shape)
-        cells = _rows(dense, *indices) if array.stype == "row_sparse" else _cells(dense, *indices)
-        if cells is None or dense[cells].shape != values.shape:
+        rows = array.stype == "row_sparse"
+        cells = (_rows if rows else _cells)(self.shape, *parts[1:])
+        if cells is None or parts[0].shape != parts[-1].shape + (self.shape[1:] if rows else ()):
             reason = f"the indices of {array.name!r} do not fit its shape"
             raise CheckpointError(self._reader.path, array.parts[0].offset, reason)
+        return parts, cells
+
+    def _dense(self) -> numpy.ndarray:
+        (values, *_), cells = self._sparse()
+        # Not numpy.zeros of an empty shape: up to NumPy 1.17 an empty dimension asks for memory as if it were 1.
+        dense = numpy.zeros(self.size, values.dtype).reshape(self.shape)
         dense[cells] = values
         return dense
 
@@ -237,22 +247,22 @@ def _decoded(found: numpy.ndarray, dtype: str) -> numpy.ndarray:
     return found.view(numpy.dtype(dtype).newbyteorder("<"))
 
 
-def _rows(dense: numpy.ndarray, rows: numpy.ndarray) -> Any:
+def _rows(shape: Tuple[int, ...], rows: numpy.ndarray) -> Any:
     """Where the values of a row_sparse array stand, or None where its indices cannot be."""
-    return rows if dense.ndim and _within(rows, len(dense)) else None
+    return rows if shape and _within(rows, shape[0]) else None
 
 
-def _cells(dense: numpy.ndarray, pointers: numpy.ndarray, columns: numpy.ndarray) -> Any:
+def _cells(shape: Tuple[int, ...], pointers: numpy.ndarray, columns: numpy.ndarray) -> Any:
     """Where the values of a csr array stand, or None where its indices cannot be."""
     if not pointers.size and not columns.size:
         return columns, columns
-    if dense.ndim != 2 or pointers.shape != (len(dense) + 1,) or not _within(pointers, columns.size + 1):
+    if len(shape) != 2 or pointers.shape != (shape[0] + 1,) or not _within(pointers, columns.size + 1):
         return None
-    if not _within(columns, dense.shape[1]) or pointers[0] or pointers[-1] != columns.size:
+    if not _within(columns, shape[1]) or pointers[0] or pointers[-1] != columns.size:
         return None
     if (pointers[:-1] > pointers[1:]).any():
         return None
-    return numpy.repeat(numpy.arange(len(dense)), numpy.diff(pointers.astype(numpy.int64))), columns
+    return numpy.repeat(numpy.arange(shape[0]), numpy.diff(pointers.astype(numpy.int64))), columns
 
 
 def _within(indices: numpy.ndarray, size: int) -> bool:

@@ -34,6 +34,8 @@ def read_zip(file: Any, source: str) -> List[StoredArray]:
     """
     found: Dict[str, Tuple[int, int, Part]] = {}
     infos = _directory(file, source)
+    if any(info.filename.endswith("/data.pkl") for info in infos):
+        raise CheckpointError(source, 0, "not a .params file of MXNet: it is a file of torch.save: torch.load opens it")
     sparse = {info.filename[: -len("format.npy")] for info in infos if info.filename.endswith("/format.npy")}
     for info in infos:
         name, ending = info.filename[:-4], info.filename[-4:]

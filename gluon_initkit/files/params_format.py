@@ -21,6 +21,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 from ..display import counted
 from ..shapes import is_known
 from .errors import CheckpointError
+from .kinds import kind_of
 from .npz_format import read_zip
 from .stored import MOST_DIMENSIONS, Part, StoredArray
 from .tie_map import read_ties
@@ -112,7 +113,7 @@ class _Reader:
     def arrays(self) -> List[StoredArray]:
         start = self.file.read(8)
         if start != _UINT64.pack(_FILE_MAGIC):
-            raise self.error(0, f"not a .params file of MXNet: it begins with {start!r}")
+            raise self.error(0, f"not a .params file of MXNet: {kind_of(start + self.file.read(_WINDOW), self.end)}")
         _, _, count = self.numbers(_LIST, "the header of")
         if count > self.end // 4:
             raise self.error(16, f"{count} arrays are announced in a file of {self.end} bytes")

@@ -14,13 +14,14 @@ import numpy
 
 from ..display import printable
 from ..files import StoredValues, is_path
+from ..files.match import bare
 from ..naming import describe
 from ..shapes import agree, is_known
 from .file_report import read_checkpoint
 from .records import Statistics
 from .report import Report
 
-__all__ = ["Entry", "Pair", "Side", "bare", "paired", "side_of"]
+__all__ = ["Entry", "Pair", "Side", "paired", "side_of"]
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,6 @@ def _transposed(entry: Entry) -> Optional[Callable[[], numpy.ndarray]]:
     if read is None or shape is None:
         return None
     return lambda: read().reshape(shape).T  # type: ignore[arg-type]  # what has values has a shape
-
-
-def bare(name: str) -> str:
-    """A name without the ``arg:`` or ``aux:`` of an exported file."""
-    return name[4:] if name.startswith(("arg:", "aux:")) else name
 
 
 def _network(net: Any) -> Side:
