@@ -28,7 +28,7 @@ HOSTILE = "a\x1b[2J\x9b31m\r\x07\u202eb\u2066c\u200b\udc80"
 # Local names that hold the kit's own words: of arguments, and of what is wrong with them.
 OWN = {
     "initializer.arguments": {"name"},
-    "inspector.history": {"name"},
+    "inspector.history": {"name", "recorded"},
     "inspector.inspecting": {"name"},
     "inspector.encoding": {"where", "kind"},
     "inspector.live": {"found", "how"},
@@ -37,7 +37,7 @@ OWN = {
     "naming.parameters": {"hint", "found"},  # by printable, a line above
     "sharing.birth": {"kind"},  # by printable, a line above
     "initializer.corrected": {"hint"},
-    "_mxnet.symbolic_run": {"inputs"},
+    "_mxnet.symbolic_run": {"inputs", "listed"},
     "testing": {"explanation", "table"},  # tables escape what they show
     "sharing.loading": {"name"},
     "_mxnet.strict": {"how"},
