@@ -99,7 +99,7 @@ def from_plain(kind: Any, value: Any, where: str = "") -> Any:
     if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{where or 'the value'}: expected {kind.__name__}, found {value!r:.80}")
     if type(value) is int and abs(value) >> 63:
-        raise ValueError(f"{where or 'the value'}: expected a number of 64 bits, found one of {value.bit_length()}")
+        raise ValueError(f"{where or 'the value'}: expected a number of 64 bits, found one of {value.bit_length():,}")
     return float(value) if kind is float else value
 
 
@@ -122,9 +122,11 @@ def _record(kind: Any, value: Any, where: str) -> Any:
             found[each.name] = from_plain(hints[each.name], value[each.name], f"{where}.{each.name}")
         elif each.default is dataclasses.MISSING:
             raise ValueError(f"{where or 'the value'}: {each.name!r} is missing")
-    if kind in _SOUND and not _SOUND[kind](kind(**found)):
-        raise ValueError(f"{where or 'the value'}: expected {_EXPECTED[kind]}, found {value!r:.80}")
-    return kind(**found)
+    record = kind(**found)
+    is_sound, expected = _SOUND.get(kind, (None, ""))
+    if is_sound is not None and not is_sound(record):
+        raise ValueError(f"{where or 'the value'}: expected {expected}, found {value!r:.80}")
+    return record
 
 
 def _is_statistics(found: Statistics) -> bool:
@@ -138,17 +140,14 @@ def _is_histogram(found: Histogram) -> bool:
 
 
 # What the types alone do not say.
-_SOUND: Dict[Any, Callable[[Any], bool]] = {
-    Histogram: _is_histogram,
-    Statistics: _is_statistics,
-    Finding: lambda found: found.severity in ("error", "warning", "info"),
-    ParameterRecord: lambda found: min([0, found.size or 0, found.bytes or 0, *filter(None, found.shape or ())]) == 0,
-}
-_EXPECTED = {
-    Statistics: "counts of 0 or more, not more of zeros, NaN and infinities than of values",
-    Histogram: "one more finite, ascending edge than counts",
-    Finding: "the severity 'error', 'warning' or 'info'",
-    ParameterRecord: "sizes of 0 or more",
+_SOUND: Dict[Any, Tuple[Callable[[Any], bool], str]] = {
+    Histogram: (_is_histogram, "one more finite, ascending edge than counts"),
+    Statistics: (_is_statistics, "counts of 0 or more, not more of zeros, NaN and infinities than of values"),
+    Finding: (lambda found: found.severity in ("error", "warning", "info"), "the severity error, warning or info"),
+    ParameterRecord: (
+        lambda found: min([0, found.size or 0, found.bytes or 0, *filter(None, found.shape or ())]) == 0,
+        "sizes of 0 or more",
+    ),
 }
 
 

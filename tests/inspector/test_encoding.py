@@ -90,7 +90,7 @@ def test_keys_of_a_later_writer_are_passed_over():
         (lambda d: d.update(records=d["records"] * 2), "records: two parameters have the path '0.weight'"),
         (lambda d: d["records"][0].update(aliases=["0.weight"]), "records: two parameters have the path '0.weight'"),
         (lambda d: d.update(findings=[{"code": "x", "severity": "\x1b", "paths": [], "evidence": "", "hint": ""}]),
-         r"findings\[0\]: expected the severity 'error', 'warning' or 'info'"),
+         r"findings\[0\]: expected the severity error, warning or info"),
     ],
 )  # fmt: skip
 def test_what_is_no_report_is_refused_with_its_place(change, told):
