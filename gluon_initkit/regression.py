@@ -7,6 +7,7 @@ a difference can be told path by path: what each parameter is, what fills it, it
 from dataclasses import dataclass
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 import re
@@ -14,6 +15,7 @@ import tempfile
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from .display import Column, Table, as_text, counted, printable, shape_text
+from .files import parsed_json
 from .initializer import plan
 from .initializer.fingerprint import combined, digests
 from .inspector import inspect
@@ -97,7 +99,7 @@ class InitRegression:
         __tracebackhide__ = True
         path = self.folder / f"{_file_name(self.test if name is None else f'{self.test}--{name}')}.json"
         if path in self._checked:
-            raise ValueError(f"{path.name!r} was checked before in this test: tell its networks apart, "
+            raise ValueError(f"{printable(path.name)} was checked before in this test: tell its networks apart, "
                              f"check(net, name='second')")  # fmt: skip
         self._checked.append(path)
         now = _facts(net, init)
@@ -135,7 +137,7 @@ def _facts(net: Any, init: Any) -> Dict[str, Any]:
 
 
 def _rounded(moment: Optional[float]) -> Optional[float]:
-    return None if moment is None else float(f"{moment:.9g}")
+    return None if moment is None or not math.isfinite(moment) else float(f"{moment:.9g}")
 
 
 def _compare(reviewed: Dict[str, Any], now: Dict[str, Any], path: Path) -> None:
@@ -188,16 +190,30 @@ def _read(path: Path) -> Dict[str, Any]:
             f"file that it writes, and commit it."
         )
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        whole = found["schema"] == _SCHEMA and found["version"] == _VERSION and isinstance(found["fingerprint"], str)
-        if whole and all(isinstance(each["path"], str) for each in found["parameters"]):
+        found = parsed_json(path.read_text(encoding="utf-8"))
+        if _is_sound(found):
             return found
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, OSError):
         pass
     raise AssertionError(
         f"{printable(str(path))} is none of init_regression's files, of version {_VERSION}: it was cut, edited, or "
         f"left with conflicts of a merge. Take the reviewed one from version control, or run this test with "
         f"--init-regression-update."
+    )
+
+
+def _is_sound(found: Any) -> bool:
+    """Whether this is what `_facts` answers; or an error, where it is something else."""
+    moments = [each.get(key) for each in found["parameters"] for key in _MOMENTS]
+    paths = [each["path"] for each in found["parameters"]]
+    return (
+        isinstance(found["parameters"], list)
+        and found["schema"] == _SCHEMA
+        and found["version"] == _VERSION
+        and isinstance(found["fingerprint"], str)
+        and all(isinstance(path, str) for path in paths)
+        and len(set(paths)) == len(paths)
+        and all(moment is None or math.isfinite(moment) for moment in moments)
     )
 
 

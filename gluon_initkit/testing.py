@@ -240,7 +240,7 @@ _HELD = (
     Column("-inf", _count("neginf"), "right"),
 )
 _PARAMETERS = (
-    Column("parameter", lambda record: "\n= ".join((record.path, *record.aliases)), path=True),
+    Column("parameter", lambda record: (record.path, *(f"= {alias}" for alias in record.aliases)), path=True),
     Column("shape", lambda record: shape_text(record.shape)),
     Column("dtype", lambda record: record.dtype),
     Column("state", lambda record: record.state),

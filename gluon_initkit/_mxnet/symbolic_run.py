@@ -123,8 +123,8 @@ def given_to(block: gluon.SymbolBlock, values: Sequence[Any]) -> Dict[str, Any]:
     names = [each.name for each in block._cached_graph[0]]
     if len(values) != len(names):
         inputs = "input" if len(names) == 1 else "inputs"
-        listed = ", ".join(names)
-        raise ValueError(f"SymbolBlock takes {len(names)} {inputs} ({listed!r}), and was given {len(values)}")
+        listed = repr(", ".join(names))[1:-1]  # which escapes what cannot be printed
+        raise ValueError(f"SymbolBlock takes {len(names)} {inputs} ({listed}), and was given {len(values)}")
     return dict(zip(names, values))
 
 

@@ -58,8 +58,8 @@ class Watch(Changes):
             for part, path in parts.items():
                 if id(part) in _watched:
                     raise RuntimeError(
-                        f"{repr(path) if path else 'the network'} ({type(part).__name__!r}) is being traced already, "
-                        f"and a trace inside a trace would tell everything twice. Leave the first "
+                        f"{repr(path) if path else 'the network'} ({repr(type(part).__name__)[1:-1]}) is being traced "
+                        f"already, and a trace inside a trace would tell everything twice. Leave the first "
                         f"`with ik.trace(...)` before, or trace one network that holds both."
                     )
             try:

@@ -158,7 +158,7 @@ class Values:
         """All values, as a new array."""
         if self._array.stype != "default":
             return self._dense()
-        return self.sections()(0, self.size).reshape(self.shape, order=self.order)
+        return self.sections()(0, self.size).reshape(self.shape, order=self.order)  # type: ignore[call-overload]
 
     def sections(self) -> Section:
         """What reads values by their numbers. Where `forward`, it is to be asked for them in order."""
@@ -205,7 +205,7 @@ class _OpenFile:
     def bytes(self, offset: int, size: int) -> numpy.ndarray:
         """So many bytes, in memory of their own."""
         found = numpy.empty(size, numpy.uint8)
-        view, done = memoryview(found), 0
+        view, done = memoryview(found), 0  # type: ignore[arg-type]
         while done < size:
             with self._lock:
                 self._file.seek(offset + done)

@@ -11,6 +11,7 @@ a header is believed before it was held against the bytes that are really there.
 """
 
 from contextlib import contextmanager
+from functools import lru_cache
 import math
 import os
 import stat
@@ -164,7 +165,7 @@ class _Reader:
         if start + size > self.end:
             return None
         self.offset = start + size
-        return 2, "default", shape, dtype, f"{_DEVICES[device]}({number})", (Part(dtype, shape, start, size),)
+        return 2, "default", shape, dtype, _context(device, number), (Part(dtype, shape, start, size),)
 
     def array(self) -> Tuple[Any, ...]:
         """The fields of a `StoredArray` that follow its name."""
@@ -191,7 +192,7 @@ class _Reader:
         if not is_known(shape) or (shape == () and version < 3):
             return version, stype, shape or None
         device, number, flag = self.numbers(_THREE, "the context and type of")
-        context = f"{_DEVICES.get(device) or f'device{device}'}({number})"
+        context = _context(device, number)
         parts = [(self.flag(flag), shape)]
         for _ in range(indices):
             flag, count = self.numbers(_TWO, "the indices of")
@@ -231,6 +232,11 @@ class _Reader:
             raise self.error(start, f"{what} takes {counted(size, 'byte')}, and the file has {self.end - start:,} more")
         self.offset = start + size
         return Part(_DTYPES[flag], shape, start, size)
+
+
+@lru_cache(maxsize=64)
+def _context(device: int, number: int) -> str:
+    return f"{_DEVICES.get(device) or f'device{device}'}({number})"
 
 
 _WINDOW = 4096

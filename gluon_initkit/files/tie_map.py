@@ -23,6 +23,7 @@ import struct
 from typing import Any, Dict, Iterable, Set, Tuple
 
 from .errors import CheckpointError
+from .json_text import parsed_json
 
 __all__ = ["MAGIC", "VERSION", "read_ties", "written_ties"]
 
@@ -62,8 +63,8 @@ def read_ties(file: Any, source: str, begin: int, names: Set[str]) -> _Ties:
     start = at - length
     file.seek(start)
     try:
-        found = json.loads(file.read(length).decode())
-    except (ValueError, RecursionError) as error:
+        found = parsed_json(file.read(length).decode())
+    except ValueError as error:
         raise CheckpointError(source, start, f"the tie map is no JSON: {error}") from None
     version = found.get("version") if isinstance(found, dict) else None
     if version != VERSION:

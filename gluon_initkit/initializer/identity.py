@@ -62,7 +62,9 @@ class Identity(Drawn):
         [[2.0, 0.0]]
         """
         if len(shape) != 2:
-            raise ValueError(f"Identity needs an array of 2 dimensions, found {shape!r}; Dirac serves convolutions")
+            raise ValueError(
+                f"Identity needs an array of 2 dimensions, found shape {shape!r}; Dirac serves convolutions"
+            )
         return Whole(lambda key, shape: self.gain * numpy.eye(shape[0], shape[1]))
 
 

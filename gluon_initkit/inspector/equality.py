@@ -1,8 +1,9 @@
 """What shares values: one Parameter under several paths, two over one buffer, and a tie that broke.
 
 A broken tie shows only as equal values in memory of their own. Equal statistics find candidates, and the digest of
-their bytes decides, so that no two of them have to be in memory at once. Values that any two layers may well have in common are no evidence: one number throughout, rows
-that are all alike, no more than two numbers (identity matrices, LSTM biases); nor are running statistics, Constants.
+their bytes decides, so that no two of them have to be in memory at once. Values that any two layers may well have in
+common are no evidence: one number throughout, rows that are all alike, no more than two numbers (identity matrices,
+LSTM biases); nor are running statistics, Constants.
 """
 
 import hashlib
@@ -57,7 +58,8 @@ def _broken_ties(records: Sequence[ParameterRecord], read: Callable[[int], Any])
 def _digest(array: Any) -> bytes:
     digest, section = hashlib.sha256(array.order.encode()), array.sections()
     for start in range(0, array.size, _STEP):
-        digest.update(numpy.ascontiguousarray(section(start, min(start + _STEP, array.size))).view(numpy.uint8))
+        values = numpy.ascontiguousarray(section(start, min(start + _STEP, array.size)))
+        digest.update(values.view(numpy.uint8))  # type: ignore[arg-type]
     return digest.digest()
 
 

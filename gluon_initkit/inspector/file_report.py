@@ -1,8 +1,9 @@
 """The `Report` of a ``.params`` file, without a network and without MXNet: `files` says what stands where."""
 
+from functools import lru_cache
 import math
 import os
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from ..files import StoredArray, StoredValues
 from ..naming import made, role_of
@@ -56,14 +57,14 @@ def read_checkpoint(path: Any, stats: bool = False) -> Report:
     arrays = list(live.arrays.values())
     if not stats:
         records = tuple([_record(array, None) for array in arrays])
-        shared, findings = shared_values(records, lambda number: None), ()
+        shared = shared_values(records, lambda number: None)
     else:
         with live.reading() as values:
             read = list(_affordable(live))
             found = dict(zip([array.name for array in read], statistics_of_all([values(array) for array in read])))
             records = tuple([_record(array, found.get(array.name)) for array in arrays])
             shared = shared_values(records, lambda number: values(arrays[number]))
-        findings = findings_of(records, shared)
+    findings = findings_of(records, shared) if stats else ()
     return Report(records=records, shared=shared, findings=findings, source=str(os.fspath(path)), live=live)
 
 
@@ -80,6 +81,11 @@ def _affordable(live: StoredValues) -> Iterator[StoredArray]:
                 yield array
 
 
+@lru_cache(maxsize=64)
+def _contexts(context: str) -> Tuple[str]:
+    return (context,)
+
+
 def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
     facts: Dict[str, Any] = {
         "path": array.name,
@@ -87,13 +93,15 @@ def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
         "role": role_of(array.name),
         "shape": array.shape,
         "dtype": array.dtype,
-        "stype": array.stype,
-        "stats": stats,
-        "aliases": array.aliases,
-        "transposed": array.transposed,
     }
+    # What is as in most arrays is left to the class: of a million records each entry takes memory.
+    told = {"stats": stats, "aliases": array.aliases, "transposed": array.transposed}
+    facts.update({name: value for name, value in told.items() if value})
+    if array.stype != "default":
+        facts["stype"] = array.stype
     if array.parts:
-        facts["contexts"] = (array.context,) if array.context else ()
+        if array.context:
+            facts["contexts"] = _contexts(array.context)
         facts["size"] = math.prod(array.shape)  # type: ignore[arg-type]  # no dimension is None
         facts["bytes"] = sum([part.size for part in array.parts])
     return made(ParameterRecord, facts)

@@ -129,7 +129,8 @@ class History:
         """A statistic over steps, a line a parameter: of the values, and of the gradients."""
         stat = stat or ("norm" if "norm" in self.stats else self.stats[0])
         if stat not in self.stats:
-            raise ValueError(f"{stat!r} is not recorded; there are {self.stats!r}. Recorder(stats=) chooses.")
+            recorded = display.printable(", ".join(self.stats))
+            raise ValueError(f"{stat!r} is not recorded; there are {recorded}. Recorder(stats=) chooses.")
         made = display.new_axes(2, 0, height=3.4) if axes is None else list(axes)
         if len(made) != 2:
             raise ValueError(f"values and gradients are drawn on 2 axes, found {len(made)}; pass two, or none.")

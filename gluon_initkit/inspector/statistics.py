@@ -2,8 +2,8 @@
 
 An array, or what a file holds of one, is read in blocks that fit the cache: once for its moments and extremes; once to
 count how many values fall in each of some thousand buckets, which are monotone in the values (`buckets`); and once for
-the values of those buckets alone that hold a quantile or an edge of the histogram. Blocks are always cut alike, so the number of threads changes no
-bit of the result.
+the values of those buckets alone that hold a quantile or an edge of the histogram. Blocks are always cut alike, so the
+number of threads changes no bit of the result.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 import numpy
 
+from ..display import printable
 from ..parallel import Job, run
 from .buckets import Bits, Buckets, buckets_between
 from .records import Histogram, Statistics
@@ -70,7 +71,7 @@ class _Survey:
 
     def __init__(self, array: Any, quantiles: bool) -> None:
         if array.dtype.kind not in "biuf" and not is_bfloat16(array.dtype):
-            raise TypeError(f"statistics need real numbers, found an array of {array.dtype!r}")
+            raise TypeError(f"statistics need real numbers, found an array of dtype {printable(str(array.dtype))}")
         self.array, self.size, self._quantiles = array, array.size, quantiles
         self._read: Callable[[int, int], numpy.ndarray] = array.sections() if not array.forward else _nothing
         self._blocks: List[Optional[Block]] = [None] * -(-self.size // _BLOCK)

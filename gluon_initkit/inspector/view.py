@@ -62,7 +62,7 @@ class ParameterView:
         >>> ParameterView(ParameterRecord("0.bias", "dense0_bias", "bias", (2,), "float32")).data()
         Traceback (most recent call last):
           ...
-        RuntimeError: this report was read back and holds facts only; ik.inspect(net)['0.bias'].data() reads on.
+        RuntimeError: 0.bias: this report was read back and holds facts only; ik.inspect(net)['0.bias'].data() reads on.
         """
         return self._source("data").values(self.record.path)
 
@@ -94,14 +94,14 @@ class ParameterView:
         >>> ParameterView(ParameterRecord("0.bias", "dense0_bias", "bias", (2,), "float32")).grad()
         Traceback (most recent call last):
           ...
-        RuntimeError: this report was read back and holds facts only; ik.inspect(net)['0.bias'].grad() reads on.
+        RuntimeError: 0.bias: this report was read back and holds facts only; ik.inspect(net)['0.bias'].grad() reads on.
         """
         return self._source("grad").gradient(self.record.path)
 
     def _source(self, asked: str) -> Any:
         if self.live is None:
             raise RuntimeError(
-                f"this report was read back and holds facts only; "
+                f"{display.printable(self.record.path)}: this report was read back and holds facts only; "
                 f"ik.inspect(net)[{self.record.path!r}].{asked}() reads on."
             )
         return self.live

@@ -234,6 +234,8 @@ HOSTILE = [
     ("elsewhere", patched(PLAIN, 42, "<I", 7), 7, "'a' does not begin where the directory"),
     ("beyond the file", patched(PLAIN, 42, "<I", 1 << 20), len(PLAIN), "to begin at byte 1048576"),
     ("encrypted", patched(PLAIN, 8, "<H", 1), 0, "'a' is encrypted, or compressed by method 0"),
+    ("encrypted by AES", patched(PLAIN, 8, "<HH", 1, 99), 0, "'a' is encrypted, or compressed by method 99"),
+    ("encrypted with its directory", patched(PLAIN, 8, "<H", 0x2041), 0, "'a' is encrypted, or compressed by"),
     ("method", patched(PLAIN, 10, "<H", 12), 0, "compressed by method 12"),
     ("longer than the file", patched(PLAIN, 20, "<II", 1 << 30, 1 << 30), 35, "takes 1,073,741,824 bytes, and the"),
     ("more than is stored", patched(PLAIN, 24, "<I", 1 << 30), 35, "to hold 1073741824 bytes in 152"),
