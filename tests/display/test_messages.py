@@ -37,6 +37,7 @@ OWN = {
     "naming.parameters": {"hint", "found"},  # by printable, a line above
     "sharing.birth": {"kind"},  # by printable, a line above
     "initializer.corrected": {"hint"},
+    "_mxnet.blocks": {"more"},
     "_mxnet.symbolic_run": {"inputs", "listed"},
     "testing": {"explanation", "table"},  # tables escape what they show
     "sharing.loading": {"name"},
