@@ -62,6 +62,7 @@ _HOMES = {
     ],
     "naming": ["ParameterInfo"],
     "sharing": [
+        "LoadError",
         "SharedGroup",
         "Sharing",
         "SharingError",

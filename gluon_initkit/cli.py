@@ -8,9 +8,10 @@ import argparse
 import io
 import os
 import sys
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 from . import __version__
+from .display import printable
 
 __all__ = ["main"]
 
@@ -22,7 +23,7 @@ _EXAMPLES = """examples:
   gluon-initkit demo                                     plain MXNet beside the kit, on a real network
 
 exit codes: 0; 1 findings (errors, warnings) or differences; 2 bad usage, or a file that cannot be read.
-Files are read from their headers, without MXNet; values, where they are asked for, through a memory map."""
+Files are read from their headers, without MXNet; values where they are asked for."""
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -43,6 +44,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     >>> main(["demo"])  # doctest: +SKIP
     0
     """
+    if sys.stdout is None:
+        return _complain("gluon-initkit: standard output is closed")
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.command is None:
@@ -55,15 +58,41 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # `... | head`: whoever read has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 0
     except (OSError, ValueError, ImportError) as error:  # CheckpointError is a ValueError
-        print(f"gluon-initkit {arguments.command}: {error}", file=sys.stderr)
-        return 2
+        code = _complain(f"gluon-initkit {arguments.command}: {error}")
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            _discard_output()
+        return code
+
+
+def _complain(text: str) -> int:
+    """Say what is wrong in one line, if there is anywhere to say it; the exit code."""
+    if sys.stderr is not None:
+        print(printable(text), file=sys.stderr)
+    return 2
+
+
+def _discard_output() -> None:
+    """What was not written yet goes nowhere; else Python tries again when it exits, and ends with a code of its own."""
+    if not sys.stdout.closed:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong by `_complain`."""
+
+    def error(self, message: str) -> Any:
+        if sys.stderr is not None:
+            self.print_usage(sys.stderr)
+        sys.exit(_complain(f"{self.prog}: error: {message}"))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="gluon-initkit",
         description="The parameter kit for Apache MXNet Gluon.",
         epilog=_EXAMPLES,
@@ -87,13 +116,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text!r}")
     return int(text)
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
     from .inspector import inspect
 
+    if arguments.html and os.path.exists(arguments.html) and os.path.samefile(arguments.html, arguments.file):
+        raise ValueError(f"--html {arguments.html!r} would overwrite the file that is inspected: name another")
     report = inspect(arguments.file, stats=arguments.stats)
     if arguments.html:
         with open(arguments.html, "w", encoding="utf-8") as page:

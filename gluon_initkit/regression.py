@@ -7,13 +7,15 @@ a difference can be told path by path: what each parameter is, what fills it, it
 from dataclasses import dataclass
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 import re
 import tempfile
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from .display import Column, Table, as_text, counted, shape_text
+from .display import Column, Table, as_text, counted, printable, shape_text
+from .files import parsed_json
 from .initializer import plan
 from .initializer.fingerprint import combined, digests
 from .inspector import inspect
@@ -97,7 +99,7 @@ class InitRegression:
         __tracebackhide__ = True
         path = self.folder / f"{_file_name(self.test if name is None else f'{self.test}--{name}')}.json"
         if path in self._checked:
-            raise ValueError(f"{path.name} was checked before in this test: tell its networks apart, "
+            raise ValueError(f"{printable(path.name)} was checked before in this test: tell its networks apart, "
                              f"check(net, name='second')")  # fmt: skip
         self._checked.append(path)
         now = _facts(net, init)
@@ -135,7 +137,7 @@ def _facts(net: Any, init: Any) -> Dict[str, Any]:
 
 
 def _rounded(moment: Optional[float]) -> Optional[float]:
-    return None if moment is None else float(f"{moment:.9g}")
+    return None if moment is None or not math.isfinite(moment) else float(f"{moment:.9g}")
 
 
 def _compare(reviewed: Dict[str, Any], now: Dict[str, Any], path: Path) -> None:
@@ -145,7 +147,8 @@ def _compare(reviewed: Dict[str, Any], now: Dict[str, Any], path: Path) -> None:
         count = len({row.path for row in rows if row.path})
         all_of_them = counted(len(now["parameters"]), "parameter")
         where = f"in {count} of {all_of_them}" if count else "though no parameter by itself"
-        raise AssertionError(f"the network differs from {path}, {where}\n{as_text(Table('', _COLUMNS, rows))}\n{_MEND}")
+        found = f"the network differs from {path}, {where}\n{as_text(Table('', _COLUMNS, rows))}\n{_MEND}"
+        raise AssertionError(printable(found, keep="\n"))
 
 
 def _differences(reviewed: Dict[str, Any], now: Dict[str, Any]) -> List[_Difference]:
@@ -183,20 +186,34 @@ def _read(path: Path) -> Dict[str, Any]:
     __tracebackhide__ = True
     if not path.exists():
         raise AssertionError(
-            f"no reviewed file yet: {path}. Run this test with --init-regression-update, look at the file that it "
-            f"writes, and commit it."
+            f"no reviewed file yet: {printable(str(path))}. Run this test with --init-regression-update, look at the "
+            f"file that it writes, and commit it."
         )
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        whole = found["schema"] == _SCHEMA and found["version"] == _VERSION and isinstance(found["fingerprint"], str)
-        if whole and all(isinstance(each["path"], str) for each in found["parameters"]):
+        found = parsed_json(path.read_text(encoding="utf-8"))
+        if _is_sound(found):
             return found
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, OSError):
         pass
     raise AssertionError(
-        f"{path} is none of init_regression's files, of version {_VERSION}: it was cut, edited, or left with "
-        f"conflicts of a merge. Take the reviewed one from version control, or run this test with "
+        f"{printable(str(path))} is none of init_regression's files, of version {_VERSION}: it was cut, edited, or "
+        f"left with conflicts of a merge. Take the reviewed one from version control, or run this test with "
         f"--init-regression-update."
+    )
+
+
+def _is_sound(found: Any) -> bool:
+    """Whether this is what `_facts` answers; or an error, where it is something else."""
+    moments = [each.get(key) for each in found["parameters"] for key in _MOMENTS]
+    paths = [each["path"] for each in found["parameters"]]
+    return (
+        isinstance(found["parameters"], list)
+        and found["schema"] == _SCHEMA
+        and found["version"] == _VERSION
+        and isinstance(found["fingerprint"], str)
+        and all(isinstance(path, str) for path in paths)
+        and len(set(paths)) == len(paths)
+        and all(moment is None or math.isfinite(moment) for moment in moments)
     )
 
 
@@ -234,7 +251,7 @@ def _shown(value: Any, fact: str) -> str:
     if isinstance(value, float):
         return f"{value:.9g}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return shape_text(tuple(value)) if fact == "shape" else "\n".join(map(str, value))
+        return shape_text(tuple(value)) if fact == "shape" else "\n".join(map(printable, map(str, value)))
     return "" if value is None else str(value)
 
 

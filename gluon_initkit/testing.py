@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
 from ._mxnet import context_of, holds_data, host_values, mx
-from .display import Column, Table, as_text, counted, shape_text
+from .display import Column, Table, as_text, counted, printable, shape_text
 from .inspector import Statistics, compare, inspect
 from .inspector.columns import show_value
 from .inspector.findings import Ignored
@@ -216,7 +216,7 @@ def assert_same_init(net_a: Any, net_b: Any) -> None:
             said.append(f"No values to compare in the {which}: {', '.join(empty)}.")
         said += [f"Shared in the {which} only: {', '.join(sorted(paths))}."
                  for paths in sorted(ties[number] - ties[1 - number], key=sorted)]  # fmt: skip
-    raise AssertionError("\n".join(said))
+    raise AssertionError(printable("\n".join(said), keep="\n"))
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ _HELD = (
     Column("-inf", _count("neginf"), "right"),
 )
 _PARAMETERS = (
-    Column("parameter", lambda record: "\n= ".join((record.path, *record.aliases)), path=True),
+    Column("parameter", lambda record: (record.path, *(f"= {alias}" for alias in record.aliases)), path=True),
     Column("shape", lambda record: shape_text(record.shape)),
     Column("dtype", lambda record: record.dtype),
     Column("state", lambda record: record.state),
@@ -250,7 +250,7 @@ _PARAMETERS = (
 )
 _FINDINGS = (
     Column("finding", lambda finding: f"{finding.severity}\n{finding.code}"),
-    Column("parameter", lambda finding: "\n".join(finding.paths), path=True),
+    Column("parameter", lambda finding: finding.paths, path=True),
     Column("evidence", lambda finding: finding.evidence),
     Column("what to do", lambda finding: finding.hint),
 )

@@ -163,3 +163,49 @@ def test_a_reader_that_has_seen_enough(files):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(["bash", "-c", command], cwd=files, capture_output=True, text=True, env=environment)
     assert done.returncode == 0 and "Traceback" not in done.stderr
+
+
+def shell(command, cwd):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHON": sys.executable}
+    return subprocess.run(["bash", "-c", command], cwd=cwd, capture_output=True, text=True, env=environment)
+
+
+@pytest.mark.parametrize("arguments", ["inspect a.params", "compare a.params same.params", "--help", "--version", ""])
+def test_a_closed_output_is_no_difference(files, arguments):
+    """`gluon-initkit compare a.params b.params >&-`: 1 would mean that they differ."""
+    done = shell(f"$PYTHON -m gluon_initkit {arguments} >&-", files)
+    assert (done.returncode, done.stderr) == (2, "gluon-initkit: standard output is closed\n")
+    assert shell(f"$PYTHON -m gluon_initkit {arguments} >&- 2>&-", files).returncode == 2
+
+
+def test_errors_without_anywhere_to_say_them_keep_their_exit_code(files):
+    for arguments in ("inspect missing.params", "inspect", "nonsense"):
+        done = shell(f"$PYTHON -m gluon_initkit {arguments} 2>&-", files)
+        assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_an_output_that_takes_nothing_more_is_an_error_in_one_line(files):
+    done = shell("$PYTHON -m gluon_initkit inspect a.params > /dev/full", files)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "No space left" in done.stderr
+
+
+def test_names_in_arguments_do_not_steer_the_terminal(files):
+    for arguments in (["inspect", "\x1b[2J\r.params"], ["compare", "a.params", "\u202e"], ["\x1b[2J"], ["--\x1b", "x"]):
+        done = run(*arguments, cwd=files)
+        assert done.returncode == 2 and done.stderr.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("way", ["itself", "symbolic link", "hard link", "another way to write it"])
+def test_a_page_is_never_written_over_the_file_that_is_inspected(way, tmp_path, capsys):
+    path, page = tmp_path / "a.params", tmp_path / "page"
+    mx.nd.save(str(path), {"w": mx.nd.ones((2, 2))})
+    before = path.read_bytes()
+    if way == "symbolic link":
+        page.symlink_to(path)
+    elif way == "hard link":
+        page.hardlink_to(path) if hasattr(page, "hardlink_to") else path.link_to(page)
+    else:
+        page = path if way == "itself" else tmp_path / ".." / tmp_path.name / "a.params"
+    assert main(["inspect", str(path), "--html", str(page)]) == 2
+    assert path.read_bytes() == before and "would overwrite the file that is inspected" in capsys.readouterr().err

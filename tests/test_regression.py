@@ -209,7 +209,8 @@ def test_one_name_is_checked_once(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["test_it--second.json", "test_it.json"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", "<<<<<<< a", '{"schema": "gluon_initkit.report"}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", "<<<<<<< a", '{"schema": "gluon_initkit.report"}',
+                                  "[" * 200_000, '{"a": ' * 100_000, "NaN"], ids=lambda text: text[:20])  # fmt: skip
 def test_a_bad_file_is_said_to_be_one_and_written_anew(reviewed, text):
     good = reviewed.read_bytes()
     reviewed.write_text(text)
@@ -221,11 +222,24 @@ def test_a_bad_file_is_said_to_be_one_and_written_anew(reviewed, text):
 
 @pytest.mark.parametrize("field, value", [
     ("version", 2), ("version", None), ("fingerprint", 3), ("parameters", [1]), ("parameters", {}),
-    ("parameters", [{"path": 1}]), ("parameters", None)])  # fmt: skip
+    ("parameters", [{"path": 1}]), ("parameters", None), ("parameters", [{"path": "a", "mean": 10**400}]),
+    ("parameters", [{"path": "a", "mean": "0"}])])  # fmt: skip
 def test_a_file_with_a_bad_field(reviewed, field, value):
     document = {**json.loads(reviewed.read_text()), field: value}
     reviewed.write_text(json.dumps(document))
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="none of init_regression's files"):
+        InitRegression(reviewed.parent, "test_it").check(network())
+
+
+@pytest.mark.parametrize("twice", ["parameter", "key"])
+def test_a_file_that_says_something_twice_is_none(reviewed, twice):
+    """Which of the two was reviewed?"""
+    document = json.loads(reviewed.read_text())
+    text = json.dumps({**document, "parameters": document["parameters"] * 2})
+    if twice == "key":
+        text = json.dumps(document)[:-1] + f', "fingerprint": "{document["fingerprint"]}"}}'
+    reviewed.write_text(text)
+    with pytest.raises(AssertionError, match="none of init_regression's files"):
         InitRegression(reviewed.parent, "test_it").check(network())
 
 

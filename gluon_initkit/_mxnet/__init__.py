@@ -28,9 +28,10 @@ from .donors import (  # noqa: E402
 )
 from .files import (  # noqa: E402
     contexts_for,
+    dtype_called,
     forget_graphs,
     put,
-    read_arrays,
+    read_array,
     recast,
     saved_value,
     stored_as,
@@ -118,7 +119,6 @@ from .version import (  # noqa: E402
     trainer_of,
     unnamed,
 )
-from .warning import warn  # noqa: E402
 from .watching import Watch  # noqa: E402
 
 __all__ = [
@@ -162,6 +162,7 @@ __all__ = [
     "declared",
     "defers_always",
     "draw_seed",
+    "dtype_called",
     "dtype_name",
     "empty",
     "exchange",
@@ -218,7 +219,7 @@ __all__ = [
     "prefix_of",
     "put",
     "quietly",
-    "read_arrays",
+    "read_array",
     "recast",
     "redeclare",
     "refilled",
@@ -258,6 +259,5 @@ __all__ = [
     "updates_of",
     "view",
     "walk",
-    "warn",
     "write_arrays",
 ]

@@ -1,34 +1,54 @@
 """MXNet's parameter files, and the values of parameters on their way to and from them.
 
-A file is written in one of two modes (classic, or NumPy shapes), and MXNet reads it in the same alone; here it is read
-in either.
+A file is written in one of two modes (classic, or NumPy shapes), and MXNet reads it in the same alone; here what
+`files` has read of it becomes arrays in either.
 """
 
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from mxnet import context, gluon, ndarray
-from mxnet.base import MXNetError
-from mxnet.util import is_np_shape, np_array, np_shape
+from mxnet.util import np_array, np_shape
+import numpy
 
-from .arrays import classic
-from .memory import context_of, in_mode, refilled
+from .arrays import classic, dtype_name
+from .memory import context_of, empty, in_mode, refilled, view
 from .parameters import contexts_of
 from .version import children, trainer_of, write_list
 
-__all__ = ["contexts_for", "forget_graphs", "put", "read_arrays", "recast", "saved_value",
+__all__ = ["contexts_for", "dtype_called", "forget_graphs", "put", "read_array", "recast", "saved_value",
            "stored_as", "write_arrays"]  # fmt: skip
 
 
-def read_arrays(path: str) -> Union[Dict[str, ndarray.NDArray], List[ndarray.NDArray]]:
-    """The arrays of a file as classic NDArrays on the CPU: by name, or a list where they have none."""
-    with np_array(False):
-        try:
-            return ndarray.load(path)
-        except MXNetError as error:
-            if "np_shape" not in str(error) and "np shape" not in str(error):
-                raise
-            with np_shape(not is_np_shape()):
-                return ndarray.load(path)
+def read_array(stype: str, shape: Any, parts: Sequence[numpy.ndarray]) -> ndarray.NDArray:
+    """What stands in a file as a classic NDArray on the CPU: `parts` are values, and indices where it is sparse.
+
+    MXNet's own reader is not asked: it believes the indices and the lengths in a file, and writes where they lead.
+    """
+    with np_array(False), np_shape(True):  # in which every shape can be made
+        if stype == "default":
+            return _dense_array(parts[0])
+        if not parts[0].size:
+            return ndarray.sparse.zeros(stype, shape, dtype=parts[0].dtype)
+        values, *indices = map(_dense_array, parts)
+        if stype == "row_sparse":
+            return ndarray.sparse.row_sparse_array((values, indices[0]), shape=shape, dtype=values.dtype)
+        return ndarray.sparse.csr_matrix((values, indices[1], indices[0]), shape=shape, dtype=values.dtype)
+
+
+def _dense_array(values: numpy.ndarray) -> ndarray.NDArray:
+    if values.dtype not in _DTYPES:  # which MXNet's C++ writes and its Python does not know
+        values = values.astype("int64" if values.dtype.kind in "iu" else "float32")
+    array = empty(values.shape, values.dtype, context.cpu())
+    view(array)[:] = values.reshape(-1)
+    return array
+
+
+def dtype_called(name: str) -> Any:
+    """MXNet's dtype of this name; None where it has none."""
+    return next((each for each in _DTYPES if dtype_name(each) == name), None)
+
+
+_DTYPES = [numpy.dtype(kind) for kind in ndarray.ndarray._DTYPE_NP_TO_MX if kind is not None]
 
 
 def write_arrays(path: str, arrays: Dict[str, ndarray.NDArray]) -> None:

@@ -251,7 +251,7 @@ def refusal(versions: Sequence[int], named: bool, dotted: bool) -> Optional[Tupl
     """
     if 4 in versions:
         return "MXNetError", (
-            "MXNet 1 does not read MXNet 2's zip files: call gluon_initkit.save there, gluon_initkit.load here"
+            "MXNet 1 does not read MXNet 2's zip files, gluon_initkit.load does"
         )
     if 3 in versions and not is_np_shape():
         reason = "the file has NumPy's shapes: call mx.npx.set_np() first, or load it with gluon_initkit and NumPy"

@@ -57,11 +57,10 @@ class Watch(Changes):
             parts = {**block_paths(self.net), **{param: place.paths[0] for param, place in places(self.net).items()}}
             for part, path in parts.items():
                 if id(part) in _watched:
-                    where = repr(path) if path else "the network"
                     raise RuntimeError(
-                        f"{where} ({type(part).__name__}) is being traced already, and a trace inside a trace would "
-                        f"tell everything twice. Leave the first `with ik.trace(...)` before, or trace one network "
-                        f"that holds both."
+                        f"{repr(path) if path else 'the network'} ({repr(type(part).__name__)[1:-1]}) is being traced "
+                        f"already, and a trace inside a trace would tell everything twice. Leave the first "
+                        f"`with ik.trace(...)` before, or trace one network that holds both."
                     )
             try:
                 self._look()

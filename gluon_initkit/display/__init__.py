@@ -3,16 +3,19 @@
 from .histogram import histogram_svg, histogram_text
 from .html import as_facts, as_html
 from .markdown import as_markdown
+from .messages import KitError
 from .plots import draw_lines, draw_ridges, new_axes
 from .shown import Shown
 from .table import Column, Table
-from .text import as_rich, as_text, cell_widths, rendered
+from .text import as_rich, as_text, cell_widths, rendered, rich_text
 from .tree import Branch, as_page, as_tree
 from .units import counted, counted_of, escape, listed, printable, shape_text, size_text
+from .warning import warn
 
 __all__ = [
     "Branch",
     "Column",
+    "KitError",
     "Shown",
     "Table",
     "as_facts",
@@ -34,6 +37,8 @@ __all__ = [
     "new_axes",
     "printable",
     "rendered",
+    "rich_text",
     "shape_text",
     "size_text",
+    "warn",
 ]

@@ -59,5 +59,5 @@ def _align(column: Column) -> str:
 
 
 def _cell(column: Column, row: object) -> str:
-    text = column.read(row)
+    text = "\n".join(column.lines(row))
     return breakable_html(text) if column.path else escape(text)

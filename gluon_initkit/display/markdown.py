@@ -33,7 +33,7 @@ def _line(cells: object) -> str:
 
 
 def _cell(column: Column, row: object) -> str:
-    lines = printable(column.read(row), keep="\n").split("\n")
+    lines = column.lines(row)
     if column.path and not any("`" in line for line in lines):
         return "<br>".join("`" + line.replace("|", "\\|") + "`" for line in lines)
     return "<br>".join(map(_escaped, lines))

@@ -6,7 +6,7 @@ from typing import Any, Dict, Generic, Iterator, List, Tuple, TypeVar
 from .html import as_html
 from .table import Table
 from .text import as_rich, as_text
-from .units import counted
+from .units import counted, printable
 
 __all__ = ["Shown"]
 
@@ -41,7 +41,7 @@ class Shown(Generic[Row]):
         return [dataclasses.asdict(row) for row in self.rows]  # type: ignore[call-overload]
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self._table().title.rstrip(':')}; {counted(len(self), 'row')}>"
+        return printable(f"<{type(self).__name__}: {self._table().title.rstrip(':')}; {counted(len(self), 'row')}>")
 
     def __str__(self) -> str:
         return as_text(self._table())

@@ -21,11 +21,16 @@ from .table import Table  # noqa: E402
 from .units import printable  # noqa: E402
 from .wrapping import longest_piece, wrapped  # noqa: E402
 
-__all__ = ["as_rich", "as_text", "cell_widths", "fitted", "rendered"]
+__all__ = ["as_rich", "as_text", "cell_widths", "fitted", "rendered", "rich_text"]
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "changed": "green", "": ""}
 _BETWEEN = 2  # blanks between columns
 _TORN = 12  # characters that are left to a column of names or prose before numbers are folded
+
+
+def rich_text(text: str, style: str = "") -> Text:
+    """A piece of text for rich, in which nothing can steer a terminal."""
+    return Text(printable(text, keep="\n"), style)
 
 
 def as_rich(table: Any) -> Any:
@@ -89,8 +94,8 @@ def _floors(table: Table, wanted: List[int]) -> List[Callable[[], List[int]]]:
 
 
 def _lines(column: Any, rows: Sequence[Any]) -> List[str]:
-    texts = [column.heading, column.footer, *map(column.read, rows)]
-    return [line for text in texts for line in printable(text, keep="\n").split("\n")]
+    around = [line for text in (column.heading, column.footer) for line in printable(text, keep="\n").split("\n")]
+    return around + [line for row in rows for line in column.lines(row)]
 
 
 class _Fitted:
@@ -110,13 +115,12 @@ class _Fitted:
             show_footer=footer,
         )  # fmt: skip
         for column, width in zip(table.columns, widths):
-            made.add_column(
-                Text(column.heading), Text(column.footer), justify=column.justify, overflow="fold", width=width
-            )
+            heading, footing = rich_text(column.heading), rich_text(column.footer)
+            made.add_column(heading, footing, justify=column.justify, overflow="fold", width=width)
         for row in table.rows:
             cells = (_cell(column, row, width) for column, width in zip(table.columns, widths))
             made.add_row(*cells, style=_STYLES[table.emphasis(row)])
-        yield from (Text(_broken(note, options.max_width), style="bold yellow") for note in table.notes)
+        yield from (rich_text(_broken(printable(note), options.max_width), "bold yellow") for note in table.notes)
         if table.title:
             yield Text(_broken(printable(table.title), options.max_width), style="italic")
         before: Optional[str] = None
@@ -140,5 +144,4 @@ def _broken(text: str, width: int, indent: str = "") -> str:
 
 
 def _cell(column: Any, row: Any, width: int) -> Text:
-    lines = printable(column.read(row), keep="\n").split("\n")
-    return Text("\n".join(wrapped(line, width, column.path) for line in lines))
+    return Text("\n".join(wrapped(line, width, column.path) for line in column.lines(row)))

@@ -2,7 +2,17 @@
 
 from .checkpoint import StoredValues, is_path
 from .errors import CheckpointError
+from .json_text import parsed_json
 from .params_format import read_headers
 from .stored import StoredArray
+from .tie_map import written_ties
 
-__all__ = ["CheckpointError", "StoredArray", "StoredValues", "is_path", "read_headers"]
+__all__ = [
+    "CheckpointError",
+    "StoredArray",
+    "StoredValues",
+    "is_path",
+    "parsed_json",
+    "read_headers",
+    "written_ties",
+]

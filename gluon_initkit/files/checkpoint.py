@@ -1,19 +1,32 @@
-"""The values of a file's arrays as NumPy arrays over a memory map, so that only what is looked at is read; no MXNet."""
+"""The values of a file's arrays as NumPy arrays, of which only what is asked for is read; without MXNet.
 
+A file may be cut or written anew while it is read. So nothing is mapped into memory, which would kill the process:
+bytes are read into arrays of our own, and fewer of them than the headers say are an error.
+"""
+
+from contextlib import contextmanager
 import math
 import os
-from typing import Any, Dict, Iterator, Tuple
+import threading
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 import zlib
 
 import numpy
 
-from ..display import counted
+from ..display import counted, printable
 from ..naming import nearest
 from .errors import CheckpointError
-from .npz_format import inflated
+from .npz_format import Inflated
+from .params_format import headers_of, opened
 from .stored import Part, StoredArray
 
-__all__ = ["StoredValues", "is_path"]
+__all__ = ["StoredValues", "Values", "is_path"]
+
+_MOST = 1 << 30  # bytes that the system is asked for at once; it answers at most 2 GiB
+_SMALL = 1 << 20  # bytes that are read at once, whoever asks for a part of them
+
+Section = Callable[[int, int], numpy.ndarray]
+"""The values from one number to another, as an array of its own, in the order in which they are stored."""
 
 
 def is_path(thing: Any) -> bool:
@@ -34,13 +47,14 @@ class StoredValues:
     (['0.weight', '0.bias'], [0.0, 1.0, 2.0])
     """
 
-    def __init__(self, path: Any, arrays: Any) -> None:
+    def __init__(self, path: Any) -> None:
         self.path = os.path.abspath(os.fspath(path))
-        self.arrays: Dict[str, StoredArray] = {array.name: array for array in arrays}
-        self._state = self._stat()
+        with opened(path) as file:
+            self._state = _state(file)
+            self.arrays: Dict[str, StoredArray] = {array.name: array for array in headers_of(file, str(path))}
 
     def __repr__(self) -> str:
-        return f"<StoredValues of {self.path}: {counted(len(self.arrays), 'array')}>"
+        return f"<StoredValues of {printable(self.path)}: {counted(len(self.arrays), 'array')}>"
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.arrays)
@@ -59,88 +73,196 @@ class StoredValues:
         Returns
         -------
         numpy.ndarray
-            Read-only and over a memory map of the file, so that nothing is read before it is used; bfloat16 as a new
-            array of float32, a sparse array as a new dense one, a deflated one as a new one.
+            In memory of its own; bfloat16 as float32, a sparse array as a dense one.
 
         Raises
         ------
         KeyError
             There is no array of that name; the nearest names are told.
         CheckpointError
-            The file was changed since its headers were read, the indices of a sparse array point outside of it, what
-            is deflated is damaged, or it has no values (`has_values`).
+            The file was changed since its headers were read or is cut while it is read, the indices of a sparse array
+            point outside of it, what is deflated is damaged, or it has no values (`has_values`).
         """
         array = self.arrays.get(name)
         if array is None:
             raise KeyError(f"no array is called {name!r} in {self.path}; {nearest(name, list(self.arrays))}")
         if not array.parts:
             raise CheckpointError(self.path, 0, f"{name!r} was saved before its shape was known: it has no values")
-        if self._stat() != self._state:
-            raise CheckpointError(self.path, 0, "the file was changed since its headers were read: inspect it anew")
         if not self.has_values(array):
             what = "unpacked" if array.stype == "default" else "made dense"
             reason = f"{name!r} is too large to be {what}: {array.shape}"
             raise CheckpointError(self.path, array.parts[0].offset, reason)
-        return self._dense(array) if array.stype != "default" else self._read(array.parts[0])
+        with self.reading() as read:
+            return read(array).whole()
+
+    @contextmanager
+    def reading(self) -> Iterator[Callable[[StoredArray], "Values"]]:
+        """Open the file, once for all that is read in it: a function that answers the `Values` of an array.
+
+        Raises
+        ------
+        CheckpointError
+            The file was changed since its headers were read, or while it is read.
+        """
+        with opened(self.path) as file:
+            if _state(file) != self._state:
+                raise CheckpointError(self.path, 0, "the file was changed since its headers were read: inspect it anew")
+            reader = _OpenFile(file, self.path)
+            yield lambda array: Values(reader, array)
+            if _state(file) != self._state:
+                raise CheckpointError(self.path, 0, "the file was changed while it was read: inspect it anew")
 
     def gradient(self, name: str) -> numpy.ndarray:
         """A RuntimeError: a file holds no gradients."""
-        raise RuntimeError(f"{name!r} stands in the file {self.path}, which holds no gradients: inspect the network")
+        raise RuntimeError(f"{name!r} stands in the file {self.path!r}, which holds no gradients: inspect the network")
 
     def has_values(self, array: StoredArray) -> bool:
         """Whether `values` can answer: it was saved with its values, and is not sparse or deflated beyond measure."""
+        return bool(array.parts) and self.growth(array) <= 1 << 24
+
+    def growth(self, array: StoredArray) -> int:
+        """By how many bytes an array is more than 64 times as large as what the file holds of it.
+
+        A few bytes can claim any shape; what a file may cost is bounded by what stands in it.
+        """
         stored = sum([part.packed or part.size for part in array.parts])
-        if not array.parts or (array.stype == "default" and stored == array.parts[0].size):
-            return bool(array.parts)
-        # A few bytes can claim any shape; what a file may cost is bounded by what stands in it.
+        if array.stype == "default" and stored == array.parts[0].size:
+            return 0
         dense = numpy.dtype(_numpy_type(array.dtype)).itemsize * math.prod(filter(None, array.shape or ()))
-        return dense <= (1 << 24) + 64 * stored
+        return max(0, dense - 64 * stored)
 
-    def _stat(self) -> Tuple[int, int]:
-        found = os.stat(self.path)
-        return found.st_size, found.st_mtime_ns
 
-    def _read(self, part: Part) -> numpy.ndarray:
-        if not part.size:
-            # Not numpy.empty: up to NumPy 1.17 that asks for memory as if an empty dimension were 1.
-            return numpy.frombuffer(b"", _numpy_type(part.dtype)).reshape(part.shape)
-        mapped: Any = numpy.memmap(self.path, numpy.uint8, "r", part.offset, (part.packed or part.size,))
-        if part.packed:
-            try:
-                mapped = numpy.frombuffer(inflated(mapped, part), numpy.uint8)
-            except zlib.error as error:
-                raise CheckpointError(self.path, part.offset, f"what is deflated here is damaged: {error}") from None
-        if part.dtype == "bfloat16":  # the upper half of a float32
-            return (mapped.view("<u2").astype("<u4") << 16).view("<f4").reshape(part.shape)
-        return mapped.view(numpy.dtype(part.dtype).newbyteorder("<")).reshape(part.shape, order=part.order)
+class Values:
+    """The values of one array of an open file, to be read as a whole or in parts, as `statistics` does.
 
-    def _dense(self, array: StoredArray) -> numpy.ndarray:
-        start = array.parts[0].offset
-        values, *indices = (self._read(part) for part in array.parts)
-        dense = numpy.zeros(array.shape, values.dtype)  # type: ignore[arg-type]  # no dimension is None here
-        cells = _rows(dense, *indices) if array.stype == "row_sparse" else _cells(dense, *indices)
-        if cells is None or dense[cells].shape != values.shape:
-            raise CheckpointError(self.path, start, f"the indices of {array.name!r} do not fit its shape")
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : numpy.dtype
+    size, itemsize, nbytes : int
+    order : str
+        ``'F'`` where the first index runs fastest in what `sections` answers.
+    forward : bool
+        Whether going back to what was read takes long, or much memory.
+    """
+
+    def __init__(self, reader: "_OpenFile", array: StoredArray) -> None:
+        self._reader, self._array, self._part = reader, array, array.parts[0]
+        self.shape: Tuple[int, ...] = array.shape  # type: ignore[assignment]  # no dimension is None here
+        self.dtype = numpy.dtype(_numpy_type(array.dtype))
+        self.size, self.itemsize, self.order = math.prod(self.shape), self.dtype.itemsize, self._part.order
+        self.nbytes = self.size * self.itemsize
+        self.forward = array.stype != "default" or bool(self._part.packed)
+
+    def whole(self) -> numpy.ndarray:
+        """All values, as a new array."""
+        if self._array.stype != "default":
+            return self._dense()
+        return self.sections()(0, self.size).reshape(self.shape, order=self.order)  # type: ignore[call-overload]
+
+    def sections(self) -> Section:
+        """What reads values by their numbers. Where `forward`, it is to be asked for them in order."""
+        if self._array.stype != "default":
+            dense = self._dense().reshape(-1)
+            return lambda begin, end: dense[begin:end]
+        read = self._reader.section(self._part)
+        if self._part.packed or not 0 < self.nbytes <= _SMALL:
+            return read
+        values = read(0, self.size)
+        return lambda begin, end: values[begin:end]
+
+    def parts(self) -> Tuple[numpy.ndarray, ...]:
+        """The values as they are stored, and the indices of a sparse array, of which none points outside of it."""
+        return self._sparse()[0] if self._array.stype != "default" else (self.whole(),)
+
+    def _sparse(self) -> Tuple[Tuple[numpy.ndarray, ...], Any]:
+        """The parts of a sparse array, and where its values stand in the dense one."""
+        array = self._array
+        parts = tuple(
+            self._reader.section(part)(0, math.prod(part.shape)).reshape(part.shape) for part in array.parts
+        )
+        rows = array.stype == "row_sparse"
+        cells = (_rows if rows else _cells)(self.shape, *parts[1:])
+        if cells is None or parts[0].shape != parts[-1].shape + (self.shape[1:] if rows else ()):
+            reason = f"the indices of {array.name!r} do not fit its shape"
+            raise CheckpointError(self._reader.path, array.parts[0].offset, reason)
+        return parts, cells
+
+    def _dense(self) -> numpy.ndarray:
+        (values, *_), cells = self._sparse()
+        # Not numpy.zeros of an empty shape: up to NumPy 1.17 an empty dimension asks for memory as if it were 1.
+        dense = numpy.zeros(self.size, values.dtype).reshape(self.shape)
         dense[cells] = values
         return dense
 
 
-def _rows(dense: numpy.ndarray, rows: numpy.ndarray) -> Any:
+class _OpenFile:
+    """The bytes of an open file. Threads may share it."""
+
+    def __init__(self, file: Any, path: str) -> None:
+        self.path, self._file, self._lock = path, file, threading.Lock()
+
+    def bytes(self, offset: int, size: int) -> numpy.ndarray:
+        """So many bytes, in memory of their own."""
+        found = numpy.empty(size, numpy.uint8)
+        view, done = memoryview(found), 0  # type: ignore[arg-type]
+        while done < size:
+            with self._lock:
+                self._file.seek(offset + done)
+                count = self._file.readinto(view[done : done + _MOST])
+            if not count:
+                raise CheckpointError(self.path, offset + done, "the file ends here, and was longer: it was cut")
+            done += count
+        return found
+
+    def section(self, part: Part) -> Section:
+        """What reads the values of a part."""
+        size = numpy.dtype("<u2" if part.dtype == "bfloat16" else part.dtype).itemsize
+        take = self._inflated(part) if part.packed else lambda at, count: self.bytes(part.offset + at, count)
+        return lambda begin, end: _decoded(take(begin * size, (end - begin) * size), part.dtype)
+
+    def _inflated(self, part: Part) -> Callable[[int, int], numpy.ndarray]:
+        stream: Optional[Inflated] = None
+
+        def take(at: int, count: int) -> numpy.ndarray:
+            nonlocal stream
+            try:
+                if stream is None or at < stream.position:
+                    stream = Inflated(self.bytes, part)
+                return stream.take(at, count)
+            except zlib.error as error:
+                raise CheckpointError(self.path, part.offset, f"what is deflated here is damaged: {error}") from None
+
+        return take
+
+
+def _state(file: Any) -> Tuple[int, int]:
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns
+
+
+def _decoded(found: numpy.ndarray, dtype: str) -> numpy.ndarray:
+    if dtype == "bfloat16":  # the upper half of a float32
+        return (found.view("<u2").astype("<u4") << 16).view("<f4")
+    return found.view(numpy.dtype(dtype).newbyteorder("<"))
+
+
+def _rows(shape: Tuple[int, ...], rows: numpy.ndarray) -> Any:
     """Where the values of a row_sparse array stand, or None where its indices cannot be."""
-    return rows if dense.ndim and _within(rows, len(dense)) else None
+    return rows if shape and _within(rows, shape[0]) else None
 
 
-def _cells(dense: numpy.ndarray, pointers: numpy.ndarray, columns: numpy.ndarray) -> Any:
+def _cells(shape: Tuple[int, ...], pointers: numpy.ndarray, columns: numpy.ndarray) -> Any:
     """Where the values of a csr array stand, or None where its indices cannot be."""
     if not pointers.size and not columns.size:
         return columns, columns
-    if dense.ndim != 2 or pointers.shape != (len(dense) + 1,) or not _within(pointers, columns.size + 1):
+    if len(shape) != 2 or pointers.shape != (shape[0] + 1,) or not _within(pointers, columns.size + 1):
         return None
-    if not _within(columns, dense.shape[1]) or pointers[0] or pointers[-1] != columns.size:
+    if not _within(columns, shape[1]) or pointers[0] or pointers[-1] != columns.size:
         return None
     if (pointers[:-1] > pointers[1:]).any():
         return None
-    return numpy.repeat(numpy.arange(len(dense)), numpy.diff(pointers.astype(numpy.int64))), columns
+    return numpy.repeat(numpy.arange(shape[0]), numpy.diff(pointers.astype(numpy.int64))), columns
 
 
 def _within(indices: numpy.ndarray, size: int) -> bool:

@@ -1,9 +1,11 @@
 """What the readers of files raise."""
 
+from ..display import KitError, printable
+
 __all__ = ["CheckpointError"]
 
 
-class CheckpointError(ValueError):
+class CheckpointError(KitError, ValueError):
     """A file that is no ``.params`` file, or a broken one.
 
     Attributes
@@ -26,4 +28,4 @@ class CheckpointError(ValueError):
         self.source, self.offset, self.reason = source, offset, reason
 
     def __str__(self) -> str:
-        return f"{self.source}: at byte {self.offset}: {self.reason}"
+        return printable(f"{self.source}: at byte {self.offset}: {self.reason}")

@@ -11,7 +11,7 @@ import math
 import os
 import re
 import struct
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 import zipfile
 import zlib
 
@@ -19,9 +19,9 @@ import numpy
 
 from ..display import counted
 from .errors import CheckpointError
-from .stored import MOST_ARRAYS, MOST_DIMENSIONS, Part, StoredArray
+from .stored import MOST_DIMENSIONS, Part, StoredArray
 
-__all__ = ["inflated", "read_zip"]
+__all__ = ["Inflated", "read_zip"]
 
 
 def read_zip(file: Any, source: str) -> List[StoredArray]:
@@ -34,6 +34,8 @@ def read_zip(file: Any, source: str) -> List[StoredArray]:
     """
     found: Dict[str, Tuple[int, int, Part]] = {}
     infos = _directory(file, source)
+    if any(info.filename.endswith("/data.pkl") for info in infos):
+        raise CheckpointError(source, 0, "not a .params file of MXNet: it is a file of torch.save: torch.load opens it")
     sparse = {info.filename[: -len("format.npy")] for info in infos if info.filename.endswith("/format.npy")}
     for info in infos:
         name, ending = info.filename[:-4], info.filename[-4:]
@@ -51,12 +53,39 @@ def read_zip(file: Any, source: str) -> List[StoredArray]:
     ]
 
 
-def inflated(stored: bytes, part: Part) -> bytes:
-    """The values of a deflated part from what the file holds of it; a `zlib.error` where that is damaged."""
-    whole = zlib.decompressobj(-zlib.MAX_WBITS).decompress(stored, part.skipped + part.size)
-    if len(whole) != part.skipped + part.size or zlib.crc32(whole) != part.checksum:
-        raise zlib.error("its length or its checksum is another")
-    return whole[part.skipped :]
+class Inflated:
+    """The values of a deflated part, read forward, a little at a time; a `zlib.error` where they are damaged."""
+
+    def __init__(self, read: Callable[[int, int], Any], part: Part) -> None:
+        self._read, self._part, self._next = read, part, part.offset
+        self._stream, self._waiting, self._checksum = zlib.decompressobj(-zlib.MAX_WBITS), b"", 0
+        self.position = -part.skipped
+        """How many bytes of the values were passed; the array's own header stands before them."""
+        self._inflate(part.skipped)
+
+    def take(self, at: int, count: int) -> numpy.ndarray:
+        """So many bytes from a position that is not passed yet."""
+        while self.position < at:
+            self._inflate(min(at - self.position, _WINDOW))
+        return numpy.frombuffer(self._inflate(count), numpy.uint8)
+
+    def _inflate(self, count: int) -> bytearray:
+        found = bytearray()
+        while len(found) < count:
+            if not self._waiting and not self._stream.eof:
+                left = self._part.offset + self._part.packed - self._next
+                self._waiting = bytes(self._read(self._next, min(left, _WINDOW)))
+                self._next += len(self._waiting)
+            more = self._stream.decompress(self._waiting, count - len(found))
+            if not more and (self._stream.eof or not self._waiting):
+                raise zlib.error("it ends too early")
+            self._waiting = self._stream.unconsumed_tail
+            found += more
+        self._checksum = zlib.crc32(found, self._checksum)
+        self.position += count
+        if self.position == self._part.size and self._checksum != self._part.checksum:
+            raise zlib.error("its checksum is another")
+        return found
 
 
 _VERSION = 4
@@ -65,6 +94,7 @@ _NPY = re.compile(rb"\x93NUMPY[\1\2\3]\0", re.DOTALL)
 # 32 dimensions take 700 bytes; on literals of deep nesting Python's own parser fails loudly, or worse.
 _LONGEST, _MOST_BRACKETS = 1024, 64
 _LITERAL_ERRORS = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+_WINDOW = 1 << 16  # bytes that are read and inflated at once
 _ENCRYPTED, _MOST_DEFLATED = 0x41, 1032  # bits of the flags; no byte of deflate's stands for more
 _KINDS = {"f2": "float16", "f4": "float32", "f8": "float64", "b1": "bool", "i1": "int8", "i2": "int16", "i4": "int32",
           "i8": "int64", "u1": "uint8", "u2": "uint16", "u4": "uint32", "u8": "uint64"}  # fmt: skip
@@ -83,8 +113,6 @@ def _directory(file: Any, source: str) -> List[zipfile.ZipInfo]:
             raise
         reason = f"the file begins as a zip file, and ends without a zip file's directory: {error}"
         raise CheckpointError(source, size, reason) from None
-    if len(infos) > MOST_ARRAYS:
-        raise CheckpointError(source, size, f"the directory of the zip file announces {len(infos)} arrays")
     for info in infos:
         if not 0 <= info.header_offset <= size:
             raise CheckpointError(source, size, f"{info.filename!r:.80} is to begin at byte {info.header_offset}")
@@ -132,7 +160,7 @@ def _described(head: bytes) -> Tuple[int, str, Tuple[int, ...], str]:
     layout = struct.Struct("<H" if head[6] == 1 else "<I")
     length = 8 + layout.size + layout.unpack(head[8 : 8 + layout.size].ljust(layout.size, b"\0"))[0]
     if length > len(head):
-        raise ValueError(f"its header is to take {length} bytes")
+        raise ValueError(f"its header is to take {length!r} bytes")
     text = head[8 + layout.size : length].decode("latin1").strip()
     if sum(map(text.count, "([{")) > _MOST_BRACKETS:
         raise ValueError(f"{text!r:.80}")

@@ -10,20 +10,23 @@ a header is believed before it was held against the bytes that are really there.
 `npz_format`.
 """
 
+from contextlib import contextmanager
+from functools import lru_cache
 import math
 import os
 import stat
 import struct
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ..display import counted
 from ..shapes import is_known
 from .errors import CheckpointError
+from .kinds import kind_of
 from .npz_format import read_zip
-from .stored import MOST_ARRAYS, MOST_DIMENSIONS, Part, StoredArray
+from .stored import MOST_DIMENSIONS, Part, StoredArray
 from .tie_map import read_ties
 
-__all__ = ["read_headers"]
+__all__ = ["headers_of", "opened", "read_headers"]
 
 # mshadow's type flags, by number; NumPy has no bfloat16.
 _DTYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32",
@@ -49,17 +52,29 @@ def read_headers(path: Any) -> List[StoredArray]:
     OSError
         It cannot be read at all.
     """
-    source = os.fspath(path)
-    if not stat.S_ISREG(os.stat(source).st_mode):
+    with opened(path) as file:
+        return headers_of(file, str(os.fspath(path)))
+
+
+@contextmanager
+def opened(path: Any) -> Iterator[Any]:
+    """A file that is open for reading, without a buffer; a CheckpointError where it is none."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
         # Opening a pipe would wait for a writer, reading a device would not end.
-        raise CheckpointError(str(source), 0, "this is a directory or a device; expected a .params file")
-    with open(source, "rb", buffering=0) as file:
-        if file.read(2) == b"PK":
-            return read_zip(file, str(source))
-        file.seek(0)
-        reader = _Reader(file, str(source))
-        arrays = reader.arrays()
-        ties: Dict[str, Any] = read_ties(file, str(source), reader.offset, {array.name for array in arrays})
+        source = str(os.fspath(path))
+        raise CheckpointError(source, 0, "this is a directory or a device; expected a .params file")
+    with open(path, "rb", buffering=0) as file:
+        yield file
+
+
+def headers_of(file: Any, source: str) -> List[StoredArray]:
+    """The arrays of an open file, which is called `source`."""
+    if file.read(2) == b"PK":
+        return read_zip(file, source)
+    file.seek(0)
+    reader = _Reader(file, source)
+    arrays = reader.arrays()
+    ties: Dict[str, Any] = read_ties(file, source, reader.offset, {array.name for array in arrays})
     return [array._replace(**ties.get(array.name, {})) for array in arrays] if ties else arrays
 
 
@@ -98,9 +113,9 @@ class _Reader:
     def arrays(self) -> List[StoredArray]:
         start = self.file.read(8)
         if start != _UINT64.pack(_FILE_MAGIC):
-            raise self.error(0, f"not a .params file of MXNet: it begins with {start!r}")
+            raise self.error(0, f"not a .params file of MXNet: {kind_of(start + self.file.read(_WINDOW), self.end)}")
         _, _, count = self.numbers(_LIST, "the header of")
-        if count > min(MOST_ARRAYS, self.end // 4):
+        if count > self.end // 4:
             raise self.error(16, f"{count} arrays are announced in a file of {self.end} bytes")
         found = []
         for number in range(count):
@@ -150,7 +165,7 @@ class _Reader:
         if start + size > self.end:
             return None
         self.offset = start + size
-        return 2, "default", shape, dtype, f"{_DEVICES[device]}({number})", (Part(dtype, shape, start, size),)
+        return 2, "default", shape, dtype, _context(device, number), (Part(dtype, shape, start, size),)
 
     def array(self) -> Tuple[Any, ...]:
         """The fields of a `StoredArray` that follow its name."""
@@ -177,7 +192,7 @@ class _Reader:
         if not is_known(shape) or (shape == () and version < 3):
             return version, stype, shape or None
         device, number, flag = self.numbers(_THREE, "the context and type of")
-        context = f"{_DEVICES.get(device) or f'device{device}'}({number})"
+        context = _context(device, number)
         parts = [(self.flag(flag), shape)]
         for _ in range(indices):
             flag, count = self.numbers(_TWO, "the indices of")
@@ -217,6 +232,11 @@ class _Reader:
             raise self.error(start, f"{what} takes {counted(size, 'byte')}, and the file has {self.end - start:,} more")
         self.offset = start + size
         return Part(_DTYPES[flag], shape, start, size)
+
+
+@lru_cache(maxsize=64)
+def _context(device: int, number: int) -> str:
+    return f"{_DEVICES.get(device) or f'device{device}'}({number})"
 
 
 _WINDOW = 4096

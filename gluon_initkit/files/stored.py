@@ -2,10 +2,10 @@
 
 from typing import NamedTuple, Optional, Tuple
 
-__all__ = ["MOST_ARRAYS", "MOST_DIMENSIONS", "Part", "StoredArray"]
+__all__ = ["MOST_DIMENSIONS", "Part", "StoredArray"]
 
-# Real files stay far below these; hostile ones would have us build a record for every few bytes.
-MOST_DIMENSIONS, MOST_ARRAYS = 32, 1 << 20
+# NumPy holds no more.
+MOST_DIMENSIONS = 32
 
 
 class Part(NamedTuple):

@@ -9,6 +9,8 @@ from typing import Any, Optional, Sequence
 
 import numpy
 
+from ..display import printable
+
 __all__ = ["count", "number", "one_of"]
 
 
@@ -19,9 +21,9 @@ def number(name: str, value: Any, above: Optional[float] = None, finite: bool = 
     except (TypeError, ValueError, OverflowError):
         found = None
     if found is None:
-        raise TypeError(f"{name} is {value!r}: expected a number{'' if above is None else f' above {above}'}")
+        raise TypeError(f"{name} is {value!r}: expected a number{'' if above is None else f' above {above!r}'}")
     if above is not None and not found > above:
-        raise ValueError(f"{name} is {value!r}: expected a number above {above}")
+        raise ValueError(f"{name} is {value!r}: expected a number above {above!r}")
     if math.isnan(found) or (finite and math.isinf(found)):
         raise ValueError(f"{name} is {value!r}: expected a {'finite ' if finite else ''}number")
     return found
@@ -41,5 +43,5 @@ def count(name: str, value: Any) -> int:
 def one_of(name: str, value: Any, expected: Sequence[str]) -> str:
     """The argument: a ValueError if it is none of these words."""
     if not isinstance(value, str) or value not in expected:
-        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(expected)}")
+        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(map(printable, expected))}")
     return value

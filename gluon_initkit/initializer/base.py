@@ -31,8 +31,8 @@ from .._mxnet import (
     say_filled,
     tell,
     unwritten,
-    warn,
 )
+from ..display import warn
 from ..naming import ParameterInfo, describe, info_of, role_of
 from .choosing import Choice, Decision, Uncovered, base_choice, choose, is_users, misspelt, suspects
 from .configuration import as_json, call_of, constructor_arguments

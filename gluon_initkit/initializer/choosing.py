@@ -11,7 +11,7 @@ import functools
 from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union
 
 from .._mxnet import completed, is_layer_default, mx
-from ..display import counted
+from ..display import counted, printable
 from ..naming import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of
 from .errors import InitializationError
 
@@ -89,7 +89,7 @@ def refuse_uncovered(infos: Sequence[ParameterInfo], found: Sequence[Decision]) 
     """Raise one error that lists every parameter which nothing covers."""
     uncovered = [(info, each) for info, each in zip(infos, found) if isinstance(each, Uncovered)]
     if uncovered:
-        listed = "".join(f"\n  {info.label}: {each.reason}; {each.mend}" for info, each in uncovered)
+        listed = "".join(f"\n  {printable(info.label)}: {each.reason}; {each.mend}" for info, each in uncovered)
         count = counted(len(uncovered), "parameter is", "parameters are")
         raise InitializationError(f"{count} covered by nothing:{listed}")
 

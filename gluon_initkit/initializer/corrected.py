@@ -7,6 +7,7 @@ from typing import Any, List
 import numpy
 
 from .._mxnet import Context, mx
+from ..display import printable
 from ..naming import ParameterInfo, nearest
 from .base import Initializer
 from .choosing import Decision, base_choice
@@ -77,13 +78,13 @@ def as_initializer(value: Any) -> Any:
             return mx.init.create(value)
         except Exception as error:
             raise ValueError(
-                f"no initializer is registered under the name {value!r} ({error}); {_meant(value)} "
-                f"Register a class of your own with @mx.init.register, or pass an instance such as mx.init.Xavier()."
+                f"no initializer is registered under the name {value!r} ({printable(str(error))}); "
+                f"{printable(_meant(value))} Register a class of your own with @mx.init.register, or pass an instance "
+                f"such as mx.init.Xavier()."
             ) from error
     text = f"the network {type(value).__name__}" if isinstance(value, mx.gluon.Block) else f"{value!r:.200}"
-    raise TypeError(
-        f"expected an initializer (an instance, a registered name or its JSON), found {text}.{_instead(value)}"
-    )
+    found = printable(f"{text}.{_instead(value)}")
+    raise TypeError(f"expected an initializer (an instance, a registered name or its JSON), found {found}")
 
 
 # What the initializers of other libraries are called, and what they are here.

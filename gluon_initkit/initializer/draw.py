@@ -26,6 +26,7 @@ from .._mxnet import (
     shape_of,
     view,
 )
+from ..display import printable
 from ..naming import ParameterInfo
 from ..parallel import Job, run
 from ..shapes import is_known
@@ -110,7 +111,7 @@ class Draw:
             law = law_of(self.choice.initializer, self.choice.hook, self, self.shape)
             # Rounded to integers it would be another distribution, most often 0 everywhere; MXNet refuses it too.
             if isinstance(law, Law) and self.dtype.kind not in ("fiub" if isinstance(law, Constant) else "f"):
-                raise TypeError(f"nothing draws numbers of dtype {self.dtype}")
+                raise TypeError(f"nothing draws numbers of dtype {printable(str(self.dtype))}")
             return law
         except InitializationError:
             raise

@@ -6,7 +6,7 @@ from typing import Any, Callable, List, Tuple
 import numpy
 
 from .._mxnet import context_of, holds_data, is_host, mx, view
-from ..display import counted
+from ..display import counted, printable
 from ..naming import describe
 from ..parallel import run
 from .errors import InitializationError
@@ -55,7 +55,7 @@ def combined(each: List[Tuple[str, bytes]]) -> str:
 def digests(net: Any) -> List[Tuple[str, bytes]]:
     """Canonical path and SHA-256 of every parameter, in order of traversal."""
     described = describe(net)
-    empty = [f"{info.label} is {info.state}" for param, _, info in described if not holds_data(param)]
+    empty = [f"{printable(info.label)} is {info.state}" for param, _, info in described if not holds_data(param)]
     if empty:
         more = f" and {len(empty) - 8} more" if len(empty) > 8 else ""
         raise InitializationError(

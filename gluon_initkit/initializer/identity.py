@@ -62,7 +62,9 @@ class Identity(Drawn):
         [[2.0, 0.0]]
         """
         if len(shape) != 2:
-            raise ValueError(f"Identity needs an array of 2 dimensions, found shape {shape}; Dirac serves convolutions")
+            raise ValueError(
+                f"Identity needs an array of 2 dimensions, found shape {shape!r}; Dirac serves convolutions"
+            )
         return Whole(lambda key, shape: self.gain * numpy.eye(shape[0], shape[1]))
 
 
@@ -118,10 +120,10 @@ class Dirac(Drawn):
         [[[0.0, 1.0, 0.0]]]
         """
         if len(shape) < 3:
-            raise ValueError(f"Dirac needs a convolution's array of 3 to 5 dimensions, found shape {shape}")
+            raise ValueError(f"Dirac needs a convolution's array of 3 to 5 dimensions, found shape {shape!r}")
         output, into = channels(shape, getattr(desc, "axes", "OI"))
         if shape[output] % self.groups:
-            raise ValueError(f"{shape[output]} output channels do not divide by groups={self.groups}")
+            raise ValueError(f"{shape[output]:d} output channels do not divide by groups={self.groups:d}")
         each = shape[output] // self.groups
 
         def make(key: bytes, shape: Shape) -> numpy.ndarray:

@@ -29,9 +29,8 @@ from .._mxnet import (
     tell,
     unregistered_blocks,
     walk,
-    warn,
 )
-from ..display import counted, counted_of, listed, shape_text
+from ..display import counted, counted_of, listed, printable, shape_text, warn
 from ..naming import ParameterInfo, apart, describe, made, nearest_path
 from ..shapes import is_known
 from .choosing import Choice, choose, refuse_uncovered
@@ -170,7 +169,7 @@ def _contexts(ctx: Any) -> List[Any]:
     if not ctxs or not all(isinstance(each, Context) for each in ctxs):
         raise TypeError(f"ctx (device) is {ctx!r}: expected a {Context.__name__} such as mx.cpu(), or a list of them")
     if len(set(map(str, ctxs))) < len(ctxs):
-        raise ValueError(f"ctx names a context twice: {ctxs}")
+        raise ValueError(f"ctx names a context twice: {ctxs!r}")
     return ctxs
 
 
@@ -183,7 +182,7 @@ def _names(key: Key, infos: Sequence[ParameterInfo]) -> Dict[str, str]:
         for path in key:
             if path not in paths:
                 hint = nearest_path(path, infos)
-                raise ValueError(f"key= names {path!r}, which is no parameter's canonical path; {hint}")
+                raise ValueError(printable(f"key= names {path!r}, which is no parameter's canonical path; {hint}"))
         names = {path: key.get(path, path) for path in paths}
     elif callable(key):
         names = {path: key(path) for path in paths}
@@ -210,12 +209,13 @@ def _choices(init: Any, described: Sequence[tuple], todo: Sequence[tuple]) -> Li
 def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) -> None:
     problems = []
     for param, _, info in todo:
+        name = printable(info.label)
         if not is_known(shape_of(param)) and not may_defer(param):
-            problems.append(f"{info.label}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
+            problems.append(f"{name}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
                             f"the layer its input size, or the parameter allow_deferred_init=True")  # fmt: skip
         objection = objection_of_trainer(param, ctxs)
         if objection is not None:
-            problems.append(f"{info.label}: {'; '.join(objection)}")
+            problems.append(f"{name}: {'; '.join(objection)}")
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems)
         raise InitializationError(f"{counted(len(problems), 'parameter')} cannot be initialized:{listed}")

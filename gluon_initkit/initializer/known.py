@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Optional
 import numpy
 
 from .._mxnet import FusedRNN, fused_parts, mx
+from ..display import printable
 from ..naming import ParameterInfo, role_of
 from .arguments import one_of
 from .base import Initializer
@@ -47,7 +48,8 @@ def _normal(initializer: Any, desc: Any, shape: Shape) -> Law:
 def _xavier(initializer: Any, desc: Any, shape: Shape) -> Law:
     # MXNet's fans (Glorot and Bengio 2010): by the shape alone, channels first.
     if len(shape) < 2:
-        raise ValueError(f"{type(initializer).__name__} needs an array of at least 2 dimensions, found shape {shape}")
+        name = type(initializer).__name__
+        raise ValueError(f"{printable(name)} needs an array of at least 2 dimensions, found shape {shape!r}")
     area = math.prod(shape[2:])
     fan_in, fan_out = shape[1] * area, shape[0] * area
     factors = {"avg": (fan_in + fan_out) / 2, "in": fan_in, "out": fan_out}
@@ -94,7 +96,7 @@ def _orthogonal(initializer: Any, desc: Any, shape: Shape) -> Whole:
 
 def _bilinear(initializer: Any, desc: Any, shape: Shape) -> Whole:
     if len(shape) != 4:
-        raise ValueError(f"Bilinear needs an array of 4 dimensions, found shape {shape}")
+        raise ValueError(f"Bilinear needs an array of 4 dimensions, found shape {shape!r}")
 
     def make(key: bytes, shape: Shape) -> numpy.ndarray:
         f = math.ceil(shape[3] / 2)

@@ -243,7 +243,7 @@ def _emphasis(row: PlanRow) -> str:
 
 
 _FIRST = (
-    Column("parameter", lambda row: "\n".join((row.path, *(f"= {alias}" for alias in row.aliases))), path=True),
+    Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
     Column("shape", lambda row: shape_text(row.shape)),
 )
 _LAST = (

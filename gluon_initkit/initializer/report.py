@@ -91,7 +91,7 @@ class InitReport(Shown[InitRow]):
 
 
 _FIRST = (
-    Column("parameter", lambda row: "\n".join((row.path, *(f"= {alias}" for alias in row.aliases))), path=True),
+    Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
     Column("shape", lambda row: shape_text(row.shape)),
     Column("state", lambda row: row.state),
 )

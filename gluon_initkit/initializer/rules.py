@@ -12,8 +12,8 @@ from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 import numpy
 
-from .._mxnet import mx, warn
-from ..display import listed
+from .._mxnet import mx
+from ..display import listed, printable, warn
 from ..naming import ParameterInfo, matcher, selector_from_json, selector_to_json, show_selector, why_unknown
 from .base import Initializer
 from .choosing import Choice, Decision, Uncovered, choose, explicit_choice, overrides, refuse_uncovered
@@ -69,8 +69,8 @@ class Rules(Initializer):
     ) -> None:
         super().__init__()
         if isinstance(rules, (str, Mapping)) or not isinstance(rules, Iterable):
-            hint = "; of a dict, list(rules.items())" if isinstance(rules, Mapping) else ""
-            raise TypeError(f"rules is {rules!r:.80}: expected a list of pairs (selector, initializer){hint}")
+            raise TypeError(f"rules is {rules!r:.80}: expected a list of pairs (selector, initializer)"
+                            f"{'; of a dict, list(rules.items())' if isinstance(rules, Mapping) else ''}")  # fmt: skip
         self.rules = [_checked(number, rule) for number, rule in enumerate(rules, 1)]
         self.default = None if default is None else _made("default", default)
         self.override_layers = override_layers
@@ -246,12 +246,12 @@ def _checked(number: int, rule: Any) -> Tuple[Any, Any]:
     try:
         selector, initializer = rule
     except (TypeError, ValueError):
-        raise TypeError(f"rule {number} is {rule!r}: expected a pair (selector, initializer)") from None
+        raise TypeError(f"rule {number:d} is {rule!r}: expected a pair (selector, initializer)") from None
     selector = selector_from_json(selector)
     try:
         matcher(selector)
     except TypeError as error:
-        raise TypeError(f"rule {number}: {error}") from None
+        raise TypeError(f"rule {number:d}: {printable(str(error))}") from None
     return selector, _made(f"rule {number} ({show_selector(selector)})", initializer)
 
 
@@ -263,7 +263,7 @@ def _made(where: str, value: Any) -> Any:
     try:
         return as_initializer(value)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{where}: {error}") from None
+        raise type(error)(printable(f"{where}: {error}")) from None
 
 
 def _ask(matches: Any, selector: Any, info: ParameterInfo) -> bool:

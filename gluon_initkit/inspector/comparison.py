@@ -168,10 +168,10 @@ def _emphasis(row: ComparisonRow) -> str:
     return "error" if refused else ("" if row.status in ("equal", "unread") else "changed")
 
 
-def _paths(row: ComparisonRow) -> str:
-    return row.path or row.other or "" if None in (row.path, row.other) or row.path == row.other else (
-        f"{row.path}\n-> {row.other}"
-    )  # fmt: skip
+def _paths(row: ComparisonRow) -> Tuple[str, ...]:
+    if row.path is None or row.other is None or row.path == row.other:
+        return (row.path or row.other or "",)
+    return row.path, f"-> {row.other}"
 
 
 def _both(a: str, b: str) -> str:

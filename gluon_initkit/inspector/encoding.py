@@ -3,13 +3,15 @@
 Reading trusts nothing: a value of the wrong kind is an error that says where it stands.
 """
 
+from collections import Counter
 import dataclasses
 import json
 import math
-from typing import Any, Dict, List, Optional, Tuple, Union, get_type_hints
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union, get_type_hints
 
 from ..display import counted
-from .records import BlockRecord, Finding, ParameterRecord, SharedValues
+from ..files import parsed_json
+from .records import BlockRecord, Finding, Histogram, ParameterRecord, SharedValues, Statistics
 
 __all__ = ["SCHEMA", "decoded", "encoded", "from_plain", "to_plain"]
 
@@ -37,14 +39,19 @@ def encoded(report: Any, rows: Optional[List[Dict[str, Any]]], indent: Optional[
 
 def decoded(text: str) -> Dict[str, Any]:
     """The fields of a report that `encoded` wrote."""
-    document = json.loads(text)
+    document = parsed_json(text)
     if not isinstance(document, dict) or document.get("schema") != _KIND:
         raise ValueError(f"expected the JSON of a report, an object whose 'schema' is {_KIND!r}, found {text!r:.60}")
     version = document.get("version")
     if not isinstance(version, int) or not 1 <= version <= SCHEMA:
         raise ValueError(f"expected a report of version 1 to {SCHEMA}, found version {version!r}; a later one is read "
                          "by a later gluon_initkit: pip install -U gluon-initkit")  # fmt: skip
-    return {name: from_plain(kind, document.get(name), name) for name, kind in _PARTS.items()}
+    fields = {name: from_plain(kind, document.get(name), name) for name, kind in _PARTS.items()}
+    paths = [path for record in fields["records"] for path in record.paths]
+    if len(set(paths)) < len(paths):
+        twice = next(path for path, count in Counter(paths).items() if count > 1)
+        raise ValueError(f"records: two parameters have the path {twice!r:.80}")
+    return fields
 
 
 def to_plain(value: Any) -> Any:
@@ -93,6 +100,8 @@ def from_plain(kind: Any, value: Any, where: str = "") -> Any:
     expected = {float: (int, float)}.get(kind, (kind,))
     if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{where or 'the value'}: expected {kind.__name__}, found {value!r:.80}")
+    if type(value) is int and abs(value) >> 63:
+        raise ValueError(f"{where or 'the value'}: expected a number of 64 bits, found one of {value.bit_length():,}")
     return float(value) if kind is float else value
 
 
@@ -115,7 +124,33 @@ def _record(kind: Any, value: Any, where: str) -> Any:
             found[each.name] = from_plain(hints[each.name], value[each.name], f"{where}.{each.name}")
         elif each.default is dataclasses.MISSING:
             raise ValueError(f"{where or 'the value'}: {each.name!r} is missing")
-    return kind(**found)
+    record = kind(**found)
+    is_sound, expected = _SOUND.get(kind, (None, ""))
+    if is_sound is not None and not is_sound(record):
+        raise ValueError(f"{where or 'the value'}: expected {expected}, found {value!r:.80}")
+    return record
+
+
+def _is_statistics(found: Statistics) -> bool:
+    others = (found.nan, found.posinf, found.neginf)
+    return min(found.count, found.zeros, *others) >= 0 and sum(others) + found.zeros <= found.count
+
+
+def _is_histogram(found: Histogram) -> bool:
+    ascending = all(map(math.isfinite, found.edges)) and list(found.edges) == sorted(found.edges)
+    return len(found.edges) == len(found.counts) + 1 > 1 and ascending and min(found.counts) >= 0
+
+
+# What the types alone do not say.
+_SOUND: Dict[Any, Tuple[Callable[[Any], bool], str]] = {
+    Histogram: (_is_histogram, "one more finite, ascending edge than counts"),
+    Statistics: (_is_statistics, "counts of 0 or more, not more of zeros, NaN and infinities than of values"),
+    Finding: (lambda found: found.severity in ("error", "warning", "info"), "the severity error, warning or info"),
+    ParameterRecord: (
+        lambda found: min([0, found.size or 0, found.bytes or 0, *filter(None, found.shape or ())]) == 0,
+        "sizes of 0 or more",
+    ),
+}
 
 
 def _hints(kind: Any) -> Dict[str, Any]:

@@ -1,10 +1,11 @@
 """The `Report` of a ``.params`` file, without a network and without MXNet: `files` says what stands where."""
 
+from functools import lru_cache
 import math
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterator, Optional, Tuple
 
-from ..files import StoredArray, StoredValues, read_headers
+from ..files import StoredArray, StoredValues
 from ..naming import made, role_of
 from .equality import shared_values
 from .findings import findings_of
@@ -26,7 +27,7 @@ def read_checkpoint(path: Any, stats: bool = False) -> Report:
     stats : bool
         Whether to compute statistics, for which the values are read. An array whose values cannot be had has none: one
         saved before its shape was known, or a sparse or deflated one that would become 64 times as large as what is
-        stored (and over 16 MiB).
+        stored (and over 16 MiB), or of which a file holds so many that they would become 2 GiB more than that.
 
     Returns
     -------
@@ -52,17 +53,37 @@ def read_checkpoint(path: Any, stats: bool = False) -> Report:
     >>> report.live.values("0.weight").tolist()
     [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
     """
-    arrays = read_headers(path)
-    live = StoredValues(path, arrays)
-    found: Dict[str, Statistics] = {}
-    if stats:
-        read = [array.name for array in arrays if live.has_values(array)]
-        values = (live.values(name) for name in read)
-        found = dict(zip(read, statistics_of_all([each if each.size else each.reshape(-1) for each in values])))
-    records = tuple([_record(array, found.get(array.name)) for array in arrays])
-    shared = shared_values(records, lambda number: live.values(records[number].path))
+    live = StoredValues(path)
+    arrays = list(live.arrays.values())
+    if not stats:
+        records = tuple([_record(array, None) for array in arrays])
+        shared = shared_values(records, lambda number: None)
+    else:
+        with live.reading() as values:
+            read = list(_affordable(live))
+            found = dict(zip([array.name for array in read], statistics_of_all([values(array) for array in read])))
+            records = tuple([_record(array, found.get(array.name)) for array in arrays])
+            shared = shared_values(records, lambda number: values(arrays[number]))
     findings = findings_of(records, shared) if stats else ()
     return Report(records=records, shared=shared, findings=findings, source=str(os.fspath(path)), live=live)
+
+
+_MOST = 1 << 31  # bytes that all of a file's sparse and deflated arrays may become, besides 64 for each stored one
+
+
+def _affordable(live: StoredValues) -> Iterator[StoredArray]:
+    """The arrays that have values which may be read. Many small lies are no better than a great one."""
+    left = _MOST
+    for array in live.arrays.values():
+        if live.has_values(array):
+            left -= live.growth(array)
+            if left >= 0:
+                yield array
+
+
+@lru_cache(maxsize=64)
+def _contexts(context: str) -> Tuple[str]:
+    return (context,)
 
 
 def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
@@ -72,13 +93,15 @@ def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
         "role": role_of(array.name),
         "shape": array.shape,
         "dtype": array.dtype,
-        "stype": array.stype,
-        "stats": stats,
-        "aliases": array.aliases,
-        "transposed": array.transposed,
     }
+    # What is as in most arrays is left to the class: of a million records each entry takes memory.
+    told = {"stats": stats, "aliases": array.aliases, "transposed": array.transposed}
+    facts.update({name: value for name, value in told.items() if value})
+    if array.stype != "default":
+        facts["stype"] = array.stype
     if array.parts:
-        facts["contexts"] = (array.context,) if array.context else ()
+        if array.context:
+            facts["contexts"] = _contexts(array.context)
         facts["size"] = math.prod(array.shape)  # type: ignore[arg-type]  # no dimension is None
         facts["bytes"] = sum([part.size for part in array.parts])
     return made(ParameterRecord, facts)

@@ -8,7 +8,7 @@ it finds, and one close to it that it leaves alone.
 import difflib
 from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple, Union
 
-from ..display import counted
+from ..display import KitError, counted, printable
 from .records import Finding, ParameterRecord, SharedValues
 from .standing import CHECKS as OF_STANDING
 from .structure import CHECKS as OF_STRUCTURE
@@ -29,7 +29,7 @@ _NEEDED = tuple(dict.fromkeys(check.needs for check in _CHECKS))
 _SEVERITIES = ("error", "warning", "info")
 
 
-class FindingsError(ValueError):
+class FindingsError(KitError, ValueError):
     """A report has findings; the message lists all of them.
 
     Attributes
@@ -116,4 +116,5 @@ def _rules(ignore: Ignored) -> List[Tuple[str, Any]]:
 
 
 def _line(finding: Finding) -> str:
-    return f"{finding.severity} {finding.code}: {', '.join(finding.paths)}: {finding.evidence}; {finding.hint}"
+    text = f"{', '.join(finding.paths)}: {finding.evidence}; {finding.hint}"
+    return f"{finding.severity} {finding.code}: {printable(text)}"

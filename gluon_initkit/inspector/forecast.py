@@ -12,9 +12,9 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 import numpy
 
 from ..files import StoredArray
+from ..files.match import bare, matched_names
 from ..naming import describe
 from .prefixes import Prefix, fitting_prefixes
-from .sides import bare
 
 __all__ = ["LoadForecast", "foretell"]
 
@@ -97,8 +97,11 @@ def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags
     reason = f"{shown.get(first[0], first[0][len(prefix):])!r}: {first[3]}" if first else ""
     if first and first[1] == "missing" and isinstance(net, mx.gluon.SymbolBlock) and not wanted[first[0]].shape:
         reason += "; if it is an input, name it among the inputs of the SymbolBlock"
-    if first and first[1] == "missing" and any(array.aliases for array in arrays):
-        reason += f"; the file has a tie map, which is read by gluon_initkit.load(net, {source!r})"
+    if first and first[1] in ("missing", "extra"):
+        if any(array.aliases for array in arrays):
+            reason += f"; the file has a tie map, which is read by gluon_initkit.load(net, {source!r})"
+        elif matched_names(net, arrays).complete:
+            reason += f"; gluon_initkit.load(net, {source!r}) loads it"
     return LoadForecast(
         call=call,
         error=first[2] if first else None,

@@ -130,13 +130,19 @@ def braced(names: Sequence[str]) -> str:
     --------
     >>> braced(["0", "1", "2"]), braced(["1", "2"]), braced(["query", "key"]), braced(["a"])
     ('{0..2}', '{1,2}', '{query,key}', 'a')
+    >>> braced([f"w{number}" for number in range(1000)])
+    '{w0,w1,w2,w3,w4,w5,w6,w7,w8,w9 and 990 more}'
     """
     if len(names) == 1:
         return names[0]
     numbers = [int(name) for name in names if name.isdecimal() and name == str(int(name))]
     if len(numbers) == len(names) > 2 and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
         return f"{{{numbers[0]}..{numbers[-1]}}}"
-    return "{" + ",".join(names) + "}"
+    more = f" and {len(names) - 10:,} more" if len(names) > _MOST_NAMES else ""
+    return "{" + ",".join(names[:10] if more else names) + more + "}"
+
+
+_MOST_NAMES = 20
 
 
 def _row(label: str, records: Sequence[ParameterRecord], again: FrozenSet[str], **facts: Any) -> Row:

@@ -51,11 +51,11 @@ class History:
     ) -> None:
         unknown = [stat for stat in stats if stat not in STATISTICS]
         if isinstance(stats, str) or unknown or not stats:
-            found = repr(stats) if isinstance(stats, str) else repr(unknown)
-            raise ValueError(f"stats= takes a sequence of {', '.join(STATISTICS)}; found {found}.")
+            found = stats if isinstance(stats, str) else unknown
+            raise ValueError(f"stats= takes a sequence of {', '.join(STATISTICS)}; found {found!r}.")
         for name, value, least in (("every", every, 1), ("capacity", capacity, 2)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{name}= takes an integer of {least} or more, found {value!r}.")
+                raise ValueError(f"{name}= takes an integer of {least:d} or more, found {value!r}.")
         self.paths, self.stats = tuple(paths), tuple(stats)
         self.every, self.capacity, self.aliases = every, capacity, dict(aliases or {})
         self._next = 0
@@ -129,7 +129,8 @@ class History:
         """A statistic over steps, a line a parameter: of the values, and of the gradients."""
         stat = stat or ("norm" if "norm" in self.stats else self.stats[0])
         if stat not in self.stats:
-            raise ValueError(f"{stat!r} is not recorded; there are {', '.join(self.stats)}. Recorder(stats=) chooses.")
+            recorded = display.printable(", ".join(self.stats))
+            raise ValueError(f"{stat!r} is not recorded; there are {recorded}. Recorder(stats=) chooses.")
         made = display.new_axes(2, 0, height=3.4) if axes is None else list(axes)
         if len(made) != 2:
             raise ValueError(f"values and gradients are drawn on 2 axes, found {len(made)}; pass two, or none.")

@@ -5,6 +5,7 @@ import gc
 import os
 from typing import Any, Callable, Dict, Iterator
 
+from ..display import printable
 from ..naming import ParameterInfo, check_block, describe, matcher, refuse_unknown
 from .findings import Ignored, findings_of, kept
 from .records import ParameterRecord
@@ -88,7 +89,7 @@ def inspect(
     try:
         check_block(net_or_file)
     except TypeError as error:
-        raise TypeError(f"{error} A file is given by its path, a str or an os.PathLike.") from None
+        raise TypeError(f"{printable(str(error))} A file is given by its path, a str or an os.PathLike.") from None
     with _no_garbage_collection():
         measured = stats or grads or init is not None
         records, blocks, shared, structure = collect(net_or_file, select, measured, grads, trainer, init)

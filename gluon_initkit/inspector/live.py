@@ -9,6 +9,7 @@ import weakref
 import numpy
 
 from .._mxnet import holds_data, holds_gradients, host_values, mx, state_of
+from ..display import printable
 from ..naming import describe
 
 __all__ = ["Live"]
@@ -61,8 +62,8 @@ class Live:
         net = self._net()
         if net is None:
             raise ReferenceError(
-                f"the {self._class} of which {path!r} was a parameter is gone: a report does not keep it alive. Keep "
-                f"the network, or what you need of the report: inspect(net, stats=True)."
+                f"the {printable(self._class)} of which {path!r} was a parameter is gone: a report does not keep it "
+                f"alive. Keep the network, or what you need of the report: inspect(net, stats=True)."
             )
         for param, _, info in describe(net):
             if path in info.paths:

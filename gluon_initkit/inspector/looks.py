@@ -15,6 +15,9 @@ from .tabulating import table_of
 
 __all__ = ["Looks"]
 
+LINES = 10_000
+"""How many rows a text shows before it says how to see the rest."""
+
 
 class Looks:
     """The faces of a `Report`, which inherits them."""
@@ -25,6 +28,7 @@ class Looks:
         columns: Optional[Sequence[Any]] = None,
         width: Optional[int] = None,
         collapse: Optional[bool] = None,
+        limit: Optional[int] = LINES,
     ) -> str:
         """A table as plain text; names are wrapped, never cut.
 
@@ -40,6 +44,8 @@ class Looks:
         collapse : bool, optional
             Whether identical siblings become one row, ``layer.{0..11} x12``. By default where there are no statistics,
             which would tell them apart.
+        limit : int, optional
+            How many rows to write at most; a note tells how to see the others. None writes all.
 
         Returns
         -------
@@ -51,7 +57,7 @@ class Looks:
             There is no such column.
         """
         _check_depth(depth)
-        return display.as_text(_Shown(self, depth, columns, collapse), width)
+        return display.as_text(_Shown(self, depth, columns, collapse, limit), width)
 
     def to_markdown(
         self, depth: Optional[int] = None, columns: Optional[Sequence[Any]] = None, collapse: Optional[bool] = None
@@ -164,7 +170,7 @@ class Looks:
         return self.to_text()
 
     def __rich__(self) -> Any:
-        return display.as_rich(_Shown(self, None, None, None))
+        return display.as_rich(_Shown(self, None, None, None, LINES))
 
     def _repr_html_(self) -> str:
         return html_of(self, None, LIMIT, MOST)
@@ -173,12 +179,12 @@ class Looks:
 class _Shown:
     """A table that is made when it is known how wide it may be."""
 
-    def __init__(self, report: Any, depth: Optional[int], columns: Optional[Sequence[Any]], collapse: Optional[bool]):
+    def __init__(self, report: Any, depth: Any, columns: Any, collapse: Optional[bool], limit: Optional[int]) -> None:
         self.arguments = (report, depth, columns)
-        self.collapse = collapse
+        self.collapse, self.limit = collapse, limit
 
     def at(self, width: int) -> display.Table:
-        return table_of(*self.arguments, width, self.collapse)
+        return table_of(*self.arguments, width, self.collapse, self.limit)
 
 
 def _records(report: Any) -> Tuple[ParameterRecord, ...]:

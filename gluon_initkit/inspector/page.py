@@ -27,7 +27,7 @@ _FEW = 24  # parameters up to which everything is unfolded from the start
 def html_of(report: Any, columns: Optional[Sequence[Any]], limit: Optional[int], most: Optional[int] = None) -> str:
     """A fragment of HTML: the tree with its totals, findings on top."""
     again = counted_elsewhere(report.records, report.shared)
-    chosen = default_columns(report) if columns is None else chosen_columns(columns)
+    chosen = default_columns(report.records) if columns is None else chosen_columns(columns)
     left_out = ("path", "block") if columns else _LEFT_OUT
     chosen = [COLUMNS["path"], *(column for column in chosen if column.key not in left_out)]
     writer = _Writer(chosen[1:], again, severities(report), limit, most, len(report.records) <= _FEW)

@@ -1,14 +1,12 @@
 """Which prefix would make a file fit a network: what to strip from its names, what to put before them, and the call."""
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 
 from ..files import StoredArray
-from ..shapes import agree
-from .sides import bare
+from ..files.match import bare, fitting_names, likely_prefixes
 
 __all__ = ["Prefix", "fitting_prefixes"]
 
@@ -48,11 +46,11 @@ def fitting_prefixes(
     found: List[Prefix] = []
     for scheme, params in (("paths", paths), ("names", loaded_by_name(net) or {})):
         shapes = {name: shape_of(param) for name, param in params.items()}
-        best = _best(files, shapes)
+        best = likely_prefixes(files, shapes)
         for strip, add in best:
             child = _child(net, add) if scheme == "paths" and not strip else None
             inside = {name: params[name] for name in params if child and name.startswith(add)} or params
-            fitting = _fitting(files, {name: shapes[name] for name in inside}, strip, add)
+            fitting = fitting_names(files, {name: shapes[name] for name in inside}, strip, add)
             covered = {id(params[name]) for name in fitting.values()}
             if len(covered) < len({id(param) for param in inside.values()}):
                 continue
@@ -67,47 +65,6 @@ def fitting_prefixes(
             found.append(Prefix(strip, add, scheme, len(covered), len({id(each) for each in params.values()}), call))
             break
     return tuple(sorted(found, key=lambda each: -each.fits))
-
-
-def _best(files: Dict[str, Any], shapes: Dict[str, Any]) -> List[Tuple[str, str]]:
-    """Candidates, most promising first."""
-    ends: Dict[str, List[str]] = {}
-    for name in shapes:
-        ends.setdefault(_end(name), []).append(name)
-    votes: Counter = Counter()
-    for name in list(files)[:_ASKED]:
-        votes.update(
-            {_difference(name, other) for other in ends.get(_end(name), ()) if agree(files[name], shapes[other])}
-        )
-    likely = [each for each, _ in votes.most_common(_TRIED)]
-    return sorted(likely, key=lambda each: (-len(_fitting(files, shapes, *each)), len("".join(each))))
-
-
-# So many names of the file are held against all of the network's, and so many prefixes are tried on all of the file.
-_ASKED, _TRIED = 64, 16
-
-
-def _end(name: str) -> str:
-    return name.replace("_", ".").rsplit(".", 1)[-1]
-
-
-def _difference(name: str, other: str) -> Tuple[str, str]:
-    """What stands before the longest common end, which begins after a dot, an underscore, or nothing."""
-    most = min(len(name), len(other))
-    same = next((size for size in range(most) if name[-1 - size] != other[-1 - size]), most)
-    while same and not (_begins(name, len(name) - same) and _begins(other, len(other) - same)):
-        same -= 1
-    return name[: len(name) - same], other[: len(other) - same]
-
-
-def _begins(name: str, at: int) -> bool:
-    return at == 0 or name[at - 1] in "._"
-
-
-def _fitting(files: Dict[str, Any], shapes: Dict[str, Any], strip: str, add: str) -> Dict[str, str]:
-    """The file's names that become a parameter's name, and which."""
-    moved = {name: add + name[len(strip) :] for name in files if name.startswith(strip)}
-    return {name: new for name, new in moved.items() if new in shapes and agree(files[name], shapes[new])}
 
 
 def _child(net: Any, add: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy
 
 from .._mxnet import holds_data, holds_gradients, host_values, mx
+from ..display import printable
 from ..naming import describe, matcher, refuse_unknown, show_selector
 from .history import History
 from .statistics import statistics_of_all
@@ -80,7 +81,7 @@ class Recorder:
             refuse_unknown(select, [info for _, _, info in described])
             paths = ", ".join(info.label for _, _, info in described[:6]) + (", …" if len(described) > 6 else "")
             asked = f"is selected by {show_selector(select)}" if chosen else "has a gradient; select='*' watches all"
-            raise ValueError(f"no parameter of this {type(net).__name__} {asked}; it has {paths or 'none'}.")
+            raise ValueError(printable(f"no parameter of this {type(net).__name__} {asked}; it has {paths or 'none'}."))
         aliases = {alias: info.label for _, info in watched for alias in info.aliases}
         self.history = History(tuple(self._watched), stats, every, capacity, aliases)
 

@@ -8,6 +8,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Union
 
+from ..display import printable
 from ..naming import nearest_path, refuse_unknown
 from . import facts  # noqa: F401  (fills the registry of columns)
 from .columns import chosen_columns
@@ -272,4 +273,4 @@ class Report(Looks):
         return {**self.__dict__, "live": None}
 
     def __repr__(self) -> str:
-        return f"<Report{' of ' + self.source if self.source else ''}: {self.totals}>"
+        return printable(f"<Report{' of ' + self.source if self.source else ''}: {self.totals}>")

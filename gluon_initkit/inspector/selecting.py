@@ -2,7 +2,8 @@
 
 from typing import Any, Callable, Iterator, Sequence
 
-from ..naming import ParameterInfo, matcher
+from ..display import printable
+from ..naming import ParameterInfo, matcher, show_selector
 from .records import BlockRecord, ParameterRecord
 
 __all__ = ["check_selector", "record_matcher"]
@@ -42,9 +43,9 @@ def check_selector(selector: Any, records: Sequence[ParameterRecord], source: st
         first = records[0].path
         glob = f"{first.rsplit('.', 1)[0]}.*" if "." in first else f"{first[:3]}*"
         raise ValueError(
-            f"{selector.__name__} is a class of blocks, and {source} is a file: it has arrays by name ({first!r}, ...) "
-            f"and does not say of what blocks. Select by a glob over names ({glob!r}), a role ({records[0].role!r}), a "
-            f"compiled regular expression or a callable; or inspect the network."
+            f"{show_selector(selector)} is a class of blocks, and {printable(source)} is a file: it has arrays by name "
+            f"({first!r}, ...) and does not say of what blocks. Select by a glob over names ({glob!r}), a role "
+            f"({records[0].role!r}), a compiled regular expression or a callable; or inspect the network."
         )
 
 

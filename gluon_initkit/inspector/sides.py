@@ -12,14 +12,16 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 import numpy
 
+from ..display import printable
 from ..files import StoredValues, is_path
+from ..files.match import bare
 from ..naming import describe
 from ..shapes import agree, is_known
 from .file_report import read_checkpoint
 from .records import Statistics
 from .report import Report
 
-__all__ = ["Entry", "Pair", "Side", "bare", "paired", "side_of"]
+__all__ = ["Entry", "Pair", "Side", "paired", "side_of"]
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ def side_of(thing: Any) -> Side:
         return Side(thing.source or "report", "report" if stored is None else "file", entries, stored)
     if not hasattr(thing, "collect_params"):
         raise TypeError(
-            f"cannot compare {type(thing).__name__}: {thing!r:.80}. Expected a network (an mxnet.gluon.Block), "
-            f"a report of ik.inspect, or the path of a .params file."
+            f"cannot compare {printable(type(thing).__name__)}: {thing!r:.80}. Expected a network (an "
+            f"mxnet.gluon.Block), a report of ik.inspect, or the path of a .params file."
         )
     return _network(thing)
 
@@ -102,11 +104,6 @@ def _transposed(entry: Entry) -> Optional[Callable[[], numpy.ndarray]]:
     if read is None or shape is None:
         return None
     return lambda: read().reshape(shape).T  # type: ignore[arg-type]  # what has values has a shape
-
-
-def bare(name: str) -> str:
-    """A name without the ``arg:`` or ``aux:`` of an exported file."""
-    return name[4:] if name.startswith(("arg:", "aux:")) else name
 
 
 def _network(net: Any) -> Side:

@@ -1,9 +1,9 @@
 """Statistics of arrays: all cores, no copy of the whole, no sampling, in float64. Needs NumPy and nothing else.
 
-An array is read in blocks that fit the cache: once for its moments and extremes; once to count how many values fall in
-each of some thousand buckets, which are monotone in the values (`buckets`); and once for the values of those buckets
-alone that hold a quantile or an edge of the histogram. Blocks are always cut alike, so the number of threads changes no
-bit of the result.
+An array, or what a file holds of one, is read in blocks that fit the cache: once for its moments and extremes; once to
+count how many values fall in each of some thousand buckets, which are monotone in the values (`buckets`); and once for
+the values of those buckets alone that hold a quantile or an edge of the histogram. Blocks are always cut alike, so the
+number of threads changes no bit of the result.
 """
 
 import math
@@ -12,10 +12,11 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 import numpy
 
+from ..display import printable
 from ..parallel import Job, run
 from .buckets import Bits, Buckets, buckets_between
 from .records import Histogram, Statistics
-from .summing import Block, Summed, exact, is_bfloat16
+from .summing import Block, Summed, exact, is_bfloat16, readable
 
 __all__ = ["BINS", "QUANTILES", "statistics_of", "statistics_of_all"]
 
@@ -31,7 +32,7 @@ _MANY = 1 / 8  # of all values: so many in the buckets that matter are too many
 
 
 def statistics_of(array: numpy.ndarray) -> Statistics:
-    """The statistics of one array of numbers; of a memory map too, which is read through block by block.
+    """The statistics of one array of numbers.
 
     Raises
     ------
@@ -41,12 +42,15 @@ def statistics_of(array: numpy.ndarray) -> Statistics:
     return statistics_of_all([array])[0]
 
 
-def statistics_of_all(arrays: Sequence[numpy.ndarray], quantiles: bool = True) -> List[Statistics]:
+def statistics_of_all(arrays: Sequence[Any], quantiles: bool = True) -> List[Statistics]:
     """The statistics of many arrays, which share the cores; without quantiles and histograms the values are read once.
+
+    An array may be the `Values` of a file: then no more of it is in memory than the blocks under way.
     """
-    surveys = [_Survey(array, quantiles) for array in arrays]
-    large = [survey for survey in surveys if survey.size > 2 * _PIECE]
-    whole: List[Job] = [(survey.array.nbytes, survey.whole) for survey in surveys if survey.size <= 2 * _PIECE]
+    surveys = [_Survey(readable(array), quantiles) for array in arrays]
+    large = [survey for survey in surveys if survey.size > 2 * _PIECE and not survey.array.forward]
+    apart = {id(survey) for survey in large}
+    whole: List[Job] = [(each.array.nbytes, each.whole) for each in surveys if id(each) not in apart]
     run([job for survey in large for job in survey.jobs(survey.look)] + whole)
     for survey in large:
         survey.summarize()
@@ -65,11 +69,11 @@ class _Survey:
 
     result: Statistics
 
-    def __init__(self, array: numpy.ndarray, quantiles: bool) -> None:
+    def __init__(self, array: Any, quantiles: bool) -> None:
         if array.dtype.kind not in "biuf" and not is_bfloat16(array.dtype):
-            raise TypeError(f"statistics need real numbers, found an array of dtype {array.dtype}")
+            raise TypeError(f"statistics need real numbers, found an array of dtype {printable(str(array.dtype))}")
         self.array, self.size, self._quantiles = array, array.size, quantiles
-        self._flat = array.reshape(-1)
+        self._read: Callable[[int, int], numpy.ndarray] = array.sections() if not array.forward else _nothing
         self._blocks: List[Optional[Block]] = [None] * -(-self.size // _BLOCK)
         self._buckets: Optional[Buckets] = None  # where counting is still to be done
         self._wanted: Optional[numpy.ndarray] = None  # which buckets matter, where counting has told
@@ -84,6 +88,8 @@ class _Survey:
 
     def whole(self) -> None:
         """All of it, on this thread."""
+        if self.array.forward:  # what it keeps in memory, it keeps no longer than this
+            self._read = self.array.sections()
         starts = range(0, self.size, _PIECE)
         for start in starts:
             self.look(start)
@@ -98,14 +104,14 @@ class _Survey:
 
     def look(self, start: int) -> None:
         """First pass over a piece: moments and extremes."""
-        for block, values in self._values(start):
+        for block, values, _ in self._values(start):
             self._blocks[block] = Block(values)
 
     def summarize(self) -> None:
         """What the array comes to; where the edges of the histogram are, and the values that quantiles lie between."""
         self._summed = summed = Summed([block for block in self._blocks if block is not None])
         self._edges: Any = _edges(summed) if self._quantiles else None
-        if self._edges is None:
+        if self._edges is None or summed.low == summed.high:
             return
         ranks = {rank for low, _, _ in _ranks(summed.finite) for rank in (low, min(low + 1, summed.finite - 1))}
         self._ranks = numpy.array(sorted(ranks))
@@ -124,8 +130,8 @@ class _Survey:
         """Second pass over a piece: how many values are in each bucket."""
         assert self._buckets is not None
         counts = numpy.zeros(self._buckets.number, numpy.int64)
-        for _, values in self._values(start):
-            counts += numpy.bincount(self._buckets.of(values), minlength=counts.size)
+        for _, values, times in self._values(start):
+            counts += times * numpy.bincount(self._buckets.of(values), minlength=counts.size)
         with self._lock:
             self._counts += counts
 
@@ -152,15 +158,16 @@ class _Survey:
         if self._wanted is None:
             return
         bins, picked = numpy.zeros(BINS, numpy.int64), []
-        for _, values in self._values(start):
+        for _, values, times in self._values(start):
             bucket = self._used.of(values)
             where = numpy.flatnonzero(self._wanted[bucket])
             values, bucket = values[where], bucket[where]
             on_edge = values[self._on_edge[bucket]]
             # Bins are closed below, the last one above too.
             in_bin = numpy.minimum(numpy.searchsorted(self._edges, on_edge, "right") - 1, BINS - 1)
-            bins += numpy.bincount(in_bin, minlength=BINS)
-            picked.append(numpy.unique(values[self._on_rank[bucket]], return_counts=True))
+            bins += times * numpy.bincount(in_bin, minlength=BINS)
+            unique, counts = numpy.unique(values[self._on_rank[bucket]], return_counts=True)
+            picked.append((unique, times * counts))
         with self._lock:
             self._bins += bins
             self._picked += picked
@@ -170,12 +177,20 @@ class _Survey:
         quantiles: Tuple[Tuple[float, float], ...] = ()
         histogram = None
         if self._edges is not None:
-            found = self._sorted() if self._wanted is None else self._selected()
-            quantiles = _interpolated(self._summed.finite, dict(zip(self._ranks.tolist(), found.tolist())))
+            quantiles = self._found_quantiles()
             histogram = Histogram(tuple(self._edges.tolist()), tuple(self._bins.tolist()))
         self.result = self._summed.statistics(self.array, quantiles, histogram)
         self._kept = self._wanted = None
-        self._picked = []
+        self._picked, self._read = [], _nothing
+
+    def _found_quantiles(self) -> Tuple[Tuple[float, float], ...]:
+        summed = self._summed
+        if summed.low == summed.high:  # which the first pass has told: no second one is needed
+            place = min(int(numpy.searchsorted(self._edges, summed.low, "right")) - 1, BINS - 1)
+            self._bins = numpy.bincount([place], [summed.finite], BINS).astype(numpy.int64)
+            return tuple((quantile, summed.low) for quantile in QUANTILES)
+        found = self._sorted() if self._wanted is None else self._selected()
+        return _interpolated(summed.finite, dict(zip(self._ranks.tolist(), found.tolist())))
 
     def _sorted(self) -> numpy.ndarray:
         """The values of the ranks of a small array; and its histogram."""
@@ -197,18 +212,29 @@ class _Survey:
         upto = self._below[bucket] - self._counts[bucket] + picked - before
         return values[numpy.searchsorted(upto, self._ranks, "right")]
 
-    def _values(self, start: int) -> Iterator[Tuple[int, numpy.ndarray]]:
-        """The blocks of a piece, by number; once it was looked at, of finite values alone."""
+    def _values(self, start: int) -> Iterator[Tuple[int, numpy.ndarray, int]]:
+        """The blocks of a piece, by number, and how often their values stand there.
+
+        Once the piece was looked at, of finite values alone, and a block of one number is not read again.
+        """
         if self._kept is not None:
-            yield 0, self._kept
+            yield 0, self._kept, 1
             return
         for begin in range(start, min(start + _PIECE, self.size), _BLOCK):
-            block, values = begin // _BLOCK, exact(self._flat[begin : begin + _BLOCK])
+            block = begin // _BLOCK
             seen = self._blocks[block]
-            yield block, values if seen is None or seen.all_finite else values[numpy.isfinite(values)]
+            if seen is not None and seen.low == seen.high:
+                yield block, numpy.array([seen.low]), seen.size
+                continue
+            values = exact(self._read(begin, min(begin + _BLOCK, self.size)))
+            yield block, values if seen is None or seen.all_finite else values[numpy.isfinite(values)], 1
             if self.size <= _BLOCK and seen is None:
                 found = self._blocks[block]
                 self._kept = values if found is None or found.all_finite else values[numpy.isfinite(values)]
+
+
+def _nothing(begin: int, end: int) -> numpy.ndarray:
+    raise RuntimeError("the values are not open")
 
 
 class _Call:

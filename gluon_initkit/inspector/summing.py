@@ -1,13 +1,13 @@
 """The sums behind `statistics`: what one block of values adds, and what all blocks of an array make together."""
 
 import math
-from typing import Iterable, List, Optional, Tuple
+from typing import Any, Callable, Iterable, List, Optional, Tuple
 
 import numpy
 
 from .records import Histogram, Statistics
 
-__all__ = ["Block", "Summed", "exact", "identical_rows", "is_bfloat16", "total"]
+__all__ = ["Block", "Summed", "exact", "identical_rows", "is_bfloat16", "readable", "total"]
 
 
 def is_bfloat16(dtype: numpy.dtype) -> bool:
@@ -24,16 +24,44 @@ def exact(values: numpy.ndarray) -> numpy.ndarray:
     return made
 
 
-def identical_rows(array: numpy.ndarray) -> bool:
-    """Whether an array of two dimensions or more has at least two rows, and all are the same."""
-    if array.ndim < 2 or array.shape[0] < 2 or not array.size:
+class _Held:
+    """An array in memory, which is read as the `Values` of a file are."""
+
+    order, forward = "C", False
+
+    def __init__(self, array: numpy.ndarray) -> None:
+        self.shape, self.dtype, self.size, self.nbytes = array.shape, array.dtype, array.size, array.nbytes
+        self.itemsize, self._flat = array.itemsize, array.reshape(-1)
+
+    def sections(self) -> Callable[[int, int], numpy.ndarray]:
+        """What answers the values from one number to another."""
+        return lambda begin, end: self._flat[begin:end]
+
+
+def readable(array: Any) -> Any:
+    """What is read in sections: the `Values` of a file as they are, an array in memory likewise."""
+    return _Held(array) if isinstance(array, numpy.ndarray) else array
+
+
+def identical_rows(array: Any) -> bool:
+    """Whether an array of two dimensions or more has at least two rows, and all are the same.
+
+    """
+    array = readable(array)
+    if len(array.shape) < 2 or array.shape[0] < 2 or not array.size:
         return False
-    # Most arrays differ at once: rows are compared by a few, then by more.
-    start, step = 1, 1
-    while start < array.shape[0]:
-        if not (array[start : start + step] == array[0]).all():
+    rows, ahead, behind = array.shape[0], array.sections(), array.sections()
+    # Each value is held against the one above it, which stands a row before; in Fortran's order it is the neighbour.
+    apart = 1 if array.order == "F" else array.size // rows
+    begin, step = apart, 1 << 10  # most arrays differ at once
+    while begin < array.size:
+        end = min(begin + step, array.size)
+        equal = ahead(begin, end) == behind(begin - apart, end - apart)
+        if array.order == "F":
+            equal[-begin % rows :: rows] = True  # the first row has none above it
+        if not equal.all():
             return False
-        start, step = start + step, min(2 * step, max(1, (1 << 17) * array.shape[0] // array.size))
+        begin, step = end, min(4 * step, 1 << 17)
     return True
 
 
@@ -48,6 +76,11 @@ class Block:
                 self.low, self.high = float(values.min()), float(values.max())
                 if not (math.isfinite(self.low) and math.isfinite(self.high)):
                     values = self._without_others(values)
+            if self.low == self.high:  # one number, which is all that there is to know
+                self.size, self.zeros = values.size, values.size if self.low == 0 else 0
+                self.sum = self.low * self.size
+                self.squares = (self.low - self.mean) * (self.low - self.mean) * self.size
+                return
             # NumPy counts True much faster than it counts numbers.
             self.size, self.zeros = values.size, int(numpy.count_nonzero(values == 0))
             self.sum = float(values.sum())
@@ -96,7 +129,7 @@ class Summed:
         self.norm = math.inf if math.isnan(norm) else norm  # a sum of these finite values is no float64
 
     def statistics(
-        self, array: numpy.ndarray, quantiles: Tuple[Tuple[float, float], ...], histogram: Optional[Histogram]
+        self, array: Any, quantiles: Tuple[Tuple[float, float], ...], histogram: Optional[Histogram]
     ) -> Statistics:
         """The statistics of the array that the blocks came from."""
         some = bool(self.finite)
@@ -113,8 +146,14 @@ class Summed:
             neginf=self.neginf,
             quantiles=quantiles,
             histogram=histogram,
-            identical_rows=identical_rows(array),
+            identical_rows=self._all_the_same(array) or identical_rows(array),
         )
+
+
+    def _all_the_same(self, array: Any) -> bool:
+        """Whether it has rows, and is one number throughout, for which it need not be read again."""
+        several = len(array.shape) > 1 and array.shape[0] > 1
+        return several and bool(self.finite) and self.finite == array.size and self.low == self.high
 
 
 def total(values: Iterable[float]) -> float:

@@ -9,7 +9,7 @@ from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Sequence, Tup
 from .. import display
 from .columns import COLUMNS, Column, chosen_columns
 from .grouping import Row, rows_of, tree_of
-from .records import Finding
+from .records import Finding, ParameterRecord
 from .totals import counted_elsewhere, totals_of
 
 __all__ = ["default_columns", "findings_of", "footers", "severities", "sums_of", "table_of", "title_of", "worst"]
@@ -31,39 +31,58 @@ _ROOM_FOR_PATHS = 26
 
 
 def table_of(
-    report: Any, depth: Optional[int], columns: Optional[Sequence[Any]], width: Optional[int], collapse: Optional[bool]
+    report: Any,
+    depth: Optional[int],
+    columns: Optional[Sequence[Any]],
+    width: Optional[int],
+    collapse: Optional[bool],
+    limit: Optional[int] = None,
 ) -> display.Table:
     """The table of a report; `width` is the room that default columns must fit, None for as much as they like."""
     again = counted_elsewhere(report.records, report.shared)
     if collapse is None:
         collapse = not any(record.stats for record in report.records)
-    rows = rows_of(tree_of(report.records, report.blocks, again), depth, collapse, again)
+    # Folded blocks sum up what is in them. Else no tree is made of parameters that have no chance to be shown.
+    records = report.records if limit is None or depth is not None else report.records[: _ALIKE_IN_A_ROW * limit]
+    rows = rows_of(tree_of(records, report.blocks, again), depth, collapse, again)
     _put_in_order(rows, report)
-    chosen = chosen_columns(columns) if columns is not None else _telling(default_columns(report), rows)
+    shown = sum(len(row.records) for row in rows[:limit])
+    left_out = [] if shown == len(report.records) else [_CAPPED.format(shown=shown, all=len(report.records))]
+    rows = rows[:limit]
+    chosen = chosen_columns(columns) if columns is not None else _telling(default_columns(records), rows)
     severity = severities(report)
     table = display.Table(
         title=title_of(report, chosen),
         columns=tuple(_rendered(*each) for each in zip(chosen, footers(report, chosen))),
         rows=rows,
         emphasis=lambda row: worst(severity.get(record.path, "") for record in row.records),
-        footnotes=(*sums_of(report, again), *findings_of(report)),
+        footnotes=(*(("warning", note) for note in left_out), *sums_of(report, again), *findings_of(report)),
     )
     return table if columns is not None or width is None else _narrowed(table, chosen, width)
 
 
-def default_columns(report: Any) -> List[Column]:
-    """The columns that tell this report's parameters apart."""
-    chosen = []
-    for key in _DEFAULT:
-        values = [COLUMNS[key].read(record) for record in report.records]
-        if key == "path" or (key == "size" and values):
-            chosen.append(COLUMNS[key])
-        elif COLUMNS[key].hoist:
-            if any(value != values[0] for value in values):
-                chosen.append(COLUMNS[key])
-        elif any(value is not None and (value or key not in _COUNTS) for value in values) or key == "shape":
-            chosen.append(COLUMNS[key])
-    return chosen
+_ALIKE_IN_A_ROW = 10
+_CAPPED = (
+    "{shown:,} of {all:,} parameters are shown. The sums are of all. depth= folds blocks, "
+    "report.select('a.block.*') shows a part, report.to_text(limit=None) writes everything."
+)
+
+
+def default_columns(records: Sequence[ParameterRecord]) -> List[Column]:
+    """The columns that tell these parameters apart."""
+    return [COLUMNS[key] for key in _DEFAULT if _tells(COLUMNS[key], records)]
+
+
+def _tells(column: Column, records: Sequence[ParameterRecord]) -> bool:
+    if column.key in ("path", "shape"):
+        return True
+    if column.key == "size" or not records:
+        return bool(records)
+    values = map(column.read, records)
+    if column.hoist:
+        first = column.read(records[0])
+        return any(value != first for value in values)
+    return any(value is not None and (value or column.key not in _COUNTS) for value in values)
 
 
 def _telling(columns: Sequence[Column], rows: Sequence[Row]) -> List[Column]:
@@ -172,10 +191,10 @@ def _rendered(column: Column, footer: str) -> display.Column:
     return display.Column(column.heading or column.key, reads, justify, path=column.key == "path", footer=footer)
 
 
-def _label(row: Row) -> str:
+def _label(row: Row) -> Tuple[str, ...]:
     times = f" x{row.copies}" if row.copies > 1 else ""
     aliases = row.records[0].aliases if len(row.records) == 1 and not row.blocks else ()
-    return "\n".join(map(display.printable, (row.label + times, *(f"= {alias}" for alias in aliases))))
+    return (row.label + times, *(f"= {alias}" for alias in aliases))
 
 
 def _cell(column: Column, row: Row) -> str:

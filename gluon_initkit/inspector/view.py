@@ -100,9 +100,9 @@ class ParameterView:
 
     def _source(self, asked: str) -> Any:
         if self.live is None:
-            path = self.record.path
             raise RuntimeError(
-                f"{path}: this report was read back and holds facts only; ik.inspect(net)[{path!r}].{asked}() reads on."
+                f"{display.printable(self.record.path)}: this report was read back and holds facts only; "
+                f"ik.inspect(net)[{self.record.path!r}].{asked}() reads on."
             )
         return self.live
 
@@ -115,7 +115,7 @@ class ParameterView:
     def __repr__(self) -> str:
         kind = "Constant" if self.record.constant else "Parameter"
         shape = display.shape_text(self.record.shape)
-        return f"{kind} {self.record.path} (shape={shape}, dtype={self.record.dtype})"
+        return display.printable(f"{kind} {self.record.path} (shape={shape}, dtype={self.record.dtype})")
 
     def _repr_html_(self) -> str:
         facts = [(column, column.read(self.record)) for column in COLUMNS.values()]

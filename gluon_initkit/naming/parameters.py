@@ -7,6 +7,7 @@ MXNet is imported when a network is looked at, and not before: the arrays of a f
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, FrozenSet, List, Optional, Tuple
 
+from ..display import printable
 from .making import made
 from .roles import role_of
 
@@ -91,7 +92,8 @@ def check_block(net: Any) -> None:
     if not isinstance(net, mx.gluon.Block):
         collected = hasattr(net, "initialize") or isinstance(net, dict)
         hint = " For what collect_params() gives, pass the network it came from." if collected else ""
-        raise TypeError(f"expected a network (an mxnet.gluon.Block), found {type(net).__name__}: {net!r:.80}.{hint}")
+        found = printable(f"{type(net).__name__}: {net!r:.80}")
+        raise TypeError(f"expected a network (an mxnet.gluon.Block), found {found}.{hint}")
 
 
 def info_of(param: Any, place: Optional["Place"]) -> ParameterInfo:

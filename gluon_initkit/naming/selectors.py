@@ -17,6 +17,7 @@ import importlib
 import re
 from typing import Any, Callable, Iterable, Optional, Pattern, Union
 
+from ..display import printable
 from .nearest import nearest_path
 from .parameters import ParameterInfo
 from .roles import ROLES
@@ -100,7 +101,7 @@ def refuse_unknown(selector: Any, holders: Iterable[Any]) -> None:
     """
     hint = why_unknown(selector, holders)
     if hint:
-        raise ValueError(hint)
+        raise ValueError(printable(hint))
 
 
 def why_unknown(selector: Any, holders: Iterable[Any]) -> str:
@@ -156,7 +157,7 @@ def show_selector(selector: Any) -> str:
     if isinstance(selector, re.Pattern):
         return f"re.compile({selector.pattern!r})"
     if isinstance(selector, type) or callable(selector):
-        return getattr(selector, "__name__", repr(selector))
+        return printable(getattr(selector, "__name__", repr(selector)))
     return repr(selector)
 
 

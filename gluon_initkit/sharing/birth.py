@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List
 
 from .._mxnet import blocks_built, mx, slots, unnamed, walk
+from ..display import printable
 from .builder import Sharing
 from .errors import SharingError
 
@@ -51,11 +52,12 @@ def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[
     if isinstance(factory, mx.gluon.Block) or not callable(factory):
         raise TypeError(f"factory is {factory!r:.80}: expected a function that makes a Block, `lambda: nn.Dense(4)`")
     if n < 1:
-        raise ValueError(f"n={n}: expected at least one layer")
+        raise ValueError(f"n={n!r}: expected at least one layer")
     layers = [factory() for _ in range(n)]
     for layer in layers:
         if not isinstance(layer, mx.gluon.Block):
-            raise TypeError(f"factory returned {layer!r:.80}, a {type(layer).__name__}; expected a new Block each time")
+            kind = printable(type(layer).__name__)
+            raise TypeError(f"factory returned {layer!r:.80}, a {kind}; expected a new Block each time")
     if len({id(layer) for layer in layers}) < n:
         raise SharingError("factory returned one Block more than once, which shares everything, and its place in the "
                            "network too; expected a new Block each time: pass `lambda: nn.Dense(...)`")  # fmt: skip
@@ -94,7 +96,7 @@ def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
     True
     """
     if not isinstance(donor, mx.gluon.Block):
-        raise TypeError(f"expected a Block to share with, found {type(donor).__name__}: {donor!r:.80}")
+        raise TypeError(f"expected a Block to share with, found {printable(type(donor).__name__)}: {donor!r:.80}")
     with blocks_built() as living:
         yield
     built = [block for block in living if not isinstance(block, _Holder)]

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, FrozenSet, List, Tuple
 
 from .._mxnet import mx
+from ..display import printable
 from ..naming import check_block, matcher, show_selector
 from .applying import change, row_of
 from .checks import problems
@@ -162,7 +163,7 @@ class Sharing:
     def __repr__(self) -> str:
         calls = [call_of(told) for told in self._told[:3]] or ["nothing is declared"]
         more = f" and {len(self._told) - 3} more" if len(self._told) > 3 else ""
-        return f"<{type(self).__name__} of {type(self._net).__name__}: {', '.join(calls)}{more}>"
+        return printable(f"<{type(self).__name__} of {type(self._net).__name__}: {', '.join(calls)}{more}>")
 
     def _apply(self, values: str, dry_run: bool, yielding: FrozenSet[Any]) -> SharingReport:
         if values not in ("keep", "average"):

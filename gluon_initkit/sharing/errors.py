@@ -1,14 +1,14 @@
-"""The one error of this module."""
+"""The errors of this module."""
 
 from typing import Sequence
 
 from .._mxnet import mx
-from ..display import counted
+from ..display import KitError, counted
 
-__all__ = ["SharingError", "refusal"]
+__all__ = ["LoadError", "LoadSharingError", "SharingError", "refusal"]
 
 
-class SharingError(mx.MXNetError, ValueError):
+class SharingError(KitError, mx.MXNetError, ValueError):
     """Parameters cannot be shared as asked, or are not shared as expected; nothing was changed.
 
     It is an `MXNetError` and a `ValueError`. The message names both paths, what was found, and what mends it.
@@ -18,6 +18,23 @@ class SharingError(mx.MXNetError, ValueError):
     >>> issubclass(SharingError, ValueError)
     True
     """
+
+
+class LoadError(KitError, mx.MXNetError, ValueError):
+    """A parameter file does not fit the network, which was not changed.
+
+    A parameter is missing, one is too much, a shape, dtype or context differs, a tie is lost. The message names all of
+    them. A file that is broken, or no parameter file at all, is a `CheckpointError`.
+
+    Examples
+    --------
+    >>> issubclass(LoadError, ValueError)
+    True
+    """
+
+
+class LoadSharingError(LoadError, SharingError):
+    """What `load` raises: a `SharingError` too, which it was before there was a `LoadError`."""
 
 
 def refusal(problems: Sequence[str]) -> SharingError:

@@ -3,6 +3,7 @@
 Everything is decided and checked first (`matching`); then all is changed, or nothing.
 """
 
+from dataclasses import replace
 import os
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -14,20 +15,20 @@ from .._mxnet import (
     interrupts_held,
     mx,
     put,
-    read_arrays,
     recast,
     restore,
     snapshot,
     state_of,
-    warn,
 )
-from ..display import counted
+from ..display import counted, warn
+from ..files import StoredValues
+from ..files.match import matched_names
+from ..naming import check_block
 from .builder import Sharing
-from .errors import SharingError
+from .errors import LoadSharingError
 from .groups import SharedGroup, lost_ties, sources
 from .matching import Contents, Match, Problem, Rules, matched
 from .saving import Path
-from .trailer import read_groups
 
 __all__ = ["load"]
 
@@ -46,9 +47,12 @@ def load(
 ) -> None:
     """Load parameters and see to it that what was shared stays so: bit-exact, or an error, and never in silence.
 
-    Files of `save` and of ``net.save_parameters``, with ``deduplicate=True`` or without, saved in NumPy mode or not.
-    A parameter that the network shares takes whatever the file holds for any of its paths, if it is the same bits. An
-    existing Trainer goes on from the loaded values, without the momentum and master copies that it had of them.
+    Files of `save` and of ``net.save_parameters``, with ``deduplicate=True`` or without, saved in NumPy mode or not;
+    and whatever else MXNet writes parameters into: ``net.export``, Module, ``net.save_params``, and
+    ``net.collect_params().save``. Those hold MXNet's global names, which count what was built before: where they are
+    others, but one change of prefix, or of the numbers in their order, makes all of them fit, that is made. A parameter
+    that the network shares takes whatever the file holds for any of its paths, if it is the same bits. An existing
+    Trainer goes on from the loaded values, without the momentum and master copies that it had of them.
 
     Parameters
     ----------
@@ -75,9 +79,12 @@ def load(
 
     Raises
     ------
-    SharingError
+    CheckpointError
+        The file is none of MXNet's, or a broken one: the same error as of `inspect`.
+    LoadError
         Ties are lost; a shared parameter has different values in the file; something is missing, too much, or of
-        another shape, dtype or context. Everything is named at once, and the network is as before.
+        another shape, dtype or context; or nothing would be loaded. All is named at once, and the network is as before.
+        It is a `SharingError` too.
     ValueError
         `ties` or `dtype_source` is none of the above.
 
@@ -104,28 +111,16 @@ def load(
             raise ValueError(f"{name} is {value!r}: expected one of {', '.join(map(repr, known))}")
     ctx = contexts_asked(ctx, device)
     ctxs = [ctx] if isinstance(ctx, Context) else None if ctx is None else list(ctx)
-    held = sources(net, unregistered=False)
-    contents = _read(os.fspath(path))
-    groups = _within(contents.groups, held)
-    lost = lost_ties(held, groups)
-    problems = [Problem(why, "ties='apply' ties what the file ties, ties='ignore' does not ask.")
-                for _, _, why in lost if ties == "check"]  # fmt: skip
-    trusting = ties == "ignore" or _looks_deduplicated(contents, held)
-    rules = Rules(ctxs, allow_missing, cast_dtype, dtype_source, trusting)
-    matches, unmatched = matched(held, contents, rules)
-    problems += unmatched
-    if not ignore_extra:
-        extra = [each for each in contents.paths if each not in held]
-        problems += [Problem(f"{each!r} is in the file, and the network has no such path",
-                             "ignore_extra=True passes over what the network has not.") for each in extra]  # fmt: skip
-    if problems:
-        lines = [f"{os.fspath(path)!r} does not fit the network, which is left as it was:",
-                 *(f"  {problem.what}" for problem in problems),
-                 *dict.fromkeys(problem.mend for problem in problems if problem.mend)]  # fmt: skip
-        raise SharingError("\n".join(lines))
-    believed = [] if contents.groups else [path for match in matches for path in match.trusted]
+    rules = Rules(ctxs, allow_missing, cast_dtype, dtype_source)
+    check_block(net)
+    stored = StoredValues(os.fsdecode(path))
+    with stored.reading() as read:
+        held, contents, lost, matches = _matched(net, stored, read, ties, ignore_extra, rules)
+        for match in matches:
+            match.read(contents)
+    believed = [] if contents.groups else [each for match in matches for each in match.trusted]
     if believed:
-        warn(f"{os.fspath(path)!r} has no tie map; {', '.join(believed)} are believed to have been tied as they are in "
+        warn(f"{stored.path!r} has no tie map; {', '.join(believed)} are believed to have been tied as they are in "
              f"the network.")  # fmt: skip
     tying = tuple(dict.fromkeys(group for group, _, _ in lost)) if ties == "apply" else ()
     sharing = _declared(net, tying)
@@ -138,22 +133,42 @@ def load(
             sharing.apply()
 
 
-def _read(path: str) -> Contents:
-    groups = read_groups(path)
-    try:
-        arrays = read_arrays(path)
-    except mx.MXNetError as error:
-        said = str(error).strip().splitlines()[-1]
-        raise SharingError(f"{path!r} is no .params file, or a broken one ({said}). Expected a file of "
-                           f"gluon_initkit.save or net.save_parameters; gluon_initkit.inspect({path!r}) tells more."
-                           ) from error  # fmt: skip
-    if isinstance(arrays, list):
-        if arrays:
-            count = counted(len(arrays), "array")
-            raise SharingError(f"{path!r} holds {count} without names, so no parameters of a network. "
-                               f"Expected a file of gluon_initkit.save or net.save_parameters.")  # fmt: skip
-        arrays = {}
-    return Contents(arrays, groups)
+def _matched(net: Any, stored: StoredValues, read: Any, ties: str, ignore_extra: bool, rules: Rules) -> Any:
+    """What the network holds, what the file holds for it, lost ties, and what every parameter takes; or an error."""
+    arrays = list(stored.arrays.values())
+    if not all(array.named for array in arrays):
+        raise LoadSharingError(f"{stored.path!r} holds {counted(len(arrays), 'array')} without names, so no parameters "
+                               f"of a network. Expected a file of gluon_initkit.save.")  # fmt: skip
+    renaming = matched_names(net, arrays)
+    held = sources(net, unregistered=renaming.scheme == "names")
+    contents = Contents(stored, read, held, renaming)
+    lost = lost_ties(held, _within(contents.groups, held))
+    problems = [Problem(why, "ties='apply' ties what the file ties, ties='ignore' does not ask.")
+                for _, _, why in lost if ties == "check"]  # fmt: skip
+    trusting = ties == "ignore" or _looks_deduplicated(contents, held)
+    matches, unmatched = matched(held, contents, replace(rules, trusting=trusting))
+    problems += unmatched
+    if not ignore_extra:
+        extra = [each for each in contents.offers if each not in held]
+        problems += [Problem(f"{each!r} is in the file, and the network has no such path",
+                             "ignore_extra=True passes over what the network has not.") for each in extra]  # fmt: skip
+    if not (matches or problems) and (held or contents.offers):
+        problems = [_nothing(held, contents)]
+    if problems:
+        more = f"  and {len(problems) - 10} more"
+        lines = [f"{stored.path!r} does not fit the network, which is left as it was:",
+                 *(f"  {problem.what}" for problem in problems[:10]), *([more] if len(problems) > 10 else ()),
+                 *dict.fromkeys(problem.mend for problem in problems if problem.mend)]  # fmt: skip
+        raise LoadSharingError("\n".join(lines))
+    return held, contents, lost, matches
+
+
+def _nothing(held: Dict[str, Any], contents: Contents) -> Problem:
+    """Why a file is refused of which nothing would be loaded, whatever may be missing or too much."""
+    ours, theirs = (", ".join([repr(name) for name in names][:3]) + ", ..." * (len(names) > 3) or "nothing"
+                    for names in (list(held), list(contents.stored.arrays)))  # fmt: skip
+    return Problem(f"nothing would be loaded: the network has {ours}, the file has {theirs}",
+                   f"gluon_initkit.compare(net, {contents.stored.path!r}) tells what belongs together.")  # fmt: skip
 
 
 def _within(groups: Tuple[SharedGroup, ...], held: Dict[str, Any]) -> Tuple[SharedGroup, ...]:
@@ -175,7 +190,7 @@ def _looks_deduplicated(contents: Contents, held: Dict[str, Tuple[Any, bool]]) -
     It lists a parameter where its first path stands, under its last path: a network tied otherwise seldom does alike.
     """
     last = {(id(param), odd): path for path, (param, odd) in held.items()}
-    return not contents.groups and list(contents.arrays) == list(last.values())
+    return not contents.groups and list(contents.stored.arrays) == list(last.values())
 
 
 def _declared(net: Any, groups: Sequence[SharedGroup]) -> Sharing:

@@ -1,22 +1,35 @@
 """Which array of a file each parameter of a network takes, decided and checked before anything changes.
 
-A file offers arrays for paths: the one that it holds under the path itself, and those that its tie map leads to. A
-parameter of the network has one path or several. It takes the arrays that are offered for any of them, if all agree
-to the bit; that one rule covers files saved once, for every name and under another canonical name, and networks tied
-as the file says, not tied, and tied otherwise.
+A file offers an array for each path that it names, by itself or in its tie map (`files.match` says which name of a
+file is which path). A parameter of the network has one path or several. It takes the arrays that are offered for any of
+them, if all agree to the bit; that one rule covers files saved once, for every name and under another canonical name,
+and networks tied as the file says, not tied, and tied otherwise.
 """
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-import numpy
-
-from .._mxnet import RESET, bits_of, contexts_for, objection_of_trainer, shape_of, stored_as
-from ..shapes import agree
+from .._mxnet import (
+    RESET,
+    bits_of,
+    contexts_for,
+    dtype_called,
+    dtype_name,
+    mx,
+    objection_of_trainer,
+    read_array,
+    shape_of,
+    stored_as,
+)
+from ..files import StoredArray, StoredValues
+from ..files.match import Renaming
+from ..shapes import agree, is_known
+from .errors import LoadSharingError
 from .groups import SharedGroup
 
 __all__ = ["Contents", "Match", "Problem", "Rules", "matched"]
 
+Held = Mapping[str, Tuple[Any, bool]]  # what `sources` finds
 Offer = Tuple[str, bool]  # the name of an array in the file, and whether it is to be transposed
 
 
@@ -28,33 +41,44 @@ class Problem(NamedTuple):
 
 
 class Contents:
-    """What a file holds: its arrays by name, and its tie map."""
+    """What a file holds for a network: arrays for its paths, and ties. `read` is of ``stored.reading()``."""
 
-    def __init__(self, arrays: Mapping[str, Any], groups: Sequence[SharedGroup]) -> None:
-        self.arrays, self.groups = arrays, tuple(groups)
-        # The members of a group hold one list in common, so that 100,000 aliases cost 100,000 steps.
-        self._offers: Dict[str, Tuple[List[Offer], bool]] = {name: ([(name, False)], False) for name in arrays}
-        for group in self.groups:
-            turned = set(group.transposed)
-            stored = [(path, path in turned) for path in group.paths if path in arrays]
-            plain, other = (stored, False), (stored, True)
-            self._offers.update((path, other if path in turned else plain) for path in group.paths)
+    def __init__(
+        self, stored: StoredValues, read: Callable[[StoredArray], Any], held: Held, renaming: Renaming
+    ) -> None:
+        self.stored, self._read = stored, read
+        self.groups = tuple(SharedGroup(array.name, array.aliases, array.transposed)
+                            for array in stored.arrays.values() if array.aliases)  # fmt: skip
+        self.offers: Dict[str, Offer] = {}
+        """For each path, the array that the file holds for it."""
+        for array in stored.arrays.values():
+            for path in (array.name, *array.aliases):
+                if renaming.scheme == "paths" or path not in renaming.names:
+                    self.offers[renaming.names.get(path, path)] = array.name, path in array.transposed
+        if renaming.scheme == "names":
+            files = {new: name for name, new in renaming.names.items()}
+            self.offers.update((path, (files[param.name], odd)) for path, (param, odd) in held.items()
+                               if param.name in files)  # fmt: skip
+        self._arrays: Dict[str, Any] = {}
 
-    @property
-    def paths(self) -> Iterable[str]:
-        """All paths that it says anything of."""
-        return self._offers.keys()
+    def array(self, name: str) -> Any:
+        """One array of the file as an NDArray on the CPU; a CheckpointError where its values cannot be read."""
+        if name not in self._arrays:
+            header = self.stored.arrays[name]
+            try:
+                self._arrays[name] = read_array(header.stype, header.shape, self._read(header).parts())
+            except (mx.MXNetError, OverflowError) as error:
+                raise LoadSharingError(f"MXNet cannot hold {name!r}, {header.dtype} of shape {header.shape}, of "
+                                       f"{self.stored.path!r}: {error}") from error  # fmt: skip
+        return self._arrays[name]
 
     def offered(self, members: Iterable[Tuple[str, bool]]) -> Dict[Offer, str]:
         """The arrays for a parameter with these paths, each with the first path that leads to it."""
         found: Dict[Offer, str] = {}
-        seen = set()
         for path, odd in members:
-            stored, turned = self._offers.get(path, ([], False))
-            if (id(stored), odd != turned) not in seen:
-                seen.add((id(stored), odd != turned))
-                for name, flip in stored:
-                    found.setdefault((name, flip != (odd != turned)), path)
+            if path in self.offers:
+                name, turned = self.offers[path]
+                found.setdefault((name, odd != turned), path)
         return found
 
 
@@ -66,7 +90,7 @@ class Rules:
     allow_missing: bool
     cast_dtype: bool
     dtype_source: str
-    trusting: bool
+    trusting: bool = False
 
 
 @dataclass
@@ -74,18 +98,27 @@ class Match:
     """One parameter and what it takes."""
 
     param: Any
-    array: Any
+    offer: Offer
     ctxs: Sequence[Any]
     dtype: Any
     """The dtype that the parameter is to be cast to first; None where it keeps its own."""
     trusted: Sequence[str] = ()
     """Paths that the file knows nothing of, and of which it cannot say whether they were tied."""
+    array: Any = None
+    """The values, once they are read."""
+
+    def read(self, contents: Contents) -> None:
+        """Read the values, as the parameter takes them."""
+        name, flip = self.offer
+        array = contents.array(name).T if flip else contents.array(name)
+        dtype = self.param.dtype if self.dtype is None else self.dtype
+        if dtype_name(array.dtype) != dtype_name(dtype):
+            array = array.astype(dtype)
+        self.array = stored_as(self.param, array)
 
 
-def matched(
-    held: Mapping[str, Tuple[Any, bool]], contents: Contents, rules: Rules
-) -> Tuple[List[Match], List[Problem]]:
-    """What every parameter takes, and all reasons why it cannot. `held` is what `sources` found."""
+def matched(held: Held, contents: Contents, rules: Rules) -> Tuple[List[Match], List[Problem]]:
+    """What every parameter takes, and all reasons why it cannot."""
     members: Dict[int, List[Tuple[str, bool]]] = {}
     params = {}
     for path, (param, odd) in held.items():
@@ -105,7 +138,7 @@ def _match(param: Any, paths: List[Tuple[str, bool]], contents: Contents, rules:
     """A Match, a Problem, or None where the parameter is left alone."""
     offers = contents.offered(paths)
     label = paths[0][0]
-    absent = [path for path, _ in paths if path not in contents.paths]
+    absent = [path for path, _ in paths if path not in contents.offers]
     if not offers and rules.allow_missing:
         return None
     if not offers:
@@ -113,15 +146,10 @@ def _match(param: Any, paths: List[Tuple[str, bool]], contents: Contents, rules:
     (name, flip), first = next(iter(offers.items()))
     if absent and not rules.allow_missing and (contents.groups or not rules.trusting):
         return _untold(absent[0], first, contents)
-    array = contents.arrays[name]
-    bits = bits_of(array, flip) if len(offers) > 1 else None
     for (other, turned), path in offers.items():
-        if bits is not None and bits_of(contents.arrays[other], turned) != bits:
+        if other != name and bits_of(contents.array(other), turned) != bits_of(contents.array(name), flip):
             return _conflict(first, path, name, other)
-    if flip and len(array.shape) != 2:
-        return Problem(f"{label!r} is tied transposed, and has shape {tuple(array.shape)} in the file; expected two "
-                       f"dimensions")  # fmt: skip
-    return _fitted(param, label, array.T if flip else array, rules, absent)
+    return _fitted(param, label, contents, name, flip, rules, absent)
 
 
 def _missing(path: str, contents: Contents) -> Problem:
@@ -142,29 +170,38 @@ def _untold(absent: str, present: str, contents: Contents) -> Problem:
 
 
 def _conflict(first: str, path: str, name: str, other: str) -> Problem:
-    if first == path:
-        return Problem(f"{path!r} is tied by the file, which holds different values for it, as {name!r} and as "
-                       f"{other!r}")  # fmt: skip
     return Problem(f"{first!r} and {path!r} share one parameter in the network, and the file holds different values "
                    f"for them, as {name!r} and {other!r}",
                    f"gluon_initkit.untie(net, {path!r}) gives {path!r} a parameter of its own.")  # fmt: skip
 
 
-def _fitted(param: Any, label: str, array: Any, rules: Rules, absent: Sequence[str]) -> Any:
-    shape, found = shape_of(param), tuple(int(size) for size in array.shape)
+def _fitted(
+    param: Any, label: str, contents: Contents, name: str, flip: bool, rules: Rules, absent: Sequence[str]
+) -> Any:
+    array = contents.stored.arrays[name]
+    in_file = "in the file" if array.name == label or label in array.aliases else f"in the file (as {array.name!r})"
+    if not array.parts:
+        return Problem(f"{label!r} has no values {in_file}: it was saved before its shape was known")
+    found, shape = array.shape, shape_of(param)
+    assert found is not None
+    if flip and len(found) != 2:
+        return Problem(f"{label!r} is tied transposed, and has shape {found} {in_file}; expected two dimensions")
+    found = found[::-1] if flip else found
     if shape is not None and not agree(shape, found):
         shown = tuple("?" if size is None else size for size in shape)
-        return Problem(f"{label!r} has shape {found} in the file, expected {shown}".replace("'?'", "?"))
-    wanted, dtype = numpy.dtype(param.dtype), None
-    if wanted != numpy.dtype(array.dtype):
+        return Problem(f"{label!r} has shape {found} {in_file}, expected {shown}".replace("'?'", "?"))
+    if not is_known(shape) and not contents.stored.has_values(array):
+        return Problem(f"{label!r} is too large to be unpacked {in_file}, and the network does not know its shape",
+                       "Give the network its shapes first: by a forward pass, or in_units= and the like.")  # fmt: skip
+    dtype = None
+    if dtype_name(param.dtype) != array.dtype:
         if not rules.cast_dtype:
-            found_type = numpy.dtype(array.dtype).name
-            return Problem(f"{label!r} is {found_type} in the file, expected {wanted.name}",
+            return Problem(f"{label!r} is {array.dtype} {in_file}, expected {dtype_name(param.dtype)}",
                            "cast_dtype=True lets dtypes differ.")  # fmt: skip
-        if rules.dtype_source == "current":
-            array = array.astype(wanted)
-        else:
-            dtype = array.dtype
+        dtype = dtype_called(array.dtype) if rules.dtype_source == "saved" else None
+        if dtype is None and rules.dtype_source == "saved":
+            return Problem(f"{label!r} is {array.dtype} {in_file}, which this MXNet has not",
+                           "dtype_source='current' keeps the network's dtypes.")  # fmt: skip
     ctxs = contexts_for(param, rules.ctxs)
     if ctxs is None:
         there = contexts_for(param, None)
@@ -174,4 +211,4 @@ def _fitted(param: Any, label: str, array: Any, rules: Rules, absent: Sequence[s
     if objection is not None:
         why, mend = objection
         return Problem(f"{label!r}: {why}", f"{mend[0].upper()}{mend[1:]}.")
-    return Match(param, stored_as(param, array), ctxs, dtype, absent)
+    return Match(param, (array.name, flip), ctxs, dtype, absent)

@@ -105,10 +105,10 @@ class SharingReport(Shown[SharingRow]):
                    f"one: tie it there too, or tie the two under one Block.")  # fmt: skip
 
 
-def _paths(row: SharingRow) -> str:
+def _paths(row: SharingRow) -> Tuple[str, ...]:
     group = row.group
     marks = dict.fromkeys(group.transposed, " (transposed)")
-    return "\n".join((group.canonical, *(f"= {path}{marks.get(path, '')}" for path in group.aliases)))
+    return (group.canonical, *(f"= {path}{marks.get(path, '')}" for path in group.aliases))
 
 
 def _values(row: SharingRow) -> str:
@@ -123,5 +123,5 @@ _COLUMNS = (
     Column("dtype", lambda row: row.dtype),
     Column("saved", lambda row: size_text(row.saved), "right"),
     Column("values of", _values, path=True),
-    Column("other values", lambda row: "\n".join(row.dropped), path=True),
+    Column("other values", lambda row: row.dropped, path=True),
 )

@@ -9,6 +9,7 @@ import fnmatch
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._mxnet import Slot, mx, prefix_of, slots, source_of, walk
+from ..display import KitError
 from ..naming import ParameterInfo, describe, matcher, nearest, path_matcher, show_selector, why_unknown
 from .union import Tie
 
@@ -33,7 +34,7 @@ def call_of(told: Declaration) -> str:
     return f"{'tie_blocks' if told.blocks else 'tie'}({', '.join([_args(told), *more])})"
 
 
-class Unfound(Exception):
+class Unfound(KitError):
     """A target that names nothing, or not what the call can tie."""
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from .._mxnet import blocks_of, class_name, construction, declaration, defers_always, infers_shapes, may_defer, mx
-from ..display import counted_of, shape_text
+from ..display import counted_of, printable, shape_text
 from ..naming import ParameterInfo
 from ..shapes import is_known
 from .causes import cause_of, is_about_deferral, is_of_no_block
@@ -181,9 +181,9 @@ def message(
     for _, group in groupby(rows, lambda row: (row.block_path, row.fix, row.reason, row.inputs)):
         members = list(group)
         first = members[0]
-        named = ", ".join(f"{row.path} {shape_text(row.shape)}" for row in members)
+        named = ", ".join(f"{printable(row.path)} {shape_text(row.shape)}" for row in members)
         given = f", given {_shapes(first.inputs)}" if first.inputs and any(first.inputs) else ""
-        text += [f"  {named} of {first.block}{given}: {first.reason}", f"      {first.fix}"]
+        text += [f"  {named} of {first.block}{given}: {first.reason}", f"      {printable(first.fix)}"]
     text += [note for note in found.notes if note not in text[0]]
     text += quotation(error, text[0])
     if mend or rows or found.conflict is not None:
@@ -254,7 +254,7 @@ def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) 
 
 
 def _place(path: str) -> str:
-    return path or "the network"
+    return printable(path) or "the network"
 
 
 def _shapes(shapes: Sequence[Optional[Shape]]) -> str:

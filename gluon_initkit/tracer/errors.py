@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from .._mxnet import mx
+from ..display import KitError
 
 __all__ = ["DeferredInitError", "Unresolved"]
 
@@ -52,7 +53,9 @@ class Unresolved:
     reason: str
 
 
-class DeferredInitError(mx.gluon.parameter.DeferredInitializationError, ValueError, AssertionError, RuntimeError):
+class DeferredInitError(
+    KitError, mx.gluon.parameter.DeferredInitializationError, ValueError, AssertionError, RuntimeError
+):
     """Parameters are used, or are to be resolved, and their shapes are not known or contradict the input.
 
     It is MXNet's `DeferredInitializationError`, and a `ValueError` and an `AssertionError`, which plain MXNet raises in

@@ -6,7 +6,7 @@ Plain data, no live MXNet object, so that records outlive the network, compare, 
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from ..display import shape_text, size_text
+from ..display import printable, shape_text, size_text
 
 __all__ = ["Shape", "Span", "TraceEvent", "inputs_text", "seconds_text"]
 
@@ -95,7 +95,7 @@ class TraceEvent:
         return ".".join(part for part in (self.initializer, self.hook) if part)
 
     def __str__(self) -> str:
-        return " · ".join(part for part in (self.headline, *self.facts, self.source) if part)
+        return printable(" · ".join(part for part in (self.headline, *self.facts, self.source) if part))
 
     @property
     def headline(self) -> str:

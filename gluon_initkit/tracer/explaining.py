@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
 from .._mxnet import holds_data
-from ..display import Column, Shown, Table, as_html, as_rich, as_text, counted, shape_text
+from ..display import Column, Shown, Table, as_html, as_rich, as_text, counted, printable, rich_text, shape_text
 from .diagnosis import DEFERRED, message, pending, quotation
 from .errors import DeferredInitError, Unresolved
 from .resolution import resolve
@@ -62,16 +62,15 @@ class Explanation(Shown[Unresolved]):
 
     def __rich__(self) -> Any:
         from rich.console import Group
-        from rich.text import Text
 
-        return Group(as_rich(self._table()), *map(Text, self._written()))
+        return Group(as_rich(self._table()), *map(rich_text, self._written()))
 
     def _repr_html_(self) -> str:
         return as_html(self._table(Column("write", lambda row: row.fix)))
 
     def _written(self) -> List[str]:
         """Whole lines, to be pasted, which a table would wrap."""
-        return ["", "To avoid it, write", *(f"  {fix}" for fix in self.fixes)] if self.fixes else []
+        return ["", "To avoid it, write", *(f"  {printable(fix)}" for fix in self.fixes)] if self.fixes else []
 
     def _table(self, *more: Column) -> Table:
         notes = tuple(note for note in self.notes if note not in self.summary)

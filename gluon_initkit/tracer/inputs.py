@@ -42,7 +42,7 @@ def mapped(given: Any, leaf: Callable[[Shape, Any, Any], Any]) -> Any:
     if isinstance(given, tuple) and len(given) == 2 and _is_shape(given[0]) and _is_dtype(given[1]):
         return leaf(_known(given[0]), numpy.dtype(given[1]).name, None)
     if isinstance(given, list) and given and all(_is_size(each) for each in given):
-        raise TypeError(f"the list {given} is no shape: write {tuple(given)}, or give an array")
+        raise TypeError(f"the list {given!r} is no shape: write {tuple(given)!r}, or give an array")
     if isinstance(given, (list, tuple)):
         return type(given)([mapped(each, leaf) for each in given])
     if isinstance(given, dict):
@@ -57,7 +57,7 @@ def as_arrays(given: Any, ctx: Any) -> Any:
         if isinstance(array, mx.nd.NDArray):
             return array
         if None in shape:
-            raise ValueError(f"a forward pass needs whole shapes, and {shape} has a size that is not known")
+            raise ValueError(f"a forward pass needs whole shapes, and {shape!r} has a size that is not known")
         make = mx.np if mx.util.is_np_array() else mx.nd
         return make.zeros(shape, dtype=dtype, ctx=ctx) if array is None else make.array(array, dtype=dtype, ctx=ctx)
 

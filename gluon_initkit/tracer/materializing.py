@@ -8,8 +8,9 @@ import threading
 import time
 from typing import Any, List, Optional, Sequence
 
-from .._mxnet import blocks_of, current_context, finish, mx, pending_contexts, restore, snapshot, warn
+from .._mxnet import blocks_of, current_context, finish, mx, pending_contexts, restore, snapshot
 from .._mxnet import run_forward as forward
+from ..display import warn
 from ..naming import Selector, matcher, refuse_unknown, show_selector
 from ..shapes import is_known
 from .diagnosis import message, record

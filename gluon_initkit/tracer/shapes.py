@@ -186,7 +186,7 @@ def _emphasis(row: ShapeRow) -> str:
 
 
 _COLUMNS = (
-    Column("parameter", lambda row: "\n".join((row.path, *(f"= {alias}" for alias in row.aliases))), path=True),
+    Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
     Column("block", lambda row: row.block),
     Column("given", lambda row: "not reached" if row.inputs is None else ", ".join(map(shape_text, row.inputs))),
     Column("declared", lambda row: shape_text(row.declared)),

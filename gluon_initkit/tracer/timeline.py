@@ -4,14 +4,12 @@ One model, branches of text, and two renderers of it. What follows in a row from
 """
 
 from dataclasses import dataclass, field
-from html import escape
 from itertools import groupby
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
-from rich.text import Text
 from rich.tree import Tree
 
-from ..display import counted, rendered, shape_text, size_text
+from ..display import counted, escape, printable, rendered, rich_text, shape_text, size_text
 from .events import Span, TraceEvent, inputs_text, seconds_text
 
 __all__ = ["Timeline"]
@@ -62,7 +60,7 @@ class Timeline:
 
     def __repr__(self) -> str:
         facts = f"{counted(len(self.events), 'event')}, {counted(self.pending, 'parameter')} pending"
-        return f"<{type(self).__name__} of {self.name}: {facts}>"
+        return f"<{type(self).__name__} of {printable(self.name)}: {facts}>"
 
     def __str__(self) -> str:
         return rendered(self)
@@ -143,7 +141,7 @@ def _line(event: TraceEvent) -> str:
 
 
 def _as_rich(branch: _Branch) -> Tree:
-    tree = Tree(Text(branch.text, style=branch.style))
+    tree = Tree(rich_text(printable(branch.text), branch.style))
     for below in branch.below:
         tree.children.append(_as_rich(below))
     return tree

@@ -11,8 +11,8 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from .._mxnet import Watch, warn
-from ..display import counted
+from .._mxnet import Watch
+from ..display import counted, warn
 from ..naming import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
 from .diagnosis import told_apart

@@ -1,6 +1,6 @@
 """Parameter files in either mode, and values on their way to parameters."""
 
-from gluon_initkit._mxnet import contexts_for, put, read_arrays, recast, saved_value, stored_as, write_arrays
+from gluon_initkit._mxnet import contexts_for, put, read_array, recast, saved_value, stored_as
 from gluon_initkit._mxnet.memory import address_of
 import mxnet as mx
 import numpy
@@ -20,22 +20,27 @@ def parameter(ctx=None, **kwargs):
     return param
 
 
-@pytest.mark.parametrize("written_in", ["classic", "np"])
-@pytest.mark.parametrize("read_in", ["classic", "np"])
-def test_a_file_of_either_mode_is_read_in_either(path, written_in, read_in):
-    for mode, act in ((written_in, lambda: write_arrays(path, {"a": mx.nd.array([1, 2])})), (read_in, lambda: None)):
-        (mx.npx.set_np if mode == "np" else mx.npx.reset_np)()
-        act()
-    arrays = read_arrays(path)
-    assert type(arrays["a"]) is mx.nd.NDArray and arrays["a"].asnumpy().tolist() == [1, 2]
-    assert mx.util.is_np_array() is mx.util.is_np_shape() is (read_in == "np")
+@pytest.mark.parametrize("mode", ["classic", "np"])
+@pytest.mark.parametrize("shape", [(), (0, 2), (3,), (2, 3)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool"])
+def test_arrays_of_every_shape_and_type_are_made_in_either_mode(mode, shape, dtype):
+    (mx.npx.set_np if mode == "np" else mx.npx.reset_np)()
+    values = numpy.arange(int(numpy.prod(shape)), dtype="uint8").reshape(shape).astype(dtype)
+    array = read_array("default", shape, (values,))
+    with mx.util.np_shape(True):
+        assert type(array) is mx.nd.NDArray and array.shape == shape and array.dtype == values.dtype
+        assert array.asnumpy().tobytes() == values.tobytes()
+    assert mx.util.is_np_array() is mx.util.is_np_shape() is (mode == "np")
 
 
-def test_what_is_no_parameter_file_raises_mxnets_error(path):
-    with open(path, "wb") as file:
-        file.write(b"nothing of the kind")
-    with pytest.raises(mx.MXNetError, match="Invalid NDArray file format"):
-        read_arrays(path)
+@pytest.mark.mxnet1("sparse arrays")
+def test_sparse_arrays_are_made_without_being_dense_once():
+    values, rows = numpy.ones((2, 3), "float32"), numpy.array([1, 10**9])
+    array = read_array("row_sparse", (2**31, 3), (values, rows))
+    assert array.stype == "row_sparse" and array.indices.asnumpy().tolist() == [1, 10**9]
+    array = read_array("csr", (2, 3), (numpy.array([5.0], "float32"), numpy.array([0, 0, 1]), numpy.array([2])))
+    assert array.asnumpy().tolist() == [[0, 0, 0], [0, 0, 5]]
+    assert read_array("csr", (2, 3), (numpy.empty(0, "float32"),) * 3).asnumpy().tolist() == [[0] * 3] * 2
 
 
 def test_the_saved_value_is_the_array_itself_or_the_mean():

@@ -9,7 +9,7 @@ def test_cells_are_escaped():
     assert lines[:4] == ["> Mind.", "", "**a\\*b**", ""]
     assert lines[4:] == [
         "| name | x |", "| --- | ---: |", "| `p\\|q` | p\\|q |", "| r\\`s | r\\`s |",
-        "| `two`<br>`lines` | two<br>lines |", "| `<b>` | \\<b\\> |", "| **a\\|b** |  |",
+        "| `two\\nlines` | two<br>lines |", "| `<b>` | \\<b\\> |", "| **a\\|b** |  |",
     ]  # fmt: skip
 
 

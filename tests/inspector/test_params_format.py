@@ -199,7 +199,7 @@ PLAIN = dense(2, MATRIX)
 CLAIM = struct.pack("<Iii2qiii", MAGIC[2], 0, 2, 50_000, 50_000, 1, 0, 0)  # 10 GB
 HUGE = struct.pack("<Iii4qiii", MAGIC[2], 0, 4, *[1 << 62] * 4, 1, 0, 0)
 HOSTILE = [
-    ("empty", b"", 0, "begins with b''"),
+    ("empty", b"", 0, "it is empty"),
     ("seven bytes", b"\x12\x01\0\0\0\0\0", 0, "begins with"),
     ("wrong magic", listed([PLAIN], ["a"], magic=0x113), 0, "not a .params file"),
     ("no header", struct.pack("<QQ", 0x112, 0), 0, "file ends at byte 16, and the header of the list takes 24"),

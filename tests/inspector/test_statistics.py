@@ -165,6 +165,14 @@ def test_layouts(tmp_path):
     assert check(mapped) == statistics_of(array)
 
 
+@pytest.mark.parametrize("value", [0.0, 0.1, -3.0, 1e6, 5e-324])
+def test_one_number_throughout_is_known_after_one_look(value):
+    check(np.full((3, 70_000), value))
+    mixed = np.full(3_000_000, value, "float64")
+    mixed[[5, 2_000_000, -1]] = (1.5, np.nan, -2.5)
+    check(mixed)
+
+
 def test_arrays_are_only_read():
     array = normal(MEDIUM)
     array.flags.writeable = False

@@ -5,8 +5,9 @@ import struct
 
 import gluon_initkit as ik
 from gluon_initkit.cli import main
+from gluon_initkit.files import written_ties
+from gluon_initkit.files.tie_map import MAGIC, VERSION
 from gluon_initkit.inspector import CheckpointError
-from gluon_initkit.sharing.trailer import MAGIC, VERSION
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -151,7 +152,9 @@ def group(canonical="0.weight", aliases=("1.weight",), transposed=()):
     (b"[]", "version None"),
     (mapped(version=2), "version 2"),
     (mapped("x"), "a group of the tie map is 'x'"),
-    (json.dumps({"version": 1}).encode(), "a group of the tie map is None"),
+    (json.dumps({"version": 1}).encode(), "the groups of the tie map are None: expected a list"),
+    (json.dumps({"version": 1, "groups": {"a": 1}}).encode(), "the groups of the tie map are {'a': 1}"),
+    (mapped(group()).decode().encode("utf-16"), "no JSON"),
     (mapped(group(aliases="ab")), "a group of the tie map is"),
     (mapped(group(aliases=[1])), "a group of the tie map is"),
     (mapped(group(canonical=["0.weight"])), "a group of the tie map is"),
@@ -162,9 +165,12 @@ def group(canonical="0.weight", aliases=("1.weight",), transposed=()):
     (mapped(group(aliases=["c", "c"])), "twice"),
     (mapped(group(), group("b")), "twice"),
 ])  # fmt: skip
-def test_a_damaged_map_is_refused(text, reason, path):
-    with pytest.raises(CheckpointError, match=reason):
-        ik.inspect(ended(path, text))
+def test_a_damaged_map_is_refused_by_all_who_read_it(text, reason, path):
+    ended(path, text)
+    net = nn.Dense(2, in_units=2)
+    for act in (ik.inspect, lambda path: ik.load(net, path), lambda path: ik.compare(net, path)):
+        with pytest.raises(CheckpointError, match=reason):
+            act(path)
 
 
 @pytest.mark.parametrize("length", [1 << 63, 1 << 40, 200])
@@ -176,3 +182,26 @@ def test_a_map_longer_than_what_is_there_is_refused(length, path):
 def test_what_else_stands_behind_the_list_is_passed_over(path):
     report = ik.inspect(ended(path, b"something", magic=b"GIKTIES\1"))
     assert np.array_equal(report["0.weight"].data(), np.ones((2, 2))) and report.shared == ()
+
+
+def test_the_bytes_are_those_of_the_documented_format(path):
+    with classic():
+        mx.nd.save(path, {"0.weight": mx.nd.ones((2, 2)), "ä.bias": mx.nd.ones((2,))})
+    groups = [ik.SharedGroup("0.weight", ("1.weight", "2.weight"), ("2.weight",)), ik.SharedGroup("ä.bias", ("b",))]
+    text = written_ties(groups)
+    (length,) = struct.unpack("<Q", text[-16:-8])
+    assert text[-8:] == MAGIC == b"GIKTIES\0" and length == len(text) - 16
+    assert json.loads(text[:length]) == {"version": 1, "groups": [
+        {"canonical": "0.weight", "aliases": ["1.weight", "2.weight"], "transposed": ["2.weight"]},
+        {"canonical": "ä.bias", "aliases": ["b"], "transposed": []}]}  # fmt: skip
+    with open(path, "ab") as file:
+        file.write(text)
+    assert [(each.path, each.aliases, each.transposed) for each in ik.inspect(path)] == [
+        (each.canonical, each.aliases, each.transposed) for each in groups]  # fmt: skip
+    assert list(mx.nd.load(path)) == ["0.weight", "ä.bias"] and written_ties(()) == b""
+
+
+def test_a_parameter_called_like_the_magic_is_no_map(path):
+    for arrays in ({"GIKTIES": mx.nd.ones((1,))}, {"xGIKTIES": mx.nd.ones((1,))}, {"": mx.nd.ones((1,))}, []):
+        mx.nd.save(path, arrays)
+        assert ik.inspect(path).shared == ()

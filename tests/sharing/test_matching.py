@@ -6,8 +6,7 @@ import subprocess
 import sys
 
 import gluon_initkit as ik
-from gluon_initkit.sharing.matching import Contents
-from gluon_initkit.sharing.trailer import append_groups
+from gluon_initkit.files import written_ties
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy
@@ -292,12 +291,6 @@ def test_a_distributed_kvstore_would_bring_the_old_values_back(path):
     assert "Do it before the first step" in out and out.endswith(" True\n")
 
 
-def test_the_members_of_a_group_are_looked_through_once():
-    paths = [str(number) for number in range(3000)]
-    contents = Contents(dict.fromkeys(paths, "array"), [ik.SharedGroup(paths[0], tuple(paths[1:]))])
-    assert list(contents.offered((path, False) for path in paths)) == [(path, False) for path in paths]
-
-
 def test_arguments_and_files_that_make_no_sense(path):
     mx.nd.save(path, [mx.nd.ones((1,))])
     with pytest.raises(ik.SharingError, match="holds 1 array without names, so no parameters"):
@@ -319,13 +312,10 @@ def test_an_empty_file_fits_an_empty_network(path):
         ik.load(network(), path)
 
 
-def test_a_file_with_another_map_than_its_arrays(path):
+def test_a_map_of_other_arrays_than_the_files_is_refused_as_by_inspect(path):
     mx.nd.save(path, {"1.weight": mx.nd.array(VALUE)})
-    append_groups(path, [ik.SharedGroup("0.weight", ("1.weight",))])
-    net = network()
-    ik.load(net, path)
-    assert net[0].weight.data().asnumpy().tobytes() == VALUE.tobytes()
-    mx.nd.save(path, {"2.weight": mx.nd.array(VALUE)})
-    append_groups(path, [ik.SharedGroup("0.weight", ("1.weight",))])
-    with pytest.raises(ik.SharingError, match="'0.weight' is missing in the file"):
-        ik.load(network(), path, ignore_extra=True)
+    with open(path, "ab") as file:
+        file.write(written_ties([ik.SharedGroup("0.weight", ("1.weight",))]))
+    for act in (ik.inspect, lambda path: ik.load(network(), path), lambda path: ik.compare(network(), path)):
+        with pytest.raises(ik.CheckpointError, match="no one array fits the group of '0.weight' in the tie map"):
+            act(path)

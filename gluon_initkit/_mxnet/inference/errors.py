@@ -10,4 +10,7 @@ class NeedsNumbers(TypeError):
 
 
 class ShapeConflict(MXNetError):
-    """MXNet refuses an operator's shapes, as it would in a real forward pass; the message is MXNet's."""
+    """MXNet refuses shapes, as it would in a real forward pass; the cause is MXNet's error."""
+
+    def __str__(self) -> str:
+        return str(self.__cause__)

@@ -45,7 +45,7 @@ def lend(param: gluon.Parameter, shape: Any, run: Run) -> None:
         run.order[param] = None
         if not is_known(shape) and not (call is not None and id(call.block) in _open_layers(run)):
             raise DeferredInitializationError(
-                f"Parameter '{param.name}' has not been initialized yet because initialization was deferred."
+                f"Parameter {param.name!r} has not been initialized yet because initialization was deferred."
             )
         array = meta_array(shape, param.dtype, _values(param))
         if not is_known(shape):
@@ -203,7 +203,7 @@ def _inferred(block: Any, run: Run, args: Any) -> Any:
         if decoded(found.get(param.name)) is not None:
             param.shape = found[param.name]
         if not is_known(shape_of(param)):
-            raise DeferredInitializationError(f"Parameter '{param.name}': its shape does not follow from the inputs'")
+            raise DeferredInitializationError(f"Parameter {param.name!r}: its shape does not follow from the inputs'")
     count, all_names = len(graph.list_outputs()), internals.list_outputs()
     answered, inside = outputs[:count], outputs[count : count + len(all_names)]
     rest = iter(outputs[count + len(all_names) :])
@@ -228,7 +228,7 @@ def _infer_parts(parts: List[Any], shapes: Dict[str, Any]) -> Tuple[Dict[str, An
         else:
             names = graph.list_arguments() + graph.list_auxiliary_states()
             return dict(zip(names, [*arguments, *states])), list(map(decoded, outputs))
-    raise ShapeConflict(str(refused)) from refused
+    raise ShapeConflict from refused
 
 
 def _locate(block: Any, run: Run, args: Any) -> None:

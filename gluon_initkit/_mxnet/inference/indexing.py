@@ -27,7 +27,7 @@ def check_written(shape: Any, key: Any, value: Any) -> None:
     while len(given) > len(target) and given[0] == 1:  # as MXNet does
         given = given[1:]
     if numpy.broadcast(counterfeit(given), counterfeit(target)).shape != target:
-        raise ValueError(f"an array of shape {given} cannot be written into one of {target}")
+        raise ValueError(f"an array of shape {given!r} cannot be written into one of {target!r}")
 
 
 def _index(key: Any) -> Any:

@@ -286,7 +286,7 @@ class _Meta:
         if isinstance(other, Context):
             return self._like(ctx=other)
         if _shape(other) != self.handle.shape:
-            raise ValueError(f"copyto: an array of shape {self.shape} does not fit into one of {other.shape}")
+            raise ValueError(f"copyto: an array of shape {self.shape!r} does not fit into one of {other.shape!r}")
         _written(_running.run, other, self.handle.shape)
         return other
 
@@ -297,7 +297,7 @@ class _Meta:
 
     def tostype(self, stype: str) -> Any:
         if stype != "default":
-            raise NeedsNumbers(f"an array was to be stored as {stype}, which depends on its numbers")
+            raise NeedsNumbers(f"an array was to be stored as {stype!r}, which depends on its numbers")
         return self
 
     def as_np_ndarray(self) -> Any:
@@ -326,7 +326,7 @@ class _MetaArray(_Meta, nd.NDArray, metaclass=_SameAsItsBase):
         answer = nd.op.reshape(self, shape=tuple(shape or kwargs["shape"]), reverse=kwargs.get("reverse", False))
         if answer.size > self.size:
             error = MXNetError(f"NDArray.Reshape: target shape {answer.shape} is larger than the current {self.shape}")
-            raise ShapeConflict(str(error)) from error
+            raise ShapeConflict from error
         return answer
 
 

@@ -95,7 +95,7 @@ def _shapes(graph: Any, shapes: Sequence[Optional[Shape]]) -> Tuple[Tuple[Option
     try:
         arguments, outputs, states = graph.infer_shape_partial(**known)
     except MXNetError as error:
-        raise ShapeConflict(str(error)) from error
+        raise ShapeConflict from error
     by_name = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
     return tuple(decoded(by_name[f"input{number}"]) for number in range(len(shapes))), tuple(map(decoded, outputs))
 
@@ -124,7 +124,7 @@ def _composed(operator: int, attributes: Sequence[Tuple[str, str]], count: int) 
     check_call(_LIB.NNSymbolCompose(graph.handle, c_str("operator"), mx_uint(count), None, c_handle_array(inputs)))
     wanted = len(graph.list_inputs())
     if wanted != count:
-        raise MXNetError(f"Operator {name} expects {wanted} inputs, but got {count} instead.")
+        raise MXNetError(f"Operator {name!r} expects {wanted!r} inputs, but got {count!r} instead.")
     return graph
 
 

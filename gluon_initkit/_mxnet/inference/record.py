@@ -123,7 +123,8 @@ def check_inputs(block: gluon.Block, names: Sequence[str], count: int) -> None:
     """Refuse another number of arrays than a SymbolBlock takes, of which MXNet says formats."""
     if isinstance(block, gluon.SymbolBlock) and count != len(names):
         inputs = "input" if len(names) == 1 else "inputs"
-        raise ValueError(f"SymbolBlock takes {len(names)} {inputs} ({', '.join(names)}), and was given {count}")
+        listed = repr(", ".join(names))[1:-1]  # which escapes what cannot be printed
+        raise ValueError(f"SymbolBlock takes {len(names)} {inputs} ({listed}), and was given {count!r}")
 
 
 def _common(shape: Optional[Shape], other: Optional[Shape]) -> Any:

@@ -9,6 +9,8 @@ from types import FrameType
 from typing import Optional
 import warnings
 
+from .units import printable
+
 __all__ = ["warn"]
 
 _OURS = (__name__.partition(".")[0], "mxnet")
@@ -19,7 +21,7 @@ def warn(message: str) -> None:
     level, frame = 1, sys._getframe()  # as `warnings.warn` counts: 1 is who calls it
     while frame.f_back is not None and _is_ours(frame):
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, stacklevel=level)
+    warnings.warn(printable(message), stacklevel=level)
 
 
 def _is_ours(frame: FrameType) -> bool:

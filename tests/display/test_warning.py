@@ -1,6 +1,6 @@
 """A warning points at whoever called, past MXNet and the kit."""
 
-from gluon_initkit._mxnet import warn
+from gluon_initkit.display import warn
 import pytest
 
 
