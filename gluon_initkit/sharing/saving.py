@@ -51,6 +51,8 @@ def save(net: Any, path: Path) -> None:
         was there is as before.
     TypeError
         `net` is no Block.
+    ValueError
+        Two parameters of the network have one path.
 
     Notes
     -----

@@ -41,6 +41,7 @@ OWN = {
     "testing": {"explanation", "table"},  # tables escape what they show
     "sharing.loading": {"name"},
     "_mxnet.strict": {"how"},
+    "_mxnet.blocks": {"more"},
     "_mxnet.recorded": {"self"},  # whose error is MXNet's own, raised again
 }
 
