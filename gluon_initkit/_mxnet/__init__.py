@@ -10,7 +10,7 @@ from ..importing import import_mxnet
 mx: Any = import_mxnet()
 
 from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
-from .blocks import Place, laid_out, places, traversed  # noqa: E402
+from .blocks import Place, blocks_of, laid_out, places, traversed, walk  # noqa: E402
 from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import channel_axis, class_name, construction  # noqa: E402
 from .containers import blocks_in_containers  # noqa: E402
@@ -89,9 +89,9 @@ from .strict import NeedsNumbers  # noqa: E402
 from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
-from .tying import Move, Slot, exchange, in_containers, slots, walk  # noqa: E402
+from .tying import Move, Slot, exchange, in_containers, slots  # noqa: E402
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
-from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
+from .undisturbed import one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
     RESET,
     Context,

@@ -7,7 +7,7 @@ from typing import Any, Iterator, List
 
 from mxnet import gluon
 
-from .tying import walk
+from .blocks import walk
 
 __all__ = ["blocks_in_containers"]
 

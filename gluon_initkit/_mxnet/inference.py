@@ -12,10 +12,11 @@ from mxnet import autograd, gluon, name, symbol
 from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 from mxnet.util import is_np_array
 
+from .blocks import blocks_of
 from .parameters import shape_of
 from .strict import NeedsNumbers, strict, strict_symbols
 from .symbolic_run import Call, SymbolicRun, given_to, unknown_size
-from .undisturbed import blocks_of, parameters_of, undisturbed
+from .undisturbed import parameters_of, undisturbed
 from .version import infers_on_symbols
 
 __all__ = ["run_on_symbols"]
@@ -63,7 +64,7 @@ def run_on_symbols(
         try:
             net(*arguments)
         except Exception as error:
-            run.error = error
+            run.end(error)
     return run
 
 

@@ -16,11 +16,12 @@ from mxnet.util import np_shape
 
 from ..shapes import is_known
 from .blank import blank, blank_arrays
+from .blocks import blocks_of
 from .parameters import shape_of
 from .strict import NeedsNumbers
 from .symbolic_run import Call, Shapes, SymbolicRun, given_to
 from .transposed import source_of
-from .undisturbed import blocks_of, parameters_of, undisturbed
+from .undisturbed import parameters_of, undisturbed
 from .version import infer_again, infers_shapes
 
 __all__ = ["run_recorded"]
@@ -103,7 +104,7 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, make: Any) 
         try:
             net(*[stand_in(each, make) for each in inputs])
         except Exception as error:
-            run.error = error
+            run.end(error)
         run.shapes = _known(params)
     return run
 

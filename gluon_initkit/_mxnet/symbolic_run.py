@@ -5,6 +5,8 @@ searched for here. Making the run is `inference`'s.
 """
 
 from dataclasses import dataclass, field
+import traceback
+from types import SimpleNamespace
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 import warnings
 
@@ -46,7 +48,9 @@ class SymbolicRun:
     entered, finished : list of Call
         In order of entry, and of return: a block returns after those inside it.
     error : Exception or None
-        What ended the run early.
+        What ended the run early, without its traceback.
+    frames : list
+        The code and the line of each frame of that traceback, as `traceback.walk_tb` gives them.
     variables : dict
         The parameter that each variable's name stands for.
     """
@@ -55,6 +59,13 @@ class SymbolicRun:
     finished: List[Call] = field(default_factory=list)
     error: Optional[BaseException] = None
     variables: Dict[str, gluon.Parameter] = field(default_factory=dict)
+    frames: List[Tuple[Any, int]] = field(default_factory=list)
+
+    def end(self, error: Exception) -> None:
+        """Note what ended the run early. The frames themselves hold this run: a cycle, which would keep the network."""
+        self.frames = [(SimpleNamespace(f_code=frame.f_code, f_globals=frame.f_globals), line)
+                       for frame, line in traceback.walk_tb(error.__traceback__)]  # fmt: skip
+        self.error, error.__cause__, error.__context__ = error.with_traceback(None), None, None
 
     def infer(self) -> Shapes:
         """All shapes; MXNetError where two contradict each other."""

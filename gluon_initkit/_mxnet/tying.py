@@ -13,11 +13,11 @@ import weakref
 
 from mxnet import gluon
 
-from .blocks import standing
+from .blocks import standing, walk
 from .transposed import source_of
 from .version import children, infer_again, named
 
-__all__ = ["Move", "Slot", "exchange", "in_containers", "slots", "walk"]
+__all__ = ["Move", "Slot", "exchange", "in_containers", "slots"]
 
 
 class Slot(NamedTuple):
@@ -46,13 +46,6 @@ def slots(net: gluon.Block) -> List[Slot]:
         if own:
             own.append(own.pop(0))
     return found
-
-
-def walk(net: gluon.Block, path: str = "") -> Iterator[Tuple[str, gluon.Block]]:
-    """Every block of a network with its path, in order of traversal; one that stands twice comes twice."""
-    yield path, net
-    for name, child in children(net):
-        yield from walk(child, f"{path}.{name}" if path else name)
 
 
 def in_containers(blocks: Iterable[Tuple[str, gluon.Block]]) -> Dict[gluon.Parameter, str]:
