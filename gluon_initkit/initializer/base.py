@@ -112,7 +112,7 @@ class Initializer(mx.init.Initializer):
         if desc.global_init is None:
             desc.global_init = self
         param = parameter_being_filled(desc)
-        place = place_of(param, search=declared is not self) if param is not None else None
+        place = place_of(param) if param is not None else None
         if param is None:
             desc, arr = part_named(desc, arr)
             info = ParameterInfo(None, (), str(desc), role_of(desc), tuple(arr.shape), str(arr.dtype))

@@ -116,6 +116,8 @@ class Rules(Initializer):
 
     def _audit(self, param: Any) -> None:
         net = network_of(param) if param is not None else None
+        if net is None and param is not None:
+            self._refuse_paths(param.name)
         if net is None or net in self._audited:
             return
         everything = describe(net)
@@ -124,6 +126,18 @@ class Rules(Initializer):
                                  for param, place, info in everything])  # fmt: skip
         self.review(infos)
         self._audited.add(net)
+
+    def _refuse_paths(self, name: str) -> None:
+        """Raise where a rule needs the network, and only a parameter of it is known."""
+        rules = [f"rule {number} ({show_selector(selector)})" for number, (selector, _) in enumerate(self.rules, 1)
+                 if isinstance(selector, type)
+                 or (not callable(selector) and "." in getattr(selector, "pattern", selector))]  # fmt: skip
+        if rules:
+            raise InitializationError(
+                f"{' and '.join(rules)} cannot be asked of {name!r}: collect_params().initialize(...) and "
+                f"param.initialize(...) say nothing of the network, so its path and block are not known. Call "
+                f"net.initialize(rules), or gluon_initkit.initialize(net, rules, select=...)."
+            )
 
     def review(self, infos: Sequence[ParameterInfo]) -> None:
         """Warn of rules that match none of a network's parameters; with ``strict``, raise.

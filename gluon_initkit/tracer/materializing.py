@@ -8,7 +8,17 @@ import threading
 import time
 from typing import Any, List, Optional, Sequence
 
-from .._mxnet import blocks_of, current_context, finish, mx, pending_contexts, restore, snapshot
+from .._mxnet import (
+    blocks_of,
+    current_context,
+    finish,
+    mx,
+    network_of,
+    pending_contexts,
+    remember,
+    restore,
+    snapshot,
+)
 from .._mxnet import run_forward as forward
 from ..naming import Selector, matcher, refuse_unknown, show_selector
 from ..shapes import is_known
@@ -129,6 +139,7 @@ def _by_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
 
 
 def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
+    remember(found.net, {param: place for param, place, _ in found.described if network_of(param) is None})
     before = snapshot(chosen)
     try:
         for param in chosen:
