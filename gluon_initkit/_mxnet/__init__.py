@@ -85,6 +85,7 @@ from .reading import (  # noqa: E402
     updates_of,
 )
 from .scopes import blocks_built  # noqa: E402
+from .seen import see  # noqa: E402
 from .strict import NeedsNumbers  # noqa: E402
 from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
@@ -222,6 +223,7 @@ __all__ = [
     "said_role",
     "saved_value",
     "say_filled",
+    "see",
     "shape_of",
     "slots",
     "snapshot",

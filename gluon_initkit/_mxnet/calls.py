@@ -15,6 +15,7 @@ import weakref
 from mxnet import gluon
 
 from .blocks import Place, places
+from .seen import see
 from .version import INITIALIZE
 
 __all__ = ["network_of", "parameter_being_filled", "place_of", "remember"]
@@ -74,6 +75,7 @@ def _frames() -> Iterator[Any]:
 
 def remember(net: gluon.Block, found: Dict[gluon.Parameter, Place]) -> None:
     """Keep in mind, while both live, that these parameters stand in a network, and where."""
+    see(net)
     seen = {param: (weakref.ref(net), place) for param, place in found.items()}
     with _lock:
         _known.update(seen)

@@ -85,13 +85,14 @@ def describe(net: Any) -> List[Tuple[Any, "Place", ParameterInfo]]:
 
 
 def check_block(net: Any) -> None:
-    """Raise a TypeError unless `net` is a Gluon Block."""
-    from .._mxnet import mx
+    """Raise a TypeError unless `net` is a Gluon Block; from then on the kit has seen it."""
+    from .._mxnet import mx, see
 
     if not isinstance(net, mx.gluon.Block):
         collected = hasattr(net, "initialize") or isinstance(net, dict)
         hint = " For what collect_params() gives, pass the network it came from." if collected else ""
         raise TypeError(f"expected a network (an mxnet.gluon.Block), found {type(net).__name__}: {net!r:.80}.{hint}")
+    see(net)
 
 
 def info_of(param: Any, place: Optional["Place"]) -> ParameterInfo:

@@ -23,6 +23,10 @@ class Sharing:
     `reset_ctx`, a Trainer, saving, exporting, `copy.deepcopy`. The order of declarations never matters. Only the places
     of this network change: a parameter that stands in another one too stays there, and the report says so.
 
+    Pass the outermost network. A block does not know what is around it: of blocks around `net` and of other networks,
+    those alone are seen that the kit was called with before (`inspect`, `initialize`, ...). A hybridized one that was
+    not seen, and has run, goes on with the old Parameters until its ``hybridize()`` is called.
+
     Parameters
     ----------
     net : Block
