@@ -10,7 +10,7 @@ from .checks import problems
 from .errors import SharingError, refusal
 from .merged import Merged, merged
 from .report import SharingReport
-from .targets import Declaration, Index, Unfound, call_of
+from .targets import Declaration, Index, Unfound, call_of, selectors_in
 from .union import Tie
 
 __all__ = ["Sharing"]
@@ -98,8 +98,9 @@ class Sharing:
             A path is ``'encoder.layers.1'``; of blocks inside each other a pattern or a class names the outermost.
         to : path, glob, regular expression, Block class or Block, optional
             Whose Parameters are kept; it belongs to the tie too. Without it, the first in order of traversal.
-        only : selector, optional
-            Which of the parameters to share, by their whole paths or by those within the block: ``'weight'``.
+        only : selector or list of selectors, optional
+            Which of the parameters to share, by their whole paths or by those within the block: ``'weight'``,
+            ``['hidden.*', 'head.bias']``.
 
         Returns
         -------
@@ -124,8 +125,8 @@ class Sharing:
             if not names and not (isinstance(target, type) and issubclass(target, mx.gluon.Block)):
                 raise TypeError(f"{show_selector(target)} names no blocks; expected a path, a glob over blocks' paths, "
                                 f"a compiled regular expression, a Block class, or a Block")  # fmt: skip
-        if only is not None:
-            matcher(only)
+        for selector in selectors_in(only):
+            matcher(selector)
         self._told.append(Declaration(targets, to, blocks=True, only=only))
         return self
 
