@@ -155,7 +155,7 @@ def test_only_takes_a_list_of_selectors():
 
     both = net()
     ik.Sharing(both).tie_blocks("0", "1", only=["0.weight", "gamma", re.compile("beta$")]).apply()
-    assert [path for path, *_ in map(lambda group: group.paths, ik.shared_groups(both))] == [
+    assert [group.canonical for group in ik.shared_groups(both)] == [
         "0.0.weight", "0.1.gamma", "0.1.beta",
     ]  # fmt: skip
     sharing = ik.Sharing(net()).tie_blocks("0", "1", only=("weight", "gama"))
