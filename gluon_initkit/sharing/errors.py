@@ -21,6 +21,7 @@ class SharingError(mx.MXNetError, ValueError):
 
 
 def refusal(problems: Sequence[str]) -> SharingError:
-    """One error for all that is wrong."""
-    count = counted(len(problems), "problem")
-    return SharingError(f"{count}, and nothing was changed:" + "".join(f"\n  {problem}." for problem in problems))
+    """One error for all that is wrong; it shows ten problems at most."""
+    shown = [f"\n  {problem}." for problem in problems[:10]]
+    more = f"\n  and {len(problems) - 10} more." if len(problems) > 10 else ""
+    return SharingError(f"{counted(len(problems), 'problem')}, and nothing was changed:{''.join(shown)}{more}")

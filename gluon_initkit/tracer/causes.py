@@ -18,7 +18,7 @@ _SAVES = ("save_parameters", "export", "save", "save_params")
 
 # What MXNet 1.9.1 says (gluon/parameter.py, gluon/block.py) of parameters without values and of wrong shapes.
 _UNTOLD = "has parameters with unknown shape. You need to"  # MXNet 2 of a block without infer_shape
-_BEGINNINGS = ("Deferred initialization failed", "Cannot initialize Parameter", "Expected shape")
+_BEGINNINGS = ("Deferred initialization failed", "Cannot initialize Parameter", "Expected shape", "Unknown input to")
 
 
 def is_about_deferral(error: BaseException) -> bool:
@@ -61,6 +61,13 @@ def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -
             return f"{info.label} was read, and initialize was never called on it, or filling it failed{at}", ""
         if name in _READS:
             return f"{info.label} was read by {name}() before it holds values{at}", ""
+    if str(error).startswith("Unknown input to"):
+        name = str(error).rpartition(" ")[2]
+        return (
+            f"the graph of a hybridized block has the input {name!r}, which is no argument and no parameter of the "
+            f"network{at}",
+            "Give the layer all of its arguments, and register each block as an attribute.",
+        )
     if found.conflict is not None or found.stop is not None or (found.asked and is_about_deferral(error)):
         return "", ""
     return f"MXNet raised {said(error)}{at}", ""

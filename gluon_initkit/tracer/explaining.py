@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
 from ..display import Column, Shown, Table, as_html, as_rich, as_text, counted, shape_text
-from .diagnosis import DEFERRED, message, pending
+from .diagnosis import DEFERRED, MOST, message, pending
 from .errors import DeferredInitError, Unresolved
 from .resolution import resolve
 
@@ -17,6 +17,8 @@ __all__ = ["Explanation", "explain"]
 @dataclass(frozen=True, repr=False)
 class Explanation(Shown[Unresolved]):
     """What `explain` returns: one row for each parameter without values. ``str()`` is a table and what to write.
+
+    The text shows ten parameters at most, and how many more there are; `rows`, `fixes` and the HTML have all.
 
     Attributes
     ----------
@@ -51,23 +53,39 @@ class Explanation(Shown[Unresolved]):
         return DeferredInitError(self.message, self.rows) if self.message else None
 
     def __str__(self) -> str:
-        return "\n".join([as_text(self._table()), *self._written()]) if self.rows else self.summary
+        if not self.rows:
+            return self.summary
+        table = as_text(self._table("" if self._mend else self.summary, MOST))
+        return "\n".join([*self._head(), table, *self._written()])
 
     def __rich__(self) -> Any:
         from rich.console import Group
         from rich.text import Text
 
-        return Group(as_rich(self._table()), *map(Text, self._written()))
+        table = as_rich(self._table("" if self._mend else self.summary, MOST))
+        return Group(*map(Text, self._head()), table, *map(Text, self._written()))
 
     def _repr_html_(self) -> str:
-        return as_html(self._table(Column("write", lambda row: row.fix)))
+        title = " ".join([f"{self.summary}.", *self._mend]) if self._mend else self.summary
+        return as_html(self._table(title, None, Column("write", lambda row: row.fix)))
+
+    @property
+    def _mend(self) -> List[str]:
+        """The message's second line, where that says what to write: where `initialize` was forgotten."""
+        return [line for line in self.message.splitlines()[1:2] if not line.startswith("  ")]
+
+    def _head(self) -> List[str]:
+        return [self.summary, *self._mend] if self._mend else []
 
     def _written(self) -> List[str]:
         """Whole lines, to be pasted, which a table would wrap."""
-        return ["", "To avoid it, write", *(f"  {fix}" for fix in self.fixes)] if self.fixes else []
+        more = len(self.rows) - MOST
+        left = [f"and {more} more, which `rows` has"] if more > 0 else []
+        fixes = list(dict.fromkeys(row.fix for row in self.rows[:MOST]))
+        return [*left, "", "To avoid it, write", *(f"  {fix}" for fix in fixes)] if fixes else []
 
-    def _table(self, *more: Column) -> Table:
-        return Table(self.summary, (*_COLUMNS, *more), self.rows, (), _emphasis)
+    def _table(self, title: Optional[str] = None, most: Optional[int] = None, *more: Column) -> Table:
+        return Table(self.summary if title is None else title, (*_COLUMNS, *more), self.rows[:most], (), _emphasis)
 
 
 def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Explanation:
