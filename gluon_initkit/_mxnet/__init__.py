@@ -11,7 +11,13 @@ mx: Any = import_mxnet()
 
 from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, blocks_of, laid_out, places, traversed, walk  # noqa: E402
-from .calls import network_of, parameter_being_filled, place_of, remember  # noqa: E402
+from .calls import (  # noqa: E402
+    arrays_being_filled,
+    network_of,
+    parameter_being_filled,
+    place_of,
+    remember,
+)
 from .constructors import channel_axis, class_name, construction  # noqa: E402
 from .containers import blocks_in_containers  # noqa: E402
 from .donors import (  # noqa: E402
@@ -132,6 +138,7 @@ __all__ = [
     "Transposed",
     "ValueGiven",
     "Watch",
+    "arrays_being_filled",
     "averaged",
     "base_arguments",
     "bits_of",
