@@ -23,7 +23,7 @@ from .._mxnet import (
 from ..display import counted, counted_of, shape_text
 from ..naming import ParameterInfo
 from ..shapes import is_known
-from .causes import cause_of, is_about_deferral
+from .causes import cause_of, is_about_deferral, is_of_no_block
 from .conflicts import holders
 from .errors import DeferredInitError, Unresolved
 from .inputs import is_without_arrays, shapes_text
@@ -31,7 +31,7 @@ from .observed import Observed
 from .resolution import Resolution, resolve, said
 from .source import frames_of, last_lines
 
-__all__ = ["DEFERRED", "MOST", "diagnose", "message", "pending", "record", "told_apart"]
+__all__ = ["DEFERRED", "MOST", "diagnose", "message", "pending", "quotation", "record", "told_apart"]
 
 Shape = Tuple[Optional[int], ...]
 
@@ -73,6 +73,8 @@ def told_apart(
         return None
     found = resolve(net, inputs, observed)
     if not is_about_deferral(error) and not (found.conflict and found.conflict.needed):
+        return None
+    if is_of_no_block(error, frames_of(error, observed.around), found):
         return None
     return _diagnosed(found, error, inputs)
 
@@ -225,11 +227,12 @@ def message(
     frames = [] if error is None else frames_of(error, found.observed.around)
     cause, mend = ("", "") if error is None else cause_of(error, frames, found)
     headline, mend = cause or _headline(found, rows, inputs, last_lines(frames)[0]), mend or _mend(found, rows, inputs)
-    if _is_forgotten(found, rows):
+    forgotten = _is_forgotten(found, rows)
+    if forgotten:
         cause = cause.replace(f", and {_UNTOUCHED}", "")
         headline = f"initialize was never called on this network{f': {cause}' if cause else ''}"
-        return "\n".join([headline, mend, *_listed(rows)])
-    return "\n".join([headline, *_listed(rows), mend])
+    text = [*_listed(rows), *(note for note in found.notes if note not in headline), *quotation(error, headline)]
+    return "\n".join([headline, mend, *text] if forgotten else [headline, *text, mend])
 
 
 MOST = 10
@@ -252,6 +255,11 @@ def _is_forgotten(found: Resolution, rows: Sequence[Unresolved]) -> bool:
     states = {info.state for param, _, info in found.described if not is_constant(param)}
     refused = any(row.reason == _NOT_DEFERRABLE for row in rows)  # by an `initialize` that was called
     return states == {"uninitialized"} and not refused and found.conflict is None and found.stop is None
+
+
+def quotation(error: Optional[BaseException], headline: str) -> Tuple[str, ...]:
+    """What MXNet said, as a line, unless the headline has it; nothing without an error."""
+    return () if error is None or said(error) in headline else (f"MXNet said: {said(error)}",)
 
 
 def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any], line: str) -> str:

@@ -6,8 +6,9 @@ Printed, it is the tutorial's section on avoiding deferred initialization, for t
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
+from .._mxnet import holds_data
 from ..display import Column, Shown, Table, as_html, as_rich, as_text, counted, shape_text
-from .diagnosis import DEFERRED, MOST, message, pending
+from .diagnosis import DEFERRED, MOST, message, pending, quotation
 from .errors import DeferredInitError, Unresolved
 from .resolution import resolve
 
@@ -28,6 +29,9 @@ class Explanation(Shown[Unresolved]):
         What is the matter, in a sentence.
     message : str
         The whole message of `error`.
+    notes : tuple of str
+        What the network holds in a list or another container, so that it is no part of it, and how to register it; and
+        what MXNet said.
 
     Examples
     --------
@@ -41,6 +45,7 @@ class Explanation(Shown[Unresolved]):
     rows: Tuple[Unresolved, ...]
     summary: str
     message: str
+    notes: Tuple[str, ...] = ()
 
     @property
     def fixes(self) -> Tuple[str, ...]:
@@ -54,7 +59,7 @@ class Explanation(Shown[Unresolved]):
 
     def __str__(self) -> str:
         if not self.rows:
-            return self.summary
+            return "\n".join([self.summary, *(note for note in self.notes if note not in self.summary)])
         table = as_text(self._table("" if self._mend else self.summary, MOST))
         return "\n".join([*self._head(), table, *self._written()])
 
@@ -72,7 +77,7 @@ class Explanation(Shown[Unresolved]):
     @property
     def _mend(self) -> List[str]:
         """The message's second line, where that says what to write: where `initialize` was forgotten."""
-        return [line for line in self.message.splitlines()[1:2] if not line.startswith("  ")]
+        return [line for line in self.message.splitlines()[1:2] if self.rows and not line.startswith("  ")]
 
     def _head(self) -> List[str]:
         return [self.summary, *self._mend] if self._mend else []
@@ -85,7 +90,8 @@ class Explanation(Shown[Unresolved]):
         return [*left, "", "To avoid it, write", *(f"  {fix}" for fix in fixes)] if fixes else []
 
     def _table(self, title: Optional[str] = None, most: Optional[int] = None, *more: Column) -> Table:
-        return Table(self.summary if title is None else title, (*_COLUMNS, *more), self.rows[:most], (), _emphasis)
+        notes = tuple(note for note in self.notes if note not in self.summary)
+        return Table(self.summary if title is None else title, (*_COLUMNS, *more), self.rows[:most], notes, _emphasis)
 
 
 def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Explanation:
@@ -125,14 +131,20 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
         raise TypeError(f"error is {error!r:.80}: expected the exception that was caught, `except Exception as error`")
     if isinstance(error, DeferredInitError):
         text = str(error)
-        return Explanation(error.unresolved, text.splitlines()[0], text)
+        said = tuple(line for line in text.splitlines()[1:] if line.startswith("MXNet said: "))
+        return Explanation(error.unresolved, text.splitlines()[0], text, said)
     found = resolve(net, inputs)
     rows = pending(found)
     if not rows and found.conflict is None and error is None:
         count = counted(len(found.described), "parameter holds", "parameters hold")
-        return Explanation((), f"{'' if len(found.described) == 1 else 'all '}{count} values", "")
+        summary = f"{'' if len(found.described) == 1 else 'all '}{count} values"
+        if not found.described:
+            summary = "the network has no parameters"
+        empty = any(not holds_data(param) for each in found.unregistered for param in each.parameters)
+        return Explanation((), summary, "\n".join([summary, *found.notes]) if empty else "", found.notes)
     text = message(found, rows, inputs, error)
-    return Explanation(rows, text.splitlines()[0], text)
+    summary = text.splitlines()[0]
+    return Explanation(rows, summary, text, (*found.notes, *quotation(error, summary)))
 
 
 def _emphasis(row: Unresolved) -> str:

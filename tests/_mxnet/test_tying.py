@@ -5,11 +5,11 @@ import gc
 import weakref
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import Transposed, exchange, in_containers, see, slots, source_of, walk
+from gluon_initkit._mxnet import Transposed, exchange, see, slots, source_of, walk
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
-from vocabulary import GLUON_2, collected, declared, nd
+from vocabulary import GLUON_2, collected, nd
 
 
 def pair():
@@ -110,15 +110,6 @@ def test_a_network_that_was_seen_dies_all_the_same():
     del net
     gc.collect()
     assert gone() is None
-
-
-def test_containers():
-    block = nn.HybridSequential()
-    block.weight = declared(block, "weight", shape=(2,))
-    assert in_containers(walk(block)) == {}
-    block.add(nn.Dense(2))
-    block[0].kept = {"here": block.weight, "there": 1}
-    assert in_containers(walk(block)) == {block.weight: "0.kept"}
 
 
 def test_the_source_of_a_view():

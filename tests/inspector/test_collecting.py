@@ -343,7 +343,7 @@ def test_a_record_says_everything():
 
 
 def test_in_order_of_traversal_with_blocks_and_buffers():
-    records, tree, shared_ = collect(plain_block())
+    records, tree, shared_, _ = collect(plain_block())
     assert [each.path for each in records] == ["scale", "body.weight", "body.bias"] + ["orphan"] * (not GLUON_2)
     assert [(each.path, each.block) for each in tree] == [("", "Plain"), ("body", "Dense")]
     assert [each.buffer for each in records] == list(range(3 if GLUON_2 else 4)) and shared_ == ()
