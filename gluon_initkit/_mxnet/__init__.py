@@ -20,6 +20,7 @@ from .blocks import (  # noqa: E402
     traversed,
     walk,
 )
+from .cached_graphs import StaleGraph, stale_graphs  # noqa: E402
 from .calls import (  # noqa: E402
     arrays_being_filled,
     network_of,
@@ -34,13 +35,11 @@ from .donors import (  # noqa: E402
     declared,
     extras_of,
     fixes_gamma,
-    forget_trainers,
     own_copy,
     redeclare,
     renew,
     restoring,
     take_over,
-    trained,
 )
 from .files import (  # noqa: E402
     contexts_for,
@@ -81,10 +80,8 @@ from .parameters import (  # noqa: E402
     is_constant,
     is_layer_default,
     known_sizes,
-    kvstore_of,
     may_defer,
     pending_initializer,
-    refuses_context,
     shape_of,
     state_of,
 )
@@ -104,12 +101,20 @@ from .seen import see  # noqa: E402
 from .strict import NeedsNumbers  # noqa: E402
 from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
+from .trainers import (  # noqa: E402
+    is_trained,
+    kvstore_of,
+    objection_of_trainer,
+    release,
+    renew_updates,
+)
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, slots  # noqa: E402
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
 from .undisturbed import one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
     RESET,
+    RESET_ALL,
     Context,
     FusedRNN,
     completed,
@@ -136,6 +141,7 @@ from .watching import Watch  # noqa: E402
 
 __all__ = [
     "RESET",
+    "RESET_ALL",
     "ArrayGiven",
     "BlockCall",
     "Call",
@@ -146,6 +152,7 @@ __all__ = [
     "Place",
     "Shapes",
     "Slot",
+    "StaleGraph",
     "SymbolicRun",
     "Transposed",
     "Unregistered",
@@ -181,7 +188,6 @@ __all__ = [
     "fits",
     "fixes_gamma",
     "forget_graphs",
-    "forget_trainers",
     "fresh_names",
     "freshness",
     "fused_parts",
@@ -200,6 +206,7 @@ __all__ = [
     "is_layer_default",
     "is_numpy_array",
     "is_plain_forward",
+    "is_trained",
     "is_verbose",
     "keyed_generators",
     "known_sizes",
@@ -215,6 +222,7 @@ __all__ = [
     "memory_of",
     "mx",
     "network_of",
+    "objection_of_trainer",
     "one_at_a_time",
     "own_copy",
     "parameter_being_filled",
@@ -234,9 +242,10 @@ __all__ = [
     "refilled",
     "refusal",
     "refuse_same_paths",
-    "refuses_context",
+    "release",
     "remember",
     "renew",
+    "renew_updates",
     "restore",
     "restoring",
     "run_forward",
@@ -252,12 +261,12 @@ __all__ = [
     "snapshot",
     "source_of",
     "stale_gradients",
+    "stale_graphs",
     "state_of",
     "storage_of",
     "stored_as",
     "take_over",
     "tell",
-    "trained",
     "trained_by",
     "trainer_of",
     "traversed",

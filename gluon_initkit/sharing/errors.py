@@ -22,6 +22,7 @@ class SharingError(mx.MXNetError, ValueError):
 
 def refusal(problems: Sequence[str]) -> SharingError:
     """One error for all that is wrong; it shows ten problems at most."""
-    shown = [f"\n  {problem}." for problem in problems[:10]]
+    sentences = (problem if problem.endswith((".", "?")) else f"{problem}." for problem in problems[:10])
     more = f"\n  and {len(problems) - 10} more." if len(problems) > 10 else ""
-    return SharingError(f"{counted(len(problems), 'problem')}, and nothing was changed:{''.join(shown)}{more}")
+    shown = "".join(f"\n  {each}" for each in sentences)
+    return SharingError(f"{counted(len(problems), 'problem')}, and nothing was changed:{shown}{more}")

@@ -226,13 +226,16 @@ def message(
     """The whole text of the error: of `error`, where MXNet has raised one."""
     frames = [] if error is None else frames_of(error, found.observed.around)
     cause, mend = ("", "") if error is None else cause_of(error, frames, found)
-    headline, mend = cause or _headline(found, rows, inputs, last_lines(frames)[0]), mend or _mend(found, rows, inputs)
+    headline, own_mend = cause or _headline(found, rows, inputs, last_lines(frames)[0]), mend
+    mend = own_mend or _mend(found, rows, inputs)
     forgotten = _is_forgotten(found, rows)
     if forgotten:
         cause = cause.replace(f", and {_UNTOUCHED}", "")
         headline = f"initialize was never called on this network{f': {cause}' if cause else ''}"
     text = [*_listed(rows), *(note for note in found.notes if note not in headline), *quotation(error, headline)]
-    return "\n".join([headline, mend, *text] if forgotten else [headline, *text, mend])
+    if forgotten:
+        return "\n".join([headline, mend, *text])
+    return "\n".join([headline, *text, *([mend] if own_mend or rows or found.conflict is not None else [])])
 
 
 MOST = 10

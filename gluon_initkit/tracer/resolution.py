@@ -9,16 +9,19 @@ import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._mxnet import (
+    StaleGraph,
     SymbolicRun,
     Unregistered,
+    contexts_of,
     mx,
     one_at_a_time,
     run_on_symbols,
     shape_of,
+    stale_graphs,
     unregistered_blocks,
     walk,
 )
-from ..naming import ParameterInfo, describe
+from ..naming import ParameterInfo, apart, describe
 from ..shapes import agree, is_known
 from .conflicts import Conflict, conflict_in, unchecked_sizes
 from .inputs import mapped
@@ -62,6 +65,10 @@ class Resolution:
         What was seen beforehand.
     unregistered : list of Unregistered
         What containers hold that is no part of the network.
+    apart : str or None
+        A sentence on parameters that are on different contexts.
+    stale : list of StaleGraph
+        Cached graphs of other parameters than their block has.
     """
 
     net: Any
@@ -75,12 +82,15 @@ class Resolution:
     conflict: Optional[Conflict] = None
     observed: Observed = field(default_factory=Observed)
     unregistered: Sequence[Unregistered] = ()
+    apart: Optional[str] = None
+    stale: Sequence[StaleGraph] = ()
 
     @property
     def notes(self) -> Tuple[str, ...]:
-        """Sentences on what is no part of the network; ten at most, and how many more there are."""
+        """Sentences on what is no part of the network (ten, and how many more), on contexts and on cached graphs."""
         told = list(map(str, self.unregistered))
-        return (*told[:10], *([f"{len(told) - 10} more containers hold such."] if told[10:] else []))
+        more = [f"{len(told) - 10} more containers hold such."] if told[10:] else []
+        return (*told[:10], *more, *([self.apart] if self.apart else []), *map(str, self.stale))
 
 
 def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None) -> Resolution:
@@ -96,7 +106,9 @@ def _resolve(net: Any, inputs: Sequence[Any], observed: Observed) -> Resolution:
     described = describe(net)
     shapes = {param: shape_of(param) for param, _, _ in described}
     lost = unregistered_blocks(walk(net))
-    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed, unregistered=lost)
+    split = apart((info.label, contexts_of(param)) for param, _, info in described)
+    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed, unregistered=lost, apart=split,
+                       stale=stale_graphs(net))  # fmt: skip
     if inputs:
         _take(found, run_on_symbols(net, inputs, _stand_in), type(net))
         _look_again(net, inputs, found)

@@ -122,7 +122,7 @@ def test_records_table_and_lookups():
     assert pickle.loads(pickle.dumps(rows)) == rows and len(rows) == len(rows.to_records()) == 2
     assert rows.bytes == 4 * (16 + 4) and not rows.unresolved
     assert "(4, 4)" in str(rows) and "<table" in rows._repr_html_()
-    with pytest.raises(KeyError, match="no parameter has the path 'nothing'; there are 0.weight"):
+    with pytest.raises(KeyError, match="no parameter has the path 'nothing'; there are '0.weight'"):
         rows["nothing"]
 
 
