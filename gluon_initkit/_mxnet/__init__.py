@@ -10,9 +10,24 @@ from ..importing import import_mxnet
 mx: Any = import_mxnet()
 
 from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
-from .blocks import Place, laid_out, places, refuse_same_paths, same_paths, traversed  # noqa: E402
+from .blocks import (  # noqa: E402
+    Place,
+    blocks_of,
+    laid_out,
+    places,
+    refuse_same_paths,
+    same_paths,
+    traversed,
+    walk,
+)
 from .cached_graphs import StaleGraph, stale_graphs  # noqa: E402
-from .calls import arrays_being_filled, network_of, parameter_being_filled, place_of  # noqa: E402
+from .calls import (  # noqa: E402
+    arrays_being_filled,
+    network_of,
+    parameter_being_filled,
+    place_of,
+    remember,
+)
 from .constructors import channel_axis, class_name, construction  # noqa: E402
 from .containers import Unregistered, in_containers, unregistered_blocks  # noqa: E402
 from .donors import (  # noqa: E402
@@ -83,6 +98,7 @@ from .reading import (  # noqa: E402
     updates_of,
 )
 from .scopes import blocks_built  # noqa: E402
+from .seen import see  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
 from .trainers import (  # noqa: E402
     is_trained,
@@ -92,9 +108,9 @@ from .trainers import (  # noqa: E402
     renew_updates,
 )
 from .transposed import Transposed, source_of  # noqa: E402
-from .tying import Move, Slot, exchange, slots, walk  # noqa: E402
+from .tying import Move, Slot, exchange, slots  # noqa: E402
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
-from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
+from .undisturbed import one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
     RESET,
     RESET_ALL,
@@ -226,6 +242,7 @@ __all__ = [
     "refusal",
     "refuse_same_paths",
     "release",
+    "remember",
     "renew",
     "renew_updates",
     "restore",
@@ -237,6 +254,7 @@ __all__ = [
     "same_paths",
     "saved_value",
     "say_filled",
+    "see",
     "shape_of",
     "slots",
     "snapshot",

@@ -11,7 +11,8 @@ from mxnet.gluon.nn.conv_layers import _Conv
 
 from .version import children, loose
 
-__all__ = ["Place", "laid_out", "places", "refuse_same_paths", "same_paths", "standing", "traversed"]
+__all__ = ["Place", "blocks_of", "laid_out", "places", "refuse_same_paths", "same_paths", "standing", "traversed",
+           "walk"]  # fmt: skip
 
 _PLAIN_NAMES = gluon.Block._collect_params_with_prefix
 
@@ -168,25 +169,80 @@ _Visit = Tuple[str, gluon.Block, FrozenSet[type], List[Tuple[str, gluon.Paramete
 generator a block, which would hand on all that is below it."""
 
 
+def walk(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block]]:
+    """Every block of a network with its path, in order of traversal; one that stands twice comes twice.
+
+    Raises
+    ------
+    ValueError
+        A block contains itself: Gluon's own walks, which call themselves, never end there.
+    """
+    return ((path, block) for path, block, _ in _levels(net))
+
+
+def blocks_of(net: gluon.Block) -> Dict[str, gluon.Block]:
+    """Every block of a network once, by its first path; the network itself is ``''``."""
+    first: Dict[int, Tuple[str, gluon.Block]] = {}
+    for path, block in walk(net):
+        first.setdefault(id(block), (path, block))
+    return dict(first.values())
+
+
+def _levels(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block, int]]:
+    """As `walk`, with the number of blocks around each. It calls itself nowhere: networks are nested deeper than that.
+
+    A function that calls itself from inside another one would also be a reference cycle, which keeps the network alive
+    until the garbage collector runs. MXNet 2's own blocks are free of cycles.
+    """
+    around: List[Tuple[str, gluon.Block]] = [("", net)]
+    waiting = [iter(children(net))]
+    yield "", net, 0
+    while waiting:
+        name, child = next(waiting[-1], ("", None))
+        if child is None:
+            waiting.pop()
+            around.pop()
+            continue
+        path = _join(around[-1][0], name)
+        again = next((outer for outer, block in around if block is child), None)
+        if again is not None:
+            raise ValueError(_cycle(path, again, child))
+        yield path, child, len(around)
+        around.append((path, child))
+        waiting.append(iter(children(child)))
+
+
+def _cycle(path: str, outer: str, block: gluon.Block) -> str:
+    where = repr(outer) if outer else "the network itself"
+    return (f"the block {path!r} ({type(block).__name__}) is {where}, so a block contains itself.\n"
+            f"Expected blocks without a cycle: build a new block for {path!r}; a reference to an outer one is "
+            f"`weakref.ref(block)`, which Gluon does not register as a child.")  # fmt: skip
+
+
 def _walked(net: gluon.Block) -> List[_Visit]:
     visits: List[_Visit] = []
     around: Dict[Tuple[FrozenSet[type], type], FrozenSet[type]] = {}  # blocks that are alike share one set
-
-    def visit(block: gluon.Block, path: str, outside: FrozenSet[type]) -> None:
+    insides: List[FrozenSet[type]] = []
+    depths: List[int] = []
+    unusual: List[int] = []
+    for path, block, depth in _levels(net):
         kind = type(block)
+        del insides[depth:]
+        outside: FrozenSet[type] = insides[-1] if insides else frozenset()
         inside = around.get((outside, kind))
         if inside is None:
             inside = around[outside, kind] = outside | {kind}
+        insides.append(inside)
+        depths.append(depth)
         prefix, plain = f"{path}." if path else "", kind._collect_params_with_prefix is _PLAIN_NAMES
         own = [(prefix + name, param) for name, param in block._reg_params.items()] if plain else []
-        visits.append((path, block, inside, own))
-        begun = len(visits)
-        for name, child in children(block):
-            visit(child, prefix + name, inside)
         if not plain:
-            own += _own_names(block, path, {taken for *_, below in visits[begun:] for taken, _ in below})
-
-    visit(net, "", frozenset())
+            unusual.append(len(visits))
+        visits.append((path, block, inside, own))
+    for number in reversed(unusual):  # the innermost first: what they take is no name of the block around them
+        path, block, _, own = visits[number]
+        end = next((each for each in range(number + 1, len(visits)) if depths[each] <= depths[number]), len(visits))
+        own += _own_names(block, path, {taken for *_, below in visits[number + 1 : end] for taken, _ in below})
     return visits
 
 

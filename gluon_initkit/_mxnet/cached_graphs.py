@@ -8,9 +8,8 @@ from typing import Any, List, NamedTuple, Tuple
 
 from mxnet import gluon
 
-from .blocks import places
+from .blocks import blocks_of, places
 from .transposed import source_of
-from .undisturbed import blocks_of
 from .version import children
 
 __all__ = ["StaleGraph", "stale_graphs"]

@@ -21,7 +21,7 @@ from .underway import BlockCall, shapes_in
 from .version import RESET, asking
 from .wrapping import Wrappers
 
-__all__ = ["Changes"]
+__all__ = ["Changes", "raise_mended"]
 
 
 class _Thread(threading.local):
@@ -114,10 +114,9 @@ class Changes:
         except BaseException as error:
             restore(before)
             self._settle(param)
-            mended = None if calls else self._failed(error, None, f"{type(param).__name__}.{doing}")
-            if mended is None:
-                raise
-            raise mended from error
+            if not calls:
+                raise_mended(self._failed(error, None, f"{type(param).__name__}.{doing}"), error)
+            raise
         if calls:
             calls[0].changed[id(param)] = param
         self._settle(param)
@@ -192,16 +191,27 @@ class Changes:
             return original(*args, **kwargs)
         except (RuntimeError, MXNetError) as error:  # two families in MXNet 1.6
             # Inside a forward pass it is how Gluon finds out that it has to infer shapes.
-            mended = None if self._thread.calls else self._failed(error, None)
-            if mended is None:
-                raise
-            raise mended from error
+            if not self._thread.calls:
+                raise_mended(self._failed(error, None), error)
+            raise
 
     def _var(self, param: gluon.Parameter, original: Callable) -> Any:
         call = self._thread.calls[-1].forwarding if self._thread.calls else None
         if call is not None:
             call.uses(param)
         return original()
+
+
+def raise_mended(mended: Optional[BaseException], error: BaseException) -> None:
+    """Raise an error from the one that it explains, if there is any.
+
+    No frame goes on holding it: the error's traceback holds the frames, and that cycle would keep the network.
+    """
+    try:
+        if mended is not None:
+            raise mended from error
+    finally:
+        del mended, error
 
 
 def _kind(param: gluon.Parameter, force_reinit: Any) -> str:

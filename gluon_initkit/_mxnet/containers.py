@@ -9,7 +9,8 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 from mxnet import gluon
 
-from .undisturbed import blocks_of, parameters_of
+from .blocks import blocks_of
+from .undisturbed import parameters_of
 
 __all__ = ["Unregistered", "in_containers", "unregistered_blocks"]
 

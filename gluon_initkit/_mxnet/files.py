@@ -4,16 +4,17 @@ A file is written in one of two modes (classic, or NumPy shapes), and MXNet read
 `files` has read of it becomes arrays in either.
 """
 
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from mxnet import context, gluon, ndarray
 from mxnet.util import np_array, np_shape
 import numpy
 
 from .arrays import classic, dtype_name
+from .blocks import walk
 from .memory import context_of, empty, in_mode, refilled, view
 from .parameters import contexts_of
-from .version import children, trainer_of, write_list
+from .version import trainer_of, write_list
 
 __all__ = ["contexts_for", "dtype_called", "forget_graphs", "put", "read_array", "recast", "saved_value",
            "stored_as", "write_arrays"]  # fmt: skip
@@ -102,15 +103,9 @@ def recast(param: gluon.Parameter, dtype: Any) -> None:
 
 def forget_graphs(block: gluon.Block) -> None:
     """Drop the cached graphs of a network, in which the dtypes of its parameters stand; the next forward makes new."""
-    for each in _blocks(block):
+    for _, each in walk(block):
         if isinstance(each, gluon.HybridBlock):
             each._clear_cached_op()
-
-
-def _blocks(block: gluon.Block) -> Iterator[gluon.Block]:
-    yield block
-    for _, child in children(block):
-        yield from _blocks(child)
 
 
 def put(param: gluon.Parameter, array: ndarray.NDArray, ctxs: Sequence[context.Context]) -> None:

@@ -10,9 +10,10 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 from mxnet import autograd, context, gluon, ndarray
 import numpy
 
+from .blocks import blocks_of
 from .memory import in_mode, restore, snapshot
 from .parameters import is_constant, shape_of
-from .undisturbed import blocks_of, one_at_a_time, parameters_of, undisturbed
+from .undisturbed import one_at_a_time, parameters_of, undisturbed
 from .version import infers_on_symbols
 
 __all__ = ["finish", "pending_contexts", "run_forward"]

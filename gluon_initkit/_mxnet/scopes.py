@@ -19,28 +19,44 @@ def blocks_built() -> Iterator[Iterable[gluon.Block]]:
 
     Inside the ``name_scope()`` of any block too, but for one built here: what is built there is a part of that block.
     """
-    under_way: Tuple[int, Any] = threading.get_ident(), WeakKeyDictionary()
+    listener: Tuple[int, Any] = threading.get_ident(), WeakKeyDictionary()
     with _lock:
-        _listening.append(under_way)
-        gluon.Block.__init__ = _init
+        if not _listeners:
+            _put_on()
+        _listeners.append(listener)
     try:
-        yield under_way[1]
+        yield listener[1]
     finally:
         with _lock:
-            _listening[:] = [each for each in _listening if each is not under_way]
-            if not _listening:
-                gluon.Block.__init__ = _original
+            _listeners[:] = [each for each in _listeners if each is not listener]
+            if not _listeners:
+                _take_off()
 
 
-_original = gluon.Block.__init__
 _lock = threading.Lock()
-_listening: List[Tuple[int, Any]] = []  # by thread
+_listeners: List[Tuple[int, Any]] = []  # by thread
+_wrapped: List[Any] = []  # our wrapper, and what stood there before it
 
 
-@functools.wraps(_original)
-def _init(self: gluon.Block, *args: Any, **kwargs: Any) -> None:
-    around = named_within()
-    for thread, built in list(_listening):
-        if thread == threading.get_ident() and (around is None or around not in built):
-            built[self] = None
-    _original(self, *args, **kwargs)
+def _put_on() -> None:
+    """Wrap `Block.__init__` as it stands there now: another library may have patched it since."""
+    original = gluon.Block.__init__
+
+    @functools.wraps(original)
+    def listening_init(self: gluon.Block, *args: Any, **kwargs: Any) -> None:
+        around = named_within()
+        for thread, built in list(_listeners):
+            if thread == threading.get_ident() and (around is None or around not in built):
+                built[self] = None
+        original(self, *args, **kwargs)
+
+    gluon.Block.__init__ = listening_init
+    _wrapped[:] = [listening_init, original]
+
+
+def _take_off() -> None:
+    """Put back what stood there. Under a patch that was made meanwhile our wrapper stays, and tells nobody."""
+    wrapper, original = _wrapped
+    _wrapped.clear()
+    if gluon.Block.__init__ is wrapper:
+        gluon.Block.__init__ = original

@@ -4,6 +4,7 @@ MXNet asks a block's parameters for `data()` or `var()` and nothing else, so a P
 enough. The block's own dictionary, which `collect_params` reads, holds that other one.
 """
 
+from functools import lru_cache
 from typing import Any, List, Optional, Tuple
 
 from mxnet import gluon
@@ -20,7 +21,9 @@ class Transposed(gluon.Parameter):
     `var()` is the transpose of the other's variable, so that a graph, cached or exported, has that one variable only
     (`graph_inputs` says how it is on MXNet 2).
     Whatever is not about an array's axes (`initialize`, `cast`, `grad_req`, ...) is the other's own. As `data()` is a
-    copy, values are set by `set_data`, or through the other's `data()`.
+    copy, it refuses to be written into: values are set by `set_data`, or through the other's `data()`. An operator's
+    ``out=`` and ``copyto`` cannot be refused, which see no more than the array's handle. The copies of gradients may be
+    written, in vain: on MXNet 2 `collect_params` has both, and who clips gradients in place scales the other's too.
     """
 
     transposed_of: gluon.Parameter
@@ -50,11 +53,11 @@ class Transposed(gluon.Parameter):
 
     def data(self, ctx: Any = None) -> Any:
         """The other's values, transposed; inside `autograd.record` as part of the graph."""
-        return data_transposed(self.transposed_of, ctx)
+        return _refusing_writes(data_transposed(self.transposed_of, ctx))
 
     def list_data(self) -> List[Any]:
         """`data` on every context."""
-        return [each.transpose() for each in self.transposed_of.list_data()]
+        return [_refusing_writes(each.transpose()) for each in self.transposed_of.list_data()]
 
     def grad(self, ctx: Any = None) -> Any:
         """A transposed copy of the gradient with respect to the one parameter."""
@@ -86,6 +89,39 @@ class Transposed(gluon.Parameter):
 
 
 _OWN = frozenset(vars(Transposed)) | {"transposed_of"}
+
+
+def _refusing_writes(made: Any) -> Any:
+    """The same array, which raises where somebody writes into it: that would change a copy, and no parameter."""
+    kind: Any = type(made)
+    made.__class__ = _refusing(kind)
+    return made
+
+
+class _AlikeClass(type):
+    """A class that equals its base: `NDArray.__setitem__` asks ``type(value) == NDArray`` of what it is given."""
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or other is cls.__base__
+
+    def __hash__(cls) -> int:
+        return hash(cls.__base__)
+
+
+@lru_cache(maxsize=None)
+def _refusing(kind: Any) -> type:
+    def refuse(self: Any, *_: Any) -> None:
+        raise ValueError(
+            "this array is a copy: its parameter stands transposed and holds no values of its own, so writing here "
+            "would change nothing.\nCall set_data(...) on the parameter, or write the transpose into its "
+            "transposed_of.data()."
+        )
+
+    names = [name for name in _WRITES if hasattr(kind, name)]
+    return _AlikeClass(kind.__name__, (kind,), {"__slots__": (), **dict.fromkeys(names, refuse)})
+
+
+_WRITES = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__idiv__", "__itruediv__", "__imod__", "__ipow__")
 
 
 def source_of(param: gluon.Parameter) -> gluon.Parameter:

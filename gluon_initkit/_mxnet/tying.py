@@ -7,17 +7,17 @@ step. What may be tied, and which values win, is decided elsewhere.
 
 from collections import OrderedDict
 from contextlib import contextmanager
-import gc
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 import weakref
 
 from mxnet import gluon
 
-from .blocks import standing
+from .blocks import standing, walk
+from .seen import blocks_seen
 from .transposed import source_of
 from .version import children, infer_again, named
 
-__all__ = ["Move", "Slot", "exchange", "slots", "walk"]
+__all__ = ["Move", "Slot", "exchange", "slots"]
 
 
 class Slot(NamedTuple):
@@ -48,11 +48,6 @@ def slots(net: gluon.Block) -> List[Slot]:
     return found
 
 
-def walk(net: gluon.Block, path: str = "") -> Iterator[Tuple[str, gluon.Block]]:
-    """Every block of a network with its path, in order of traversal; one that stands twice comes twice."""
-    yield path, net
-    for name, child in children(net):
-        yield from walk(child, f"{path}.{name}" if path else name)
 
 
 Move = Tuple[Slot, gluon.Parameter]
@@ -64,8 +59,8 @@ def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[Dict[gluon.Par
     """Put other parameters into slots of a network; if the body or the exchange itself raises, all is as before.
 
     A parameter that stands in no slot any more leaves every dictionary of the network, and the cached graphs of all
-    blocks around a change are cleared, also of those outside `net`. What is yielded tells afterwards which of them goes
-    on standing in a block outside, and in which.
+    blocks around a change are cleared, also of those outside `net` that the kit has seen. What is yielded tells
+    afterwards which of them goes on standing in such a block, and in which.
     """
     saved: List[_Entry] = []
     outside: Dict[gluon.Parameter, weakref.ref[gluon.Block]] = {}
@@ -113,7 +108,7 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
                 change(attributes, key, param)
         if entries is not None:
             change(vars(block._params), "_params", _rekeyed(entries, list(registered.values()), left, gone))
-    living = {**_living(), **blocks}
+    living = {**blocks_seen(), **blocks}
     for block in _around(changed, living):
         attributes = vars(block)
         if attributes.get("_cached_graph") or attributes.get("_cached_op"):
@@ -123,7 +118,7 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
     for block in changed:
         infer_again(block)
     return {source_of(param): weakref.ref(block) for number, block in living.items() if number not in blocks
-            for param in vars(block).get("_reg_params", {}).values() if source_of(param) in gone}  # fmt: skip
+            for param in block._reg_params.values() if source_of(param) in gone}  # fmt: skip
 
 
 class _Entries(OrderedDict):
@@ -165,19 +160,11 @@ def _rekeyed(entries: dict, held: Sequence[gluon.Parameter], left: _Moved, gone:
     return _Entries(found, kept)
 
 
-def _living() -> Dict[int, gluon.Block]:
-    """Every block in the process, by `id`."""
-    everything = gc.get_objects()
-    # By type: isinstance would wake up lazy proxies that pretend a class.
-    kinds = {kind for kind in set(map(type, everything)) if issubclass(kind, gluon.Block)}
-    return {id(each): each for each in everything if type(each) in kinds}
-
-
 def _around(changed: Sequence[gluon.Block], living: Dict[int, gluon.Block]) -> List[gluon.Block]:
     """The blocks of `changed` and all that contain one."""
     parents: Dict[int, List[gluon.Block]] = {}
     for block in living.values():
-        for _, child in children(block) if "_children" in vars(block) else ():
+        for _, child in children(block):
             parents.setdefault(id(child), []).append(block)
     found: Dict[int, gluon.Block] = {}
     left = list(changed)

@@ -13,8 +13,9 @@ from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 import numpy
 
+from .blocks import walk
 from .parameters import known_sizes
-from .version import BESIDE_FORWARD, children, prefix_of
+from .version import BESIDE_FORWARD, prefix_of
 
 __all__ = ["TIMED", "ArrayGiven", "BlockCall", "ValueGiven", "block_paths", "given_to", "innermost",
            "is_plain_forward", "shapes_given", "shapes_in"]  # fmt: skip
@@ -24,22 +25,21 @@ TIMED = ("forward", "unroll")
 
 
 class BlockCall:
-    """One call on one thread; `root` is the outermost around it, `home` the nearest that is given numbers."""
+    """One call on one thread. It holds no reference to itself, which would keep the network until a collection."""
 
-    __slots__ = ("_inferred", "args", "before", "block", "changed", "end", "forwarding", "graph", "graphs", "home",
-                 "inner", "inputs", "name", "outer", "passes", "path", "root", "source", "start", "symbolic", "symbols",
+    __slots__ = ("_home", "_inferred", "_root", "args", "before", "block", "changed", "end", "graph", "graphs",
+                 "inner", "inputs", "name", "outer", "passes", "path", "source", "start", "symbolic", "symbols",
                  "timed", "used")  # fmt: skip
 
     def __init__(self, block: gluon.Block, path: str, name: str, args: tuple, outer: Optional["BlockCall"]) -> None:
         self.block, self.path, self.name, self.outer = block, path, name, outer
         self.timed = name in TIMED
-        self.forwarding: Optional[BlockCall] = self if self.timed else outer and outer.forwarding
         self.passes = name == "forward" or name in BESIDE_FORWARD
         leaves = list(_leaves(args)) if self.timed or self.passes else ()
         self.symbols = tuple(each for each in leaves if isinstance(each, symbol.Symbol))
         self.inputs: Tuple[Shape, ...] = tuple(None if self.symbols else tuple(each.shape) for each in leaves)
         around = outer.forwarding.home if outer is not None and outer.forwarding is not None else None
-        self.home: BlockCall = around if self.symbols and around is not None else self
+        self._home: Optional[BlockCall] = around if self.symbols else None
         self.used: Optional[Dict[int, str]] = None
         """In a home: the path of the block that first asked a parameter for its variable, by the parameter's id."""
         self.symbolic: Optional[Dict[str, Tuple[symbol.Symbol, ...]]] = None
@@ -49,7 +49,7 @@ class BlockCall:
         self._inferred: Optional[Dict[str, Tuple[Shape, ...]]] = None
         self.source: Any = None
         """For whoever tells of it: the user's line, once that is known."""
-        self.root: BlockCall = self if outer is None else outer.root
+        self._root: Optional[BlockCall] = None if outer is None else outer.root
         if outer is None:  # what to put back if it fails, whom it changed, and the calls inside it
             self.args = args  # of no other call: that would keep every layer's output alive
             self.before: Dict[int, Any] = {}
@@ -58,6 +58,21 @@ class BlockCall:
             self.inner: List[BlockCall] = []
         self.end = 0
         self.start = time.perf_counter_ns()
+
+    @property
+    def root(self) -> "BlockCall":
+        """The outermost call around this one."""
+        return self if self._root is None else self._root
+
+    @property
+    def home(self) -> "BlockCall":
+        """The nearest call around this one that is given numbers."""
+        return self if self._home is None else self._home
+
+    @property
+    def forwarding(self) -> Optional["BlockCall"]:
+        """The nearest call of a `forward`, this one included."""
+        return self if self.timed else self.outer and self.outer.forwarding
 
     def uses(self, param: gluon.Parameter) -> None:
         """A parameter is asked for its variable in this call of `forward`."""
@@ -148,13 +163,8 @@ def shapes_given(args: Any) -> Any:
 def block_paths(net: gluon.Block) -> Dict[gluon.Block, str]:
     """Every block of a network, itself included, with the first path that leads to it."""
     found: Dict[gluon.Block, str] = {}
-    waiting = [("", net)]
-    while waiting:
-        path, block = waiting.pop()
-        if block not in found:
-            found[block] = path
-            below = [(f"{path}.{name}" if path else name, child) for name, child in children(block)]
-            waiting += reversed(below)
+    for path, block in walk(net):
+        found.setdefault(block, path)
     return found
 
 

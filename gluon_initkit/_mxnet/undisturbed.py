@@ -9,26 +9,10 @@ from typing import Any, Dict, Iterator, List
 from mxnet import gluon
 import numpy
 
-from .version import children, counters
+from .recursion import room_for_wrappers
+from .version import counters
 
-__all__ = ["blocks_of", "one_at_a_time", "parameters_of", "undisturbed"]
-
-
-def blocks_of(net: gluon.Block) -> Dict[str, gluon.Block]:
-    """Every block of a network once, by its first path; the network itself is ``''``."""
-    found: Dict[str, gluon.Block] = {}
-    seen = set()
-
-    def visit(path: str, block: gluon.Block) -> None:
-        if id(block) in seen:
-            return
-        seen.add(id(block))
-        found[path] = block
-        for name, child in children(block):
-            visit(f"{path}.{name}" if path else name, child)
-
-    visit("", net)
-    return found
+__all__ = ["one_at_a_time", "parameters_of", "undisturbed"]
 
 
 @contextmanager
@@ -36,9 +20,9 @@ def undisturbed(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     """Put back afterwards what running these blocks changes in them, and NumPy's and Python's generators.
 
     Attributes are put back as they were, and the contents of those that are lists, dictionaries or sets. One thread
-    at a time, which would otherwise put back what another has put there.
+    at a time, which would otherwise put back what another has put there. There is room for wrappers of `forward`.
     """
-    with one_at_a_time, _put_back(blocks):
+    with one_at_a_time, _put_back(blocks), room_for_wrappers():
         yield
 
 

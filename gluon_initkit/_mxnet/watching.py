@@ -5,6 +5,7 @@ of `forward` cost a little in every pass, so all but the network's own come off 
 values. What the facts mean is for others to say.
 """
 
+from contextlib import ExitStack
 import threading
 import time
 from typing import Any, Callable, Dict, Optional
@@ -12,8 +13,9 @@ from typing import Any, Callable, Dict, Optional
 from mxnet import gluon
 
 from .blocks import places
-from .changing import Changes
+from .changing import Changes, raise_mended
 from .memory import restore, snapshot
+from .recursion import room_for_wrappers
 from .telling import listeners, quietly
 from .underway import TIMED, BlockCall, block_paths, given_to, innermost, shapes_given
 from .version import BESIDE_FORWARD
@@ -50,6 +52,7 @@ class Watch(Changes):
         """What each block was given last, by the block's path, as `given_to` reads it."""
         self._given: tuple = ()
         self._awake = False
+        self._room = ExitStack()
 
     def start(self) -> None:
         """Begin. Raises a RuntimeError where any part of the network is watched already."""
@@ -62,6 +65,7 @@ class Watch(Changes):
                         f"already, and a trace inside a trace would tell everything twice. Leave the first "
                         f"`with ik.trace(...)` before, or trace one network that holds both."
                     )
+            self._room.enter_context(room_for_wrappers())
             try:
                 self._look()
             except BaseException:
@@ -72,6 +76,7 @@ class Watch(Changes):
         """End, and leave nothing behind."""
         with _registry:
             self._wrappers.take_all()
+            self._room.close()
             for part in (*self.paths, *self.places):
                 if _watched.get(id(part)) is self:
                     del _watched[id(part)]
@@ -136,10 +141,8 @@ class Watch(Changes):
         except BaseException as error:
             if call.outer is not None:
                 raise
-            mended = self._failed(error, call)
-            if mended is None:
-                raise
-            raise mended from error
+            raise_mended(self._failed(error, call), error)
+            raise
         finally:
             calls.pop()
             self._end(call)
@@ -166,8 +169,9 @@ class Watch(Changes):
         if call.timed:
             call.root.inner.append(call)
         if call.root is call:
+            inner, call.inner = call.inner, []  # it is in this list itself
             if call.changed:
-                self._on_calls(sorted(call.inner, key=lambda each: each.start))
+                self._on_calls(sorted(inner, key=lambda each: each.start))
             self._sleep_if_done()
 
     def _registered(self, block: gluon.Block, original: Callable, *args: Any, **kwargs: Any) -> None:

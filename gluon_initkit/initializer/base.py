@@ -130,7 +130,7 @@ class Initializer(mx.init.Initializer):
         if alone:
             desc.global_init = self
         param = parameter_being_filled(desc)
-        place = place_of(param, search=declared is not self) if param is not None else None
+        place = place_of(param) if param is not None else None
         if param is None:
             desc, arr = part_named(desc, arr)
             info = _named(desc, arr)
@@ -164,8 +164,8 @@ class Initializer(mx.init.Initializer):
         if not self._audits():
             return
         owner, arrays = arrays_being_filled() if param is None else (network_of(param), {})
-        if owner is None and param is None and alone:
-            self._review_without_network()
+        if owner is None and (param is not None or alone):
+            self._review_without_network(param)
         if owner is None or owner in self._audited:
             return
         if param is None:
@@ -183,8 +183,8 @@ class Initializer(mx.init.Initializer):
         """`review`, where it is known what the parameters were declared with."""
         self.review([info for info, _, _ in network])
 
-    def _review_without_network(self) -> None:
-        """Say what cannot work where somebody gives one name after the other. `Rules` does."""
+    def _review_without_network(self, param: Any) -> None:
+        """Say what cannot work where somebody gives one name, or one Parameter, after the other. `Rules` does."""
 
     def review(self, infos: Sequence[ParameterInfo]) -> None:
         """Look at a whole network's parameters before any is filled, and warn of hooks that seem to be misspelt.

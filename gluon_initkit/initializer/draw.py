@@ -5,7 +5,8 @@ own array, filled for the occasion, so nothing is staged.
 """
 
 from contextlib import nullcontext
-from typing import Any, Callable, ContextManager, List, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Tuple
+import weakref
 
 import numpy
 
@@ -58,11 +59,27 @@ class Draw:
     """
 
     def __init__(self, param: Any, info: ParameterInfo, choice: Choice, init: Any, parts: tuple, ctxs: list) -> None:
-        self.param, self.info, self.choice, self.init, self.parts, self.ctxs = param, info, choice, init, parts, ctxs
+        self.info, self.choice, self.init, self.parts, self.ctxs = info, choice, init, parts, ctxs
+        self.param = param
         self.array: Any = None
         self.grads: List[Any] = []
         self.handed = False
         self._key: Tuple[Any, bytes] = (None, b"")
+
+    @property
+    def param(self) -> Any:
+        """The parameter. It holds this while it is pending, so the reference back is weak: no cycle."""
+        return self._param()
+
+    @param.setter
+    def param(self, param: Any) -> None:
+        self._param = weakref.ref(param)
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**vars(self), "_param": self.param}  # a deep copy is for the copy of the parameter
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        vars(self).update(state, _param=weakref.ref(state["_param"]))
 
     @property
     def shape(self) -> Any:

@@ -156,7 +156,10 @@ class Rules(Initializer):
         refuse_uncovered([info for info, _, _ in network], [choose(self, *each) for each in network])
         self._review(network)
 
-    def _review_without_network(self) -> None:
+    def _review_without_network(self, param: Any) -> None:
+        if param is not None:
+            self._refuse_paths(param.name)
+            return
         if Rules in self._audited:
             return
         self._audited.add(Rules)
@@ -169,6 +172,18 @@ class Rules(Initializer):
         if self.strict:
             raise InitializationError(f"{message}. Mend the rules, or drop strict=True.")
         warn(message)
+
+    def _refuse_paths(self, name: str) -> None:
+        """Raise where a rule needs the network, and only a parameter of it is known."""
+        rules = [f"rule {number} ({show_selector(selector)})" for number, (selector, _) in enumerate(self.rules, 1)
+                 if isinstance(selector, type)
+                 or (not callable(selector) and "." in getattr(selector, "pattern", selector))]  # fmt: skip
+        if rules:
+            raise InitializationError(
+                f"{' and '.join(rules)} cannot be asked of {name!r}: collect_params().initialize(...) and "
+                f"param.initialize(...) say nothing of the network, so its path and block are not known. Call "
+                f"net.initialize(rules), or gluon_initkit.initialize(net, rules, select=...)."
+            )
 
     def review(self, infos: Sequence[ParameterInfo]) -> None:
         """Warn of rules that decide none of a network's parameters; with ``strict``, raise.

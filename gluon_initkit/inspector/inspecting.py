@@ -1,9 +1,7 @@
 """`inspect`: the front door, for networks and files."""
 
-from contextlib import contextmanager
-import gc
 import os
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict
 
 from ..display import printable
 from ..naming import ParameterInfo, check_block, describe, matcher, refuse_unknown
@@ -90,10 +88,9 @@ def inspect(
         check_block(net_or_file)
     except TypeError as error:
         raise TypeError(f"{printable(str(error))} A file is given by its path, a str or an os.PathLike.") from None
-    with _no_garbage_collection():
-        measured = stats or grads or init is not None
-        records, blocks, shared, structure = collect(net_or_file, select, measured, grads, trainer, init)
-        findings = findings_of(records, shared, structure)
+    measured = stats or grads or init is not None
+    records, blocks, shared, structure = collect(net_or_file, select, measured, grads, trainer, init)
+    findings = findings_of(records, shared, structure)
     if ignore:
         findings = kept(findings, ignore, _matching({info.label: info for _, _, info in describe(net_or_file)}))
     return Report(
@@ -104,18 +101,6 @@ def inspect(
         source=type(net_or_file).__name__,
         live=Live(net_or_file),
     )
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Everything made here outlives the call, and each collection would walk through all that the process holds."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _file(file: Any, select: Any, stats: bool, grads: bool, trainer: Any, init: Any, ignore: Ignored) -> Report:

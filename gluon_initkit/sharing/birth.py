@@ -23,7 +23,7 @@ def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[
         Builds and returns a new Block each time; inside a ``name_scope()`` it names it as ever.
     n : int
         How many, at least one.
-    only : selector, optional
+    only : selector or list of selectors, optional
         Which of the parameters to share, ``'weight'``; all by default.
 
     Returns
@@ -75,7 +75,7 @@ def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
     ----------
     donor : Block
         Whose Parameters are taken.
-    only : selector, optional
+    only : selector or list of selectors, optional
         Which of them to share, ``'weight'``; all by default.
 
     Raises
@@ -104,7 +104,11 @@ def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
     takers = [block for block in built if id(block) not in within and slots(block)]
     if not takers:
         raise SharingError("sharing_scope: no block with parameters was built inside, by this thread")
-    _tie({"donor": donor, **{f"built{number}": block for number, block in enumerate(takers)}}, only)
+    named = {f"the {type(donor).__name__} to share with": donor}
+    for number, block in enumerate(takers, 1):
+        count = f", number {number}" if len(takers) > 1 else ""
+        named[f"the {type(block).__name__} built inside{count}"] = block
+    _tie(named, only)
 
 
 class _Holder(mx.gluon.Block):
@@ -112,7 +116,7 @@ class _Holder(mx.gluon.Block):
 
 
 def _tie(named: Dict[str, Any], only: Any) -> None:
-    """Tie blocks to the first of them."""
+    """Tie blocks to the first of them. Messages call them by these names."""
     donor, *others = named.values()
     if others:
         holder = unnamed(_Holder)  # which takes no name from Gluon's counters

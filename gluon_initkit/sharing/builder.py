@@ -11,7 +11,7 @@ from .checks import problems
 from .errors import SharingError, refusal
 from .merged import Merged, merged
 from .report import SharingReport
-from .targets import Declaration, Index, Unfound, call_of
+from .targets import Declaration, Index, Unfound, call_of, selectors_in
 from .union import Tie
 
 __all__ = ["Sharing"]
@@ -23,6 +23,10 @@ class Sharing:
     A tie replaces the Parameter objects themselves, so it holds through whatever comes after: `hybridize`, `cast`,
     `reset_ctx`, a Trainer, saving, exporting, `copy.deepcopy`. The order of declarations never matters. Only the places
     of this network change: a parameter that stands in another one too stays there, and the report says so.
+
+    Pass the outermost network. A block does not know what is around it: of blocks around `net` and of other networks,
+    those alone are seen that the kit was called with before (`inspect`, `initialize`, ...). A hybridized one that was
+    not seen, and has run, goes on with the old Parameters until its ``hybridize()`` is called.
 
     Parameters
     ----------
@@ -95,8 +99,9 @@ class Sharing:
             A path is ``'encoder.layers.1'``; of blocks inside each other a pattern or a class names the outermost.
         to : path, glob, regular expression, Block class or Block, optional
             Whose Parameters are kept; it belongs to the tie too. Without it, the first in order of traversal.
-        only : selector, optional
-            Which of the parameters to share, by their whole paths or by those within the block: ``'weight'``.
+        only : selector or list of selectors, optional
+            Which of the parameters to share, by their whole paths or by those within the block: ``'weight'``,
+            ``['hidden.*', 'head.bias']``.
 
         Returns
         -------
@@ -121,8 +126,8 @@ class Sharing:
             if not names and not (isinstance(target, type) and issubclass(target, mx.gluon.Block)):
                 raise TypeError(f"{show_selector(target)} names no blocks; expected a path, a glob over blocks' paths, "
                                 f"a compiled regular expression, a Block class, or a Block")  # fmt: skip
-        if only is not None:
-            matcher(only)
+        for selector in selectors_in(only):
+            matcher(selector)
         self._told.append(Declaration(targets, to, blocks=True, only=only))
         return self
 

@@ -38,7 +38,8 @@ class LoadSharingError(LoadError, SharingError):
 
 
 def refusal(problems: Sequence[str]) -> SharingError:
-    """One error for all that is wrong."""
-    count = counted(len(problems), "problem")
-    sentences = (problem if problem.endswith((".", "?")) else f"{problem}." for problem in problems)
-    return SharingError(f"{count}, and nothing was changed:" + "".join(f"\n  {each}" for each in sentences))
+    """One error for all that is wrong; it shows ten problems at most."""
+    sentences = (problem if problem.endswith((".", "?")) else f"{problem}." for problem in problems[:10])
+    more = f"\n  and {len(problems) - 10} more." if len(problems) > 10 else ""
+    shown = "".join(f"\n  {each}" for each in sentences)
+    return SharingError(f"{counted(len(problems), 'problem')}, and nothing was changed:{shown}{more}")

@@ -146,7 +146,8 @@ def check_sharing(net: Any, groups: Any) -> None:
     if not lost:
         return
     group, alias, _ = lost[0]
-    listed = "".join(f"\n  {why}." for _, _, why in lost)
+    listed = "".join(f"\n  {why}." for _, _, why in lost[:10])
+    listed += f"\n  and {len(lost) - 10} more." if len(lost) > 10 else ""
     turned = ", transpose=True" if alias in group.transposed else ""
     raise SharingError(
         f"{counted(len(lost), 'tie is', 'ties are')} lost:{listed}\n"

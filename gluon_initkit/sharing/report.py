@@ -59,8 +59,8 @@ class SharingReport(Shown[SharingRow]):
     applied : bool
         False after ``dry_run=True``.
     elsewhere : tuple of str
-        The paths whose own Parameters stand in another network too, where they stay: that one is not tied. Not known
-        after ``dry_run=True``.
+        The paths whose own Parameters stand in another network too, where they stay: that one is not tied. Told of
+        networks that the kit was called with before. Not known after ``dry_run=True``.
 
     Examples
     --------

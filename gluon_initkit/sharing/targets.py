@@ -13,7 +13,7 @@ from ..display import KitError
 from ..naming import ParameterInfo, describe, matcher, nearest, path_matcher, show_selector, why_unknown
 from .union import Tie
 
-__all__ = ["Declaration", "Index", "Unfound", "call_of"]
+__all__ = ["Declaration", "Index", "Unfound", "call_of", "selectors_in"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Declaration:
 def call_of(told: Declaration) -> str:
     """A declaration as it was written: ``tie('1.weight', to='0.weight')``."""
     more = [*(["transpose=True"] if told.transpose else []),
-            *([] if told.only is None else [f"only={show_selector(told.only)}"])]  # fmt: skip
+            *([] if told.only is None else [f"only={_only(told.only)}"])]  # fmt: skip
     return f"{'tie_blocks' if told.blocks else 'tie'}({', '.join([_args(told), *more])})"
 
 
@@ -96,9 +96,14 @@ class Index:
         inside = {path: self._inside(path, block, told.only) for path, block in found.values()}
         names = list(dict.fromkeys(name for each in inside.values() for name in each))
         if not names:
-            chosen = f" that only={show_selector(told.only)} selects" if told.only is not None else ""
-            hint = why_unknown(told.only, [self._info(each) for each in self.slots])
+            chosen = f" that only={_only(told.only)} selects" if told.only is not None else ""
+            infos = [self._info(each) for each in self.slots]
+            hint = "; ".join(filter(None, (why_unknown(each, infos) for each in selectors_in(told.only))))
             raise Unfound(f"{_list(list(inside))} hold no parameter{chosen}{hint and f': {hint}'}")
+        for selector in selectors_in(told.only):
+            if not any(self._inside(path, block, [selector]) for path, block in found.values()):
+                raise Unfound(f"only={_only(told.only)}: {show_selector(selector)} selects no parameter of "
+                              f"{_list(list(inside))}")  # fmt: skip
         missing = [f"{path!r} has no {name!r}, which {next(p for p in inside if name in inside[p])!r} has"
                    for path, each in inside.items() for name in names if name not in each]  # fmt: skip
         if missing:
@@ -169,11 +174,11 @@ class Index:
         found = {slot.path: f"{path}.{slot.path}" if path else slot.path for slot in slots(block)}
         if only is None:
             return found
-        match = matcher(only)
+        tests = [matcher(selector) for selector in selectors_in(only)]
         return {
             name: full
             for name, full in found.items()
-            if match(self._info(full)) or match(dataclasses.replace(self._info(full), path=name))
+            if any(test(self._info(full)) or test(dataclasses.replace(self._info(full), path=name)) for test in tests)
         }
 
     def _info(self, path: str) -> ParameterInfo:
@@ -195,6 +200,16 @@ def _outermost(found: Sequence[Tuple[str, Any]]) -> List[Tuple[str, Any]]:
         if not kept or not path.startswith(f"{kept[-1][0]}."):
             kept.append((path, block))
     return kept
+
+
+def selectors_in(only: Any) -> List[Any]:
+    """The selectors of ``only=``: of a list each, of none none."""
+    return [] if only is None else list(only) if isinstance(only, (list, tuple)) else [only]
+
+
+def _only(only: Any) -> str:
+    shown = ", ".join(map(show_selector, selectors_in(only)))
+    return f"[{shown}]" if isinstance(only, (list, tuple)) else shown
 
 
 def _args(told: Declaration) -> str:

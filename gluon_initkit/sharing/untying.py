@@ -29,7 +29,8 @@ def untie(net: Any, path: str) -> None:
     Parameters
     ----------
     net : Block
-        The network, in any state that no Trainer has been made for yet.
+        The outermost network, in any state that no Trainer has been made for yet. What of blocks around it is seen is
+        said of `Sharing`.
     path : str
         A path of a shared parameter, ``'decoder.weight'``.
 

@@ -80,6 +80,13 @@ def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -
                 return f"{infos[param].label} is on {there}, and was read on {asked}{at}{mend}", ""
     if found.apart and "same context" in str(error):
         return f"MXNet raised {said(error)}{at}", ""
+    if str(error).startswith("Unknown input to"):
+        name = str(error).rpartition(" ")[2]
+        return (
+            f"the graph of a hybridized block has the input {name!r}, which is no argument and no parameter of the "
+            f"network{at}",
+            "Give the layer all of its arguments, and register each block as an attribute.",
+        )
     if found.conflict is not None or found.stop is not None or (found.asked and waiting and is_about_deferral(error)):
         return "", ""
     return f"MXNet raised {said(error)}{at}", ""

@@ -28,6 +28,8 @@ class Conflict:
     """By parameter, where the block has a parameter that should have another shape."""
     stood: Dict[Any, Tuple[Optional[Shape], str, Tuple[Optional[Shape], ...]]] = field(default_factory=dict)
     """By parameter: its shape, the block of whose input it follows, and that input; ``''`` and () where declared."""
+    checked: bool = True
+    """Whether MXNet notices by itself when it computes."""
 
 
 def conflict_in(described: Described, run: Run, said: str) -> Conflict:
@@ -62,7 +64,7 @@ def unchecked_sizes(described: Described, run: Run) -> Optional[Conflict]:
         wrong = {param: shape for param, shape in needed.items() if not agree(shape, shape_of(param))}
         if wrong:
             stood: Dict[Any, Any] = {param: (shape_of(param), "", ()) for param in wrong}
-            return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, stood)
+            return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, stood, False)
     return None
 
 

@@ -5,10 +5,22 @@ that mends it.
 """
 
 from itertools import groupby
-from typing import Any, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
-from .._mxnet import blocks_of, class_name, construction, declaration, defers_always, infers_shapes, may_defer, mx
-from ..display import counted_of, printable, shape_text
+from .._mxnet import (
+    ArrayGiven,
+    ValueGiven,
+    blocks_of,
+    class_name,
+    construction,
+    declaration,
+    defers_always,
+    infers_shapes,
+    is_constant,
+    may_defer,
+    mx,
+)
+from ..display import counted, counted_of, printable, shape_text
 from ..naming import ParameterInfo
 from ..shapes import is_known
 from .causes import cause_of, is_about_deferral, is_of_no_block
@@ -19,7 +31,7 @@ from .observed import Observed
 from .resolution import Resolution, resolve, said
 from .source import frames_of, last_lines
 
-__all__ = ["DEFERRED", "diagnose", "message", "pending", "quotation", "record", "told_apart"]
+__all__ = ["DEFERRED", "MOST", "diagnose", "message", "pending", "quotation", "record", "told_apart"]
 
 Shape = Tuple[Optional[int], ...]
 
@@ -51,6 +63,12 @@ def told_apart(
     net: Any, error: BaseException, inputs: Sequence[Any], observed: Observed
 ) -> Optional[DeferredInitError]:
     """What `diagnose` answers; None where the error is not about deferred parameters and their shapes."""
+    wrong = _wrong_states(observed)
+    if wrong is not None and isinstance(error, _MXNETS):
+        rows, line = pending(resolve(net, ())), last_lines(frames_of(error, observed.around))[0]
+        headline, mend = wrong
+        at = f", at {line}" if line else ""
+        return DeferredInitError("\n".join([f"{headline}{at}", f"  {said(error)}", *_listed(rows), mend]), rows)
     if not is_about_deferral(error) and not isinstance(error, mx.MXNetError):
         return None
     found = resolve(net, inputs, observed)
@@ -59,6 +77,37 @@ def told_apart(
     if is_of_no_block(error, frames_of(error, observed.around), found):
         return None
     return _diagnosed(found, error, inputs)
+
+
+# What MXNet's code comes to when states are nested otherwise than it expects.
+_MXNETS = (mx.MXNetError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+
+
+def _wrong_states(observed: Observed) -> Optional[Tuple[str, str]]:
+    """Why a recurrent block failed that was given states of another number or nesting than it has; and the mend.
+
+    Of an array where it expects a list, a cell takes the first row for its first state, and MXNet speaks of a weight's
+    shape; of one where it misses a second, of an index.
+    """
+    path, block, args = observed.failing or ("", None, ())
+    block_class: Any = type(block)
+    own = not block_class.__module__.startswith("mxnet.gluon.")  # whose states may be nested in any way
+    if own or not hasattr(block, "state_info") or len(args) < 2 or args[1] == ValueGiven(None):
+        return None
+    states, wanted = args[1], block.state_info()  # type: ignore[union-attr]
+    is_list = type(states) in (list, tuple)  # the records of arrays and values are tuples too
+    if is_list and len(states) == len(wanted) and all(isinstance(each, ArrayGiven) for each in states):
+        return None
+    count = counted(len(wanted), "state")
+    return (f"{_place(path)} ({class_name(block_class)}) takes a list of {count}, and was given {_nested(states)}",
+            f"Pass the states as one flat list, [{', '.join(['state'] * len(wanted))}]; "
+            f"begin_state(batch_size=...) makes it.")  # fmt: skip
+
+
+def _nested(given: Any) -> str:
+    if type(given) in (list, tuple):
+        return f"[{', '.join(map(_nested, given))}]"
+    return f"an array {shape_text(given.shape)}" if isinstance(given, ArrayGiven) else repr(given.value)
 
 
 def _diagnosed(found: Resolution, error: Optional[BaseException], inputs: Sequence[Any]) -> DeferredInitError:
@@ -177,18 +226,38 @@ def message(
     """The whole text of the error: of `error`, where MXNet has raised one."""
     frames = [] if error is None else frames_of(error, found.observed.around)
     cause, mend = ("", "") if error is None else cause_of(error, frames, found)
-    text = [cause or _headline(found, rows, inputs, last_lines(frames)[0])]
-    for _, group in groupby(rows, lambda row: (row.block_path, row.fix, row.reason, row.inputs)):
+    headline, own_mend = cause or _headline(found, rows, inputs, last_lines(frames)[0]), mend
+    mend = own_mend or _mend(found, rows, inputs)
+    forgotten = _is_forgotten(found, rows)
+    if forgotten:
+        cause = cause.replace(f", and {_UNTOUCHED}", "")
+        headline = f"initialize was never called on this network{f': {cause}' if cause else ''}"
+    text = [*_listed(rows), *(note for note in found.notes if note not in headline), *quotation(error, headline)]
+    if forgotten:
+        return "\n".join([headline, mend, *text])
+    return "\n".join([headline, *text, *([mend] if own_mend or rows or found.conflict is not None else [])])
+
+
+MOST = 10
+"""How many parameters a message shows; `unresolved` has all."""
+
+
+def _listed(rows: Sequence[Unresolved]) -> List[str]:
+    text: List[str] = []
+    for _, group in groupby(rows[:MOST], lambda row: (row.block_path, row.fix, row.reason, row.inputs)):
         members = list(group)
         first = members[0]
         named = ", ".join(f"{printable(row.path)} {shape_text(row.shape)}" for row in members)
         given = f", given {_shapes(first.inputs)}" if first.inputs and any(first.inputs) else ""
         text += [f"  {named} of {first.block}{given}: {first.reason}", f"      {printable(first.fix)}"]
-    text += [note for note in found.notes if note not in text[0]]
-    text += quotation(error, text[0])
-    if mend or rows or found.conflict is not None:
-        text.append(mend or _mend(found, rows, inputs))
-    return "\n".join(text)
+    return text + [f"  and {len(rows) - MOST} more, which the error's `unresolved` lists"] * (len(rows) > MOST)
+
+
+def _is_forgotten(found: Resolution, rows: Sequence[Unresolved]) -> bool:
+    """Whether nothing stands in the way but that `initialize` was never called, of any parameter."""
+    states = {info.state for param, _, info in found.described if not is_constant(param)}
+    refused = any(row.reason == _NOT_DEFERRABLE for row in rows)  # by an `initialize` that was called
+    return states == {"uninitialized"} and not refused and found.conflict is None and found.stop is None
 
 
 def quotation(error: Optional[BaseException], headline: str) -> Tuple[str, ...]:
@@ -231,7 +300,8 @@ def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) 
     if any(row.reason == _UNTOUCHED for row in rows):
         return "Call net.initialize(...) or gluon_initkit.initialize(net, ...) first."
     if found.conflict is not None and not found.conflict.needed:
-        return "Give the block inputs of other sizes, or declare the shapes of its parameters."
+        return (f"Give the block inputs of other sizes, or declare the shapes of its parameters. Where its code "
+                f"broadcasts, call gluon_initkit.materialize(net, {shapes}, run_forward=True).")  # fmt: skip
     if found.conflict is not None:
         return "Give the block an input of the size that stood, or build it for this one and initialize it again."
     untold = [row.path for row in rows if row.reason.startswith(_UNTOLD)]

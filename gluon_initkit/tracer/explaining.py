@@ -8,7 +8,7 @@ from typing import Any, List, Optional, Tuple
 
 from .._mxnet import holds_data
 from ..display import Column, Shown, Table, as_html, as_rich, as_text, counted, printable, rich_text, shape_text
-from .diagnosis import DEFERRED, message, pending, quotation
+from .diagnosis import DEFERRED, MOST, message, pending, quotation
 from .errors import DeferredInitError, Unresolved
 from .resolution import resolve
 
@@ -18,6 +18,8 @@ __all__ = ["Explanation", "explain"]
 @dataclass(frozen=True, repr=False)
 class Explanation(Shown[Unresolved]):
     """What `explain` returns: one row for each parameter without values. ``str()`` is a table and what to write.
+
+    The text shows ten parameters at most, and how many more there are; `rows`, `fixes` and the HTML have all.
 
     Attributes
     ----------
@@ -58,23 +60,37 @@ class Explanation(Shown[Unresolved]):
     def __str__(self) -> str:
         if not self.rows:
             return "\n".join([self.summary, *(note for note in self.notes if note not in self.summary)])
-        return "\n".join([as_text(self._table()), *self._written()])
+        table = as_text(self._table("" if self._mend else self.summary, MOST))
+        return "\n".join([*self._head(), table, *self._written()])
 
     def __rich__(self) -> Any:
         from rich.console import Group
 
-        return Group(as_rich(self._table()), *map(rich_text, self._written()))
+        table = as_rich(self._table("" if self._mend else self.summary, MOST))
+        return Group(*map(rich_text, self._head()), table, *map(rich_text, self._written()))
 
     def _repr_html_(self) -> str:
-        return as_html(self._table(Column("write", lambda row: row.fix)))
+        title = " ".join([f"{self.summary}.", *self._mend]) if self._mend else self.summary
+        return as_html(self._table(title, None, Column("write", lambda row: row.fix)))
+
+    @property
+    def _mend(self) -> List[str]:
+        """The message's second line, where that says what to write: where `initialize` was forgotten."""
+        return [line for line in self.message.splitlines()[1:2] if self.rows and not line.startswith("  ")]
+
+    def _head(self) -> List[str]:
+        return [self.summary, *self._mend] if self._mend else []
 
     def _written(self) -> List[str]:
         """Whole lines, to be pasted, which a table would wrap."""
-        return ["", "To avoid it, write", *(f"  {printable(fix)}" for fix in self.fixes)] if self.fixes else []
+        more = len(self.rows) - MOST
+        left = [f"and {more} more, which `rows` has"] if more > 0 else []
+        fixes = list(dict.fromkeys(row.fix for row in self.rows[:MOST]))
+        return [*left, "", "To avoid it, write", *(f"  {printable(fix)}" for fix in fixes)] if fixes else []
 
-    def _table(self, *more: Column) -> Table:
+    def _table(self, title: Optional[str] = None, most: Optional[int] = None, *more: Column) -> Table:
         notes = tuple(note for note in self.notes if note not in self.summary)
-        return Table(self.summary, (*_COLUMNS, *more), self.rows, notes, _emphasis)
+        return Table(self.summary if title is None else title, (*_COLUMNS, *more), self.rows[:most], notes, _emphasis)
 
 
 def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Explanation:

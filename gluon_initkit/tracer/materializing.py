@@ -8,7 +8,17 @@ import threading
 import time
 from typing import Any, List, Optional, Sequence
 
-from .._mxnet import blocks_of, current_context, finish, mx, pending_contexts, restore, snapshot
+from .._mxnet import (
+    blocks_of,
+    current_context,
+    finish,
+    mx,
+    network_of,
+    pending_contexts,
+    remember,
+    restore,
+    snapshot,
+)
 from .._mxnet import run_forward as forward
 from ..display import warn
 from ..naming import Selector, matcher, refuse_unknown, show_selector
@@ -39,8 +49,9 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
         Which parameters: a glob over paths, a role, a regular expression, a Block class, or a callable. The rest stay
         deferred.
     run_forward : bool
-        Whether a real forward pass may be run where the network's code needs numbers: in prediction mode, on the arrays
-        given or zeros. Parameters, statistics, attributes, generators and recording are untouched by it.
+        Whether a real forward pass may be run where the network's code needs numbers, or where shapes seem to
+        contradict each other (Symbols do not broadcast): in prediction mode, on the arrays given or zeros. Parameters,
+        statistics, attributes, generators and recording are untouched by it.
 
     Returns
     -------
@@ -78,7 +89,9 @@ def _materialized(net: Any, inputs: Sequence[Any], select: Optional[Selector], r
     start = time.perf_counter()
     found = resolve(net, inputs)
     chosen = _chosen(found, select)
-    ran = bool(run_forward and inputs and found.conflict is None and _open(found, chosen))
+    # What Symbols refuse may be right on arrays, which broadcast. What MXNet does not check reads foreign memory.
+    tried = _open(found, chosen) if found.conflict is None else found.conflict.checked
+    ran = bool(run_forward and inputs and tried)
     if ran:
         _by_forward(net, inputs, found)
     bad = _open(found, chosen)
@@ -121,8 +134,10 @@ def _by_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
         shapes, given = forward(net, arrays)
     except Exception as error:
         found.stop = stop_of(error, found.stop)
+        if found.conflict is not None and not found.conflict.needed:
+            found.conflict = None  # of Symbols alone: why arrays failed is what counts
         return
-    found.stop = None
+    found.stop = found.conflict = None
     found.inputs, found.entered = given, set(given)
     known = set(map(id, found.order))
     for param, _, info in found.described:
@@ -132,6 +147,7 @@ def _by_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
 
 
 def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
+    remember(found.net, {param: place for param, place, _ in found.described if network_of(param) is None})
     before = snapshot(chosen)
     try:
         for param in chosen:

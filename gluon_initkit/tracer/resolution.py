@@ -142,7 +142,7 @@ def _take(found: Resolution, run: Run, kind: type) -> None:
     if run.error is not None:
         last = run.unfinished()
         path, kind = (last.path, type(last.block)) if last else ("", kind)
-        theirs, mxnets = last_lines(frames_of(run.error))
+        theirs, mxnets = last_lines(run.frames)
         line = theirs or ("" if _is_a_wrong_call(run.error) else mxnets or "its first call")
         found.stop = Stop(path, kind, line, said(run.error), isinstance(run.error, NeedsNumbers))
 

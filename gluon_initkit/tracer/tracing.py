@@ -117,8 +117,11 @@ class Trace:
             watch.stop()
             self._notes.events(), self._notes.spans()  # made now: what they are made of holds the network
             self._running, self._watch, self._net = False, None, None
-        if mended is not None:
-            raise mended from error
+        try:
+            if mended is not None:
+                raise mended from error
+        finally:
+            del mended, error, traceback  # which hold this frame, and it the network: a cycle
 
     @property
     def events(self) -> Tuple[TraceEvent, ...]:
@@ -243,7 +246,10 @@ class Trace:
             return None
         undone, passed = facts.get("undone", 0), facts["block"] is None  # else a pass broke off here
         observed = Observed(facts["seen"], passed, facts["failing"], self.events, sys._getframe())
-        made = told_apart(self._net, error, facts["given"], observed)
+        try:
+            made = told_apart(self._net, error, facts["given"], observed)
+        finally:
+            observed.around = None  # this frame, which holds `observed`: a cycle
         if made is not None or undone:
             detail = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             detail += f"; {counted(undone, 'parameter is', 'parameters are')} pending again" if undone else ""

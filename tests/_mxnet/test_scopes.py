@@ -49,3 +49,70 @@ def test_it_keeps_no_block_alive():
 
     gc.collect()
     assert not built
+
+
+class Patch:
+    """Another library's patch of `Block.__init__`, which counts the blocks that are built."""
+
+    def __init__(self):
+        self.calls, self.original = 0, mx.gluon.Block.__init__
+
+        def patched(block, *args, **kwargs):
+            self.calls += 1
+            self.original(block, *args, **kwargs)
+
+        mx.gluon.Block.__init__ = self.patched = patched
+
+    def take_off(self):
+        mx.gluon.Block.__init__ = self.original
+
+
+@pytest.fixture
+def _initial_constructor():
+    plain = mx.gluon.Block.__init__
+    yield
+    mx.gluon.Block.__init__ = plain
+
+
+@pytest.mark.usefixtures("_initial_constructor")
+def test_a_patch_that_stands_already_is_called_inside_and_stands_afterwards():
+    patch = Patch()
+    with blocks_built() as built:
+        layer = nn.Dense(2)
+    assert list(built) == [layer] and patch.calls == 1 and mx.gluon.Block.__init__ is patch.patched
+    nn.Dense(2)
+    assert patch.calls == 2
+
+
+@pytest.mark.usefixtures("_initial_constructor")
+def test_a_patch_made_inside_stays_and_ours_tells_nobody_any_more():
+    with blocks_built() as built:
+        nn.Dense(2)
+        patch = Patch()
+        layer = nn.Dense(2)
+    assert layer in built and patch.calls == 1 and mx.gluon.Block.__init__ is patch.patched
+    other = nn.Dense(2)
+    assert other not in built and patch.calls == 2
+    with blocks_built() as again:
+        last = nn.Dense(2)
+    assert list(again) == [last] and last not in built and patch.calls == 3
+
+
+@pytest.mark.usefixtures("_initial_constructor")
+def test_a_patch_taken_off_inside_does_not_come_back():
+    plain, patch = mx.gluon.Block.__init__, Patch()
+    with blocks_built():
+        patch.take_off()
+    assert mx.gluon.Block.__init__ is plain
+
+
+@pytest.mark.usefixtures("_initial_constructor")
+def test_scopes_that_overlap_leave_what_was_there():
+    plain = mx.gluon.Block.__init__
+    one, other = blocks_built(), blocks_built()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    nn.Dense(2)
+    other.__exit__(None, None, None)
+    assert mx.gluon.Block.__init__ is plain

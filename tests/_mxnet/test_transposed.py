@@ -261,3 +261,71 @@ def test_a_layer_hybridized_alone_and_then_with_the_whole():
     doubled = net(x).asnumpy()
     net.hybridize(False)
     np.testing.assert_allclose(net(x).asnumpy(), doubled, rtol=1e-5)
+
+
+def plus(array):
+    array += 1
+
+
+def times(array):
+    array *= 2
+
+
+def over(array):
+    array /= 2
+
+
+WRITES = {
+    "all": lambda array: array.__setitem__(slice(None), 5),
+    "a row": lambda array: array.__setitem__(1, 5),
+    "a row, by a slice": lambda array: array[1].__setitem__(slice(None), 5),
+    "some": lambda array: array.__setitem__((slice(1), 2), 5),
+    "by indices": lambda array: array.__setitem__([0, 1], 5),
+    "from NumPy": lambda array: array.__setitem__(slice(None), np.zeros((4, 3), "float32")),
+    "plus": plus,
+    "times": times,
+    "over": over,
+}
+
+
+@pytest.mark.parametrize("numpy_mode", [GLUON_2, True])
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_write_into_a_copy_is_refused(write, numpy_mode):
+    if numpy_mode:
+        mx.npx.set_np()
+    net = tied()
+    net.initialize(mx.init.Uniform(1), ctx=[mx.cpu(0), mx.cpu(1)])
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    before = net[0].weight.data(mx.cpu(0)).asnumpy()
+    seen = net[1].weight
+    arrays = [seen.data(mx.cpu(1)), *seen.list_data()]
+    for array in arrays:
+        with pytest.raises(ValueError, match=r"is a copy: .* stands transposed (?s:.*)set_data\(...\)"):
+            write(array)
+    assert (net[0].weight.data(mx.cpu(0)).asnumpy() == before).all()
+    seen.set_data(net[1].weight.data(mx.cpu(0)) * 0 + 5)
+    assert (net[0].weight.data(mx.cpu(1)).asnumpy() == 5).all()
+
+
+@pytest.mark.parametrize("numpy_mode", [GLUON_2, True])
+def test_what_refuses_writes_is_an_array_for_everything_else(numpy_mode):
+    import copy
+    import pickle
+
+    if numpy_mode:
+        mx.npx.set_np()
+    net = tied()
+    net.initialize(mx.init.Uniform(1))
+    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
+    array, values = net[1].weight.data(), net[0].weight.data().asnumpy().T
+    other = (mx.np if numpy_mode else mx.nd).zeros((4, 3))
+    other[:] = array
+    made = [array + 0, array.copy(), copy.copy(array), copy.deepcopy(array), pickle.loads(pickle.dumps(array)),
+            array.as_in_context(mx.cpu(1)), array.astype("float32"), array.reshape((4, 3)), array.detach()]  # fmt: skip
+    for each in (other, *made):
+        assert (each.asnumpy() == values).all()
+    mine = array.copy()
+    mine[:] = 0
+    mine += 1
+    assert (mine.asnumpy() == 1).all() and (array[1].asnumpy() == values[1]).all()
+    assert repr(array) == repr(array.copy()) and isinstance(array, type(other))

@@ -1,9 +1,11 @@
 """Slots, and exchanging what stands in them: every place that holds a parameter is kept in step, or all is undone."""
 
 import copy
+import gc
+import weakref
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import Transposed, exchange, slots, source_of, walk
+from gluon_initkit._mxnet import Transposed, exchange, see, slots, source_of, walk
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
@@ -95,9 +97,19 @@ def test_caches_outside_are_cleared_and_strangers_are_not():
         each.hybridize()
         each(nd.ones((1, 4)))
     kept = stranger._cached_op
+    see(outer)
     with exchange(net, [(slots(net)[2], net[0].weight)]):
         pass
     assert outer._cached_op is None and stranger._cached_op is kept is not None
+
+
+def test_a_network_that_was_seen_dies_all_the_same():
+    net = pair()
+    see(net)
+    gone = weakref.ref(net)
+    del net
+    gc.collect()
+    assert gone() is None
 
 
 def test_the_source_of_a_view():

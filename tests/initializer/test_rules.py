@@ -54,15 +54,22 @@ SELECTORS = {
 
 @pytest.mark.parametrize("deferred", [False, True], ids=["eager", "deferred"])
 @pytest.mark.parametrize("kind", SELECTORS)
-@pytest.mark.parametrize("call", ["net.initialize", "collect_params"])
+@pytest.mark.parametrize("call", ["net.initialize", "collect_params", "collect_params of a network that was seen"])
 def test_each_kind_of_selector_reaches_its_parameters_and_no_others(call, kind, deferred):
     selector, wanted = SELECTORS[kind]
     net = network(deferred and kind != "callable")
     rules = ik.Rules([(selector, 7)], default=ByRole())
     if call == "net.initialize":
         net.initialize(rules)
+    elif call == "collect_params" and kind in ("glob", "path", "regex", "class"):
+        with pytest.raises(ik.InitializationError, match=r"rule 1 .* cannot be asked of .*\. Call net\.initialize\("):
+            initialize_all(net, rules)
+            net(nd.ones((2, 4)))
+        return
     else:
-        initialize_all(net, rules)
+        if "seen" in call:
+            net.initialize(ik.corrected("zeros"))
+        initialize_all(net, rules, force_reinit=True)
     net(nd.ones((2, 4)))
     assert {path for path, value in values(net).items() if value == 7} == wanted
 
@@ -236,7 +243,6 @@ def test_a_rule_by_a_regular_expression_in_a_str(text, glob):
     [
         lambda net, init: ik.initialize(net, init),
         lambda net, init: net.initialize(init),
-        lambda net, init: net[0][0].weight.initialize(default_init=init),
         lambda net, init: (net.initialize(), net.initialize(init, force_reinit=True)),
         lambda net, init: init.review([info for _, _, info in describe(net)]),
     ],

@@ -113,6 +113,19 @@ def test_what_is_taken_over_is_a_copy():
     assert number(alone) == 1 and other[0].weight is alone
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_the_report_names_what_another_network_that_was_seen_goes_on_with(seen):
+    layer = nn.Dense(4, in_units=4)
+    net, other = nn.HybridSequential(), nn.HybridSequential()
+    net.add(nn.Dense(4, in_units=4), layer)
+    other.add(tied(nn.Dense, layer, 4, in_units=4))
+    if seen:
+        ik.shared_groups(other)
+    report = ik.Sharing(net).tie("*.weight").apply()
+    assert report.elsewhere == (("1.weight",) if seen else ())
+    assert ("Another network goes on with what stood at 1.weight" in str(report)) == seen
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_deferred_parameters_unify(first):
     """A shape that one place meets is everybody's, and a second shape that contradicts it is an error."""

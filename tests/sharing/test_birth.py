@@ -190,3 +190,22 @@ def test_a_block_whose_methods_mxnet_wrapped():
         takers = [early(4, in_units=4), late(4, in_units=4)]
     assert all(taker.weight is donor.weight and taker.bias is donor.bias for taker in takers)
     assert late(4, in_units=4).weight is not donor.weight
+
+
+def test_the_messages_of_a_scope_say_which_block_is_which():
+    shared = nn.Dense(4, in_units=4)
+    missing = "'the Dense built inside' has no 'bias', which 'the Dense to share with' has"
+    with pytest.raises(ik.SharingError, match=missing), ik.sharing_scope(shared):
+        nobias = nn.Dense(4, in_units=4, use_bias=False)
+    other = "'the Dense built inside, number 2.weight' and 'the Dense to share with.weight' differ in shape"
+    with pytest.raises(ik.SharingError, match=other), ik.sharing_scope(shared):
+        kept = nobias, nn.Dense(4, in_units=4), nn.Dense(4, in_units=5)
+    assert len(kept) == 3
+
+
+def test_layers_share_what_a_list_selects():
+    one, other = ik.shared_layers(lambda: nn.BatchNorm(in_channels=3), n=2, only=["gamma", "beta"])
+    assert one.gamma is other.gamma and one.beta is other.beta and one.running_mean is not other.running_mean
+    with ik.sharing_scope(one, only=["gamma", "beta"]):
+        third = nn.BatchNorm(in_channels=3)
+    assert third.gamma is one.gamma and third.running_var is not one.running_var

@@ -119,3 +119,36 @@ def test_mxnet_18116(tmp_path):
     ik.check_sharing(both, report)
     two.save_parameters(str(tmp_path / "two.params"))
     assert (mx.nd.load(str(tmp_path / "two.params"))["l2.weight"] == mx.nd.load(file)["l1.weight"]).asnumpy().all()
+
+
+class NBeatsBlock(mx.gluon.HybridBlock):
+    """Of GluonTS: all but the last of a stack also look back."""
+
+    def __init__(self, backcast, params=None, prefix=None):
+        super().__init__(prefix=prefix, params=params)
+        with self.name_scope():
+            self.hidden = nn.HybridSequential(prefix="")
+            for _ in range(2):
+                self.hidden.add(nn.Dense(6, in_units=6))
+            if backcast:
+                self.theta_backcast = nn.Dense(6, in_units=6, use_bias=False)
+                self.backcast = nn.Dense(12, in_units=6)
+            self.theta_forecast = nn.Dense(6, in_units=6, use_bias=False)
+            self.forecast = nn.Dense(3, in_units=6)
+
+
+def test_gluonts_629():
+    """Blocks whose members differ: `params=` goes by the counted names of layers, and takes others' parameters."""
+    first = NBeatsBlock(True, prefix="block_")
+    with pytest.raises(AssertionError, match="'block_dense3_weight' because desired attribute does not match"):
+        NBeatsBlock(False, prefix="block_", params=first.collect_params())
+
+    stack = nn.HybridSequential()
+    stack.add(NBeatsBlock(True), NBeatsBlock(True), NBeatsBlock(False))
+    whole = "'2' has no 'theta_backcast.weight', which '0' has.*only= ties a part of it"
+    with pytest.raises(ik.SharingError, match=whole):
+        ik.Sharing(stack).tie_blocks("*").apply()
+    report = ik.Sharing(stack).tie_blocks("*", only=["hidden.*", "theta_forecast.*", "forecast.*"]).tie_blocks(
+        "0", "1", only=["theta_backcast.*", "backcast.*"]).apply()  # fmt: skip
+    assert stack[2].forecast.weight is stack[0].forecast.weight is stack[1].forecast.weight
+    assert stack[1].backcast.weight is stack[0].backcast.weight and len(report) == 10

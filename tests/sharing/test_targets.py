@@ -145,3 +145,26 @@ def test_a_pattern_over_blocks_tells_10_from_what_is_inside_1():
     net = encoder(12)
     (found,) = groups(net, ("tie_blocks", ("1*",), {"only": "*attention.bias"}), dry_run=True)
     assert (found.canonical, *found.aliases) == ("1.attention.bias", "10.attention.bias", "11.attention.bias")
+
+
+def test_only_takes_a_list_of_selectors():
+    def net():
+        made = nn.HybridSequential()
+        made.add(*(nn.HybridSequential() for _ in range(2)))
+        for each in made:
+            each.add(nn.Dense(3, in_units=3), nn.BatchNorm(in_channels=3))
+        return made
+
+    both = net()
+    ik.Sharing(both).tie_blocks("0", "1", only=["0.weight", "gamma", re.compile("beta$")]).apply()
+    assert [group.canonical for group in ik.shared_groups(both)] == [
+        "0.0.weight", "0.1.gamma", "0.1.beta",
+    ]  # fmt: skip
+    sharing = ik.Sharing(net()).tie_blocks("0", "1", only=("weight", "gama"))
+    assert repr(sharing) == "<Sharing of HybridSequential: tie_blocks('0', '1', only=['weight', 'gama'])>"
+    with pytest.raises(ik.SharingError, match=r"only=\['weight', 'gama'\]: 'gama' selects no parameter of '0', '1'"):
+        sharing.apply()
+    with pytest.raises(ik.SharingError, match=r"hold no parameter that only=\[\] selects"):
+        ik.Sharing(net()).tie_blocks("0", "1", only=[]).apply()
+    with pytest.raises(TypeError, match="3 is no selector"):
+        ik.Sharing(net()).tie_blocks("0", "1", only=["weight", 3])

@@ -389,3 +389,24 @@ def test_threads_that_ask_for_one_network():
         thread.join()
     assert not errors and sorted(done) == ["0.weight", "1.weight"]
     assert "forward" not in net.__dict__ and "forward" not in net[0].__dict__ and net[0].weight.data().shape == (4, 5)
+
+
+@pytest.mark.parametrize("sizes", [{}, {"input_size": 3}], ids=["deferred", "eager"])
+def test_mxnet_10609(sizes):
+    """A cell's state that is no list: MXNet speaks of a weight's shape, and hybridized MXNet 1 takes it."""
+    inputs, state = nd.ones((2, 3)), nd.ones((2, 5))
+    cell = mx.gluon.rnn.GRUCell(5, **sizes)
+    cell.initialize()
+    with pytest.raises(Exception, match="(?i)shape|initialization was deferred") as plain:
+        cell(inputs, state)
+    assert " state" not in str(plain.value).splitlines()[0]
+    cell = mx.gluon.rnn.GRUCell(5, **sizes)
+    cell.initialize()
+    first = r"^the network \(rnn.GRUCell\) takes a list of 1 state, and was given an array \(2, 5\), at .*test_deferral"
+    with pytest.raises(ik.DeferredInitError, match=first) as error, ik.trace(cell):
+        cell(inputs, state)
+    assert "Pass the states as one flat list, [state]" in str(error.value)
+    assert str(error.value.__cause__).splitlines()[0] in str(error.value)
+    ik.materialize(cell, inputs, [state])  # which MXNet 2 does not, of a cell that is called by itself
+    with ik.trace(cell):
+        assert cell(inputs, [state])[0].shape == (2, 5)

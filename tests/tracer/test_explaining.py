@@ -395,3 +395,47 @@ def test_a_gradient_that_there_is_not():
         net.weight.grad()
     said = str(ik.explain(net, error=caught.value))
     assert "grad_req='null'" in said and "before it holds values" not in said and "materialize" not in said
+
+
+def large(layers=30):
+    net = nn.HybridSequential()
+    net.add(*(nn.Dense(4) for _ in range(layers)))
+    return net
+
+
+@pytest.mark.parametrize("inputs", [(), ((1, 5),)])
+def test_a_forgotten_initialize_is_the_first_line_and_what_to_write_the_second(inputs):
+    explanation = ik.explain(large(), *inputs)
+    for text in (str(explanation), explanation.message):
+        first, second, *rest = text.splitlines()
+        assert first == "initialize was never called on this network"
+        assert second == "Call net.initialize(...) or gluon_initkit.initialize(net, ...) first."
+        assert len(rest) < 45 and any(line.strip().startswith("and 50 more") for line in rest)
+    assert len(explanation) == len(explanation.error.unresolved) == 60
+    assert "<td>29: net.initialize(...)</td>" in explanation._repr_html_() and "29" not in str(explanation)
+    assert len(explanation.fixes) == 60
+
+
+def test_a_forgotten_initialize_is_the_first_line_whatever_was_called():
+    net = large()
+    first = "^initialize was never called on this network\nCall net.initialize"
+    with pytest.raises(ik.DeferredInitError, match=first) as error:
+        ik.materialize(net, (1, 5))
+    assert len(error.value.unresolved) == 60 and len(str(error.value).splitlines()) < 24
+    first = "^initialize was never called on this network: 0.(weight|bias) was read, at .*\nCall net.initialize"
+    with pytest.raises(ik.DeferredInitError, match=first), ik.trace(net):
+        net(nd.ones((1, 5)))
+    with pytest.raises(ik.DeferredInitError, match="this network: Trainer.__init__ was called"), ik.trace(net):
+        mx.gluon.Trainer(net.collect_params(), "sgd").step(1)
+    net[3].initialize()
+    with pytest.raises(ik.DeferredInitError, match="(?s)^59 of 60 parameters hold|^5. of 60 .*more.*first.$"):
+        raise ik.explain(net).error
+
+
+def test_a_message_shows_ten_parameters_of_many():
+    net = large()
+    net.initialize()
+    text = str(ik.explain(net).error)
+    assert "  and 20 more, which the error's `unresolved` lists" in text and len(text.splitlines()) == 23
+    names = [name for line in text.splitlines() for name in line.split() if name.endswith(".weight")]
+    assert names == [f"{number}.weight" for number in range(10)]

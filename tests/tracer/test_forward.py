@@ -174,3 +174,48 @@ def test_a_lambda_that_calls_an_operator_of_arrays_needs_no_numbers():
     net.add(nn.Dense(4), nn.Lambda("tanh"), nn.Dense(2))
     net.initialize()
     assert ik.materialize(net, (3, 5))["2.weight"].shape == (2, 4)
+
+
+class Shares(HybridBlock):
+    """Broadcasts, as arrays do; of Symbols, `/` is elementwise in MXNet 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Dense(3), nn.Dense(2)
+
+    def hybrid_forward(self, F, x):
+        hidden = self.first(x)
+        return self.last(hidden / hidden.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.mxnet1("Symbols, which do not broadcast")
+def test_where_a_graph_contradicts_itself_arrays_are_tried():
+    net, other = Shares(), Shares()
+    for each in (net, other):
+        ik.initialize(each, "xavier", seed=3)
+    assert ik.resolve_shapes(net, (2, 5))["last.weight"].shape == (2, 3)
+    net.hybridize()
+    offered = r"^shapes do not fit in .*(?s:.*)\(net, \(2, 5\), run_forward=True\)"
+    with pytest.raises(ik.DeferredInitError, match=offered):
+        ik.materialize(net, (2, 5))
+    report = ik.materialize(net, (2, 5), run_forward=True)
+    assert report.forward and report["last.weight"].shape == (2, 3)
+    other(nd.ones((2, 5)))
+    assert (net.last.weight.data().asnumpy() == other.last.weight.data().asnumpy()).all()
+
+
+def test_a_contradiction_of_arrays_too_is_the_error():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4), nn.Dense(3, in_units=5))
+    net.initialize()
+    with pytest.raises(ik.DeferredInitError, match="shapes contradict each other in 1, given "):
+        ik.materialize(net, (2, 5), run_forward=True)
+    assert net[0].weight.shape == (4, UNKNOWN) or net[0].weight.shape == (4, 0)
+
+
+def test_what_mxnet_does_not_check_is_not_tried():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(4), nn.BatchNorm(in_channels=7), nn.Dense(3))
+    net.initialize()
+    with pytest.raises(ik.DeferredInitError, match="shapes contradict each other in 1, given "):
+        ik.materialize(net, (2, 5), run_forward=True)

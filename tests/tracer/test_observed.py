@@ -256,15 +256,15 @@ def test_reading_too_early_says_who_asked(said):
 
 
 def test_what_initialize_was_never_called_on():
-    never = "initialize was never called on it, or filling it failed"
+    never = "initialize was never called on this network"
     for hybrid in (False, True):
         net = stack(nn.Dense(4))
         net.hybridize(hybrid)
         _, text = failure(net, lambda net: net(ones(2, 5)))
-        assert text.startswith(f"0.weight was read, and {never}, at HERE (in <lambda>): ")
+        assert text.startswith(f"{never}: 0.weight was read, at HERE (in <lambda>): ")
     _, text = failure(net, lambda net: net[0].bias.data())
-    assert text.startswith(f"0.bias was read, and {never}, at HERE (in <lambda>): ")
-    assert text.endswith("Call net.initialize(...) or gluon_initkit.initialize(net, ...) first.")
+    assert text.startswith(f"{never}: 0.bias was read, at HERE (in <lambda>): ")
+    assert text.splitlines()[1] == "Call net.initialize(...) or gluon_initkit.initialize(net, ...) first."
 
 
 class Unreached(gluon.Block):
@@ -381,3 +381,59 @@ def test_the_last_origin_of_a_shape_is_told():
     observed = Observed(events=told)
     assert observed.origin("weight", (2, 3)) == "given by set_data, at a.py:2"
     assert observed.origin("weight", (2, 5)) == observed.origin("bias", (2, 3)) == ""
+
+
+ROW, STATE, LAYER_STATE = (2, 3), (2, 5), (1, 2, 5)
+STATES = {
+    "a missing one": (lambda: rnn.LSTMCell(5), ROW, [STATE], "a list of 2 states, and was given [an array (2, 5)]"),
+    "a list in a list": (lambda: rnn.LSTM(5), (4, 2, 3), [[LAYER_STATE, LAYER_STATE]],
+                         "a list of 2 states, and was given [[an array (1, 2, 5), an array (1, 2, 5)]]"),
+    "one of an RNN layer": (lambda: rnn.LSTM(5), (4, 2, 3), [LAYER_STATE], "was given [an array (1, 2, 5)]"),
+}  # fmt: skip
+
+
+def arrays(shapes):
+    return nd.ones(shapes) if isinstance(shapes, tuple) else [arrays(each) for each in shapes]
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+@pytest.mark.parametrize("kind", STATES)
+def test_states_of_another_number_or_nesting(kind, hybrid):
+    make, inputs, states, said = STATES[kind]
+    net = make()
+    net.initialize()
+    net.hybridize(hybrid)
+    with pytest.raises(ik.DeferredInitError) as error, ik.trace(net):
+        net(arrays(inputs), arrays(states))
+    assert said in str(error.value) and "one flat list" in str(error.value)
+
+
+def test_an_error_of_a_users_own_cell_goes_on_as_it_is():
+    class Own(rnn.GRUCell):
+        def forward(self, inputs, states):
+            raise ZeroDivisionError
+
+    net = Own(5)
+    with pytest.raises(ZeroDivisionError), ik.trace(net):
+        net(nd.ones(ROW), nd.ones(STATE))
+
+
+@pytest.mark.mxnet1("graphs of Symbols")
+def test_an_unknown_input_of_a_graph_is_the_one_error():
+    class Open(mx.gluon.HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Dense(3)
+
+        def hybrid_forward(self, F, x):
+            return self.layer(x + F.var("somewhere") if F is mx.sym else x)
+
+    net = Open()
+    net.initialize()
+    net.hybridize()
+    with pytest.raises(AssertionError, match="^Unknown input to HybridBlock: somewhere"):
+        net(nd.ones(ROW))
+    first = "^the graph of a hybridized block has the input 'somewhere', which is no argument and no parameter"
+    with pytest.raises(ik.DeferredInitError, match=first) as error, ik.trace(net):
+        net(nd.ones(ROW))
+    assert [row.path for row in error.value.unresolved] == ["layer.weight"]

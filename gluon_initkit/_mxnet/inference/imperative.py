@@ -16,9 +16,10 @@ from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 import numpy
 
 from ...shapes import is_known
+from ..blocks import blocks_of
 from ..parameters import shape_of
 from ..transposed import source_of
-from ..undisturbed import blocks_of, parameters_of
+from ..undisturbed import parameters_of
 from .errors import NeedsNumbers, ShapeConflict
 from .meta_arrays import meta_array, meta_arrays, translated
 from .operators import decoded, encoded

@@ -3,6 +3,8 @@
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 import threading
+import traceback
+from types import SimpleNamespace
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from mxnet import gluon
@@ -44,8 +46,10 @@ class Run:
     ----------
     entered, finished : list of Call
         In order of entry, and of return: a block returns after those inside it.
-    error : Exception or None
-        What ended the run early.
+    error, conflict : Exception or None
+        What ended the run early; and what MXNet says of shapes that contradict each other, where it was that.
+    frames : list
+        The code and the line of each frame of the error's traceback, as `traceback.walk_tb` gives them.
     order : list of Parameter
         Those that the network's code used, in its order.
     shapes : dict
@@ -57,24 +61,22 @@ class Run:
     entered: List[Call] = field(default_factory=list)
     finished: List[Call] = field(default_factory=list)
     error: Optional[BaseException] = None
+    conflict: Optional[BaseException] = None
+    frames: List[Tuple[Any, int]] = field(default_factory=list)
     order: Dict[gluon.Parameter, None] = field(default_factory=dict)
     shapes: Dict[gluon.Parameter, Shape] = field(default_factory=dict)
     met: List[Any] = field(default_factory=list)
     stack: List[Call] = field(default_factory=list)
     thread: int = field(default_factory=threading.get_ident)
 
-    @property
-    def conflict(self) -> Optional[BaseException]:
-        """What MXNet says of shapes that contradict each other, where that ended the run."""
-        error = self.error
-        if isinstance(error, ValueError) and isinstance(error.__context__, (MXNetError, AssertionError)):
-            error = error.__context__  # MXNet says "Deferred initialization failed" around it
-        if isinstance(error, ShapeConflict):
-            return error.__cause__
-        contradicts = isinstance(error, AssertionError) and str(error).startswith("Expected shape")
-        # MXNet 2 infers shapes where it defers, and refuses other things there too.
-        deferred = type(error) is MXNetError and "deferred compute" not in str(error)
-        return error if contradicts or deferred else None
+    def end(self, error: Exception) -> None:
+        """Note what ended the run early. The frames themselves hold this run: a cycle, which would keep the network."""
+        self.conflict = _contradiction(error)
+        self.frames = [(SimpleNamespace(f_code=frame.f_code, f_globals=frame.f_globals), line)
+                       for frame, line in traceback.walk_tb(error.__traceback__)]  # fmt: skip
+        self.error = error
+        for each in filter(None, (self.error, self.conflict)):
+            each.__traceback__ = each.__cause__ = each.__context__ = None
 
     @property
     def operators(self) -> List[Operator]:
@@ -117,6 +119,18 @@ class Run:
             one._replace(inputs=tuple(map(_common, one.inputs, two.inputs)),
                          outputs=tuple(map(_common, one.outputs, two.outputs)))
             for one, two in zip(self.operators, other.operators)]  # fmt: skip
+
+
+def _contradiction(error: Optional[BaseException]) -> Optional[BaseException]:
+    """What MXNet says of shapes that contradict each other; None where it says something else."""
+    if isinstance(error, ValueError) and isinstance(error.__context__, (MXNetError, AssertionError)):
+        error = error.__context__  # MXNet says "Deferred initialization failed" around it
+    if isinstance(error, ShapeConflict):
+        return error.__cause__
+    contradicts = isinstance(error, AssertionError) and str(error).startswith("Expected shape")
+    # MXNet 2 infers shapes where it defers, and refuses other things there too.
+    deferred = type(error) is MXNetError and "deferred compute" not in str(error)
+    return error if contradicts or deferred else None
 
 
 def check_inputs(block: gluon.Block, names: Sequence[str], count: int) -> None:

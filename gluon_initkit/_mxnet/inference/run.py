@@ -11,9 +11,10 @@ import warnings
 
 from mxnet import autograd, gluon, name
 
+from ..blocks import blocks_of
 from ..parameters import shape_of
 from ..transposed import source_of
-from ..undisturbed import blocks_of, parameters_of, undisturbed
+from ..undisturbed import parameters_of, undisturbed
 from ..version import infers_on_symbols
 from .errors import NeedsNumbers
 from .record import Run, Shape
@@ -58,7 +59,8 @@ def run_without_memory(
         if run.error is None and other.error is None:
             break
     if (run.error is None) != (other.error is None):
-        run.error = NeedsNumbers("a size of the inputs is not known, and the network does not take every size")
+        run.conflict, run.error = None, NeedsNumbers(
+            "a size of the inputs is not known, and the network does not take every size")
     run.agreed(other)
     return run
 
@@ -88,7 +90,7 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, size: int, 
         try:
             net(*[stand_in(each, make) for each in inputs])
         except Exception as error:
-            run.error = arrays.translated(error)
+            run.end(arrays.translated(error))
         run.shapes = {param: shape for param in params for shape in [shape_of(param)] if shape is not None}
     return run
 
