@@ -23,7 +23,6 @@ from .donors import (  # noqa: E402
     own_copy,
     redeclare,
     renew,
-    restoring,
     take_over,
     trained,
 )
@@ -54,9 +53,12 @@ from .memory import (  # noqa: E402
     leave_pending,
     refilled,
     restore,
+    restoring,
     snapshot,
     stale_gradients,
     view,
+    wait_to_read,
+    wait_to_write,
 )
 from .names import fresh_names  # noqa: E402
 from .parameters import (  # noqa: E402
@@ -240,6 +242,8 @@ __all__ = [
     "unwritten",
     "updates_of",
     "view",
+    "wait_to_read",
+    "wait_to_write",
     "walk",
     "warn",
     "write_arrays",

@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 from mxnet import autograd, context, gluon, ndarray
 import numpy
 
+from .interrupts import interrupts_held
 from .memory import in_mode, restore, snapshot
 from .parameters import is_constant, shape_of
 from .undisturbed import blocks_of, one_at_a_time, parameters_of, undisturbed
@@ -46,7 +47,7 @@ def run_forward(net: gluon.Block, args: Sequence[Any]) -> Tuple[Dict[gluon.Param
     blocks = blocks_of(net)
     params = parameters_of(blocks)
     given: Dict[str, Tuple[Any, ...]] = {}
-    with ExitStack() as stack:
+    with one_at_a_time, interrupts_held() as released, ExitStack() as stack:
         stack.enter_context(undisturbed(blocks))
         stack.enter_context(_as_before(params))
         stack.enter_context(autograd.pause(train_mode=False))
@@ -54,8 +55,9 @@ def run_forward(net: gluon.Block, args: Sequence[Any]) -> Tuple[Dict[gluon.Param
             _lend(param)
         for path, block in blocks.items():
             _prepare(path, block, given)
-        net(*args)
-        ndarray.waitall()
+        with released():
+            net(*args)
+            ndarray.waitall()
         return {param: shape_of(param) for param in params}, given
 
 

@@ -12,10 +12,11 @@ from mxnet import autograd, gluon, name, symbol
 from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 from mxnet.util import is_np_array
 
+from .interrupts import interrupts_held
 from .parameters import shape_of
 from .strict import NeedsNumbers, strict, strict_symbols
 from .symbolic_run import Call, SymbolicRun, given_to, unknown_size
-from .undisturbed import blocks_of, parameters_of, undisturbed
+from .undisturbed import blocks_of, one_at_a_time, parameters_of, undisturbed
 from .version import infers_on_symbols
 
 __all__ = ["run_on_symbols"]
@@ -40,7 +41,7 @@ def run_on_symbols(
         return run_recorded(net, inputs, stand_in, shapes, at)
     run = SymbolicRun()
     blocks = blocks_of(net)
-    with ExitStack() as stack:
+    with one_at_a_time, interrupts_held() as released, ExitStack() as stack:
         stack.enter_context(undisturbed(blocks))
         stack.enter_context(name.NameManager())
         stack.enter_context(autograd.pause(train_mode=False))
@@ -61,7 +62,8 @@ def run_on_symbols(
 
         arguments = [stand_in(each, make) for each in inputs]
         try:
-            net(*arguments)
+            with released():
+                net(*arguments)
         except Exception as error:
             run.error = error
     return run

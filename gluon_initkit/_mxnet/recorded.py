@@ -16,11 +16,12 @@ from mxnet.util import np_shape
 
 from ..shapes import is_known
 from .blank import blank, blank_arrays
+from .interrupts import interrupts_held
 from .parameters import shape_of
 from .strict import NeedsNumbers
 from .symbolic_run import Call, Shapes, SymbolicRun, given_to
 from .transposed import source_of
-from .undisturbed import blocks_of, parameters_of, undisturbed
+from .undisturbed import blocks_of, one_at_a_time, parameters_of, undisturbed
 from .version import infer_again, infers_shapes
 
 __all__ = ["run_recorded"]
@@ -90,7 +91,7 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, make: Any) 
     run = RecordedRun()
     blocks = blocks_of(net)
     params = list(dict.fromkeys(map(source_of, parameters_of(blocks))))
-    with ExitStack() as stack:
+    with one_at_a_time, interrupts_held() as released, ExitStack() as stack:
         stack.enter_context(undisturbed(blocks))
         stack.enter_context(np_shape(True))  # also in a thread, where MXNet's mode is off
         stack.enter_context(_valueless(params, shapes, run))
@@ -101,7 +102,8 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, make: Any) 
         for path, block in blocks.items():
             _watch(".".join(filter(None, (at, path))), block, run, under_way)
         try:
-            net(*[stand_in(each, make) for each in inputs])
+            with released():
+                net(*[stand_in(each, make) for each in inputs])
         except Exception as error:
             run.error = error
         run.shapes = _known(params)

@@ -30,6 +30,7 @@ from .._mxnet import (
     storage_of,
     trained_by,
     updates_of,
+    wait_to_read,
 )
 from ..initializer.configuration import shown
 from ..initializer.corrected import corrected
@@ -62,10 +63,10 @@ def collect(
         if not found:
             refuse_unknown(select, (path for place in chosen.values() for path in place.paths))
         chosen = found
-    if any(map(holds_data, chosen)):
-        mx.nd.waitall()  # what still writes them; no more is waited for below
+    arrays = list(map(holds_data, chosen))
+    gradients = map(holds_gradients, chosen) if grads else ()
+    wait_to_read(array for held in (*arrays, *gradients) for array in held)  # no more is waited for below
     facts = _facts(chosen, trained)
-    arrays = list(map(holds_data, chosen)) if stats else []
     if stats:
         _measure(chosen, arrays, facts, grads, init)
     records = tuple([made(ParameterRecord, each) for each in facts])

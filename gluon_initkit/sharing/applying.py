@@ -59,11 +59,11 @@ def change(net: Any, groups: Sequence[Merged], values: str) -> Tuple[str, ...]:
     if not groups:
         return ()
     moves = [move for each in groups for move in each.moves()]
-    # Ctrl-C between the two would put values back, and leave the ties.
-    with interrupts_held(), restoring([each.kept.param for each in groups]), exchange(net, moves) as outside:
-        for each in groups:
-            _settle(each, values)
-    forget_trainers([member.param for each in groups for member in each.members])
+    with interrupts_held():  # what is raised between the two would put values back, and leave the ties
+        with restoring([each.kept.param for each in groups]), exchange(net, moves) as outside:
+            for each in groups:
+                _settle(each, values)
+        forget_trainers([member.param for each in groups for member in each.members])
     if outside:
         gc.collect()  # what was only waiting for it is no network
     return tuple(member.path for each in groups for member in each.dropped

@@ -16,9 +16,9 @@ from .._mxnet import (
     put,
     read_arrays,
     recast,
-    restore,
-    snapshot,
+    restoring,
     state_of,
+    wait_to_read,
     warn,
 )
 from ..display import counted
@@ -202,24 +202,25 @@ def _settle(matches: Sequence[Match], tied: Sequence[Sequence[Any]]) -> None:
 
 def _commit(net: Any, matches: List[Match]) -> None:
     """Change everything or nothing: what may still fail comes first, arrays that are refilled in place last."""
-    mx.nd.waitall()
+    _wait(matches)
     with mx.autograd.pause():  # where MXNet records, it refuses a write into a parameter
         fresh = [match for match in matches if match.dtype is not None or state_of(match.param) != "initialized"]
-        before = snapshot([match.param for match in fresh])
         done = {id(match.param) for match in fresh if not holds_data(match.param)}
-        try:
+        with restoring([match.param for match in fresh]):
             for match in fresh:
                 if match.dtype is not None:
                     recast(match.param, match.dtype)
                 if state_of(match.param) != "initialized":
                     put(match.param, match.array, match.ctxs)
-            mx.nd.waitall()
-        except BaseException:
-            restore(before)
-            raise
+            _wait(fresh)
         if any(match.dtype is not None for match in matches):
             forget_graphs(net)
         for match in matches:
             if id(match.param) not in done:
                 put(match.param, match.array, match.ctxs)
-        mx.nd.waitall()
+        _wait(matches)
+
+
+def _wait(matches: List[Match]) -> None:
+    """An engine's error belongs to this call."""
+    wait_to_read(array for match in matches for array in holds_data(match.param))

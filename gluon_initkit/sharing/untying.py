@@ -9,6 +9,7 @@ from .._mxnet import (
     exchange,
     forget_trainers,
     in_containers,
+    interrupts_held,
     mx,
     own_copy,
     prefix_of,
@@ -64,9 +65,10 @@ def untie(net: Any, path: str) -> None:
     leaving, turned = _leaving(slot, others)
     copied = own_copy(source, _free_name(net, leaving[0]), turned)
     moves: List[Move] = [(each, copied) for each in leaving]
-    with exchange(net, moves):
-        pass
-    forget_trainers([source])
+    with interrupts_held():
+        with exchange(net, moves):
+            pass
+        forget_trainers([source])
 
 
 def _problems(slot: Slot, others: List[Slot]) -> List[str]:

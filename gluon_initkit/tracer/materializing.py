@@ -8,7 +8,17 @@ import threading
 import time
 from typing import Any, List, Optional, Sequence
 
-from .._mxnet import blocks_of, current_context, finish, mx, pending_contexts, restore, snapshot
+from .._mxnet import (
+    blocks_of,
+    current_context,
+    finish,
+    holds_data,
+    holds_gradients,
+    interrupts_held,
+    pending_contexts,
+    restoring,
+    wait_to_read,
+)
 from .._mxnet import run_forward as forward
 from ..naming import Selector, matcher, refuse_unknown, show_selector
 from ..shapes import is_known
@@ -129,11 +139,8 @@ def _by_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
 
 
 def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
-    before = snapshot(chosen)
-    try:
+    with interrupts_held() as released, restoring(chosen), released():
         for param in chosen:
             finish(param, found.shapes[param])
-        mx.nd.waitall()  # an engine's error belongs to this call
-    except BaseException:
-        restore(before)
-        raise
+        # An engine's error belongs to this call.
+        wait_to_read(array for param in chosen for array in (*holds_data(param), *holds_gradients(param)))
