@@ -2,13 +2,14 @@
 
 from contextlib import ExitStack
 from functools import partial
+import os
 import re
 
 import mxnet as mx
 
 __all__ = ["CONTEXT", "CONTRADICTION", "GLUON_2", "PARAMETER", "RESET", "VERSION", "HybridBlock", "classic",
            "collected", "constant", "contexts", "convolution", "declared", "exists", "initialize_all", "move", "nd",
-           "said", "set_all", "shaped", "tied", "uniform"]  # fmt: skip
+           "rounds", "said", "set_all", "shaped", "tied", "uniform"]  # fmt: skip
 
 VERSION = tuple(int(part) for part in mx.__version__.split(".")[:2])
 GLUON_2 = VERSION >= (2, 0)
@@ -29,6 +30,11 @@ _SINCE = {"PReLU(in_channels": (1, 7), "BatchNormReLU": (1, 8), "Conv3DTranspose
 def exists(code):
     """Whether this MXNet has the layer that the code makes."""
     return all(since <= VERSION for word, since in _SINCE.items() if word in code)
+
+
+def rounds(few, many):
+    """How often an attack is repeated: `many` times where GLUON_INITKIT_LONG is set."""
+    return many if os.environ.get("GLUON_INITKIT_LONG") else few
 
 
 # Arrays as layers take them.

@@ -32,7 +32,7 @@ from .files import (  # noqa: E402
     put,
     read_arrays,
     recast,
-    saved_value,
+    saved_values,
     stored_as,
     write_arrays,
 )
@@ -221,7 +221,7 @@ __all__ = [
     "run_forward",
     "run_on_symbols",
     "said_role",
-    "saved_value",
+    "saved_values",
     "say_filled",
     "shape_of",
     "slots",

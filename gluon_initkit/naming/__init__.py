@@ -1,6 +1,7 @@
 """What a parameter is called: paths, roles, and the selectors that name many at once."""
 
 from .making import made
+from .memory import memory_for
 from .nearest import nearest
 from .parameters import ParameterInfo, check_block, describe, info_of
 from .roles import LAYER_DEFAULTS, ROLES, role_of
@@ -24,6 +25,7 @@ __all__ = [
     "info_of",
     "made",
     "matcher",
+    "memory_for",
     "nearest",
     "path_matcher",
     "refuse_unknown",

@@ -22,8 +22,11 @@ from .._mxnet import (
     restoring,
     state_of,
     take_over,
+    wait_to_read,
 )
+from ..naming import memory_for
 from .checks import explicit, shape_together
+from .errors import SharingError
 from .merged import Member, Merged
 from .report import SharingRow
 
@@ -62,7 +65,9 @@ def change(net: Any, groups: Sequence[Merged], values: str) -> Tuple[str, ...]:
     with interrupts_held():  # what is raised between the two would put values back, and leave the ties
         with restoring([each.kept.param for each in groups]), exchange(net, moves) as outside:
             for each in groups:
-                _settle(each, values)
+                with memory_for(each.kept.path, each.kept.param, SharingError):
+                    _settle(each, values)
+                    wait_to_read(holds_data(each.kept.param))
         forget_trainers([member.param for each in groups for member in each.members])
     if outside:
         gc.collect()  # what was only waiting for it is no network

@@ -215,10 +215,18 @@ def _commit(net: Any, matches: List[Match]) -> None:
             _wait(fresh)
         if any(match.dtype is not None for match in matches):
             forget_graphs(net)
-        for match in matches:
-            if id(match.param) not in done:
-                put(match.param, match.array, match.ctxs)
-        _wait(matches)
+        kept = [match for match in matches if id(match.param) not in done]
+        try:
+            _refill(kept)
+        except BaseException:  # thrown at this thread: the old values are gone, so what has begun is finished
+            _refill(kept)
+            raise
+
+
+def _refill(matches: List[Match]) -> None:
+    for match in matches:
+        put(match.param, match.array, match.ctxs)
+    _wait(matches)
 
 
 def _wait(matches: List[Match]) -> None:

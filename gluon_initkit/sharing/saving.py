@@ -4,7 +4,7 @@ import os
 import threading
 from typing import Any, Dict, Tuple, Union
 
-from .._mxnet import saved_value, state_of, traversed, warn, write_arrays
+from .._mxnet import saved_values, state_of, traversed, warn, write_arrays
 from ..display import counted
 from .errors import SharingError
 from .groups import SharedGroup, groups_of, sources
@@ -63,10 +63,9 @@ def save(net: Any, path: Path) -> None:
         )
     groups = groups_of(held)
     aliases = {alias for group in groups for alias in group.aliases}
-    arrays = {}
-    for at, (param, odd) in held.items():
-        if at not in aliases:
-            arrays[at] = saved_value(param).T if odd else saved_value(param)
+    written = {at: each for at, each in held.items() if at not in aliases}
+    saved = saved_values([param for param, _ in written.values()])
+    arrays = {at: array.T if odd else array for (at, (_, odd)), array in zip(written.items(), saved)}
     _write(os.fspath(path), arrays, groups)
 
 

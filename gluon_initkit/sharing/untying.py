@@ -8,6 +8,7 @@ from .._mxnet import (
     Slot,
     exchange,
     forget_trainers,
+    holds_data,
     in_containers,
     interrupts_held,
     mx,
@@ -16,9 +17,10 @@ from .._mxnet import (
     slots,
     source_of,
     trained,
+    wait_to_read,
 )
-from ..naming import check_block
-from .errors import refusal
+from ..naming import check_block, memory_for
+from .errors import SharingError, refusal
 
 __all__ = ["untie"]
 
@@ -63,7 +65,9 @@ def untie(net: Any, path: str) -> None:
     if wrong:
         raise refusal(wrong)
     leaving, turned = _leaving(slot, others)
-    copied = own_copy(source, _free_name(net, leaving[0]), turned)
+    with memory_for(path, source, SharingError):
+        copied = own_copy(source, _free_name(net, leaving[0]), turned)
+        wait_to_read(holds_data(copied))
     moves: List[Move] = [(each, copied) for each in leaving]
     with interrupts_held():
         with exchange(net, moves):

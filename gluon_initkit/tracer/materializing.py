@@ -20,7 +20,7 @@ from .._mxnet import (
     wait_to_read,
 )
 from .._mxnet import run_forward as forward
-from ..naming import Selector, matcher, refuse_unknown, show_selector
+from ..naming import Selector, matcher, memory_for, refuse_unknown, show_selector
 from ..shapes import is_known
 from .diagnosis import message, record
 from .errors import DeferredInitError
@@ -139,8 +139,11 @@ def _by_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
 
 
 def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
+    labels = {id(param): info.label for param, _, info in found.described}
     with interrupts_held() as released, restoring(chosen), released():
         for param in chosen:
-            finish(param, found.shapes[param])
-        # An engine's error belongs to this call.
-        wait_to_read(array for param in chosen for array in (*holds_data(param), *holds_gradients(param)))
+            with memory_for(labels[id(param)], param):
+                finish(param, found.shapes[param])
+        for param in chosen:  # an engine's error belongs to this call
+            with memory_for(labels[id(param)], param):
+                wait_to_read([*holds_data(param), *holds_gradients(param)])

@@ -88,7 +88,7 @@ def test_the_last_of_three_workers_differs():
 
 
 @pytest.mark.parametrize("scenario, why", [
-    ("deferred", "InitializationError: 8 parameters have no values to take a fingerprint of: 0.weight is deferred"),
+    ("deferred", "InitializationError: 6 parameters have no values to take a fingerprint of: 0.weight is deferred"),
     ("uninitialized", "8 parameters have no values to take a fingerprint of: 0.weight is uninitialized"),
     ("nothing", "TypeError: expected a Block"),
 ])  # fmt: skip
