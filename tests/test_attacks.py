@@ -355,6 +355,39 @@ def test_a_child_of_a_fork_uses_the_kit(tmp_path):
     assert "ended with 0" in said
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_child_of_a_fork_finds_no_lock_that_another_thread_has_taken():
+    said = ran("""
+        import signal, time
+        inside = threading.Event()
+
+        class Slow(nn.Block):
+            def forward(self, x):
+                inside.set()
+                time.sleep(2)
+                return x
+
+        def network(*more):
+            net = nn.Sequential()
+            net.add(nn.Dense(4), *more)
+            ik.initialize(net, seed=1)
+            return net
+
+        thread = threading.Thread(target=ik.materialize, args=(network(Slow()), (1, 4)))
+        other = network()
+        thread.start()
+        inside.wait()
+        child = os.fork()
+        if not child:
+            signal.alarm(30)
+            ik.materialize(other, (1, 4))
+            os._exit(0)
+        print("ended with", os.waitpid(child, 0)[1])
+        thread.join()
+    """)
+    assert "ended with 0" in said
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_NPROC counts threads on Linux")
 def test_where_no_thread_starts_what_is_refilled_is_refilled_to_the_end():
     said = ran("""

@@ -93,7 +93,7 @@ from .telling import quietly, tell  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, in_containers, slots, walk  # noqa: E402
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
-from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
+from .undisturbed import blocks_of, fork_safe, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
     RESET,
     Context,
@@ -164,6 +164,7 @@ __all__ = [
     "fixes_gamma",
     "forget_graphs",
     "forget_trainers",
+    "fork_safe",
     "fresh_names",
     "freshness",
     "fused_parts",

@@ -50,8 +50,8 @@ def interrupts_held() -> Iterator[Callable[[], "AbstractContextManager[None]"]]:
             waiting = True
 
     try:
-        for number in handlers:
-            signal.signal(number, note)
+        for held in handlers:
+            signal.signal(held, note)
         yield released
     finally:
         try:

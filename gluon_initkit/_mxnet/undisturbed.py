@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from contextlib import contextmanager
+import os
 import random
 import threading
 from typing import Any, Dict, Iterator, List
@@ -11,7 +12,7 @@ import numpy
 
 from .version import children, counters
 
-__all__ = ["blocks_of", "one_at_a_time", "parameters_of", "undisturbed"]
+__all__ = ["blocks_of", "fork_safe", "one_at_a_time", "parameters_of", "undisturbed"]
 
 
 def blocks_of(net: gluon.Block) -> Dict[str, gluon.Block]:
@@ -31,6 +32,13 @@ def blocks_of(net: gluon.Block) -> Dict[str, gluon.Block]:
     return found
 
 
+def fork_safe(lock: Any) -> Any:
+    """The same lock; a fork waits for it, else its child would find it taken by a thread that it has not."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    return lock
+
+
 @contextmanager
 def undisturbed(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     """Put back afterwards what running these blocks changes in them, and NumPy's and Python's generators.
@@ -44,7 +52,7 @@ def undisturbed(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
 
 # Also for who reads or finishes what such a run borrows: in MXNet 2 parameters have other shapes meanwhile. And for who
 # seeds the generators for a while.
-one_at_a_time = threading.RLock()
+one_at_a_time = fork_safe(threading.RLock())
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def memory_for(label: str, param: Any, refusal: Callable[[str], Exception] = mx.
         if named or not (isinstance(error, MemoryError) or any(words in said.lower() for words in _NO_MEMORY)):
             raise
         shape, dtype = shape_of(param), numpy.dtype(param.dtype)
-        size = math.prod(shape or ()) * dtype.itemsize
+        size = math.prod(each or 0 for each in shape or ()) * dtype.itemsize
         raise refusal(
             f"{_START} {label!r} of shape {shape} and dtype {dtype.name}: each of its arrays "
             f"(values on each context, gradients) takes {size:,} bytes, {size_text(size)}; {said}. Nothing was "

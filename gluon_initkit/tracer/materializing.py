@@ -12,6 +12,7 @@ from .._mxnet import (
     blocks_of,
     current_context,
     finish,
+    fork_safe,
     holds_data,
     holds_gradients,
     interrupts_held,
@@ -80,7 +81,7 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
         return _materialized(net, inputs, select, run_forward)
 
 
-_one_at_a_time = threading.RLock()  # a second thread that asks for the same network finds it done
+_one_at_a_time = fork_safe(threading.RLock())  # a second thread that asks for the same network finds it done
 
 
 def _materialized(net: Any, inputs: Sequence[Any], select: Optional[Selector], run_forward: bool) -> ShapeReport:
