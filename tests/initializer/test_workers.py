@@ -90,7 +90,7 @@ def test_the_last_of_three_workers_differs():
 @pytest.mark.parametrize("scenario, why", [
     ("deferred", "InitializationError: 6 parameters have no values to take a fingerprint of: 0.weight is deferred"),
     ("uninitialized", "8 parameters have no values to take a fingerprint of: 0.weight is uninitialized"),
-    ("nothing", "TypeError: expected a Block"),
+    ("nothing", "TypeError: expected a network (an mxnet.gluon.Block), found NoneType: None"),
 ])  # fmt: skip
 def test_a_worker_with_nothing_to_compare_says_so_and_all_raise(scenario, why, outs):
     refused = lines(outs, f"{scenario}: refused:")
