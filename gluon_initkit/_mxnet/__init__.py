@@ -11,7 +11,7 @@ mx: Any = import_mxnet()
 
 from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, laid_out, places, traversed  # noqa: E402
-from .calls import network_of, parameter_being_filled, place_of  # noqa: E402
+from .calls import arrays_being_filled, network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import channel_axis, class_name, construction  # noqa: E402
 from .containers import blocks_in_containers  # noqa: E402
 from .donors import (  # noqa: E402
@@ -133,6 +133,7 @@ __all__ = [
     "Transposed",
     "ValueGiven",
     "Watch",
+    "arrays_being_filled",
     "averaged",
     "base_arguments",
     "bits_of",

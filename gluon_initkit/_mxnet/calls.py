@@ -10,15 +10,15 @@ import gc
 import inspect
 import sys
 import threading
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 import weakref
 
 from mxnet import gluon
 
 from .blocks import Place, places
-from .version import INITIALIZE, children
+from .version import INITIALIZE, SYMBOLIC, children
 
-__all__ = ["network_of", "parameter_being_filled", "place_of"]
+__all__ = ["arrays_being_filled", "network_of", "parameter_being_filled", "place_of"]
 
 _FILLING = gluon.Parameter._finish_deferred_init.__code__
 _INITIALIZE = INITIALIZE.__code__
@@ -35,6 +35,24 @@ def parameter_being_filled(name: str) -> Optional[gluon.Parameter]:
     """The parameter called `name` that MXNet is filling in this thread, or None (the Symbol API, a call by hand)."""
     param = next((frame.f_locals["self"] for frame in _frames() if frame.f_code is _FILLING), None)
     return param if param is not None and param.name == name else None
+
+
+def arrays_being_filled() -> Tuple[Any, Dict[str, Tuple[Any, Any]]]:
+    """The Module or FeedForward that this thread initializes; its arrays by name, each with its variable's initializer.
+
+    (None, {}) outside of both.
+    """
+    calls = [frame.f_locals for frame in _frames() if frame.f_code in SYMBOLIC]
+    if not calls:
+        return None, {}
+    owner = calls[-1]["self"]  # the SequentialModule, where a Module is a part of one
+    parts = [(module._arg_params, module._aux_params, module._symbol.attr_dict())
+             for module in getattr(owner, "_modules", [owner]) if hasattr(module, "_arg_params")]  # fmt: skip
+    found = {}
+    for args, aux, attrs in parts or [(calls[-1]["arg_params"], calls[-1]["aux_params"], {})]:
+        for name, array in {**(args or {}), **(aux or {})}.items():
+            found[name] = array, attrs.get(name, {}).get("__init__")
+    return owner, found
 
 
 def place_of(param: gluon.Parameter, search: bool = True) -> Optional[Place]:

@@ -13,13 +13,15 @@ from typing import AbstractSet, Any, Callable, ContextManager, Dict, List, Optio
 from mxnet import context, gluon, initializer, nd, numpy_extension
 from mxnet.gluon.block import _BlockScope
 from mxnet.gluon.parameter import ParameterDict
+import mxnet.model
+import mxnet.module
 import mxnet.rnn
 from mxnet.util import is_np_array, is_np_shape
 import numpy
 
 from .parts import Parts
 
-__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "SYMBOLIC", "Context", "FusedRNN", "as_layers", "asking",
            "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
            "data_transposed", "declaration", "defers_always", "fused_parts", "in_use", "infer_again",
            "infers_on_symbols", "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed",
@@ -31,6 +33,13 @@ current_context = context.current_context
 
 # The function that initializes all parameters of a network, one after the other.
 INITIALIZE: Any = ParameterDict.initialize
+
+# The functions that initialize the arrays of a Symbol, one after the other.
+SYMBOLIC: Tuple[Any, ...] = (
+    mxnet.module.Module.init_params.__code__,
+    mxnet.module.SequentialModule.init_params.__code__,
+    mxnet.model.FeedForward._init_params.__code__,
+)
 
 # What a block calls with its inputs, and not from within its `forward`.
 BESIDE_FORWARD: Tuple[str, ...] = ()

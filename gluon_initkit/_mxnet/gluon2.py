@@ -31,7 +31,7 @@ from ..shapes import is_known
 from .graph_inputs import data_transposed, var_transposed
 from .parts import Parts
 
-__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "Context", "FusedRNN", "as_layers", "asking",
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "SYMBOLIC", "Context", "FusedRNN", "as_layers", "asking",
            "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
            "data_transposed", "declaration", "defers_always", "fused_parts", "in_use", "infer_again",
            "infers_on_symbols", "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed",
@@ -42,6 +42,9 @@ Context: Any = device.Device
 current_context = device.current_device
 
 INITIALIZE: Any = inspect.unwrap(gluon.Block.initialize)
+
+# The functions that initialize the arrays of a Symbol: there are none.
+SYMBOLIC: Tuple[Any, ...] = ()
 
 # What a block calls with its inputs, and not from within its `forward`.
 BESIDE_FORWARD: Tuple[str, ...] = ("infer_shape", "_call_cached_op")

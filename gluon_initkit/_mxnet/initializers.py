@@ -20,4 +20,4 @@ def is_verbose(initializer: Any) -> bool:
 def say_filled(initializer: Initializer, desc: InitDesc, hook: str, arr: Any) -> None:
     """Say that a hook has filled an array, where that is asked for."""
     if is_verbose(initializer):  # which a class that never calls `super().__init__` knows nothing of
-        initializer._verbose_print(desc, hook[len("_init_") :], arr)
+        initializer._verbose_print(desc, hook.replace("_init_", "", 1), arr)

@@ -5,20 +5,25 @@ parameter's own initializer in ``desc.attrs['__init__']``, never empty; a layer'
 parameter is (MXNet 1.9.1, ``gluon/parameter.py``, `_finish_deferred_init`; ``initializer.py``, `Initializer.__call__`).
 So both doors are made to read the role here: ``__call__`` is overridden, and each subclass's ``_init_weight`` is
 wrapped when the class is made. A `Description` tells an inner call (``super()._init_weight``) from Gluon's.
+A subclass's own ``__call__`` is wrapped likewise.
 """
 
 import functools
 import json
-from typing import Any, Callable, ClassVar, Optional, Sequence
+from typing import Any, Callable, ClassVar, List, Optional, Sequence, Tuple
+import weakref
 
 import numpy
 
 from .._mxnet import (
+    arrays_being_filled,
     base_arguments,
     classic,
+    dtype_name,
     is_constant,
     is_numpy_array,
     mx,
+    network_of,
     parameter_being_filled,
     part_named,
     place_of,
@@ -26,9 +31,10 @@ from .._mxnet import (
     say_filled,
     tell,
     unwritten,
+    warn,
 )
-from ..naming import ParameterInfo, info_of, role_of
-from .choosing import Choice, Decision, Uncovered, base_choice, choose
+from ..naming import ParameterInfo, describe, info_of, role_of
+from .choosing import Choice, Decision, Uncovered, base_choice, choose, is_users, misspelt, suspects
 from .configuration import as_json, call_of, constructor_arguments
 from .description import Description
 from .errors import InitializationError
@@ -50,9 +56,9 @@ class Initializer(mx.init.Initializer):
     Attributes
     ----------
     check : bool
-        Debug mode, off by default. When True, arrays are filled with NaN before each hook (an integer array with its
-        type's smallest value), and a hook that leaves its array untouched raises. Set it on `Initializer` for all, on
-        a class or on an instance.
+        Debug mode, off by default. When True, a hook that leaves its array untouched raises. To tell that from a hook
+        that writes zeros, a hook after which all is zero is called once more, on a copy full of NaN (an integer copy
+        is full of its type's smallest value). Set it on `Initializer` for all, on a class or on an instance.
 
     Raises
     ------
@@ -77,68 +83,109 @@ class Initializer(mx.init.Initializer):
     _is_corrected_base = True
     _registered_name: Optional[str] = None
     _arguments: Any
+    _audited: Any  # the networks that were looked at as a whole
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Initializer":
         made = super().__new__(cls)
         made._arguments = constructor_arguments(cls, args, kwargs)
+        made._audited = weakref.WeakSet()
         return made
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         bases = (Initializer, mx.init.Initializer)
-        hooks = (vars(base).get("_init_weight") for base in cls.__mro__ if base not in bases)
-        hook = next(filter(None, hooks), None)
-        if hook is not None and not hasattr(hook, "_reads_role"):
-            cls._init_weight = _reading_role(hook)
+        for name, reading_role in (("_init_weight", _reading_role), ("__call__", _reading_role_of_call)):
+            hooks = (vars(base).get(name) for base in cls.__mro__ if base not in bases)
+            hook = next(filter(None, hooks), None)
+            if hook is not None and not hasattr(hook, "_reads_role"):
+                setattr(cls, name, reading_role(hook))
 
     def __call__(self, desc: Any, arr: Any) -> None:
         """Fill `arr`, the array of the parameter that `desc` names; MXNet calls this for a network-level initializer.
 
         Parameters
         ----------
-        desc : InitDesc
-            MXNet's name of the parameter and its attributes.
+        desc : InitDesc or str
+            MXNet's name of the parameter and its attributes; or the name alone, as ``mx.model.FeedForward`` gives it.
         arr : NDArray
             The array to fill, of any shape.
         """
-        if not isinstance(desc, mx.init.InitDesc):
-            super().__call__(desc, arr)  # a plain str: MXNet's deprecated form, by name alone
-            return
-        declared = desc.attrs.get("__init__") or None
+        if not isinstance(desc, str):
+            raise TypeError(f"expected the name of a parameter, an InitDesc or a str, found {desc!r:.80}")
+        if isinstance(desc, mx.init.InitDesc):
+            declared = desc.attrs.get("__init__") or None
+        else:
+            declared = _declared_by(desc)
+            desc = mx.init.InitDesc(desc)
+        if isinstance(declared, Rest):
+            if declared.caller is self:  # ``super().__call__`` in a class's own `__call__`
+                declared._init_weight(desc, arr)
+                return
+            declared = None
         self._serve(desc, arr, None if declared is self else declared)
 
     def _serve(self, desc: Any, arr: Any, declared: Any) -> None:
         """Read the role, decide, fill, and say so where verbose. `declared` is `self` where a layer named us."""
-        if desc.global_init is None:
+        alone = desc.global_init is None  # else it may be the name of a part of a fused RNN's parameter
+        if alone:
             desc.global_init = self
         param = parameter_being_filled(desc)
         place = place_of(param, search=declared is not self) if param is not None else None
         if param is None:
             desc, arr = part_named(desc, arr)
-            info = ParameterInfo(None, (), str(desc), role_of(desc), tuple(arr.shape), str(arr.dtype))
+            info = _named(desc, arr)
         else:
             info = info_of(param, place)
             declared = declared or (place.symbol_init if place is not None else None)
         if declared is not self:
-            self._audit(param)
+            self._audit(param, alone)
         decision = choose(self, info, declared, param is not None and is_constant(param))
         described = Description(desc, info, param)
-        if isinstance(decision, Uncovered):
-            raise InitializationError(
-                f"Parameter {described.label!r} has no initializer: {decision.reason}. To mend it, {decision.mend}."
-            )
-        fill(decision, described, arr)
-        say_filled(self, desc, decision.hook, arr)
+        choice = _covering(decision, described)
+        if param is None and info.role == "default" and choice.why == "base" and desc.endswith("label"):
+            warn(f"{str(desc)!r} is filled as a parameter. If it is an input, name it in the Module's label_names.")
+        fill(choice, described, arr)
+        say_filled(self, desc, choice.hook, arr)
 
     def _choose(self, info: ParameterInfo, layer_default: Any) -> Decision:
         """Decide for a parameter that no layer speaks for; `layer_default` is the layer's own default or None."""
         return base_choice(self, self, info, layer_default)
 
-    def _audit(self, param: Any) -> None:
-        """Look at the whole network before its first parameter is filled. `Rules` does."""
+    def _targets(self) -> List[Any]:
+        """The initializers whose hooks serve a network."""
+        return [self]
+
+    def _audits(self) -> bool:
+        """Whether there is anything to say of a whole network."""
+        return any(map(suspects, self._targets()))
+
+    def _audit(self, param: Any, alone: bool) -> None:
+        """Look at the whole network, or Module, before its first parameter is filled."""
+        if not self._audits():
+            return
+        owner, arrays = arrays_being_filled() if param is None else (network_of(param), {})
+        if owner is None and param is None and alone:
+            self._review_without_network()
+        if owner is None or owner in self._audited:
+            return
+        if param is None:
+            self._look_over([(_named(name, arr), declared, False) for name, (arr, declared) in arrays.items()])
+        else:
+            self._look_over([(info, param.init or place.symbol_init, is_constant(param))
+                             for param, place, info in describe(owner)])  # fmt: skip
+        self._audited.add(owner)
+
+    def _look_over(self, network: Sequence[Tuple[ParameterInfo, Any, bool]]) -> None:
+        """Look at each parameter of a network, with what it was declared with, and whether it is a Constant."""
+        self.review([info for info, _, _ in network])
+
+    def _review_without_network(self) -> None:
+        """Say what cannot work where somebody gives one name after the other. `Rules` does."""
 
     def review(self, infos: Sequence[ParameterInfo]) -> None:
-        """Look at a whole network's parameters before any is filled; `Rules` warns of rules that match nothing.
+        """Look at a whole network's parameters before any is filled, and warn of hooks that seem to be misspelt.
+
+        `Rules` also warns of rules that match nothing.
 
         Parameters
         ----------
@@ -148,6 +195,12 @@ class Initializer(mx.init.Initializer):
         --------
         >>> Initializer().review([])
         """
+        for target in self._targets():
+            for suffix in suspects(target):
+                meant = misspelt(target, suffix, infos)
+                if meant is not None:
+                    warn(f"{type(target).__name__}._init_{suffix} serves no parameter of the network; "
+                         f"did you mean {meant}?")  # fmt: skip
 
     def _init_running_mean(self, desc: Any, arr: Any) -> None:
         arr[:] = 0
@@ -195,6 +248,9 @@ class Initializer(mx.init.Initializer):
         name = vars(type(self)).get("_registered_name") or type(self).__name__.lower()
         return as_json([name, base_arguments(self) if self._arguments is None else self._arguments])
 
+    def __getstate__(self) -> dict:
+        return {key: value for key, value in vars(self).items() if key != "_audited"}
+
     def __eq__(self, other: Any) -> Any:
         if not isinstance(other, mx.init.Initializer):
             return NotImplemented
@@ -205,6 +261,11 @@ class Initializer(mx.init.Initializer):
 
     def __repr__(self) -> str:
         return call_of(type(self).__name__, json.loads(self.dumps())[1])
+
+
+def _named(name: str, arr: Any) -> ParameterInfo:
+    """What is known of an array by its name alone."""
+    return ParameterInfo(None, (), str(name), role_of(name), tuple(arr.shape), dtype_name(arr.dtype))
 
 
 def _reading_role(hook: Callable) -> Callable:
@@ -224,27 +285,108 @@ def _reading_role(hook: Callable) -> Callable:
 Initializer._init_weight = _reading_role(mx.init.Initializer._init_weight)
 
 
+def _reading_role_of_call(call: Callable) -> Callable:
+    """`call`, a class's own ``__call__``, behind the base's, which asks it only for what it is to serve."""
+
+    @functools.wraps(call)
+    def __call__(self: Initializer, desc: Any, arr: Any) -> None:
+        rest = desc.attrs.get("__init__") if isinstance(desc, Description) else None
+        if isinstance(rest, Rest) and rest.caller is self:
+            call(self, desc, arr)
+        else:
+            Initializer.__call__(self, desc, arr)
+
+    __call__._reads_role = True  # type: ignore[attr-defined]
+    return __call__
+
+
+class Rest(mx.init.Initializer):
+    """What ``super().__call__`` does in a class's own ``__call__``: the rest of the order in `choosing`.
+
+    It stands in ``desc.attrs['__init__']``, whose weight hook MXNet's `Initializer.__call__` calls in any case.
+    """
+
+    def __init__(self, caller: Any, decision: Decision) -> None:
+        super().__init__()
+        self.caller, self.decision = caller, decision
+
+    def _init_weight(self, desc: Any, arr: Any) -> None:
+        choice = _covering(self.decision, desc)
+        _run(getattr(choice.initializer, choice.hook), desc, arr)
+
+    def __repr__(self) -> str:
+        return getattr(self.decision, "hook", "nothing")
+
+
+def _covering(decision: Decision, desc: Description) -> Choice:
+    """The decision, where somebody fills the parameter; an error where nobody does."""
+    if isinstance(decision, Uncovered):
+        raise InitializationError(
+            f"Parameter {desc.label!r} has no initializer: {decision.reason}. To mend it, {decision.mend}."
+        )
+    return decision
+
+
+def _declared_by(name: str) -> Any:
+    """The initializer by which MXNet fills an array of this plain name, whatever else it is told; None for most."""
+    if name.startswith("upsampling"):
+        return mx.init.Bilinear()
+    if name.startswith("stn_loc"):  # of a spatial transformer, which begins as the identity
+        if name.endswith("weight"):
+            return mx.init.Zero()
+        if name.endswith("bias"):
+            return mx.init.Constant(numpy.array([1.0, 0, 0, 0, 1.0, 0]))
+    return None
+
+
 def fill(choice: Choice, desc: Description, arr: Any) -> None:
     """Run the chosen hook; what goes wrong in it becomes one error that names the parameter."""
     hook = getattr(choice.initializer, choice.hook)
     who = f"{type(choice.initializer).__name__}.{choice.hook}"
-    sentinel = prefill(arr) if getattr(choice.initializer, "check", Initializer.check) else None
+    if choice.rest is not None:
+        desc.attrs["__init__"] = Rest(choice.initializer, choice.rest)
+    kind, users = type(choice.initializer), is_users(hook)
+    check = users and getattr(choice.initializer, "check", Initializer.check)
+    doubted = users and desc.role == "weight" and kind not in _warned_of_zeros
     tell(desc.param, "filled", initializer=choice.initializer, hook=choice.hook)
     try:
         _run(hook, desc, arr)
+        zero = (check or doubted) and arr.size > 0 and not arr.asnumpy().any()
+        forgot = check and zero and _writes_nothing(hook, desc, arr)
     except InitializationError:
         raise
     except Exception as error:
         raise InitializationError(
             f"Parameter {desc.label!r} of shape {tuple(arr.shape)} and dtype {numpy.dtype(arr.dtype).name} could not "
             f"be filled: {who} raised {type(error).__name__}: {error}. Expected it to write an array of that shape in "
-            f"place; mend the hook, or give the parameter another init=."
+            f"place; mend the hook, or give the parameter another initializer by init= or a rule."
         ) from error
-    if sentinel is not None and unwritten(arr, sentinel):
+    if forgot:
         raise InitializationError(
             f"Parameter {desc.label!r} of shape {tuple(arr.shape)} was left untouched by {who}: it wrote nothing. "
             f"Expected it to write into the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
         )
+    if zero and doubted:
+        warn(f"Parameter {desc.label!r} is all zero after {who}. A hook writes into the array that it is given: "
+             f"`arr[:] = values` or `out=arr`, not `arr = values` or `return values`. Where zeros are meant, "
+             f"say mx.init.Zero().")  # fmt: skip
+        _warned_of_zeros.add(kind)
+
+
+_warned_of_zeros: Any = weakref.WeakSet()  # classes: one warning each is enough
+
+
+def _writes_nothing(hook: Callable, desc: Description, arr: Any) -> bool:
+    """Whether a hook leaves an array of this kind as it was; a kind that cannot be watched is taken for written."""
+    copy = arr.copy()
+    sentinel = prefill(copy)
+    if sentinel is None:
+        return False
+    try:
+        _run(hook, desc, copy)
+    except Exception:  # it reads what it is given, and needs zeros
+        return False
+    return unwritten(copy, sentinel)
 
 
 def _run(hook: Callable, desc: Description, arr: Any) -> None:

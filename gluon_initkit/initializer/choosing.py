@@ -1,22 +1,25 @@
 """Which initializer fills a parameter, and through which hook. The one decision that filling and planning share.
 
 First match wins: what the layer was told explicitly; the matching rule; the network-level initializer's hook for the
-role, where its class overrides it; the layer's own default; the base class's hook for the role.
+role, where its class overrides it; the layer's own default; the base class's hook for the role. A class that overrides
+`__call__` serves every role by that, and what its ``super().__call__`` does is the rest of this order.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+import difflib
 import functools
-from typing import Any, FrozenSet, List, Optional, Sequence, Union
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union
 
 from .._mxnet import completed, is_layer_default, mx
 from ..display import counted
-from ..naming import LAYER_DEFAULTS, ParameterInfo
+from ..naming import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of
 from .errors import InitializationError
 
-__all__ = ["Choice", "Uncovered", "base_choice", "choose", "explicit_choice", "overrides", "own_hook",
-           "refuse_uncovered"]  # fmt: skip
+__all__ = ["Choice", "Uncovered", "base_choice", "choose", "explicit_choice", "idle_hooks", "is_users", "misspelt",
+           "overrides", "own_hook", "refuse_uncovered", "suspects"]  # fmt: skip
 
-# Endings that MXNet's own Initializer.__call__ serves besides the roles (quantized networks, the Module API).
+# Endings that MXNet's own Initializer.__call__ serves besides the roles, where it decides by the name of a Symbol's
+# variable. In Gluon they mean nothing: `x_max` is a parameter like any other.
 _MXNET_ENDINGS = (
     ("moving_inv_var", "_init_zero"),
     ("moving_avg", "_init_zero"),
@@ -34,6 +37,8 @@ class Choice:
     initializer: Any
     hook: str
     why: str
+    rest: Optional["Decision"] = None
+    """Where the hook is a class's own ``__call__``: what fills the parameter when that calls ``super().__call__``."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +103,16 @@ def explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Decision:
     if not hasattr(initializer, "_choose"):
         return Choice(initializer, "_init_weight", why)
     decision = initializer._choose(info, None)
-    return Choice(decision.initializer, decision.hook, why) if isinstance(decision, Choice) else decision
+    return replace(decision, why=why) if isinstance(decision, Choice) else decision
 
 
 def base_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any) -> Decision:
     """The last three steps: `target`'s hook for the role, the layer's default, the base class's hook on `init`."""
+    decision = _hook_choice(init, target, info, layer_default)
+    return Choice(target, "__call__", "hook", decision) if overrides(target, "__call__") else decision
+
+
+def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any) -> Decision:
     hook = own_hook(target, info)
     if hook is not None:
         return Choice(target, hook, "hook")
@@ -113,18 +123,32 @@ def base_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any)
         return Uncovered(f"{name} defines no _init_weight", f"define _init_weight(self, desc, arr) in {name}")
     if info.role != "default":
         return Choice(init, f"_init_{info.role}", "base")
-    for ending, hook in _MXNET_ENDINGS:
-        if info.name.endswith(ending):
-            return Choice(init, hook, "base")
-    suffix = (info.path or info.name).replace(".", "_").rsplit("_", 1)[-1]
-    mend = f"define _init_{suffix}(self, desc, arr) or _init_default in {name}, or give the parameter its own init="
-    if info.shape is None or len(info.shape) < 2:
-        found = "a scalar" if info.shape == () else f"a vector of shape {info.shape}"
-        found = "of unknown shape" if info.shape is None else found
-        return Uncovered(f"its name tells no role and it is {found}, which {name} does not serve", mend)
+    if info.path is None or issubclass(info.block or object, mx.gluon.SymbolBlock):
+        for ending, hook in _MXNET_ENDINGS:
+            if info.name.endswith(ending):
+                return Choice(init, hook, "base")
+    suffix = info.label.replace(".", "_").rsplit("_", 1)[-1]
+    mend = (f"add a rule for it (gluon_initkit.Rules), give the parameter its own init=, or define "
+            f"_init_{suffix}(self, desc, arr) in the initializer's class")  # fmt: skip
+    if info.path is None:
+        mend += "; an input of a Symbol belongs into the Module's data_names or label_names"
     if not overrides(target, "_init_weight"):
         return Uncovered(f"its name tells no role and {name} defines no _init_weight", mend)
+    if info.shape is not None and len(info.shape) < 2 and _needs_fans(target):
+        return Uncovered(f"{name} needs a fan-in and a fan-out, which an array of shape {info.shape} has not", mend)
     return Choice(target, "_init_weight", "base")
+
+
+def _needs_fans(target: Any) -> bool:
+    """Whether a weight hook counts fans: MXNet's Xavier does, and those of ours that say so."""
+    hook = getattr(target._init_weight, "__func__", None)
+    return hook is mx.init.Xavier._init_weight or (getattr(target, "_needs_fans", False) and not is_users(hook))
+
+
+def is_users(hook: Any) -> bool:
+    """Whether a hook is neither MXNet's code nor the kit's."""
+    module = getattr(hook, "__module__", None) or ""  # what `exec` defines has None
+    return module.partition(".")[0] not in ("mxnet", __name__.partition(".")[0])
 
 
 def own_hook(target: Any, info: ParameterInfo) -> Optional[str]:
@@ -134,10 +158,46 @@ def own_hook(target: Any, info: ParameterInfo) -> Optional[str]:
     so ``_init_i2h_bias`` goes before ``_init_bias``.
     """
     for suffix in _own_suffixes(target):
-        if any(name == suffix or name.endswith(("_" + suffix, "." + suffix)) for name in (*info.paths, info.name)):
+        if _ends_with(info, suffix):
             return f"_init_{suffix}"
     hook = f"_init_{info.role}"
     return hook if overrides(target, hook) else None
+
+
+def _ends_with(info: ParameterInfo, suffix: str) -> bool:
+    return any(name == suffix or name.endswith(("_" + suffix, "." + suffix)) for name in (*info.paths, info.name))
+
+
+def suspects(target: Any) -> List[str]:
+    """The endings of `target`'s hooks that are no role's: those that may be misspelt."""
+    return [suffix for suffix in _own_suffixes(target) if role_of(suffix) == "default"]
+
+
+def misspelt(target: Any, suffix: str, infos: Sequence[ParameterInfo]) -> Optional[str]:
+    """The hook that was probably meant by ``_init_<suffix>``, which serves no parameter; None where none is near."""
+    if suffix not in suspects(target) or any(_ends_with(info, suffix) for info in infos):
+        return None
+    names = [*ROLES, *(info.label.rpartition(".")[2] for info in infos)]
+    near = difflib.get_close_matches(suffix, names, n=1)
+    # Where the class has that hook as well, this one is a method that it calls.
+    return f"_init_{near[0]}" if near and not overrides(target, f"_init_{near[0]}") else None
+
+
+def idle_hooks(targets: Sequence[Any], decisions: Sequence[Decision]) -> List[Tuple[Any, str]]:
+    """The hooks of the users' own classes by which none of the parameters is filled, each with its initializer."""
+    used, waiting = set(), list(decisions)
+    while waiting:
+        decision: Any = waiting.pop()
+        if isinstance(decision, Choice):
+            used.add((type(decision.initializer), decision.hook))
+            waiting.append(decision.rest)  # type: ignore[arg-type]  # None is no Choice
+    found: Dict[Tuple[type, str], Tuple[Any, str]] = {}
+    for target in targets:
+        for suffix in (*ROLES, *_own_suffixes(target)):
+            hook = f"_init_{suffix}"
+            if (type(target), hook) not in used and overrides(target, hook) and is_users(getattr(target, hook)):
+                found.setdefault((type(target), hook), (target, hook))
+    return list(found.values())
 
 
 def overrides(target: Any, hook: str) -> bool:

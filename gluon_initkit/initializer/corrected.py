@@ -1,6 +1,6 @@
 """`corrected`: the corrected dispatch for an initializer whose class one cannot edit."""
 
-from typing import Any
+from typing import Any, List
 
 from .._mxnet import mx
 from ..naming import ParameterInfo
@@ -53,6 +53,9 @@ class Corrected(Initializer):
 
     def _choose(self, info: ParameterInfo, layer_default: Any) -> Decision:
         return base_choice(self, self.initializer, info, layer_default)
+
+    def _targets(self) -> List[Any]:
+        return [self.initializer]
 
     def __repr__(self) -> str:
         return f"corrected({shown(self.initializer)})"

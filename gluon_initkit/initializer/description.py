@@ -34,7 +34,8 @@ class Description(mx.init.InitDesc):
     axes : str
         What a weight's axes are: ``'OIHW'``, output, input, space.
     attrs : dict
-        MXNet's attributes of the variable, without ``__init__``, which has been obeyed.
+        MXNet's attributes of the variable, without ``__init__``, which has been obeyed. For a class's own ``__call__``
+        there stands what its ``super().__call__`` does.
     global_init : Initializer
         The network-level initializer.
     """

@@ -105,6 +105,8 @@ class VarianceScaling(Drawn):
     1.0
     """
 
+    _needs_fans = True
+
     def __init__(self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal") -> None:
         super().__init__(scale=scale, mode=mode, distribution=distribution)
         self.scale = number("scale", scale, above=0)

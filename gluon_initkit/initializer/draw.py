@@ -124,12 +124,13 @@ class Draw:
             ) from error
 
     def prepared(self, law: Any, reseed: Callable[[bytes], None]) -> List[Job]:
-        """Make an array; run the hook, or answer the jobs that will fill the array by the law."""
+        """Make an array; run the hook on zeros, or answer the jobs that will fill the array by the law."""
         ctx = self.ctxs[0]
         with self._memory():
             self.array = empty(self.shape, self.dtype, ctx if is_host(ctx) else mx.cpu())
         if law is not None:
             return self.jobs(law, self.array)
+        view(self.array)[:] = 0  # plain Gluon gives a hook zeros, and `arr += 1` or `arr[i, i] = 1` needs them
         reseed(self.key)
         with mx.autograd.pause(), mx.cpu():
             fill(self.choice, self._description, in_mode(self.array))

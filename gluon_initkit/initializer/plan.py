@@ -10,7 +10,7 @@ from .._mxnet import is_constant, mx
 from ..display import Column, Shown, Table, counted, counted_of, shape_text
 from ..naming import ParameterInfo, describe, show_selector
 from .base import Initializer
-from .choosing import Choice, choose, overrides
+from .choosing import Choice, Uncovered, choose, idle_hooks, misspelt, overrides
 from .configuration import shown, written
 from .corrected import Corrected, corrected
 from .errors import InitializationError
@@ -74,6 +74,8 @@ class Plan(Shown[PlanRow]):
         What to know before reading the rows.
     initializer : str
         The network-level initializer.
+    idle_hooks : tuple of str
+        A sentence for each hook of your own class that fills none of the parameters; printed below the table.
 
     Examples
     --------
@@ -85,6 +87,7 @@ class Plan(Shown[PlanRow]):
     rows: Tuple[PlanRow, ...]
     notes: Tuple[str, ...]
     initializer: str
+    idle_hooks: Tuple[str, ...] = ()
 
     def __getitem__(self, path: str) -> PlanRow:
         return find_row(self.rows, path)
@@ -96,7 +99,8 @@ class Plan(Shown[PlanRow]):
 
     def _table(self) -> Table:
         filled = Column("filled by", lambda row: row.error or named(f"{row.initializer}", self.initializer))
-        return Table(f"Plan of {self.initializer}", (*_FIRST, filled, *_LAST), self.rows, self.notes, _emphasis)
+        below = tuple(("warning", text) for text in self.idle_hooks)
+        return Table(f"Plan of {self.initializer}", (*_FIRST, filled, *_LAST), self.rows, self.notes, _emphasis, below)
 
 
 def find_row(rows: Sequence[Any], path: str) -> Any:
@@ -146,33 +150,45 @@ def plan(net: Any, init: Any = "uniform") -> Plan:
     """
     chosen = corrected(init)
     described = describe(net)
-    rows = tuple(_row(chosen, *each) for each in described)
-    return Plan(rows, tuple(_notes(chosen, rows, [info for _, _, info in described])), shown(_inner(chosen)))
+    decisions = [_decision(chosen, *each) for each in described]
+    rows = tuple(_row(chosen, param, info, decision) for (param, _, info), decision in zip(described, decisions))
+    infos = [info for _, _, info in described]
+    idle = _idle_hooks(chosen, decisions, infos)
+    return Plan(rows, tuple(_notes(chosen, rows, infos)), shown(_inner(chosen)), tuple(idle))
 
 
-def _row(init: Initializer, param: Any, place: Any, info: ParameterInfo) -> PlanRow:
+def _decision(init: Initializer, param: Any, place: Any, info: ParameterInfo) -> Any:
+    """Who fills the parameter, or the error that initializing would raise."""
+    try:
+        return choose(init, info, param.init or place.symbol_init, is_constant(param))
+    except InitializationError as error:
+        return error
+
+
+def _row(init: Initializer, param: Any, info: ParameterInfo, found: Any) -> PlanRow:
     facts = {key: getattr(info, key) for key in ("aliases", "role", "shape", "dtype", "state")}
     plain = _plain(init, param, info)
     common = {"path": info.label, "plain": _call(plain), **facts}
-    try:
-        found = choose(init, info, param.init or place.symbol_init, is_constant(param))
-    except InitializationError as error:
-        return PlanRow(initializer=None, hook=None, why="error", differs=True, error=str(error), **common)
     if not isinstance(found, Choice):
-        reason = f"{found.reason}; {found.mend}"
+        reason = f"{found.reason}; {found.mend}" if isinstance(found, Uncovered) else str(found)
         return PlanRow(initializer=None, hook=None, why="error", differs=True, error=reason, **common)
     differs = plain is None or _effect(found) != _effect(plain)
     return PlanRow(initializer=shown(found.initializer), hook=found.hook, why=found.why, differs=differs, **common)
 
 
 def _plain(init: Initializer, param: Any, info: ParameterInfo) -> Optional[Choice]:
-    """What plain MXNet calls: the weight hook of the parameter's own initializer, else of the network's."""
+    """What plain MXNet calls: the weight hook of the parameter's own initializer, else of the network's.
+
+    The network's own ``__call__``, where its class has one, goes before both, for every parameter.
+    """
     network = init.default if isinstance(init, Rules) else _inner(init)  # plain MXNet knows no rules
     declared = network if param.init is None else param.init
     try:
-        return Choice(mx.init.create(declared), "_init_weight", "plain")
+        choice = Choice(mx.init.create(declared), "_init_weight", "plain")
     except (AssertionError, TypeError, ValueError):
-        return None
+        choice = None
+    own_call = network is not None and overrides(network, "__call__")
+    return Choice(network, "__call__", "plain", choice) if own_call else choice
 
 
 def _inner(init: Initializer) -> Any:
@@ -194,12 +210,20 @@ def _effect(choice: Choice) -> Any:
         return _VALUES[hook]
     if isinstance(initializer, (mx.init.Zero, mx.init.One)):
         return float(isinstance(initializer, mx.init.One))
-    return type(initializer), written(initializer), hook
+    rest = _effect(choice.rest) if isinstance(choice.rest, Choice) else None
+    return type(initializer), written(initializer), hook, rest
+
+
+def _idle_hooks(init: Initializer, decisions: List[Any], infos: List[ParameterInfo]) -> Iterator[str]:
+    for target, hook in idle_hooks(init._targets(), decisions):
+        meant = misspelt(target, hook[len("_init_") :], infos)
+        hint = f"; did you mean {meant}?" if meant else "."
+        yield f"{type(target).__name__}.{hook} serves no parameter of the network{hint}"
 
 
 def _notes(init: Initializer, rows: Tuple[PlanRow, ...], infos: List[ParameterInfo]) -> Iterator[str]:
     inner = _inner(init)
-    if inner is not init:
+    if inner is not init and not overrides(inner, "__call__"):
         hooks = ("bias", "gamma", "beta", "running_mean", "running_var", "default")
         ignored = [f"_init_{role}" for role in hooks if overrides(inner, f"_init_{role}")]
         if ignored:

@@ -9,14 +9,13 @@ parameter, so the initializer fills it as ``bias_initializer=`` would. A constan
 import dataclasses
 from numbers import Real
 from typing import Any, Iterable, List, Mapping, Sequence, Tuple
-import weakref
 
 import numpy
 
-from .._mxnet import is_constant, mx, network_of, warn
-from ..naming import ParameterInfo, describe, matcher, selector_from_json, selector_to_json, show_selector
+from .._mxnet import mx, warn
+from ..naming import ParameterInfo, matcher, selector_from_json, selector_to_json, show_selector
 from .base import Initializer
-from .choosing import Choice, Decision, Uncovered, choose, explicit_choice, refuse_uncovered
+from .choosing import Choice, Decision, Uncovered, choose, explicit_choice, overrides, refuse_uncovered
 from .configuration import as_json, shown
 from .corrected import as_initializer, corrected
 from .errors import InitializationError
@@ -82,11 +81,11 @@ class Rules(Initializer):
                 continue
             why = f"rule {number}"
             named = isinstance(initializer, _CONSTANTS) or not _ask(matches, selector, _as_weight(info))
-            if named:
+            if named and not overrides(initializer, "__call__"):
                 return explicit_choice(initializer, info, why)
             decision = corrected(initializer)._choose(info, layer_default)
             if isinstance(decision, Choice) and decision.why not in ("layer default", "base"):
-                return Choice(decision.initializer, decision.hook, why)
+                return dataclasses.replace(decision, why=why)
             return decision
         if self.default is not None:
             return corrected(self.default)._choose(info, layer_default)
@@ -114,16 +113,31 @@ class Rules(Initializer):
         pairs = zip(self._matchers, self.rules)
         return [(selector, any(_ask(test, selector, info) for info in infos)) for test, (selector, _) in pairs]
 
-    def _audit(self, param: Any) -> None:
-        net = network_of(param) if param is not None else None
-        if net is None or net in self._audited:
+    def _targets(self) -> List[Any]:
+        initializers = [initializer for _, initializer in self.rules]
+        initializers += [self.default] if self.default is not None else []
+        return [target for initializer in initializers for target in corrected(initializer)._targets()]
+
+    def _audits(self) -> bool:
+        return True
+
+    def _look_over(self, network: Sequence[Tuple[ParameterInfo, Any, bool]]) -> None:
+        refuse_uncovered([info for info, _, _ in network], [choose(self, *each) for each in network])
+        super()._look_over(network)
+
+    def _review_without_network(self) -> None:
+        if Rules in self._audited:
             return
-        everything = describe(net)
-        infos = [info for _, _, info in everything]
-        refuse_uncovered(infos, [choose(self, info, param.init or place.symbol_init, is_constant(param))
-                                 for param, place, info in everything])  # fmt: skip
-        self.review(infos)
-        self._audited.add(net)
+        self._audited.add(Rules)
+        idle = [f"rule {number} ({show_selector(selector)})" for number, (selector, _) in enumerate(self.rules, 1)
+                if isinstance(selector, type) or (isinstance(selector, str) and "." in selector)]  # fmt: skip
+        if idle:
+            self._complain(f"{' and '.join(idle)} cannot match here. {_BY_NAME}")
+
+    def _complain(self, message: str) -> None:
+        if self.strict:
+            raise InitializationError(f"{message}. Mend the selector, or drop strict=True.")
+        warn(message)
 
     def review(self, infos: Sequence[ParameterInfo]) -> None:
         """Warn of rules that match none of a network's parameters; with ``strict``, raise.
@@ -141,15 +155,14 @@ class Rules(Initializer):
         --------
         >>> Rules([]).review([])
         """
+        super().review(infos)
         numbered = enumerate(self.matches(infos), 1)
         idle = [f"rule {number} ({show_selector(selector)})" for number, (selector, some) in numbered if not some]
         if not idle:
             return
         known = ", ".join(info.label for info in infos[:5])
         message = f"{' and '.join(idle)} matched none of the network's parameters ({known}, ...)"
-        if self.strict:
-            raise InitializationError(f"{message}. Mend the selector, or drop strict=True.")
-        warn(message)
+        self._complain(f"{message}. {_BY_NAME}" if infos and infos[0].path is None else message)
 
     def dumps(self) -> str:
         """The rules as JSON, from which ``mx.init.create`` makes them again (callable selectors excepted).
@@ -169,12 +182,11 @@ class Rules(Initializer):
         return as_json([self._registered_name, arguments])
 
     def __getstate__(self) -> dict:
-        return {key: value for key, value in vars(self).items() if key not in ("_matchers", "_audited", "_arguments")}
+        return {key: value for key, value in super().__getstate__().items() if key not in ("_matchers", "_arguments")}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self._matchers = [matcher(selector) for selector, _ in self.rules]
-        self._audited: Any = weakref.WeakSet()  # networks seen, each warned about once
         self._arguments = None
 
     def __repr__(self) -> str:
@@ -183,6 +195,9 @@ class Rules(Initializer):
 
 
 mx.init.alias(Rules._registered_name)(Rules)
+
+_BY_NAME = ("MXNet gives an initializer names here, not paths and blocks: '*_bias' is a glob of names, a Block class "
+            "matches nothing, and a callable reads info.name")  # fmt: skip
 
 _CONSTANTS = (mx.init.Constant, mx.init.Zero, mx.init.One)
 
@@ -217,7 +232,8 @@ def _ask(matches: Any, selector: Any, info: ParameterInfo) -> bool:
     except Exception as error:
         raise InitializationError(
             f"the selector {show_selector(selector)} raised {type(error).__name__}: {error}, asked for parameter "
-            f"{info.label!r}. It gets a ParameterInfo and answers True or False; its shape may be None."
+            f"{info.label!r}. It gets a ParameterInfo and answers True or False; its shape may be None, and so may its "
+            f"path, where MXNet gives a name alone."
         ) from error
 
 

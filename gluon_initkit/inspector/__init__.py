@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from .checkpoint import StoredValues, read_checkpoint
+from ..files import CheckpointError, StoredValues
 from .columns import COLUMNS, Column, column
 from .comparing import compare
 from .comparison import Comparison, ComparisonRow
-from .errors import CheckpointError
+from .file_report import read_checkpoint
 from .findings import CODES, FindingsError, findings_of, raise_for
 from .forecast import LoadForecast
 from .history import History

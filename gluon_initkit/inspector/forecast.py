@@ -11,9 +11,9 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 
+from ..files import StoredArray
 from .prefixes import Prefix, fitting_prefixes
 from .sides import bare
-from .stored import StoredArray
 
 __all__ = ["LoadForecast", "foretell"]
 

@@ -120,7 +120,7 @@ def _file(file: Any, select: Any, stats: bool, grads: bool, trainer: Any, init: 
     for name, given in (("grads", grads), ("trainer", trainer is not None), ("init", init is not None)):
         if given:
             raise ValueError(f"{name}= is about a network, and {os.fspath(file)!r} is a file: pass the network instead")
-    from .checkpoint import read_checkpoint
+    from .file_report import read_checkpoint
 
     report = read_checkpoint(file, stats=stats)
     if select is None and not ignore:

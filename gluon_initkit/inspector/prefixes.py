@@ -6,9 +6,9 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 
+from ..files import StoredArray
 from ..shapes import agree
 from .sides import bare
-from .stored import StoredArray
 
 __all__ = ["Prefix", "fitting_prefixes"]
 

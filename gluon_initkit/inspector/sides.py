@@ -12,9 +12,10 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 import numpy
 
+from ..files import StoredValues, is_path
 from ..naming import describe
 from ..shapes import agree, is_known
-from .checkpoint import StoredValues, is_path, read_checkpoint
+from .file_report import read_checkpoint
 from .records import Statistics
 from .report import Report
 

@@ -67,7 +67,7 @@ def test_rules_say_their_number():
 def test_missing_coverage_is_a_row_and_not_an_exception():
     net = nn.HybridBlock()
     net.scale = declared(net, "scale", shape=(4,))
-    planned = ik.plan(net, mx.init.Normal())
+    planned = ik.plan(net, mx.init.Xavier())
     (row,) = planned.errors
     assert row.path == "scale" and row.hook is None and row.why == "error" and "_init_scale" in row.error
     assert "covered by nothing" in planned.notes[0] and "_init_scale" in "".join(str(planned).split())

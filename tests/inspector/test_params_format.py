@@ -7,8 +7,8 @@ import struct
 import tempfile
 import tracemalloc
 
+from gluon_initkit.files.params_format import _Reader, read_headers
 from gluon_initkit.inspector import CheckpointError, read_checkpoint
-from gluon_initkit.inspector.params_format import _Reader, read_headers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import mxnet as mx

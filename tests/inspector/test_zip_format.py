@@ -10,8 +10,8 @@ import zipfile
 import zlib
 
 import gluon_initkit as ik
+from gluon_initkit.files.params_format import read_headers
 from gluon_initkit.inspector import CheckpointError, read_checkpoint
-from gluon_initkit.inspector.params_format import read_headers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import mxnet as mx

@@ -1,4 +1,4 @@
-"""One array of a parameter file, as its header tells: the answer of every reader, `params_format` and `zip_format`."""
+"""One array of a parameter file, as its header tells: the answer of every reader, `params_format` and `npz_format`."""
 
 from typing import NamedTuple, Optional, Tuple
 

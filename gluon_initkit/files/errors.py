@@ -1,4 +1,4 @@
-"""What the inspector raises."""
+"""What the readers of files raise."""
 
 __all__ = ["CheckpointError"]
 

@@ -7,7 +7,7 @@ A file is a list of arrays followed by the list of their names (``NDArray::Save`
 An array begins with a magic number that says how the rest of its header is written: three versions, and the oldest,
 whose magic is the number of dimensions itself. Everything is little-endian. Files are hostile until read: no number of
 a header is believed before it was held against the bytes that are really there. MXNet 2's zip files are left to
-`zip_format`.
+`npz_format`.
 """
 
 import math
@@ -19,9 +19,9 @@ from typing import Any, Dict, List, Optional, Tuple
 from ..display import counted
 from ..shapes import is_known
 from .errors import CheckpointError
+from .npz_format import read_zip
 from .stored import MOST_ARRAYS, MOST_DIMENSIONS, Part, StoredArray
 from .tie_map import read_ties
-from .zip_format import read_zip
 
 __all__ = ["read_headers"]
 
