@@ -191,54 +191,6 @@ def test_sigterm_that_ends_the_process_waits_for_the_end_of_a_change():
     assert str(ended.value) in (before, after)
 
 
-TUPLES = {
-    "initialize": lambda net, file: ik.initialize(net, seed=3, force_reinit=True),
-    "plan": lambda net, file: ik.plan(net),
-    "fingerprint": lambda net, file: ik.fingerprint(net),
-    "inspect": lambda net, file: ik.inspect(net, stats=True),
-    "compare": lambda net, file: ik.compare(net, file),
-    "save and load": lambda net, file: (ik.save(net, str(file) + ".tuples"), ik.load(net, file)),
-    "tie and untie": lambda net, file: (ik.Sharing(net).tie("0.weight", "1.weight").apply(), ik.untie(net, "1.weight")),
-    "shared_layers": lambda net, file: ik.shared_layers(lambda: nn.Dense(2, in_units=2), n=2),
-    "materialize": lambda net, file: ik.materialize(deferred(), (1, UNITS)),
-    "explain": lambda net, file: ik.explain(deferred(), (1, UNITS)),
-    "trace": lambda net, file: traced(net),
-    "record": lambda net, file: ik.Recorder(net).step(),
-}  # fmt: skip
-
-
-def traced(net):
-    with ik.trace(net):
-        net(nd.ones((1, UNITS)))
-
-
-@pytest.mark.parametrize("action", TUPLES)
-def test_threads_that_build_tuples_are_not_disturbed(action, file):
-    """`gc.get_objects` hands out tuples that are still being built: CPython then fails in those who build them."""
-    failed, stopped = [], threading.Event()
-
-    def build():
-        try:
-            while not stopped.is_set():
-                # Of unknown length, so that the tuple is resized while it is built; and the collector may see it.
-                assert len(tuple(each for each in iter(range(300)))) == 300
-        except BaseException as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=build) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        net = filled()
-        for _ in range(rounds(2, 20)):
-            TUPLES[action](net, file)
-    finally:
-        stopped.set()
-        for thread in threads:
-            thread.join()
-    assert not failed
-
-
 @pytest.fixture
 def training():
     """A network that a thread trains without ever waiting, faster than the engine can follow."""
