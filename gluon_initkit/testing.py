@@ -88,8 +88,8 @@ def assert_all_finite(net: Any) -> None:
             if stats.nan or stats.posinf or stats.neginf]  # fmt: skip
     rows += [_Held(info.label, info.state) for param, _, info in described if not holds_data(param)]
     if rows:
-        order = [info.label for _, _, info in described]
-        rows.sort(key=lambda row: order.index(row.path))
+        order = {info.label: number for number, (_, _, info) in enumerate(described)}
+        rows.sort(key=lambda row: order[row.path])
         bad = len({row.path for row in rows})
         title = f"Not finite in {type(net).__name__}: {bad} of {counted(len(described), 'parameter')}"
         raise AssertionError(as_text(Table(title, _HELD, rows)))
