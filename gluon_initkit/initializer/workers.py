@@ -53,8 +53,8 @@ def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
 
     Notes
     -----
-    After a time-out the kvstore still waits for the worker that is missing: let that one call, or end the process. MXNet
-    may then abort it, as it ends its connections together with that worker.
+    After a time-out the kvstore still waits for the worker that is missing: let that one call, or end the process.
+    MXNet may abort it then: it ends its connections together with that worker.
 
     Examples
     --------
