@@ -10,10 +10,10 @@ from ..importing import import_mxnet
 mx: Any = import_mxnet()
 
 from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
-from .blocks import Place, laid_out, places, traversed  # noqa: E402
+from .blocks import Place, laid_out, places, refuse_same_paths, same_paths, traversed  # noqa: E402
 from .calls import arrays_being_filled, network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import channel_axis, class_name, construction  # noqa: E402
-from .containers import blocks_in_containers  # noqa: E402
+from .containers import Unregistered, in_containers, unregistered_blocks  # noqa: E402
 from .donors import (  # noqa: E402
     averaged,
     declared,
@@ -91,7 +91,7 @@ from .strict import NeedsNumbers  # noqa: E402
 from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
-from .tying import Move, Slot, exchange, in_containers, slots, walk  # noqa: E402
+from .tying import Move, Slot, exchange, slots, walk  # noqa: E402
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
 from .undisturbed import blocks_of, fork_safe, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
@@ -108,10 +108,13 @@ from .version import (  # noqa: E402
     loaded_by_name,
     loaded_onto,
     loading_renamed,
+    loads_numpy,
     part_named,
     prefix_of,
     refusal,
     said_role,
+    same_names,
+    trainer_of,
     unnamed,
 )
 from .warning import warn  # noqa: E402
@@ -131,6 +134,7 @@ __all__ = [
     "Slot",
     "SymbolicRun",
     "Transposed",
+    "Unregistered",
     "ValueGiven",
     "Watch",
     "arrays_being_filled",
@@ -138,7 +142,6 @@ __all__ = [
     "base_arguments",
     "bits_of",
     "blocks_built",
-    "blocks_in_containers",
     "blocks_of",
     "channel_axis",
     "class_name",
@@ -194,6 +197,7 @@ __all__ = [
     "loaded_by_path",
     "loaded_onto",
     "loading_renamed",
+    "loads_numpy",
     "may_defer",
     "memory_of",
     "mx",
@@ -216,6 +220,7 @@ __all__ = [
     "redeclare",
     "refilled",
     "refusal",
+    "refuse_same_paths",
     "refuses_context",
     "renew",
     "restore",
@@ -223,6 +228,8 @@ __all__ = [
     "run_forward",
     "run_on_symbols",
     "said_role",
+    "same_names",
+    "same_paths",
     "saved_values",
     "say_filled",
     "shape_of",
@@ -237,10 +244,12 @@ __all__ = [
     "tell",
     "trained",
     "trained_by",
+    "trainer_of",
     "traversed",
     "undisturbed",
     "unknown_size",
     "unnamed",
+    "unregistered_blocks",
     "unwritten",
     "updates_of",
     "view",

@@ -4,14 +4,14 @@ A path is what `Block.save_parameters` writes. Most blocks name a parameter by i
 (fused RNN layers, GluonNLP's attention cells) by overriding `_collect_params_with_prefix`, and are asked.
 """
 
-from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from mxnet import gluon
 from mxnet.gluon.nn.conv_layers import _Conv
 
 from .version import children, loose
 
-__all__ = ["Place", "laid_out", "places", "standing", "traversed"]
+__all__ = ["Place", "laid_out", "places", "refuse_same_paths", "same_paths", "standing", "traversed"]
 
 _PLAIN_NAMES = gluon.Block._collect_params_with_prefix
 
@@ -44,10 +44,36 @@ def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
     return _placed(_walked(net))
 
 
-def laid_out(net: gluon.Block) -> Tuple[Dict[gluon.Parameter, Place], List[Tuple[str, str]]]:
-    """What `places` answers; and path and class of every block, the network first under ``''``, in that order."""
+def laid_out(net: gluon.Block) -> Tuple[Dict[gluon.Parameter, Place], List[Tuple[str, gluon.Block]]]:
+    """What `places` answers; and every block with its path, the network first under ``''``, in that order."""
     walk = _walked(net)
-    return _placed(walk), [(path, type(block).__name__) for path, block, _, _ in walk]
+    return _placed(walk), [(path, block) for path, block, _, _ in walk]
+
+
+def same_paths(net: gluon.Block) -> List[str]:
+    """The paths at which two parameters stand, as where children are called ``'a.b'`` and ``'a'`` > ``'b'``."""
+    walk = _walked(net)
+    found: Dict[str, None] = {}
+    held: Dict[str, Tuple[gluon.Block, gluon.Parameter]] = {}
+    for _, owner, _, own in walk:
+        for path, param in own:
+            if held.setdefault(path, (owner, param))[1] is not param:
+                found[path] = None
+    for path, _, owner, _, param in _unregistered(walk, {param for *_, own in walk for _, param in own}):
+        # Under its block's own path stands a parameter that another took the place of: it is not written.
+        if held.setdefault(path, (owner, param))[0] is not owner:
+            found[path] = None
+    return list(found)
+
+
+def refuse_same_paths(paths: Sequence[str]) -> None:
+    """Raise a ValueError if two parameters have one path; `paths` are what `same_paths` found."""
+    if paths:
+        more = f" and {len(paths) - 10} more" if paths[10:] else ""
+        raise ValueError(
+            f"two parameters have the path {', '.join(map(repr, paths[:10]))}{more}: values are drawn, saved and "
+            f"loaded by path. Give the children of each Block, and its parameters, names without a dot."
+        )
 
 
 def _placed(walk: List["_Visit"]) -> Dict[gluon.Parameter, Place]:
@@ -83,14 +109,24 @@ def _placed(walk: List["_Visit"]) -> Dict[gluon.Parameter, Place]:
 def traversed(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Parameter]:
     """Every path of `net` in order of traversal, with the parameter that stands there. Changes nothing.
 
-    Without `unregistered` those alone that `net.save_parameters` writes.
+    Without `unregistered` those alone that `net.save_parameters` writes. A ValueError where two have one path.
     """
-    return {path: param for path, _, param in _standing(net, unregistered)}
+    return {path: param for path, (_, param) in standing(net, unregistered).items()}
 
 
 def standing(net: gluon.Block, unregistered: bool = True) -> Dict[str, Tuple[gluon.Block, gluon.Parameter]]:
-    """As `traversed`, with the block that holds each parameter."""
-    return {path: (owner, param) for path, owner, param in _standing(net, unregistered)}
+    """As `traversed`, with the block that holds each parameter.
+
+    Raises
+    ------
+    ValueError
+        Two parameters have one path.
+    """
+    found: Dict[str, Tuple[gluon.Block, gluon.Parameter]] = {}
+    for path, owner, param in _standing(net, unregistered):
+        if found.setdefault(path, (owner, param))[1] is not param:
+            refuse_same_paths(same_paths(net))
+    return found
 
 
 def _standing(net: gluon.Block, unregistered: bool) -> Iterator[Tuple[str, gluon.Block, gluon.Parameter]]:

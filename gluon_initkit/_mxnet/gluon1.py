@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import json
 import sys
 from types import SimpleNamespace
-from typing import AbstractSet, Any, Callable, ContextManager, Dict, List, Optional, Sequence, Tuple
+from typing import AbstractSet, Any, Callable, ContextManager, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from mxnet import context, gluon, initializer, nd, numpy_extension
 from mxnet.gluon.block import _BlockScope
@@ -25,8 +25,9 @@ __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "SYMBOLIC", "Conte
            "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
            "data_transposed", "declaration", "defers_always", "fused_parts", "in_use", "infer_again",
            "infers_on_symbols", "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed",
-           "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal", "rename",
-           "said_role", "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
+           "loads_numpy", "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal",
+           "rename", "said_role", "same_names", "train_instead", "trainer_of", "unnamed", "var_transposed",
+           "write_list"]  # fmt: skip
 
 Context: Any = context.Context
 current_context = context.current_context
@@ -93,6 +94,15 @@ def loose(block: gluon.Block) -> List[Tuple[str, gluon.Parameter]]:
     """The parameters in a block's dictionary, by their own names; an attribute need not hold them."""
     prefix = block.params.prefix
     return [(name[len(prefix) :] if name.startswith(prefix) else name, param) for name, param in block.params.items()]
+
+
+def same_names(blocks: Iterable[gluon.Block]) -> List[List[gluon.Parameter]]:
+    """Parameters of these blocks that have one global name; `collect_params` refuses a network that has such."""
+    held: Dict[str, Dict[int, gluon.Parameter]] = {}
+    for block in blocks:
+        for name, param in block._params._params.items():
+            held.setdefault(name, {})[id(param)] = param
+    return [list(params.values()) for params in held.values() if len(params) > 1]
 
 
 def said_role(param: gluon.Parameter, path: str) -> str:
@@ -217,8 +227,19 @@ def unnamed(kind: Any) -> gluon.Block:
 
 
 def loaded_by_name(net: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
-    """The parameters that `load_parameters` fills from a file without a dot in its names: by their global names."""
-    return dict(net.collect_params().items())
+    """The parameters that `load_parameters` fills from a file without a dot in its names: by their global names.
+
+    None of them where two have one name, which MXNet does not collect.
+    """
+    try:
+        return dict(net.collect_params().items())
+    except AssertionError:
+        return {}
+
+
+def loads_numpy(by_path: bool) -> bool:
+    """Whether `load_parameters` makes NumPy arrays of what it reads, here and now."""
+    return by_path and is_np_array()
 
 
 def loaded_onto() -> Any:
@@ -226,10 +247,10 @@ def loaded_onto() -> Any:
     return None
 
 
-def refusal(versions: Sequence[int], named: bool) -> Optional[Tuple[str, str]]:
+def refusal(versions: Sequence[int], named: bool, dotted: bool) -> Optional[Tuple[str, str]]:
     """The exception with which `load_parameters` refuses a file whatever is in it, and why; None where it looks.
 
-    `versions` are those of its arrays, as `StoredArray` counts them.
+    `versions` are those of its arrays, as `StoredArray` counts them; `dotted` says whether any has a dot in its name.
     """
     if 4 in versions:
         return "MXNetError", (
@@ -238,6 +259,10 @@ def refusal(versions: Sequence[int], named: bool) -> Optional[Tuple[str, str]]:
     if 3 in versions and not is_np_shape():
         reason = "the file has NumPy's shapes: call mx.npx.set_np() first, or load it with gluon_initkit and NumPy"
         return "MXNetError", reason
+    if is_np_shape() and set(versions) & {0, 1, 2} and not (dotted and is_np_array()):
+        # `load_parameters` reads it again without NumPy's shapes; `ParameterDict.load`, without a dot, does not.
+        why = "no dot in any name" if not dotted else "is read with np_shape on and np_array off"
+        return "MXNetError", f"the file has classic arrays, and {why}: call mx.npx.reset_np(), or gluon_initkit.load"
     if not versions or not named:
         return "AttributeError", f"the file is {'a list of arrays without names' if versions else 'empty'}"
     return None

@@ -13,6 +13,7 @@ from typing import (
     Callable,
     ContextManager,
     Dict,
+    Iterable,
     Iterator,
     List,
     Optional,
@@ -35,8 +36,9 @@ __all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "SYMBOLIC", "Conte
            "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
            "data_transposed", "declaration", "defers_always", "fused_parts", "in_use", "infer_again",
            "infers_on_symbols", "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed",
-           "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal", "rename",
-           "said_role", "train_instead", "trainer_of", "unnamed", "var_transposed", "write_list"]  # fmt: skip
+           "loads_numpy", "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal",
+           "rename", "said_role", "same_names", "train_instead", "trainer_of", "unnamed", "var_transposed",
+           "write_list"]  # fmt: skip
 
 Context: Any = device.Device
 current_context = device.current_device
@@ -97,6 +99,11 @@ def counters(block: gluon.Block) -> List[Dict[str, int]]:
 
 def loose(block: gluon.Block) -> List[Tuple[str, gluon.Parameter]]:
     """None: every parameter is an attribute's."""
+    return []
+
+
+def same_names(blocks: Iterable[gluon.Block]) -> List[List[gluon.Parameter]]:
+    """None: a parameter is known by its path, and its name may be anything."""
     return []
 
 
@@ -245,12 +252,17 @@ def loaded_by_name(net: gluon.Block) -> Optional[Dict[str, gluon.Parameter]]:
     return None
 
 
+def loads_numpy(by_path: bool) -> bool:
+    """Whether `load_parameters` makes NumPy arrays of what it reads: it always does."""
+    return True
+
+
 def loaded_onto() -> Any:
     """The one device on which `load_parameters` insists, unless it is told another."""
     return current_context()
 
 
-def refusal(versions: Sequence[int], named: bool) -> Optional[Tuple[str, str]]:
+def refusal(versions: Sequence[int], named: bool, dotted: bool) -> Optional[Tuple[str, str]]:
     """The exception with which `load_parameters` refuses a file whatever is in it, and why; None where it looks.
 
     `versions` are those of its arrays, as `StoredArray` counts them. An empty file is none to it: nothing is loaded.

@@ -8,7 +8,7 @@ step. What may be tied, and which values win, is decided elsewhere.
 from collections import OrderedDict
 from contextlib import contextmanager
 import gc
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 import weakref
 
 from mxnet import gluon
@@ -17,7 +17,7 @@ from .blocks import standing
 from .transposed import source_of
 from .version import children, infer_again, named
 
-__all__ = ["Move", "Slot", "exchange", "in_containers", "slots", "walk"]
+__all__ = ["Move", "Slot", "exchange", "slots", "walk"]
 
 
 class Slot(NamedTuple):
@@ -53,21 +53,6 @@ def walk(net: gluon.Block, path: str = "") -> Iterator[Tuple[str, gluon.Block]]:
     yield path, net
     for name, child in children(net):
         yield from walk(child, f"{path}.{name}" if path else name)
-
-
-def in_containers(blocks: Iterable[Tuple[str, gluon.Block]]) -> Dict[gluon.Parameter, str]:
-    """The parameters that attributes of these blocks hold in a list, tuple or dictionary, and a path of such a one.
-
-    From there they cannot be taken.
-    """
-    return {
-        param: f"{path}.{name}" if path else name
-        for path, block in blocks
-        for name, value in vars(block).items()
-        if isinstance(value, (list, tuple, dict)) and value and name not in ("_children", "_reg_params")
-        for param in (value.values() if isinstance(value, dict) else value)
-        if isinstance(param, gluon.Parameter)
-    }
 
 
 Move = Tuple[Slot, gluon.Parameter]

@@ -9,7 +9,6 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .._mxnet import (
     Context,
-    blocks_in_containers,
     classic,
     contexts_asked,
     current_context,
@@ -20,10 +19,14 @@ from .._mxnet import (
     kvstore_of,
     may_defer,
     mx,
+    refuse_same_paths,
     refuses_context,
+    same_paths,
     say_filled,
     shape_of,
     tell,
+    unregistered_blocks,
+    walk,
     warn,
 )
 from ..display import counted, counted_of, shape_text
@@ -90,7 +93,7 @@ def initialize(
         Nothing serves a parameter (all of them are listed), a hook failed or wrote NaN, a shape is unknown that may not
         be, or a Trainer holds the values elsewhere. Every parameter is then as it was.
     TypeError, ValueError
-        An argument is none of the above.
+        An argument is none of the above, or two parameters of the network have one path.
 
     Notes
     -----
@@ -111,6 +114,7 @@ def initialize(
     """
     start = time.perf_counter()
     chosen, described, ctxs = corrected(init), describe(net), _contexts(contexts_asked(ctx, device))
+    refuse_same_paths(same_paths(net))
     names = _names(key, [info for _, _, info in described])
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
         raise TypeError(f"seed is {seed!r}: expected an integer or None")
@@ -133,10 +137,8 @@ def initialize(
         some = ", ".join(kept[:3]) + (", ..." if len(kept) > 3 else "")
         count = counted_of(len(kept), len(described), "parameter", "is", "are")
         warn(f"{count} already initialized, ignoring ({some}). Set force_reinit=True to re-initialize.")
-    lost = blocks_in_containers(net)
-    if lost:  # as `net.initialize` does
-        warn(f"{', '.join(lost)}: Blocks in a list, tuple or dictionary are no part of the network and were not "
-             f"initialized; put them into an nn.Sequential, or register them.")  # fmt: skip
+    for lost in unregistered_blocks(walk(net)):  # as `net.initialize` does
+        warn(str(lost))
     rows = _rows(described, {id(draw.param): draw for draw in draws})
     inner = chosen.initializer if isinstance(chosen, Corrected) else chosen
     return InitReport(rows, seed, time.perf_counter() - start, written_bytes, shown(inner))

@@ -49,6 +49,9 @@ def change_between(a: numpy.ndarray, b: numpy.ndarray) -> Change:
     blocks = [slice(start, start + _BLOCK) for start in range(0, a.size, _BLOCK)]
     if all(_same(a[block], b[block]).all() for block in blocks):
         return Change(equal=True)
+    # Squares of numbers beyond 1e154 are no float64, and those below 1e-162 are 0: what is squared is scaled to 1.
+    scale_a, scale_b = (_power_near(max((_largest(each[block]) for block in blocks), default=0.0)) for each in (a, b))
+    scale = max(scale_a, scale_b)
     squares_a = squares_b = product = difference = 0.0
     flips = nonfinite = 0
     for block in blocks:
@@ -57,19 +60,34 @@ def change_between(a: numpy.ndarray, b: numpy.ndarray) -> Change:
         if not finite.all():
             nonfinite += int((~finite & ~_same(x, y)).sum())
             x, y = x[finite], y[finite]
+        flips += int((((x < 0) & (y > 0)) | ((x > 0) & (y < 0))).sum())  # a product could underflow
+        apart = y / scale - x / scale
+        difference += float(apart @ apart)
+        x /= scale_a
+        y /= scale_b
         squares_a += float(x @ x)
         squares_b += float(y @ y)
         product += float(x @ y)
-        flips += int((((x < 0) & (y > 0)) | ((x > 0) & (y < 0))).sum())  # a product could underflow
-        y -= x
-        difference += float(y @ y)
+    with numpy.errstate(over="ignore"):  # a norm beyond 1e308 times the other is infinite
+        relative = float(numpy.sqrt(difference / squares_a) * numpy.float64(scale / scale_a)) if squares_a else None
     return Change(
         equal=False,
-        relative=math.sqrt(difference / squares_a) if squares_a else None,
+        relative=relative,
         cosine=max(-1.0, min(1.0, product / math.sqrt(squares_a * squares_b))) if squares_a and squares_b else None,
         sign_flips=flips,
         nonfinite=nonfinite,
     )
+
+
+def _largest(values: numpy.ndarray) -> float:
+    """The greatest magnitude among the finite values; 0 where there is none."""
+    values = values.astype(numpy.float64)
+    return float(numpy.max(numpy.abs(values), where=numpy.isfinite(values), initial=0.0))
+
+
+def _power_near(value: float) -> float:
+    """The power of two at a value, by which one divides without rounding; 1 for 0."""
+    return math.ldexp(1.0, max(-1000, min(1000, math.frexp(value)[1]))) if value else 1.0
 
 
 def _same(x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarray:

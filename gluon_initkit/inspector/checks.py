@@ -1,11 +1,11 @@
-"""`Check`: one code of `findings`, and how it looks at plain records."""
+"""`Check`: one code of `findings`, and how it looks at plain records, or at the network as a whole."""
 
 from dataclasses import dataclass
-from typing import Callable, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
 
 from .records import ParameterRecord, SharedValues
 
-__all__ = ["Check", "Find", "Suspicion", "each"]
+__all__ = ["Check", "Find", "StructureCheck", "Suspicion", "each"]
 
 Suspicion = Tuple[str, Tuple[str, ...], str, str]
 """Severity, paths, evidence, hint."""
@@ -21,6 +21,15 @@ class Check:
     meaning: str
     find: Find
     needs: str = "path"
+
+
+@dataclass(frozen=True)
+class StructureCheck:
+    """The same of a code that is about the network's `Structure`."""
+
+    code: str
+    meaning: str
+    find: Callable[[Any], Iterator[Suspicion]]
 
 
 def each(severity: str, look: Callable[[ParameterRecord], Optional[Tuple[str, str]]]) -> Find:

@@ -25,10 +25,15 @@ from .._mxnet import (
     mx,
     pending_data,
     pending_initializer,
+    said_role,
+    same_names,
+    same_paths,
     shape_of,
     state_of,
     storage_of,
     trained_by,
+    trainer_of,
+    unregistered_blocks,
     updates_of,
     wait_to_read,
 )
@@ -40,18 +45,19 @@ from .declared import expectation_of, is_as_declared, measured
 from .equality import equal_bytes, shared_values
 from .records import BlockRecord, Declared, ParameterRecord, SharedValues
 from .statistics import statistics_of_all
+from .structure import Structure
 
 __all__ = ["Collected", "collect"]
 
-Collected = Tuple[Tuple[ParameterRecord, ...], Tuple[BlockRecord, ...], Tuple[SharedValues, ...]]
+Collected = Tuple[Tuple[ParameterRecord, ...], Tuple[BlockRecord, ...], Tuple[SharedValues, ...], Structure]
 _Chosen = Dict[Any, Place]
 
 
 def collect(
     net: Any, select: Any = None, stats: bool = False, grads: bool = False, trainer: Any = None, init: Any = None
 ) -> Collected:
-    """Records of a network's parameters, of its blocks, and of what is shared. The arguments are `inspect`'s, where
-    `grads` and `init` imply `stats`.
+    """Records of a network's parameters, of its blocks, of what is shared, and of how it is put together. The arguments
+    are `inspect`'s, where `grads` and `init` imply `stats`.
     """
     if init is not None:
         corrected(init)  # what is no initializer is refused before anything is looked at
@@ -70,11 +76,24 @@ def collect(
     if stats:
         _measure(chosen, arrays, facts, grads, init)
     records = tuple([made(ParameterRecord, each) for each in facts])
-    blocks = tuple([made(BlockRecord, {"path": path, "block": block}) for path, block in tree])
+    blocks = tuple([made(BlockRecord, {"path": path, "block": type(block).__name__}) for path, block in tree])
     if select is not None:
         leading = {path for record in records for path in _way_to(record.block_path)}
         blocks = tuple(block for block in blocks if block.path in leading)
-    return records, blocks, shared_values(records, lambda number: host_values(arrays[number][0]))
+    shared = shared_values(records, lambda number: host_values(arrays[number][0]))
+    return records, blocks, shared, _structure(net, tree, chosen)
+
+
+def _structure(net: Any, tree: Sequence[Tuple[str, Any]], chosen: _Chosen) -> Structure:
+    named = [(params[0].name, [chosen[param].paths[0] for param in params if param in chosen])
+             for params in same_names(block for _, block in tree)]  # fmt: skip
+    paths = [path for place in chosen.values() for path in place.paths]
+    again = len(set(paths)) < len(paths)
+    return Structure(
+        unregistered=tuple((each.path, each.said, each.mend) for each in unregistered_blocks(tree)),
+        same_paths=tuple(path for path in same_paths(net) if path in paths) if again else (),
+        same_names=tuple((name, tuple(paths)) for name, paths in named if len(paths) > 1),
+    )
 
 
 def _trained(trainer: Any) -> Set[int]:
@@ -94,6 +113,7 @@ def _way_to(path: str) -> Iterator[str]:
 def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]:
     """What is known of each parameter without a look at its values: the fields of its record."""
     buffers: Dict[int, int] = {}
+    trainers: Dict[int, int] = {}
     extents: Dict[Any, Tuple[str, Optional[int], Optional[int]]] = {}  # few differ, of thousands of parameters
     text, names = _Texts(), _Contexts()
     found: List[Dict[str, Any]] = []
@@ -109,7 +129,7 @@ def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]
         fact = {
             "path": paths[0],
             "name": name,
-            "role": role_of(name),
+            "role": role_of(said_role(param, paths[0])),
             "shape": shape,
             "dtype": dtype,
             "block": owner.__name__,
@@ -134,6 +154,9 @@ def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]
             # The address itself would be another in every run.
             fact["buffer"] = buffers.setdefault(address or -len(found) - 1, len(buffers))
         fact["contexts"] = names(ctxs)
+        trainer = trainer_of(param)
+        if trainer is not None:
+            fact["trainer"] = trainers.setdefault(id(trainer), len(trainers))
         if trained is not None:
             fact["trained"] = id(param) in trained
         if size is None:

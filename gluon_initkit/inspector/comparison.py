@@ -6,6 +6,7 @@ from typing import Dict, Iterator, Optional, Tuple
 
 from ..display import Column, Shown, Table, counted, shape_text
 from ..naming import nearest
+from .encoding import to_plain
 from .forecast import LoadForecast
 
 __all__ = ["Comparison", "ComparisonRow"]
@@ -124,7 +125,8 @@ class Comparison(Shown[ComparisonRow]):
         Returns
         -------
         str
-            An object with ``schema`` (1), ``sources``, ``same``, ``counts``, ``rows`` and ``load``.
+            An object with ``schema`` (1), ``sources``, ``same``, ``counts``, ``rows`` and ``load``. It has no NaN or
+            infinity, which are written as text.
 
         Examples
         --------
@@ -135,7 +137,7 @@ class Comparison(Shown[ComparisonRow]):
         """
         load = None if self.load is None else {**asdict(self.load), "loads": self.load.loads}
         facts = {"sources": self.sources, "same": self.same, "counts": self.counts, "rows": self.to_records()}
-        return json.dumps({"schema": 1, **facts, "load": load}, allow_nan=False)
+        return json.dumps(to_plain({"schema": 1, **facts, "load": load}), allow_nan=False)
 
     def _table(self) -> Table:
         told = [row for row in self.rows if row.status not in ("equal", "unread") or row.load not in (None, "loads")]

@@ -59,6 +59,8 @@ def to_plain(value: Any) -> Any:
         return {each.name: to_plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
     if isinstance(value, (tuple, list)):
         return [to_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): to_plain(each) for key, each in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
     if value is None or isinstance(value, (bool, int, float, str)):

@@ -1,8 +1,10 @@
-"""What shares values: one Parameter under several paths, two over one buffer, and a tie that broke.
+"""What shares values: one Parameter under several paths, two over one buffer, and weights of equal values.
 
-A broken tie shows only as equal values in memory of their own. Equal statistics are the digest that finds candidates,
-and equal bytes decide. Values that any two layers may well have in common are no evidence: one number throughout, rows
-that are all alike, no more than two numbers (identity matrices, LSTM biases); nor are running statistics, Constants.
+A tie that broke shows only as equal values in memory of their own. Equal statistics are the digest that finds
+candidates, and equal bytes decide. Only weights are compared: two biases, or two betas, that start alike and feed one
+sum get the same gradient and stay equal for ever, as an LSTM's ``i2h_bias`` and ``h2h_bias`` do. Values that any two
+layers may well have in common are no evidence: one number throughout, rows that are all alike, no more than two numbers
+(identity matrices); nor are Constants.
 """
 
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
@@ -31,11 +33,11 @@ def shared_values(
                 buffers.setdefault(record.buffer, []).append(record.path)
         found += [SharedValues("buffer", tuple(paths)) for paths in buffers.values() if len(paths) > 1]
     if any(record.stats for record in records):
-        found += _broken_ties(records, read)
+        found += _equal_weights(records, read)
     return tuple(found)
 
 
-def _broken_ties(
+def _equal_weights(
     records: Sequence[ParameterRecord], read: Callable[[int], numpy.ndarray]
 ) -> Iterator[SharedValues]:
     alike: Dict[Any, List[int]] = {}
@@ -59,7 +61,7 @@ def _is_evidence(record: ParameterRecord) -> bool:
     return (
         stats is not None
         and not record.constant
-        and record.role not in ("running_mean", "running_var")
+        and record.role == "weight"
         and stats.min != stats.max
         and not stats.identical_rows
     )

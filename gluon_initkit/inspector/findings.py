@@ -1,8 +1,8 @@
 """Findings: what in a network or a file deserves a look, by stable codes. They read records alone: files have them too.
 
-The checks are in `suspicions` and `standing`. Where statistics, gradients or a Trainer were not asked for, those that
-need them are silent. Adding one is adding a row to a table there; its tests have to show a network that it finds, and
-one close to it that it leaves alone.
+The checks are in `suspicions`, `standing` and `structure`. Where statistics, gradients or a Trainer were not asked
+for, those that need them are silent. Adding one is adding a row to a table there; its tests have to show a network that
+it finds, and one close to it that it leaves alone.
 """
 
 import difflib
@@ -11,13 +11,15 @@ from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple, Union
 from ..display import counted
 from .records import Finding, ParameterRecord, SharedValues
 from .standing import CHECKS as OF_STANDING
+from .structure import CHECKS as OF_STRUCTURE
+from .structure import NOTHING, Structure
 from .suspicions import CHECKS as OF_VALUES
 
 __all__ = ["CODES", "FindingsError", "Ignored", "findings_of", "kept", "raise_for"]
 
 _CHECKS = (*OF_VALUES, *OF_STANDING)
 
-CODES: Dict[str, str] = {check.code: check.meaning for check in _CHECKS}
+CODES: Dict[str, str] = {check.code: check.meaning for check in (*_CHECKS, *OF_STRUCTURE)}
 """Every code and what it means."""
 
 Ignored = Sequence[Union[str, Tuple[str, Any]]]
@@ -54,7 +56,9 @@ class FindingsError(ValueError):
         return FindingsError, (self.findings,)
 
 
-def findings_of(records: Sequence[ParameterRecord], shared: Sequence[SharedValues] = ()) -> Tuple[Finding, ...]:
+def findings_of(
+    records: Sequence[ParameterRecord], shared: Sequence[SharedValues] = (), structure: Structure = NOTHING
+) -> Tuple[Finding, ...]:
     """All findings about these records, the gravest first, then in order of traversal."""
     there = {name: any(getattr(record, name) is not None for record in records) for name in _NEEDED}
     found = [
@@ -63,6 +67,7 @@ def findings_of(records: Sequence[ParameterRecord], shared: Sequence[SharedValue
         if there[check.needs]
         for severity, paths, evidence, hint in check.find(records, shared)
     ]
+    found += [Finding(check.code, *each) for check in OF_STRUCTURE for each in check.find(structure)]
     if found:
         order = {path: number for number, record in enumerate(records) for path in record.paths}
         found.sort(key=lambda each: (_SEVERITIES.index(each.severity), order.get(each.paths[0], 0)))

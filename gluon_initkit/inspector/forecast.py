@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 import numpy
 
 from ..files import StoredArray
+from ..naming import describe
 from .prefixes import Prefix, fitting_prefixes
 from .sides import bare
 
@@ -60,13 +61,14 @@ _Flags = Dict[str, bool]
 
 def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags) -> LoadForecast:
     """The forecast of ``net.load_parameters(source, **flags)``; of allow_missing, ignore_extra and cast_dtype."""
-    from .._mxnet import loaded_by_name, loaded_by_path, mx, prefix_of, refusal
+    from .._mxnet import loaded_by_name, loaded_by_path, mx, prefix_of, refusal, same_names, walk
 
     call = f"net.load_parameters({', '.join([repr(source), *(f'{key}=True' for key, on in flags.items() if on)])})"
     if any(array.version == 4 for array in arrays):
         arrays = sorted(arrays, key=lambda array: f"{array.name}.npy".encode())  # as MXNet goes through a zip file
-    refused = refusal([array.version for array in arrays], all(array.named for array in arrays))
-    if refused and (arrays or list(net.collect_params())):
+    dotted = any("." in array.name for array in arrays)
+    refused = refusal([array.version for array in arrays], all(array.named for array in arrays), dotted)
+    if refused and (arrays or describe(net)):  # a network without parameters takes an empty file
         return LoadForecast(call, *refused, ())
     try:
         paths = loaded_by_path(net)
@@ -76,7 +78,11 @@ def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags
     if not arrays:
         return LoadForecast(call, None, "", tuple((path, "kept") for path in paths))
     names = loaded_by_name(net)
-    by_path = names is None or any("." in array.name for array in arrays)
+    by_path = names is None or dotted
+    if paths and not by_path and not names:
+        alike = ", ".join(repr(params[0].name) for params in same_names(block for _, block in walk(net)))
+        reason = f"several parameters have the global name {alike}: MXNet does not collect them; give layers prefixes"
+        return LoadForecast(call, "AssertionError", reason, ())
     prefix = "" if by_path else prefix_of(net)
     wanted = paths if by_path or names is None else names
     as_stored = by_path and names is not None  # MXNet 2 takes `arg:` and `aux:` away from paths too
@@ -142,7 +148,7 @@ def _steps(
 
 def _load_init(param: Any, array: StoredArray, cast: bool, by_path: bool) -> Tuple[str, Optional[str], str]:
     """Verdict, exception and reason of `Parameter._load_init`."""
-    from .._mxnet import contexts_of, holds_data, is_numpy_array, known_sizes, loaded_onto, unknown_size
+    from .._mxnet import contexts_of, holds_data, is_numpy_array, known_sizes, loaded_onto, loads_numpy, unknown_size
 
     shape: List[Any] = list(param.shape or ())
     stored: List[Any] = list(array.shape or ())
@@ -163,8 +169,10 @@ def _load_init(param: Any, array: StoredArray, cast: bool, by_path: bool) -> Tup
         return "misfit" if stored else "loads", None, ""
     if scalar and stored:
         return "shape", "AssertionError", f"shape {tuple(stored)} in the file, () in the network"
-    if held and not by_path and is_numpy_array(held[0]):
-        reason = "MXNet reads a file without a dot in any name as classic arrays, and the network holds NumPy's"
+    if held and is_numpy_array(held[0]) != loads_numpy(by_path):
+        read, holds = ("classic arrays", "NumPy's") if is_numpy_array(held[0]) else ("NumPy arrays", "classic ones")
+        why = " without a dot in any name" if is_numpy_array(held[0]) and not by_path else ""
+        reason = f"MXNet reads a file{why} as {read}, and the network holds {holds}"
         return "unwritable", "TypeError", f"{reason}; gluon_initkit.load can"
     if scalar:
         return "unwritable", "IndexError", "MXNet cannot write over a scalar that has its value; gluon_initkit.load can"

@@ -36,8 +36,8 @@ def inspect(
         Which parameters: a glob over paths (``'*.bias'``), a role, a compiled regular expression, a Block class, or a
         callable that gets a `ParameterInfo`. All by default. A glob may select none; a path has to be a parameter's.
     stats : bool
-        Whether to read the values: statistics of each, whether replicas agree, broken ties, and how far the values are
-        from what their initializer promises.
+        Whether to read the values: statistics of each, whether replicas agree, weights that are equal, and how far the
+        values are from what their initializer promises. The totals are the same with and without.
     grads : bool
         Whether to read the gradients as well. It implies `stats`.
     trainer : Trainer, optional
@@ -90,8 +90,9 @@ def inspect(
     except TypeError as error:
         raise TypeError(f"{error} A file is given by its path, a str or an os.PathLike.") from None
     with _no_garbage_collection():
-        records, blocks, shared = collect(net_or_file, select, stats or grads or init is not None, grads, trainer, init)
-        findings = findings_of(records, shared)
+        measured = stats or grads or init is not None
+        records, blocks, shared, structure = collect(net_or_file, select, measured, grads, trainer, init)
+        findings = findings_of(records, shared, structure)
     if ignore:
         findings = kept(findings, ignore, _matching({info.label: info for _, _, info in describe(net_or_file)}))
     return Report(
@@ -143,8 +144,11 @@ def _file(file: Any, select: Any, stats: bool, grads: bool, trainer: Any, init: 
     )
 
 
-def _matching(infos: Dict[str, Any]) -> Callable[[Any, str], bool]:
-    return lambda selector, path: matcher(selector)(infos[path])
+def _matching(infos: Dict[str, ParameterInfo]) -> Callable[[Any, str], bool]:
+    def info(path: str) -> ParameterInfo:  # of an attribute that is no parameter the path alone can be selected
+        return infos.get(path) or ParameterInfo(path, (), path, "default", None, "")
+
+    return lambda selector, path: matcher(selector)(info(path))
 
 
 def _info(record: ParameterRecord) -> Any:

@@ -140,6 +140,8 @@ class ParameterRecord:
     lr_mult, wd_mult : float or None
     trained : bool or None
         Whether the given Trainer updates it; None where no Trainer was given.
+    trainer : int or None
+        Parameters with the same number were given to the same Trainer; None where none was made of it.
     buffer : int or None
         Parameters with the same number hold their data in the same memory; None where not initialized.
     stats, grad_stats : Statistics or None
@@ -186,6 +188,7 @@ class ParameterRecord:
     lr_mult: Optional[float] = None
     wd_mult: Optional[float] = None
     trained: Optional[bool] = None
+    trainer: Optional[int] = None
     buffer: Optional[int] = None
     stats: Optional[Statistics] = None
     grad_stats: Optional[Statistics] = None
@@ -235,7 +238,7 @@ class SharedValues:
     ----------
     kind : str
         ``'parameter'``: one Parameter under several paths; ``'buffer'``: several over one piece of memory;
-        ``'values'``: equal values in memory of their own, a tie that broke.
+        ``'values'``: weights of equal values in memory of their own, a tie that broke or a copy.
     paths : tuple of str
 
     Examples

@@ -93,7 +93,11 @@ class Report(Looks):
             raise KeyError(self._unknown(path))
         block = next((block.block for block in blocks if block.path == path), "")
         source = f"{path} ({block})" if block else path
-        return dataclasses.replace(self._only(inside), source=source, blocks=tuple(blocks))
+        part = self._only(inside)
+        findings = tuple(finding for finding in self.findings
+                         if finding in part.findings or any(each.startswith(path + ".") for each in finding.paths)
+                         )  # fmt: skip
+        return dataclasses.replace(part, source=source, blocks=tuple(blocks), findings=findings)
 
     @property
     def totals(self) -> Totals:

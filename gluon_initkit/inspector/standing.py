@@ -29,17 +29,26 @@ def _uninitialized(records: Sequence[ParameterRecord], shared: Sequence[SharedVa
 
 
 def _untrained(record: ParameterRecord) -> Optional[Tuple[str, str]]:
-    if record.trained is not False or record.grad_req in (None, "null"):
-        return None
+    if record.trained is not False or record.trainer is not None or record.grad_req in (None, "null"):
+        return None  # one that another Trainer updates is trained
     return (f"it has gradients (grad_req={record.grad_req!r}), and the Trainer does not update it",
             "make the Trainer of net.collect_params(), or freeze it: grad_req='null'")  # fmt: skip
 
 
 def _stale(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
-    asked = [record for record in records if record.grad_fresh is not None]
+    # A step makes gradients stale, of what its Trainer updates alone: so each Trainer's parameters are judged apart.
+    groups: Dict[Optional[int], List[ParameterRecord]] = {}
+    for record in records:
+        if record.grad_fresh is not None and record.trained is not False:
+            groups.setdefault(record.trainer, []).append(record)
+    for asked in groups.values():
+        yield from _stale_of_one(asked)
+
+
+def _stale_of_one(asked: Sequence[ParameterRecord]) -> Iterator[Suspicion]:
     fresh = [record for record in asked if record.grad_fresh]
     partly = [record for record in asked if not record.grad_fresh and len(record.stale) < len(record.contexts)]
-    if asked and not fresh and not partly:
+    if not fresh and not partly:
         yield ("info", tuple(record.path for record in asked), "no backward pass wrote any gradient since the last "
                "update", "inspect between backward() and step() to see gradients")  # fmt: skip
         return
@@ -80,22 +89,26 @@ def _dtypes(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) 
 
 
 def _ties(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
-    tied = [group for group in shared if group.kind == "values"]
-    stored = {record.path for record in records if record.state == "stored"} if tied else set()
-    for group in tied:
+    equal = [group for group in shared if group.kind == "values"]
+    stored = {record.path for record in records if record.state == "stored"} if equal else set()
+    for group in equal:
         if stored.issuperset(group.paths):
             yield ("info", group.paths, f"{len(group.paths)} arrays of the file hold the same values",
                    "nothing, if they are one parameter of several paths, which save_parameters writes so")  # fmt: skip
         else:
-            yield ("warning", group.paths, f"{len(group.paths)} parameters hold the same values, each in memory of its "
-                   f"own: training will part them", "tie them, if they were meant to be one parameter")  # fmt: skip
+            yield ("info", group.paths, f"{len(group.paths)} weights hold the same values, each in memory of its own",
+                   "tie them, if they were meant to be one parameter; nothing, if one is to be a copy")  # fmt: skip
 
 
-def _multiplier(record: ParameterRecord) -> Optional[Tuple[str, str]]:
-    if record.grad_req != "null" or record.constant or record.lr_mult in (None, 0.0, 1.0):
-        return None
-    return (f"lr_mult is {record.lr_mult:g}, but with grad_req='null' nothing updates it",
-            "set grad_req='write' to train it, or lr_mult back to 1")  # fmt: skip
+def _multipliers(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
+    # Where something is trained by the same multiplier, it was set for all, and what is frozen among them is no fault.
+    used = {record.lr_mult for record in records if record.grad_req not in (None, "null")} | {None, 0.0, 1.0}
+    for record in records:
+        statistic = record.constant or record.role in ("running_mean", "running_var")
+        if record.grad_req == "null" and record.lr_mult not in used and not statistic:
+            yield ("warning", (record.path,),
+                   f"lr_mult is {record.lr_mult:g}, but with grad_req='null' nothing updates it",
+                   "set grad_req='write' to train it, or lr_mult back to 1")  # fmt: skip
 
 
 CHECKS = (
@@ -106,6 +119,6 @@ CHECKS = (
           "trained"),
     Check("stale-gradient", "No backward pass wrote its gradient since the last update.", _stale, "stats"),
     Check("mixed-dtype", "The floats of one block have several dtypes.", _dtypes),
-    Check("broken-tie", "Parameters hold equal values and are not shared.", _ties),
-    Check("frozen-lr-mult", "It is frozen by grad_req and has an lr_mult all the same.", each("warning", _multiplier)),
+    Check("broken-tie", "Weights hold equal values and are not shared: a tie that broke, or a copy.", _ties),
+    Check("frozen-lr-mult", "It is frozen by grad_req and has an lr_mult that nothing is trained by.", _multipliers),
 )  # fmt: skip

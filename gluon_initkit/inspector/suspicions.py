@@ -3,11 +3,11 @@
 A check yields only what a sound network does not show.
 """
 
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from ..display import counted, counted_of
-from .checks import Check, each
-from .records import Declared, ParameterRecord, Statistics
+from .checks import Check, Suspicion, each
+from .records import Declared, ParameterRecord, SharedValues, Statistics
 
 __all__ = ["CHECKS", "Z_LIMIT", "is_throughout"]
 
@@ -45,6 +45,7 @@ def _inf(record: ParameterRecord) -> Optional[Tuple[str, str]]:
     found = [
         f"{counted_of(each, stats.count, what, 'is', 'are')} {sign}inf"
         for what, stats in _parts(record)
+        if not record.constant  # a mask may hold -inf, which is then what its maker wanted
         for sign, each in (("+", stats.posinf), ("-", stats.neginf))
         if each
     ]
@@ -73,16 +74,24 @@ def _is_one_value(stats: Statistics) -> bool:
 _SYMMETRY = "units that start alike stay alike: give the layer a random initializer, such as mx.init.Xavier()"
 
 
+def _is_declared_so(record: ParameterRecord) -> bool:
+    """Whether the layer itself declares one number throughout, as a DeformableConvolution's zero offsets."""
+    declared = record.declared
+    if record.initializer is None or declared is None or record.stats is None:
+        return False
+    return declared.std == 0 and is_throughout(declared.mean, record.stats)
+
+
 def _zero(record: ParameterRecord) -> Optional[Tuple[str, str]]:
     stats = record.stats
-    if not _is_matrix(record) or stats is None or stats.zeros != stats.count:
+    if not _is_matrix(record) or stats is None or stats.zeros != stats.count or _is_declared_so(record):
         return None
     return f"all {stats.count:,} values are 0", _SYMMETRY
 
 
 def _constant(record: ParameterRecord) -> Optional[Tuple[str, str]]:
     stats = record.stats
-    if not _is_matrix(record) or stats is None or not _is_one_value(stats) or stats.zeros:
+    if not _is_matrix(record) or stats is None or not _is_one_value(stats) or stats.zeros or _is_declared_so(record):
         return None
     return f"all {stats.count:,} values are {stats.min:g}", _SYMMETRY
 
@@ -97,13 +106,22 @@ def _rows(record: ParameterRecord) -> Optional[Tuple[str, str]]:
     return f"all {record.shape[0]:,} rows are the same", _SYMMETRY
 
 
-def _variance(record: ParameterRecord) -> Optional[Tuple[str, str]]:
-    stats = record.stats
-    if record.role != "running_var" or stats is None or stats.min is None or stats.min > 0:
-        return None
-    count = counted(stats.count, "variance")
-    return (f"the smallest of {count} is {stats.min:g}, and a normalization divides by its root",
-            "initialize it with 1 (ik.initialize, or ik.corrected(init)), or load the right file")  # fmt: skip
+def _variances(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
+    for record in records:
+        stats = record.stats
+        if record.role != "running_var" or stats is None or stats.min is None or stats.min > 0:
+            continue
+        seen = f"the smallest of {counted(stats.count, 'variance')} is {stats.min:g}, and a normalization divides by"
+        if stats.min < -_ROUNDED:
+            yield ("error", (record.path,), f"{seen} its root",
+                   "initialize it with 1 (ik.initialize, or ik.corrected(init)), or load the right file")  # fmt: skip
+        else:
+            yield ("warning", (record.path,), f"{seen} the root of its epsilon alone",
+                   "a constant channel gives 0, and so do batches of one value: if it is to be so, a larger epsilon= "
+                   "keeps what follows small; else initialize it with 1, or load the right file")  # fmt: skip
+
+
+_ROUNDED = 1e-7  # below any usual epsilon: on a CPU, MXNet computes the variance of a constant channel as -8e-13
 
 
 def _zero_gradient(record: ParameterRecord) -> Optional[Tuple[str, str]]:
@@ -150,8 +168,7 @@ def _differences(declared: Declared, stats: Statistics, mean: float, std: float)
 CHECKS = (
     Check("nan", "Values or gradients are NaN.", each("error", _nan), "stats"),
     Check("inf", "Values or gradients are infinite.", each("error", _inf), "stats"),
-    Check("bad-variance", "A running variance of a normalization is 0 or negative.", each("error", _variance),
-          "stats"),
+    Check("bad-variance", "A running variance of a normalization is negative, or 0.", _variances, "stats"),
     Check("replicas-differ", "Its values differ between contexts.", each("error", _replicas), "stats"),
     Check("zero-weight", "A trained weight is 0 throughout.", each("warning", _zero), "stats"),
     Check("constant-weight", "A trained weight is one number throughout.", each("warning", _constant), "stats"),

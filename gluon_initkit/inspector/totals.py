@@ -1,5 +1,5 @@
-"""What all parameters of a report come to, each counted once: however many paths lead to it, whoever else holds its
-buffer, and even where a tie is broken and its values lie in memory twice.
+"""What all parameters of a report come to, each counted once, however many paths lead to it and whoever else holds its
+buffer. The values play no part: parameters of equal values in memory of their own are as many as they are.
 """
 
 from dataclasses import dataclass
@@ -26,8 +26,6 @@ class Totals:
     trainable, frozen, auxiliary : int
         How the values divide: those with a gradient; those without, by ``grad_req='null'``; and running statistics and
         Constants, which never have one. All 0 for a file, which does not say.
-    copies : int
-        How many values more lie in memory since a tie is broken; they are not in the other sums.
     gradients : bool
         Whether gradients were known of: a file has none.
 
@@ -45,7 +43,6 @@ class Totals:
     trainable: int
     frozen: int
     auxiliary: int
-    copies: int
     gradients: bool
 
     def __str__(self) -> str:
@@ -54,11 +51,7 @@ class Totals:
         text = f"{least}{counted(self.size, 'value')}{unknown} in {counted(self.parameters, 'parameter')}"
         if self.gradients:
             text += f", {least}{self.trainable:,} trainable"
-        text += f"; {least}{counted(self.bytes, 'byte')} ({size_text(self.bytes)})"
-        if self.copies:  # save_parameters writes what is tied once for every path: nothing is broken there
-            left = " that a broken tie left" if self.gradients else ""
-            text += f"; {counted(self.copies, 'value')} more in copies{left}"
-        return text
+        return f"{text}; {least}{counted(self.bytes, 'byte')} ({size_text(self.bytes)})"
 
 
 def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]) -> Totals:
@@ -70,10 +63,8 @@ def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]
     >>> print(totals_of([one, ParameterRecord("1.weight", "dense1_weight", "weight", (2, None), "float32")], ()))
     at least 6 values (1 unknown) in 2 parameters; at least 24 bytes (24 B)
     """
-    groups = list(shared)
-    again = counted_elsewhere(records, groups)
+    again = counted_elsewhere(records, shared)
     once = [record for record in records if record.path not in again]
-    copied = counted_elsewhere(records, [group for group in groups if group.kind == "values"])
     kinds: Dict[str, List[ParameterRecord]] = {"trainable": [], "frozen": [], "auxiliary": [], "": []}
     for record in once:
         kinds[_kind(record)].append(record)
@@ -85,17 +76,16 @@ def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]
         trainable=_size(kinds["trainable"]),
         frozen=_size(kinds["frozen"]),
         auxiliary=_size(kinds["auxiliary"]),
-        copies=_size([record for record in records if record.path in copied]),
         gradients=any(record.grad_req is not None for record in records),
     )
 
 
 def counted_elsewhere(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]) -> FrozenSet[str]:
-    """The canonical paths of parameters whose values an earlier one of `records` stands for already."""
+    """The canonical paths of parameters whose buffer an earlier one of `records` holds already."""
     canonical = {path: record.path for record in records for path in (record.path, *record.aliases)}
     again: Dict[str, None] = {}
     for group in shared:
-        if group.kind != "parameter":  # one Parameter over several paths is one record
+        if group.kind == "buffer":  # one Parameter over several paths is one record
             present = list(dict.fromkeys(canonical[path] for path in group.paths if path in canonical))
             again.update(dict.fromkeys(present[1:]))
     return frozenset(again)

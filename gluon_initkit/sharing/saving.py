@@ -33,6 +33,8 @@ def save(net: Any, path: Path) -> None:
         Parameters have no values yet; all of them are named, and nothing is written.
     TypeError
         `net` is no Block.
+    ValueError
+        Two parameters of the network have one path.
 
     Notes
     -----

@@ -17,6 +17,7 @@ from .._mxnet import (
     slots,
     source_of,
     trained,
+    traversed,
     wait_to_read,
 )
 from ..naming import check_block, memory_for
@@ -106,7 +107,7 @@ def _leaving(slot: Slot, others: List[Slot]) -> Tuple[List[Slot], bool]:
 
 def _free_name(net: Any, slot: Slot) -> str:
     """The name that Gluon would have given, or the next one that is free."""
-    taken = net.collect_params().keys()
+    taken = {param.name for param in traversed(net).values()}
     name = wanted = f"{prefix_of(slot.block)}{slot.key}"
     number = 1
     while name in taken:

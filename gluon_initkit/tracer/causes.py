@@ -3,14 +3,14 @@
 MXNet's own messages name a parameter by its global name, or none; its frames hold the parameter itself.
 """
 
-from typing import Any, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
-from .._mxnet import mx
+from .._mxnet import Unregistered, mx, source_of
 from ..display import counted_of, shape_text
 from .resolution import Resolution, said
 from .source import Frame, last_lines, whose
 
-__all__ = ["cause_of", "is_about_deferral"]
+__all__ = ["cause_of", "is_about_deferral", "is_of_no_block"]
 
 _READS = ("data", "list_data", "grad", "list_grad", "list_ctx", "list_device", "zero_grad", "row_sparse_data",
           "list_row_sparse_data")  # fmt: skip
@@ -18,7 +18,7 @@ _SAVES = ("save_parameters", "export", "save", "save_params")
 
 # What MXNet 1.9.1 says (gluon/parameter.py, gluon/block.py) of parameters without values and of wrong shapes.
 _UNTOLD = "has parameters with unknown shape. You need to"  # MXNet 2 of a block without infer_shape
-_BEGINNINGS = ("Deferred initialization failed", "Cannot initialize Parameter", "Expected shape")
+_BEGINNINGS = ("Deferred initialization failed", "Cannot initialize Parameter", "Expected shape", "Unknown input to")
 
 
 def is_about_deferral(error: BaseException) -> bool:
@@ -40,6 +40,13 @@ def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -
     tail = f"while {counted_of(waiting, len(infos), 'parameter', 'holds', 'hold')} no values{at}"
     calls = [(frame.f_code.co_name, frame.f_globals.get("__name__", ""), frame.f_locals)
              for frame, _ in frames if whose(frame) == "mxnet"]  # fmt: skip
+    lost = _unregistered_in(error, frames, found)
+    if lost is not None:
+        return f"{lost} One was needed{at}", "Register them, and initialize the network again."
+    if is_of_no_block(error, frames, found):
+        return f"no Block of this network registers the parameter that was needed{at}", (
+            "Make it an attribute of one, and initialize the network again; or initialize it by itself."
+        )
     for name, module, _ in calls:
         if module == "mxnet.gluon.trainer":
             return f"Trainer.{name} was called {tail}", ""
@@ -61,6 +68,33 @@ def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -
             return f"{info.label} was read, and initialize was never called on it, or filling it failed{at}", ""
         if name in _READS:
             return f"{info.label} was read by {name}() before it holds values{at}", ""
-    if found.conflict is not None or found.stop is not None or (found.asked and is_about_deferral(error)):
+    if found.conflict is not None or found.stop is not None or (found.asked and waiting and is_about_deferral(error)):
         return "", ""
     return f"MXNet raised {said(error)}{at}", ""
+
+
+def is_of_no_block(error: BaseException, frames: Sequence[Frame], found: Resolution) -> bool:
+    """Whether MXNet speaks of a parameter that is neither the network's nor in a container of it."""
+    own = {id(param) for param, _, _ in found.described}
+    read = _read_in(frames)
+    return bool(read) and id(read[-1]) not in own and _unregistered_in(error, frames, found) is None
+
+
+def _unregistered_in(error: BaseException, frames: Sequence[Frame], found: Resolution) -> Optional[Unregistered]:
+    """The container of the network that holds what MXNet speaks of; None where none does."""
+    read, text = list(map(id, _read_in(frames))), str(error)
+    for each in found.unregistered:
+        # A hybridized network's graph has inputs of that name, and no parameter for them.
+        if any(id(param) in read or ("Unknown input" in text and param.name in text) for param in each.parameters):
+            return each
+    return None
+
+
+def _read_in(frames: Sequence[Frame]) -> List[Any]:
+    """The parameters that were read when the error came."""
+    return [
+        source_of(frame.f_locals["self"])
+        for frame, _ in frames
+        if frame.f_globals.get("__name__") == "mxnet.gluon.parameter" and frame.f_code.co_name in _READS
+        and isinstance(frame.f_locals.get("self"), mx.gluon.Parameter)
+    ]  # fmt: skip

@@ -11,15 +11,15 @@ from .._mxnet import blocks_of, class_name, construction, declaration, defers_al
 from ..display import counted_of, shape_text
 from ..naming import ParameterInfo
 from ..shapes import is_known
-from .causes import cause_of, is_about_deferral
+from .causes import cause_of, is_about_deferral, is_of_no_block
 from .conflicts import holders
 from .errors import DeferredInitError, Unresolved
 from .inputs import is_without_arrays, shapes_text
 from .observed import Observed
-from .resolution import Resolution, resolve
+from .resolution import Resolution, resolve, said
 from .source import frames_of, last_lines
 
-__all__ = ["DEFERRED", "diagnose", "message", "pending", "record", "told_apart"]
+__all__ = ["DEFERRED", "diagnose", "message", "pending", "quotation", "record", "told_apart"]
 
 Shape = Tuple[Optional[int], ...]
 
@@ -55,6 +55,8 @@ def told_apart(
         return None
     found = resolve(net, inputs, observed)
     if not is_about_deferral(error) and not (found.conflict and found.conflict.needed):
+        return None
+    if is_of_no_block(error, frames_of(error, observed.around), found):
         return None
     return _diagnosed(found, error, inputs)
 
@@ -182,7 +184,14 @@ def message(
         named = ", ".join(f"{row.path} {shape_text(row.shape)}" for row in members)
         given = f", given {_shapes(first.inputs)}" if first.inputs and any(first.inputs) else ""
         text += [f"  {named} of {first.block}{given}: {first.reason}", f"      {first.fix}"]
+    text += [note for note in found.notes if note not in text[0]]
+    text += quotation(error, text[0])
     return "\n".join([*text, mend or _mend(found, rows, inputs)])
+
+
+def quotation(error: Optional[BaseException], headline: str) -> Tuple[str, ...]:
+    """What MXNet said, as a line, unless the headline has it; nothing without an error."""
+    return () if error is None or said(error) in headline else (f"MXNet said: {said(error)}",)
 
 
 def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any], line: str) -> str:

@@ -6,8 +6,9 @@ Printed, it is the tutorial's section on avoiding deferred initialization, for t
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
+from .._mxnet import holds_data
 from ..display import Column, Shown, Table, as_html, as_rich, as_text, counted, shape_text
-from .diagnosis import DEFERRED, message, pending
+from .diagnosis import DEFERRED, message, pending, quotation
 from .errors import DeferredInitError, Unresolved
 from .resolution import resolve
 
@@ -26,6 +27,9 @@ class Explanation(Shown[Unresolved]):
         What is the matter, in a sentence.
     message : str
         The whole message of `error`.
+    notes : tuple of str
+        What the network holds in a list or another container, so that it is no part of it, and how to register it; and
+        what MXNet said.
 
     Examples
     --------
@@ -39,6 +43,7 @@ class Explanation(Shown[Unresolved]):
     rows: Tuple[Unresolved, ...]
     summary: str
     message: str
+    notes: Tuple[str, ...] = ()
 
     @property
     def fixes(self) -> Tuple[str, ...]:
@@ -51,7 +56,9 @@ class Explanation(Shown[Unresolved]):
         return DeferredInitError(self.message, self.rows) if self.message else None
 
     def __str__(self) -> str:
-        return "\n".join([as_text(self._table()), *self._written()]) if self.rows else self.summary
+        if not self.rows:
+            return "\n".join([self.summary, *(note for note in self.notes if note not in self.summary)])
+        return "\n".join([as_text(self._table()), *self._written()])
 
     def __rich__(self) -> Any:
         from rich.console import Group
@@ -67,7 +74,8 @@ class Explanation(Shown[Unresolved]):
         return ["", "To avoid it, write", *(f"  {fix}" for fix in self.fixes)] if self.fixes else []
 
     def _table(self, *more: Column) -> Table:
-        return Table(self.summary, (*_COLUMNS, *more), self.rows, (), _emphasis)
+        notes = tuple(note for note in self.notes if note not in self.summary)
+        return Table(self.summary, (*_COLUMNS, *more), self.rows, notes, _emphasis)
 
 
 def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Explanation:
@@ -107,14 +115,20 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
         raise TypeError(f"error is {error!r:.80}: expected the exception that was caught, `except Exception as error`")
     if isinstance(error, DeferredInitError):
         text = str(error)
-        return Explanation(error.unresolved, text.splitlines()[0], text)
+        said = tuple(line for line in text.splitlines()[1:] if line.startswith("MXNet said: "))
+        return Explanation(error.unresolved, text.splitlines()[0], text, said)
     found = resolve(net, inputs)
     rows = pending(found)
     if not rows and found.conflict is None and error is None:
         count = counted(len(found.described), "parameter holds", "parameters hold")
-        return Explanation((), f"{'' if len(found.described) == 1 else 'all '}{count} values", "")
+        summary = f"{'' if len(found.described) == 1 else 'all '}{count} values"
+        if not found.described:
+            summary = "the network has no parameters"
+        empty = any(not holds_data(param) for each in found.unregistered for param in each.parameters)
+        return Explanation((), summary, "\n".join([summary, *found.notes]) if empty else "", found.notes)
     text = message(found, rows, inputs, error)
-    return Explanation(rows, text.splitlines()[0], text)
+    summary = text.splitlines()[0]
+    return Explanation(rows, summary, text, (*found.notes, *quotation(error, summary)))
 
 
 def _emphasis(row: Unresolved) -> str:

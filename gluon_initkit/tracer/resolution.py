@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
-from .._mxnet import SymbolicRun, mx, one_at_a_time, run_on_symbols, shape_of
+from .._mxnet import (
+    SymbolicRun,
+    Unregistered,
+    mx,
+    one_at_a_time,
+    run_on_symbols,
+    shape_of,
+    unregistered_blocks,
+    walk,
+)
 from ..naming import ParameterInfo, describe
 from ..shapes import agree, is_known
 from .conflicts import Conflict, conflict_in, unchecked_sizes
@@ -51,6 +60,8 @@ class Resolution:
         Whether inputs were given at all.
     observed : Observed
         What was seen beforehand.
+    unregistered : list of Unregistered
+        What containers hold that is no part of the network.
     """
 
     net: Any
@@ -63,6 +74,13 @@ class Resolution:
     stop: Optional[Stop] = None
     conflict: Optional[Conflict] = None
     observed: Observed = field(default_factory=Observed)
+    unregistered: Sequence[Unregistered] = ()
+
+    @property
+    def notes(self) -> Tuple[str, ...]:
+        """Sentences on what is no part of the network; ten at most, and how many more there are."""
+        told = list(map(str, self.unregistered))
+        return (*told[:10], *([f"{len(told) - 10} more containers hold such."] if told[10:] else []))
 
 
 def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None) -> Resolution:
@@ -77,7 +95,8 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
 def _resolve(net: Any, inputs: Sequence[Any], observed: Observed) -> Resolution:
     described = describe(net)
     shapes = {param: shape_of(param) for param, _, _ in described}
-    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed)
+    lost = unregistered_blocks(walk(net))
+    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed, unregistered=lost)
     if inputs:
         _take(found, run_on_symbols(net, inputs, _stand_in), type(net))
         _look_again(net, inputs, found)

@@ -80,6 +80,8 @@ class ShapeReport(Shown[ShapeRow]):
         How long it took.
     forward : bool
         Whether a real forward pass was needed.
+    notes : tuple of str
+        What the network holds in a list or another container, so that it is no part of it, and how to register it.
 
     Examples
     --------
@@ -91,6 +93,7 @@ class ShapeReport(Shown[ShapeRow]):
     rows: Tuple[ShapeRow, ...]
     seconds: float
     forward: bool = False
+    notes: Tuple[str, ...] = ()
 
     def __getitem__(self, path: str) -> ShapeRow:
         for row in self.rows:
@@ -114,7 +117,7 @@ class ShapeReport(Shown[ShapeRow]):
         counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         title = f"Shapes: {counts or 'no parameters'}; {size_text(self.bytes)}, in {self.seconds:.3g} s"
         title += " and one forward pass" if self.forward else ""
-        return Table(title, _COLUMNS, self.rows, (), _emphasis)
+        return Table(title, _COLUMNS, self.rows, self.notes, _emphasis)
 
 
 def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
@@ -175,7 +178,7 @@ def report(found: Resolution, start: float, done: Sequence[Any] = (), forward: b
         )
         for param, _, info in found.described
     )
-    return ShapeReport(rows, time.perf_counter() - start, forward)
+    return ShapeReport(rows, time.perf_counter() - start, forward, found.notes)
 
 
 def _emphasis(row: ShapeRow) -> str:

@@ -1,7 +1,7 @@
 """Places: paths are those of save_parameters, for every block that names its parameters otherwise too."""
 
 import gluon_initkit  # noqa: F401
-from gluon_initkit._mxnet import laid_out, places, traversed
+from gluon_initkit._mxnet import laid_out, places, same_paths, traversed
 import mxnet as mx
 from mxnet.gluon import nn, rnn
 import pytest
@@ -77,7 +77,36 @@ def test_one_walk_lays_out_parameters_and_blocks():
     net[1].add(nn.BatchNorm())
     found, blocks = laid_out(net)
     assert list(found.items()) == list(places(net).items())
-    assert blocks == [("", "HybridSequential"), ("0", "Dense"), ("1", "HybridSequential"), ("1.0", "BatchNorm")]
+    assert blocks == [("", net), ("0", net[0]), ("1", net[1]), ("1.0", net[1][0])]
+
+
+def dotted():
+    """A network whose child has a dot in its name, and another child's child that has the same path."""
+    net, inner = nn.HybridSequential(), nn.HybridSequential()
+    setattr(net, "a.b", nn.Dense(2, in_units=2))
+    net.a, inner.b = inner, nn.Dense(2, in_units=2)
+    return net
+
+
+def test_two_parameters_of_one_path_are_found_and_refused_where_paths_are_keys():
+    net = dotted()
+    assert same_paths(net) == ["a.b.weight", "a.b.bias"] and same_paths(net.a) == []
+    with pytest.raises(ValueError, match="two parameters have the path 'a.b.weight', 'a.b.bias': values are drawn"):
+        traversed(net)
+    assert list(traversed(net.a)) == ["b.weight", "b.bias"]
+    net.a.b = getattr(net, "a.b")  # one parameter at one path, twice
+    assert same_paths(net) == [] and list(traversed(net)) == ["a.b.weight", "a.b.bias"]
+
+
+@pytest.mark.mxnet1("parameters that no attribute holds")
+def test_what_another_parameter_took_the_place_of_has_no_path_of_its_own():
+    net = nn.Dense(2, in_units=2)
+    net._reg_params["weight"] = mx.gluon.Parameter("other_weight", shape=(2, 2))
+    assert same_paths(net) == [] and list(traversed(net)) == ["weight", "bias"]
+    net = dotted()
+    for child in (getattr(net, "a.b"), net.a.b):
+        child.params.get("table", shape=(2,))
+    assert same_paths(net) == ["a.b.weight", "a.b.bias", "a.b.table"]
 
 
 def test_traversed_has_every_path_in_the_order_of_save_parameters():

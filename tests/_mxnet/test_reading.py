@@ -89,15 +89,6 @@ def test_kinds():
     assert _mxnet.infers_shapes(nn.Dense) and not _mxnet.infers_shapes(mx.gluon.Block)
 
 
-def test_the_tree_of_blocks():
-    net = nn.HybridSequential()
-    net.add(nn.Dense(2), nn.HybridSequential())
-    net[1].add(nn.BatchNorm())
-    assert _mxnet.laid_out(net)[1] == [
-        ("", "HybridSequential"), ("0", "Dense"), ("1", "HybridSequential"), ("1.0", "BatchNorm"),
-    ]  # fmt: skip
-
-
 def test_names_of_dtypes():
     given = ("float32", np.float16, np.dtype("int8"), np.dtype([("bfloat16", "u2")]))
     assert [_mxnet.dtype_name(each) for each in given] == ["float32", "float16", "int8", "bfloat16"]

@@ -3,11 +3,11 @@
 import copy
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import Transposed, exchange, in_containers, slots, source_of, walk
+from gluon_initkit._mxnet import Transposed, exchange, slots, source_of, walk
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
-from vocabulary import GLUON_2, collected, declared, nd
+from vocabulary import GLUON_2, collected, nd
 
 
 def pair():
@@ -98,15 +98,6 @@ def test_caches_outside_are_cleared_and_strangers_are_not():
     with exchange(net, [(slots(net)[2], net[0].weight)]):
         pass
     assert outer._cached_op is None and stranger._cached_op is kept is not None
-
-
-def test_containers():
-    block = nn.HybridSequential()
-    block.weight = declared(block, "weight", shape=(2,))
-    assert in_containers(walk(block)) == {}
-    block.add(nn.Dense(2))
-    block[0].kept = {"here": block.weight, "there": 1}
-    assert in_containers(walk(block)) == {block.weight: "0.kept"}
 
 
 def test_the_source_of_a_view():

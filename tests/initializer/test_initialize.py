@@ -944,7 +944,7 @@ def test_blocks_in_a_list_are_told_as_gluon_tells_them():
     net.layers = [nn.Dense(2, in_units=2)]
     with pytest.warns(UserWarning, match="layers.* is an unregistered container"):
         net.initialize()
-    with pytest.warns(UserWarning, match="^layers: Blocks in a list.* were not initialized") as caught:
+    with pytest.warns(UserWarning, match="^The list layers of Sequential holds Blocks .Dense.: ") as caught:
         ik.initialize(net, seed=1, force_reinit=True)
     assert [each.filename for each in caught] == [__file__]
 
@@ -963,3 +963,17 @@ def test_an_imported_symbol_block_is_initialized_again(tmp_path):
         assert {row.state for row in report} == {"initialized"}
     assert ik.fingerprint(again[0]) == ik.fingerprint(again[1])
     assert again[0](mx.nd.ones(X)).shape == (2, 40000)
+
+
+def test_two_parameters_of_one_path_are_refused_before_anything_is_drawn():
+    """They would be drawn alike."""
+    net, inner = nn.HybridSequential(), nn.HybridSequential()
+    setattr(net, "a.b", nn.Dense(2, in_units=2))
+    inner.b = nn.Dense(2, in_units=2)
+    net.a = inner
+    with pytest.raises(ValueError, match="two parameters have the path 'a.b.weight', 'a.b.bias'"):
+        ik.initialize(net, seed=1)
+    assert {info.state for info in ik.inspect(net)} == {"uninitialized"}
+    (found, *_) = ik.inspect(net).findings
+    assert (found.code, found.severity, found.paths) == ("colliding-path", "error", ("a.b.weight",))
+    assert {row.state for row in ik.initialize(net.a, seed=1)} == {"initialized"}  # a part that has paths of its own

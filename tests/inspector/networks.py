@@ -139,7 +139,7 @@ class Tied(nn.HybridBlock):
 
 @functools.lru_cache(None)
 def shared():
-    """One Parameter under two paths, two Parameters over one buffer, and a tie that is broken."""
+    """One Parameter under two paths, two Parameters over one buffer, and a copy."""
     net = Tied()
     net.initialize()
     ramp(net)

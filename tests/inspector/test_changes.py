@@ -22,6 +22,24 @@ def test_large_halves_do_not_overflow():
     assert change_between(a, -a) == Change(False, relative=2.0, cosine=-1.0, sign_flips=1000)
 
 
+@pytest.mark.parametrize("size", [3, (1 << 18) + 3])
+@pytest.mark.parametrize("one", [1e300, 1.7e308, 1e-300, 5e-324])
+def test_squares_neither_overflow_nor_vanish(one, size):
+    a = np.full(size, one)
+    assert change_between(a, -a) == Change(False, relative=2.0, cosine=-1.0, sign_flips=size)
+    change = change_between(a, a / 2 if one > 1 else a * 2)
+    assert (change.relative, change.cosine) == pytest.approx((0.5 if one > 1 else 1.0, 1.0))
+
+
+def test_huge_beside_tiny():
+    tiny, huge = np.full(4, 1e-300), np.full(4, 1e300)
+    assert change_between(huge, tiny) == Change(False, relative=1.0, cosine=1.0)
+    assert change_between(tiny, huge) == Change(False, relative=np.inf, cosine=1.0)
+    mixed = np.array([1e300, 1.0, np.inf, np.nan])
+    change = change_between(mixed, np.array([1e300, -1.0, np.nan, np.nan]))
+    assert (change.relative, change.sign_flips, change.nonfinite) == (pytest.approx(2e-300), 1, 1)
+
+
 def test_tiny_values_flip_too():
     a = np.full(3, 1e-200)
     assert change_between(a, -a).sign_flips == 3

@@ -5,6 +5,7 @@ import json
 import pickle
 
 import gluon_initkit as ik
+from gluon_initkit import cli
 from gluon_initkit._mxnet import holds_data, places
 from gluon_initkit.inspector import read_checkpoint
 import mxnet as mx
@@ -253,6 +254,19 @@ def test_json_and_records(file):
     zero = drawn(mlp())
     zero[0].weight.set_data(nd.zeros((4, 3)))
     json.loads(ik.compare(zero, drawn(mlp())).to_json())  # no Infinity
+
+
+def test_numbers_that_json_lacks_are_text_as_in_reports(file, capsys):
+    tiny, huge = (nn.Dense(1, in_units=2, use_bias=False, dtype="float64") for _ in range(2))
+    for net, value in ((tiny, 1e-300), (huge, 1e300)):
+        net.initialize()
+        net.weight.set_data(nd.array([[value, value]], dtype="float64"))
+    told = json.loads(ik.compare(tiny, huge).to_json(), parse_constant=pytest.fail)
+    assert (told["rows"][0]["change"], told["rows"][0]["cosine"]) == ("inf", 1.0)
+    assert json.loads(ik.compare(huge, tiny).to_json())["rows"][0]["change"] == 1.0
+    first, second = file(tiny), file(huge, "b.params")
+    assert cli.main(["compare", first, second, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["rows"][0]["change"] == "inf"
 
 
 @pytest.mark.parametrize("change, status", [(0, "equal"), (1e-4, "changed")])

@@ -9,7 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import GLUON_2, convolution, declared, nd, uniform
+from vocabulary import GLUON_2, constant, convolution, declared, nd, uniform
 
 X = mx.init.Xavier()
 
@@ -71,7 +71,19 @@ def both_infs(bad):
 def bad_variance(bad):
     net = nn.BatchNorm(in_channels=3)
     net.initialize()
-    put(net.running_var, 1, 0 if bad else 1e-3)
+    put(net.running_var, 1, -0.5 if bad else 1e-3)
+    return net, {"stats": True}
+
+
+def variance_of_a_constant_channel(bad):
+    net = nn.BatchNorm(in_channels=3, momentum=0)
+    net.initialize()
+    x = uniform((4, 3))
+    if bad:
+        x[:, 1] = 1
+    with mx.autograd.record():
+        loss = net(x).sum()
+    loss.backward()  # on a CPU, what writes the statistics
     return net, {"stats": True}
 
 
@@ -228,10 +240,43 @@ def not_as_told(bad):
     return net, {"stats": True, "init": mx.init.Normal(0.5) if bad else X}
 
 
+class Held(mx.gluon.Block):
+    """It keeps things in containers inside a container, and registers them or not."""
+
+    def __init__(self, things, registered):
+        super().__init__()
+        self.first = nn.Dense(3, in_units=3)
+        self.layers = [{"body": (things,)}]
+        for number, thing in enumerate(things if registered else ()):
+            setattr(self, f"layer{number}", thing)
+
+
+def unregistered_block(bad):
+    return Held([nn.Dense(2, in_units=2)], not bad), {}
+
+
+def unregistered_parameter(bad):
+    return Held([mx.gluon.Parameter("table", shape=(2,))], not bad), {}
+
+
+def colliding_path(bad):
+    net = nn.HybridSequential()
+    setattr(net, "a.b" if bad else "a_b", nn.Dense(2, in_units=2))
+    net.a = nn.HybridSequential()
+    net.a.b = nn.Dense(2, in_units=2)
+    return net, {}
+
+
+def colliding_name(bad):
+    net = nn.HybridSequential()
+    net.add(*(nn.Dense(2, in_units=2, prefix=prefix) for prefix in ("same_", "same_" if bad else "other_")))
+    return net, {}
+
+
 CASES = {
     "nan": [nan, nan_gradient],
     "inf": [inf, plus_inf, both_infs],
-    "bad-variance": [bad_variance],
+    "bad-variance": [bad_variance, variance_of_a_constant_channel],
     "unresolvable": [unresolvable, unresolvable_without_deferring],
     "uninitialized": [uninitialized],
     "replicas-differ": [replicas_differ],
@@ -244,11 +289,16 @@ CASES = {
     "mixed-dtype": [mixed_dtype],
     "broken-tie": [broken_tie],
     "frozen-lr-mult": [frozen_lr_mult, frozen_and_switched_off],
+    "unregistered-block": [unregistered_block, unregistered_parameter],
+    "colliding-path": [colliding_path],
+    "colliding-name": [colliding_name],
     "not-as-declared": [not_as_declared, not_as_told, off_by_some_standard_errors, off_by_what_matters],
 }
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", [
+    pytest.param(code, marks=[pytest.mark.mxnet1("global names")] if code == "colliding-name" else []) for code in CODES
+])  # fmt: skip
 def test_a_network_that_shows_it_and_one_close_to_it_that_does_not(code):
     assert CASES.get(code), f"{code} needs a network that shows it, and one close to it that does not"
     for case in CASES[code]:
@@ -257,7 +307,7 @@ def test_a_network_that_shows_it_and_one_close_to_it_that_does_not(code):
         assert found, case.__name__
         paths = {path for record in ik.inspect(net).records for path in (record.path, *record.aliases)}
         for each in found:
-            assert each.paths and set(each.paths) <= paths
+            assert each.paths and (set(each.paths) <= paths or code == "unregistered-block")
             assert each.severity in ("error", "warning", "info") and each.evidence and each.hint
         net, how = case(False)
         assert code not in {each.code for each in ik.inspect(net, **how).findings}, case.__name__
@@ -275,7 +325,9 @@ def test_every_code_is_documented():
     (inf, "1 of 12 values is -inf"),
     (plus_inf, "3 of 12 values are +inf"),
     (both_infs, "3 of 12 values are +inf, 1 of 12 values is -inf"),
-    (bad_variance, "the smallest of 3 variances is 0, and a normalization divides by its root"),
+    (bad_variance, "the smallest of 3 variances is -0.5, and a normalization divides by its root"),
+    (variance_of_a_constant_channel,
+     "the smallest of 3 variances is -7.8125e-13, and a normalization divides by the root of its epsilon alone"),
     (unresolvable, "its shape ('?',) is not known, and no forward pass of Plain can tell it"),
     (uninitialized, "it was never initialized, or lost its turn in a forward pass that failed; 2 others are"),
     (replicas_differ, "its values on cpu(0), cpu(1) differ"),
@@ -286,8 +338,11 @@ def test_every_code_is_documented():
     (stale_gradient, "no backward pass wrote it since the last update, as one wrote those of 2 others"),
     (stale_on_one_context, "no backward pass wrote it on cpu(1), on cpu(0) one did"),
     (mixed_dtype, "the Dense at 0 mixes dtypes: 0.weight float32, 0.bias float16"),
-    (broken_tie, "2 parameters hold the same values, each in memory of its own: training will part them"),
+    (broken_tie, "2 weights hold the same values, each in memory of its own"),
     (frozen_lr_mult, "lr_mult is 10, but with grad_req='null' nothing updates it"),
+    (unregistered_block, "the list layers of Held holds Blocks (Dense): they are no part of the network, and nothing "
+     "initializes, saves or trains their parameters"),
+    (colliding_path, "two parameters have this path: values are drawn, saved and loaded by path"),
 ], ids=lambda value: getattr(value, "__name__", ""))  # fmt: skip
 def test_the_evidence_has_numbers(case, found):
     net, how = case(True)
@@ -318,6 +373,99 @@ def test_nothing_is_stale_where_nobody_trained():
     assert (found.code, found.severity) == ("stale-gradient", "info")
 
 
+def test_only_a_negative_variance_is_an_error():
+    cases = (bad_variance, variance_of_a_constant_channel)
+    found = [ik.inspect(case(True)[0], stats=True).findings[0] for case in cases]
+    assert [each.severity for each in found] == ["error", "warning"] and "epsilon" in found[1].hint
+
+
+def test_mxnet_18751():
+    """Batches of one row have variance 0, which momentum brings to the running one; plain MXNet says nothing."""
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=4), nn.BatchNorm(in_channels=3, momentum=0), nn.Dense(2, in_units=3))
+    ik.initialize(net, mx.init.Xavier(), seed=1)
+    backward(net, batch=1)
+    assert (abs(net[1].running_var.data().asnumpy()) < 1e-9).all()  # by rounding, even negative
+    (found,) = ik.inspect(net, stats=True).findings
+    assert (found.code, found.severity, found.paths) == ("bad-variance", "warning", ("1.running_var",))
+    assert "divides by the root of its epsilon alone" in found.evidence and "batches of one value" in found.hint
+    net[1].running_var.set_data(nd.zeros(3))
+    (found,) = ik.inspect(net, stats=True).findings
+    assert (found.severity, found.evidence[:35]) == ("warning", "the smallest of 3 variances is 0, a")
+
+
+def half_trained(*trained):
+    """A network, a backward pass of it, and a Trainer for each of some of its layers."""
+    net = dense(3, 2, 2)
+    trainers = [mx.gluon.Trainer(net[layer].collect_params(), "sgd", update_on_kvstore=False) for layer in trained]
+    backward(net)
+    return net, trainers
+
+
+def test_a_trainer_s_parameters_are_stale_among_themselves():
+    """After a step of the head's only Trainer its gradients are stale, and those of the body fresh: that is right."""
+    net, (trainer,) = half_trained(2)
+    assert ik.inspect(net, grads=True).findings == ()
+    trainer.step(3)
+    found = ik.inspect(net, grads=True).findings
+    assert [(each.code, each.severity, each.paths) for each in found] == [
+        ("stale-gradient", "info", ("2.weight", "2.bias"))
+    ]
+    stale = [each for each in ik.inspect(net, grads=True, trainer=trainer).findings if each.code == "stale-gradient"]
+    assert stale == list(found)
+
+
+def test_between_the_steps_of_two_trainers_neither_is_blamed():
+    net, (first, second) = half_trained(0, 2)
+    net[1].collect_params().setattr("grad_req", "null") if not GLUON_2 else net[1].setattr("grad_req", "null")
+    first.step(3)
+    for trainer, expected in ((first, [("stale-gradient", "info")]), (second, [])):
+        found = ik.inspect(net, grads=True, trainer=trainer).findings
+        assert [(each.code, each.severity) for each in found] == expected  # nor is the other's untrained
+    assert [each.severity for each in ik.inspect(net, grads=True).findings] == ["info"]
+
+
+def test_what_a_trainer_left_out_is_blamed_by_name():
+    net, (trainer,) = half_trained(2)
+    untrained = [each.paths for each in ik.inspect(net, trainer=trainer).findings if each.code == "untrained"]
+    assert untrained == [("0.weight",), ("0.bias",), ("1.weight",), ("1.bias",)]
+
+
+def test_a_multiplier_that_was_set_for_all_is_no_finding():
+    """Running statistics, `scale=False` and frozen layers are among all."""
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=3), nn.BatchNorm(in_channels=3, scale=False), nn.Dense(2, in_units=3))
+    net[0].weight.grad_req = "null"
+    for param in net.collect_params().values():
+        param.lr_mult = 10
+    assert ik.inspect(net).findings == ()
+    net[1].running_mean.lr_mult = 5
+    assert ik.inspect(net).findings == ()
+    net[0].weight.lr_mult = 5
+    assert [(each.code, each.paths) for each in ik.inspect(net).findings] == [("frozen-lr-mult", ("0.weight",))]
+
+
+@pytest.mark.parametrize("init, code", [("zeros", "zero-weight"), (mx.init.Constant(0.5), "constant-weight")])
+def test_what_a_layer_itself_declares_is_no_finding(init, code):
+    """As a DeformableConvolution's offsets, which begin as 0."""
+    net = nn.Dense(4, in_units=4, weight_initializer=init)
+    net.initialize()
+    assert ik.inspect(net, stats=True).findings == ()
+    put(net.weight, slice(None), 0.25)
+    assert "constant-weight" in [each.code for each in ik.inspect(net, stats=True).findings]
+    net = nn.Dense(4, in_units=4)
+    net.initialize(init)
+    for how in ({}, {"init": init}):
+        assert [each.code for each in ik.inspect(net, stats=True, **how).findings] == [code]
+
+
+def test_a_mask_may_hold_infinities():
+    net = nn.Dense(2, in_units=2)
+    net.mask = constant(net, "mask", [[0.0, -np.inf]])
+    net.initialize()
+    assert ik.inspect(net, stats=True).findings == ()
+
+
 def test_running_statistics_may_differ_between_contexts():
     net = nn.BatchNorm(in_channels=2)
     net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
@@ -341,6 +489,35 @@ def test_bilinear_kernels_are_alike_on_purpose():
     net.initialize()
     report = ik.inspect(net, stats=True)
     assert report.records[0].stats.identical_rows and report.findings == ()
+
+
+def test_what_is_unregistered_is_ignored_by_the_path_of_its_attribute_and_shown_with_its_block():
+    net = nn.Sequential()
+    net.add(nn.Dense(2, in_units=2), unregistered_block(True)[0])
+    report = ik.inspect(net)
+    (found,) = report.findings
+    assert (found.code, found.severity, found.paths) == ("unregistered-block", "warning", ("1.layers",))
+    assert found.evidence in " ".join(str(report).split()) and "1.layers" in report.to_html()
+    assert report["1"].findings == (found,) and report["0"].findings == ()
+    for ignored in ("unregistered-block", ("unregistered-block", "1.*")):
+        assert ik.inspect(net, ignore=[ignored]).findings == ()
+    for other in ("0.*", nn.Dense, "weight"):
+        assert ik.inspect(net, ignore=[("unregistered-block", other)]).findings == (found,)
+
+
+@pytest.mark.mxnet1("global names")
+def test_straight_dope_238_and_321():
+    """Layers of one prefix: `collect_params` raises, and with it `net.initialize`, far from the layers."""
+    net, _ = colliding_name(True)
+    with pytest.raises(AssertionError, match="different Parameters with the same name 'same_weight'"):
+        net.initialize()
+    first, second = ik.inspect(net).findings
+    assert first.code == second.code == "colliding-name" and first.severity == "warning"
+    assert first.paths == ("0.weight", "1.weight") and second.paths == ("0.bias", "1.bias")
+    assert first.evidence.startswith("they have one global name, 'same_weight'") and "prefix" in first.hint
+    assert ik.inspect(net, select="bias").findings == (second,)
+    ik.initialize(net, seed=1)  # which goes by paths
+    assert (net[0].weight.data() != net[1].weight.data()).asnumpy().all()
 
 
 def test_the_gravest_come_first_then_in_order_of_traversal():

@@ -374,6 +374,81 @@ def test_names_without_a_dot_in_numpy_mode(path, shape, initialized):
     assert ik.fingerprint(net) == ik.fingerprint(source)
 
 
+@pytest.mark.mxnet1("global names of parameters")
+@pytest.mark.parametrize("where", [None, mx.cpu(0), mx.cpu(1), [mx.cpu(0), mx.cpu(1)]])
+@pytest.mark.parametrize("deferred", [False, True])
+def test_dgl_829(path, where, deferred):
+    """A classic file of global names in NumPy mode: `load_parameters` raises, whatever the network holds and where."""
+    source = filled(mlp(prefix="net_"))
+    source.collect_params().save(path, strip_prefix="net_")
+    mx.npx.set_np()
+    net = mlp(prefix="net_", deferred=deferred)
+    if where is not None:
+        net.initialize(ctx=where)
+    forecast = ik.compare(net, path).load
+    with pytest.raises(mx.base.MXNetError, match="np shape semantics"):
+        net.load_parameters(path)
+    assert forecast.error == "MXNetError" and "no dot in any name" in forecast.reason and forecast.verdicts == ()
+
+
+@pytest.mark.mxnet1("classic mode of Gluon's")
+@pytest.mark.parametrize("file_in_numpy_mode", [False, True])
+@pytest.mark.parametrize("built_in_numpy_mode", [False, True])
+@pytest.mark.parametrize("loaded_in_numpy_mode", [False, True])
+@pytest.mark.parametrize("where", ["nowhere", mx.cpu(0), mx.cpu(1)])
+def test_mxnet_16098(path, file_in_numpy_mode, built_in_numpy_mode, loaded_in_numpy_mode, where):
+    """`set_np` between building and loading: unknown sizes are written otherwise, and arrays do not fit arrays."""
+
+    def mode(numpy):
+        (mx.npx.set_np if numpy else mx.npx.reset_np)()
+
+    mode(file_in_numpy_mode)
+    save(filled(mlp()), path)
+    for deferred in (False, True):
+        mode(built_in_numpy_mode)
+        net = mlp(deferred=deferred)
+        if where != "nowhere":
+            net.initialize(ctx=where)
+        mode(loaded_in_numpy_mode)
+        forecast = ik.compare(net, path).load
+        try:
+            net.load_parameters(path)
+            raised = None
+        except Exception as error:
+            raised = type(error).__name__
+        mx.nd.waitall()
+        assert forecast.error == raised
+    if raised == "TypeError":
+        assert "unwritable" in dict(forecast.verdicts).values() and "gluon_initkit.load can" in forecast.reason
+
+
+@pytest.mark.mxnet1("global names of parameters")
+def test_global_names_that_collide(path):
+    """Plain MXNet loads a file of paths into it, and cannot collect its parameters for a file of names."""
+
+    def net():
+        made = nn.HybridSequential()
+        made.add(*(nn.Dense(2, in_units=2, prefix="same_") for _ in range(2)))
+        for number, layer in enumerate(made):
+            layer.initialize(mx.init.Constant(number + 1))
+        return made
+
+    net().save_parameters(path)
+    comparison = ik.compare(net(), path)
+    assert comparison.same and comparison.load.loads
+    net().load_parameters(path)
+    mx.nd.save(path, {"same_weight": mx.nd.ones((2, 2)), "same_bias": mx.nd.ones(2)})
+    forecast = ik.compare(net(), path).load
+    with pytest.raises(AssertionError, match="different Parameters with the same name 'same_weight'"):
+        net().load_parameters(path)
+    assert forecast.error == "AssertionError" and "global name 'same_weight', 'same_bias'" in forecast.reason
+    made = nn.HybridSequential()
+    made.add(net())
+    made.save_parameters(path)  # one level too deep: what is proposed goes by paths
+    (fitting,) = ik.compare(net(), path).load.prefixes
+    assert "net.load_parameters" in fitting.call
+
+
 @pytest.mark.mxnet1("classic mode of Gluon's")
 def test_files_of_numpys_shapes_without_its_mode(path):
     mx.npx.set_np()

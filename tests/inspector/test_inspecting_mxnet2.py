@@ -43,3 +43,11 @@ def test_without_a_method_that_infers_them_shapes_stay_unknown():
     assert "on MXNet 2 an infer_shape method that sets it" in found.hint
     with pytest.raises(RuntimeError):
         bad(nd.ones((2, 3)))
+
+
+def test_a_role_is_that_of_the_attribute_as_everywhere():
+    """A parameter without a name of its own is called ``weight``."""
+    net = nn.HybridBlock()
+    net.shift_bias, net.table = mx.gluon.Parameter(shape=(2,)), mx.gluon.Parameter(shape=(2,))
+    roles = {record.path: record.role for record in ik.inspect(net)}
+    assert roles == {row.path: row.role for row in ik.plan(net)} == {"shift_bias": "bias", "table": "default"}

@@ -146,8 +146,8 @@ def test_select_and_filter():
 
 def test_totals_count_what_is_shared_once():
     report = networks.shared()
-    assert report.totals.parameters == 5 and report.totals.size == 200 + 50 + 16
-    assert str(report.totals).startswith("266 values in 5 parameters, 266 trainable; 1,064 bytes")
+    assert report.totals.parameters == 5 and report.totals.size == 200 + 50 + 200 + 16
+    assert str(report.totals).startswith("466 values in 5 parameters, 466 trainable; 1,864 bytes")
     # A part that holds only the second of two counts that one.
     assert report.select("right.*").totals.size == 16
 

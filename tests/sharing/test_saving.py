@@ -239,3 +239,19 @@ def test_the_error_of_a_large_network_is_short(tmp_path):
     net.add(*(mx.gluon.nn.Dense(1, in_units=1) for _ in range(50)))
     with pytest.raises(ik.SharingError, match=r"^100 parameters .* 3\.bias is uninitialized and 92 more\. Init"):
         ik.save(net, tmp_path / "net.params")
+
+
+def test_two_parameters_of_one_path_are_refused_before_anything_is_written_or_loaded(path):
+    """Plain MXNet writes one of them, and loads it into one of them."""
+    net, inner = nn.HybridSequential(), nn.HybridSequential()
+    setattr(net, "a.b", nn.Dense(2, in_units=2))
+    inner.b = nn.Dense(2, in_units=2)
+    net.a = inner
+    initialized(net)
+    net.save_parameters(path)
+    before = content(path)
+    for call in (lambda: ik.save(net, path), lambda: ik.load(net, path), lambda: ik.shared_groups(net),
+                 lambda: ik.Sharing(net).tie("a.b.weight", "a.b.bias").apply(), lambda: ik.untie(net, "a.b.bias")):
+        with pytest.raises(ValueError, match="two parameters have the path 'a.b.weight', 'a.b.bias'"):
+            call()
+    assert content(path) == before

@@ -191,3 +191,13 @@ def test_copies_have_names_of_their_own():
     ik.untie(net, "1.weight")
     ik.untie(net, "2.weight")
     assert len({layer.weight.name for layer in net}) == 3 == len({id(layer.weight) for layer in net})
+
+
+@pytest.mark.mxnet1("global names")
+def test_untying_in_a_network_whose_global_names_collide():
+    """`collect_params` raises there."""
+    net = nn.HybridSequential()
+    net.add(*(nn.Dense(4, in_units=4, prefix="same_") for _ in range(2)))
+    ik.Sharing(net).tie("0.weight", "1.weight").apply()
+    ik.untie(net, "1.weight")
+    assert net[1].weight is not net[0].weight and net[1].weight.name != net[0].weight.name

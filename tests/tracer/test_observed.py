@@ -23,14 +23,17 @@ def stack(*layers, kind=nn.HybridSequential):
 
 
 def failure(net, call):
-    """The error that `call` ends in under a trace, and its text with this file's lines as HERE."""
+    """The error that `call` ends in under a trace, and its text with this file's lines as HERE, and without the line
+    that quotes MXNet.
+    """
     with ik.trace(net), pytest.raises(ik.DeferredInitError) as raised:
         call(net)
     mx.nd.waitall()
     error = raised.value
     assert isinstance(error, gluon.parameter.DeferredInitializationError)
     assert isinstance(error, type(error.__cause__)) and error.__cause__ is not None
-    return error, re.sub(re.escape(__file__) + r":\d+", "HERE", str(error))
+    text = "\n".join(line for line in str(error).splitlines() if not line.startswith("MXNet said: "))
+    return error, re.sub(re.escape(__file__) + r":\d+", "HERE", text)
 
 
 def lines(text, count=None):
