@@ -51,8 +51,8 @@ def run(jobs: Sequence[Job], bar: Any = None) -> None:
             done[number] += size
 
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(work, number) for number in range(workers)]
         try:
+            futures = [pool.submit(work, number) for number in range(workers)]
             shown = 0
             while True:
                 finished, left = wait(futures, None if bar is None else bar.every, FIRST_EXCEPTION)

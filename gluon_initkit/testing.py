@@ -9,7 +9,7 @@ Block is a TypeError.
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from ._mxnet import context_of, holds_data, host_values, mx
+from ._mxnet import context_of, holds_data, host_values, wait_to_read
 from .display import Column, Table, as_text, counted, printable, shape_text
 from .inspector import Statistics, compare, inspect
 from .inspector.columns import show_value
@@ -81,15 +81,15 @@ def assert_all_finite(net: Any) -> None:
     """
     __tracebackhide__ = True
     described = describe(net)
-    mx.nd.waitall()
     held = [(info.label, array) for param, _, info in described for array in holds_data(param)]
+    wait_to_read(array for _, array in held)
     seen = zip(held, statistics_of_all([host_values(array) for _, array in held]))
     rows = [_Held(path, str(context_of(array)), stats) for (path, array), stats in seen
             if stats.nan or stats.posinf or stats.neginf]  # fmt: skip
     rows += [_Held(info.label, info.state) for param, _, info in described if not holds_data(param)]
     if rows:
-        order = [info.label for _, _, info in described]
-        rows.sort(key=lambda row: order.index(row.path))
+        order = {info.label: number for number, (_, _, info) in enumerate(described)}
+        rows.sort(key=lambda row: order[row.path])
         bad = len({row.path for row in rows})
         title = f"Not finite in {type(net).__name__}: {bad} of {counted(len(described), 'parameter')}"
         raise AssertionError(as_text(Table(title, _HELD, rows)))

@@ -38,7 +38,6 @@ from .donors import (  # noqa: E402
     own_copy,
     redeclare,
     renew,
-    restoring,
     take_over,
 )
 from .files import (  # noqa: E402
@@ -48,7 +47,7 @@ from .files import (  # noqa: E402
     put,
     read_array,
     recast,
-    saved_value,
+    saved_values,
     stored_as,
     write_arrays,
 )
@@ -69,9 +68,12 @@ from .memory import (  # noqa: E402
     leave_pending,
     refilled,
     restore,
+    restoring,
     snapshot,
     stale_gradients,
     view,
+    wait_to_read,
+    wait_to_write,
 )
 from .names import fresh_names  # noqa: E402
 from .parameters import (  # noqa: E402
@@ -110,7 +112,7 @@ from .trainers import (  # noqa: E402
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, slots  # noqa: E402
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
-from .undisturbed import one_at_a_time, undisturbed  # noqa: E402
+from .undisturbed import fork_safe, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
     RESET,
     RESET_ALL,
@@ -187,6 +189,7 @@ __all__ = [
     "fits",
     "fixes_gamma",
     "forget_graphs",
+    "fork_safe",
     "fresh_names",
     "freshness",
     "fused_parts",
@@ -252,7 +255,7 @@ __all__ = [
     "said_role",
     "same_names",
     "same_paths",
-    "saved_value",
+    "saved_values",
     "say_filled",
     "see",
     "shape_of",
@@ -276,6 +279,8 @@ __all__ = [
     "unwritten",
     "updates_of",
     "view",
+    "wait_to_read",
+    "wait_to_write",
     "walk",
     "write_arrays",
 ]

@@ -1,12 +1,11 @@
 """One parameter taking the place of several: what it must agree on with them, and how it takes over what they hold.
 
-Reading here is pure. What changes a parameter changes the one that is kept, and `restoring` puts it back.
+Reading here is pure. What changes a parameter changes the one that is kept.
 """
 
-from contextlib import contextmanager
 import copy
 import inspect
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from mxnet import autograd, gluon, ndarray
 import numpy
@@ -17,7 +16,7 @@ from .parameters import shape_of
 from .version import PLACED, rename
 
 __all__ = ["averaged", "declared", "extras_of", "fixes_gamma", "own_copy", "redeclare", "renew",
-           "restoring", "take_over"]  # fmt: skip
+           "take_over"]  # fmt: skip
 
 # ParameterDict.get writes what it was called with over a parameter that it finds, so `params=` leaves arguments' names.
 _PLAIN = frozenset(vars(gluon.Parameter("plain"))) | set(inspect.signature(gluon.Parameter).parameters)
@@ -46,19 +45,6 @@ def fixes_gamma(block: gluon.Block, key: Optional[str]) -> bool:
     return key == "gamma" and isinstance(settings, dict) and bool(settings.get("fix_gamma"))
 
 
-_SLOTS = ("_data", "_grad", *PLACED, "_deferred_init", "_shape", "_var", "init", "_allow_deferred_init")
-
-
-@contextmanager
-def restoring(params: Sequence[gluon.Parameter]) -> Iterator[None]:
-    """If the body raises, what these parameters hold and are declared as is as before."""
-    before = [(param, {name: getattr(param, name) for name in _SLOTS}) for param in params]
-    try:
-        yield
-    except BaseException:
-        for param, values in before:
-            vars(param).update(values)
-        raise
 
 
 def redeclare(param: gluon.Parameter, shape: Optional[Tuple[Optional[int], ...]], init: Any, defer: bool) -> None:

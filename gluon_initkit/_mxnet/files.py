@@ -6,17 +6,17 @@ A file is written in one of two modes (classic, or NumPy shapes), and MXNet read
 
 from typing import Any, Dict, List, Optional, Sequence
 
-from mxnet import context, gluon, ndarray
+from mxnet import autograd, context, gluon, ndarray
 from mxnet.util import np_array, np_shape
 import numpy
 
 from .arrays import classic, dtype_name
 from .blocks import walk
-from .memory import context_of, empty, in_mode, refilled, view
+from .memory import empty, in_mode, refilled, view
 from .parameters import contexts_of
 from .version import trainer_of, write_list
 
-__all__ = ["contexts_for", "dtype_called", "forget_graphs", "put", "read_array", "recast", "saved_value",
+__all__ = ["contexts_for", "dtype_called", "forget_graphs", "put", "read_array", "recast", "saved_values",
            "stored_as", "write_arrays"]  # fmt: skip
 
 
@@ -57,17 +57,25 @@ def write_arrays(path: str, arrays: Dict[str, ndarray.NDArray]) -> None:
     write_list(path, {name: classic(array) for name, array in arrays.items()})
 
 
-def saved_value(param: gluon.Parameter) -> ndarray.NDArray:
-    """What a file holds of an initialized parameter, on the CPU: the mean of its replicas where they differ.
+def saved_values(params: Sequence[gluon.Parameter]) -> List[ndarray.NDArray]:
+    """What a file holds of initialized parameters, on the CPU: the mean of a parameter's replicas where they differ.
+
+    All are copied before the first is waited for: to wait for one after the other, beside a thread that trains them and
+    never waits, is to wait for ever longer; and then they are values of different steps.
 
     `Parameter._reduce` also means over replicas that agree, which rounds (three) or overflows (float16); reads through
     `data()`, which a subclass may let drop values; and needs a Trainer for sparse values.
     """
+    cpu = context.cpu()  # a file says where its arrays were, and a GPU that is not there cannot take them
+    with autograd.pause():
+        copies = [[classic(each).copyto(cpu) for each in param._data] for param in params]
+    return [_saved(param, *arrays) for param, arrays in zip(params, copies)]
+
+
+def _saved(param: gluon.Parameter, first: ndarray.NDArray, *others: ndarray.NDArray) -> ndarray.NDArray:
     trainer = trainer_of(param)
     if _is_sparse(param) and trainer and trainer._kv_initialized:
         return param._reduce()  # the kvstore holds all rows, a replica those that its device asked for
-    cpu = context.cpu()  # a file says where its arrays were, and a GPU that is not there cannot take them
-    first, *others = (each if context_of(each) == cpu else each.copyto(cpu) for each in map(classic, param._data))
     values = first.asnumpy().tobytes() if others and not _is_sparse(param) else None
     if values is None or all(other.asnumpy().tobytes() == values for other in others):
         return first

@@ -11,6 +11,7 @@ from mxnet import autograd, context, gluon, ndarray
 import numpy
 
 from .blocks import blocks_of
+from .interrupts import interrupts_held
 from .memory import in_mode, restore, snapshot
 from .parameters import is_constant, shape_of
 from .undisturbed import one_at_a_time, parameters_of, undisturbed
@@ -47,7 +48,7 @@ def run_forward(net: gluon.Block, args: Sequence[Any]) -> Tuple[Dict[gluon.Param
     blocks = blocks_of(net)
     params = parameters_of(blocks)
     given: Dict[str, Tuple[Any, ...]] = {}
-    with ExitStack() as stack:
+    with one_at_a_time, interrupts_held() as released, ExitStack() as stack:
         stack.enter_context(undisturbed(blocks))
         stack.enter_context(_as_before(params))
         stack.enter_context(autograd.pause(train_mode=False))
@@ -55,8 +56,9 @@ def run_forward(net: gluon.Block, args: Sequence[Any]) -> Tuple[Dict[gluon.Param
             _lend(param)
         for path, block in blocks.items():
             _prepare(path, block, given)
-        net(*args)
-        ndarray.waitall()
+        with released():
+            net(*args)
+            ndarray.waitall()
         return {param: shape_of(param) for param in params}, given
 
 

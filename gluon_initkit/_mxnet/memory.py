@@ -5,9 +5,10 @@ that method can hand over an array that is filled already, and no copy is made. 
 refilled in place where it fits, so that the gradients and cached graphs which hold it stay right.
 """
 
+from contextlib import contextmanager
 import ctypes
 import sys
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import autograd, context, gluon, ndarray
 from mxnet.base import _LIB, check_call
@@ -21,7 +22,8 @@ from .trainers import renew_updates
 from .version import PLACED, as_layers, contexts_held, numpy_arrays
 
 __all__ = ["address_of", "commit", "context_of", "empty", "fits", "gradients", "hand_over", "in_mode", "is_host",
-           "leave_pending", "refilled", "restore", "snapshot", "stale_gradients", "view"]  # fmt: skip
+           "leave_pending", "refilled", "restore", "restoring", "snapshot", "stale_gradients", "view",
+           "wait_to_read", "wait_to_write"]  # fmt: skip
 
 
 def is_host(ctx: context.Context) -> bool:
@@ -57,20 +59,51 @@ def address_of(arr: ndarray.NDArray) -> int:
 
 
 def view(arr: ndarray.NDArray) -> numpy.ndarray:
-    """The memory of a dense host array as a flat NumPy array, valid while `arr` lives.
+    """The memory of a dense host array as a flat NumPy array, which keeps `arr` alive.
 
-    It does not wait: that costs 50 microseconds an array, where one ``mx.nd.waitall()`` does for all.
+    It does not wait: that is done for many arrays at once, by `wait_to_read` or `wait_to_write`.
     """
     dtype, address, size = numpy.dtype(arr.dtype), address_of(arr), arr.size
     if not address or not size:
         return numpy.empty(0, dtype)
-    return numpy.frombuffer(_memory(address, size * dtype.itemsize, _WRITABLE), dtype)
+    return numpy.asarray(_Memory(arr, address, size * dtype.itemsize)).view(dtype)
 
 
-_WRITABLE = 0x200
-_memory: Any = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int)(
-    ("PyMemoryView_FromMemory", ctypes.pythonapi)  # a ctypes array would need a class for every size
-)
+class _Memory:
+    """What NumPy holds as the owner of such an array: a thread may still fill it when whoever asked for it is gone."""
+
+    __slots__ = ("__array_interface__", "owner")
+
+    def __init__(self, owner: ndarray.NDArray, address: int, size: int) -> None:
+        self.owner = owner
+        self.__array_interface__ = {"data": (address, False), "shape": (size,), "typestr": "|u1", "version": 3}
+
+
+def wait_to_read(arrays: Iterable[ndarray.NDArray]) -> None:
+    """Wait until these arrays are written, as far as that was asked for by now.
+
+    ``mx.nd.waitall()`` waits for what other threads enqueue meanwhile, too: for ever beside one that never waits. One
+    array after the other would do the same for whoever trains them, so one operator reads all. It computes nothing.
+    """
+    handles = [array.handle for array in arrays]
+    if handles:
+        token = ndarray.empty((1,), ctx=context.cpu())
+        read, written = (ctypes.c_void_p * len(handles))(*handles), (ctypes.c_void_p * 1)(token.handle)
+        on_cpu = (ctypes.c_int * 3)(1, 0, 0)  # a `Context` of C++: its type of device, its number, and padding
+        check_call(_LIB.MXEnginePushSyncND(_nothing, None, None, on_cpu, read, len(handles), written, 1, None, 0, None))
+        token.wait_to_read()  # an engine's error in one of the arrays has passed to the token
+
+
+_nothing = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(lambda *_: None)
+
+
+def wait_to_write(arrays: Iterable[ndarray.NDArray]) -> None:
+    """Wait until nobody writes or reads these arrays any more, as far as that was asked for by now.
+
+    Each by itself: arrays that share memory would wait for each other in one operator.
+    """
+    for array in arrays:
+        check_call(_LIB.MXNDArrayWaitToWrite(array.handle))
 
 
 def hand_over(arr: ndarray.NDArray, param: gluon.Parameter) -> ndarray.NDArray:
@@ -157,11 +190,11 @@ def stale_gradients(param: gluon.Parameter) -> List[ndarray.NDArray]:
     return dense
 
 
-_SLOTS = ("_data", "_grad", *PLACED, "_deferred_init", "_shape", "_dtype", "_var")
+_SLOTS = ("_data", "_grad", *PLACED, "_deferred_init", "_shape", "_dtype", "_var", "init", "_allow_deferred_init")
 
 
 def snapshot(params: Sequence[gluon.Parameter]) -> List[Tuple[gluon.Parameter, dict]]:
-    """What initializing or loading could change of these parameters, to put it back with `restore`."""
+    """What initializing, loading or tying could change of these parameters, to put it back with `restore`."""
     return [
         (param, {slot: held[slot] for slot in _SLOTS if slot in held}) for param in params for held in (vars(param),)
     ]
@@ -175,3 +208,14 @@ def restore(taken: List[Tuple[gluon.Parameter, dict]]) -> None:
         source: Any = (slots.get("_deferred_init") or (None,))[-1]
         if hasattr(source, "forget"):
             source.forget()  # it may have been asked meanwhile, when the shape was another
+
+
+@contextmanager
+def restoring(params: Sequence[gluon.Parameter]) -> Iterator[None]:
+    """If the body raises, these parameters hold what they held; values that were written in place are not put back."""
+    before = snapshot(params)
+    try:
+        yield
+    except BaseException:
+        restore(before)
+        raise

@@ -19,7 +19,7 @@ __all__ = ["freshness", "holds_gradients", "host_values", "memory_of", "pending_
 
 
 def host_values(arr: ndarray.NDArray) -> numpy.ndarray:
-    """The values of an array, without a copy where it is dense and on the host: then valid while `arr` lives.
+    """The values of an array, without a copy where it is dense and on the host: then `arr` lives as long.
 
     It does not wait for the engine.
     """

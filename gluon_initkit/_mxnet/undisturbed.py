@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from contextlib import contextmanager
+import os
 import random
 import threading
 from typing import Any, Dict, Iterator, List
@@ -12,7 +13,14 @@ import numpy
 from .recursion import room_for_wrappers
 from .version import counters
 
-__all__ = ["one_at_a_time", "parameters_of", "undisturbed"]
+__all__ = ["fork_safe", "one_at_a_time", "parameters_of", "undisturbed"]
+
+
+def fork_safe(lock: Any) -> Any:
+    """The same lock; a fork waits for it, else its child would find it taken by a thread that it has not."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    return lock
 
 
 @contextmanager
@@ -28,7 +36,7 @@ def undisturbed(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
 
 # Also for who reads or finishes what such a run borrows: in MXNet 2 parameters have other shapes meanwhile. And for who
 # seeds the generators for a while.
-one_at_a_time = threading.RLock()
+one_at_a_time = fork_safe(threading.RLock())
 
 
 @contextmanager

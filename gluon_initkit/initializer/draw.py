@@ -18,6 +18,8 @@ from .._mxnet import (
     fits,
     gradients,
     hand_over,
+    holds_data,
+    holds_gradients,
     in_mode,
     is_constant,
     is_host,
@@ -26,9 +28,10 @@ from .._mxnet import (
     mx,
     shape_of,
     view,
+    wait_to_read,
 )
 from ..display import printable
-from ..naming import ParameterInfo
+from ..naming import ParameterInfo, memory_for
 from ..parallel import Job, run
 from ..shapes import is_known
 from .base import fill
@@ -141,7 +144,8 @@ class Draw:
     def prepared(self, law: Any, reseed: Callable[[bytes], None]) -> List[Job]:
         """Make an array; run the hook on zeros, or answer the jobs that will fill the array by the law."""
         ctx = self.ctxs[0]
-        self.array = empty(self.shape, self.dtype, ctx if is_host(ctx) else mx.cpu())
+        with self._memory():
+            self.array = empty(self.shape, self.dtype, ctx if is_host(ctx) else mx.cpu())
         if law is not None:
             return self.jobs(law, self.array)
         view(self.array)[:] = 0  # plain Gluon gives a hook zeros, and `arr += 1` or `arr[i, i] = 1` needs them
@@ -153,16 +157,29 @@ class Draw:
 
     def jobs(self, law: Any, array: Any) -> List[Job]:
         """What fills a dense host array by a law."""
-        return jobs(law, self.key, self.shape, view(array))
+        made = jobs(law, self.key, self.shape, view(array))
+        if not isinstance(law, Whole):
+            return made
+        ((size, whole),) = made  # which takes more memory than the array's own, as a decomposition does
+
+        def named() -> None:
+            with self._memory():
+                whole()
+
+        return [(size, named)]
 
     def prepared_gradients(self) -> List[Job]:
         """Make the gradients' arrays where they are ours to make; the jobs that will clear them."""
-        self.grads = gradients(self.param, self.ctxs)
+        with self._memory():
+            self.grads = gradients(self.param, self.ctxs)
         return [job for grad in self.grads for job in cleared(grad)]
 
     def commit(self) -> None:
         """Hand the array to the parameter, or leave the parameter pending."""
-        commit(self.param, self.choice.initializer, self.ctxs, self, self.grads)
+        with self._memory():
+            commit(self.param, self.choice.initializer, self.ctxs, self, self.grads)
+            if len(self.ctxs) > 1 or not self.grads:  # then the engine makes arrays, and finds memory or not
+                wait_to_read([*holds_data(self.param), *holds_gradients(self.param)])
 
     def copyto(self, ctx: Any) -> Any:
         """What MXNet calls when the parameter is to be initialized, once a context.
@@ -183,7 +200,8 @@ class Draw:
                     run(self.prepared(law, reseed))
             array = self.array
             if self.handed or context_of(array) != ctx:
-                array = array.copyto(ctx)
+                with self._memory():
+                    array = array.copyto(ctx)
             self.handed = True
             return hand_over(array, self.param)
         except BaseException:
@@ -196,6 +214,9 @@ class Draw:
     def forget(self) -> None:
         """Begin anew: what was handed over is not in use, and the next shape may be another."""
         self.array, self.handed = None, False
+
+    def _memory(self) -> ContextManager[None]:
+        return memory_for(self.info.label, self.param, InitializationError)
 
     @property
     def _description(self) -> Description:

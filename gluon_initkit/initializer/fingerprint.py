@@ -5,7 +5,7 @@ from typing import Any, Callable, List, Tuple
 
 import numpy
 
-from .._mxnet import context_of, holds_data, is_host, mx, view
+from .._mxnet import context_of, holds_data, is_host, view, wait_to_read
 from ..display import counted, printable
 from ..naming import describe
 from ..parallel import run
@@ -63,13 +63,13 @@ def digests(net: Any) -> List[Tuple[str, bytes]]:
             f"{', '.join(empty[:8])}{more}. "
             f"Initialize the network, and give deferred parameters their shapes by a forward pass."
         )
-    mx.nd.waitall()
     found: List[bytes] = [b""] * len(described)
 
     def job(number: int, array: Any) -> Callable[[], None]:
         return lambda: found.__setitem__(number, _digest(array))
 
     arrays = [holds_data(param)[0] for param, _, _ in described]
+    wait_to_read(arrays)
     run([(4 * int(numpy.prod(array.shape)), job(number, array)) for number, array in enumerate(arrays)])
     return [(info.label, digest) for (_, _, info), digest in zip(described, found)]
 

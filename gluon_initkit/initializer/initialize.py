@@ -104,6 +104,9 @@ def initialize(
     ``random`` instead is keyed too: those generators are seeded before it runs; afterwards NumPy's and Python's are as
     they were, and MXNet's goes on from a value that was drawn from it before.
 
+    What a signal's handler raises (Ctrl-C, a time-out by SIGALRM) comes before anything has changed, or after all has:
+    while arrays are refilled in place, which takes a second or more in a large network, signals wait.
+
     Examples
     --------
     >>> net = mx.gluon.nn.HybridSequential()

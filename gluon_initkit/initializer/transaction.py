@@ -1,24 +1,27 @@
 """`draw_all`: a whole network is drawn and changed, or nothing of it is.
 
-What may fail (a user's hook, memory) happens in arrays that no parameter holds yet. What is changed then is done with
-Ctrl-C held back, and undone when MXNet refuses; arrays that a law refills in place come last.
+What may fail (a user's hook, memory) happens in arrays that no parameter holds yet, and any signal may break it off.
+What is changed then is done while signals wait, and undone when MXNet refuses. Arrays that a law refills in place come
+last: their old values are gone with the first new one, so what has begun there is finished.
 """
 
 from contextlib import ExitStack
 import math
-from typing import Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 from .._mxnet import (
     holds_data,
+    holds_gradients,
     interrupts_held,
     is_host,
     keyed_generators,
     mx,
     refilled,
     renew_updates,
-    restore,
-    snapshot,
+    restoring,
     stale_gradients,
+    wait_to_read,
+    wait_to_write,
 )
 from ..parallel import run
 from .draw import Draw, cleared
@@ -36,38 +39,44 @@ def draw_all(draws: Sequence[Draw], progress: Optional[bool]) -> int:
     refill = dict.fromkeys(draw for draw in known if draw.fits)
     direct = dict.fromkeys(draw for draw in refill if isinstance(laws[draw], Law) and is_host(draw.ctxs[0]))
     total = sum(_bytes(draw) for draw in known)
-    with ExitStack() as stack, mx.autograd.pause():  # where MXNet records, it refuses a write into a parameter
+    with interrupts_held() as released, ExitStack() as stack:
+        stack.enter_context(mx.autograd.pause())  # where MXNet records, it refuses a write into a parameter
         bar = stack.enter_context(Bar(total, progress))
         hooks = any(law is None for law in laws.values())
         reseed = stack.enter_context(keyed_generators()) if hooks else _never
-        jobs = []
-        for draw in known:
-            if draw not in direct:
-                jobs += draw.prepared(laws[draw], reseed)
-                bar.advance(_bytes(draw) if laws[draw] is None else 0)
-            if draw not in refill:
-                jobs += bar.expecting(draw.prepared_gradients())
-        run(jobs, bar)
-        mx.nd.waitall()  # what is still reading or writing the arrays that are refilled
-        with interrupts_held():
-            fresh = [draw for draw in draws if draw not in refill]
-            before = snapshot([draw.param for draw in fresh])
-            try:
-                for draw in fresh:
-                    draw.commit()
-            except BaseException:
-                restore(before)
-                raise
-            stale = [job for draw in refill for grad in stale_gradients(draw.param) for job in cleared(grad)]
-            jobs = bar.expecting(stale)
-            jobs += [job for draw in direct for job in draw.jobs(laws[draw], holds_data(draw.param)[0])]
+        with released():
+            jobs = []
+            for draw in known:
+                if draw not in direct:
+                    jobs += draw.prepared(laws[draw], reseed)
+                    bar.advance(_bytes(draw) if laws[draw] is None else 0)
+                if draw not in refill:
+                    jobs += bar.expecting(draw.prepared_gradients())
             run(jobs, bar)
+            wait_to_write(array for draw in refill for array in _held(draw))
+        fresh = [draw for draw in draws if draw not in refill]
+        with restoring([draw.param for draw in fresh]):
+            for draw in fresh:
+                draw.commit()
+            jobs = [job for draw in direct for job in draw.jobs(laws[draw], holds_data(draw.param)[0])]
+        jobs += [job for draw in refill for grad in stale_gradients(draw.param) for job in cleared(grad)]
+        try:
+            run(bar.expecting(jobs), bar)
+        except BaseException:  # from the bar, or from threads that do not start
+            for _, job in jobs:
+                job()
+            raise
+        finally:
             for draw in refill:
                 refilled(draw.param, draw.array)
             for draw in fresh:
                 renew_updates(draw.param)
-            mx.nd.waitall()
+        wait_to_read(array for draw in draws for array in _held(draw))
     return total * (len(draws[0].ctxs) if draws else 0)
+
+
+def _held(draw: Draw) -> List[Any]:
+    return [*holds_data(draw.param), *holds_gradients(draw.param)]
 
 
 def _bytes(draw: Draw) -> int:

@@ -36,6 +36,7 @@ from .._mxnet import (
     trainer_of,
     unregistered_blocks,
     updates_of,
+    wait_to_read,
 )
 from ..initializer.configuration import shown
 from ..initializer.corrected import corrected
@@ -69,10 +70,10 @@ def collect(
         if not found:
             refuse_unknown(select, [info_of(param, place) for param, place in chosen.items()])
         chosen = found
-    if any(map(holds_data, chosen)):
-        mx.nd.waitall()  # what still writes them; no more is waited for below
+    arrays = list(map(holds_data, chosen))
+    gradients = map(holds_gradients, chosen) if grads else ()
+    wait_to_read(array for held in (*arrays, *gradients) for array in held)  # no more is waited for below
     facts = _facts(chosen, trained)
-    arrays = list(map(holds_data, chosen)) if stats else []
     if stats:
         _measure(chosen, arrays, facts, grads, init)
     records = tuple([made(ParameterRecord, each) for each in facts])

@@ -8,7 +8,7 @@ import weakref
 
 import numpy
 
-from .._mxnet import holds_data, holds_gradients, host_values, mx, state_of
+from .._mxnet import holds_data, holds_gradients, host_values, state_of, wait_to_read
 from ..display import printable
 from ..naming import describe
 
@@ -78,5 +78,5 @@ _HOW = {
 
 
 def _copied(held: List[Any]) -> numpy.ndarray:
-    mx.nd.waitall()
+    wait_to_read(held[:1])
     return numpy.array(host_values(held[0]))

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import numpy
 
-from .._mxnet import holds_data, holds_gradients, host_values, mx
+from .._mxnet import holds_data, holds_gradients, host_values, mx, wait_to_read
 from ..display import printable
 from ..naming import describe, matcher, refuse_unknown, show_selector
 from .history import History
@@ -102,10 +102,10 @@ class Recorder:
             self.history.keep(self._look())
 
     def _look(self) -> numpy.ndarray:
-        mx.nd.waitall()  # one wait for all, where every array would have its own
         watched = self._watched.values()
         held = [arrays[:1] for param in watched for arrays in (holds_data(param), holds_gradients(param))]
         there = [index for index, arrays in enumerate(held) if arrays]  # of several contexts, the first
+        wait_to_read(held[index][0] for index in there)
         seen = numpy.full((len(held), len(self.history.stats)), numpy.nan)
         arrays = [host_values(held[index][0]) for index in there]
         for index, found in zip(there, statistics_of_all(arrays, quantiles=False)):

@@ -107,15 +107,16 @@ def _transposed(entry: Entry) -> Optional[Callable[[], numpy.ndarray]]:
 
 
 def _network(net: Any) -> Side:
-    from .._mxnet import context_of, holds_data, is_host, mx, prefix_of, view
+    from .._mxnet import context_of, holds_data, is_host, prefix_of, view, wait_to_read
 
     def values_of(array: Any) -> Callable[[], numpy.ndarray]:
         return lambda: view(array) if array.stype == "default" and is_host(context_of(array)) else array.asnumpy()
 
-    mx.nd.waitall()  # `view` does not
+    described = describe(net)
+    wait_to_read(array for param, _, _ in described for array in holds_data(param)[:1])  # `view` does not
     entries: List[Entry] = []
     prefix = prefix_of(net)
-    for param, place, info in describe(net):
+    for param, place, info in described:
         held = holds_data(param)
         short = info.name[len(prefix) :] if info.name.startswith(prefix) else info.name
         entry = Entry(

@@ -1,6 +1,7 @@
 """What a parameter is called: paths, roles, and the selectors that name many at once."""
 
 from .making import made
+from .memory import memory_for
 from .nearest import nearest, nearest_path, row_of
 from .parameters import ParameterInfo, check_block, describe, info_of
 from .placement import apart
@@ -27,6 +28,7 @@ __all__ = [
     "info_of",
     "made",
     "matcher",
+    "memory_for",
     "nearest",
     "nearest_path",
     "path_matcher",

@@ -21,8 +21,11 @@ from .._mxnet import (
     restoring,
     state_of,
     take_over,
+    wait_to_read,
 )
+from ..naming import memory_for
 from .checks import explicit, shape_together
+from .errors import SharingError
 from .merged import Member, Merged
 from .report import SharingRow
 
@@ -58,10 +61,12 @@ def change(net: Any, groups: Sequence[Merged], values: str) -> Tuple[str, ...]:
     if not groups:
         return ()
     moves = [move for each in groups for move in each.moves()]
-    # Ctrl-C between the two would put values back, and leave the ties.
+    # What is raised between the two would put values back, and leave the ties.
     with interrupts_held(), restoring([each.kept.param for each in groups]), exchange(net, moves) as outside:
         for each in groups:
-            _settle(each, values)
+            with memory_for(each.kept.path, each.kept.param, SharingError):
+                _settle(each, values)
+                wait_to_read(holds_data(each.kept.param))
     if outside:
         gc.collect()  # what was only waiting for it is no network
     return tuple(member.path for each in groups for member in each.dropped

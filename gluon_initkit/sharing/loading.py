@@ -16,14 +16,14 @@ from .._mxnet import (
     mx,
     put,
     recast,
-    restore,
-    snapshot,
+    restoring,
     state_of,
+    wait_to_read,
 )
 from ..display import counted, warn
 from ..files import StoredValues
 from ..files.match import matched_names
-from ..naming import check_block
+from ..naming import check_block, memory_for
 from .builder import Sharing
 from .errors import LoadSharingError
 from .groups import SharedGroup, lost_ties, sources
@@ -117,7 +117,8 @@ def load(
     with stored.reading() as read:
         held, contents, lost, matches = _matched(net, stored, read, ties, ignore_extra, rules)
         for match in matches:
-            match.read(contents)
+            with memory_for(match.path, match.param, LoadSharingError):
+                match.read(contents)
     believed = [] if contents.groups else [each for match in matches for each in match.trusted]
     if believed:
         warn(f"{stored.path!r} has no tie map; {', '.join(believed)} are believed to have been tied as they are in "
@@ -218,24 +219,34 @@ def _settle(matches: Sequence[Match], tied: Sequence[Sequence[Any]]) -> None:
 
 def _commit(net: Any, matches: List[Match]) -> None:
     """Change everything or nothing: what may still fail comes first, arrays that are refilled in place last."""
-    mx.nd.waitall()
+    _wait(matches)
     with mx.autograd.pause():  # where MXNet records, it refuses a write into a parameter
         fresh = [match for match in matches if match.dtype is not None or state_of(match.param) != "initialized"]
-        before = snapshot([match.param for match in fresh])
         done = {id(match.param) for match in fresh if not holds_data(match.param)}
-        try:
+        with restoring([match.param for match in fresh]):
             for match in fresh:
                 if match.dtype is not None:
                     recast(match.param, match.dtype)
-                if state_of(match.param) != "initialized":
-                    put(match.param, match.array, match.ctxs)
-            mx.nd.waitall()
-        except BaseException:
-            restore(before)
-            raise
+                with memory_for(match.path, match.param, LoadSharingError):
+                    if state_of(match.param) != "initialized":
+                        put(match.param, match.array, match.ctxs)
+                    _wait([match])
         if any(match.dtype is not None for match in matches):
             forget_graphs(net)
-        for match in matches:
-            if id(match.param) not in done:
-                put(match.param, match.array, match.ctxs)
-        mx.nd.waitall()
+        kept = [match for match in matches if id(match.param) not in done]
+        try:
+            _refill(kept)
+        except BaseException:  # thrown at this thread: the old values are gone, so what has begun is finished
+            _refill(kept)
+            raise
+
+
+def _refill(matches: List[Match]) -> None:
+    for match in matches:
+        put(match.param, match.array, match.ctxs)
+    _wait(matches)
+
+
+def _wait(matches: List[Match]) -> None:
+    """An engine's error belongs to this call."""
+    wait_to_read(array for match in matches for array in holds_data(match.param))

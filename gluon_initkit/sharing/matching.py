@@ -97,6 +97,7 @@ class Rules:
 class Match:
     """One parameter and what it takes."""
 
+    path: str
     param: Any
     offer: Offer
     ctxs: Sequence[Any]
@@ -211,4 +212,4 @@ def _fitted(
     if objection is not None:
         why, mend = objection
         return Problem(f"{label!r}: {why}", f"{mend[0].upper()}{mend[1:]}.")
-    return Match(param, (array.name, flip), ctxs, dtype, absent)
+    return Match(label, param, (array.name, flip), ctxs, dtype, absent)

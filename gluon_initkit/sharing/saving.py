@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, Optional, Tuple, Union
 
 import numpy
 
-from .._mxnet import dtype_name, mx, saved_value, state_of, traversed, write_arrays
+from .._mxnet import dtype_name, mx, saved_values, state_of, traversed, write_arrays
 from ..display import counted, printable, warn
 from ..files import CheckpointError, read_headers, written_ties
 from .errors import SharingError
@@ -84,10 +84,9 @@ def save(net: Any, path: Path) -> None:
         )
     groups = groups_of(held)
     aliases = {alias for group in groups for alias in group.aliases}
-    arrays = {}
-    for at, (param, odd) in held.items():
-        if at not in aliases:
-            arrays[at] = saved_value(param).T if odd else saved_value(param)
+    written = {at: each for at, each in held.items() if at not in aliases}
+    saved = saved_values([param for param, _ in written.values()])
+    arrays = {at: array.T if odd else array for (at, (_, odd)), array in zip(written.items(), saved)}
     _write(os.fsdecode(path), arrays, groups)
 
 

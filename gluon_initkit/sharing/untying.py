@@ -6,7 +6,9 @@ from .._mxnet import (
     Move,
     Slot,
     exchange,
+    holds_data,
     in_containers,
+    interrupts_held,
     is_trained,
     mx,
     own_copy,
@@ -14,9 +16,10 @@ from .._mxnet import (
     slots,
     source_of,
     traversed,
+    wait_to_read,
 )
-from ..naming import check_block, describe, nearest_path
-from .errors import refusal
+from ..naming import check_block, describe, memory_for, nearest_path
+from .errors import SharingError, refusal
 
 __all__ = ["untie"]
 
@@ -62,9 +65,11 @@ def untie(net: Any, path: str) -> None:
     if wrong:
         raise refusal(wrong)
     leaving, turned = _leaving(slot, others)
-    copied = own_copy(source, _free_name(net, leaving[0]), turned)
+    with memory_for(path, source, SharingError):
+        copied = own_copy(source, _free_name(net, leaving[0]), turned)
+        wait_to_read(holds_data(copied))
     moves: List[Move] = [(each, copied) for each in leaving]
-    with exchange(net, moves):
+    with interrupts_held(), exchange(net, moves):
         pass
 
 

@@ -12,16 +12,19 @@ from .._mxnet import (
     blocks_of,
     current_context,
     finish,
-    mx,
+    fork_safe,
+    holds_data,
+    holds_gradients,
+    interrupts_held,
     network_of,
     pending_contexts,
     remember,
-    restore,
-    snapshot,
+    restoring,
+    wait_to_read,
 )
 from .._mxnet import run_forward as forward
 from ..display import warn
-from ..naming import Selector, matcher, refuse_unknown, show_selector
+from ..naming import Selector, matcher, memory_for, refuse_unknown, show_selector
 from ..shapes import is_known
 from .diagnosis import message, record
 from .errors import DeferredInitError
@@ -82,7 +85,7 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
         return _materialized(net, inputs, select, run_forward)
 
 
-_one_at_a_time = threading.RLock()  # a second thread that asks for the same network finds it done
+_one_at_a_time = fork_safe(threading.RLock())  # a second thread that asks for the same network finds it done
 
 
 def _materialized(net: Any, inputs: Sequence[Any], select: Optional[Selector], run_forward: bool) -> ShapeReport:
@@ -148,11 +151,11 @@ def _by_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
 
 def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
     remember(found.net, {param: place for param, place, _ in found.described if network_of(param) is None})
-    before = snapshot(chosen)
-    try:
+    labels = {id(param): info.label for param, _, info in found.described}
+    with interrupts_held() as released, restoring(chosen), released():
         for param in chosen:
-            finish(param, found.shapes[param])
-        mx.nd.waitall()  # an engine's error belongs to this call
-    except BaseException:
-        restore(before)
-        raise
+            with memory_for(labels[id(param)], param):
+                finish(param, found.shapes[param])
+        for param in chosen:  # an engine's error belongs to this call
+            with memory_for(labels[id(param)], param):
+                wait_to_read([*holds_data(param), *holds_gradients(param)])

@@ -25,23 +25,24 @@ def free_port():
 @pytest.fixture(scope="module")
 def outs():
     """What the two workers printed: one pair for all scenarios. The last leaves an optimizer on the kvstore."""
-    return launched("plain", "shape", "more", "train")
+    return launched("plain", "shape", "more", "deferred", "uninitialized", "nothing", "train")
 
 
-def launched(*scenarios, workers=2):
+def launched(*scenarios, workers=2, kvstore="dist_sync"):
     common = {**os.environ, "DMLC_PS_ROOT_URI": "127.0.0.1", "DMLC_PS_ROOT_PORT": str(free_port()),
               "DMLC_NODE_HOST": "127.0.0.1", "DMLC_NUM_SERVER": "1", "DMLC_NUM_WORKER": str(workers)}  # fmt: skip
     loop = [sys.executable, "-c", "import gluon_initkit, mxnet"]  # importing MXNet in these roles runs their loop
-    work = [sys.executable, str(SCRIPT), *scenarios]
+    work = [sys.executable, str(SCRIPT), kvstore, *scenarios]
     started = []
     try:
         for role, command in (("scheduler", loop), ("server", loop), *[("worker", work)] * workers):
             started.append(subprocess.Popen(command, env={**common, "DMLC_ROLE": role}, text=True,
                                             stdout=subprocess.PIPE, stderr=subprocess.PIPE))  # fmt: skip
-        said = [each.communicate(timeout=120) for each in started[2:]]
+        said = [each.communicate(timeout=300) for each in started[2:]]
         assert all(each.returncode == 0 for each in started[2:]), said
-        for each in started[:2]:
-            each.communicate(timeout=60)
+        if "silent" not in scenarios:  # else they wait for the worker that is gone
+            for each in started[:2]:
+                each.communicate(timeout=60)
     finally:
         for each in started:
             each.kill()
@@ -84,6 +85,42 @@ def test_the_last_of_three_workers_differs():
     refused = lines(launched("last", workers=3), "last: refused:")
     says = "ranks 0, 1 differ from rank 2, first in '2.weight' (of 8 parameters)"
     assert len(refused) == 3 and all(says in each for each in refused), refused
+
+
+@pytest.mark.parametrize("scenario, why", [
+    ("deferred", "InitializationError: 6 parameters have no values to take a fingerprint of: 0.weight is deferred"),
+    ("uninitialized", "8 parameters have no values to take a fingerprint of: 0.weight is uninitialized"),
+    ("nothing", "TypeError: expected a network (an mxnet.gluon.Block), found NoneType: None"),
+])  # fmt: skip
+def test_a_worker_with_nothing_to_compare_says_so_and_all_raise(scenario, why, outs):
+    refused = lines(outs, f"{scenario}: refused:")
+    assert len(refused) == 2, refused
+    assert all("1 of 2 workers has nothing to compare" in each and "rank 1: " in each and why in each
+               for each in refused), refused  # fmt: skip
+
+
+def test_a_worker_that_never_comes_is_not_waited_for_for_ever():
+    (refused,) = lines(launched("silent"), "silent: refused:")
+    assert "rank 0 has waited 5 seconds for all 2 workers to call check_workers(net, kv)" in refused
+
+
+def test_an_asynchronous_kvstore_is_refused_before_anything_is_pushed():
+    refused = lines(launched("last", kvstore="dist_async"), "last: refused:")
+    assert len(refused) == 2 and all("'dist_async' waits for no worker" in each for each in refused), refused
+
+
+@pytest.mark.parametrize("timeout, error", [(0, ValueError), (-1, ValueError), (float("nan"), ValueError),
+                                            ("soon", TypeError)])  # fmt: skip
+def test_a_timeout_that_is_no_time(timeout, error):
+    net = nn.Dense(2, in_units=2)
+    net.initialize()
+    with pytest.raises(error):
+        ik.check_workers(net, mx.kv.create("local"), timeout=timeout)
+
+
+def test_alone_the_error_is_ones_own():
+    with pytest.raises(ik.InitializationError, match="no values to take a fingerprint of: weight is uninitialized"):
+        ik.check_workers(nn.Dense(2), mx.kv.create("local"))
 
 
 def test_a_local_kvstore_has_nobody_to_differ_from():

@@ -12,9 +12,10 @@ import warnings
 from mxnet import autograd, gluon, name
 
 from ..blocks import blocks_of
+from ..interrupts import interrupts_held
 from ..parameters import shape_of
 from ..transposed import source_of
-from ..undisturbed import parameters_of, undisturbed
+from ..undisturbed import one_at_a_time, parameters_of, undisturbed
 from ..version import infers_on_symbols
 from .errors import NeedsNumbers
 from .record import Run, Shape
@@ -74,7 +75,7 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, size: int, 
         unknown.extend(each for each in shape if each is None)
         return arrays.given(tuple(size if each is None else each for each in shape), dtype)
 
-    with ExitStack() as stack:
+    with one_at_a_time, interrupts_held() as released, ExitStack() as stack:
         stack.enter_context(undisturbed(blocks))
         stack.enter_context(name.NameManager())
         stack.enter_context(autograd.pause(train_mode=False))
@@ -88,7 +89,8 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, size: int, 
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # MXNet's words about a forward pass belong to a real one
         try:
-            net(*[stand_in(each, make) for each in inputs])
+            with released():
+                net(*[stand_in(each, make) for each in inputs])
         except Exception as error:
             run.end(arrays.translated(error))
         run.shapes = {param: shape for param in params for shape in [shape_of(param)] if shape is not None}
