@@ -27,7 +27,7 @@ class Needs(mx.gluon.Block):
         self.calls += 1
         self.seen.append(x)
         x = self.norm(self.first(x))
-        return self.second(x if float(x.sum().asnumpy()) > 1e9 else x.reshape((-1, 2)))
+        return self.second(x if x.sum().asnumpy().item() > 1e9 else x.reshape((-1, 2)))
 
 
 def test_without_consent_the_error_names_the_line():
