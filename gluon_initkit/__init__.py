@@ -39,6 +39,7 @@ _HOMES = {
         "fingerprint",
         "initialize",
         "plan",
+        "release",
     ],
     "inspector": [
         "BlockRecord",

@@ -15,7 +15,7 @@ from .inspector import Statistics, compare, inspect
 from .inspector.columns import show_value
 from .inspector.findings import Ignored
 from .inspector.statistics import statistics_of_all
-from .naming import describe, nearest
+from .naming import describe, nearest_path
 from .sharing import shared_groups
 from .tracer import explain
 
@@ -127,10 +127,11 @@ def assert_shared(net: Any, a: str, b: str) -> None:
     To tie them: gluon_initkit.Sharing(net).tie('1.weight', '0.weight').apply()
     """
     __tracebackhide__ = True
-    known = {path: record for record in inspect(net, stats=True).records for path in (record.path, *record.aliases)}
+    records = inspect(net, stats=True).records
+    known = {path: record for record in records for path in record.paths}
     for path in (a, b):
         if path not in known:
-            raise KeyError(f"no parameter has the path {path!r}; {nearest(str(path), list(known))}")
+            raise KeyError(f"no parameter has the path {path!r}; {nearest_path(path, records)}")
     if a == b:
         raise ValueError(f"both paths are {a!r}: expected two, to say whether they share a parameter")
     if not any(a in group.paths and b in group.paths for group in shared_groups(net)):

@@ -151,7 +151,7 @@ class HybridBlock(mx.gluon.HybridBlock):
             del cls.hybrid_forward
 
             def forward(self, x, *args):
-                return hybrid(self, _Operators, x, *args, **{k: p.data() for k, p in self.params.items()})
+                return hybrid(self, _Operators, x, *args, **{k: p.data(x.device) for k, p in self.params.items()})
 
             cls.forward = forward
 

@@ -11,6 +11,7 @@ mx: Any = import_mxnet()
 
 from .arrays import bits_of, classic, dtype_name, is_numpy_array, prefill, unwritten  # noqa: E402
 from .blocks import Place, laid_out, places, refuse_same_paths, same_paths, traversed  # noqa: E402
+from .cached_graphs import StaleGraph, stale_graphs  # noqa: E402
 from .calls import arrays_being_filled, network_of, parameter_being_filled, place_of  # noqa: E402
 from .constructors import channel_axis, class_name, construction  # noqa: E402
 from .containers import Unregistered, in_containers, unregistered_blocks  # noqa: E402
@@ -19,13 +20,11 @@ from .donors import (  # noqa: E402
     declared,
     extras_of,
     fixes_gamma,
-    forget_trainers,
     own_copy,
     redeclare,
     renew,
     restoring,
     take_over,
-    trained,
 )
 from .files import (  # noqa: E402
     contexts_for,
@@ -38,7 +37,7 @@ from .files import (  # noqa: E402
     write_arrays,
 )
 from .finishing import finish, pending_contexts, run_forward  # noqa: E402
-from .inference import run_on_symbols  # noqa: E402
+from .inference import Call, NeedsNumbers, Operator, Run, run_without_memory  # noqa: E402
 from .initializers import base_arguments, is_verbose, say_filled  # noqa: E402
 from .interrupts import interrupts_held  # noqa: E402
 from .loading import loaded_by_path, unknown_size  # noqa: E402
@@ -66,10 +65,8 @@ from .parameters import (  # noqa: E402
     is_constant,
     is_layer_default,
     known_sizes,
-    kvstore_of,
     may_defer,
     pending_initializer,
-    refuses_context,
     shape_of,
     state_of,
 )
@@ -85,15 +82,21 @@ from .reading import (  # noqa: E402
     updates_of,
 )
 from .scopes import blocks_built  # noqa: E402
-from .strict import NeedsNumbers  # noqa: E402
-from .symbolic_run import Call, Shapes, SymbolicRun  # noqa: E402
 from .telling import quietly, tell  # noqa: E402
+from .trainers import (  # noqa: E402
+    is_trained,
+    kvstore_of,
+    objection_of_trainer,
+    release,
+    renew_updates,
+)
 from .transposed import Transposed, source_of  # noqa: E402
 from .tying import Move, Slot, exchange, slots, walk  # noqa: E402
 from .underway import ArrayGiven, BlockCall, ValueGiven, given_to, is_plain_forward  # noqa: E402
 from .undisturbed import blocks_of, one_at_a_time, undisturbed  # noqa: E402
 from .version import (  # noqa: E402
     RESET,
+    RESET_ALL,
     Context,
     FusedRNN,
     completed,
@@ -120,6 +123,7 @@ from .watching import Watch  # noqa: E402
 
 __all__ = [
     "RESET",
+    "RESET_ALL",
     "ArrayGiven",
     "BlockCall",
     "Call",
@@ -127,10 +131,11 @@ __all__ = [
     "FusedRNN",
     "Move",
     "NeedsNumbers",
+    "Operator",
     "Place",
-    "Shapes",
+    "Run",
     "Slot",
-    "SymbolicRun",
+    "StaleGraph",
     "Transposed",
     "Unregistered",
     "ValueGiven",
@@ -165,7 +170,6 @@ __all__ = [
     "fits",
     "fixes_gamma",
     "forget_graphs",
-    "forget_trainers",
     "fresh_names",
     "freshness",
     "fused_parts",
@@ -184,6 +188,7 @@ __all__ = [
     "is_layer_default",
     "is_numpy_array",
     "is_plain_forward",
+    "is_trained",
     "is_verbose",
     "keyed_generators",
     "known_sizes",
@@ -199,6 +204,7 @@ __all__ = [
     "memory_of",
     "mx",
     "network_of",
+    "objection_of_trainer",
     "one_at_a_time",
     "own_copy",
     "parameter_being_filled",
@@ -218,12 +224,13 @@ __all__ = [
     "refilled",
     "refusal",
     "refuse_same_paths",
-    "refuses_context",
+    "release",
     "renew",
+    "renew_updates",
     "restore",
     "restoring",
     "run_forward",
-    "run_on_symbols",
+    "run_without_memory",
     "said_role",
     "same_names",
     "same_paths",
@@ -234,12 +241,12 @@ __all__ = [
     "snapshot",
     "source_of",
     "stale_gradients",
+    "stale_graphs",
     "state_of",
     "storage_of",
     "stored_as",
     "take_over",
     "tell",
-    "trained",
     "trained_by",
     "trainer_of",
     "traversed",

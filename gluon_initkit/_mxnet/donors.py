@@ -14,10 +14,10 @@ import numpy
 from .arrays import dtype_name
 from .memory import context_of, in_mode
 from .parameters import shape_of
-from .version import PLACED, in_use, rename, trainer_of
+from .version import PLACED, rename
 
-__all__ = ["averaged", "declared", "extras_of", "fixes_gamma", "forget_trainers", "own_copy",
-           "redeclare", "renew", "restoring", "take_over", "trained"]  # fmt: skip
+__all__ = ["averaged", "declared", "extras_of", "fixes_gamma", "own_copy", "redeclare", "renew",
+           "restoring", "take_over"]  # fmt: skip
 
 # ParameterDict.get writes what it was called with over a parameter that it finds, so `params=` leaves arguments' names.
 _PLAIN = frozenset(vars(gluon.Parameter("plain"))) | set(inspect.signature(gluon.Parameter).parameters)
@@ -44,23 +44,6 @@ def fixes_gamma(block: gluon.Block, key: Optional[str]) -> bool:
     """Whether a slot holds the gamma of a batch normalization that writes 1 over it: ``BatchNorm(scale=False)``."""
     settings = getattr(block, "_kwargs", None)
     return key == "gamma" and isinstance(settings, dict) and bool(settings.get("fix_gamma"))
-
-
-def trained(params: Sequence[gluon.Parameter]) -> List[gluon.Parameter]:
-    """Those of the parameters that a Trainer updates. One that only its parameters still hold updates nothing."""
-    verdicts: Dict[int, bool] = {}
-    for param in params:
-        if param._trainer is not None and id(param._trainer) not in verdicts:
-            verdicts[id(param._trainer)] = in_use(param)
-    return [param for param in params if param._trainer is not None and verdicts[id(param._trainer)]]
-
-
-def forget_trainers(params: Sequence[gluon.Parameter]) -> None:
-    """Let the Trainers of these parameters, which nobody uses, go, and what they hold with them."""
-    for param in params:
-        trainer = trainer_of(param)
-        for each in [] if trainer is None else list(trainer._params):
-            each._set_trainer(None)
 
 
 _SLOTS = ("_data", "_grad", *PLACED, "_deferred_init", "_shape", "_var", "init", "_allow_deferred_init")

@@ -10,7 +10,7 @@ from mxnet import context, gluon, ndarray
 from mxnet.base import MXNetError
 from mxnet.util import is_np_shape, np_array, np_shape
 
-from .arrays import classic, is_numpy_array
+from .arrays import classic
 from .memory import context_of, in_mode, refilled
 from .parameters import contexts_of
 from .version import children, trainer_of, write_list
@@ -96,10 +96,7 @@ def _blocks(block: gluon.Block) -> Iterator[gluon.Block]:
 def put(param: gluon.Parameter, array: ndarray.NDArray, ctxs: Sequence[context.Context]) -> None:
     """Give the parameter these values: in place where it has some, else it is initialized with them."""
     if param._data is not None:
-        if array.shape == ():
-            refilled(param, array)  # as `set_data`, whose ``arr[:] = data`` a scalar np array refuses
-        else:
-            param.set_data(array.as_np_ndarray() if is_numpy_array(param._data[0]) else array)
+        refilled(param, array)
         return
     param._shape = tuple(array.shape)
     param._deferred_init = ()

@@ -6,8 +6,6 @@ children themselves.
 
 from contextlib import nullcontext
 import json
-import sys
-from types import SimpleNamespace
 from typing import AbstractSet, Any, Callable, ContextManager, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from mxnet import context, gluon, initializer, nd, numpy_extension
@@ -21,11 +19,12 @@ import numpy
 
 from .parts import Parts
 
-__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "SYMBOLIC", "Context", "FusedRNN", "as_layers", "asking",
-           "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
-           "data_transposed", "declaration", "defers_always", "fused_parts", "in_use", "infer_again",
-           "infers_on_symbols", "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed",
-           "loads_numpy", "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal",
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "RESET_ALL", "SYMBOLIC", "Context", "FusedRNN",
+           "as_layers", "asking", "children", "completed", "contexts_held", "contexts_trained", "counters",
+           "current_context", "data_transposed", "declaration", "defers_always", "fused_parts", "infer_again",
+           "infers_on_symbols", "infers_shapes", "input_width", "kvstore_key", "loaded_by_name", "loaded_onto",
+           "loading_renamed", "loads_numpy", "loose", "named", "named_within", "numpy_arrays", "part_named",
+           "prefix_of", "refusal",
            "rename", "said_role", "same_names", "train_instead", "trainer_of", "unnamed", "var_transposed",
            "write_list"]  # fmt: skip
 
@@ -47,6 +46,9 @@ BESIDE_FORWARD: Tuple[str, ...] = ()
 
 # The method that puts a parameter on other contexts.
 RESET = "reset_ctx"
+
+# The call that puts all parameters of a network on other contexts.
+RESET_ALL = "net.collect_params().reset_ctx(ctx)"
 
 # Where a parameter keeps the contexts that it is on.
 PLACED = ("_ctx_list", "_ctx_map")
@@ -176,14 +178,9 @@ def var_transposed(source: gluon.Parameter) -> Any:
     return source.var().transpose()
 
 
-def in_use(param: gluon.Parameter) -> bool:
-    """Whether anybody but its parameters, which never let go of it, holds a parameter's Trainer. No variable may."""
-    holding = sum(each._trainer is param._trainer for each in param._trainer._params)
-    return _references(param) > holding - 1 + _references(SimpleNamespace(_trainer=object()))
-
-
-def _references(holder: Any) -> int:
-    return sys.getrefcount(holder._trainer)
+def kvstore_key(trainer: Any, param: gluon.Parameter) -> Optional[int]:
+    """The key of a parameter in its Trainer's kvstore, which is its number in the Trainer; None if that has it not."""
+    return trainer._param2idx.get(param.name)
 
 
 def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:

@@ -32,11 +32,12 @@ from ..shapes import is_known
 from .graph_inputs import data_transposed, var_transposed
 from .parts import Parts
 
-__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "SYMBOLIC", "Context", "FusedRNN", "as_layers", "asking",
-           "children", "completed", "contexts_held", "contexts_trained", "counters", "current_context",
-           "data_transposed", "declaration", "defers_always", "fused_parts", "in_use", "infer_again",
-           "infers_on_symbols", "infers_shapes", "input_width", "loaded_by_name", "loaded_onto", "loading_renamed",
-           "loads_numpy", "loose", "named", "named_within", "numpy_arrays", "part_named", "prefix_of", "refusal",
+__all__ = ["BESIDE_FORWARD", "INITIALIZE", "PLACED", "RESET", "RESET_ALL", "SYMBOLIC", "Context", "FusedRNN",
+           "as_layers", "asking", "children", "completed", "contexts_held", "contexts_trained", "counters",
+           "current_context", "data_transposed", "declaration", "defers_always", "fused_parts", "infer_again",
+           "infers_on_symbols", "infers_shapes", "input_width", "kvstore_key", "loaded_by_name", "loaded_onto",
+           "loading_renamed", "loads_numpy", "loose", "named", "named_within", "numpy_arrays", "part_named",
+           "prefix_of", "refusal",
            "rename", "said_role", "same_names", "train_instead", "trainer_of", "unnamed", "var_transposed",
            "write_list"]  # fmt: skip
 
@@ -53,6 +54,9 @@ BESIDE_FORWARD: Tuple[str, ...] = ("infer_shape", "_call_cached_op")
 
 # The method that puts a parameter on other contexts.
 RESET = "reset_device"
+
+# The call that puts all parameters of a network on other contexts.
+RESET_ALL = "net.reset_device(device)"
 
 # Where a parameter keeps the contexts that it is on.
 PLACED = ("_device_list", "_device_map")
@@ -170,9 +174,9 @@ def train_instead(trainer: Any, view: gluon.Parameter, source: gluon.Parameter) 
     source._set_trainer(trainer)
 
 
-def in_use(param: gluon.Parameter) -> bool:
-    """Whether anybody holds a parameter's Trainer: the parameter does not."""
-    return trainer_of(param) is not None
+def kvstore_key(trainer: Any, param: gluon.Parameter) -> Optional[int]:
+    """The key of a parameter in its Trainer's kvstore; not its number, where a tied one before it was given twice."""
+    return trainer._param2idx.get(param._uuid)
 
 
 def fused_parts(fused: Any, shape: Tuple[int, ...]) -> Parts:

@@ -17,7 +17,8 @@ from ..shapes import is_known
 from .arrays import classic, is_numpy_array
 from .parameters import shape_of
 from .telling import tell
-from .version import PLACED, as_layers, contexts_held, numpy_arrays, trainer_of
+from .trainers import renew_updates
+from .version import PLACED, as_layers, contexts_held, numpy_arrays
 
 __all__ = ["address_of", "commit", "context_of", "empty", "fits", "gradients", "hand_over", "in_mode", "is_host",
            "leave_pending", "refilled", "restore", "snapshot", "stale_gradients", "view"]  # fmt: skip
@@ -132,7 +133,7 @@ def fits(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> bool:
 
 
 def refilled(param: gluon.Parameter, source: Optional[ndarray.NDArray] = None) -> None:
-    """What must follow the refilling of a parameter's first array: its replicas, and the kvstore's own copy.
+    """What must follow the refilling of a parameter's first array: its replicas, and what its Trainer keeps of it.
 
     Where `source` is given, the first array is refilled from it, on whatever device.
     """
@@ -141,9 +142,7 @@ def refilled(param: gluon.Parameter, source: Optional[ndarray.NDArray] = None) -
         source.copyto(classic(first))
     for other in others:
         classic(first).copyto(classic(other))
-    trainer = trainer_of(param)
-    if trainer and trainer._kv_initialized and trainer._update_on_kvstore and param not in trainer._params_to_init:
-        trainer._reset_kvstore()  # as set_data does: else the next step brings the old values back
+    renew_updates(param)
 
 
 def stale_gradients(param: gluon.Parameter) -> List[ndarray.NDArray]:

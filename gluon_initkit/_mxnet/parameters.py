@@ -12,10 +12,10 @@ from mxnet.initializer import Initializer
 from mxnet.util import is_np_shape
 
 from ..shapes import is_known
-from .version import contexts_held, contexts_trained, in_use, trainer_of
+from .version import contexts_held
 
 __all__ = ["contexts_asked", "contexts_of", "holds_data", "is_constant", "is_layer_default", "known_sizes",
-           "kvstore_of", "may_defer", "pending_initializer", "refuses_context", "shape_of", "state_of"]  # fmt: skip
+           "may_defer", "pending_initializer", "shape_of", "state_of"]  # fmt: skip
 
 
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
@@ -77,26 +77,6 @@ def contexts_asked(ctx: Any, device: Any) -> Any:
 def may_defer(param: gluon.Parameter) -> bool:
     """Whether the parameter may be initialized before its shape is known."""
     return bool(param._allow_deferred_init)
-
-
-def kvstore_of(param: gluon.Parameter) -> Any:
-    """The distributed kvstore that owns the parameter's values, since a Trainer updates them there; else None."""
-    trainer = trainer_of(param)
-    if not (trainer and trainer._kv_initialized and trainer._update_on_kvstore):
-        return None
-    return trainer._kvstore if "dist" in trainer._kvstore.type else None
-
-
-def refuses_context(param: gluon.Parameter, ctxs: Any) -> Any:
-    """The contexts on which a Trainer updates the parameter, where they are others than `ctxs`; else None.
-
-    A Trainer asks for them once, when it is made: on another it would never update the parameter, silently. One that
-    only its parameters still hold (``del trainer``) updates nothing.
-    """
-    if trainer_of(param) is None:
-        return None
-    trained = contexts_trained(trainer_of(param))
-    return trained if trained and trained != list(ctxs) and in_use(param) else None
 
 
 def is_constant(param: gluon.Parameter) -> bool:

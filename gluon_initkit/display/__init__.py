@@ -8,7 +8,7 @@ from .shown import Shown
 from .table import Column, Table
 from .text import as_rich, as_text, cell_widths, rendered
 from .tree import Branch, as_page, as_tree
-from .units import counted, counted_of, escape, printable, shape_text, size_text
+from .units import counted, counted_of, escape, listed, printable, shape_text, size_text
 
 __all__ = [
     "Branch",
@@ -30,6 +30,7 @@ __all__ = [
     "escape",
     "histogram_svg",
     "histogram_text",
+    "listed",
     "new_axes",
     "printable",
     "rendered",

@@ -1,9 +1,9 @@
 """How shapes, sizes and foreign names are written."""
 
 import html
-from typing import Optional, Tuple
+from typing import Optional, Sequence, Tuple
 
-__all__ = ["counted", "counted_of", "escape", "printable", "shape_text", "size_text"]
+__all__ = ["counted", "counted_of", "escape", "listed", "printable", "shape_text", "size_text"]
 
 
 def counted(count: int, one: str, many: str = "") -> str:
@@ -26,6 +26,18 @@ def counted_of(count: int, total: int, noun: str, one: str, many: str) -> str:
     ('1 of 4 parameters holds', '1 of 1 parameter is')
     """
     return f"{count:,} of {counted(total, noun)} {one if count == 1 else many}"
+
+
+def listed(names: Sequence[str], limit: int = 10) -> str:
+    """Names for a message: at most ten of them, and how many more there are.
+
+    Examples
+    --------
+    >>> listed(["0.weight", "0.bias", "1.weight"], 2), listed(["0.bias"])
+    ('0.weight, 0.bias and 1 more', '0.bias')
+    """
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def shape_text(shape: Optional[Tuple[Optional[int], ...]]) -> str:

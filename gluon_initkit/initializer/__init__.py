@@ -2,6 +2,7 @@
 `initialize`, which draws every value from a stream of its own; and fingerprints, to compare what was drawn.
 """
 
+from .._mxnet import release
 from .base import Initializer
 from .corrected import corrected
 from .distributions import TruncatedNormal, VarianceScaling
@@ -31,4 +32,5 @@ __all__ = [
     "fingerprint",
     "initialize",
     "plan",
+    "release",
 ]

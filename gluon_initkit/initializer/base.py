@@ -177,6 +177,10 @@ class Initializer(mx.init.Initializer):
 
     def _look_over(self, network: Sequence[Tuple[ParameterInfo, Any, bool]]) -> None:
         """Look at each parameter of a network, with what it was declared with, and whether it is a Constant."""
+        self._review(network)
+
+    def _review(self, network: Sequence[Tuple[ParameterInfo, Any, bool]]) -> None:
+        """`review`, where it is known what the parameters were declared with."""
         self.review([info for info, _, _ in network])
 
     def _review_without_network(self) -> None:
@@ -185,7 +189,7 @@ class Initializer(mx.init.Initializer):
     def review(self, infos: Sequence[ParameterInfo]) -> None:
         """Look at a whole network's parameters before any is filled, and warn of hooks that seem to be misspelt.
 
-        `Rules` also warns of rules that match nothing.
+        `Rules` also warns of rules that decide nothing.
 
         Parameters
         ----------

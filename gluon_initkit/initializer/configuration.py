@@ -12,7 +12,7 @@ import numpy
 
 from .._mxnet import mx
 
-__all__ = ["as_json", "call_of", "constructor_arguments", "shown", "written"]
+__all__ = ["as_json", "call_of", "constructor_arguments", "shown", "writable", "written"]
 
 
 def constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict[str, Any]]:
@@ -47,7 +47,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (numpy.ndarray, numpy.generic)):
         return value.tolist()
     if isinstance(value, mx.init.Initializer):
-        return value.dumps()
+        return written(value) if isinstance(value, mx.init.Constant) else value.dumps()
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     return repr(value)
@@ -64,6 +64,24 @@ def written(initializer: Any) -> str:
         return initializer.dumps()
     except TypeError:
         return as_json([type(initializer).__name__.lower(), vars(initializer)])
+
+
+class Constant(mx.init.Constant):
+    """MXNet's, with a `dumps` that writes lists and NumPy's numbers too, and an array more than once.
+
+    A layer's own initializer is written when it is hybridized or exported, and on MXNet 2 whenever its values are read.
+    """
+
+    def dumps(self) -> str:
+        """The JSON of MXNet's ``Constant``."""
+        return written(self)
+
+
+def writable(initializer: Any) -> Any:
+    """The same initializer, where MXNet's `Constant` could not be written."""
+    if type(initializer) is mx.init.Constant and not isinstance(initializer.value, (int, float)):
+        return Constant(initializer.value)
+    return initializer
 
 
 def shown(initializer: Any) -> str:

@@ -1,9 +1,13 @@
 """`corrected`: the corrected dispatch for an initializer whose class one cannot edit."""
 
+from collections.abc import Mapping
+from numbers import Real
 from typing import Any, List
 
-from .._mxnet import mx
-from ..naming import ParameterInfo
+import numpy
+
+from .._mxnet import Context, mx
+from ..naming import ParameterInfo, nearest
 from .base import Initializer
 from .choosing import Decision, base_choice
 from .configuration import shown
@@ -73,14 +77,61 @@ def as_initializer(value: Any) -> Any:
             return mx.init.create(value)
         except Exception as error:
             raise ValueError(
-                f"no initializer is registered under the name {value!r} ({error}). "
-                f"Register its class with @mx.init.register, or pass an instance such as mx.init.Xavier()."
+                f"no initializer is registered under the name {value!r} ({error}); {_meant(value)} "
+                f"Register a class of your own with @mx.init.register, or pass an instance such as mx.init.Xavier()."
             ) from error
-    if isinstance(value, (mx.init.Mixed, mx.init.Load)):
-        raise TypeError(
-            f"mx.init.{type(value).__name__} is no Initializer and Gluon refuses it; "
-            f"write gluon_initkit.Rules([(selector, initializer or array), ...], default=...) instead."
-        )
-    hint = " It is a class: make an instance of it." if isinstance(value, type) else ""
     text = f"the network {type(value).__name__}" if isinstance(value, mx.gluon.Block) else f"{value!r:.200}"
-    raise TypeError(f"expected an initializer (an instance, a registered name or its JSON), found {text}.{hint}")
+    raise TypeError(
+        f"expected an initializer (an instance, a registered name or its JSON), found {text}.{_instead(value)}"
+    )
+
+
+# What the initializers of other libraries are called, and what they are here.
+_ELSEWHERE = {
+    "xavier": "mx.init.Xavier()",
+    "glorot": "mx.init.Xavier()",
+    "kaiming": "mx.init.MSRAPrelu()",
+    "he_": "mx.init.MSRAPrelu()",
+    "lecun": "gluon_initkit.VarianceScaling(1, 'fan_in')",
+    "trunc": "gluon_initkit.TruncatedNormal()",
+    "variance": "gluon_initkit.VarianceScaling()",
+    "eye": "gluon_initkit.Identity()",
+    "const": "mx.init.Constant(value)",
+}
+
+
+def _meant(name: str) -> str:
+    """What a name that is not registered was probably meant for."""
+    for word, here in _ELSEWHERE.items():
+        if word in name.lower():
+            return f"did you mean {here}?"
+    return nearest(name.lower(), sorted(mx.registry.get_registry(mx.init.Initializer)))
+
+
+def _instead(value: Any) -> str:
+    """What to write instead of a value that is no initializer."""
+    if isinstance(value, (mx.init.Mixed, mx.init.Load)):
+        return (f" mx.init.{type(value).__name__} is no Initializer and Gluon refuses it; write "
+                f"gluon_initkit.Rules([(selector, initializer or array), ...], default=...) instead.")  # fmt: skip
+    if isinstance(value, type):
+        return " It is a class: make an instance of it."
+    pairs = list(value.items()) if isinstance(value, Mapping) else value
+    if isinstance(pairs, (list, tuple)) and pairs and all(map(_is_rule, pairs)):
+        text = repr(pairs)
+        text = text if len(text) <= 80 else "[(selector, initializer), ...]"
+        return f" For initializers by parameter, write gluon_initkit.Rules({text}, default=...)."
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return f" For one number everywhere, write mx.init.Constant({float(value)!r})."
+    if isinstance(value, (list, tuple, numpy.ndarray, mx.nd.NDArray)):
+        return (" For values of one parameter, write gluon_initkit.Rules([(path, mx.init.Constant(array)), ...], "
+                "default=...).")  # fmt: skip
+    if isinstance(value, Context):
+        return " It says where: write ctx= before it."
+    if callable(value) and not isinstance(value, mx.gluon.Block):
+        return (" For a function of your own, derive a class from gluon_initkit.Initializer, with "
+                "_init_weight(self, desc, arr).")  # fmt: skip
+    return ""
+
+
+def _is_rule(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2 and not isinstance(value[0], (Real, list))

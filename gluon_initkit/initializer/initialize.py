@@ -8,32 +8,34 @@ import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from .._mxnet import (
+    RESET_ALL,
     Context,
     classic,
     contexts_asked,
+    contexts_of,
     current_context,
     draw_seed,
     holds_data,
     is_constant,
     is_verbose,
-    kvstore_of,
     may_defer,
     mx,
+    objection_of_trainer,
     refuse_same_paths,
-    refuses_context,
     same_paths,
     say_filled,
     shape_of,
+    stale_graphs,
     tell,
     unregistered_blocks,
     walk,
     warn,
 )
-from ..display import counted, counted_of, shape_text
-from ..naming import ParameterInfo, describe, made, nearest
+from ..display import counted, counted_of, listed, shape_text
+from ..naming import ParameterInfo, apart, describe, made, nearest_path
 from ..shapes import is_known
 from .choosing import Choice, choose, refuse_uncovered
-from .configuration import shown, written
+from .configuration import shown, writable, written
 from .corrected import Corrected, corrected
 from .draw import Draw
 from .errors import InitializationError
@@ -72,8 +74,10 @@ def initialize(
     seed : int, optional
         Drawn from MXNet's generator by default, so ``mx.random.seed(7)`` alone makes a script repeatable.
     force_reinit : bool
-        Whether to initialize again what is initialized; otherwise that is left alone, with a warning. Arrays that fit
-        are refilled in place, so cached graphs and whoever holds them see the new values; gradients become 0.
+        Whether to initialize again what is initialized. Otherwise that is left alone, with a warning; and so is what
+        is pending, from an earlier call of this function or of Gluon's own (there the second call would win), so that
+        deferred and other layers are treated alike. Arrays that fit are refilled in place, so cached graphs and whoever
+        holds them see the new values; gradients become 0, and a Trainer goes on from the new values without momentum.
     progress : bool, optional
         Whether to show a progress bar; by default where it takes longer than a second, on a terminal or in Jupyter.
     key : dict or callable, optional
@@ -114,8 +118,12 @@ def initialize(
     refuse_same_paths(same_paths(net))
     names = _names(key, [info for _, _, info in described])
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
-        raise TypeError(f"seed is {seed!r}: expected an integer or None")
-    todo = [each for each in described if force_reinit or each[2].state != "initialized"]
+        order = "; in MXNet's order of arguments this is verbose, and force_reinit comes next: write force_reinit=True"
+        raise TypeError(f"seed is {seed!r}: expected an integer or None{order if isinstance(seed, bool) else ''}")
+    if force_reinit not in (True, False):
+        raise TypeError(f"force_reinit is {force_reinit!r}: expected True or False")
+    # What is pending counts as initialized, so that it does not matter whether a layer is deferred.
+    todo = [each for each in described if force_reinit or each[2].state == "uninitialized"]
     choices = _choices(chosen, described, todo)
     _check(todo, choices, ctxs)
     seed = draw_seed() if seed is None else int(seed.__index__())
@@ -128,17 +136,33 @@ def initialize(
         tell(draw.param, "initialize", initializer=draw.choice.initializer, hook=draw.choice.hook,
              force_reinit=force_reinit)  # fmt: skip
     written_bytes = draw_all(draws, progress)
+    for draw in draws:
+        draw.param.init = writable(draw.param.init)
     _log(draws, chosen)
-    kept = [info.label for param, _, info in described if info.state == "initialized"] if not force_reinit else []
-    if kept:
-        some = ", ".join(kept[:3]) + (", ..." if len(kept) > 3 else "")
-        count = counted_of(len(kept), len(described), "parameter", "is", "are")
-        warn(f"{count} already initialized, ignoring ({some}). Set force_reinit=True to re-initialize.")
-    for lost in unregistered_blocks(walk(net)):  # as `net.initialize` does
+    if len(todo) < len(described):
+        warn(_kept(described, todo, ctxs, asked=ctx is not None or device is not None))
+    for lost in (*unregistered_blocks(walk(net)), *stale_graphs(net)):
         warn(str(lost))
     rows = _rows(described, {id(draw.param): draw for draw in draws})
     inner = chosen.initializer if isinstance(chosen, Corrected) else chosen
     return InitReport(rows, seed, time.perf_counter() - start, written_bytes, shown(inner))
+
+
+def _kept(described: Sequence[tuple], todo: Sequence[tuple], ctxs: List[Any], asked: bool) -> str:
+    """What to say of parameters that hold values, or the promise of them."""
+    chosen = {id(param) for param, _, _ in todo}
+    kept = [(param, info) for param, _, info in described if id(param) not in chosen]
+    paths = [f"{info.label} (pending)" if info.state == "deferred" else info.label for _, info in kept]
+    count = counted_of(len(kept), len(described), "parameter", "is", "are")
+    text = f"{count} already initialized, ignoring: {listed(paths)}. Set force_reinit=True to re-initialize."
+    placed = [(info.label, contexts_of(param)) for param, info in kept]
+    elsewhere = apart([*placed, *((info.label, ctxs) for _, _, info in todo)])
+    if elsewhere is not None:
+        text += f" {elsewhere}"
+    elif asked and placed[0][1] != tuple(ctxs):
+        there, wanted = (", ".join(map(str, each)) for each in (placed[0][1], ctxs))
+        text += f" They stay on {there}, not on {wanted}. {RESET_ALL} puts all on the same."
+    return text
 
 
 def _contexts(ctx: Any) -> List[Any]:
@@ -158,7 +182,7 @@ def _names(key: Key, infos: Sequence[ParameterInfo]) -> Dict[str, str]:
     if isinstance(key, Mapping):
         for path in key:
             if path not in paths:
-                hint = nearest(str(path), paths)
+                hint = nearest_path(path, infos)
                 raise ValueError(f"key= names {path!r}, which is no parameter's canonical path; {hint}")
         names = {path: key.get(path, path) for path in paths}
     elif callable(key):
@@ -179,7 +203,7 @@ def _choices(init: Any, described: Sequence[tuple], todo: Sequence[tuple]) -> Li
     """Which initializer fills each parameter to do; one error where any has none."""
     found = [choose(init, info, param.init or place.symbol_init, is_constant(param)) for param, place, info in todo]
     refuse_uncovered([info for _, _, info in todo], found)
-    init.review([info for _, _, info in described])
+    init._review([(info, param.init or place.symbol_init, is_constant(param)) for param, place, info in described])
     return [each for each in found if isinstance(each, Choice)]
 
 
@@ -189,12 +213,9 @@ def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) ->
         if not is_known(shape_of(param)) and not may_defer(param):
             problems.append(f"{info.label}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
                             f"the layer its input size, or the parameter allow_deferred_init=True")  # fmt: skip
-        if kvstore_of(param) is not None:
-            problems.append(f"{info.label}: a Trainer updates it on a distributed kvstore, which would bring the old "
-                            f"values back; initialize before the first step")  # fmt: skip
-        elif refuses_context(param, ctxs):
-            problems.append(f"{info.label}: a Trainer updates it on {refuses_context(param, ctxs)} and would never "
-                            f"update it on {ctxs}; make the Trainer afterwards")  # fmt: skip
+        objection = objection_of_trainer(param, ctxs)
+        if objection is not None:
+            problems.append(f"{info.label}: {'; '.join(objection)}")
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems)
         raise InitializationError(f"{counted(len(problems), 'parameter')} cannot be initialized:{listed}")
@@ -223,7 +244,8 @@ def _rows(described: Sequence[tuple], draws: Dict[int, Draw]) -> Tuple[InitRow, 
                                                 for draw in draws.values()}.values()}  # fmt: skip
     for param, _, info in described:
         draw = draws.get(id(param))
-        facts = {"path": info.label, "aliases": info.aliases, "role": info.role, "dtype": info.dtype}
+        facts = {"path": info.label, "aliases": info.aliases, "name": info.name, "role": info.role,
+                 "dtype": info.dtype}  # fmt: skip
         if draw is None:
             facts.update(shape=info.shape, state="kept", initializer=None, hook=None, why="", key=None)
         else:

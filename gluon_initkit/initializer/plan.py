@@ -8,7 +8,7 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from .._mxnet import is_constant, mx
 from ..display import Column, Shown, Table, counted, counted_of, shape_text
-from ..naming import ParameterInfo, describe, show_selector
+from ..naming import ParameterInfo, describe, row_of, show_selector, why_unknown
 from .base import Initializer
 from .choosing import Choice, Uncovered, choose, idle_hooks, misspelt, overrides
 from .configuration import shown, written
@@ -16,7 +16,7 @@ from .corrected import Corrected, corrected
 from .errors import InitializationError
 from .rules import Rules
 
-__all__ = ["Plan", "PlanRow", "find_row", "plan"]
+__all__ = ["Plan", "PlanRow", "plan"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class PlanRow:
 
     Attributes
     ----------
-    path, aliases, role, shape, dtype, state
+    path, aliases, name, role, shape, dtype, state
         As in `ParameterInfo`.
     initializer : str or None
         The initializer that wins; None where nothing covers the parameter.
@@ -50,6 +50,7 @@ class PlanRow:
 
     path: str
     aliases: Tuple[str, ...]
+    name: str
     role: str
     shape: Optional[Tuple[Optional[int], ...]]
     dtype: str
@@ -90,7 +91,7 @@ class Plan(Shown[PlanRow]):
     idle_hooks: Tuple[str, ...] = ()
 
     def __getitem__(self, path: str) -> PlanRow:
-        return find_row(self.rows, path)
+        return row_of(self.rows, path)
 
     @property
     def errors(self) -> Tuple[PlanRow, ...]:
@@ -101,15 +102,6 @@ class Plan(Shown[PlanRow]):
         filled = Column("filled by", lambda row: row.error or named(f"{row.initializer}", self.initializer))
         below = tuple(("warning", text) for text in self.idle_hooks)
         return Table(f"Plan of {self.initializer}", (*_FIRST, filled, *_LAST), self.rows, self.notes, _emphasis, below)
-
-
-def find_row(rows: Sequence[Any], path: str) -> Any:
-    """The row of a parameter, by its path or an alias; an error that knows what there is."""
-    for row in rows:
-        if path == row.path or path in row.aliases:
-            return row
-    known = ", ".join(row.path for row in rows[:8])
-    raise KeyError(f"no parameter has the path {path!r}; there are {known}, …")
 
 
 def named(initializer: str, told: str) -> str:
@@ -154,7 +146,8 @@ def plan(net: Any, init: Any = "uniform") -> Plan:
     rows = tuple(_row(chosen, param, info, decision) for (param, _, info), decision in zip(described, decisions))
     infos = [info for _, _, info in described]
     idle = _idle_hooks(chosen, decisions, infos)
-    return Plan(rows, tuple(_notes(chosen, rows, infos)), shown(_inner(chosen)), tuple(idle))
+    network = [(info, param.init or place.symbol_init, is_constant(param)) for param, place, info in described]
+    return Plan(rows, tuple(_notes(chosen, rows, network)), shown(_inner(chosen)), tuple(idle))
 
 
 def _decision(init: Initializer, param: Any, place: Any, info: ParameterInfo) -> Any:
@@ -166,7 +159,7 @@ def _decision(init: Initializer, param: Any, place: Any, info: ParameterInfo) ->
 
 
 def _row(init: Initializer, param: Any, info: ParameterInfo, found: Any) -> PlanRow:
-    facts = {key: getattr(info, key) for key in ("aliases", "role", "shape", "dtype", "state")}
+    facts = {key: getattr(info, key) for key in ("aliases", "name", "role", "shape", "dtype", "state")}
     plain = _plain(init, param, info)
     common = {"path": info.label, "plain": _call(plain), **facts}
     if not isinstance(found, Choice):
@@ -221,7 +214,7 @@ def _idle_hooks(init: Initializer, decisions: List[Any], infos: List[ParameterIn
         yield f"{type(target).__name__}.{hook} serves no parameter of the network{hint}"
 
 
-def _notes(init: Initializer, rows: Tuple[PlanRow, ...], infos: List[ParameterInfo]) -> Iterator[str]:
+def _notes(init: Initializer, rows: Tuple[PlanRow, ...], network: Sequence[tuple]) -> Iterator[str]:
     inner = _inner(init)
     if inner is not init and not overrides(inner, "__call__"):
         hooks = ("bias", "gamma", "beta", "running_mean", "running_var", "default")
@@ -234,13 +227,15 @@ def _notes(init: Initializer, rows: Tuple[PlanRow, ...], infos: List[ParameterIn
     if errors:
         yield f"{counted_of(errors, len(rows), 'parameter', 'is', 'are')} covered by nothing; initializing raises."
     if isinstance(init, Rules):
-        for number, (selector, matched) in enumerate(init.matches(infos), 1):
-            if not matched:
-                yield f"rule {number} ({show_selector(selector)}) matches nothing."
-    done = sum(1 for row in rows if row.state == "initialized")
+        for number, reason in init.idle(network).items():
+            selector = init.rules[number - 1][0]
+            hint = why_unknown(selector, [info for info, _, _ in network])
+            text = f"decides no parameter: {reason}." if reason else f"matches nothing{f': {hint}' if hint else '.'}"
+            yield f"rule {number} ({show_selector(selector)}) {text}"
+    done = sum(1 for row in rows if row.state != "uninitialized")
     if done:
         count = counted(done, "parameter is", "parameters are")
-        yield f"{count} initialized already: only force_reinit=True changes that."
+        yield f"{count} initialized already, or pending: only force_reinit=True changes that."
 
 
 def _emphasis(row: PlanRow) -> str:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from ..display import Column, Shown, Table, shape_text, size_text
-from .plan import find_row, named
+from ..naming import row_of
+from .plan import named
 
 __all__ = ["InitReport", "InitRow"]
 
@@ -15,11 +16,11 @@ class InitRow:
 
     Attributes
     ----------
-    path, aliases, role, shape, dtype
+    path, aliases, name, role, shape, dtype
         As in `ParameterInfo`; the shape is the one after initializing.
     state : str
         ``'initialized'``, ``'deferred'`` (its values come in the first forward pass), or ``'kept'`` (it was
-        initialized already).
+        initialized, or pending, already).
     initializer, hook, why : str or None
         As in `PlanRow`.
     key : str or None
@@ -34,6 +35,7 @@ class InitRow:
 
     path: str
     aliases: Tuple[str, ...]
+    name: str
     role: str
     shape: Optional[Tuple[Optional[int], ...]]
     dtype: str
@@ -75,11 +77,12 @@ class InitReport(Shown[InitRow]):
     initializer: str
 
     def __getitem__(self, path: str) -> InitRow:
-        return find_row(self.rows, path)
+        return row_of(self.rows, path)
 
     def _table(self) -> Table:
         states = [row.state for row in self.rows]
-        counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        words = {"kept": "kept (not of this seed)"}
+        counts = ", ".join(f"{states.count(state)} {words.get(state, state)}" for state in dict.fromkeys(states))
         counts = counts or "no parameters"
         title = f"{self.initializer}, seed {self.seed}: {counts}; {size_text(self.bytes)} in {self.seconds:.3g} s"
         filled = Column("filled by", lambda row: named(row.initializer or "", self.initializer))

@@ -8,12 +8,13 @@ parameter, so the initializer fills it as ``bias_initializer=`` would. A constan
 
 import dataclasses
 from numbers import Real
-from typing import Any, Iterable, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 import numpy
 
 from .._mxnet import mx, warn
-from ..naming import ParameterInfo, matcher, selector_from_json, selector_to_json, show_selector
+from ..display import listed
+from ..naming import ParameterInfo, matcher, selector_from_json, selector_to_json, show_selector, why_unknown
 from .base import Initializer
 from .choosing import Choice, Decision, Uncovered, choose, explicit_choice, overrides, refuse_uncovered
 from .configuration import as_json, shown
@@ -37,7 +38,8 @@ class Rules(Initializer):
     override_layers : bool
         Whether a matching rule goes before an explicit initializer of the layer. A `gluon.Constant` keeps its value.
     strict : bool
-        Whether a rule that matches nothing in the network is an error instead of a warning.
+        Whether a rule that decides no parameter of the network is an error instead of a warning: it matches none, or
+        what it matches is decided before, by another rule or a layer's own initializer.
 
     Raises
     ------
@@ -45,7 +47,7 @@ class Rules(Initializer):
         A selector is none, or an initializer is none. The message names the rule.
     InitializationError
         While filling, before the network's first array is written: parameters that nothing covers, all of them listed;
-        with ``strict``, rules that match nothing.
+        with ``strict``, rules that decide nothing.
 
     Examples
     --------
@@ -94,24 +96,53 @@ class Rules(Initializer):
             return decision
         return Uncovered("no rule matches it and there is no default", "add a rule, or pass Rules(..., default=)")
 
-    def matches(self, infos: Sequence[ParameterInfo]) -> List[Tuple[Any, bool]]:
-        """Each rule's selector, and whether it selects any of these parameters.
+    def idle(self, network: Sequence[Tuple[ParameterInfo, Any, bool]]) -> Dict[int, str]:
+        """The rules that decide no parameter of a network, by number, and why; no reason where they match none.
 
         Parameters
         ----------
-        infos : sequence of ParameterInfo
+        network : sequence of (ParameterInfo, initializer, bool)
+            Each parameter, what it was declared with, and whether it is a Constant.
 
         Returns
         -------
-        list of (selector, bool)
+        dict of int to str
 
         Examples
         --------
-        >>> Rules([("bias", 1)]).matches([])
-        [('bias', False)]
+        >>> bias = ParameterInfo("0.bias", (), "dense0_bias", "bias", (4,), "float32")
+        >>> Rules([("*", "xavier"), ("bias", 0.1), ("gamma", 2)]).idle([(bias, "zeros", False)])
+        {1: "the layers' own defaults fill 0.bias", 2: "rule 1 ('*') takes 0.bias before", 3: ''}
         """
-        pairs = zip(self._matchers, self.rules)
-        return [(selector, any(_ask(test, selector, info) for info in infos)) for test, (selector, _) in pairs]
+        decisions = [self._decided(*each) for each in network]
+        found: Dict[int, str] = {}
+        for number, (matches, (selector, _)) in enumerate(zip(self._matchers, self.rules), 1):
+            if f"rule {number}" in decisions:
+                continue
+            reasons: Dict[Tuple[str, str], List[str]] = {}
+            for (info, _, constant), why in zip(network, decisions):
+                if _ask(matches, selector, info):
+                    reasons.setdefault(self._instead(number, info, why, constant), []).append(info.label)
+            found[number] = "; ".join(f"{start}{listed(labels, 3)}{end}" for (start, end), labels in reasons.items())
+        return found
+
+    def _decided(self, info: ParameterInfo, declared: Any, constant: bool) -> str:
+        try:
+            decision = choose(self, info, declared, constant)
+        except InitializationError:  # of what is to be filled it was raised before
+            return ""
+        return decision.why if isinstance(decision, Choice) else ""
+
+    def _instead(self, number: int, info: ParameterInfo, why: str, constant: bool) -> Tuple[str, str]:
+        """What decides a parameter that a rule matches instead of that rule: the words around its path."""
+        if constant:
+            return "Constants keep their own values: ", ""
+        if why == "layer":
+            return "explicit initializers of the layers fill ", " (override_layers=True lets the rule go before them)"
+        for before, (matches, (selector, _)) in enumerate(zip(self._matchers[: number - 1], self.rules), 1):
+            if _ask(matches, selector, info):
+                return f"rule {before} ({show_selector(selector)}) takes ", " before"
+        return "the layers' own defaults fill ", ""
 
     def _targets(self) -> List[Any]:
         initializers = [initializer for _, initializer in self.rules]
@@ -123,7 +154,7 @@ class Rules(Initializer):
 
     def _look_over(self, network: Sequence[Tuple[ParameterInfo, Any, bool]]) -> None:
         refuse_uncovered([info for info, _, _ in network], [choose(self, *each) for each in network])
-        super()._look_over(network)
+        self._review(network)
 
     def _review_without_network(self) -> None:
         if Rules in self._audited:
@@ -136,11 +167,11 @@ class Rules(Initializer):
 
     def _complain(self, message: str) -> None:
         if self.strict:
-            raise InitializationError(f"{message}. Mend the selector, or drop strict=True.")
+            raise InitializationError(f"{message}. Mend the rules, or drop strict=True.")
         warn(message)
 
     def review(self, infos: Sequence[ParameterInfo]) -> None:
-        """Warn of rules that match none of a network's parameters; with ``strict``, raise.
+        """Warn of rules that decide none of a network's parameters; with ``strict``, raise.
 
         Parameters
         ----------
@@ -155,14 +186,23 @@ class Rules(Initializer):
         --------
         >>> Rules([]).review([])
         """
+        self._review([(info, None, False) for info in infos])
+
+    def _review(self, network: Sequence[Tuple[ParameterInfo, Any, bool]]) -> None:
+        infos = [info for info, _, _ in network]
         super().review(infos)
-        numbered = enumerate(self.matches(infos), 1)
-        idle = [f"rule {number} ({show_selector(selector)})" for number, (selector, some) in numbered if not some]
-        if not idle:
-            return
-        known = ", ".join(info.label for info in infos[:5])
-        message = f"{' and '.join(idle)} matched none of the network's parameters ({known}, ...)"
-        self._complain(f"{message}. {_BY_NAME}" if infos and infos[0].path is None else message)
+        idle = self.idle(network)
+        names = {number: f"rule {number} ({show_selector(self.rules[number - 1][0])})" for number in idle}
+        unmatched = [number for number, reason in idle.items() if not reason]
+        texts = [f"{names[number]} decides no parameter: {reason}" for number, reason in idle.items() if reason]
+        if unmatched:
+            known = ", ".join(info.label for info in infos[:5])
+            text = f"{' and '.join(names[number] for number in unmatched)} matched none of the network's parameters"
+            hints = [why_unknown(self.rules[number - 1][0], infos).rstrip(".") for number in unmatched]
+            by_name = [_BY_NAME] if infos and infos[0].path is None else []
+            texts.insert(0, ". ".join([f"{text} ({known}, ...)", *filter(None, hints), *by_name]))
+        if texts:
+            self._complain(". ".join(texts))
 
     def dumps(self) -> str:
         """The rules as JSON, from which ``mx.init.create`` makes them again (callable selectors excepted).

@@ -15,6 +15,7 @@ from .._mxnet import (
     keyed_generators,
     mx,
     refilled,
+    renew_updates,
     restore,
     snapshot,
     stale_gradients,
@@ -63,6 +64,8 @@ def draw_all(draws: Sequence[Draw], progress: Optional[bool]) -> int:
             run(jobs, bar)
             for draw in refill:
                 refilled(draw.param, draw.array)
+            for draw in fresh:
+                renew_updates(draw.param)
             mx.nd.waitall()
     return total * (len(draws[0].ctxs) if draws else 0)
 

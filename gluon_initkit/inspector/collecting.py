@@ -29,6 +29,7 @@ from .._mxnet import (
     same_names,
     same_paths,
     shape_of,
+    stale_graphs,
     state_of,
     storage_of,
     trained_by,
@@ -66,7 +67,7 @@ def collect(
         matches = matcher(select)
         found = {param: place for param, place in chosen.items() if matches(info_of(param, place))}
         if not found:
-            refuse_unknown(select, (path for place in chosen.values() for path in place.paths))
+            refuse_unknown(select, [info_of(param, place) for param, place in chosen.items()])
         chosen = found
     if any(map(holds_data, chosen)):
         mx.nd.waitall()  # what still writes them; no more is waited for below
@@ -92,6 +93,7 @@ def _structure(net: Any, tree: Sequence[Tuple[str, Any]], chosen: _Chosen) -> St
         unregistered=tuple((each.path, each.said, each.mend) for each in unregistered_blocks(tree)),
         same_paths=tuple(path for path in same_paths(net) if path in paths) if again else (),
         same_names=tuple((name, tuple(paths)) for name, paths in named if len(paths) > 1),
+        stale_graphs=tuple((each.paths or (each.path,), each.said, each.mend) for each in stale_graphs(net)),
     )
 
 

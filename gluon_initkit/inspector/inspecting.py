@@ -133,7 +133,7 @@ def _file(file: Any, select: Any, stats: bool, grads: bool, trainer: Any, init: 
     records = tuple(record for record in report.records if select is None or matching(select, record.path))
     paths = {record.path for record in records}
     if not paths:
-        refuse_unknown(select, infos)
+        refuse_unknown(select, infos.values())
     return Report(
         records=records,
         blocks=report.blocks,

@@ -77,7 +77,7 @@ class Recorder:
                    if (param.grad_req != "null" if chosen is None else chosen(info))]  # fmt: skip
         self._watched = {info.label: param for param, info in watched}
         if not self._watched:
-            refuse_unknown(select, (path for _, _, info in described for path in info.paths))
+            refuse_unknown(select, [info for _, _, info in described])
             paths = ", ".join(info.label for _, _, info in described[:6]) + (", …" if len(described) > 6 else "")
             asked = f"is selected by {show_selector(select)}" if chosen else "has a gradient; select='*' watches all"
             raise ValueError(f"no parameter of this {type(net).__name__} {asked}; it has {paths or 'none'}.")

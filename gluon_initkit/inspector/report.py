@@ -8,7 +8,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Union
 
-from ..naming import nearest, refuse_unknown
+from ..naming import nearest_path, refuse_unknown
 from . import facts  # noqa: F401  (fills the registry of columns)
 from .columns import chosen_columns
 from .encoding import decoded, encoded
@@ -120,8 +120,9 @@ class Report(Looks):
         Raises
         ------
         TypeError, ValueError
-            `selector` is none of these, a path that no parameter of the report has, or a Block class where the report
-            is of a file. What describes parameters without naming one, such as ``'*.bias'``, may select none.
+            `selector` is none of these, a path that no parameter of the report has, a regular expression in a str, or
+            a Block class where the report is of a file. What describes parameters without naming one, such as
+            ``'*.bias'``, may select none.
 
         Examples
         --------
@@ -132,7 +133,7 @@ class Report(Looks):
         check_selector(selector, self.records, repr(self.source))
         selected = self.filter(record_matcher(selector, self.blocks))
         if not selected.records:
-            refuse_unknown(selector, (path for record in self.records for path in record.paths))
+            refuse_unknown(selector, self.records)
         return selected
 
     def filter(self, predicate: Callable[[ParameterRecord], bool]) -> "Report":
@@ -264,8 +265,8 @@ class Report(Looks):
 
     def _unknown(self, path: str) -> str:
         """What to say of a path that is none."""
-        known = [each for record in self.records for each in record.paths] + [block.path for block in self.blocks]
-        return f"no parameter or block has the path {path!r}; {nearest(path, [each for each in known if each])}"
+        blocks = [block.path for block in self.blocks if block.path]
+        return f"no parameter or block has the path {path!r}; {nearest_path(path, self.records, blocks)}"
 
     def __getstate__(self) -> Dict[str, Any]:
         return {**self.__dict__, "live": None}

@@ -1,8 +1,10 @@
 """What the standing of a parameter shows: shape and state, who trains it, how old its gradient is, dtype, ties."""
 
+from collections import Counter
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..display import counted
+from ..naming import apart
 from .checks import Check, Suspicion, each
 from .records import ParameterRecord, SharedValues
 
@@ -88,6 +90,16 @@ def _dtypes(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) 
                    f"cast it as a whole: block.cast({dtypes[0]!r})")  # fmt: skip
 
 
+def _contexts(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
+    held = [record for record in records if record.state in ("initialized", "deferred")]
+    split = apart((record.path, record.contexts) for record in held)
+    if split is not None:
+        most = Counter(record.contexts for record in held).most_common(1)[0][0]
+        evidence, _, hint = split.partition(". ")
+        yield ("warning", tuple(record.path for record in held if record.contexts != most),
+               evidence[0].lower() + evidence[1:], hint.rstrip("."))  # fmt: skip
+
+
 def _ties(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
     equal = [group for group in shared if group.kind == "values"]
     stored = {record.path for record in records if record.state == "stored"} if equal else set()
@@ -119,6 +131,8 @@ CHECKS = (
           "trained"),
     Check("stale-gradient", "No backward pass wrote its gradient since the last update.", _stale, "stats"),
     Check("mixed-dtype", "The floats of one block have several dtypes.", _dtypes),
+    Check("mixed-context", "Parameters are on different contexts: a forward pass fails, unless its own code moves the "
+          "data.", _contexts),
     Check("broken-tie", "Weights hold equal values and are not shared: a tie that broke, or a copy.", _ties),
     Check("frozen-lr-mult", "It is frozen by grad_req and has an lr_mult that nothing is trained by.", _multipliers),
 )  # fmt: skip

@@ -1,4 +1,6 @@
-"""What is wrong with how a network is put together: Blocks that it does not register, names and paths that collide."""
+"""What is wrong with how a network is put together: Blocks that it does not register, names and paths that collide;
+cached graphs that have seen other children.
+"""
 
 from dataclasses import dataclass
 from typing import Iterator, Tuple
@@ -20,11 +22,14 @@ class Structure:
         The paths at which two parameters stand.
     same_names : tuple of (str, tuple of str)
         Global names that several parameters have, and their paths.
+    stale_graphs : tuple of (tuple of str, str, str)
+        Cached graphs of other parameters than their block has: paths, what was found, what to do.
     """
 
     unregistered: Tuple[Tuple[str, str, str], ...] = ()
     same_paths: Tuple[str, ...] = ()
     same_names: Tuple[Tuple[str, Tuple[str, ...]], ...] = ()
+    stale_graphs: Tuple[Tuple[Tuple[str, ...], str, str], ...] = ()
 
 
 NOTHING = Structure()
@@ -48,9 +53,16 @@ def _same_names(structure: Structure) -> Iterator[Suspicion]:
                f"net.initialize, a Trainer of it and hybridize", "give each layer a prefix of its own")  # fmt: skip
 
 
+def _stale_graphs(structure: Structure) -> Iterator[Suspicion]:
+    for paths, said, mend in structure.stale_graphs:
+        yield "error", paths, said, mend
+
+
 CHECKS = (
     StructureCheck("colliding-path", "Two parameters of the network have one path.", _same_paths),
     StructureCheck("unregistered-block", "A list, tuple, dictionary or set holds Blocks that the network lacks.",
                    _unregistered),
+    StructureCheck("stale-graph", "A cached graph is of other parameters than its block has: a child was exchanged.",
+                   _stale_graphs),
     StructureCheck("colliding-name", "Several parameters of the network have one global name.", _same_names),
 )  # fmt: skip

@@ -1,8 +1,9 @@
 """What a parameter is called: paths, roles, and the selectors that name many at once."""
 
 from .making import made
-from .nearest import nearest
+from .nearest import nearest, nearest_path, row_of
 from .parameters import ParameterInfo, check_block, describe, info_of
+from .placement import apart
 from .roles import LAYER_DEFAULTS, ROLES, role_of
 from .selectors import (
     Selector,
@@ -12,6 +13,7 @@ from .selectors import (
     selector_from_json,
     selector_to_json,
     show_selector,
+    why_unknown,
 )
 
 __all__ = [
@@ -19,16 +21,20 @@ __all__ = [
     "ROLES",
     "ParameterInfo",
     "Selector",
+    "apart",
     "check_block",
     "describe",
     "info_of",
     "made",
     "matcher",
     "nearest",
+    "nearest_path",
     "path_matcher",
     "refuse_unknown",
     "role_of",
+    "row_of",
     "selector_from_json",
     "selector_to_json",
     "show_selector",
+    "why_unknown",
 ]

@@ -17,7 +17,7 @@ import importlib
 import re
 from typing import Any, Callable, Iterable, Optional, Pattern, Union
 
-from .nearest import nearest
+from .nearest import nearest_path
 from .parameters import ParameterInfo
 from .roles import ROLES
 
@@ -29,6 +29,7 @@ __all__ = [
     "selector_from_json",
     "selector_to_json",
     "show_selector",
+    "why_unknown",
 ]
 
 Selector = Union[str, "Pattern[str]", type, Callable[[ParameterInfo], bool]]
@@ -75,29 +76,79 @@ def path_matcher(selector: Any) -> Optional[Callable[[str], Any]]:
     return None
 
 
-def refuse_unknown(selector: Any, paths: Iterable[str]) -> None:
-    """Refuse a selector that selected nothing of these paths, if it is a path itself, and so a typo.
+def refuse_unknown(selector: Any, holders: Iterable[Any]) -> None:
+    """Refuse a selector that selected none of these parameters, if that is a mistake.
+
+    Parameters
+    ----------
+    selector : selector
+    holders : iterable
+        Records of the parameters: with `path`, `aliases`, and Gluon's `name`.
 
     Raises
     ------
     ValueError
-        `selector` is a text without magic, and no role.
+        `selector` is a text without magic, and no role; or a regular expression in a str.
 
     Examples
     --------
-    >>> refuse_unknown("*.bias", ["0.weight"])
-    >>> refuse_unknown("0", ["0.weight"])
+    >>> bias = ParameterInfo("0.bias", (), "dense0_bias", "bias", (4,), "float32")
+    >>> refuse_unknown("*.weight", [bias])
+    >>> refuse_unknown("0", [bias])
     Traceback (most recent call last):
     ValueError: no parameter has the path '0', which is a block's; '0.*' selects all that it holds.
     """
-    if not isinstance(selector, str) or selector in ROLES or re.search(r"[*?[]", selector):
-        return
-    known = list(paths)
-    if any(path.startswith(f"{selector}.") for path in known):
-        hint = f", which is a block's; {selector + '.*'!r} selects all that it holds."
-    else:
-        hint = f"; {nearest(selector, known)}"
-    raise ValueError(f"no parameter has the path {selector!r}{hint}")
+    hint = why_unknown(selector, holders)
+    if hint:
+        raise ValueError(hint)
+
+
+def why_unknown(selector: Any, holders: Iterable[Any]) -> str:
+    """Why a selector that selected none of these parameters is a mistake, in a sentence; empty where it is none."""
+    if not isinstance(selector, str) or selector in ROLES:
+        return ""
+    holders = list(holders)
+    paths = [path for holder in holders for path in (holder.path or holder.name, *holder.aliases)]
+    expression = _expression(selector, [*paths, *(holder.name for holder in holders)])
+    if expression is None and not re.search(r"[*?[]", selector):
+        if any(path.startswith(f"{selector}.") for path in paths):
+            return (f"no parameter has the path {selector!r}, which is a block's; {selector + '.*'!r} selects all that "
+                    f"it holds.")  # fmt: skip
+        return f"no parameter has the path {selector!r}; {nearest_path(selector, holders)}"
+    text = f"{selector!r} selects no parameter"
+    if expression is not None:
+        glob = _as_glob(selector)
+        like = f", such as {glob!r}" if glob else ""
+        text += f": it is read as a glob{like}; write re.compile({selector!r}) for a regular expression"
+    test = expression.search if expression is not None else re.compile(fnmatch.translate(selector)).match
+    named = [holder for holder in holders if holder.path not in (None, holder.name) and test(holder.name)]
+    if named and not any(map(test, paths)):
+        text += f"; paths are selected, and {named[0].name!r} is Gluon's name of {named[0].path!r}"
+    return f"{text}." if expression is not None or named else ""
+
+
+def _expression(text: str, names: Iterable[str]) -> Optional[Pattern[str]]:
+    """The regular expression that a text which selected nothing as a glob was meant for; None where it was not.
+
+    ``Block.collect_params`` and ``mx.init.Mixed`` take regular expressions, so users write them; ``'head.*'`` is both.
+    """
+    try:
+        expression = re.compile(text)
+    except re.error:
+        return None
+    marked = re.search(r"[\^$|()+\\]|^\.\*", text) or (".*" in text and any(map(expression.fullmatch, names)))
+    return expression if marked else None
+
+
+def _as_glob(expression: str) -> str:
+    """The glob that means what a simple regular expression does; empty where there is none."""
+    text = expression.replace(r"\.", ".")
+    inner = text.lstrip("^").rstrip("$").replace(".*", "*").replace(".+", "?*")
+    if text.endswith("$") and not text.startswith("^"):
+        inner = f"*{inner}".replace("**", "*")
+    if text.startswith("^") and not text.endswith("$"):
+        inner = f"{inner}*".replace("**", "*")
+    return "" if re.search(r"[\^$|()+\\]", inner) else inner
 
 
 def show_selector(selector: Any) -> str:

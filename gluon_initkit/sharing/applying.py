@@ -13,7 +13,6 @@ from .._mxnet import (
     bits_of,
     contexts_of,
     exchange,
-    forget_trainers,
     holds_data,
     interrupts_held,
     may_defer,
@@ -63,7 +62,6 @@ def change(net: Any, groups: Sequence[Merged], values: str) -> Tuple[str, ...]:
     with interrupts_held(), restoring([each.kept.param for each in groups]), exchange(net, moves) as outside:
         for each in groups:
             _settle(each, values)
-    forget_trainers([member.param for each in groups for member in each.members])
     if outside:
         gc.collect()  # what was only waiting for it is no network
     return tuple(member.path for each in groups for member in each.dropped

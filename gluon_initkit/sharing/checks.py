@@ -18,9 +18,9 @@ from .._mxnet import (
     in_containers,
     is_constant,
     is_layer_default,
+    is_trained,
     mx,
     shape_of,
-    trained,
     walk,
 )
 from ..display import shape_text
@@ -46,22 +46,21 @@ def problems(net: Any, groups: Sequence[Merged], values: str, yielding: FrozenSe
 
     `yielding` are parameters of blocks that were just built: what was said for none of them, the kept one decides.
     """
-    everyone = [member.param for each in groups if each.dropped for member in each.members]
-    in_trainer, listed = set(trained(everyone)), in_containers(walk(net)) if everyone else {}
+    listed = in_containers(walk(net)) if any(each.dropped for each in groups) else {}
     return [
         problem
         for each in groups
         if each.dropped
-        for problem in _problems(each, values, in_trainer, listed, yielding)
+        for problem in _problems(each, values, listed, yielding)
     ]
 
 
 def _problems(
-    each: Merged, values: str, in_trainer: set, listed: Dict[Any, str], yielding: FrozenSet[Any]
+    each: Merged, values: str, listed: Dict[Any, str], yielding: FrozenSet[Any]
 ) -> Iterator[str]:
     first = each.kept
     for member in each.members:
-        yield from _alone(member, first if member is not first else each.dropped[0], in_trainer)
+        yield from _alone(member, first if member is not first else each.dropped[0])
     for member in each.dropped:
         yield from _standing(member, first, listed)
     told, fixed = declared(first.param), _fixes_gamma(first)
@@ -78,13 +77,13 @@ def _problems(
         yield from _averages(each)
 
 
-def _alone(member: Member, other: Member, in_trainer: set) -> Iterator[str]:
+def _alone(member: Member, other: Member) -> Iterator[str]:
     """What forbids a parameter to be tied to anything, or to be one that goes."""
     who = f"{member.path!r} cannot be tied to {other.path!r}:"
     if is_constant(member.param):
         yield f"{who} it is a Constant, whose value belongs to its own block"
-    if member.param in in_trainer:
-        yield f"{who} a Trainer updates it; tie first, make the Trainer afterwards (`del trainer`, tie, make another)"
+    if is_trained(member.param):
+        yield f"{who} a Trainer updates it; call gluon_initkit.release(trainer), tie, and make another Trainer"
 
 
 def _standing(member: Member, first: Member, listed: Dict[Any, str]) -> Iterator[str]:

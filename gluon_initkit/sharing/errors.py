@@ -23,4 +23,5 @@ class SharingError(mx.MXNetError, ValueError):
 def refusal(problems: Sequence[str]) -> SharingError:
     """One error for all that is wrong."""
     count = counted(len(problems), "problem")
-    return SharingError(f"{count}, and nothing was changed:" + "".join(f"\n  {problem}." for problem in problems))
+    sentences = (problem if problem.endswith((".", "?")) else f"{problem}." for problem in problems)
+    return SharingError(f"{count}, and nothing was changed:" + "".join(f"\n  {each}" for each in sentences))

@@ -47,7 +47,8 @@ def load(
     """Load parameters and see to it that what was shared stays so: bit-exact, or an error, and never in silence.
 
     Files of `save` and of ``net.save_parameters``, with ``deduplicate=True`` or without, saved in NumPy mode or not.
-    A parameter that the network shares takes whatever the file holds for any of its paths, if it is the same bits.
+    A parameter that the network shares takes whatever the file holds for any of its paths, if it is the same bits. An
+    existing Trainer goes on from the loaded values, without the momentum and master copies that it had of them.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 
 import numpy
 
-from .._mxnet import RESET, bits_of, contexts_for, kvstore_of, refuses_context, shape_of, stored_as
+from .._mxnet import RESET, bits_of, contexts_for, objection_of_trainer, shape_of, stored_as
 from ..shapes import agree
 from .groups import SharedGroup
 
@@ -170,10 +170,8 @@ def _fitted(param: Any, label: str, array: Any, rules: Rules, absent: Sequence[s
         there = contexts_for(param, None)
         return Problem(f"{label!r} is on {there}, and asked for on {rules.ctxs}",
                        f"A parameter's {RESET}(...) moves it; or ask for none.")  # fmt: skip
-    if kvstore_of(param) is not None:
-        return Problem(f"{label!r} is updated by a Trainer on a distributed kvstore, which would bring the old values "
-                       f"back", "Load before the first step.")  # fmt: skip
-    if refuses_context(param, ctxs):
-        return Problem(f"{label!r} is updated by a Trainer on {refuses_context(param, ctxs)}, which would never update "
-                       f"it on {ctxs}", "Make the Trainer after loading, or pass its contexts.")  # fmt: skip
+    objection = objection_of_trainer(param, ctxs)
+    if objection is not None:
+        why, mend = objection
+        return Problem(f"{label!r}: {why}", f"{mend[0].upper()}{mend[1:]}.")
     return Match(param, stored_as(param, array), ctxs, dtype, absent)

@@ -5,12 +5,11 @@ Whether what is tied so fits together is not asked here.
 
 import dataclasses
 from dataclasses import dataclass
-import difflib
 import fnmatch
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._mxnet import Slot, mx, prefix_of, slots, source_of, walk
-from ..naming import ParameterInfo, describe, matcher, path_matcher, show_selector
+from ..naming import ParameterInfo, describe, matcher, nearest, path_matcher, show_selector, why_unknown
 from .union import Tie
 
 __all__ = ["Declaration", "Index", "Unfound", "call_of"]
@@ -97,7 +96,8 @@ class Index:
         names = list(dict.fromkeys(name for each in inside.values() for name in each))
         if not names:
             chosen = f" that only={show_selector(told.only)} selects" if told.only is not None else ""
-            raise Unfound(f"{_list(list(inside))} hold no parameter{chosen}")
+            hint = why_unknown(told.only, [self._info(each) for each in self.slots])
+            raise Unfound(f"{_list(list(inside))} hold no parameter{chosen}{hint and f': {hint}'}")
         missing = [f"{path!r} has no {name!r}, which {next(p for p in inside if name in inside[p])!r} has"
                    for path, each in inside.items() for name in names if name not in each]  # fmt: skip
         if missing:
@@ -139,8 +139,7 @@ class Index:
         if isinstance(target, str):
             if any(path == target for path, _ in walk(self._net)):
                 return f"{text}: it is a block; name one of its parameters, or use tie_blocks"
-            near = difflib.get_close_matches(target, self.slots, 3, 0.5)
-            text += f"; near to it are {_list(near)}" if near else ""
+            return why_unknown(target, [self._info(each) for each in self.slots]) or text
         return text
 
     def _blocks(self, target: Any) -> List[Tuple[str, Any]]:
@@ -160,8 +159,8 @@ class Index:
         else:
             found = _outermost([(path, block) for path, block in inner if target.search(path)])
         if not found:
-            near = difflib.get_close_matches(str(target), [path for path, _ in everything], 3, 0.5)
-            raise Unfound(f"{_shown(target)} matches no block" + (f"; near to it are {_list(near)}" if near else ""))
+            hint = nearest(target, [path for path, _ in inner]) if isinstance(target, str) else ""
+            raise Unfound(f"{_shown(target)} matches no block{hint and f'; {hint}'}")
         return found
 
     def _inside(self, path: str, block: Any, only: Any) -> Dict[str, str]:

@@ -1,23 +1,21 @@
 """`untie`: a path gets a parameter of its own again, however the tie was made."""
 
-import difflib
 from typing import Any, List, Tuple
 
 from .._mxnet import (
     Move,
     Slot,
     exchange,
-    forget_trainers,
     in_containers,
+    is_trained,
     mx,
     own_copy,
     prefix_of,
     slots,
     source_of,
-    trained,
     traversed,
 )
-from ..naming import check_block
+from ..naming import check_block, describe, nearest_path
 from .errors import refusal
 
 __all__ = ["untie"]
@@ -54,8 +52,8 @@ def untie(net: Any, path: str) -> None:
     everywhere = slots(net)
     slot = next((each for each in everywhere if each.path == path), None)
     if slot is None:
-        near = difflib.get_close_matches(path, [each.path for each in everywhere], 3, 0.5)
-        raise refusal([f"{path!r} is no path of a parameter" + (f"; near to it are {near}" if near else "")])
+        hint = nearest_path(path, [info for _, _, info in describe(net)])
+        raise refusal([f"no parameter has the path {path!r}; {hint}"])
     source = source_of(slot.param)
     sharing = [each for each in everywhere if source_of(each.param) is source]
     others = [each for each in sharing if each is not slot]
@@ -67,7 +65,6 @@ def untie(net: Any, path: str) -> None:
     moves: List[Move] = [(each, copied) for each in leaving]
     with exchange(net, moves):
         pass
-    forget_trainers([source])
 
 
 def _problems(slot: Slot, others: List[Slot]) -> List[str]:
@@ -85,9 +82,10 @@ def _problems(slot: Slot, others: List[Slot]) -> List[str]:
     if listed:
         wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: the block of the first holds its "
                      f"parameter in .{listed} too, which would hold the old one; untie the other path")  # fmt: skip
-    if trained([source_of(slot.param)]):
+    if is_trained(source_of(slot.param)):
         wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: a Trainer updates their parameter, and "
-                     f"would not update the copy; `del trainer`, untie, and make another")  # fmt: skip
+                     f"would not update the copy; call gluon_initkit.release(trainer), untie, and make another "
+                     f"Trainer")  # fmt: skip
     return wrong
 
 

@@ -5,7 +5,7 @@ MXNet's own messages name a parameter by its global name, or none; its frames ho
 
 from typing import Any, List, Optional, Sequence, Tuple
 
-from .._mxnet import Unregistered, mx, source_of
+from .._mxnet import RESET_ALL, Context, Unregistered, contexts_of, mx, source_of
 from ..display import counted_of, shape_text
 from .resolution import Resolution, said
 from .source import Frame, last_lines, whose
@@ -64,10 +64,22 @@ def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -
                     "Call set_data with an array of that shape, or build the layer for this one.")  # fmt: skip
         if name == "initialize":
             return f"{info.label} was to be initialized, and its shape is {shape_text(info.shape)}{at}", ""
+        if name in _READS and info.state == "initialized":
+            break
         if name in _READS and info.state == "uninitialized":
             return f"{info.label} was read, and initialize was never called on it, or filling it failed{at}", ""
         if name in _READS:
             return f"{info.label} was read by {name}() before it holds values{at}", ""
+    for _, module, local in calls:
+        param, asked = local.get("self"), local.get("ctx", local.get("device"))
+        if module == "mxnet.gluon.parameter" and param in infos and isinstance(asked, Context):
+            here = contexts_of(param)
+            if here and asked not in here:
+                there = ", ".join(map(str, here))
+                mend = "" if found.apart else f". Give inputs that are there; or {RESET_ALL} moves it"
+                return f"{infos[param].label} is on {there}, and was read on {asked}{at}{mend}", ""
+    if found.apart and "same context" in str(error):
+        return f"MXNet raised {said(error)}{at}", ""
     if found.conflict is not None or found.stop is not None or (found.asked and waiting and is_about_deferral(error)):
         return "", ""
     return f"MXNet raised {said(error)}{at}", ""

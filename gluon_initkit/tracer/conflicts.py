@@ -7,7 +7,7 @@ the block alone, with the disputed sizes left open.
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-from .._mxnet import Call, SymbolicRun, channel_axis, mx, run_on_symbols, shape_of
+from .._mxnet import Call, Run, channel_axis, mx, run_without_memory, shape_of
 from ..naming import ParameterInfo
 from ..shapes import agree, is_known
 
@@ -30,31 +30,32 @@ class Conflict:
     """By parameter: its shape, the block of whose input it follows, and that input; ``''`` and () where declared."""
 
 
-def conflict_in(described: Described, run: SymbolicRun, call: Call, shapes: Any, said: str) -> Conflict:
-    """Which parameters the block's input would give another shape, found by running the block alone."""
-    inputs = shapes.given.get(id(call), ())
+def conflict_in(described: Described, run: Run, said: str) -> Conflict:
+    """Which parameters the input of the block that failed would give another shape, found by running it alone."""
+    call = run.unfinished() or run.entered[-1]
+    inputs = call.given
     made = Conflict(call.path, inputs, said)
     own = [param for param, _, info in described if call.path in holders(info)]
-    before = {param: shapes.params.get(param, shape_of(param)) for param in own}
+    before = {param: run.shapes.get(param, shape_of(param)) for param in own}
     for param in own:
         needed, stood = _needed(call, inputs, param, before), before[param]
         if needed is None or stood is None or agree(needed, stood):
             continue
         made.needed[param] = needed
-        made.stood[param] = (stood, *_first_use(described, run, shapes, call, param))
+        made.stood[param] = (stood, *_first_use(described, run, call, param))
         if _infer(call, inputs, {**before, **made.needed}) is not None:
             break  # with these changed, the block takes its input
     return made
 
 
-def unchecked_sizes(described: Described, run: SymbolicRun, shapes: Any) -> Optional[Conflict]:
+def unchecked_sizes(described: Described, run: Run) -> Optional[Conflict]:
     """A normalization of another size than its input: MXNet notices when it computes, or reads foreign memory."""
     held: Dict[str, List[Any]] = {}
     for param, _, info in described:
         for path in holders(info):
             held.setdefault(path, []).append(param)
     for call in run.finished:
-        axis, given = channel_axis(call.block), shapes.given.get(id(call), ())
+        axis, given = channel_axis(call.block), call.given
         if axis is None or not given or given[0] is None or given[0][axis] is None:
             continue
         needed: Dict[Any, Shape] = dict.fromkeys(held.get(call.path, ()), (given[0][axis],))
@@ -96,19 +97,16 @@ def _infer(call: Call, inputs: Sequence[Optional[Shape]], shapes: Dict[Any, Any]
         shape = next(given, ())
         return make(shape or (), "float32")
 
-    run = run_on_symbols(call.block, call.args, stand_in, lambda param: shapes.get(param, shape_of(param)))
-    try:
-        return run.infer().params if run.error is None else None
-    except mx.MXNetError:
-        return None
+    run = run_without_memory(call.block, call.args, stand_in, lambda param: shapes.get(param, shape_of(param)))
+    return run.shapes if run.error is None else None
 
 
-def _first_use(described: Described, run: SymbolicRun, shapes: Any, call: Call, param: Any) -> Tuple[str, tuple]:
+def _first_use(described: Described, run: Run, call: Call, param: Any) -> Tuple[str, tuple]:
     """The block that took the parameter as it stood, before `call`, and its input; nothing where there was none."""
     info = next(info for each, _, info in described if each is param)
     for other in run.finished:
-        if other is not call and other.path in holders(info) and id(other) in shapes.given:
-            return other.path, shapes.given[id(other)]
+        if other is not call and other.path in holders(info):
+            return other.path, other.given
     return "", ()
 
 

@@ -186,7 +186,9 @@ def message(
         text += [f"  {named} of {first.block}{given}: {first.reason}", f"      {first.fix}"]
     text += [note for note in found.notes if note not in text[0]]
     text += quotation(error, text[0])
-    return "\n".join([*text, mend or _mend(found, rows, inputs)])
+    if mend or rows or found.conflict is not None:
+        text.append(mend or _mend(found, rows, inputs))
+    return "\n".join(text)
 
 
 def quotation(error: Optional[BaseException], headline: str) -> Tuple[str, ...]:
@@ -210,7 +212,7 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
         return (f"the network was given {shapes_text(inputs)}, with no array or shape in it, and stopped at {stop.line}"
                 f"\n  {stop.said}\n{of_all(len(rows), 'is', 'are')} not resolved:")  # fmt: skip
     if stop is not None:
-        what = "needs numbers, where shapes alone were given"
+        what = "needs numbers, where shapes alone were given" if stop.numbers else "stops, as in a forward pass"
         if any(row.block_path == stop.block_path and row.reason.startswith(_UNTOLD) for row in rows):
             what = "reads a parameter whose shape nothing tells"
         return (f"{_place(stop.block_path)} ({class_name(stop.block)}) {what}, at {stop.line}\n  {stop.said}\n"
@@ -240,6 +242,8 @@ def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) 
     if found.stop is not None and is_without_arrays(inputs):
         return ("Give arrays or their shapes, gluon_initkit.materialize(net, (2, 5)), with a dtype ((2, 5), 'int32'), "
                 "or a list, tuple or dict of such, as the network takes them.")  # fmt: skip
+    if found.stop is not None and not found.stop.numbers:
+        return "A forward pass stops there too: mend the code, or give it what it takes."
     if found.stop is not None:
         return (f"Call gluon_initkit.materialize(net, {shapes}, run_forward=True) to allow one forward pass, which "
                 f"leaves nothing else behind.")  # fmt: skip

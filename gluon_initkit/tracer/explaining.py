@@ -28,8 +28,8 @@ class Explanation(Shown[Unresolved]):
     message : str
         The whole message of `error`.
     notes : tuple of str
-        What the network holds in a list or another container, so that it is no part of it, and how to register it; and
-        what MXNet said.
+        What the network holds in a list or another container, so that it is no part of it, and how to register it;
+        parameters on different contexts; and what MXNet said.
 
     Examples
     --------

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any, List, Optional, Sequence
 
-from .._mxnet import blocks_of, current_context, finish, mx, pending_contexts, restore, snapshot
+from .._mxnet import blocks_of, current_context, finish, mx, pending_contexts, restore, snapshot, warn
 from .._mxnet import run_forward as forward
 from ..naming import Selector, matcher, refuse_unknown, show_selector
 from ..shapes import is_known
@@ -88,6 +88,8 @@ def _materialized(net: Any, inputs: Sequence[Any], select: Optional[Selector], r
                      if param in disputed or any(param is each for each in bad))  # fmt: skip
         raise DeferredInitError(message(found, rows, inputs), rows)
     _finish(found, chosen)
+    for stale in found.stale:
+        warn(str(stale))
     return report(found, start, chosen, ran)
 
 
@@ -96,7 +98,7 @@ def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
     matches = (lambda info: True) if select is None else matcher(select)
     selected = [(param, info) for param, _, info in found.described if matches(info)]
     if select is not None and not selected:
-        refuse_unknown(select, (path for _, _, info in found.described for path in info.paths))
+        refuse_unknown(select, [info for _, _, info in found.described])
         raise ValueError(f"select={show_selector(select)} matches no parameter of the network")
     position = {id(param): number for number, param in enumerate(found.order)}
     waiting = [param for param, info in selected if info.state != "initialized"]

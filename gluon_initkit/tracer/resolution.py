@@ -1,6 +1,6 @@
 """`resolve`: what a network's inputs say about its parameters' shapes, and what went wrong on the way.
 
-The run on Symbols is `_mxnet.run_on_symbols`; here its findings are put beside what the parameters declare,
+The run is `_mxnet.run_without_memory`; here its findings are put beside what the parameters declare,
 with live objects. Records and words are made of it elsewhere.
 """
 
@@ -9,17 +9,19 @@ import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._mxnet import (
-    SymbolicRun,
+    NeedsNumbers,
+    Run,
+    StaleGraph,
     Unregistered,
-    mx,
+    contexts_of,
     one_at_a_time,
-    run_on_symbols,
+    run_without_memory,
     shape_of,
+    stale_graphs,
     unregistered_blocks,
     walk,
 )
-from ..naming import ParameterInfo, describe
-from ..shapes import agree, is_known
+from ..naming import ParameterInfo, apart, describe
 from .conflicts import Conflict, conflict_in, unchecked_sizes
 from .inputs import mapped
 from .observed import Observed
@@ -32,12 +34,16 @@ Shape = Tuple[Optional[int], ...]
 
 @dataclass
 class Stop:
-    """Where a network's own code did not go on: the block, its class, the source line, MXNet's words."""
+    """Where a network's own code did not go on: the block, its class, the source line, MXNet's words.
+
+    `numbers` says that the code reads numbers, which shapes alone do not give; else a forward pass stops there too.
+    """
 
     block_path: str
     block: type
     line: str
     said: str
+    numbers: bool = False
 
 
 @dataclass
@@ -62,6 +68,10 @@ class Resolution:
         What was seen beforehand.
     unregistered : list of Unregistered
         What containers hold that is no part of the network.
+    apart : str or None
+        A sentence on parameters that are on different contexts.
+    stale : list of StaleGraph
+        Cached graphs of other parameters than their block has.
     """
 
     net: Any
@@ -75,12 +85,15 @@ class Resolution:
     conflict: Optional[Conflict] = None
     observed: Observed = field(default_factory=Observed)
     unregistered: Sequence[Unregistered] = ()
+    apart: Optional[str] = None
+    stale: Sequence[StaleGraph] = ()
 
     @property
     def notes(self) -> Tuple[str, ...]:
-        """Sentences on what is no part of the network; ten at most, and how many more there are."""
+        """Sentences on what is no part of the network (ten, and how many more), on contexts and on cached graphs."""
         told = list(map(str, self.unregistered))
-        return (*told[:10], *([f"{len(told) - 10} more containers hold such."] if told[10:] else []))
+        more = [f"{len(told) - 10} more containers hold such."] if told[10:] else []
+        return (*told[:10], *more, *([self.apart] if self.apart else []), *map(str, self.stale))
 
 
 def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None) -> Resolution:
@@ -96,10 +109,11 @@ def _resolve(net: Any, inputs: Sequence[Any], observed: Observed) -> Resolution:
     described = describe(net)
     shapes = {param: shape_of(param) for param, _, _ in described}
     lost = unregistered_blocks(walk(net))
-    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed, unregistered=lost)
+    split = apart((info.label, contexts_of(param)) for param, _, info in described)
+    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed, unregistered=lost, apart=split,
+                       stale=stale_graphs(net))  # fmt: skip
     if inputs:
-        _take(found, run_on_symbols(net, inputs, _stand_in), type(net))
-        _look_again(net, inputs, found)
+        _take(found, run_without_memory(net, inputs, _stand_in), type(net))
     if observed.failing is not None and found.conflict is None:
         found.conflict = _conflict_at(found, *observed.failing)
     for path, given in observed.seen.items():
@@ -113,57 +127,34 @@ def _stand_in(given: Any, make: Callable[[Shape, Any], Any]) -> Any:
     return mapped(given, lambda shape, dtype, _: make(shape, dtype))
 
 
-def _take(found: Resolution, run: SymbolicRun, kind: type) -> None:
-    try:
-        shapes = run.infer()
-    except mx.MXNetError as error:
-        call, shapes = run.contradiction()
-        found.conflict = conflict_in(found.described, run, call, shapes, said(error))
-    else:
-        found.conflict = unchecked_sizes(found.described, run, shapes)
-    for call in run.entered:
-        if id(call) in shapes.given:
-            found.inputs.setdefault(call.path, shapes.given[id(call)])
-    for param, shape in shapes.params.items():
+def _take(found: Resolution, run: Run, kind: type) -> None:
+    for param, shape in run.shapes.items():
         if param in found.shapes:
             found.shapes[param] = shape
+    if run.conflict is None:
+        found.conflict = unchecked_sizes(found.described, run)
+    else:
+        found.conflict = conflict_in(found.described, run, said(run.conflict))
+    for call in run.entered:
+        found.inputs.setdefault(call.path, call.given)
     found.entered = {call.path for call in run.entered}
-    found.order = [param for param in run.reached() if param in found.shapes]
+    found.order = [param for param in run.order if param in found.shapes]
     if run.error is not None:
         last = run.unfinished()
         path, kind = (last.path, type(last.block)) if last else ("", kind)
         theirs, mxnets = last_lines(frames_of(run.error))
         line = theirs or ("" if _is_a_wrong_call(run.error) else mxnets or "its first call")
-        found.stop = Stop(path, kind, line, said(run.error))
+        found.stop = Stop(path, kind, line, said(run.error), isinstance(run.error, NeedsNumbers))
 
 
 def _conflict_at(found: Resolution, path: str, block: Any, args: Sequence[Any]) -> Optional[Conflict]:
     """The contradiction in one call of one block, which failed on arrays."""
-    run = run_on_symbols(block, args, _stand_in, at=path)
-    try:
-        run.infer()
-    except mx.MXNetError as error:
-        return conflict_in(found.described, run, *run.contradiction(), said(error))
-    return None
-
-
-def _look_again(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
-    """Some operators (PReLU's) fill in a shape of no known rank, and not a size in one of a known rank."""
-    loose = {param for param in found.order if not is_known(found.shapes[param])}
-    if not loose or found.conflict is not None or found.stop is not None:
-        return
-    run = run_on_symbols(net, inputs, _stand_in, lambda param: None if param in loose else found.shapes.get(param))
-    try:
-        shapes = run.infer().params
-    except mx.MXNetError:
-        return
-    for param in loose & shapes.keys():
-        if agree(shapes[param], found.shapes[param]):
-            found.shapes[param] = shapes[param]
+    run = run_without_memory(block, args, _stand_in, at=path)
+    return None if run.conflict is None else conflict_in(found.described, run, said(run.conflict))
 
 
 def stop_of(error: BaseException, before: Optional[Stop]) -> Stop:
-    """Where a real forward pass ended, after the run on Symbols had ended `before`."""
+    """Where a real forward pass ended, after the run without memory had ended `before`."""
     path, block = (before.block_path, before.block) if before else ("", type(None))
     theirs, mxnets = last_lines(frames_of(error))
     return Stop(path, block, theirs or mxnets, f"a forward pass raised {said(error)}")

@@ -8,6 +8,7 @@ import numpy
 
 from .._mxnet import class_name
 from ..display import Column, Shown, Table, shape_text, size_text
+from ..naming import row_of
 from ..shapes import is_known
 from .diagnosis import message, pending
 from .errors import DeferredInitError
@@ -24,7 +25,7 @@ class ShapeRow:
 
     Attributes
     ----------
-    path, aliases, role, dtype
+    path, aliases, name, role, dtype
         As in `ParameterInfo`.
     declared : tuple of (int or None), or None
         The shape before; None stands for what was not known.
@@ -48,6 +49,7 @@ class ShapeRow:
 
     path: str
     aliases: Tuple[str, ...]
+    name: str
     role: str
     dtype: str
     declared: Optional[Shape]
@@ -81,7 +83,8 @@ class ShapeReport(Shown[ShapeRow]):
     forward : bool
         Whether a real forward pass was needed.
     notes : tuple of str
-        What the network holds in a list or another container, so that it is no part of it, and how to register it.
+        What the network holds in a list or another container, so that it is no part of it, and how to register it; and
+        parameters on different contexts, which a forward pass refuses.
 
     Examples
     --------
@@ -96,11 +99,7 @@ class ShapeReport(Shown[ShapeRow]):
     notes: Tuple[str, ...] = ()
 
     def __getitem__(self, path: str) -> ShapeRow:
-        for row in self.rows:
-            if path == row.path or path in row.aliases:
-                return row
-        known = ", ".join(row.path for row in self.rows[:8])
-        raise KeyError(f"no parameter has the path {path!r}; there are {known}, …")
+        return row_of(self.rows, path)
 
     @property
     def unresolved(self) -> Tuple[ShapeRow, ...]:
@@ -123,8 +122,8 @@ class ShapeReport(Shown[ShapeRow]):
 def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     """Find the shape of every parameter from the shapes of the inputs; nothing is computed, and nothing changes.
 
-    The network's own code is run on Symbols, hybridized or not, initialized or not; on MXNet 2 by deferred compute, on
-    arrays without memory.
+    The network's own code is run on arrays that have a shape and no memory, hybridized or not, initialized or not. The
+    shapes, and the refusals, are those of a real first forward pass: what is hybridized is inferred over its graph.
 
     Parameters
     ----------
@@ -141,8 +140,8 @@ def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     Raises
     ------
     DeferredInitError
-        Two shapes contradict each other, or the network's code needs numbers before all is known; the message says
-        where.
+        Two shapes contradict each other, or the network's code needs numbers or fails before all is known; the message
+        says where.
 
     Examples
     --------
@@ -167,6 +166,7 @@ def report(found: Resolution, start: float, done: Sequence[Any] = (), forward: b
         ShapeRow(
             path=info.label,
             aliases=info.aliases,
+            name=info.name,
             role=info.role,
             dtype=info.dtype,
             declared=info.shape,

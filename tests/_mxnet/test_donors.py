@@ -1,7 +1,6 @@
-"""What parameters are declared with and hold, and whether a Trainer is still anybody's."""
+"""What parameters are declared with and hold."""
 
-from gluon_initkit._mxnet import contexts_of, declared, extras_of, forget_trainers, own_copy, restoring, trained
-from gluon_initkit._mxnet.version import trainer_of
+from gluon_initkit._mxnet import contexts_of, declared, extras_of, own_copy, restoring
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
@@ -12,32 +11,6 @@ def layer():
     made = nn.Dense(2, in_units=3)
     made.initialize(mx.init.One())
     return made
-
-
-def test_a_trainer_that_only_its_parameters_hold_is_nobodys():
-    net = layer()
-    params = [net.weight, net.bias]
-    assert trained(params) == []
-    trainer = mx.gluon.Trainer({"weight": net.weight}, "sgd")
-    assert trained(params) == [net.weight] and trainer.learning_rate
-    del trainer
-    assert trained(params) == [] and net.weight._trainer is not None
-    forget_trainers(params)
-    assert trainer_of(net.weight) is None
-
-
-def test_a_trainer_after_steps_and_in_a_cycle():
-    net = layer()
-    holder = {"trainer": mx.gluon.Trainer(net.collect_params(), "adam", kvstore=mx.kv.create("local"))}
-    for _ in range(2):
-        with mx.autograd.record():
-            loss = net(nd.ones((1, 3))).sum()
-        loss.backward()
-        holder["trainer"].step(1)
-    assert trained([net.weight]) == [net.weight]
-    holder["trainer"].save_states("/dev/null")
-    holder.clear()
-    assert trained([net.weight]) == []
 
 
 def test_facts():

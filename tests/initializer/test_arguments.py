@@ -4,8 +4,10 @@ import math
 
 import gluon_initkit as ik
 import mxnet as mx
+from mxnet.gluon import nn
 import numpy as np
 import pytest
+from vocabulary import GLUON_2, nd
 
 
 @pytest.mark.parametrize("wrong, error, says", [
@@ -59,3 +61,96 @@ def test_what_is_a_number_passes_and_survives_the_registry(init):
     net.weight = mx.gluon.Parameter("weight", shape=shape)
     ik.initialize(net, init, seed=1)
     assert np.isfinite(net.weight.data().asnumpy()).all()
+
+
+LISTS = {
+    "list": [[1.0, 2.0], [3.0, 4.0]],
+    "tuple": ((1.0, 2.0), (3.0, 4.0)),
+    "array": np.array([[1.0, 2.0], [3.0, 4.0]]),
+    "row": [1.0, 2.0],
+    "NumPy's number": np.float32(2),
+}
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("hybridize", [True, False])
+@pytest.mark.parametrize("value", LISTS)
+@pytest.mark.parametrize("how", ["layer", "network", "corrected", "rules"])
+def test_a_constant_of_whatever_is_filled_hybridized_and_exported(how, value, hybridize, known, tmp_path):
+    """MXNet's ``Constant.dumps`` fails for a list, for NumPy's numbers, and for any array at the second time."""
+    given = mx.init.Constant(LISTS[value])
+    net = nn.HybridSequential()
+    for _ in range(2):  # one object for two layers
+        net.add(nn.Dense(2, in_units=2 if known else 0, use_bias=False,
+                         weight_initializer=given if how == "layer" else None))  # fmt: skip
+    init = {"layer": mx.init.Zero(), "network": given, "corrected": ik.corrected(given),
+            "rules": ik.Rules([("weight", given)])}[how]  # fmt: skip
+    ik.initialize(net, init)
+    if hybridize:
+        net.hybridize()
+    net(nd.ones((1, 2)))
+    for layer in net:
+        np.testing.assert_array_equal(layer.weight.data().asnumpy(), np.broadcast_to(LISTS[value], (2, 2)))
+    if hybridize:
+        net.export(str(tmp_path / "net"))
+    if how in ("corrected", "rules"):
+        assert mx.init.create(init.dumps()).dumps() == init.dumps()
+
+
+@pytest.mark.parametrize(
+    ("init", "mend"),
+    [
+        ({"bias": 0.1}, "write gluon_initkit.Rules([('bias', 0.1)], default=...)"),
+        ([("bias", 0.1), ("*", "xavier")], "write gluon_initkit.Rules([('bias', 0.1), ('*', 'xavier')], default=...)"),
+        (0.02, "write mx.init.Constant(0.02)"),
+        (np.float32(0.5), "write mx.init.Constant(0.5)"),
+        ([[1.0, 2.0]], "mx.init.Constant(array)"),
+        (np.ones(3), "mx.init.Constant(array)"),
+        (mx.nd.ones(3), "mx.init.Constant(array)"),
+        (mx.init.Xavier, "It is a class: make an instance of it"),
+        (lambda desc, arr: None, "derive a class from gluon_initkit.Initializer"),
+        (mx.cpu(), "write ctx= before it"),
+    ],
+)
+@pytest.mark.parametrize("call", [lambda init: ik.initialize(nn.Dense(2), init), ik.corrected,
+                                  lambda init: ik.plan(nn.Dense(2), init)])  # fmt: skip
+def test_what_is_no_initializer_is_answered_by_what_to_write(init, mend, call):
+    with pytest.raises(TypeError, match="expected an initializer") as caught:
+        call(init)
+    assert mend in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("xavier_uniform", "mx.init.Xavier()"), ("glorot_normal", "mx.init.Xavier()"), ("kaiming", "mx.init.MSRAPrelu()"),
+     ("he_normal", "mx.init.MSRAPrelu()"), ("truncated_normal", "gluon_initkit.TruncatedNormal()"),
+     ("normall", "'normal'"), ("othogonal", "'orthogonal'")],
+)  # fmt: skip
+def test_a_name_that_is_not_registered_is_answered_by_the_nearest(name, meant):
+    for call in (lambda: ik.initialize(nn.Dense(2), name), lambda: ik.Rules([("weight", name)])):
+        with pytest.raises(ValueError) as caught:
+            call()
+        assert f"did you mean {meant}?" in str(caught.value)
+
+
+def test_mxnets_own_order_of_arguments():
+    net = nn.Dense(2, in_units=2)
+    for verbose in (False, True):
+        with pytest.raises(TypeError, match=f"seed is {verbose}: .*verbose.*: write force_reinit=True"):
+            ik.initialize(net, mx.init.One(), mx.cpu(), verbose, True)
+    with pytest.raises(TypeError, match="force_reinit is 'yes': expected True or False"):
+        ik.initialize(net, mx.init.One(), force_reinit="yes")
+
+
+@pytest.mark.parametrize("look", [lambda net: ik.plan(net), lambda net: ik.initialize(net, seed=1),
+                                  lambda net: ik.resolve_shapes(net, (1, 2)), lambda net: ik.inspect(net)])  # fmt: skip
+def test_every_report_answers_an_unknown_path_alike(look):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2, in_units=2), nn.Dense(2, in_units=2))
+    rows = look(net)
+    assert rows["1.bias"].path == "1.bias"
+    with pytest.raises(KeyError, match=r"the path '1\.wieght'; did you mean '1\.weight'"):
+        rows["1.wieght"]
+    if not GLUON_2:
+        with pytest.raises(KeyError, match=rf"the path '{net[1].bias.name}'; that is Gluon's name of '1\.bias'"):
+            rows[net[1].bias.name]

@@ -359,10 +359,106 @@ def test_what_is_initialized_already_is_left_alone_with_one_warning():
         report = ik.initialize(net, mx.init.One(), seed=1)
     assert ik.fingerprint(net) == before
     (warning,) = caught
-    says = "8 of 8 parameters are already initialized, ignoring (0.weight, 0.bias, 1.gamma, ...)"
+    says = "8 of 8 parameters are already initialized, ignoring: 0.weight, 0.bias, 1.gamma, 1.beta, 1.running_mean, "
     assert says in str(warning.message)
     assert "force_reinit=True" in str(warning.message) and warning.filename == __file__
     assert {row.state for row in report} == {"kept"} and report.bytes == 0
+
+
+def set_data(layer, ctxs):
+    layer.initialize(ctx=ctxs)
+    layer.weight.set_data(nd.ones((3, 2)))
+
+
+FIRST_STEPS = {
+    "the kit": lambda layer, ctxs: ik.initialize(layer, mx.init.One(), ctxs),
+    "plain Gluon": lambda layer, ctxs: layer.initialize(mx.init.One(), ctx=ctxs),
+    "a parameter": lambda layer, ctxs: layer.weight.initialize(mx.init.One(), ctx=ctxs),
+    "set_data": set_data,
+}
+
+
+@pytest.mark.parametrize("first", FIRST_STEPS)
+@pytest.mark.parametrize("hybridize", [True, False])
+@pytest.mark.parametrize("ctxs", [[mx.cpu()], [mx.cpu(0), mx.cpu(1)]])
+def test_what_is_pending_counts_as_initialized(first, hybridize, ctxs):
+    """Two steps give one network, whether a layer is deferred or not; force_reinit=True replaces what is pending."""
+    fingerprints, again = set(), set()
+    for units in (2, 0):
+        net = nn.HybridSequential()
+        net.add(nn.Dense(3, in_units=units), nn.Dense(4, in_units=3))
+        if hybridize:
+            net.hybridize()
+        FIRST_STEPS[first](net[0], ctxs)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            report = ik.initialize(net, mx.init.Xavier(), ctxs, seed=3)
+        says = str(caught[-1].message)
+        assert len(caught) == 1 and f"0.weight{'' if units else ' (pending)'}" in says and "1.weight" not in says
+        kept = 1 if first == "a parameter" else 2
+        assert f"{4 - kept} initialized" in repr(report) and f"{kept} kept (not of this seed)" in repr(report)
+        assert "already, or pending" in ik.plan(net).notes[-1]
+        for ctx in ctxs:
+            net(nd.ones((1, 2), ctx=ctx))
+            assert (net[0].weight.data(ctx).asnumpy() == 1).all()
+        fingerprints.add(ik.fingerprint(net))
+
+
+        net = nn.HybridSequential()
+        net.add(nn.Dense(3, in_units=units), nn.Dense(4, in_units=3))
+        FIRST_STEPS[first](net[0], ctxs)
+        ik.initialize(net, mx.init.Xavier(), ctxs, seed=3, force_reinit=True)
+        for ctx in ctxs:
+            net(nd.ones((1, 2), ctx=ctx))
+        again.add(ik.fingerprint(net))
+    assert len(fingerprints) == len(again) == 1 and fingerprints != again
+
+
+def test_plain_mxnet_lets_the_second_of_two_steps_win_where_a_layer_is_deferred():
+    """What the docstring of `initialize` says of it."""
+    net = nn.Dense(3)
+    net.initialize(mx.init.One())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net.initialize(mx.init.Constant(2))
+    net(nd.ones((1, 2)))
+    assert (net.weight.data().asnumpy() == 2).all()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_gluoncv_572(known):
+    """Backbone and head on different contexts (also gluon-cv#116): plain MXNet is silent until the forward pass."""
+    def network():
+        net = nn.HybridSequential()
+        net.add(nn.Dense(3, in_units=2 if known else 0), nn.Dense(2, in_units=3 if known else 0))
+        net[0].initialize(ctx=mx.cpu(1))
+        return net
+
+    net = network()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        net.initialize()
+    assert not any("different" in str(each.message) for each in caught)
+    with pytest.raises(RuntimeError, match="was not initialized on"):
+        net(nd.ones((1, 2), ctx=mx.cpu(1)))
+    net = network()
+    with pytest.warns(UserWarning, match="already initialized") as caught:
+        ik.initialize(net, seed=1)
+    (says,) = [str(each.message) for each in caught]
+    reset = "net.reset_device(device)" if GLUON_2 else "net.collect_params().reset_ctx(ctx)"
+    assert says.endswith(f"The parameters are on different contexts: 0.weight, 0.bias on cpu(1); 1.weight, 1.bias on "
+                         f"cpu(0). {reset} puts all on the same.")  # fmt: skip
+    move(net, mx.cpu(1))
+    net(nd.ones((1, 2), ctx=mx.cpu(1)))
+
+
+def test_all_on_one_context_says_nothing_of_contexts():
+    net = nn.Dense(3, in_units=2)
+    net.initialize(ctx=mx.cpu(1))
+    with pytest.warns(UserWarning, match=r"weight, bias. Set force_reinit=True to re-initialize\.$"):
+        ik.initialize(net)
+    with pytest.warns(UserWarning, match=r"They stay on cpu\(1\)"):
+        ik.initialize(net, ctx=mx.cpu(0))
 
 
 def test_mxnet_11434():
@@ -497,7 +593,7 @@ def test_a_trainer_on_other_contexts_is_refused():
     with pytest.raises(ik.InitializationError, match=r"weight: a Trainer updates it on \[cpu\(0\)\].*make the Trainer"):
         ik.initialize(net, ctx=[mx.cpu(0), mx.cpu(1)], force_reinit=True)
     assert ik.fingerprint(net) == before and trainer.learning_rate
-    del trainer  # in MXNet 1 its parameters still hold it, and nobody else: it updates nothing
+    ik.release(trainer)
     ik.initialize(net, ctx=[mx.cpu(0), mx.cpu(1)], force_reinit=True)
     assert contexts(net.weight) == contexts(net.bias) == [mx.cpu(0), mx.cpu(1)]
 

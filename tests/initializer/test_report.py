@@ -47,7 +47,7 @@ def test_text_and_html(width, monkeypatch):
     for row in report:
         assert row.path in text
     joined = " ".join(text.split())
-    assert "Normal(sigma=0.5), seed 7: 1 deferred, 3 initialized, 2 kept; 56 B in" in joined
+    assert "Normal(sigma=0.5), seed 7: 1 deferred, 3 initialized, 2 kept (not of this seed); 56 B in" in joined
     assert "(4, ?)" in text and report["1.weight"].key[:4] in text
     html = report._repr_html_()
     assert "1.<wbr>weight" in html and "deferred" in html

@@ -9,7 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import initialize_all, nd, tied
+from vocabulary import HybridBlock, constant, declared, initialize_all, nd, tied
 
 
 class ByRole(ik.Initializer):
@@ -147,6 +147,88 @@ def test_a_rule_that_matches_nothing_warns_once_and_raises_when_strict():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         network().initialize(ik.Rules([("bias", 1)], default=ByRole()))
+
+
+HIDDEN = {
+    "an earlier rule": (lambda: ik.Rules([("*", "xavier"), ("bias", 0.1)]), network,
+                        "rule 2 ('bias') decides no parameter: rule 1 ('*') takes 0.0.bias, 1.bias before"),
+    "explicit initializers": (lambda: ik.Rules([("bias", 0.1)], default=ByRole()),
+                              lambda: nn.Dense(2, in_units=2, bias_initializer=mx.init.One()),
+                              "rule 1 ('bias') decides no parameter: explicit initializers of the layers fill bias "
+                              "(override_layers=True lets the rule go before them)"),
+    "defaults of layers": (lambda: ik.Rules([(nn.BatchNorm, "xavier")], default=ByRole()), network,
+                           "rule 1 (BatchNorm) decides no parameter: the layers' own defaults fill 0.1.gamma, "
+                           "0.1.beta, 0.1.running_mean and 1 more"),
+    "an expression with braces": (lambda: ik.Rules([(re.compile("^.{3,}s$"), 1), ("0.0.bias", 2), ("1.bias", 3)],
+                                                   default=ByRole()), network,
+                                  "rule 2 ('0.0.bias') decides no parameter: rule 1 (re.compile('^.{3,}s$')) takes "
+                                  "0.0.bias before. rule 3 ('1.bias') decides no parameter: rule 1 "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("why", HIDDEN)
+@pytest.mark.parametrize("call", [lambda net, init: net.initialize(init), lambda net, init: ik.initialize(net, init)])
+def test_a_rule_that_decides_nothing_warns_once_and_raises_when_strict(why, call):
+    make, build, says = HIDDEN[why]
+    with pytest.warns(UserWarning, match="decides no parameter") as caught:
+        call(build(), make())
+    (said,) = [str(each.message) for each in caught if "decides" in str(each.message)]  # MXNet 2 warns of its own
+    assert says in said
+    strict = make()
+    strict.strict = True
+    with pytest.raises(ik.InitializationError, match="decides no parameter.*Mend the rules, or drop strict=True"):
+        call(build(), strict)
+    assert any(note.startswith(says[:40]) for note in ik.plan(build(), make()).notes)
+
+
+def test_a_rule_counts_for_what_is_kept_or_pending_too():
+    """What keeps its values, keeps no rule from its parameters."""
+    net = network(deferred=True)
+    rules = ik.Rules([("weight", "xavier"), ("bias", 0.1)], default=ByRole(), strict=True)
+    ik.initialize(net, rules, seed=1)
+    with pytest.warns(UserWarning, match="already initialized") as caught:
+        ik.initialize(net, rules, seed=1)
+    assert not any("decides" in str(each.message) for each in caught)
+
+
+def test_a_rule_for_a_constant():
+    class Net(HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.weight = declared(self, "weight", shape=(2, 2))
+            self.fixed = constant(self, "fixed", [[1.0]])
+
+    with pytest.warns(UserWarning, match="decides no parameter: Constants keep their own values: fixed"):
+        ik.initialize(Net(), ik.Rules([("fixed", 0.1)], default=ByRole(), override_layers=True))
+
+
+def test_mxnet_9376_order_of_the_rules():
+    """A bias that an earlier rule takes: ``Mixed`` is as silent, and leaves 0."""
+    mixed = mx.init.Mixed([".*", ".*bias"], [mx.init.Xavier(), mx.init.Constant(0.1)])
+    bias = nd.ones((2,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mixed(mx.init.InitDesc("fc_bias"), bias)
+    assert (bias.asnumpy() == 0).all()
+    net = nn.Dense(2, in_units=2)
+    with pytest.warns(UserWarning, match=r"rule 2 \('bias'\) decides no parameter: rule 1 \('\*'\) takes bias before"):
+        ik.initialize(net, ik.Rules([("*", "xavier"), ("bias", 0.1)]))
+    net = nn.Dense(2, in_units=2)
+    ik.initialize(net, ik.Rules([("bias", 0.5), ("*", "xavier")]))
+    assert (net.bias.data().asnumpy() == 0.5).all()
+
+
+@pytest.mark.parametrize(("text", "glob"), [(".*bias", "*bias"), ("bias$", "*bias"), ("^0", "0*")])
+def test_a_rule_by_a_regular_expression_in_a_str(text, glob):
+    rules = ik.Rules([(text, 0.1)], default=ByRole())
+    says = f"{text!r} selects no parameter: it is read as a glob, such as {glob!r}; write re.compile({text!r})"
+    with pytest.warns(UserWarning, match="matched none") as caught:
+        ik.initialize(network(), rules)
+    assert says in str(caught[0].message)
+    assert says in ik.plan(network(), rules).notes[0]
+    rules.strict = True
+    with pytest.raises(ik.InitializationError, match="it is read as a glob"):
+        ik.initialize(network(), rules)
 
 
 @pytest.mark.parametrize(

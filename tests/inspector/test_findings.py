@@ -235,6 +235,18 @@ def not_as_declared(bad):
     return net, {"stats": True}
 
 
+def mixed_context(bad, in_units=2):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=in_units), nn.Dense(2, in_units=3))
+    net[0].initialize(ctx=mx.cpu(1))
+    net[1].initialize(ctx=mx.cpu(0) if bad else mx.cpu(1))
+    return net, {}
+
+
+def mixed_context_of_deferred(bad):
+    return mixed_context(bad, 0)
+
+
 def not_as_told(bad):
     net = dense(40, 40)
     return net, {"stats": True, "init": mx.init.Normal(0.5) if bad else X}
@@ -273,6 +285,21 @@ def colliding_name(bad):
     return net, {}
 
 
+def stale_graph(bad):
+    top = nn.HybridSequential()
+    top.add(nn.HybridSequential())
+    top[0].add(nn.Dense(3, in_units=2), nn.Dense(2, in_units=3))
+    top.initialize()
+    top.hybridize()
+    top(nd.ones((1, 2)))
+    new = nn.Dense(4, in_units=3)
+    setattr(top[0], "1", new)
+    if not bad:
+        top.hybridize()
+    new.initialize()
+    return top, {}
+
+
 CASES = {
     "nan": [nan, nan_gradient],
     "inf": [inf, plus_inf, both_infs],
@@ -287,6 +314,8 @@ CASES = {
     "stale-gradient": [stale_gradient, stale_on_one_context],
     "zero-gradient": [zero_gradient],
     "mixed-dtype": [mixed_dtype],
+    "stale-graph": [stale_graph],
+    "mixed-context": [mixed_context, mixed_context_of_deferred],
     "broken-tie": [broken_tie],
     "frozen-lr-mult": [frozen_lr_mult, frozen_and_switched_off],
     "unregistered-block": [unregistered_block, unregistered_parameter],

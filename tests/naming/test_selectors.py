@@ -4,6 +4,7 @@ import re
 
 import gluon_initkit as ik
 from gluon_initkit.naming import (
+    ParameterInfo,
     describe,
     matcher,
     path_matcher,
@@ -66,6 +67,10 @@ def test_a_class_selects_all_inside_it():
     assert len(selected(nn.HybridSequential)) == 7
 
 
+def holders(*paths, names=None):
+    return [ParameterInfo(path, (), name, "default", (1,), "float32") for path, name in zip(paths, names or paths)]
+
+
 @pytest.mark.parametrize(
     ("path", "says"),
     [
@@ -76,12 +81,41 @@ def test_a_class_selects_all_inside_it():
 )
 def test_a_path_that_is_nobodys_is_a_typo(path, says):
     with pytest.raises(ValueError, match=says):
-        refuse_unknown(path, ["0.0.weight", "0.0.bias", "1.weight"])
+        refuse_unknown(path, holders("0.0.weight", "0.0.bias", "1.weight"))
 
 
 @pytest.mark.parametrize("selector", ["*.gamma", "0.?", "[x]", "gamma", re.compile("x"), nn.BatchNorm, bool, None])
 def test_what_describes_parameters_may_describe_none(selector):
-    assert refuse_unknown(selector, ["0.0.weight"]) is None
+    assert refuse_unknown(selector, holders("0.0.weight")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "glob"),
+    [(".*bias", "*bias"), ("bias$", "*bias"), ("^0", "0*"), ("^0.*bias$", "0*bias"), ("0.+", "0?*"), ("a|b", None),
+     (r"0\.bias$", "*0.bias"), (r"\d+\.bias", None), ("0.*", "0*")],
+)  # fmt: skip
+def test_a_regular_expression_in_a_str_is_a_mistake(text, glob):
+    """``collect_params`` and ``mx.init.Mixed`` taught people these."""
+    with pytest.raises(ValueError) as caught:
+        refuse_unknown(text, holders("0_bias"))
+    like = f", such as {glob!r}" if glob else ""
+    assert str(caught.value) == (f"{text!r} selects no parameter: it is read as a glob{like}; write "
+                                 f"re.compile({text!r}) for a regular expression.")  # fmt: skip
+
+
+def test_gluons_names_are_answered_by_paths():
+    found = holders("0.weight", "0.bias", names=("dense0_weight", "dense0_bias"))
+    for text, says in (
+        ("dense0_bias", "no parameter has the path 'dense0_bias'; that is Gluon's name of '0.bias'."),
+        ("dense0_b*", "'dense0_b*' selects no parameter; paths are selected, and 'dense0_bias' is Gluon's name of "
+                      "'0.bias'."),
+        (".*dense0.*", "for a regular expression; paths are selected, and 'dense0_weight' is Gluon's name of "
+                       "'0.weight'."),
+    ):  # fmt: skip
+        with pytest.raises(ValueError) as caught:
+            refuse_unknown(text, found)
+        assert str(caught.value).endswith(says)
+    assert refuse_unknown("head.*", found) is None
 
 
 @pytest.mark.parametrize("selector", ["*.bias", "bias", re.compile("a", re.I), nn.Dense])

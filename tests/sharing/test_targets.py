@@ -87,7 +87,7 @@ def test_targets_that_name_nothing_or_too_little():
     refused(net, sharing, "7 problems",
             "'0.attention' matches no parameter: it is a block; name one of its parameters, or use tie_blocks",
             "tie('0.attention.weight') names '0.attention.weight' alone", "to='*.bias' names '0.attention.bias'",
-            "'0.atention' matches no block; near to it are '0.attention'", "tie_blocks('0.ffn') names '0.ffn' alone",
+            "'0.atention' matches no block; did you mean '0.attention'", "tie_blocks('0.ffn') names '0.ffn' alone",
             "to='*' names 2 blocks: it must name one", "'lstm*' matches no parameter")  # fmt: skip
 
 
@@ -136,6 +136,8 @@ def test_blocks_of_another_structure():
     net[1].ffn.add(nn.Dense(4, in_units=4))
     refused(net, ik.Sharing(net).tie_blocks("0", "1"), "'0' has no 'ffn.2.weight', which '1' has", "only=")
     refused(net, ik.Sharing(net).tie_blocks("0", "1", only="gamma"), "hold no parameter that only='gamma' selects")
+    refused(net, ik.Sharing(net).tie_blocks("0", "1", only=".*weight"), "only='.*weight' selects: ",
+            "it is read as a glob, such as '*weight'; write re.compile('.*weight')")  # fmt: skip
     assert ik.Sharing(net).tie_blocks("0", "1", only="ffn.[01].*").apply().saved == 4 * (8 * 4 + 8 + 4 * 8 + 4)
 
 

@@ -153,7 +153,7 @@ def twice():
 
 
 @pytest.mark.parametrize("make, path, text", [
-    (by_params, "1.wieght", "'1.wieght' is no path of a parameter; near to it are"),
+    (by_params, "1.wieght", "no parameter has the path '1.wieght'; did you mean '1.weight'"),
     (lambda: dense(4, 4), "1.weight", "'1.weight' shares its parameter with no other path"),
     (twice, "1.weight", "'1.weight' and '0.weight' are one parameter of one block that stands in the network twice"),
     (in_a_list, "1.weight", "'1.weight' and '0.weight' cannot be parted: the block of the first holds its"),
@@ -174,7 +174,7 @@ def test_a_trainer_would_not_update_the_copy():
     with pytest.raises(ik.SharingError, match="'1.weight' and '0.weight' cannot be parted: a Trainer updates"):
         ik.untie(net, "1.weight")
     assert state(net) == before and trainer.learning_rate
-    del trainer
+    ik.release(trainer)
     ik.untie(net, "1.weight")
 
 

@@ -14,7 +14,6 @@ import zoo_networks as networks
 BUILDERS = [pytest.param(lambda name=name: networks.zoo(name), id=name) for name in networks.VISION]
 BUILDERS += [pytest.param(build, id=build.__name__, marks=pytest.mark.zoo) for build in networks.LIBRARIES]
 LARGE = 100 << 20
-ASKS_FOR_NUMBERS = {"transformer"}  # its decoder calls mx.nd on what the encoder answers
 
 
 def test_every_network_of_the_vision_zoo_is_among_them():
@@ -44,13 +43,12 @@ def same(net, other):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("build", BUILDERS)
-def test_the_same_bits_each_way(build, request):
-    name = request.node.callspec.id
+def test_the_same_bits_each_way(build):
     net, inputs = built(build)
     initialized(net)
     pending = {row.path for row in ik.explain(net)}
-    report = ik.materialize(net, *inputs, run_forward=name in ASKS_FOR_NUMBERS)
-    assert report.forward is (name in ASKS_FOR_NUMBERS)
+    report = ik.materialize(net, *inputs)
+    assert not report.forward
     assert {row.path for row in report if row.state == "materialized"} == pending
 
     forward, again = built(build)

@@ -353,3 +353,45 @@ def test_a_fill_that_failed_leaves_no_mark_and_is_not_called_one_that_never_was(
         assert reasons["1.weight"] == "initialize was never called on it, or filling it failed"
         assert reasons["2.weight"] == "deferred"
     assert "refused" in ik.explain(net, error=caught.value).summary
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("hybridize", [True, False])
+def test_parameters_on_different_contexts(known, hybridize):
+    """The head was initialized elsewhere than its backbone, and the forward pass failed (dmlc/gluon-cv#572)."""
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3, in_units=2 if known else 0), nn.Dense(2, in_units=3 if known else 0))
+    net[0].initialize(ctx=mx.cpu(1))
+    net[1].initialize(ctx=mx.cpu(0))
+    if hybridize:
+        net.hybridize()
+    reset = "net.reset_device(device)" if GLUON_2 else "net.collect_params().reset_ctx(ctx)"
+    with pytest.raises(Exception, match="context|device") as caught:
+        net(nd.ones((1, 2), ctx=mx.cpu(0)))
+        mx.nd.waitall()
+    said = ik.explain(net, error=caught.value)
+    assert "before it holds values" not in said.summary and "cpu(0)" in said.summary and "cpu(1)" in said.summary
+    for text in (str(said), said.message):
+        assert f"0.bias on cpu(1); 1.weight, 1.bias on cpu(0). {reset} puts all on the same." in " ".join(text.split())
+    report = ik.materialize(net, (1, 2))
+    assert [note.partition(":")[0] for note in report.notes] == ["The parameters are on different contexts"]
+    assert str(ik.explain(net)).startswith("all 4 parameters hold values\nThe parameters are on different contexts: ")
+
+
+def test_a_network_that_was_given_an_input_from_elsewhere():
+    net = nn.Dense(3, in_units=2)
+    net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
+    with pytest.raises(RuntimeError) as caught:
+        net(nd.ones((1, 2), ctx=mx.cpu(2)))
+    said = ik.explain(net, error=caught.value).summary
+    assert "is on cpu(0), cpu(1), and was read on cpu(2), at " in said and "Give inputs that are there" in said
+
+
+def test_a_gradient_that_there_is_not():
+    net = nn.Dense(3, in_units=2)
+    net.initialize()
+    net.weight.grad_req = "null"
+    with pytest.raises(RuntimeError) as caught:
+        net.weight.grad()
+    said = str(ik.explain(net, error=caught.value))
+    assert "grad_req='null'" in said and "before it holds values" not in said and "materialize" not in said

@@ -84,5 +84,39 @@ def transformer():
     return net, [nd.ones((2, 6)), nd.ones((2, 5)), nd.array([6, 4]), nd.array([5, 3])]
 
 
+def bert_with_decoder():
+    import gluonnlp
+
+    encoder = gluonnlp.model.BERTEncoder(units=16, hidden_size=32, num_layers=2, num_heads=2, max_length=12)
+    net = gluonnlp.model.BERTModel(encoder, vocab_size=30, token_type_vocab_size=2, units=16, embed_size=16,
+                                   use_decoder=True)  # fmt: skip
+    return net, [nd.ones((2, 6)), nd.zeros((2, 6)), nd.array([6, 4]), nd.zeros((2, 2))]
+
+
+def elmo():
+    import gluonnlp
+
+    net = gluonnlp.model.ELMoBiLM("lstmpc", 8, [[1, 4], [2, 4]], 4, 262, 1, "relu", 10, 8, 12, 8, 2, 3, 3)
+    return net, [nd.ones((2, 5, 10)), net.begin_state(mx.nd.zeros, batch_size=2), nd.ones((2, 5))]
+
+
+def _of_gluoncv(name, *shape):
+    def build():
+        import gluoncv
+
+        return gluoncv.model_zoo.get_model(name, pretrained=False, pretrained_base=False), [nd.zeros(shape)]
+
+    build.__name__ = name
+    return build
+
+
 LIBRARIES = [ssd_512_resnet50_v1_coco, yolo3_darknet53, fcn_resnet50, simple_pose_resnet18, bert, awd_lstm,
-             standard_lstm, transformer]  # fmt: skip
+             standard_lstm, transformer, bert_with_decoder, elmo,
+             _of_gluoncv("center_net_resnet18_v1b_voc", 1, 3, 128, 128),
+             _of_gluoncv("hrnet_w18_small_v1_c", 1, 3, 64, 64),
+             _of_gluoncv("mobile_pose_resnet18_v1b", 1, 3, 64, 64)]  # fmt: skip
+# For the table of shapes, and not for every run of the suite: seconds for a forward pass.
+SLOW = [_of_gluoncv("faster_rcnn_resnet50_v1b_voc", 1, 3, 128, 128),
+        _of_gluoncv("i3d_resnet50_v1_kinetics400", 1, 3, 8, 64, 64),
+        _of_gluoncv("slowfast_4x16_resnet50_kinetics400", 1, 3, 36, 64, 64),
+        _of_gluoncv("alpha_pose_resnet101_v1b_coco", 1, 3, 64, 64)]  # fmt: skip

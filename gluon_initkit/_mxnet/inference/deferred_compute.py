@@ -1,0 +1,196 @@
+"""How blocks and parameters of MXNet 2 are prepared for a run on arrays without memory.
+
+Deferred compute takes arrays without memory and tells the shapes of what operators answer; it would compute, from
+whatever the memory holds, when a number is read, or a shape that depends on numbers, so both are refused.
+"""
+
+from contextlib import contextmanager
+import threading
+from typing import Any, Callable, Iterator, List
+import warnings
+
+from mxnet import _deferred_compute, _global_var, cpu, gluon, nd, np, symbol
+from mxnet.util import np_shape
+import numpy
+
+from ...shapes import is_known
+from ..parameters import shape_of
+from ..version import infer_again, infers_shapes
+from .errors import NeedsNumbers
+from .indexing import check_written, indexed
+from .record import Run, check_inputs
+
+__all__ = ["given", "lend", "prepare", "running", "translated"]
+
+
+def given(shape: Any, dtype: Any) -> Any:
+    """An array without memory that stands for one of the network's arguments."""
+    return _array(shape, dtype, symbol.var("data").as_np_ndarray())
+
+
+@contextmanager
+def running(run: Run) -> Iterator[None]:
+    """Defer what operators compute, and let them answer arrays without numbers; other threads get theirs as ever."""
+    with _exchanging:
+        if not _users:
+            _global_var._np_ndarray_cls = _answered(_global_var._np_ndarray_cls)
+        _users.append(_global_var._np_ndarray_cls)
+    _running.runs = getattr(_running, "runs", 0) + 1
+    try:
+        with np_shape(True), _deferred_compute.context():  # also in a thread, where MXNet's mode is off
+            yield
+    finally:
+        _running.runs -= 1
+        with _exchanging:
+            ours = _users.pop()
+            if not _users:
+                _global_var._np_ndarray_cls = ours.plain
+
+
+def translated(error: Exception) -> Exception:
+    """The error of a run, which MXNet 2 words well enough."""
+    return error
+
+
+def lend(param: gluon.Parameter, shape: Any, run: Run) -> None:
+    """Let a parameter answer an array without memory, of the shape that it has by then."""
+
+    def check_and_get(held: Any, device: Any) -> Any:
+        known = shape_of(param)
+        if not is_known(known):
+            raise NeedsNumbers(f"the parameter {param.name!r} was read, and its shape is not known by then")
+        run.order[param] = None
+        array = _array(known, param.dtype, param.var())
+        return [array] if device is list else array
+
+    param.__dict__.update(_check_and_get=check_and_get, _finish_deferred_init=lambda: None, set_data=_refuse)
+    param._shape = None if shape is None else tuple(-1 if size is None else size for size in shape)
+    if shape is None:
+        param.__dict__["_data"] = None  # whose shape would be taken for it
+
+
+def prepare(path: str, block: Any, run: Run) -> None:
+    """Let a block tell the run what it is given, also where MXNet asks it for shapes before it calls `forward`."""
+    composed = isinstance(block, gluon.SymbolBlock)
+    original = (lambda *args: _composed(block, args, run)) if composed else block.forward
+    original_shapes = getattr(block, "infer_shape", None)
+    told = getattr(original_shapes, "__module__", "")
+    cell = told.startswith("mxnet.gluon.rnn") and "i2h_weight" in block._reg_params
+
+    def infer_shape(*args: Any) -> None:
+        with run.call(path, block, args, _shapes(args)):
+            original_shapes(*args)  # type: ignore[misc]
+        run.entered.pop()  # the two are one call to us
+        run.finished.pop()
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        with run.call(path, block, args, _shapes((args, kwargs))):
+            if cell:
+                original_shapes(0, args[0], False)  # type: ignore[misc]  # which MXNet itself never asks
+            return original(*args, **kwargs)
+
+    attributes = block.__dict__
+    attributes["forward"] = forward
+    if infers_shapes(type(block)):
+        attributes["infer_shape"] = infer_shape
+    elif original_shapes is not None:
+        attributes["infer_shape"] = lambda *_: None  # which knows none, and would raise before the user's line is met
+    infer_again(block)
+
+
+def _array(shape: Any, dtype: Any, variable: Any) -> Any:
+    """An array without memory, which deferred compute knows by a variable; of float32, if it is one of fractions.
+
+    No shape depends on which, and operators refuse to mix them.
+    """
+    kind = "float32" if numpy.dtype(dtype).kind == "f" else dtype
+    array = _MetaArray(handle=nd.ndarray._new_alloc_handle(shape, cpu(), True, kind))
+    _deferred_compute.set_variable(array, variable)
+    return array
+
+
+def _composed(block: Any, args: Any, run: Run) -> Any:
+    """What SymbolBlock.forward answers, which refuses deferred compute: arrays of the shapes that its graph infers."""
+    graph, params = block._cached_graph[1], {param.var().name: param for param in block._reg_params.values()}
+    names, arrays = [each.name for each in block._cached_graph[0]], _arrays(args)
+    check_inputs(block, names, len(arrays))
+    shapes = {each: tuple(value.shape) for each, value in zip(names, arrays)}
+    for variable, param in params.items():
+        shape = shape_of(param)
+        if shape is not None:
+            shapes[variable] = tuple(-1 if size is None else size for size in shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that not all is known
+        arguments, outputs, states = graph.infer_shape_partial(**shapes)
+    inferred = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
+    for variable in graph.list_inputs():
+        if variable in params and inferred[variable] is not None:
+            params[variable].shape = inferred[variable]
+            run.order[params[variable]] = None
+    if any(shape is None or -1 in shape for shape in outputs):
+        raise NeedsNumbers("what its graph answers has a shape that does not follow from its inputs")
+    return gluon.block._regroup([given(shape, "float32") for shape in outputs], block._out_format)
+
+
+def _refuse(*_: Any) -> None:
+    raise NeedsNumbers("a parameter was to be set")
+
+
+def _shapes(value: Any) -> List[Any]:
+    return [tuple(each.shape) for each in _arrays(value)]
+
+
+def _arrays(value: Any) -> List[Any]:
+    if isinstance(value, (list, tuple)):
+        return [leaf for inner in value for leaf in _arrays(inner)]
+    if isinstance(value, dict):
+        return _arrays(list(value.values()))
+    return [value] if isinstance(value, np.ndarray) else []
+
+
+_running = threading.local()
+_exchanging = threading.Lock()
+_users: List[Any] = []
+
+
+def _answered(plain: Callable[..., Any]) -> Callable[..., Any]:
+    def make(handle: Any, writable: bool = True, stype: int = 0) -> Any:
+        array = plain(handle, writable, stype)
+        if getattr(_running, "runs", 0):
+            array.__class__ = _MetaArray
+        return array
+
+    make.plain = plain  # type: ignore[attr-defined]
+    return make
+
+
+class _MetaArray(np.ndarray):
+    """An array that has a shape, and no numbers: what reads them in MXNet reads them by these."""
+
+    @property
+    def shape(self) -> Any:
+        """What was inferred. Of an array that has no history MXNet computes none."""
+        inferred = np.ndarray.shape.fget(self.detach())
+        if inferred is None or -1 in inferred:
+            raise NeedsNumbers("an array was asked for its shape, which depends on numbers")
+        return inferred
+
+    def __getitem__(self, key: Any) -> Any:
+        return given(indexed(self.shape, key), self.dtype)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        check_written(self.shape, key, value)
+
+    def asnumpy(self) -> Any:
+        raise NeedsNumbers("an array was asked for its numbers")
+
+    def item(self, *args: Any) -> Any:
+        raise NeedsNumbers("an array was asked for one of its numbers")
+
+    def wait_to_read(self) -> None:
+        """Nothing is under way."""
+
+
+for _name in ("add", "sub", "mul", "truediv", "mod", "pow"):  # deferred compute writes into no array
+    setattr(_MetaArray, f"__i{_name}__", getattr(np.ndarray, f"__{_name}__"))
+_MetaArray.__name__ = _MetaArray.__qualname__ = "ndarray"  # what a user's error message calls it

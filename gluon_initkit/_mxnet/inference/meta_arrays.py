@@ -1,0 +1,351 @@
+"""Arrays of MXNet 1 that have a shape and no memory, and the operators that answer them.
+
+Every imperative operator of MXNet 1 passes one function, `mxnet.ndarray.register._imperative_invoke`. It is exchanged
+while a network's shapes are found: where an input has no memory, the shapes of the outputs are inferred and nothing is
+computed. There is no honest way: MXNet 1 offers no hook, and Symbols, which it infers shapes for, are not arrays.
+"""
+
+from contextlib import contextmanager
+import ctypes
+import sys
+import threading
+from typing import Any, Callable, Iterator, List, Optional, Tuple
+
+from mxnet import nd, np
+from mxnet.base import MXNetError
+from mxnet.context import Context, current_context
+from mxnet.ndarray import register
+from mxnet.util import is_np_array
+import numpy
+
+from .errors import NeedsNumbers, ShapeConflict
+from .indexing import check_written, counterfeit, indexed
+from .operators import Shape, draws_numbers, infer, operator_name
+
+__all__ = ["is_meta", "meta_array", "meta_arrays", "translated"]
+
+
+class Description:
+    """What stands where an array has its handle. MXNet's C library refuses it, so nothing computes with it unseen.
+
+    Attributes
+    ----------
+    shape : tuple of int, or None
+        None where it depends on numbers.
+    dtype : type
+    ctx : Context
+    values : callable or None
+        Answers the numbers of the parameter that the array stands for.
+    """
+
+    __slots__ = ("ctx", "dtype", "shape", "values")
+
+    def __init__(self, shape: Optional[Shape], dtype: Any, ctx: Any, values: Any = None) -> None:
+        self.shape, self.dtype, self.ctx, self.values = shape, dtype, ctx, values
+
+
+class Run:
+    """What operators need to know of the run that they are in.
+
+    Attributes
+    ----------
+    record : callable
+        Gets each operator's name, attributes, input shapes and output shapes.
+    converted : list
+        Arrays with memory that were written into, and the class and handle that they get back.
+    """
+
+    def __init__(self, record: Callable[..., None]) -> None:
+        self.record = record
+        self.converted: List[Tuple[Any, type, Any]] = []
+
+
+def meta_array(shape: Any, dtype: Any, values: Any = None, ctx: Any = None) -> Any:
+    """An array without memory, of the kind that layers take."""
+    return _made(_MetaNumpy if is_np_array() else _MetaArray,
+                 Description(shape, numpy.dtype(dtype).type, ctx or current_context(), values))  # fmt: skip
+
+
+def is_meta(array: Any) -> bool:
+    """Whether an array has no memory."""
+    return isinstance(array, _Meta)
+
+
+@contextmanager
+def meta_arrays(record: Callable[..., None]) -> Iterator[None]:
+    """Inside, operators of this thread answer arrays without memory; those of other threads compute as ever.
+
+    One thread at a time, which `undisturbed` sees to; a run inside a run finds MXNet's functions exchanged.
+    """
+    run, outer = Run(record), getattr(_running, "run", None)
+    if outer is None:
+        _originals[:] = [getattr(module, name) for module, name, _ in _DOORS]
+        for module, name, exchanged in _DOORS:
+            setattr(module, name, exchanged)
+    _running.run = run
+    try:
+        yield
+    finally:
+        _running.run = outer
+        for array, kind, handle in reversed(run.converted):
+            array.__class__, array.handle = kind, handle
+        if outer is None:
+            for (module, name, _), original in zip(_DOORS, _originals):
+                setattr(module, name, original)
+
+
+def translated(error: Exception) -> Exception:
+    """`NeedsNumbers` in place of what ctypes says of an array without memory; any other exception as it is."""
+    if isinstance(error, ValueError) and isinstance(error.__context__, NeedsNumbers):
+        return error.__context__  # "Deferred initialization failed", as MXNet puts it
+    if isinstance(error, ctypes.ArgumentError) or (type(error) is TypeError and "converted to pointer" in str(error)):
+        needs = NeedsNumbers("an array was given to a function of MXNet that reads its memory")
+        return needs.with_traceback(error.__traceback__)
+    return error
+
+
+_running = threading.local()
+
+
+def _invoke(operator: int, inputs: Any, keys: Any, values: Any, out: Any, *rest: Any) -> Any:
+    run = getattr(_running, "run", None)
+    if run is None:
+        return _originals[0](operator, inputs, keys, values, out, *rest)
+    outs = [] if out is None else [out] if isinstance(out, nd.NDArray) else list(out)
+    if not any(isinstance(each, _Meta) for each in (*inputs, *outs)) and not draws_numbers(operator):
+        return _originals[0](operator, inputs, keys, values, out, *rest)
+    is_numpy, is_list = rest[0], rest[1] if len(rest) > 1 else False  # MXNet 1.6 has no lists of one output
+    attributes = [(key, str(value)) for key, value in zip(keys, values)]
+    shapes = [_shape(each) for each in inputs]
+    found = infer(operator, attributes, shapes, [each.dtype for each in inputs])
+    for array, shape in zip(inputs, found.inputs):
+        if isinstance(array, _Meta):
+            array.handle.shape = shape
+    run.record(operator_name(operator), dict(attributes), found.inputs, found.outputs)
+    ctx = next((each.context for each in inputs if isinstance(each, _Meta)), None) or current_context()
+    if out is not None:
+        for array, shape in zip(outs, found.outputs):
+            _written(run, array, shape)
+        return out
+    kind = _MetaNumpy if is_numpy else _MetaArray
+    answers = [_made(kind, Description(shape, dtype, ctx)) for shape, dtype in zip(found.outputs, found.dtypes)]
+    return answers[0] if len(answers) == 1 and not is_list else answers
+
+
+def _shape(array: Any) -> Optional[Shape]:
+    return array.handle.shape if isinstance(array, _Meta) else tuple(array.shape)
+
+
+def _written(run: Run, array: Any, shape: Optional[Shape]) -> None:
+    """Let an array that values without memory were written into be one without memory, until the run ends."""
+    if not isinstance(array, _Meta):
+        kind, handle = type(array), array.handle
+        run.converted.append((array, kind, handle))
+        described = Description(tuple(array.shape), array.dtype, array.context)
+        array.__class__ = _MetaNumpy if isinstance(array, np.ndarray) else _MetaArray
+        array.handle = described
+    elif array.handle.shape is None:
+        array.handle.shape = shape
+
+
+def _made(kind: Any, description: Description) -> Any:
+    array = kind.__new__(kind)
+    array.handle, array.writable = description, True
+    return array
+
+
+def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    """The one operator that goes round that function, by the sizes of what is left of both arrays."""
+    if getattr(_running, "run", None) is None or not (is_meta(a) or is_meta(b)):
+        return _originals[1](a, b, axes)
+    shape = numpy.tensordot(counterfeit(a.shape), counterfeit(b.shape), axes).shape
+    described = Description(shape, a.dtype, a.context)
+    _running.run.record("tensordot", {"axes": str(axes)}, (a.shape, b.shape), (shape,))
+    return _made(_MetaNumpy, described)
+
+
+class _SameAsItsBase(type):
+    """Arrays are written into by what has `type(value) == self.__class__`; an array without memory is such a value."""
+
+    def __eq__(cls, other: Any) -> bool:
+        return other is cls or other in cls.__bases__
+
+    __hash__ = type.__hash__
+
+
+class _Meta:
+    """What an array answers that has no memory; what is not here, MXNet's own code answers by operators."""
+
+    __slots__ = ()
+    handle: Description
+
+    def __del__(self) -> None:
+        """There is nothing to free."""
+
+    @property
+    def shape(self) -> Any:
+        """All sizes; MXNet's code and a user's may rely on each."""
+        shape = self.handle.shape
+        if shape is None or None in shape:
+            raise NeedsNumbers("an array was asked for its shape, which depends on numbers")
+        return shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        size = 1
+        for each in self.shape:
+            size *= each
+        return size
+
+    @property
+    def dtype(self) -> Any:
+        return self.handle.dtype
+
+    @property
+    def context(self) -> Any:
+        return self.handle.ctx
+
+    ctx = device = context
+
+    @property
+    def stype(self) -> str:
+        return "default"
+
+    @property
+    def grad(self) -> None:
+        """None is recorded."""
+        return None
+
+    def attach_grad(self, *_: Any, **__: Any) -> None:
+        """Nothing is recorded."""
+
+    def wait_to_read(self) -> None:
+        """Nothing is under way."""
+
+    def asnumpy(self) -> Any:
+        """The values of a parameter that has some; nothing else has any."""
+        if self.handle.values is not None:
+            return self.handle.values()
+        raise NeedsNumbers("an array was asked for its numbers")
+
+    def asscalar(self) -> Any:
+        # `cond` and `while_loop` of MXNet read a number to choose: the first branch, and as many steps as allowed.
+        if self.handle.values is None and sys._getframe(1).f_code.co_name == "_to_python_scalar":
+            return 1
+        return self.asnumpy().reshape(1)[0]
+
+    def item(self, *args: Any) -> Any:
+        return self.asnumpy().item(*args)
+
+    def tolist(self) -> Any:
+        return self.asnumpy().tolist()
+
+    def __bool__(self) -> bool:
+        return bool(self.asnumpy())
+
+    def __float__(self) -> float:
+        return float(self.asnumpy())
+
+    def __int__(self) -> int:
+        return int(self.asnumpy())
+
+    def __index__(self) -> int:
+        return int(self.asnumpy())
+
+    def __array__(self, *args: Any, **_: Any) -> Any:
+        return numpy.asarray(self.asnumpy(), *args[:1])
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.handle.shape or ()))
+        return f"<{type(self).__name__} {shape} @{self.handle.ctx}>"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> Any:
+        raise NeedsNumbers("an array was to be pickled")
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self._like()
+
+    __copy__ = copy = detach = lambda self: self._like()
+
+    def _like(self, shape: Any = None, dtype: Any = None, ctx: Any = None) -> Any:
+        """Another array, of this one's kind."""
+        own = self.handle
+        return _made(type(self), Description(own.shape if shape is None else shape, dtype or own.dtype, ctx or own.ctx))
+
+    def astype(self, dtype: Any, *_: Any, copy: bool = True, **__: Any) -> Any:
+        dtype = numpy.dtype(dtype).type
+        return self._like(dtype=dtype) if copy or dtype != self.dtype else self
+
+    def copyto(self, other: Any) -> Any:
+        if isinstance(other, Context):
+            return self._like(ctx=other)
+        if _shape(other) != self.handle.shape:
+            raise ValueError(f"copyto: an array of shape {self.shape} does not fit into one of {other.shape}")
+        _written(_running.run, other, self.handle.shape)
+        return other
+
+    def as_in_context(self, context: Any) -> Any:
+        return self if context == self.handle.ctx else self._like(ctx=context)
+
+    as_in_ctx = to_device = as_in_context
+
+    def tostype(self, stype: str) -> Any:
+        if stype != "default":
+            raise NeedsNumbers(f"an array was to be stored as {stype}, which depends on its numbers")
+        return self
+
+    def as_np_ndarray(self) -> Any:
+        return _made(_MetaNumpy, self.handle)
+
+    def as_nd_ndarray(self) -> Any:
+        return _made(_MetaArray, self.handle)
+
+    def __getitem__(self, key: Any) -> Any:
+        shape = indexed(self.shape, key)
+        if shape == () and not isinstance(self, np.ndarray):
+            shape = (1,)  # a classic array has no scalars
+        return self._like(shape)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        check_written(self.shape, key, value)
+
+
+class _MetaArray(_Meta, nd.NDArray, metaclass=_SameAsItsBase):
+    __slots__ = ()
+
+    def reshape(self, *shape: Any, **kwargs: Any) -> Any:
+        """By the operator, which reads MXNet's codes (0, -1 to -4) as the method does, and checks less."""
+        if len(shape) == 1 and isinstance(shape[0], (list, tuple)):
+            shape = tuple(shape[0])
+        answer = nd.op.reshape(self, shape=tuple(shape or kwargs["shape"]), reverse=kwargs.get("reverse", False))
+        if answer.size > self.size:
+            error = MXNetError(f"NDArray.Reshape: target shape {answer.shape} is larger than the current {self.shape}")
+            raise ShapeConflict(str(error)) from error
+        return answer
+
+
+class _MetaNumpy(_Meta, np.ndarray, metaclass=_SameAsItsBase):
+    __slots__ = ()
+
+    @property
+    def T(self) -> Any:
+        return self.transpose()
+
+    def reshape_view(self, *shape: Any, **_: Any) -> Any:
+        return self.reshape(*shape)
+
+
+_MetaArray.__name__ = _MetaArray.__qualname__ = "NDArray"  # what a user's error message calls it
+_MetaNumpy.__name__ = _MetaNumpy.__qualname__ = "ndarray"
+
+_DOORS: List[Tuple[Any, str, Any]] = [(register, "_imperative_invoke", _invoke)]
+_api: Any = getattr(sys.modules.get("mxnet.ndarray.numpy._api_internal"), "tensordot", None)
+if _api is not None:
+    _DOORS.append((sys.modules["mxnet.ndarray.numpy._api_internal"], "tensordot", _tensordot))
+_originals: List[Any] = []

@@ -1,0 +1,105 @@
+"""A network's own forward pass on arrays without memory: which blocks it reaches, and every shape that it gives.
+
+MXNet's own code runs, so shapes and refusals are those of a real first forward pass; nothing is computed, and nothing
+of the run stays. What differs between MXNet 1 and 2 is how an array without memory is made and how a block is prepared
+for it: `imperative` and `deferred_compute`.
+"""
+
+from contextlib import ExitStack, contextmanager
+from typing import Any, Callable, Iterator, List, Optional, Sequence
+import warnings
+
+from mxnet import autograd, gluon, name
+
+from ..parameters import shape_of
+from ..transposed import source_of
+from ..undisturbed import blocks_of, parameters_of, undisturbed
+from ..version import infers_on_symbols
+from .errors import NeedsNumbers
+from .record import Run, Shape
+
+if infers_on_symbols():
+    from . import imperative as arrays
+else:
+    from . import deferred_compute as arrays  # type: ignore[no-redef]
+
+__all__ = ["run_without_memory"]
+
+# What stands for a size that is not known: what two runs agree in does not depend on it. Primes first, which no sum or
+# product of a network's own sizes meets by chance; then sizes that code can divide by any small number.
+_SIZES = ((229, 257), (5040, 10080))
+
+
+def run_without_memory(
+    net: gluon.Block,
+    inputs: Sequence[Any],
+    stand_in: Callable[[Any, Callable[[Shape, Any], Any]], Any],
+    shapes: Callable[[gluon.Parameter], Optional[Shape]] = shape_of,
+    at: str = "",
+) -> Run:
+    """Run `net` on arrays without memory.
+
+    Parameters
+    ----------
+    net : Block
+    inputs : sequence
+        Its arguments; ``stand_in(given, make)`` answers one of them, with arrays made by ``make(shape, dtype)``.
+    shapes : callable
+        Answers what is known of a parameter beforehand.
+    at : str
+        The path of `net` in a larger network.
+    """
+    unknown: List[None] = []
+    for sizes in _SIZES:
+        run = _run(net, inputs, stand_in, shapes, at, sizes[0], unknown)
+        if not unknown:
+            return run
+        other = _run(net, inputs, stand_in, shapes, at, sizes[1], unknown)
+        if run.error is None and other.error is None:
+            break
+    if (run.error is None) != (other.error is None):
+        run.error = NeedsNumbers("a size of the inputs is not known, and the network does not take every size")
+    run.agreed(other)
+    return run
+
+
+def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, size: int, unknown: List[None]) -> Run:
+    run = Run()
+    blocks = blocks_of(net)
+    params = list(dict.fromkeys(map(source_of, parameters_of(blocks))))
+
+    def make(shape: Shape, dtype: Any) -> Any:
+        unknown.extend(each for each in shape if each is None)
+        return arrays.given(tuple(size if each is None else each for each in shape), dtype)
+
+    with ExitStack() as stack:
+        stack.enter_context(undisturbed(blocks))
+        stack.enter_context(name.NameManager())
+        stack.enter_context(autograd.pause(train_mode=False))
+        stack.enter_context(_borrowed(params))
+        stack.enter_context(arrays.running(run))
+        for param in params:
+            arrays.lend(param, shapes(param), run)
+        for path, block in blocks.items():
+            block.__dict__["_forward_hooks"], block.__dict__["_forward_pre_hooks"] = {}, {}
+            arrays.prepare(".".join(filter(None, (at, path))), block, run)
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")  # MXNet's words about a forward pass belong to a real one
+        try:
+            net(*[stand_in(each, make) for each in inputs])
+        except Exception as error:
+            run.error = arrays.translated(error)
+        run.shapes = {param: shape for param in params for shape in [shape_of(param)] if shape is not None}
+    return run
+
+
+@contextmanager
+def _borrowed(params: Sequence[gluon.Parameter]) -> Iterator[None]:
+    """Put back afterwards what parameters lend a run: their methods, shapes and variables."""
+    before = [(param.__dict__, dict(param.__dict__)) for param in params]
+    try:
+        yield
+    finally:
+        for living, saved in before:
+            living.clear()
+            living.update(saved)

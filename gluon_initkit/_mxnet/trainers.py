@@ -1,0 +1,136 @@
+"""What a Trainer keeps of the parameters that it updates, and what must become of it when their values are set.
+
+A Trainer asks once, when it is made, for the contexts of its parameters. Its updaters keep the optimizer's state of
+each parameter (momentum, a float32 master copy), by the parameter's number in the Trainer. With `update_on_kvstore`
+the kvstore keeps the values and the updater, and every step overwrites the parameter with what the kvstore has.
+"""
+
+from typing import Any, Optional, Sequence, Tuple
+
+from mxnet import gluon, ndarray
+
+from .arrays import classic
+from .blocks import places
+from .parameters import contexts_of
+from .version import contexts_trained, kvstore_key, trainer_of
+
+__all__ = ["is_trained", "kvstore_of", "objection_of_trainer", "release", "renew_updates"]
+
+
+def release(trainer: Any) -> None:
+    """Make the parameters that a Trainer updates free: for another Trainer, for other contexts, for a tie.
+
+    A parameter keeps the Trainer that was made of it last. As long as it does, `initialize` and `load` do not put it
+    on contexts where this Trainer would not update it, and `Sharing` and `untie` do not replace it. On MXNet 1
+    ``del trainer`` changes nothing about that.
+
+    Parameters
+    ----------
+    trainer : Trainer or Block
+        The Trainer; or a network, whose parameters are made free whatever Trainer they have.
+
+    Raises
+    ------
+    TypeError
+        `trainer` is neither.
+
+    Notes
+    -----
+    The released Trainer is not changed: it still has its list of parameters, the contexts and the optimizer's state.
+    If it makes another step, it updates the same Parameters on the contexts that it knew, and where its kvstore holds
+    the values, it brings these back. So make another Trainer, and do not use the old one any more.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(1, in_units=1)
+    >>> net.initialize()
+    >>> trainer = mx.gluon.Trainer(net.collect_params(), "sgd")
+    >>> ik.release(trainer)
+    >>> report = ik.initialize(net, mx.init.One(), ctx=mx.cpu(1), force_reinit=True)
+    >>> trainer = mx.gluon.Trainer(net.collect_params(), "sgd")
+    """
+    if isinstance(trainer, gluon.Block):
+        params: Sequence[Any] = list(places(trainer))
+    elif isinstance(trainer, gluon.Trainer):
+        params = [param for param in trainer._params if trainer_of(param) is trainer]  # another has the others by now
+    else:
+        raise TypeError(f"expected a Trainer, or a network whose parameters one has, found {trainer!r:.80}")
+    for param in params:
+        param._set_trainer(None)
+
+
+def is_trained(param: gluon.Parameter) -> bool:
+    """Whether a Trainer updates the parameter: with `grad_req` null, as every Constant has, it does not."""
+    return trainer_of(param) is not None and param.grad_req != "null"
+
+
+def kvstore_of(param: gluon.Parameter) -> Any:
+    """The kvstore that holds the parameter's values, since a Trainer updates them there; else None."""
+    trainer = trainer_of(param)
+    if not (trainer and trainer._kv_initialized and trainer._update_on_kvstore):
+        return None
+    return None if any(param is each for each in trainer._params_to_init) else trainer._kvstore
+
+
+def objection_of_trainer(param: gluon.Parameter, ctxs: Sequence[Any]) -> Optional[Tuple[str, str]]:
+    """Why a Trainer forbids to set a parameter's values on these contexts, and what to do; None where nothing does.
+
+    A parameter that stays where it is may be set, wherever the Trainer thinks it is.
+    """
+    if not is_trained(param):
+        return None
+    kvstore, trained = kvstore_of(param), contexts_trained(trainer_of(param))
+    if kvstore is not None and not _is_writable(kvstore):
+        return (f"a Trainer updates it on a distributed kvstore ({kvstore.type!r}), which would bring the old values "
+                f"back", "do it before the first step")  # fmt: skip
+    if trained and trained != list(ctxs) and tuple(ctxs) != contexts_of(param):
+        return (f"a Trainer updates it on {trained} and would never update it on {list(ctxs)}",
+                "call gluon_initkit.release(trainer), or release(net), and make the Trainer afterwards")  # fmt: skip
+    return None
+
+
+def renew_updates(param: gluon.Parameter) -> None:
+    """Let the parameter's Trainer go on from the values that it holds now, as if it had never updated it.
+
+    `Parameter.set_data` drops the whole kvstore instead, and with it the optimizer's state of all other parameters;
+    a kvstore that the user made cannot be filled a second time.
+    """
+    trainer = trainer_of(param)
+    if not isinstance(trainer, gluon.Trainer):
+        return
+    params, key = trainer._params, kvstore_key(trainer, param)
+    number = key
+    if key is None or key >= len(params) or params[key] is not param:
+        number = next((number for number, each in enumerate(params) if each is param), None)
+    if number is None:
+        return
+    kvstore, updaters = kvstore_of(param), trainer._updaters
+    if kvstore is not None:
+        if not _is_writable(kvstore):
+            return  # of what is not trained, where it is never read
+        number = number if key is None else key
+        _write(kvstore, number, classic(param._data[0]))
+        updaters = [kvstore._updater]
+    for updater in updaters:
+        updater.states.pop(number, None)
+        updater.states_synced.pop(number, None)
+    for counts in trainer._optimizer._all_index_update_counts.values():  # Adam's bias correction is by this count
+        counts.pop(number, None)
+
+
+def _is_writable(kvstore: Any) -> bool:
+    """Whether `renew_updates` can write into a kvstore: one of another library's may have no such method."""
+    return "dist" not in kvstore.type and hasattr(kvstore, "_set_updater")
+
+
+def _write(kvstore: Any, key: int, values: ndarray.NDArray) -> None:
+    """Overwrite what a local kvstore holds.
+
+    Only an updater may write there. What is pushed does not count, and is 0 for a kvstore that compresses gradients.
+    """
+    updater = kvstore._updater
+    kvstore._set_updater(lambda key, pushed, stored: values.copyto(stored))
+    try:
+        kvstore.push(key, ndarray.zeros_like(values))
+    finally:
+        kvstore._set_updater(updater)
