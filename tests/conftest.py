@@ -23,7 +23,7 @@ _ZOO = importlib.util.find_spec("gluoncv") and importlib.util.find_spec("gluonnl
 
 def pytest_collection_modifyitems(items):
     reasons = {
-        "zoo": None if _ZOO else "GluonCV and GluonNLP are not here: pip install '.[zoo]', below Python 3.12",
+        "zoo": None if _ZOO else "GluonCV and GluonNLP are not here: pip install '.[zoo]'",
         "gpu": None if mx.context.num_gpus() else "MXNet sees no CUDA GPU",
         "browser": None if _BROWSER else "no Chromium (apt-get install chromium chromium-driver), or Python 3.8",
         "notebook": None if _NOTEBOOK else "no nbclient, ipykernel or matplotlib: pip install '.[test]'",

@@ -23,8 +23,8 @@ PRIVATE = {
     "_get_graph", "_get_np_boolean_indexing",
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
-# Private by name, and not MXNet's: of namedtuples, of sys, and a mark that the kit sets on a hook.
-THEIRS = {"_replace", "_getframe", "_reads_role"}
+# Private by name, and not MXNet's: of namedtuples, of sys, of multiprocessing, and a mark that the kit sets on a hook.
+THEIRS = {"_config", "_replace", "_getframe", "_reads_role"}
 
 
 def room(path):

@@ -15,9 +15,11 @@ TEXT = README.read_text(encoding="utf-8")
 
 
 def test_the_two_commands_stand_on_the_first_screen():
-    first_screen = TEXT.splitlines()[:24]
+    first_screen = TEXT.splitlines()[:25]
     assert "pip install '.[cpu]' && python -m gluon_initkit demo" in first_screen
     assert "pip install '.[test]' && pytest" in first_screen
+    assert "pip install uv && uv run --extra cpu python -m gluon_initkit demo" in first_screen
+    assert "pip install uv && uv run --extra test pytest" in first_screen
 
 
 def test_its_pictures_and_files_are_there():

@@ -29,7 +29,7 @@ def loss_of(net, x):
         out = net(x)
         loss = (out * out).sum()
     loss.backward()
-    return float(loss.asnumpy())
+    return loss.asnumpy().item()
 
 
 def collected(net):

@@ -558,7 +558,7 @@ def test_it_trains():
             loss = (net(x) ** 2).mean()
         loss.backward()
         trainer.step(1)
-        losses.append(float(loss.asnumpy()))
+        losses.append(loss.asnumpy().item())
     assert losses[2] < losses[0]
 
 

@@ -13,7 +13,7 @@ def backward(net, x):
     with mx.autograd.record():
         loss = (net(x) ** 2).sum()
     loss.backward()
-    return float(loss.asnumpy())
+    return loss.asnumpy().item()
 
 
 def by_builder():

@@ -181,7 +181,7 @@ class Numbers(mx.gluon.Block):
 
     def forward(self, x):
         x = self.first(x)
-        return self.second(x * float(x.max().asnumpy()))
+        return self.second(x * x.max().asnumpy().item())
 
 
 def dense():

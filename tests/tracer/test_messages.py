@@ -54,7 +54,7 @@ class Counts(mx.gluon.Block):
 
     def forward(self, x):
         x = self.first(x)
-        return self.second(x[:1]) if float(x.sum().asnumpy()) > 0 else self.second(x)
+        return self.second(x[:1]) if x.sum().asnumpy().item() > 0 else self.second(x)
 
 
 class Own(HybridBlock):

@@ -157,7 +157,7 @@ class Branching(gluon.Block):
         self.body = stack(*layers)
 
     def forward(self, x):
-        return self.body(x * 2 if float(x.sum().asnumpy()) > 1e9 else x)
+        return self.body(x * 2 if x.sum().asnumpy().item() > 1e9 else x)
 
 
 @pytest.mark.parametrize("hybrid", [False, True])

@@ -1,0 +1,139 @@
+"""Importing MXNet where MXNet cannot import itself.
+
+MXNet was written for NumPy 1.23 and Python 3.11. On newer ones its modules are repaired as they are imported
+(`repair`), for themselves alone: what others find in `numpy` is what NumPy put there. Where MXNet works as it is,
+nothing is done.
+
+It is done at the moment when MXNet is imported, by whomever, and not before (`mend_when_imported`): so ``import
+gluon_initkit`` costs next to nothing, not even NumPy's import, and fails for nothing that is not asked for.
+"""
+
+from copy import copy
+from importlib.machinery import ModuleSpec
+import importlib.util
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Optional
+import warnings
+
+if TYPE_CHECKING:
+    from .repair import Repair
+
+__all__ = ["import_mxnet", "mend_when_imported"]
+
+# From Python 3.13 on pip would compile a NumPy for ten minutes: MXNet asks for one below 2, which has no wheel there.
+_NOT_INSTALLED = """gluon_initkit works on MXNet, and no module `mxnet` is installed. Type one of
+  pip install 'gluon-initkit[cpu]'      # MXNet for the CPU, up to Python 3.12
+  pip install 'gluon-initkit[cu112]'    # MXNet for CUDA 11.2, up to Python 3.12
+  pip install mxnet-cu110               # for CUDA 11.0, up to Python 3.12; likewise mxnet-cu102, mxnet-cu101, ...
+  pip install --no-deps mxnet==1.9.1    # on Python 3.13 and later; likewise mxnet-cu112, ..."""
+
+_BROKEN = """An earlier `import mxnet` failed half-way in this process and left a broken module behind. \
+Start a new process (or restart the notebook's kernel) and
+  import gluon_initkit      # first: it repairs what `import mxnet` trips over
+  import mxnet"""
+
+_FAILED = """An earlier `import mxnet` failed half-way in this process and left a broken module behind. It said
+  {error}
+Mend that, and start a new process (or restart the notebook's kernel)."""
+
+
+def mend_when_imported() -> None:
+    """Let the next ``import mxnet`` of this process repair MXNet, where it needs that.
+
+    Where MXNet is imported already, nothing is done; where it needs no repair, nothing of this stays behind.
+    """
+    if not _imported() and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+
+
+class _Finder:
+    """Finds what the finders behind it find, and has MXNet repaired: each of its modules, before its first line runs.
+
+    Not when it is found: who only asks whether there is an MXNet gets an answer, and never an error.
+    """
+
+    failed = ""  # what an import of MXNet said that broke off
+    repair: "Optional[Repair]" = None
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
+        if name != "mxnet" and not (self.repair and name.startswith("mxnet.")):
+            return None
+        behind = sys.meta_path[sys.meta_path.index(self) + 1 :]
+        found = (finder.find_spec(name, path, target) for finder in behind if hasattr(finder, "find_spec"))
+        spec = next(filter(None, found), None)
+        if spec is None or not hasattr(spec.loader, "exec_module"):
+            return None
+        loader: Any = spec.loader
+        spec.loader = copy(loader)  # a loader may be one for many modules, as a zip file's is
+
+        def exec_module(module: ModuleType) -> None:
+            del spec.loader.exec_module  # type: ignore[union-attr]
+            if name == "mxnet" and not _imported():
+                self._run_first(module, loader)
+            elif self.repair:
+                self.repair.run(module, loader)
+            else:  # `importlib.reload(mxnet)`
+                loader.exec_module(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+    def _run_first(self, module: ModuleType, loader: Any) -> None:
+        if any(name.startswith("mxnet.") for name in sys.modules):
+            raise ImportError(_FAILED.format(error=self.failed) if self.failed else _BROKEN, name="mxnet")
+        from .repair import repair_needed
+
+        self.repair = repair_needed()
+        try:
+            if self.repair:
+                _import_in_children()
+                self.repair.run(module, loader)
+            else:
+                loader.exec_module(module)
+        except BaseException as error:
+            self.failed = f"{type(error).__name__}: {error}"
+            raise
+        if self in sys.meta_path and not self.repair:
+            sys.meta_path.remove(self)
+
+
+def _import_in_children() -> None:
+    """Let the processes that `multiprocessing` starts afresh import the kit, and so repair MXNet, before MXNet.
+
+    There is no public way. Such a child is given its `Process` object as a pickle, and reads `_config`, a copy of its
+    parent's, before the function to run and its arguments, which may be MXNet's.
+    """
+    from multiprocessing import current_process
+
+    current_process()._config["gluon_initkit"] = mend_when_imported  # type: ignore[attr-defined]
+
+
+def import_mxnet() -> ModuleType:
+    """Import MXNet, after repairing what its import trips over.
+
+    Returns
+    -------
+    module
+        ``mxnet``. When it is imported already, nothing is touched.
+
+    Raises
+    ------
+    ImportError
+        MXNet is not installed; an earlier ``import mxnet`` broke off half-way; or what the repair expects in MXNet's
+        sources is not there. The message says what to type.
+    """
+    if not _imported():
+        spec = importlib.util.find_spec("mxnet")
+        if spec is None or spec.origin is None:  # no origin: a mere folder of that name
+            raise ImportError(_NOT_INSTALLED, name="mxnet")
+    with warnings.catch_warnings():
+        # MXNet's sources hold invalid escape sequences and use deprecated version classes: nothing a user can mend.
+        warnings.simplefilter("ignore")
+        import mxnet  # waits where another thread is at it
+    return mxnet
+
+
+def _imported() -> bool:
+    # Its package imports gluon late: a module without it is the rest of an import that failed.
+    return hasattr(sys.modules.get("mxnet"), "gluon")

@@ -1,0 +1,132 @@
+"""What MXNet's sources name, and today's NumPy and Python no longer have.
+
+MXNet gets these names from stand-ins that nobody else sees. A stand-in answers for a module: it has the names below,
+and takes every other from the module at the moment when it is asked.
+"""
+
+from functools import total_ordering
+import re
+from types import ModuleType, SimpleNamespace
+from typing import Any, Callable, Dict, Tuple
+
+__all__ = ["StandIn", "distutils_version", "multiprocessing_names", "numpy_names", "version_of"]
+
+
+class StandIn(ModuleType):
+    """Answers for a module, with other values for some names; later changes of the module are seen."""
+
+    def __init__(self, module: ModuleType, names: Dict[str, Any]) -> None:
+        super().__init__(module.__name__, module.__doc__)
+        for name in ("__package__", "__loader__", "__spec__"):  # `ModuleType` sets them to None
+            delattr(self, name)
+        vars(self).update(names)
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+    def __dir__(self) -> Any:
+        return sorted({*dir(self._module), *vars(self)})
+
+
+def version_of(text: str) -> Tuple[int, ...]:
+    """Major and minor number of a version: ``(2, 0)`` of "2.0.0rc1"."""
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
+
+
+def numpy_names(numpy: Any) -> Dict[str, Any]:
+    """The names of NumPy 1.23 that MXNet reads and this NumPy lacks, with what they meant."""
+    version = version_of(numpy.__version__)
+    # `numpy.bool` is Python's in MXNet, which compares with it and hands it out as `mx.np.bool`; NumPy 2 has another.
+    names: Dict[str, Any] = {"bool": bool, "int": int, "float": float}
+    if version < (2,):
+        return names  # the others are there; those that NumPy has deprecated still warn
+    names.update(
+        Inf=numpy.inf, PINF=numpy.inf, NINF=-numpy.inf, NaN=numpy.nan, NAN=numpy.nan, PZERO=0.0, NZERO=-0.0,
+        compat=SimpleNamespace(basestring=str), alltrue=numpy.all, sometrue=numpy.any, product=numpy.prod,
+        round_=numpy.round, trapz=numpy.trapezoid,
+    )  # fmt: skip
+
+    def in1d(ar1: Any, ar2: Any, assume_unique: bool = False, invert: bool = False) -> Any:
+        """Whether each value of the flattened `ar1` is in `ar2`."""
+        return numpy.isin(numpy.ravel(ar1), ar2, assume_unique=assume_unique, invert=invert)
+
+    def msort(a: Any) -> Any:
+        """A copy, sorted along the first axis."""
+        return numpy.sort(a, axis=0)
+
+    names.update(in1d=in1d, msort=msort, array=_wrapping(numpy, numpy.array), asarray=_wrapping(numpy, numpy.asarray))
+    for name in ("mirr", "npv", "pmt", "ppmt", "pv", "rate"):
+        names[name] = _financial(name)
+    return names
+
+
+def _wrapping(numpy: Any, function: Callable) -> Callable:
+    """`numpy.array` or `numpy.asarray`, where Python integers too large for their type wrap around: before NumPy 2."""
+
+    def convert(source: Any, dtype: Any = None, **options: Any) -> Any:
+        try:
+            return function(source, dtype, **options)
+        except OverflowError:
+            return function(numpy.array(source, numpy.int64).astype(dtype), **options)
+
+    convert.__name__, convert.__doc__ = function.__name__, function.__doc__
+    return convert
+
+
+def _financial(name: str) -> Callable:
+    """A function that NumPy 1.20 to 1.26 have, and that only says where it went."""
+
+    def removed(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(
+            f"In accordance with NEP 32, the function {name} was removed from NumPy version 1.20.  A replacement for "
+            "this function is available in the numpy_financial library: https://pypi.org/project/numpy-financial"
+        )
+
+    removed.__name__ = removed.__qualname__ = name
+    removed.__doc__ = "Raise: the function is in the package numpy_financial."
+    return removed
+
+
+@total_ordering
+class _Version:
+    """A version that compares by its numbers, which is all that MXNet asks of `distutils`."""
+
+    def __init__(self, text: str) -> None:
+        self.version = [int(part) for part in re.findall(r"\d+", text)]
+        while self.version[-1:] == [0]:  # 1.0 is 1
+            del self.version[-1]
+
+    def __eq__(self, other: Any) -> bool:
+        return self.version == _numbers(other)
+
+    def __lt__(self, other: Any) -> bool:
+        return self.version < _numbers(other)
+
+
+def _numbers(version: Any) -> Any:
+    return (version if isinstance(version, _Version) else _Version(version)).version
+
+
+def distutils_version() -> ModuleType:
+    """A module that answers for `distutils.version`, which Python 3.12 dropped."""
+    module = ModuleType("distutils.version")
+    vars(module).update(LooseVersion=_Version, StrictVersion=_Version)
+    return module
+
+
+def multiprocessing_names(multiprocessing: Any) -> Dict[str, Any]:
+    """What MXNet asks of `multiprocessing`, where Python's start method is `fork` unless the user has set another.
+
+    Since Python 3.14 the default on Linux is `forkserver`, which pickles a data set: one with a lambda in it fails.
+    """
+
+    def get_context(method: Any = None) -> Any:
+        if method is None and multiprocessing.get_start_method() == "forkserver":
+            method = "fork"
+        return multiprocessing.get_context(method)
+
+    def of_context(name: str) -> Callable:
+        return lambda *args, **kwargs: getattr(get_context(), name)(*args, **kwargs)
+
+    return {"get_context": get_context, "Pool": of_context("Pool"), "Process": of_context("Process")}
