@@ -214,7 +214,7 @@ def _levels(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block, int]]:
 
 def _cycle(path: str, outer: str, block: gluon.Block) -> str:
     where = repr(outer) if outer else "the network itself"
-    return (f"the block {path!r} ({type(block).__name__}) is {where}, so a block contains itself.\n"
+    return (f"the block {path!r} ({repr(type(block).__name__)[1:-1]}) is {where}, so a block contains itself.\n"
             f"Expected blocks without a cycle: build a new block for {path!r}; a reference to an outer one is "
             f"`weakref.ref(block)`, which Gluon does not register as a child.")  # fmt: skip
 

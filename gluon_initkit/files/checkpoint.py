@@ -48,7 +48,8 @@ class StoredValues:
     """
 
     def __init__(self, path: Any) -> None:
-        self.path = os.path.abspath(os.fspath(path))
+        self.path = os.fsdecode(path)
+        self._place = os.path.abspath(self.path)  # the folder that it is looked for in may be another by then
         with opened(path) as file:
             self._state = _state(file)
             self.arrays: Dict[str, StoredArray] = {array.name: array for array in headers_of(file, str(path))}
@@ -104,7 +105,7 @@ class StoredValues:
         CheckpointError
             The file was changed since its headers were read, or while it is read.
         """
-        with opened(self.path) as file:
+        with opened(self._place) as file:
             if _state(file) != self._state:
                 raise CheckpointError(self.path, 0, "the file was changed since its headers were read: inspect it anew")
             reader = _OpenFile(file, self.path)

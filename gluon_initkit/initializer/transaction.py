@@ -59,9 +59,9 @@ def draw_all(draws: Sequence[Draw], progress: Optional[bool]) -> int:
             for draw in fresh:
                 draw.commit()
             jobs = [job for draw in direct for job in draw.jobs(laws[draw], holds_data(draw.param)[0])]
-        jobs += [job for draw in refill for grad in stale_gradients(draw.param) for job in cleared(grad)]
+        jobs += bar.expecting([job for draw in refill for grad in stale_gradients(draw.param) for job in cleared(grad)])
         try:
-            run(bar.expecting(jobs), bar)
+            run(jobs, bar)
         except BaseException:  # from the bar, or from threads that do not start
             for _, job in jobs:
                 job()

@@ -34,14 +34,16 @@ def not_saved():
 
 
 def not_resolved():
-    ik.materialize(one_parameter(), (1, 1))
+    net = one_parameter()
+    net.initialize()
+    ik.materialize(net)
 
 
 @pytest.mark.parametrize("call, says", [
     (covered_by_nothing, "1 parameter is covered by nothing"),
     (without_a_fingerprint, "1 parameter has no values"),
     (not_saved, "1 parameter has no values"),
-    (not_resolved, "1 of 1 parameter is not resolved"),
+    (not_resolved, "1 of 1 parameter holds no values yet"),
 ])  # fmt: skip
 def test_one_parameter_is_said_to_be_one(call, says):
     with pytest.raises((ik.InitializationError, ik.SharingError, ik.DeferredInitError), match=f"^{says}"):

@@ -43,9 +43,11 @@ import numpy
 from gluon_initkit.inspector import CheckpointError, read_checkpoint
 path, how, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 data, random_ = open(path, "rb").read(), random.Random(7)
-start = time.perf_counter()
-expected = read_checkpoint(path, stats=True)
-took = time.perf_counter() - start
+took = 1e9
+for _ in range(3):  # the first one imports
+    start = time.perf_counter()
+    expected = read_checkpoint(path, stats=True)
+    took = min(took, time.perf_counter() - start)
 outcome = {"rounds": rounds, "whole": 0, "refused": 0}
 
 def harm(delay):
