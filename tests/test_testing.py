@@ -211,6 +211,7 @@ def test_a_failure_in_pytest_is_the_table_without_the_kit_s_own_lines(pytester):
     """)
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([">*assert_initialized(nn.Dense(2, in_units=3))", "E*initialize was never called on this network*",
+    result.stdout.fnmatch_lines([">*assert_initialized(nn.Dense(2, in_units=3))",
+                                "E*initialize was never called on this network*",
                                  "E*weight*(2, 3)*initialize was never called*"])  # fmt: skip
     result.stdout.no_fnmatch_line("*__tracebackhide__*")
