@@ -49,7 +49,7 @@ def test_an_rnns_vector_is_filled_part_by_part_each_with_its_own_fans(kind):
     make, gates = SHAPES[kind]
     layer = make(i2h_bias_initializer="ones")
     ik.initialize(layer, mx.init.Xavier(), seed=7)
-    layer(nd.ones((1, 2, 3)))
+    ik.materialize(layer, (1, 2, 3))  # on some processors MXNet crashes in the forward pass of a projection
     parts = parts_of(layer)
     assert parts["l0_i2h_weight"].shape == (gates * 5, 3)
     for name, values in parts.items():
