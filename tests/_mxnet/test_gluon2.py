@@ -44,12 +44,20 @@ SHAPES = {
 }
 
 
+def complete(layer, kind):
+    """Run a deferred layer, but for a projection, whose forward pass crashes plain MXNet 2 on some processors."""
+    if kind == "projected":
+        ik.materialize(layer, (1, 2, 3))
+    else:
+        layer(nd.ones((1, 2, 3)))
+
+
 @pytest.mark.parametrize("kind", SHAPES)
 def test_an_rnns_vector_is_filled_part_by_part_each_with_its_own_fans(kind):
     make, gates = SHAPES[kind]
     layer = make(i2h_bias_initializer="ones")
     ik.initialize(layer, mx.init.Xavier(), seed=7)
-    ik.materialize(layer, (1, 2, 3))  # on some processors MXNet crashes in the forward pass of a projection
+    complete(layer, kind)
     parts = parts_of(layer)
     assert parts["l0_i2h_weight"].shape == (gates * 5, 3)
     for name, values in parts.items():
@@ -60,7 +68,7 @@ def test_an_rnns_vector_is_filled_part_by_part_each_with_its_own_fans(kind):
             assert np.abs(values).max() <= bound and values.std() > bound / 3, name
     again = make(i2h_bias_initializer="ones")
     ik.initialize(again, mx.init.Xavier(), seed=7)
-    again(nd.ones((1, 2, 3)))
+    complete(again, kind)
     assert ik.fingerprint(again) == ik.fingerprint(layer)
 
 
