@@ -39,6 +39,9 @@ IN_MXNET_2 = {
         "0: gluon_initkit.materialize(net, ...), as MXNet 2 defers nn.Conv2D whatever it is told",
     "Shape inconsistent, Provided = [4,5], inferred shape=(4,6)":
         "Expected shape (4, 6) is incompatible with given shape (4, 5) for Parameter weight.",
+    "Give the block an input of the size that stood":
+        "MXNet said: MXNetError: Shape inconsistent, Provided = [4,5], inferred shape=(4,6)\n"
+        "Give the block an input of the size that stood",
     "[(3, 4), (3,), (4,)]": "[(3, 4), (3,), (4, 3), (4,)]",  # collect_params gives a shared parameter for each path
 }  # fmt: skip
 

@@ -34,6 +34,8 @@ class Edit(NamedTuple):
 
 _SUM = Edit(r"(?m)^( +[\w.]+ [+-]= )(.+?)( *#.*)?$", r"\1float64_of(\2)\3")
 
+# NumPy names the results of its linear algebra since 1.25.
+_TUPLES = "mxnet.numpy.multiarray"
 # What is replaced for NumPy 2, by module. A line stays a line, so that a traceback shows MXNet's.
 EDITS: Dict[str, List[Edit]] = {
     # Attributes of operators go to C++ as text, where "(np.int64(2), np.int64(3))" is no shape.
@@ -48,7 +50,7 @@ EDITS: Dict[str, List[Edit]] = {
     "mxnet.metric": [_SUM],
     "mxnet.gluon.metric": [_SUM],  # MXNet 2's
     # The results of `numpy.linalg` are named tuples, which are not made from a list.
-    "mxnet.numpy.multiarray": [
+    _TUPLES: [
         Edit(
             r"(?m)return object\.__class__\(tmp\)$",
             "return (tuple if isinstance(object, tuple) else object.__class__)(tmp)",
@@ -73,7 +75,7 @@ def repair_needed() -> Optional["Repair"]:
         names["multiprocessing"] = multiprocessing_names(multiprocessing)
     if not names and sys.version_info < (3, 12):
         return None
-    return Repair(names, EDITS if version >= (2,) else {})
+    return Repair(names, EDITS if version >= (2,) else {_TUPLES: EDITS[_TUPLES]} if version >= (1, 25) else {})
 
 
 class Repair:

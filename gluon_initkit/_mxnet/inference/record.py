@@ -127,10 +127,10 @@ def _contradiction(error: Optional[BaseException]) -> Optional[BaseException]:
         error = error.__context__  # MXNet says "Deferred initialization failed" around it
     if isinstance(error, ShapeConflict):
         return error.__cause__
-    contradicts = isinstance(error, AssertionError) and str(error).startswith("Expected shape")
+    if isinstance(error, AssertionError) and str(error).startswith("Expected shape"):
+        return MXNetError(str(error))
     # MXNet 2 infers shapes where it defers, and refuses other things there too.
-    deferred = type(error) is MXNetError and "deferred compute" not in str(error)
-    return error if contradicts or deferred else None
+    return error if type(error) is MXNetError and "deferred compute" not in str(error) else None
 
 
 def check_inputs(block: gluon.Block, names: Sequence[str], count: int) -> None:
