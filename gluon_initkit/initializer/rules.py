@@ -86,9 +86,11 @@ class Rules(Initializer):
             if named and not overrides(initializer, "__call__"):
                 return explicit_choice(initializer, info, why)
             decision = corrected(initializer)._choose(info, layer_default)
-            if isinstance(decision, Choice) and decision.why not in ("layer default", "base"):
-                return dataclasses.replace(decision, why=why)
-            return decision
+            if not isinstance(decision, Choice) or decision.why == "layer default":
+                return decision
+            # The base class fills by its own hooks; a parameter of no role goes to the weight hook of the rule's own.
+            own = decision.why != "base" or decision.hook == "_init_weight"
+            return dataclasses.replace(decision, why=why) if own else decision
         if self.default is not None:
             return corrected(self.default)._choose(info, layer_default)
         decision = super()._choose(info, layer_default)

@@ -280,3 +280,16 @@ def test_the_json_makes_the_same_rules_again():
     again = mx.init.create(rules.dumps())
     assert again == rules and again.override_layers and again.strict
     assert again.rules[2][0] is nn.Dense and again.rules[1][0].pattern == "w"
+
+
+def test_a_rule_decides_parameters_whose_names_tell_no_role():
+    net = mx.gluon.nn.Dense(2, in_units=2)
+    net.scale = declared(net, "scale", shape=(4,))
+    plan = ik.plan(net, ik.Rules([("scale", mx.init.Normal()), ("*", mx.init.One())], strict=True))
+    assert plan["scale"].why == "rule 1" and plan["weight"].why == "rule 2"
+    net = mx.gluon.nn.Sequential()
+    net.scale = declared(net, "scale", shape=(4,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        report = ik.initialize(net, ik.Rules([("*", mx.init.Normal())], strict=True), seed=1)
+    assert report["scale"].state == "initialized" and net.scale.data().asnumpy().any()
