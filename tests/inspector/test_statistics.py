@@ -33,10 +33,11 @@ def check(array, stats=None):
     scale = np.abs(finite).max()
     assert math.isclose(stats.mean, finite.mean(), rel_tol=1e-12, abs_tol=1e-14 * scale)
     assert math.isclose(stats.std, finite.std(), rel_tol=1e-11, abs_tol=1e-14 * scale)
-    assert math.isclose(stats.norm, np.linalg.norm(finite), rel_tol=1e-12)
+    with np.errstate(over="ignore", under="ignore"):  # BLAS sums one after the other, NumPy in pairs
+        assert math.isclose(stats.norm, np.sqrt(np.sum(finite * finite)), rel_tol=1e-12, abs_tol=1e-150 * scale)
     assert [quantile for quantile, _ in stats.quantiles] == list(QUANTILES)
     # NumPy before 1.22 rounded otherwise between two values.
-    between = 4 * np.finfo(float).eps * scale
+    between = max(4 * np.finfo(float).eps * scale, 5e-324)
     np.testing.assert_allclose([value for _, value in stats.quantiles], np.quantile(finite, QUANTILES), 0, between)
     counts, edges = np.histogram(finite, BINS)
     assert stats.histogram.edges == tuple(edges) and stats.histogram.counts == tuple(counts)
