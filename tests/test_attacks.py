@@ -281,6 +281,30 @@ def test_where_memory_does_not_suffice_the_error_names_the_parameter_and_nothing
     assert f"{4 * size * size:,} bytes" in said and "[True]" in said
 
 
+LARGE_FILE = """
+import struct
+size = 32768
+with open("large.params", "wb") as file:  # with a hole for 4 GiB of zeros
+    file.write(struct.pack("<QQQIii2qiii", 0x112, 0, 1, 0xF993FAC9, 0, 2, size, size, 1, 0, 0))
+    file.seek(4 * size * size, os.SEEK_CUR)
+    file.write(struct.pack("<QQ", 1, 6) + b"weight")
+net = nn.Dense(size, in_units=size, use_bias=False)
+try:
+    ik.load(net, "large.params")
+except ik.LoadError as error:
+    print(error)
+print([net.weight._data is None])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS binds on Linux")
+@pytest.mark.mxnet1("a limit of memory under which it starts")
+def test_where_memory_does_not_suffice_for_loading_the_error_names_the_parameter(tmp_path):
+    said = ran(LARGE_FILE, MEMORY, cwd=tmp_path)
+    assert "no memory for parameter 'weight' of shape (32768, 32768) and dtype float32" in said and "[True]" in said
+    assert "4,294,967,296 bytes" in said
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_child_of_a_fork_uses_the_kit(tmp_path):
     said = ran(f"""
