@@ -10,7 +10,7 @@ A subclass's own ``__call__`` is wrapped likewise.
 
 import functools
 import json
-from typing import Any, Callable, ClassVar, List, Optional, Sequence, Tuple
+from typing import Any, Callable, ClassVar, Iterable, List, Optional, Sequence, Tuple
 import weakref
 
 import numpy
@@ -199,12 +199,7 @@ class Initializer(mx.init.Initializer):
         --------
         >>> Initializer().review([])
         """
-        for target in self._targets():
-            for suffix in suspects(target):
-                meant = misspelt(target, suffix, infos)
-                if meant is not None:
-                    warn(f"{type(target).__name__}._init_{suffix} serves no parameter of the network; "
-                         f"did you mean {meant}?")  # fmt: skip
+        warn_of_misspelt(self._targets(), infos)
 
     def _init_running_mean(self, desc: Any, arr: Any) -> None:
         arr[:] = 0
@@ -410,3 +405,13 @@ _CLASSIC_TAKES = ("legacy", "Cannot assign mx.nd.NDArray", "scalar tensor can on
 def _root_mean_square(arr: Any) -> str:
     arr = classic(arr)
     return str((mx.nd.norm(arr) / arr.size**0.5).asscalar())
+
+
+def warn_of_misspelt(targets: Iterable[Any], infos: Sequence[ParameterInfo]) -> None:
+    """Warn of hooks of these initializers' classes that serve no parameter of a network and seem to be misspelt."""
+    for target in {type(target): target for target in targets}.values():
+        for suffix in suspects(target):
+            meant = misspelt(target, suffix, infos)
+            if meant is not None:
+                warn(f"{type(target).__name__}._init_{suffix} serves no parameter of the network; "
+                     f"did you mean {meant}?")  # fmt: skip

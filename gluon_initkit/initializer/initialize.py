@@ -33,6 +33,7 @@ from .._mxnet import (
 from ..display import counted, counted_of, listed, printable, shape_text, warn
 from ..naming import ParameterInfo, apart, describe, made, nearest_path
 from ..shapes import is_known
+from .base import warn_of_misspelt
 from .choosing import Choice, choose, refuse_uncovered
 from .configuration import shown, writable, written
 from .corrected import Corrected, corrected
@@ -206,6 +207,9 @@ def _choices(init: Any, described: Sequence[tuple], todo: Sequence[tuple]) -> Li
     found = [choose(init, info, param.init or place.symbol_init, is_constant(param)) for param, place, info in todo]
     refuse_uncovered([info for _, _, info in todo], found)
     init._review([(info, param.init or place.symbol_init, is_constant(param)) for param, place, info in described])
+    own = [param.init for param, _, _ in described if isinstance(param.init, mx.init.Initializer)]
+    named = set(map(type, init._targets()))
+    warn_of_misspelt([each for each in own if type(each) not in named], [info for _, _, info in described])
     return [each for each in found if isinstance(each, Choice)]
 
 

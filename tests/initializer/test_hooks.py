@@ -595,3 +595,12 @@ def test_github_davidham3_astgcn():
     rules = ik.Rules([(lambda info: len(info.shape) < 2, mx.init.Uniform())], default=mx.init.Xavier())
     ik.initialize(net, rules, force_reinit=True)
     assert all(getattr(net, name).data().asnumpy().any() for name in shapes)
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+def test_a_misspelt_hook_of_a_class_that_one_layer_alone_names_is_warned_of(deferred):
+    kind = forgetful(mx.init.Normal, "_init_biases")
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2, in_units=0 if deferred else 2, weight_initializer=kind()), nn.Dense(2, in_units=2))
+    (warning,) = misspelt_warned(lambda: ik.initialize(net, mx.init.Xavier()))
+    assert str(warning.message).endswith("._init_biases serves no parameter of the network; did you mean _init_bias?")
