@@ -1,4 +1,4 @@
-"""The house: floors, no circles, nothing of MXNet's private parts outside `_mxnet/`, files of one idea."""
+"""The house: floors, no circles, nothing of MXNet's private parts outside `_mxnet/`."""
 
 import ast
 from pathlib import Path
@@ -7,9 +7,9 @@ import gluon_initkit
 import pytest
 
 ROOT = Path(gluon_initkit.__file__).parent
-FLOORS = {"importing": 0, "shapes": 0, "_mxnet": 1, "display": 1, "parallel": 1, "naming": 2, "files": 3,
-          "initializer": 4, "sharing": 4, "tracer": 4, "inspector": 5, "demo": 6, "regression": 6, "testing": 6,
-          "cli": 7, "pytest_plugin": 7, "__main__": 8, "__init__": 9}  # fmt: skip
+FLOORS = {"importing": 0, "shapes": 0, "_mxnet": 1, "display": 1, "parallel": 1, "naming": 2, "parameters": 2,
+          "files": 3, "initializer": 4, "sharing": 4, "tracer": 4, "inspector": 5, "demo": 6, "regression": 6,
+          "testing": 6, "cli": 7, "pytest_plugin": 7, "__main__": 8, "__init__": 9}  # fmt: skip
 PRIVATE = {
     "_deferred_init", "_finish_deferred_init", "_init_impl", "_reg_params", "_cached_graph", "_clear_cached_op",
     "_ctx_list", "_ctx_map", "_params", "_children", "_shape", "_data", "_grad", "_trainer",
