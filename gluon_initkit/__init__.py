@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .initializer import *  # noqa: F403
     from .inspector import *  # noqa: F403
     from .inspector.recorder import Recorder as Recorder
-    from .naming import ParameterInfo as ParameterInfo
+    from .parameters import ParameterInfo as ParameterInfo
     from .sharing import *  # noqa: F403
     from .tracer import *  # noqa: F403
 
@@ -60,7 +60,7 @@ _HOMES = {
         "compare",
         "inspect",
     ],
-    "naming": ["ParameterInfo"],
+    "parameters": ["ParameterInfo"],
     "sharing": [
         "LoadError",
         "SharedGroup",

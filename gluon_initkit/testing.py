@@ -15,7 +15,7 @@ from .inspector import Statistics, compare, inspect
 from .inspector.columns import show_value
 from .inspector.findings import Ignored
 from .inspector.statistics import statistics_of_all
-from .naming import describe, nearest_path
+from .parameters import describe, nearest_path
 from .sharing import shared_groups
 from .tracer import explain
 

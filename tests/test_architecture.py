@@ -7,7 +7,7 @@ import gluon_initkit
 import pytest
 
 ROOT = Path(gluon_initkit.__file__).parent
-FLOORS = {"importing": 0, "shapes": 0, "_mxnet": 1, "display": 1, "parallel": 1, "naming": 2, "parameters": 2,
+FLOORS = {"importing": 0, "shapes": 0, "_mxnet": 1, "display": 1, "parallel": 1, "parameters": 2,
           "files": 3, "initializer": 4, "sharing": 4, "tracer": 4, "inspector": 5, "demo": 6, "regression": 6,
           "testing": 6, "cli": 7, "pytest_plugin": 7, "__main__": 8, "__init__": 9}  # fmt: skip
 PRIVATE = {

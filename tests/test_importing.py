@@ -18,10 +18,10 @@ def run(code, *flags):
 def test_importing_imports_no_mxnet_until_a_name_needs_it():
     code = """
 import sys, gluon_initkit as ik
-from gluon_initkit import naming
+from gluon_initkit import parameters
 assert set(ik.__all__) < set(dir(ik)) and "initializer" in dir(ik) and ik.__version__
 info = ik.ParameterInfo("a.bias", (), "a.bias", "bias", (2,), "float32")
-assert [naming.matcher(each)(info) for each in ("bias", "a.*", "*.weight")] == [True, True, False]
+assert [parameters.matcher(each)(info) for each in ("bias", "a.*", "*.weight")] == [True, True, False]
 assert "mxnet" not in sys.modules
 assert ik.plan is ik.initializer.plan is vars(ik)["plan"] and "mxnet" in sys.modules
 """

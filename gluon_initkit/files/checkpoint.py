@@ -14,7 +14,7 @@ import zlib
 import numpy
 
 from ..display import counted, printable
-from ..naming import nearest
+from ..parameters import nearest
 from .errors import CheckpointError
 from .npz_format import Inflated
 from .params_format import headers_of, opened

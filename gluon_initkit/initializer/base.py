@@ -33,7 +33,7 @@ from .._mxnet import (
     unwritten,
 )
 from ..display import warn
-from ..naming import ParameterInfo, describe, info_of, role_of
+from ..parameters import ParameterInfo, describe, info_of, role_of
 from .choosing import Choice, Decision, Uncovered, base_choice, choose, is_users, misspelt, suspects
 from .configuration import as_json, call_of, constructor_arguments
 from .description import Description

@@ -12,7 +12,7 @@ from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union
 
 from .._mxnet import completed, is_layer_default, mx
 from ..display import counted, printable
-from ..naming import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of
+from ..parameters import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of
 from .errors import InitializationError
 
 __all__ = ["Choice", "Uncovered", "base_choice", "choose", "explicit_choice", "idle_hooks", "is_users", "misspelt",

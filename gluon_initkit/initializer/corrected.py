@@ -8,7 +8,7 @@ import numpy
 
 from .._mxnet import Context, mx
 from ..display import printable
-from ..naming import ParameterInfo, nearest
+from ..parameters import ParameterInfo, nearest
 from .base import Initializer
 from .choosing import Decision, base_choice
 from .configuration import shown

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import numpy
 
 from .._mxnet import Place, draw_seed, mx, place_of
-from ..naming import ParameterInfo
+from ..parameters import ParameterInfo
 from .streams import generator, key_of
 
 __all__ = ["Description"]

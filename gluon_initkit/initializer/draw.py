@@ -31,8 +31,8 @@ from .._mxnet import (
     wait_to_read,
 )
 from ..display import printable
-from ..naming import ParameterInfo, memory_for
 from ..parallel import Job, run
+from ..parameters import ParameterInfo, memory_for
 from ..shapes import is_known
 from .base import fill
 from .choosing import Choice

@@ -7,8 +7,8 @@ import numpy
 
 from .._mxnet import context_of, holds_data, is_host, view, wait_to_read
 from ..display import counted, printable
-from ..naming import describe
 from ..parallel import run
+from ..parameters import describe
 from .errors import InitializationError
 
 __all__ = ["digests", "fingerprint"]

@@ -31,7 +31,7 @@ from .._mxnet import (
     walk,
 )
 from ..display import counted, counted_of, listed, printable, shape_text, warn
-from ..naming import ParameterInfo, apart, describe, made, nearest_path
+from ..parameters import ParameterInfo, apart, describe, made, nearest_path
 from ..shapes import is_known
 from .base import warn_of_misspelt
 from .choosing import Choice, choose, refuse_uncovered

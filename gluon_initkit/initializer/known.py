@@ -9,7 +9,7 @@ import numpy
 
 from .._mxnet import FusedRNN, fused_parts, mx
 from ..display import printable
-from ..naming import ParameterInfo, role_of
+from ..parameters import ParameterInfo, role_of
 from .arguments import one_of
 from .base import Initializer
 from .choosing import Choice, choose

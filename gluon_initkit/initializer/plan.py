@@ -8,7 +8,7 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from .._mxnet import is_constant, mx
 from ..display import Column, Shown, Table, counted, counted_of, shape_text
-from ..naming import ParameterInfo, describe, row_of, show_selector, why_unknown
+from ..parameters import ParameterInfo, describe, row_of, show_selector, why_unknown
 from .base import Initializer
 from .choosing import Choice, Uncovered, choose, idle_hooks, misspelt, overrides
 from .configuration import shown, written

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from ..display import Column, Shown, Table, shape_text, size_text
-from ..naming import row_of
+from ..parameters import row_of
 from .plan import named
 
 __all__ = ["InitReport", "InitRow"]

@@ -14,7 +14,7 @@ import numpy
 
 from .._mxnet import mx
 from ..display import listed, printable, warn
-from ..naming import ParameterInfo, matcher, selector_from_json, selector_to_json, show_selector, why_unknown
+from ..parameters import ParameterInfo, matcher, selector_from_json, selector_to_json, show_selector, why_unknown
 from .base import Initializer
 from .choosing import Choice, Decision, Uncovered, choose, explicit_choice, overrides, refuse_uncovered
 from .configuration import as_json, shown

@@ -8,7 +8,7 @@ import numpy
 
 from .._mxnet import kvstore_of, mx
 from ..display import counted, counted_of
-from ..naming import describe
+from ..parameters import describe
 from .errors import InitializationError
 from .fingerprint import combined, digests
 

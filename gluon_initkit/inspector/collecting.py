@@ -40,7 +40,7 @@ from .._mxnet import (
 )
 from ..initializer.configuration import shown
 from ..initializer.corrected import corrected
-from ..naming import info_of, made, matcher, refuse_unknown, role_of
+from ..parameters import info_of, made, matcher, refuse_unknown, role_of
 from ..shapes import is_known
 from .declared import expectation_of, is_as_declared, measured
 from .equality import equal_bytes, shared_values

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Union
 
 from ..display import escape
-from ..naming import nearest
+from ..parameters import nearest
 from .records import ParameterRecord
 
 __all__ = ["COLUMNS", "AtLeast", "Column", "chosen_columns", "column", "show_value"]

@@ -5,7 +5,7 @@ import json
 from typing import Dict, Iterator, Optional, Tuple
 
 from ..display import Column, Shown, Table, counted, shape_text
-from ..naming import nearest
+from ..parameters import nearest
 from .encoding import to_plain
 from .forecast import LoadForecast
 

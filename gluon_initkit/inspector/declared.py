@@ -17,7 +17,7 @@ from ..initializer.configuration import shown
 from ..initializer.corrected import corrected
 from ..initializer.known import law_of
 from ..initializer.laws import Constant, Law, Uniform
-from ..naming import ParameterInfo
+from ..parameters import ParameterInfo
 from ..shapes import is_known
 from .records import Declared, Statistics
 from .suspicions import is_throughout

@@ -6,7 +6,7 @@ import os
 from typing import Any, Dict, Iterator, Optional, Tuple
 
 from ..files import StoredArray, StoredValues
-from ..naming import made, role_of
+from ..parameters import made, role_of
 from .equality import shared_values
 from .findings import findings_of
 from .records import ParameterRecord, Statistics

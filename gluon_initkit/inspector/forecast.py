@@ -13,7 +13,7 @@ import numpy
 
 from ..files import StoredArray
 from ..files.match import bare, matched_names
-from ..naming import describe
+from ..parameters import describe
 from .prefixes import Prefix, fitting_prefixes
 
 __all__ = ["LoadForecast", "foretell"]

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy
 
 from .. import display
-from ..naming import nearest
+from ..parameters import nearest
 from .facts import STATISTICS
 
 __all__ = ["History"]

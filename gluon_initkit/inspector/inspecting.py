@@ -4,7 +4,7 @@ import os
 from typing import Any, Callable, Dict
 
 from ..display import printable
-from ..naming import ParameterInfo, check_block, describe, matcher, refuse_unknown
+from ..parameters import ParameterInfo, check_block, describe, matcher, refuse_unknown
 from .findings import Ignored, findings_of, kept
 from .records import ParameterRecord
 from .report import Report

@@ -10,7 +10,7 @@ import numpy
 
 from .._mxnet import holds_data, holds_gradients, host_values, state_of, wait_to_read
 from ..display import printable
-from ..naming import describe
+from ..parameters import describe
 
 __all__ = ["Live"]
 

@@ -9,7 +9,7 @@ import numpy
 
 from .._mxnet import holds_data, holds_gradients, host_values, mx, wait_to_read
 from ..display import printable
-from ..naming import describe, matcher, refuse_unknown, show_selector
+from ..parameters import describe, matcher, refuse_unknown, show_selector
 from .history import History
 from .statistics import statistics_of_all
 

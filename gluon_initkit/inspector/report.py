@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Union
 
 from ..display import printable
-from ..naming import nearest_path, refuse_unknown
+from ..parameters import nearest_path, refuse_unknown
 from . import facts  # noqa: F401  (fills the registry of columns)
 from .columns import chosen_columns
 from .encoding import decoded, encoded

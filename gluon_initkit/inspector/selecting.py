@@ -1,9 +1,9 @@
-"""Selectors over records: `naming`'s, where a Block class goes by its name, since plain data holds no classes."""
+"""Selectors over records: `parameters`'s, where a Block class goes by its name, since plain data holds no classes."""
 
 from typing import Any, Callable, Iterator, Sequence
 
 from ..display import printable
-from ..naming import ParameterInfo, matcher, show_selector
+from ..parameters import ParameterInfo, matcher, show_selector
 from .records import BlockRecord, ParameterRecord
 
 __all__ = ["check_selector", "record_matcher"]

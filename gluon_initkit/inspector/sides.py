@@ -15,7 +15,7 @@ import numpy
 from ..display import printable
 from ..files import StoredValues, is_path
 from ..files.match import bare
-from ..naming import describe
+from ..parameters import describe
 from ..shapes import agree, is_known
 from .file_report import read_checkpoint
 from .records import Statistics

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..display import counted
-from ..naming import apart
+from ..parameters import apart
 from .checks import Check, Suspicion, each
 from .records import ParameterRecord, SharedValues
 

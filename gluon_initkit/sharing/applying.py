@@ -23,7 +23,7 @@ from .._mxnet import (
     take_over,
     wait_to_read,
 )
-from ..naming import memory_for
+from ..parameters import memory_for
 from .checks import explicit, shape_together
 from .errors import SharingError
 from .merged import Member, Merged

@@ -5,7 +5,7 @@ from typing import Any, FrozenSet, List, Tuple
 
 from .._mxnet import mx
 from ..display import printable
-from ..naming import check_block, matcher, show_selector
+from ..parameters import check_block, matcher, show_selector
 from .applying import change, row_of
 from .checks import problems
 from .errors import SharingError, refusal

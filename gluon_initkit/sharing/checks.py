@@ -24,7 +24,7 @@ from .._mxnet import (
     walk,
 )
 from ..display import shape_text
-from ..naming import LAYER_DEFAULTS, role_of
+from ..parameters import LAYER_DEFAULTS, role_of
 from ..shapes import agree
 from .merged import Member, Merged
 

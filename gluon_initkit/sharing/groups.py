@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .._mxnet import traversed
 from ..display import counted
-from ..naming import check_block
+from ..parameters import check_block
 from .errors import SharingError
 
 __all__ = ["SharedGroup", "as_groups", "check_sharing", "groups_of", "lost_ties", "shared_groups", "sources"]

@@ -23,7 +23,7 @@ from .._mxnet import (
 from ..display import counted, warn
 from ..files import StoredValues
 from ..files.match import matched_names
-from ..naming import check_block, memory_for
+from ..parameters import check_block, memory_for
 from .builder import Sharing
 from .errors import LoadSharingError
 from .groups import SharedGroup, lost_ties, sources

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._mxnet import Slot, mx, prefix_of, slots, source_of, walk
 from ..display import KitError
-from ..naming import ParameterInfo, describe, matcher, nearest, path_matcher, show_selector, why_unknown
+from ..parameters import ParameterInfo, describe, matcher, nearest, path_matcher, show_selector, why_unknown
 from .union import Tie
 
 __all__ = ["Declaration", "Index", "Unfound", "call_of", "selectors_in"]

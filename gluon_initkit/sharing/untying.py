@@ -18,7 +18,7 @@ from .._mxnet import (
     traversed,
     wait_to_read,
 )
-from ..naming import check_block, describe, memory_for, nearest_path
+from ..parameters import check_block, describe, memory_for, nearest_path
 from .errors import SharingError, refusal
 
 __all__ = ["untie"]

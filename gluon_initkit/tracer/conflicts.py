@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .._mxnet import Call, Run, channel_axis, mx, run_without_memory, shape_of
-from ..naming import ParameterInfo
+from ..parameters import ParameterInfo
 from ..shapes import agree, is_known
 
 __all__ = ["Conflict", "agree", "conflict_in", "holders", "unchecked_sizes"]

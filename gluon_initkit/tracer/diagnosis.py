@@ -21,7 +21,7 @@ from .._mxnet import (
     mx,
 )
 from ..display import counted, counted_of, printable, shape_text
-from ..naming import ParameterInfo
+from ..parameters import ParameterInfo
 from ..shapes import is_known
 from .causes import cause_of, is_about_deferral, is_of_no_block
 from .conflicts import holders

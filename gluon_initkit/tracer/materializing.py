@@ -24,7 +24,7 @@ from .._mxnet import (
 )
 from .._mxnet import run_forward as forward
 from ..display import warn
-from ..naming import Selector, matcher, memory_for, refuse_unknown, show_selector
+from ..parameters import Selector, matcher, memory_for, refuse_unknown, show_selector
 from ..shapes import is_known
 from .diagnosis import message, record
 from .errors import DeferredInitError

@@ -21,7 +21,7 @@ from .._mxnet import (
     unregistered_blocks,
     walk,
 )
-from ..naming import ParameterInfo, apart, describe
+from ..parameters import ParameterInfo, apart, describe
 from .conflicts import Conflict, conflict_in, unchecked_sizes
 from .inputs import mapped
 from .observed import Observed

@@ -8,7 +8,7 @@ import numpy
 
 from .._mxnet import class_name
 from ..display import Column, Shown, Table, shape_text, size_text
-from ..naming import row_of
+from ..parameters import row_of
 from ..shapes import is_known
 from .diagnosis import message, pending
 from .errors import DeferredInitError

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .._mxnet import Watch
 from ..display import counted, warn
-from ..naming import ParameterInfo, check_block, describe
+from ..parameters import ParameterInfo, check_block, describe
 from .chrome import chrome_trace
 from .diagnosis import told_apart
 from .errors import DeferredInitError

@@ -16,7 +16,7 @@ import time
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet import places
-from gluon_initkit.naming import describe
+from gluon_initkit.parameters import describe
 from gluon_initkit.sharing import Tie, merge
 import mxnet as mx
 from mxnet.gluon import nn

@@ -29,7 +29,7 @@ HOSTILE = "a\x1b[2J\x9b31m\r\x07\u202eb\u2066c\u200b\udc80"
 
 # Local names that hold the kit's own words: of arguments, and of what is wrong with them.
 OWN = {
-    "naming.memory": {"told"},  # by printable, a line above
+    "parameters.memory": {"told"},  # by printable, a line above
     "initializer.arguments": {"name"},
     "inspector.history": {"name", "recorded"},
     "inspector.inspecting": {"name"},
@@ -37,7 +37,7 @@ OWN = {
     "inspector.live": {"found", "how"},
     "inspector.recorder": {"message"},
     "inspector.view": {"asked"},
-    "naming.parameters": {"hint", "found"},  # by printable, a line above
+    "parameters.info": {"hint", "found"},  # by printable, a line above
     "sharing.birth": {"kind"},  # by printable, a line above
     "initializer.corrected": {"found"},  # by printable, a line above
     "_mxnet.blocks": {"more"},

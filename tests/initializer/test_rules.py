@@ -4,7 +4,7 @@ import re
 import warnings
 
 import gluon_initkit as ik
-from gluon_initkit.naming import describe
+from gluon_initkit.parameters import describe
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np

@@ -3,7 +3,7 @@
 import re
 
 import gluon_initkit as ik
-from gluon_initkit.naming import (
+from gluon_initkit.parameters import (
     ParameterInfo,
     describe,
     matcher,

@@ -5,7 +5,7 @@ import dataclasses
 import pickle
 
 from gluon_initkit.inspector import ParameterRecord
-from gluon_initkit.naming import made
+from gluon_initkit.parameters import made
 import pytest
 
 FACTS = {"path": "0.weight", "name": "dense0_weight", "role": "weight", "shape": (4, None), "dtype": "float32"}

@@ -18,8 +18,8 @@ import re
 from typing import Any, Callable, Iterable, Optional, Pattern, Union
 
 from ..display import printable
+from .info import ParameterInfo
 from .nearest import nearest_path
-from .parameters import ParameterInfo
 from .roles import ROLES
 
 __all__ = [

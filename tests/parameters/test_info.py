@@ -3,7 +3,7 @@
 import re
 
 import gluon_initkit as ik
-from gluon_initkit.naming import describe, matcher
+from gluon_initkit.parameters import describe, matcher
 from mxnet.gluon import nn
 import pytest
 from vocabulary import nd

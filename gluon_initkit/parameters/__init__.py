@@ -1,9 +1,9 @@
 """What a parameter is called: paths, roles, and the selectors that name many at once."""
 
+from .info import ParameterInfo, check_block, describe, info_of
 from .making import made
 from .memory import memory_for
 from .nearest import nearest, nearest_path, row_of
-from .parameters import ParameterInfo, check_block, describe, info_of
 from .placement import apart
 from .roles import LAYER_DEFAULTS, ROLES, role_of
 from .selectors import (

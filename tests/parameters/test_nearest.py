@@ -1,6 +1,6 @@
 """What is said of a name that nobody has."""
 
-from gluon_initkit.naming import nearest
+from gluon_initkit.parameters import nearest
 
 
 def test_near_names_else_the_first_that_there_are():

@@ -1,7 +1,7 @@
 """Roles are read from the end of a name, as MXNet's own Initializer.__call__ reads them."""
 
 import gluon_initkit  # noqa: F401
-from gluon_initkit.naming import ROLES, role_of
+from gluon_initkit.parameters import ROLES, role_of
 import mxnet as mx
 import pytest
 
