@@ -12,8 +12,8 @@ from typing import Any, Callable, Optional
 from ._mxnet import context_of, holds_data, host_values, wait_to_read
 from .display import Column, Table, as_text, counted, printable, shape_text
 from .inspector import Statistics, compare, inspect
-from .inspector.columns import show_value
 from .inspector.findings import Ignored
+from .inspector.report.columns import show_value
 from .inspector.statistics import statistics_of_all
 from .parameters import describe, nearest_path
 from .sharing import shared_groups

@@ -3,7 +3,6 @@
 from typing import Any
 
 from ..files import CheckpointError, StoredValues
-from .columns import COLUMNS, Column, column
 from .comparing import compare
 from .comparison import Comparison, ComparisonRow
 from .file_report import read_checkpoint
@@ -13,7 +12,8 @@ from .history import History
 from .inspecting import inspect
 from .prefixes import Prefix
 from .records import BlockRecord, Declared, Finding, Histogram, ParameterRecord, SharedValues, Statistics
-from .report import Report
+from .report.columns import COLUMNS, Column, column
+from .report.report import Report
 from .statistics import statistics_of
 from .totals import Totals, totals_of
 from .view import ParameterView

@@ -6,8 +6,8 @@ from typing import Dict, Iterator, Optional, Tuple
 
 from ..display import Column, Shown, Table, counted, shape_text
 from ..parameters import nearest
-from .encoding import to_plain
 from .forecast import LoadForecast
+from .report.json import to_plain
 
 __all__ = ["Comparison", "ComparisonRow"]
 

@@ -10,7 +10,7 @@ from ..parameters import made, role_of
 from .equality import shared_values
 from .findings import findings_of
 from .records import ParameterRecord, Statistics
-from .report import Report
+from .report.report import Report
 from .statistics import statistics_of_all
 
 __all__ = ["read_checkpoint"]

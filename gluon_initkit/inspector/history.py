@@ -10,7 +10,7 @@ import numpy
 
 from .. import display
 from ..parameters import nearest
-from .facts import STATISTICS
+from .report.facts import STATISTICS
 
 __all__ = ["History"]
 

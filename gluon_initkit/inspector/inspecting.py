@@ -7,7 +7,7 @@ from ..display import printable
 from ..parameters import ParameterInfo, check_block, describe, matcher, refuse_unknown
 from .findings import Ignored, findings_of, kept
 from .records import ParameterRecord
-from .report import Report
+from .report.report import Report
 from .selecting import check_selector
 
 __all__ = ["inspect"]

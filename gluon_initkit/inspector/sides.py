@@ -19,7 +19,7 @@ from ..parameters import describe
 from ..shapes import agree, is_known
 from .file_report import read_checkpoint
 from .records import Statistics
-from .report import Report
+from .report.report import Report
 
 __all__ = ["Entry", "Pair", "Side", "paired", "side_of"]
 

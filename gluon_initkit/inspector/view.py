@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .. import display
-from .columns import COLUMNS
 from .records import ParameterRecord
+from .report.columns import COLUMNS
 
 __all__ = ["ParameterView"]
 

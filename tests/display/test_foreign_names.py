@@ -33,7 +33,7 @@ OWN = {
     "initializer.arguments": {"name"},
     "inspector.history": {"name", "recorded"},
     "inspector.inspecting": {"name"},
-    "inspector.encoding": {"where", "kind", "expected"},
+    "inspector.report.json": {"where", "kind", "expected"},
     "inspector.live": {"found", "how"},
     "inspector.recorder": {"message"},
     "inspector.view": {"asked"},

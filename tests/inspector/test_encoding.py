@@ -6,7 +6,7 @@ import os
 import random
 
 from gluon_initkit.inspector import Finding, Histogram, Report, SharedValues, Statistics
-from gluon_initkit.inspector.encoding import from_plain, to_plain
+from gluon_initkit.inspector.report.json import from_plain, to_plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import networks

@@ -1,7 +1,7 @@
 """Trees and rows: what folds, what collapses, and that nothing is lost by either."""
 
 from gluon_initkit.inspector import Report, SharedValues
-from gluon_initkit.inspector.grouping import braced, rows_of, tree_of
+from gluon_initkit.inspector.report.grouping import braced, rows_of, tree_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import networks

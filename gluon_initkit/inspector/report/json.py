@@ -9,9 +9,9 @@ import json
 import math
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union, get_type_hints
 
-from ..display import counted
-from ..files import parsed_json
-from .records import BlockRecord, Finding, Histogram, ParameterRecord, SharedValues, Statistics
+from ...display import counted
+from ...files import parsed_json
+from ..records import BlockRecord, Finding, Histogram, ParameterRecord, SharedValues, Statistics
 
 __all__ = ["SCHEMA", "decoded", "encoded", "from_plain", "to_plain"]
 

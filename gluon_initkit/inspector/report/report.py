@@ -8,17 +8,17 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Union
 
-from ..display import printable
-from ..parameters import nearest_path, refuse_unknown
+from ...display import printable
+from ...parameters import nearest_path, refuse_unknown
+from ..records import BlockRecord, Finding, ParameterRecord, SharedValues
+from ..selecting import check_selector, record_matcher
+from ..totals import Totals, totals_of
+from ..view import ParameterView
 from . import facts  # noqa: F401  (fills the registry of columns)
 from .columns import chosen_columns
-from .encoding import decoded, encoded
+from .json import decoded, encoded
 from .looks import Looks
-from .records import BlockRecord, Finding, ParameterRecord, SharedValues
-from .selecting import check_selector, record_matcher
-from .tabulating import sorted_by
-from .totals import Totals, totals_of
-from .view import ParameterView
+from .table import sorted_by
 
 __all__ = ["Report"]
 
@@ -206,7 +206,7 @@ class Report(Looks):
         --------
         >>> Report([]).check(strict=True)
         """
-        from .findings import raise_for
+        from ..findings import raise_for
 
         raise_for(self.findings, strict)
 

@@ -6,11 +6,11 @@ the least telling columns are left out, with a note.
 
 from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple
 
-from .. import display
+from ... import display
+from ..records import Finding, ParameterRecord
+from ..totals import counted_elsewhere, totals_of
 from .columns import COLUMNS, Column, chosen_columns
 from .grouping import Row, rows_of, tree_of
-from .records import Finding, ParameterRecord
-from .totals import counted_elsewhere, totals_of
 
 __all__ = ["default_columns", "findings_of", "footers", "severities", "sums_of", "table_of", "title_of", "worst"]
 

@@ -6,12 +6,12 @@ The methods only: tables are `tabulating`'s, the tree `page`'s, plots `plotting`
 import dataclasses
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from .. import display
+from ... import display
+from ..records import ParameterRecord
 from .columns import COLUMNS, chosen_columns
-from .page import LIMIT, MOST, html_of
-from .plotting import plot_distributions
-from .records import ParameterRecord
-from .tabulating import table_of
+from .plot import plot_distributions
+from .table import table_of
+from .tree import LIMIT, MOST, html_of
 
 __all__ = ["Looks"]
 

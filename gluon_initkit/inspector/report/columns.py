@@ -7,9 +7,9 @@ folded block, identical layers), and how to show a value. `column` adds one of y
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Union
 
-from ..display import escape
-from ..parameters import nearest
-from .records import ParameterRecord
+from ...display import escape
+from ...parameters import nearest
+from ..records import ParameterRecord
 
 __all__ = ["COLUMNS", "AtLeast", "Column", "chosen_columns", "column", "show_value"]
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
-from .. import display
+from ... import display
+from ..records import ParameterRecord
+from ..totals import counted_elsewhere
 from .columns import COLUMNS, Column, chosen_columns
 from .grouping import Node, braced, tree_of, twins
-from .records import ParameterRecord
-from .tabulating import default_columns, findings_of, footers, severities, sums_of, title_of, worst
-from .totals import counted_elsewhere
+from .table import default_columns, findings_of, footers, severities, sums_of, title_of, worst
 
 __all__ = ["LIMIT", "MOST", "html_of"]
 

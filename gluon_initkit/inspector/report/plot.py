@@ -2,8 +2,8 @@
 
 from typing import Any, List, Optional, Sequence
 
-from .. import display
-from .records import ParameterRecord, Statistics
+from ... import display
+from ..records import ParameterRecord, Statistics
 
 __all__ = ["plot_distributions"]
 

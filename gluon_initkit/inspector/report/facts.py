@@ -2,10 +2,10 @@
 
 from typing import Any, Callable, Iterator, Optional, Sequence
 
-from ..display import escape, histogram_svg, histogram_text, shape_text
+from ...display import escape, histogram_svg, histogram_text, shape_text
+from ..pooling import pooled
+from ..records import Histogram, ParameterRecord, Statistics
 from .columns import Column, built_in, show_value
-from .pooling import pooled
-from .records import Histogram, ParameterRecord, Statistics
 
 __all__ = ["STATISTICS"]
 

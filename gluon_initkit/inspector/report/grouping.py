@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import itertools
 from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from .records import BlockRecord, ParameterRecord
+from ..records import BlockRecord, ParameterRecord
 
 __all__ = ["Node", "Row", "braced", "rows_of", "tree_of", "twins"]
 

@@ -1,0 +1,1 @@
+"""What `inspect` returns, and how it is shown: as text, HTML, Markdown, JSON, records and plots."""
