@@ -3,14 +3,14 @@
 from typing import Any
 
 from ..files import CheckpointError, StoredValues
-from .comparing import compare
-from .comparison import Comparison, ComparisonRow
+from .compare.compare import compare
+from .compare.comparison import Comparison, ComparisonRow
+from .compare.load_forecast import LoadForecast
+from .compare.prefixes import Prefix
 from .file_report import read_checkpoint
 from .findings import CODES, FindingsError, findings_of, raise_for
-from .forecast import LoadForecast
 from .history import History
 from .inspecting import inspect
-from .prefixes import Prefix
 from .records import BlockRecord, Declared, Finding, Histogram, ParameterRecord, SharedValues, Statistics
 from .report.columns import COLUMNS, Column, column
 from .report.report import Report

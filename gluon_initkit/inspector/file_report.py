@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 
 from ..files import StoredArray, StoredValues
 from ..parameters import made, role_of
-from .equality import shared_values
+from .compare.equality import shared_values
 from .findings import findings_of
 from .records import ParameterRecord, Statistics
 from .report.report import Report

@@ -1,7 +1,7 @@
 """Three kinds of sharing, and what is no evidence of the third."""
 
 import gluon_initkit as ik
-from gluon_initkit.inspector.equality import equal_bytes
+from gluon_initkit.inspector.compare.equality import equal_bytes
 from gluon_initkit.inspector.records import SharedValues
 import mxnet as mx
 from mxnet.gluon import nn

@@ -1,19 +1,19 @@
 """`compare`: what differs between two networks, reports or files, and whether a network could load a file.
 
-`sides` says which array belongs to which, `changes` measures, `forecast` foretells; here it is put together, and
+`match` says which array belongs to which, `changes` measures, `load_forecast` foretells; here it is put together, and
 `comparison` shows it.
 """
 
 import math
 from typing import Any, Dict, Optional, Tuple
 
-from ..shapes import agree
+from ...shapes import agree
+from ..records import Statistics
+from ..statistics import statistics_of
 from .changes import Change, change_between
 from .comparison import Comparison, ComparisonRow
-from .forecast import foretell
-from .records import Statistics
-from .sides import Entry, paired, side_of
-from .statistics import statistics_of
+from .load_forecast import foretell
+from .match import Entry, paired, side_of
 
 __all__ = ["compare"]
 

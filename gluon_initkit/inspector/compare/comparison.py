@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 import json
 from typing import Dict, Iterator, Optional, Tuple
 
-from ..display import Column, Shown, Table, counted, shape_text
-from ..parameters import nearest
-from .forecast import LoadForecast
-from .report.json import to_plain
+from ...display import Column, Shown, Table, counted, shape_text
+from ...parameters import nearest
+from ..report.json import to_plain
+from .load_forecast import LoadForecast
 
 __all__ = ["Comparison", "ComparisonRow"]
 

@@ -5,8 +5,8 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 
-from ..files import StoredArray
-from ..files.match import bare, fitting_names, likely_prefixes
+from ...files import StoredArray
+from ...files.match import bare, fitting_names, likely_prefixes
 
 __all__ = ["Prefix", "fitting_prefixes"]
 
@@ -39,7 +39,7 @@ def fitting_prefixes(
     net: Any, source: str, arrays: Sequence[StoredArray], paths: Dict[str, Any]
 ) -> Tuple[Prefix, ...]:
     """The changes of prefix after which every parameter of the network, or of one child of it, is in the file."""
-    from .._mxnet import contexts_of, loaded_by_name, loaded_onto, shape_of
+    from ..._mxnet import contexts_of, loaded_by_name, loaded_onto, shape_of
 
     files = {bare(array.name): array.shape for array in arrays}
     dtypes = {bare(array.name): array.dtype for array in arrays}
@@ -88,7 +88,7 @@ def _call(
     scheme: str, source: str, strip: str, add: str, child: Any, flags: str, fitting: Dict[str, str],
     arrays: Sequence[StoredArray],
 ) -> str:  # fmt: skip
-    from .._mxnet import loading_renamed
+    from ..._mxnet import loading_renamed
 
     left = len({bare(array.name) for array in arrays if bare(array.name).startswith(strip)}) > len(fitting)
     flags = (", ignore_extra=True" if left else "") + flags

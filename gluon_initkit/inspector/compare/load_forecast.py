@@ -11,9 +11,9 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 
-from ..files import StoredArray
-from ..files.match import bare, matched_names
-from ..parameters import describe
+from ...files import StoredArray
+from ...files.match import bare, matched_names
+from ...parameters import describe
 from .prefixes import Prefix, fitting_prefixes
 
 __all__ = ["LoadForecast", "foretell"]
@@ -61,7 +61,7 @@ _Flags = Dict[str, bool]
 
 def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags) -> LoadForecast:
     """The forecast of ``net.load_parameters(source, **flags)``; of allow_missing, ignore_extra and cast_dtype."""
-    from .._mxnet import loaded_by_name, loaded_by_path, mx, prefix_of, refusal, same_names, walk
+    from ..._mxnet import loaded_by_name, loaded_by_path, mx, prefix_of, refusal, same_names, walk
 
     call = f"net.load_parameters({', '.join([repr(source), *(f'{key}=True' for key, on in flags.items() if on)])})"
     if any(array.version == 4 for array in arrays):
@@ -151,7 +151,7 @@ def _steps(
 
 def _load_init(param: Any, array: StoredArray, cast: bool, by_path: bool) -> Tuple[str, Optional[str], str]:
     """Verdict, exception and reason of `Parameter._load_init`."""
-    from .._mxnet import contexts_of, holds_data, is_numpy_array, known_sizes, loaded_onto, loads_numpy, unknown_size
+    from ..._mxnet import contexts_of, holds_data, is_numpy_array, known_sizes, loaded_onto, loads_numpy, unknown_size
 
     shape: List[Any] = list(param.shape or ())
     stored: List[Any] = list(array.shape or ())

@@ -12,14 +12,14 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 import numpy
 
-from ..display import printable
-from ..files import StoredValues, is_path
-from ..files.match import bare
-from ..parameters import describe
-from ..shapes import agree, is_known
-from .file_report import read_checkpoint
-from .records import Statistics
-from .report.report import Report
+from ...display import printable
+from ...files import StoredValues, is_path
+from ...files.match import bare
+from ...parameters import describe
+from ...shapes import agree, is_known
+from ..file_report import read_checkpoint
+from ..records import Statistics
+from ..report.report import Report
 
 __all__ = ["Entry", "Pair", "Side", "paired", "side_of"]
 
@@ -107,7 +107,7 @@ def _transposed(entry: Entry) -> Optional[Callable[[], numpy.ndarray]]:
 
 
 def _network(net: Any) -> Side:
-    from .._mxnet import context_of, holds_data, is_host, prefix_of, view, wait_to_read
+    from ..._mxnet import context_of, holds_data, is_host, prefix_of, view, wait_to_read
 
     def values_of(array: Any) -> Callable[[], numpy.ndarray]:
         return lambda: view(array) if array.stype == "default" and is_host(context_of(array)) else array.asnumpy()
