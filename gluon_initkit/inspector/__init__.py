@@ -10,7 +10,7 @@ from .compare.prefixes import Prefix
 from .file_report import read_checkpoint
 from .findings import CODES, FindingsError, findings_of, raise_for
 from .history import History
-from .inspecting import inspect
+from .inspect import inspect
 from .records import BlockRecord, Declared, Finding, Histogram, ParameterRecord, SharedValues, Statistics
 from .report.columns import COLUMNS, Column, column
 from .report.report import Report

@@ -7,10 +7,10 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 
 from ..files import StoredArray, StoredValues
 from ..parameters import made, role_of
-from .compare.equality import shared_values
 from .findings import findings_of
 from .records import ParameterRecord, Statistics
 from .report.report import Report
+from .shared_values import shared_values
 from .statistics import statistics_of_all
 
 __all__ = ["read_checkpoint"]

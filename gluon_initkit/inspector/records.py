@@ -1,6 +1,6 @@
 """What is known of a parameter, a network and a file, as plain data: it pickles, compares and goes to JSON.
 
-Nothing here holds a live MXNet object or needs MXNet: `collecting` fills these records from networks, `checkpoint`
+Nothing here holds a live MXNet object or needs MXNet: `collect` fills these records from networks, `checkpoint`
 from files; `statistics` and `findings` compute on them; `report` shows them.
 """
 

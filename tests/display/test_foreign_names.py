@@ -32,7 +32,7 @@ OWN = {
     "parameters.memory": {"told"},  # by printable, a line above
     "initializer.arguments": {"name"},
     "inspector.history": {"name", "recorded"},
-    "inspector.inspecting": {"name"},
+    "inspector.inspect": {"name"},
     "inspector.report.json": {"where", "kind", "expected"},
     "inspector.live": {"found", "how"},
     "inspector.recorder": {"message"},

@@ -8,7 +8,7 @@ import tracemalloc
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet import places
-from gluon_initkit.inspector.collecting import collect
+from gluon_initkit.inspector.collect import collect
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np

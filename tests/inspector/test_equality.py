@@ -1,8 +1,8 @@
 """Three kinds of sharing, and what is no evidence of the third."""
 
 import gluon_initkit as ik
-from gluon_initkit.inspector.compare.equality import equal_bytes
 from gluon_initkit.inspector.records import SharedValues
+from gluon_initkit.inspector.shared_values import equal_bytes
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np

@@ -199,7 +199,7 @@ package = types.ModuleType("gluon_initkit")
 package.__path__ = [{path!r}]
 sys.modules["gluon_initkit"] = package
 from gluon_initkit.inspector.findings import findings_of
-from gluon_initkit.inspector.inspecting import inspect
+from gluon_initkit.inspector.inspect import inspect
 from gluon_initkit.inspector.statistics import statistics_of
 from gluon_initkit.inspector.totals import totals_of
 import numpy

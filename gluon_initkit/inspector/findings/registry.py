@@ -1,6 +1,6 @@
 """Findings: what in a network or a file deserves a look, by stable codes. They read records alone: files have them too.
 
-The checks are in `suspicions`, `standing` and `structure`. Where statistics, gradients or a Trainer were not asked
+The checks are in `values`, `state` and `structure`. Where statistics, gradients or a Trainer were not asked
 for, those that need them are silent. Adding one is adding a row to a table there; its tests have to show a network that
 it finds, and one close to it that it leaves alone.
 """
@@ -8,12 +8,12 @@ it finds, and one close to it that it leaves alone.
 import difflib
 from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple, Union
 
-from ..display import KitError, counted, printable
-from .records import Finding, ParameterRecord, SharedValues
-from .standing import CHECKS as OF_STANDING
+from ...display import KitError, counted, printable
+from ..records import Finding, ParameterRecord, SharedValues
+from .state import CHECKS as OF_STANDING
 from .structure import CHECKS as OF_STRUCTURE
 from .structure import NOTHING, Structure
-from .suspicions import CHECKS as OF_VALUES
+from .values import CHECKS as OF_VALUES
 
 __all__ = ["CODES", "FindingsError", "Ignored", "findings_of", "kept", "raise_for"]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
 
-from .records import ParameterRecord, SharedValues
+from ..records import ParameterRecord, SharedValues
 
 __all__ = ["Check", "Find", "StructureCheck", "Suspicion", "each"]
 

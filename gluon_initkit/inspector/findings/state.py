@@ -3,10 +3,10 @@
 from collections import Counter
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
-from ..display import counted
-from ..parameters import apart
-from .checks import Check, Suspicion, each
-from .records import ParameterRecord, SharedValues
+from ...display import counted
+from ...parameters import apart
+from ..records import ParameterRecord, SharedValues
+from .check import Check, Suspicion, each
 
 __all__ = ["CHECKS"]
 

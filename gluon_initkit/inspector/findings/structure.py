@@ -5,7 +5,7 @@ cached graphs that have seen other children.
 from dataclasses import dataclass
 from typing import Iterator, Tuple
 
-from .checks import StructureCheck, Suspicion
+from .check import StructureCheck, Suspicion
 
 __all__ = ["CHECKS", "NOTHING", "Structure"]
 

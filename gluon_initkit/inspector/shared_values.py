@@ -12,8 +12,8 @@ from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 
-from ..records import ParameterRecord, SharedValues
-from ..summing import readable
+from .records import ParameterRecord, SharedValues
+from .summing import readable
 
 __all__ = ["equal_bytes", "shared_values"]
 

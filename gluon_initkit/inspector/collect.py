@@ -42,11 +42,11 @@ from ..initializer.configuration import shown
 from ..initializer.corrected import corrected
 from ..parameters import info_of, made, matcher, refuse_unknown, role_of
 from ..shapes import is_known
-from .compare.equality import equal_bytes, shared_values
-from .declared import expectation_of, is_as_declared, measured
+from .findings.expected_moments import expectation_of, is_as_declared, measured
+from .findings.structure import Structure
 from .records import BlockRecord, Declared, ParameterRecord, SharedValues
+from .shared_values import equal_bytes, shared_values
 from .statistics import statistics_of_all
-from .structure import Structure
 
 __all__ = ["Collected", "collect"]
 

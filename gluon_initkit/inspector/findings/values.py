@@ -5,9 +5,9 @@ A check yields only what a sound network does not show.
 
 from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
-from ..display import counted, counted_of
-from .checks import Check, Suspicion, each
-from .records import Declared, ParameterRecord, SharedValues, Statistics
+from ...display import counted, counted_of
+from ..records import Declared, ParameterRecord, SharedValues, Statistics
+from .check import Check, Suspicion, each
 
 __all__ = ["CHECKS", "Z_LIMIT", "is_throughout"]
 

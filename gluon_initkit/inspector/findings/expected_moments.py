@@ -10,17 +10,17 @@ import math
 from types import SimpleNamespace
 from typing import Any, Optional, Tuple
 
-from .._mxnet import FusedRNN, is_constant
-from ..initializer.base import Initializer
-from ..initializer.choosing import Choice, choose
-from ..initializer.configuration import shown
-from ..initializer.corrected import corrected
-from ..initializer.known import law_of
-from ..initializer.laws import Constant, Law, Uniform
-from ..parameters import ParameterInfo
-from ..shapes import is_known
-from .records import Declared, Statistics
-from .suspicions import is_throughout
+from ..._mxnet import FusedRNN, is_constant
+from ...initializer.base import Initializer
+from ...initializer.choosing import Choice, choose
+from ...initializer.configuration import shown
+from ...initializer.corrected import corrected
+from ...initializer.known import law_of
+from ...initializer.laws import Constant, Law, Uniform
+from ...parameters import ParameterInfo
+from ...shapes import is_known
+from ..records import Declared, Statistics
+from .values import is_throughout
 
 __all__ = ["Expectation", "expectation_of", "is_as_declared", "measured"]
 

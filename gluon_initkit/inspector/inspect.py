@@ -81,7 +81,7 @@ def inspect(
     """
     if isinstance(net_or_file, (str, os.PathLike)):
         return _file(net_or_file, select, stats, grads, trainer, init, ignore)
-    from .collecting import collect  # not before: a file is inspected without MXNet
+    from .collect import collect  # not before: a file is inspected without MXNet
     from .live import Live
 
     try:
