@@ -61,7 +61,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         _discard_output()
         return 0
     except (OSError, ValueError, ImportError) as error:  # CheckpointError is a ValueError
-        code = _complain(f"gluon-initkit {arguments.command}: {error}")
+        # What an import says is no text of a file: its lines name the commands to type.
+        keep = "\n" if isinstance(error, ImportError) else ""
+        code = _complain(f"gluon-initkit {arguments.command}: {error}", keep)
         try:
             sys.stdout.flush()
         except (OSError, ValueError):
@@ -69,10 +71,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return code
 
 
-def _complain(text: str) -> int:
-    """Say what is wrong in one line, if there is anywhere to say it; the exit code."""
+def _complain(text: str, keep: str = "") -> int:
+    """Say what is wrong, if there is anywhere to say it, in one line unless its ends are kept; the exit code."""
     if sys.stderr is not None:
-        print(printable(text), file=sys.stderr)
+        print(printable(text, keep), file=sys.stderr)
     return 2
 
 

@@ -131,9 +131,26 @@ def test_half_imported_says_what_to_import_first():
         assert "import gluon_initkit      # first" in message(HALF + asked)
 
 
+PRETENDED = "import sys; sys.version_info = {version!r}" + HIDDEN
+
+
 def test_no_mxnet_names_the_extras_and_the_cuda_wheels():
-    said = message(HIDDEN.format(hidden=["mxnet"]) + "print('imported'); ik.ParameterInfo; ik.plan")
+    code = PRETENDED.format(version=(3, 12, 9), hidden=["mxnet"])
+    said = message(code + "print('imported'); ik.ParameterInfo; ik.plan")
     assert "pip install 'gluon-initkit[cpu]'" in said and "mxnet-cu110" in said and "[cu112]" in said
+
+
+def test_where_pip_does_not_bring_mxnet_only_what_does_is_named():
+    said = message(PRETENDED.format(version=(3, 13, 0), hidden=["mxnet"]) + "ik.plan")
+    commands = [line.split("#")[0].strip() for line in said.splitlines()[1:]]
+    assert commands == ["pip install --no-deps mxnet==1.9.1", "pip install --no-deps mxnet-cu112==1.9.1"]
+
+
+def test_the_command_line_says_so_in_lines():
+    code = HIDDEN.format(hidden=["mxnet"]) + "from gluon_initkit.cli import main; sys.exit(main(['demo']))"
+    done = run(code)
+    assert done.returncode == 2 and "gluon-initkit demo: gluon_initkit works on MXNet" in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("  pip install ")]) > 1
 
 
 def test_without_mxnet_the_kit_imports():

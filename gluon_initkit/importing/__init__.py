@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["import_mxnet", "mend_when_imported"]
 
-# From Python 3.13 on pip would compile a NumPy for ten minutes: MXNet asks for one below 2, which has no wheel there.
-_NOT_INSTALLED = """gluon_initkit works on MXNet, and no module `mxnet` is installed. Type one of
-  pip install 'gluon-initkit[cpu]'      # MXNet for the CPU, up to Python 3.12
-  pip install 'gluon-initkit[cu112]'    # MXNet for CUDA 11.2, up to Python 3.12
-  pip install mxnet-cu110               # for CUDA 11.0, up to Python 3.12; likewise mxnet-cu102, mxnet-cu101, ...
-  pip install --no-deps mxnet==1.9.1    # on Python 3.13 and later; likewise mxnet-cu112, ..."""
+_NOT_INSTALLED = """gluon_initkit works on MXNet, and no module `mxnet` is installed. """ + (
+    """Type one of
+  pip install 'gluon-initkit[cpu]'      # MXNet for the CPU
+  pip install 'gluon-initkit[cu112]'    # MXNet for CUDA 11.2
+  pip install mxnet-cu110               # for CUDA 11.0; likewise mxnet-cu102, mxnet-cu101, ..."""
+    if sys.version_info < (3, 13)
+    # Here pip would compile a NumPy for ten minutes: MXNet asks for one below 2, which has no wheel for this Python.
+    else """On this Python type one of
+  pip install --no-deps mxnet==1.9.1          # MXNet for the CPU
+  pip install --no-deps mxnet-cu112==1.9.1    # for CUDA 11.2; likewise mxnet-cu110, mxnet-cu102, ..."""
+)
 
 _BROKEN = """An earlier `import mxnet` failed half-way in this process and left a broken module behind. \
 Start a new process (or restart the notebook's kernel) and
