@@ -21,6 +21,8 @@ from mxnet.gluon import nn
 import pytest
 from vocabulary import nd, rounds
 
+pytestmark = pytest.mark.slow
+
 UNITS, LAYERS = 128, 6
 
 

@@ -13,7 +13,11 @@ import sys
 
 import pytest
 
-pytestmark = [pytest.mark.notebook, pytest.mark.mxnet1("layers that take classic arrays, as the notebooks' do")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.notebook,
+    pytest.mark.mxnet1("layers that take classic arrays, as the notebooks' do"),
+]
 
 ROOT = Path(__file__).parent.parent
 NAMES = (

@@ -14,6 +14,8 @@ import numpy as np
 from params_files import dense, listed
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LONG = bool(os.environ.get("GLUON_INITKIT_LONG"))
 
 

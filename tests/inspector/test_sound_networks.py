@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from vocabulary import nd, uniform
 
+pytestmark = pytest.mark.slow
+
 
 class Unrolled(mx.gluon.Block):
     def __init__(self, cell):

@@ -25,6 +25,8 @@ import numpy as np
 import pytest
 from vocabulary import GLUON_2, classic, rounds
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"small": 2, "large": 300}  # MXNet notices of these only that the large one is written short
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import zoo_networks as networks
 
+pytestmark = pytest.mark.slow
+
 BUILDERS = [pytest.param(lambda name=name: networks.zoo(name), id=name) for name in networks.VISION]
 BUILDERS += [pytest.param(build, id=build.__name__, marks=pytest.mark.zoo) for build in networks.LIBRARIES]
 LARGE = 100 << 20
