@@ -15,7 +15,7 @@ from .inspector import Statistics, compare, inspect
 from .inspector.findings import Ignored
 from .inspector.report.columns import show_value
 from .inspector.statistics import statistics_of_all
-from .parameters import describe, nearest_path
+from .parameters import did_you_mean_path, list_parameters
 from .sharing import shared_groups
 from .tracer import explain
 
@@ -80,7 +80,7 @@ def assert_all_finite(net: Any) -> None:
     bias       cpu(0)       2    0     1     0
     """
     __tracebackhide__ = True
-    described = describe(net)
+    described = list_parameters(net)
     held = [(info.label, array) for param, _, info in described for array in holds_data(param)]
     wait_to_read(array for _, array in held)
     seen = zip(held, statistics_of_all([host_values(array) for _, array in held]))
@@ -131,7 +131,7 @@ def assert_shared(net: Any, a: str, b: str) -> None:
     known = {path: record for record in records for path in record.paths}
     for path in (a, b):
         if path not in known:
-            raise KeyError(f"no parameter has the path {path!r}; {nearest_path(path, records)}")
+            raise KeyError(f"no parameter has the path {path!r}; {did_you_mean_path(path, records)}")
     if a == b:
         raise ValueError(f"both paths are {a!r}: expected two, to say whether they share a parameter")
     if not any(a in group.paths and b in group.paths for group in shared_groups(net)):
@@ -204,7 +204,7 @@ def assert_same_init(net_a: Any, net_b: Any) -> None:
     changed  weight     (2, 2)  float32     0.5  1.0000      0
     """
     __tracebackhide__ = True
-    described = [describe(net) for net in (net_a, net_b)]  # for what is no Block: compare takes files as well
+    described = [list_parameters(net) for net in (net_a, net_b)]  # for what is no Block: compare takes files as well
     comparison = compare(net_a, net_b)
     ties = [{frozenset(group.paths) for group in shared_groups(net)} for net in (net_a, net_b)]
     if comparison.same and ties[0] == ties[1]:

@@ -14,7 +14,7 @@ import zlib
 import numpy
 
 from ..display import counted, printable
-from ..parameters import nearest
+from ..parameters import did_you_mean
 from .errors import CheckpointError
 from .npz_format import Inflated
 from .params_format import headers_of, opened
@@ -86,7 +86,7 @@ class StoredValues:
         """
         array = self.arrays.get(name)
         if array is None:
-            raise KeyError(f"no array is called {name!r} in {self.path}; {nearest(name, list(self.arrays))}")
+            raise KeyError(f"no array is called {name!r} in {self.path}; {did_you_mean(name, list(self.arrays))}")
         if not array.parts:
             raise CheckpointError(self.path, 0, f"{name!r} was saved before its shape was known: it has no values")
         if not self.has_values(array):

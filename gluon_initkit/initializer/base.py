@@ -33,7 +33,7 @@ from .._mxnet import (
     unwritten,
 )
 from ..display import warn
-from ..parameters import ParameterInfo, describe, info_of, role_of
+from ..parameters import ParameterInfo, list_parameters, parameter_info, role_of
 from .choosing import Choice, Decision, Uncovered, base_choice, choose, is_users, misspelt, suspects
 from .configuration import as_json, call_of, constructor_arguments
 from .description import Description
@@ -135,7 +135,7 @@ class Initializer(mx.init.Initializer):
             desc, arr = part_named(desc, arr)
             info = _named(desc, arr)
         else:
-            info = info_of(param, place)
+            info = parameter_info(param, place)
             declared = declared or (place.symbol_init if place is not None else None)
         if declared is not self:
             self._audit(param, alone)
@@ -172,7 +172,7 @@ class Initializer(mx.init.Initializer):
             self._look_over([(_named(name, arr), declared, False) for name, (arr, declared) in arrays.items()])
         else:
             self._look_over([(info, param.init or place.symbol_init, is_constant(param))
-                             for param, place, info in describe(owner)])  # fmt: skip
+                             for param, place, info in list_parameters(owner)])  # fmt: skip
         self._audited.add(owner)
 
     def _look_over(self, network: Sequence[Tuple[ParameterInfo, Any, bool]]) -> None:

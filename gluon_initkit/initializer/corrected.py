@@ -8,7 +8,7 @@ import numpy
 
 from .._mxnet import Context, mx
 from ..display import printable
-from ..parameters import ParameterInfo, nearest
+from ..parameters import ParameterInfo, did_you_mean
 from .base import Initializer
 from .choosing import Decision, base_choice
 from .configuration import shown
@@ -106,7 +106,7 @@ def _meant(name: str) -> str:
     for word, here in _ELSEWHERE.items():
         if word in name.lower():
             return f"did you mean {here}?"
-    return nearest(name.lower(), sorted(mx.registry.get_registry(mx.init.Initializer)))
+    return did_you_mean(name.lower(), sorted(mx.registry.get_registry(mx.init.Initializer)))
 
 
 def _instead(value: Any) -> str:

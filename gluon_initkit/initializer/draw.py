@@ -32,7 +32,7 @@ from .._mxnet import (
 )
 from ..display import printable
 from ..parallel import Job, run
-from ..parameters import ParameterInfo, memory_for
+from ..parameters import ParameterInfo, named_memory_errors
 from ..shapes import is_known
 from .base import fill
 from .choosing import Choice
@@ -216,7 +216,7 @@ class Draw:
         self.array, self.handed = None, False
 
     def _memory(self) -> ContextManager[None]:
-        return memory_for(self.info.label, self.param, InitializationError)
+        return named_memory_errors(self.info.label, self.param, InitializationError)
 
     @property
     def _description(self) -> Description:

@@ -8,7 +8,7 @@ import numpy
 from .._mxnet import context_of, holds_data, is_host, view, wait_to_read
 from ..display import counted, printable
 from ..parallel import run
-from ..parameters import describe
+from ..parameters import list_parameters
 from .errors import InitializationError
 
 __all__ = ["digests", "fingerprint"]
@@ -54,7 +54,7 @@ def combined(each: List[Tuple[str, bytes]]) -> str:
 
 def digests(net: Any) -> List[Tuple[str, bytes]]:
     """Canonical path and SHA-256 of every parameter, in order of traversal."""
-    described = describe(net)
+    described = list_parameters(net)
     empty = [f"{printable(info.label)} is {info.state}" for param, _, info in described if not holds_data(param)]
     if empty:
         more = f" and {len(empty) - 8} more" if len(empty) > 8 else ""

@@ -31,7 +31,7 @@ from .._mxnet import (
     walk,
 )
 from ..display import counted, counted_of, listed, printable, shape_text, warn
-from ..parameters import ParameterInfo, apart, describe, made, nearest_path
+from ..parameters import ParameterInfo, context_mismatch, did_you_mean_path, list_parameters, made
 from ..shapes import is_known
 from .base import warn_of_misspelt
 from .choosing import Choice, choose, refuse_uncovered
@@ -117,7 +117,7 @@ def initialize(
     [('0.weight', 'deferred'), ('0.bias', 'initialized'), ('1.weight', 'initialized'), ('1.bias', 'initialized')]
     """
     start = time.perf_counter()
-    chosen, described, ctxs = corrected(init), describe(net), _contexts(contexts_asked(ctx, device))
+    chosen, described, ctxs = corrected(init), list_parameters(net), _contexts(contexts_asked(ctx, device))
     refuse_same_paths(same_paths(net))
     names = _names(key, [info for _, _, info in described])
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
@@ -159,7 +159,7 @@ def _kept(described: Sequence[tuple], todo: Sequence[tuple], ctxs: List[Any], as
     count = counted_of(len(kept), len(described), "parameter", "is", "are")
     text = f"{count} already initialized, ignoring: {listed(paths)}. Set force_reinit=True to re-initialize."
     placed = [(info.label, contexts_of(param)) for param, info in kept]
-    elsewhere = apart([*placed, *((info.label, ctxs) for _, _, info in todo)])
+    elsewhere = context_mismatch([*placed, *((info.label, ctxs) for _, _, info in todo)])
     if elsewhere is not None:
         text += f" {elsewhere}"
     elif asked and placed[0][1] != tuple(ctxs):
@@ -185,7 +185,7 @@ def _names(key: Key, infos: Sequence[ParameterInfo]) -> Dict[str, str]:
     if isinstance(key, Mapping):
         for path in key:
             if path not in paths:
-                hint = nearest_path(path, infos)
+                hint = did_you_mean_path(path, infos)
                 raise ValueError(printable(f"key= names {path!r}, which is no parameter's canonical path; {hint}"))
         names = {path: key.get(path, path) for path in paths}
     elif callable(key):

@@ -8,7 +8,7 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from .._mxnet import is_constant, mx
 from ..display import Column, Shown, Table, counted, counted_of, shape_text
-from ..parameters import ParameterInfo, describe, row_of, show_selector, why_unknown
+from ..parameters import ParameterInfo, explain_no_match, find_row, list_parameters, show_selector
 from .base import Initializer
 from .choosing import Choice, Uncovered, choose, idle_hooks, misspelt, overrides
 from .configuration import shown, written
@@ -91,7 +91,7 @@ class Plan(Shown[PlanRow]):
     idle_hooks: Tuple[str, ...] = ()
 
     def __getitem__(self, path: str) -> PlanRow:
-        return row_of(self.rows, path)
+        return find_row(self.rows, path)
 
     @property
     def errors(self) -> Tuple[PlanRow, ...]:
@@ -141,7 +141,7 @@ def plan(net: Any, init: Any = "uniform") -> Plan:
     [('weight', '_init_weight', 'hook'), ('bias', '_init_weight', 'layer default')]
     """
     chosen = corrected(init)
-    described = describe(net)
+    described = list_parameters(net)
     decisions = [_decision(chosen, *each) for each in described]
     rows = tuple(_row(chosen, param, info, decision) for (param, _, info), decision in zip(described, decisions))
     infos = [info for _, _, info in described]
@@ -229,7 +229,7 @@ def _notes(init: Initializer, rows: Tuple[PlanRow, ...], network: Sequence[tuple
     if isinstance(init, Rules):
         for number, reason in init.idle(network).items():
             selector = init.rules[number - 1][0]
-            hint = why_unknown(selector, [info for info, _, _ in network])
+            hint = explain_no_match(selector, [info for info, _, _ in network])
             text = f"decides no parameter: {reason}." if reason else f"matches nothing{f': {hint}' if hint else '.'}"
             yield f"rule {number} ({show_selector(selector)}) {text}"
     done = sum(1 for row in rows if row.state != "uninitialized")

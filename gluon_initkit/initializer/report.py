@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from ..display import Column, Shown, Table, shape_text, size_text
-from ..parameters import row_of
+from ..parameters import find_row
 from .plan import named
 
 __all__ = ["InitReport", "InitRow"]
@@ -77,7 +77,7 @@ class InitReport(Shown[InitRow]):
     initializer: str
 
     def __getitem__(self, path: str) -> InitRow:
-        return row_of(self.rows, path)
+        return find_row(self.rows, path)
 
     def _table(self) -> Table:
         states = [row.state for row in self.rows]

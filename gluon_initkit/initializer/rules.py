@@ -14,7 +14,7 @@ import numpy
 
 from .._mxnet import mx
 from ..display import listed, printable, warn
-from ..parameters import ParameterInfo, matcher, selector_from_json, selector_to_json, show_selector, why_unknown
+from ..parameters import ParameterInfo, explain_no_match, matcher, selector_from_json, selector_to_json, show_selector
 from .base import Initializer
 from .choosing import Choice, Decision, Uncovered, choose, explicit_choice, overrides, refuse_uncovered
 from .configuration import as_json, shown
@@ -215,7 +215,7 @@ class Rules(Initializer):
         if unmatched:
             known = ", ".join(info.label for info in infos[:5])
             text = f"{' and '.join(names[number] for number in unmatched)} matched none of the network's parameters"
-            hints = [why_unknown(self.rules[number - 1][0], infos).rstrip(".") for number in unmatched]
+            hints = [explain_no_match(self.rules[number - 1][0], infos).rstrip(".") for number in unmatched]
             by_name = [_BY_NAME] if infos and infos[0].path is None else []
             texts.insert(0, ". ".join([f"{text} ({known}, ...)", *filter(None, hints), *by_name]))
         if texts:
@@ -299,4 +299,4 @@ def _as_weight(info: ParameterInfo) -> ParameterInfo:
     if info.role == "weight":
         return info
     beside = tuple(path.rpartition(".")[0] + ".weight" if "." in path else "weight" for path in info.paths)
-    return dataclasses.replace(info, path=beside[0], aliases=beside[1:], name="weight", role="weight")
+    return info._replace(path=beside[0], aliases=beside[1:], name="weight", role="weight")

@@ -8,7 +8,7 @@ import numpy
 
 from .._mxnet import kvstore_of, mx
 from ..display import counted, counted_of
-from ..parameters import describe
+from ..parameters import list_parameters
 from .errors import InitializationError
 from .fingerprint import combined, digests
 
@@ -77,7 +77,7 @@ def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
         if kv.num_workers == 1:
             raise
         refused = error
-    if refused is None and any(kvstore_of(param) is kv for param, _, _ in describe(net)):
+    if refused is None and any(kvstore_of(param) is kv for param, _, _ in list_parameters(net)):
         raise InitializationError("a Trainer's optimizer runs on this kvstore, and would change what is pushed there; "
                                   "call check_workers(net, kv) before the first trainer.step.")  # fmt: skip
     fingerprint = combined(own)

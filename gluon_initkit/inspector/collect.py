@@ -40,7 +40,7 @@ from .._mxnet import (
 )
 from ..initializer.configuration import shown
 from ..initializer.corrected import corrected
-from ..parameters import info_of, made, matcher, refuse_unknown, role_of
+from ..parameters import made, matcher, parameter_info, refuse_no_match, role_of
 from ..shapes import is_known
 from .findings.expected_moments import expectation_of, is_as_declared, measured
 from .findings.structure import Structure
@@ -66,9 +66,9 @@ def collect(
     chosen, tree = laid_out(net)
     if select is not None:
         matches = matcher(select)
-        found = {param: place for param, place in chosen.items() if matches(info_of(param, place))}
+        found = {param: place for param, place in chosen.items() if matches(parameter_info(param, place))}
         if not found:
-            refuse_unknown(select, [info_of(param, place) for param, place in chosen.items()])
+            refuse_no_match(select, [parameter_info(param, place) for param, place in chosen.items()])
         chosen = found
     arrays = list(map(holds_data, chosen))
     gradients = map(holds_gradients, chosen) if grads else ()
@@ -233,7 +233,7 @@ def _measure(chosen: _Chosen, arrays: Sequence[List[Any]], facts: List[Dict[str,
 def _declared(chosen: _Chosen, facts: Sequence[Dict[str, Any]], init: Any) -> Iterator[Tuple[Dict[str, Any], Declared]]:
     known = []
     for (param, place), fact in zip(chosen.items(), facts):
-        expected = expectation_of(param, place, info_of(param, place), init) if "stats" in fact else None
+        expected = expectation_of(param, place, parameter_info(param, place), init) if "stats" in fact else None
         if expected is not None:
             known.append((fact, expected))
     # A layer's own default that has moved, or an update, says that the network was trained, or loaded from a file:

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy
 
 from .. import display
-from ..parameters import nearest
+from ..parameters import did_you_mean
 from .report.facts import STATISTICS
 
 __all__ = ["History"]
@@ -97,7 +97,7 @@ class History:
         named = (*self.paths, *self.aliases)
         for name, value, known in (("path", path, named), ("stat", stat, self.stats), ("of", of, _KINDS)):
             if value not in known:
-                raise KeyError(f"{name}={value!r} is not recorded; {nearest(str(value), known)}")
+                raise KeyError(f"{name}={value!r} is not recorded; {did_you_mean(str(value), known)}")
         at = self.paths.index(self.aliases.get(path, path)), _KINDS.index(of), self.stats.index(stat)
         return [float(each[at]) for _, each in self._kept]
 

@@ -4,7 +4,7 @@ import os
 from typing import Any, Callable, Dict
 
 from ..display import printable
-from ..parameters import ParameterInfo, check_block, describe, matcher, refuse_unknown
+from ..parameters import ParameterInfo, check_block, list_parameters, matcher, refuse_no_match
 from .findings import Ignored, findings_of, kept
 from .records import ParameterRecord
 from .report.report import Report
@@ -92,7 +92,7 @@ def inspect(
     records, blocks, shared, structure = collect(net_or_file, select, measured, grads, trainer, init)
     findings = findings_of(records, shared, structure)
     if ignore:
-        findings = kept(findings, ignore, _matching({info.label: info for _, _, info in describe(net_or_file)}))
+        findings = kept(findings, ignore, _matching({info.label: info for _, _, info in list_parameters(net_or_file)}))
     return Report(
         records=records,
         blocks=blocks,
@@ -119,7 +119,7 @@ def _file(file: Any, select: Any, stats: bool, grads: bool, trainer: Any, init: 
     records = tuple(record for record in report.records if select is None or matching(select, record.path))
     paths = {record.path for record in records}
     if not paths:
-        refuse_unknown(select, infos.values())
+        refuse_no_match(select, infos.values())
     return Report(
         records=records,
         blocks=report.blocks,

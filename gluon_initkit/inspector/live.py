@@ -10,7 +10,7 @@ import numpy
 
 from .._mxnet import holds_data, holds_gradients, host_values, state_of, wait_to_read
 from ..display import printable
-from ..parameters import describe
+from ..parameters import list_parameters
 
 __all__ = ["Live"]
 
@@ -65,7 +65,7 @@ class Live:
                 f"the {printable(self._class)} of which {path!r} was a parameter is gone: a report does not keep it "
                 f"alive. Keep the network, or what you need of the report: inspect(net, stats=True)."
             )
-        for param, _, info in describe(net):
+        for param, _, info in list_parameters(net):
             if path in info.paths:
                 return param
         raise KeyError(f"the {self._class} has no parameter {path!r} any more: inspect it again")

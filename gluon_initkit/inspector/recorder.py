@@ -9,7 +9,7 @@ import numpy
 
 from .._mxnet import holds_data, holds_gradients, host_values, mx, wait_to_read
 from ..display import printable
-from ..parameters import describe, matcher, refuse_unknown, show_selector
+from ..parameters import list_parameters, matcher, refuse_no_match, show_selector
 from .history import History
 from .statistics import statistics_of_all
 
@@ -72,13 +72,13 @@ class Recorder:
         every: int = 1,
         capacity: int = 512,
     ) -> None:
-        described = describe(net)
+        described = list_parameters(net)
         chosen = None if select is None else matcher(select)
         watched = [(param, info) for param, _, info in described
                    if (param.grad_req != "null" if chosen is None else chosen(info))]  # fmt: skip
         self._watched = {info.label: param for param, info in watched}
         if not self._watched:
-            refuse_unknown(select, [info for _, _, info in described])
+            refuse_no_match(select, [info for _, _, info in described])
             paths = ", ".join(info.label for _, _, info in described[:6]) + (", …" if len(described) > 6 else "")
             asked = f"is selected by {show_selector(select)}" if chosen else "has a gradient; select='*' watches all"
             raise ValueError(printable(f"no parameter of this {type(net).__name__} {asked}; it has {paths or 'none'}."))

@@ -1,20 +1,18 @@
-"""What a parameter is called: paths, roles, and the selectors that name many at once."""
+"""What the kit knows of a parameter before it looks at values: paths, role, shape; and selectors that name many."""
 
-from .info import ParameterInfo, check_block, describe, info_of
+from .info import ParameterInfo, check_block, list_parameters, parameter_info
 from .making import made
-from .memory import memory_for
-from .nearest import nearest, nearest_path, row_of
-from .placement import apart
+from .messages import context_mismatch, did_you_mean, did_you_mean_path, find_row, named_memory_errors
 from .roles import LAYER_DEFAULTS, ROLES, role_of
 from .selectors import (
     Selector,
+    explain_no_match,
     matcher,
     path_matcher,
-    refuse_unknown,
+    refuse_no_match,
     selector_from_json,
     selector_to_json,
     show_selector,
-    why_unknown,
 )
 
 __all__ = [
@@ -22,21 +20,21 @@ __all__ = [
     "ROLES",
     "ParameterInfo",
     "Selector",
-    "apart",
     "check_block",
-    "describe",
-    "info_of",
+    "context_mismatch",
+    "did_you_mean",
+    "did_you_mean_path",
+    "explain_no_match",
+    "find_row",
+    "list_parameters",
     "made",
     "matcher",
-    "memory_for",
-    "nearest",
-    "nearest_path",
+    "named_memory_errors",
+    "parameter_info",
     "path_matcher",
-    "refuse_unknown",
+    "refuse_no_match",
     "role_of",
-    "row_of",
     "selector_from_json",
     "selector_to_json",
     "show_selector",
-    "why_unknown",
-]
+]  # fmt: skip

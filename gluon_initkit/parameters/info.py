@@ -1,24 +1,20 @@
-"""`ParameterInfo`: the facts of one parameter that users name it by, as plain data; `describe` collects them.
+"""`ParameterInfo`: what is known of one parameter without its values, as plain data; `list_parameters` collects it.
 
-What an initializer, a selector or a table needs to know of a parameter stands here; values and statistics do not.
-MXNet is imported when a network is looked at, and not before: the arrays of a file are named without it.
+MXNet is imported when a network is looked at, not before: the arrays of a file are described without MXNet.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, FrozenSet, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from ..display import printable
-from .making import made
 from .roles import role_of
 
 if TYPE_CHECKING:
     from .._mxnet import Place
 
-__all__ = ["ParameterInfo", "check_block", "describe", "info_of"]
+__all__ = ["ParameterInfo", "check_block", "list_parameters", "parameter_info"]
 
 
-@dataclass(frozen=True)
-class ParameterInfo:
+class ParameterInfo(NamedTuple):
     """One parameter, as selectors see it. A callable selector gets this record.
 
     Attributes
@@ -30,7 +26,7 @@ class ParameterInfo:
     name : str
         MXNet's global name, which depends on what else was built in the process.
     role : str
-        One of `ROLES`.
+        ``'weight'``, ``'bias'``, ``'gamma'``, ``'beta'``, ``'running_mean'``, ``'running_var'`` or ``'default'``.
     shape : tuple of (int or None), or None
         None stands for an unknown dimension, and for an unknown number of dimensions.
     dtype : str
@@ -40,7 +36,7 @@ class ParameterInfo:
     block : type or None
         The class of the block that holds the parameter.
     block_path : str
-        That block's path.
+        The path of that block.
     inside : frozenset of type
         The classes of all blocks around the parameter.
     axes : str
@@ -68,8 +64,8 @@ class ParameterInfo:
 
     @property
     def label(self) -> str:
-        """How messages call the parameter: by path, else by name."""
-        return self.path if self.path is not None else self.name
+        """How messages call the parameter: by path, or by MXNet's name where no path is known."""
+        return self.name if self.path is None else self.path
 
     @property
     def paths(self) -> Tuple[str, ...]:
@@ -77,12 +73,12 @@ class ParameterInfo:
         return (self.name,) if self.path is None else (self.path, *self.aliases)
 
 
-def describe(net: Any) -> List[Tuple[Any, "Place", ParameterInfo]]:
-    """Every parameter of a network in order of traversal: the Parameter, its place, its facts. Changes nothing."""
+def list_parameters(net: Any) -> List[Tuple[Any, "Place", ParameterInfo]]:
+    """Every parameter of a network in order of traversal: the Parameter, its place, and its info."""
     from .._mxnet import places
 
     check_block(net)
-    return [(param, place, info_of(param, place)) for param, place in places(net).items()]
+    return [(param, place, parameter_info(param, place)) for param, place in places(net).items()]
 
 
 def check_block(net: Any) -> None:
@@ -97,24 +93,14 @@ def check_block(net: Any) -> None:
     see(net)
 
 
-def info_of(param: Any, place: Optional["Place"]) -> ParameterInfo:
-    """The facts of one Gluon parameter; `place` is None where it stands in no known network."""
+def parameter_info(param: Any, place: Optional["Place"]) -> ParameterInfo:
+    """The info of one Gluon parameter; `place` is None where the network that holds it is not known."""
     from .._mxnet import dtype_name, said_role, shape_of, state_of
 
-    paths: Tuple[str, ...] = (None,) if place is None else place.paths  # type: ignore[assignment]
-    return made(ParameterInfo, {
-        "path": paths[0],
-        "aliases": paths[1:],
-        "name": param.name,
-        "role": role_of(param.name if place is None else said_role(param, paths[0])),
-        "shape": shape_of(param),
-        "dtype": dtype_name(param.dtype),
-        "state": state_of(param),
-        "block": None if place is None else place.owner,
-        "block_path": "" if place is None else place.owner_path,
-        "inside": _NOTHING if place is None else place.inside,
-        "axes": "OI" if place is None else place.axes,
-    })  # fmt: skip
-
-
-_NOTHING: FrozenSet[type] = frozenset()
+    shape, dtype, state = shape_of(param), dtype_name(param.dtype), state_of(param)
+    if place is None:
+        return ParameterInfo(None, (), param.name, role_of(param.name), shape, dtype, state)
+    path, *aliases = place.paths
+    role = role_of(said_role(param, path))
+    return ParameterInfo(path, tuple(aliases), param.name, role, shape, dtype, state,
+                         place.owner, place.owner_path, place.inside, place.axes)  # fmt: skip

@@ -4,7 +4,9 @@ from typing import Optional
 
 __all__ = ["LAYER_DEFAULTS", "ROLES", "role_of"]
 
-# MXNet's order of asking. The Symbol API and GluonCV's feature expanders write `moving_*` for `running_*`.
+ROLES = ("weight", "bias", "gamma", "beta", "running_mean", "running_var", "default")
+
+# In MXNet's order. The Symbol API and GluonCV's feature expanders write `moving_*` for `running_*`.
 _ENDINGS = (
     ("weight", "weight"),
     ("bias", "bias"),
@@ -16,9 +18,7 @@ _ENDINGS = (
     ("moving_var", "running_var"),
 )
 
-ROLES = ("weight", "bias", "gamma", "beta", "running_mean", "running_var", "default")
-
-# What the layers of gluon.nn and gluon.rnn declare by themselves: a string that nobody chose for this network.
+# The initializers that layers of gluon.nn and gluon.rnn declare by themselves, which nobody chose for this network.
 # The JSON forms are what MXNet's operators attach to the variables that they make.
 _ZEROS, _ONES, _SLOPE = ("zeros", '["zero", {}]'), ("ones", '["one", {}]'), ('["Constant", {"value": 0.25}]',)
 LAYER_DEFAULTS = {
@@ -32,17 +32,7 @@ LAYER_DEFAULTS = {
 
 
 def role_of(name: Optional[str]) -> str:
-    """The role of a parameter with this name or path.
-
-    Parameters
-    ----------
-    name : str
-        MXNet's name (``dense0_i2h_bias``) or a path (``lstm.i2h_bias``); only its end is read.
-
-    Returns
-    -------
-    str
-        One of `ROLES`; ``'default'`` where no conventional ending fits.
+    """The role of a parameter with this name or path; ``'default'`` where the end of the name tells none.
 
     Examples
     --------

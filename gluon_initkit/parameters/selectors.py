@@ -1,15 +1,15 @@
-"""Selectors: how a user names parameters. One implementation, for rules, the inspector and sharing.
+"""Selectors: how a user names parameters, in rules, `select=`, freezing and sharing.
 
 A selector is one of
 
-- a glob over paths, ``'*.bias'``, ``'features.0.*'``, where ``*`` crosses dots; a path without magic is itself;
-- a role by its bare name, ``'bias'``, ``'gamma'`` (see `ROLES`);
+- a glob over paths, ``'*.bias'``, ``'features.0.*'``, where ``*`` crosses dots; a path is a glob that matches itself;
+- a role, ``'bias'``, ``'gamma'`` (see `ROLES`);
 - a compiled regular expression, searched in each path;
 - a Block class: every parameter inside a block of that class;
 - a callable, which gets the `ParameterInfo` and answers yes or no.
 
-What describes parameters (a glob, a role, an expression, a class, a callable) may describe none of this network; a path
-names one, so a path that is none's is a mistake (`refuse_unknown`).
+A glob, a role, an expression, a class or a callable may match no parameter of a network. A path that no parameter has
+is a mistake, which `refuse_no_match` refuses.
 """
 
 import fnmatch
@@ -19,30 +19,25 @@ from typing import Any, Callable, Iterable, Optional, Pattern, Union
 
 from ..display import printable
 from .info import ParameterInfo
-from .nearest import nearest_path
+from .messages import did_you_mean_path
 from .roles import ROLES
 
 __all__ = [
     "Selector",
+    "explain_no_match",
     "matcher",
     "path_matcher",
-    "refuse_unknown",
+    "refuse_no_match",
     "selector_from_json",
     "selector_to_json",
     "show_selector",
-    "why_unknown",
-]
+]  # fmt: skip
 
 Selector = Union[str, "Pattern[str]", type, Callable[[ParameterInfo], bool]]
 
 
 def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
-    """The test that a selector stands for.
-
-    Raises
-    ------
-    TypeError
-        `selector` is none of the five kinds.
+    """The predicate that a selector stands for; a TypeError where it is none of the five kinds.
 
     Examples
     --------
@@ -50,9 +45,9 @@ def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
     >>> matcher("*.bias")(info), matcher("bias")(info), matcher("head.*")(info)
     (True, True, False)
     """
-    by_path = path_matcher(selector)
-    if by_path is not None:
-        return lambda info: any(map(by_path, info.paths))
+    matches_path = path_matcher(selector)
+    if matches_path is not None:
+        return lambda info: any(map(matches_path, info.paths))
     if isinstance(selector, str):
         return lambda info: info.role == selector
     if isinstance(selector, type):
@@ -69,7 +64,7 @@ def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
 
 
 def path_matcher(selector: Any) -> Optional[Callable[[str], Any]]:
-    """The test of a path that a glob or a regular expression stands for; None where more must be known than a path."""
+    """The predicate over paths that a glob or a regular expression stands for; None for the other selectors."""
     if isinstance(selector, str) and selector not in ROLES:
         return re.compile(fnmatch.translate(selector)).match
     if isinstance(selector, re.Pattern) and isinstance(selector.pattern, str):
@@ -77,61 +72,53 @@ def path_matcher(selector: Any) -> Optional[Callable[[str], Any]]:
     return None
 
 
-def refuse_unknown(selector: Any, holders: Iterable[Any]) -> None:
-    """Refuse a selector that selected none of these parameters, if that is a mistake.
+def refuse_no_match(selector: Any, records: Iterable[Any]) -> None:
+    """Raise a ValueError where it is a mistake that a selector matched none of these parameters.
 
-    Parameters
-    ----------
-    selector : selector
-    holders : iterable
-        Records of the parameters: with `path`, `aliases`, and Gluon's `name`.
-
-    Raises
-    ------
-    ValueError
-        `selector` is a text without magic, and no role; or a regular expression in a str.
+    `records` have `path`, `aliases` and Gluon's `name`. Mistakes are a path that no parameter has, and a regular
+    expression in a str.
 
     Examples
     --------
     >>> bias = ParameterInfo("0.bias", (), "dense0_bias", "bias", (4,), "float32")
-    >>> refuse_unknown("*.weight", [bias])
-    >>> refuse_unknown("0", [bias])
+    >>> refuse_no_match("*.weight", [bias])
+    >>> refuse_no_match("0", [bias])
     Traceback (most recent call last):
     ValueError: no parameter has the path '0', which is a block's; '0.*' selects all that it holds.
     """
-    hint = why_unknown(selector, holders)
-    if hint:
-        raise ValueError(printable(hint))
+    mistake = explain_no_match(selector, records)
+    if mistake:
+        raise ValueError(printable(mistake))
 
 
-def why_unknown(selector: Any, holders: Iterable[Any]) -> str:
-    """Why a selector that selected none of these parameters is a mistake, in a sentence; empty where it is none."""
+def explain_no_match(selector: Any, records: Iterable[Any]) -> str:
+    """Why it is a mistake that a selector matched none of these parameters, in a sentence; empty where it is none."""
     if not isinstance(selector, str) or selector in ROLES:
         return ""
-    holders = list(holders)
-    paths = [path for holder in holders for path in (holder.path or holder.name, *holder.aliases)]
-    expression = _expression(selector, [*paths, *(holder.name for holder in holders)])
+    records = list(records)
+    paths = [path for record in records for path in (record.path or record.name, *record.aliases)]
+    expression = _as_expression(selector, [*paths, *(record.name for record in records)])
     if expression is None and not re.search(r"[*?[]", selector):
         if any(path.startswith(f"{selector}.") for path in paths):
             return (f"no parameter has the path {selector!r}, which is a block's; {selector + '.*'!r} selects all that "
                     f"it holds.")  # fmt: skip
-        return f"no parameter has the path {selector!r}; {nearest_path(selector, holders)}"
+        return f"no parameter has the path {selector!r}; {did_you_mean_path(selector, records)}"
     text = f"{selector!r} selects no parameter"
     if expression is not None:
         glob = _as_glob(selector)
-        like = f", such as {glob!r}" if glob else ""
-        text += f": it is read as a glob{like}; write re.compile({selector!r}) for a regular expression"
-    test = expression.search if expression is not None else re.compile(fnmatch.translate(selector)).match
-    named = [holder for holder in holders if holder.path not in (None, holder.name) and test(holder.name)]
-    if named and not any(map(test, paths)):
+        text += f": it is read as a glob{f', such as {glob!r}' if glob else ''}"
+        text += f"; write re.compile({selector!r}) for a regular expression"
+    matches = expression.search if expression is not None else re.compile(fnmatch.translate(selector)).match
+    named = [record for record in records if record.path not in (None, record.name) and matches(record.name)]
+    if named and not any(map(matches, paths)):
         text += f"; paths are selected, and {named[0].name!r} is Gluon's name of {named[0].path!r}"
     return f"{text}." if expression is not None or named else ""
 
 
-def _expression(text: str, names: Iterable[str]) -> Optional[Pattern[str]]:
-    """The regular expression that a text which selected nothing as a glob was meant for; None where it was not.
+def _as_expression(text: str, names: Iterable[str]) -> Optional[Pattern[str]]:
+    """The regular expression that somebody meant by a str, which is read as a glob; None where it is no expression.
 
-    ``Block.collect_params`` and ``mx.init.Mixed`` take regular expressions, so users write them; ``'head.*'`` is both.
+    ``Block.collect_params`` and ``mx.init.Mixed`` take regular expressions in a str; ``'head.*'`` is both.
     """
     try:
         expression = re.compile(text)
@@ -143,13 +130,10 @@ def _expression(text: str, names: Iterable[str]) -> Optional[Pattern[str]]:
 
 def _as_glob(expression: str) -> str:
     """The glob that means what a simple regular expression does; empty where there is none."""
-    text = expression.replace(r"\.", ".")
-    inner = text.lstrip("^").rstrip("$").replace(".*", "*").replace(".+", "?*")
-    if text.endswith("$") and not text.startswith("^"):
-        inner = f"*{inner}".replace("**", "*")
-    if text.startswith("^") and not text.endswith("$"):
-        inner = f"{inner}*".replace("**", "*")
-    return "" if re.search(r"[\^$|()+\\]", inner) else inner
+    glob = expression.replace(r"\.", ".").lstrip("^").rstrip("$").replace(".*", "*").replace(".+", "?*")
+    glob = glob if expression.startswith("^") else f"*{glob}" if expression.endswith("$") else glob
+    glob = f"{glob}*" if expression.startswith("^") and not expression.endswith("$") else glob
+    return "" if re.search(r"[\^$|()+\\]", glob) else glob.replace("**", "*")
 
 
 def show_selector(selector: Any) -> str:
@@ -162,7 +146,7 @@ def show_selector(selector: Any) -> str:
 
 
 def selector_to_json(selector: Any) -> Any:
-    """A selector as JSON can hold it; a callable only by its repr."""
+    """A selector as JSON holds it; a callable only by its repr."""
     if isinstance(selector, re.Pattern):
         return {"regex": selector.pattern, "flags": selector.flags}
     if isinstance(selector, type):
@@ -171,15 +155,15 @@ def selector_to_json(selector: Any) -> Any:
 
 
 def selector_from_json(selector: Any) -> Any:
-    """The selector that `selector_to_json` wrote; anything that is not its work passes as it is."""
+    """The selector that `selector_to_json` wrote; anything else is answered as it is."""
     if not isinstance(selector, dict):
         return selector
     if "regex" in selector:
         return re.compile(selector["regex"], selector.get("flags", 0))
     if "block" in selector:
-        module, _, name = selector["block"].partition(":")
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-        return found
+        module, _, names = selector["block"].partition(":")
+        block: Any = importlib.import_module(module)
+        for name in names.split("."):
+            block = getattr(block, name)
+        return block
     return selector

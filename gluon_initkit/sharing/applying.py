@@ -23,7 +23,7 @@ from .._mxnet import (
     take_over,
     wait_to_read,
 )
-from ..parameters import memory_for
+from ..parameters import named_memory_errors
 from .checks import explicit, shape_together
 from .errors import SharingError
 from .merged import Member, Merged
@@ -64,7 +64,7 @@ def change(net: Any, groups: Sequence[Merged], values: str) -> Tuple[str, ...]:
     # What is raised between the two would put values back, and leave the ties.
     with interrupts_held(), restoring([each.kept.param for each in groups]), exchange(net, moves) as outside:
         for each in groups:
-            with memory_for(each.kept.path, each.kept.param, SharingError):
+            with named_memory_errors(each.kept.path, each.kept.param, SharingError):
                 _settle(each, values)
                 wait_to_read(holds_data(each.kept.param))
     if outside:

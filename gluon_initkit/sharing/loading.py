@@ -23,7 +23,7 @@ from .._mxnet import (
 from ..display import counted, warn
 from ..files import StoredValues
 from ..files.match import matched_names
-from ..parameters import check_block, memory_for
+from ..parameters import check_block, named_memory_errors
 from .builder import Sharing
 from .errors import LoadSharingError
 from .groups import SharedGroup, lost_ties, sources
@@ -117,7 +117,7 @@ def load(
     with stored.reading() as read:
         held, contents, lost, matches = _matched(net, stored, read, ties, ignore_extra, rules)
         for match in matches:
-            with memory_for(match.path, match.param, LoadSharingError):
+            with named_memory_errors(match.path, match.param, LoadSharingError):
                 match.read(contents)
     believed = [] if contents.groups else [each for match in matches for each in match.trusted]
     if believed:
@@ -227,7 +227,7 @@ def _commit(net: Any, matches: List[Match]) -> None:
             for match in fresh:
                 if match.dtype is not None:
                     recast(match.param, match.dtype)
-                with memory_for(match.path, match.param, LoadSharingError):
+                with named_memory_errors(match.path, match.param, LoadSharingError):
                     if state_of(match.param) != "initialized":
                         put(match.param, match.array, match.ctxs)
                     _wait([match])

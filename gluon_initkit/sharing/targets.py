@@ -3,14 +3,21 @@
 Whether what is tied so fits together is not asked here.
 """
 
-import dataclasses
 from dataclasses import dataclass
 import fnmatch
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._mxnet import Slot, mx, prefix_of, slots, source_of, walk
 from ..display import KitError
-from ..parameters import ParameterInfo, describe, matcher, nearest, path_matcher, show_selector, why_unknown
+from ..parameters import (
+    ParameterInfo,
+    did_you_mean,
+    explain_no_match,
+    list_parameters,
+    matcher,
+    path_matcher,
+    show_selector,
+)
 from .union import Tie
 
 __all__ = ["Declaration", "Index", "Unfound", "call_of", "selectors_in"]
@@ -98,7 +105,7 @@ class Index:
         if not names:
             chosen = f" that only={_only(told.only)} selects" if told.only is not None else ""
             infos = [self._info(each) for each in self.slots]
-            hint = "; ".join(filter(None, (why_unknown(each, infos) for each in selectors_in(told.only))))
+            hint = "; ".join(filter(None, (explain_no_match(each, infos) for each in selectors_in(told.only))))
             raise Unfound(f"{_list(list(inside))} hold no parameter{chosen}{hint and f': {hint}'}")
         for selector in selectors_in(told.only):
             if not any(self._inside(path, block, [selector]) for path, block in found.values()):
@@ -145,7 +152,7 @@ class Index:
         if isinstance(target, str):
             if any(path == target for path, _ in walk(self._net)):
                 return f"{text}: it is a block; name one of its parameters, or use tie_blocks"
-            return why_unknown(target, [self._info(each) for each in self.slots]) or text
+            return explain_no_match(target, [self._info(each) for each in self.slots]) or text
         return text
 
     def _blocks(self, target: Any) -> List[Tuple[str, Any]]:
@@ -165,7 +172,7 @@ class Index:
         else:
             found = _outermost([(path, block) for path, block in inner if target.search(path)])
         if not found:
-            hint = nearest(target, [path for path, _ in inner]) if isinstance(target, str) else ""
+            hint = did_you_mean(target, [path for path, _ in inner]) if isinstance(target, str) else ""
             raise Unfound(f"{_shown(target)} matches no block{hint and f'; {hint}'}")
         return found
 
@@ -178,19 +185,19 @@ class Index:
         return {
             name: full
             for name, full in found.items()
-            if any(test(self._info(full)) or test(dataclasses.replace(self._info(full), path=name)) for test in tests)
+            if any(test(self._info(full)) or test(self._info(full)._replace(path=name)) for test in tests)
         }
 
     def _info(self, path: str) -> ParameterInfo:
         """The facts of the parameter at one path, as if that were its only one."""
         if not self._infos:
-            by_param = {id(param): info for param, _, info in describe(self._net)}
+            by_param = {id(param): info for param, _, info in list_parameters(self._net)}
             for each, slot in self.slots.items():
                 source = getattr(slot.param, "transposed_of", None)
                 info = by_param[id(slot.param if source is None else source)]
                 if source is not None and info.shape is not None:
-                    info = dataclasses.replace(info, shape=info.shape[::-1])
-                self._infos[each] = dataclasses.replace(info, path=each, aliases=())
+                    info = info._replace(shape=info.shape[::-1])
+                self._infos[each] = info._replace(path=each, aliases=())
         return self._infos[path]
 
 

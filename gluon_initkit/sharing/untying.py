@@ -18,7 +18,7 @@ from .._mxnet import (
     traversed,
     wait_to_read,
 )
-from ..parameters import check_block, describe, memory_for, nearest_path
+from ..parameters import check_block, did_you_mean_path, list_parameters, named_memory_errors
 from .errors import SharingError, refusal
 
 __all__ = ["untie"]
@@ -56,7 +56,7 @@ def untie(net: Any, path: str) -> None:
     everywhere = slots(net)
     slot = next((each for each in everywhere if each.path == path), None)
     if slot is None:
-        hint = nearest_path(path, [info for _, _, info in describe(net)])
+        hint = did_you_mean_path(path, [info for _, _, info in list_parameters(net)])
         raise refusal([f"no parameter has the path {path!r}; {hint}"])
     source = source_of(slot.param)
     sharing = [each for each in everywhere if source_of(each.param) is source]
@@ -65,7 +65,7 @@ def untie(net: Any, path: str) -> None:
     if wrong:
         raise refusal(wrong)
     leaving, turned = _leaving(slot, others)
-    with memory_for(path, source, SharingError):
+    with named_memory_errors(path, source, SharingError):
         copied = own_copy(source, _free_name(net, leaving[0]), turned)
         wait_to_read(holds_data(copied))
     moves: List[Move] = [(each, copied) for each in leaving]

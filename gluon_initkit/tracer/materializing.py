@@ -24,7 +24,7 @@ from .._mxnet import (
 )
 from .._mxnet import run_forward as forward
 from ..display import warn
-from ..parameters import Selector, matcher, memory_for, refuse_unknown, show_selector
+from ..parameters import Selector, matcher, named_memory_errors, refuse_no_match, show_selector
 from ..shapes import is_known
 from .diagnosis import message, record
 from .errors import DeferredInitError
@@ -115,7 +115,7 @@ def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
     matches = (lambda info: True) if select is None else matcher(select)
     selected = [(param, info) for param, _, info in found.described if matches(info)]
     if select is not None and not selected:
-        refuse_unknown(select, [info for _, _, info in found.described])
+        refuse_no_match(select, [info for _, _, info in found.described])
         raise ValueError(f"select={show_selector(select)} matches no parameter of the network")
     position = {id(param): number for number, param in enumerate(found.order)}
     waiting = [param for param, info in selected if info.state != "initialized"]
@@ -154,8 +154,8 @@ def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
     labels = {id(param): info.label for param, _, info in found.described}
     with interrupts_held() as released, restoring(chosen), released():
         for param in chosen:
-            with memory_for(labels[id(param)], param):
+            with named_memory_errors(labels[id(param)], param):
                 finish(param, found.shapes[param])
         for param in chosen:  # an engine's error belongs to this call
-            with memory_for(labels[id(param)], param):
+            with named_memory_errors(labels[id(param)], param):
                 wait_to_read([*holds_data(param), *holds_gradients(param)])

@@ -21,7 +21,7 @@ from .._mxnet import (
     unregistered_blocks,
     walk,
 )
-from ..parameters import ParameterInfo, apart, describe
+from ..parameters import ParameterInfo, context_mismatch, list_parameters
 from .conflicts import Conflict, conflict_in, unchecked_sizes
 from .inputs import mapped
 from .observed import Observed
@@ -106,10 +106,10 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
 
 
 def _resolve(net: Any, inputs: Sequence[Any], observed: Observed) -> Resolution:
-    described = describe(net)
+    described = list_parameters(net)
     shapes = {param: shape_of(param) for param, _, _ in described}
     lost = unregistered_blocks(walk(net))
-    split = apart((info.label, contexts_of(param)) for param, _, info in described)
+    split = context_mismatch((info.label, contexts_of(param)) for param, _, info in described)
     found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed, unregistered=lost, apart=split,
                        stale=stale_graphs(net))  # fmt: skip
     if inputs:

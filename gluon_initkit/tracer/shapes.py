@@ -8,7 +8,7 @@ import numpy
 
 from .._mxnet import class_name
 from ..display import Column, Shown, Table, shape_text, size_text
-from ..parameters import row_of
+from ..parameters import find_row
 from ..shapes import is_known
 from .diagnosis import message, pending
 from .errors import DeferredInitError
@@ -99,7 +99,7 @@ class ShapeReport(Shown[ShapeRow]):
     notes: Tuple[str, ...] = ()
 
     def __getitem__(self, path: str) -> ShapeRow:
-        return row_of(self.rows, path)
+        return find_row(self.rows, path)
 
     @property
     def unresolved(self) -> Tuple[ShapeRow, ...]:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .._mxnet import Watch
 from ..display import counted, warn
-from ..parameters import ParameterInfo, check_block, describe
+from ..parameters import ParameterInfo, check_block, list_parameters
 from .chrome import chrome_trace
 from .diagnosis import told_apart
 from .errors import DeferredInitError
@@ -138,7 +138,7 @@ class Trace:
         """The parameters that are deferred, in order of traversal; after the trace, those that were at its end."""
         if not self._running:
             return self._pending
-        return tuple(info for _, _, info in describe(self._net) if info.state == "deferred")
+        return tuple(info for _, _, info in list_parameters(self._net) if info.state == "deferred")
 
     def timeline(self) -> Timeline:
         """The events as a tree by block, in order of time: print it, or look at it in Jupyter.

@@ -16,7 +16,7 @@ import time
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet import places
-from gluon_initkit.parameters import describe
+from gluon_initkit.parameters import list_parameters
 from gluon_initkit.sharing import Tie, merge
 import mxnet as mx
 from mxnet.gluon import nn
@@ -55,7 +55,7 @@ def passes(count):
     yield "merge, a chain backwards", None, lambda: merge(chain[::-1], paths)
     yield "merge, a shuffled chain", None, lambda: merge(shuffled, paths)
     yield "places", None, lambda: places(tied)
-    yield "describe", None, lambda: describe(tied)
+    yield "describe", None, lambda: list_parameters(tied)
     yield "shared_groups", None, lambda: ik.shared_groups(tied)
     yield "check_sharing", None, lambda: ik.check_sharing(tied, groups)
     yield "save", None, lambda: ik.save(tied, file)

@@ -29,7 +29,7 @@ HOSTILE = "a\x1b[2J\x9b31m\r\x07\u202eb\u2066c\u200b\udc80"
 
 # Local names that hold the kit's own words: of arguments, and of what is wrong with them.
 OWN = {
-    "parameters.memory": {"told"},  # by printable, a line above
+    "parameters.messages": {"message"},  # by printable, a line above
     "initializer.arguments": {"name"},
     "inspector.history": {"name", "recorded"},
     "inspector.inspect": {"name"},

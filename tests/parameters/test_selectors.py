@@ -5,10 +5,10 @@ import re
 import gluon_initkit as ik
 from gluon_initkit.parameters import (
     ParameterInfo,
-    describe,
+    list_parameters,
     matcher,
     path_matcher,
-    refuse_unknown,
+    refuse_no_match,
     selector_from_json,
     selector_to_json,
     show_selector,
@@ -24,7 +24,7 @@ def infos():
     body.add(nn.Dense(3, in_units=4), nn.BatchNorm())
     net.add(body, nn.Dense(4, in_units=3, use_bias=False))
     net.add(tied(nn.Dense, net[1], 4, in_units=3, use_bias=False))
-    return [info for _, _, info in describe(net)]
+    return [info for _, _, info in list_parameters(net)]
 
 
 def selected(selector):
@@ -81,12 +81,12 @@ def holders(*paths, names=None):
 )
 def test_a_path_that_is_nobodys_is_a_typo(path, says):
     with pytest.raises(ValueError, match=says):
-        refuse_unknown(path, holders("0.0.weight", "0.0.bias", "1.weight"))
+        refuse_no_match(path, holders("0.0.weight", "0.0.bias", "1.weight"))
 
 
 @pytest.mark.parametrize("selector", ["*.gamma", "0.?", "[x]", "gamma", re.compile("x"), nn.BatchNorm, bool, None])
 def test_what_describes_parameters_may_describe_none(selector):
-    assert refuse_unknown(selector, holders("0.0.weight")) is None
+    assert refuse_no_match(selector, holders("0.0.weight")) is None
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_describes_parameters_may_describe_none(selector):
 def test_a_regular_expression_in_a_str_is_a_mistake(text, glob):
     """``collect_params`` and ``mx.init.Mixed`` taught people these."""
     with pytest.raises(ValueError) as caught:
-        refuse_unknown(text, holders("0_bias"))
+        refuse_no_match(text, holders("0_bias"))
     like = f", such as {glob!r}" if glob else ""
     assert str(caught.value) == (f"{text!r} selects no parameter: it is read as a glob{like}; write "
                                  f"re.compile({text!r}) for a regular expression.")  # fmt: skip
@@ -113,9 +113,9 @@ def test_gluons_names_are_answered_by_paths():
                        "'0.weight'."),
     ):  # fmt: skip
         with pytest.raises(ValueError) as caught:
-            refuse_unknown(text, found)
+            refuse_no_match(text, found)
         assert str(caught.value).endswith(says)
-    assert refuse_unknown("head.*", found) is None
+    assert refuse_no_match("head.*", found) is None
 
 
 @pytest.mark.parametrize("selector", ["*.bias", "bias", re.compile("a", re.I), nn.Dense])

@@ -5,7 +5,7 @@ import json
 from typing import Dict, Iterator, Optional, Tuple
 
 from ...display import Column, Shown, Table, counted, shape_text
-from ...parameters import nearest
+from ...parameters import did_you_mean
 from ..report.json import to_plain
 from .load_forecast import LoadForecast
 
@@ -101,7 +101,7 @@ class Comparison(Shown[ComparisonRow]):
             if path in (row.path, row.other):
                 return row
         known = [each for row in self.rows for each in (row.path, row.other) if each]
-        raise KeyError(f"no row has the path {path!r}; {nearest(path, list(dict.fromkeys(known)))}")
+        raise KeyError(f"no row has the path {path!r}; {did_you_mean(path, list(dict.fromkeys(known)))}")
 
     @property
     def same(self) -> bool:

@@ -13,7 +13,7 @@ import numpy
 
 from ...files import StoredArray
 from ...files.match import bare, matched_names
-from ...parameters import describe
+from ...parameters import list_parameters
 from .prefixes import Prefix, fitting_prefixes
 
 __all__ = ["LoadForecast", "foretell"]
@@ -68,7 +68,7 @@ def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags
         arrays = sorted(arrays, key=lambda array: f"{array.name}.npy".encode())  # as MXNet goes through a zip file
     dotted = any("." in array.name for array in arrays)
     refused = refusal([array.version for array in arrays], all(array.named for array in arrays), dotted)
-    if refused and (arrays or describe(net)):  # a network without parameters takes an empty file
+    if refused and (arrays or list_parameters(net)):  # a network without parameters takes an empty file
         return LoadForecast(call, *refused, ())
     try:
         paths = loaded_by_path(net)

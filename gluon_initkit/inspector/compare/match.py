@@ -15,7 +15,7 @@ import numpy
 from ...display import printable
 from ...files import StoredValues, is_path
 from ...files.match import bare
-from ...parameters import describe
+from ...parameters import list_parameters
 from ...shapes import agree, is_known
 from ..file_report import read_checkpoint
 from ..records import Statistics
@@ -112,7 +112,7 @@ def _network(net: Any) -> Side:
     def values_of(array: Any) -> Callable[[], numpy.ndarray]:
         return lambda: view(array) if array.stype == "default" and is_host(context_of(array)) else array.asnumpy()
 
-    described = describe(net)
+    described = list_parameters(net)
     wait_to_read(array for param, _, _ in described for array in holds_data(param)[:1])  # `view` does not
     entries: List[Entry] = []
     prefix = prefix_of(net)

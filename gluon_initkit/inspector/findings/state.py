@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ...display import counted
-from ...parameters import apart
+from ...parameters import context_mismatch
 from ..records import ParameterRecord, SharedValues
 from .check import Check, Suspicion, each
 
@@ -92,7 +92,7 @@ def _dtypes(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) 
 
 def _contexts(records: Sequence[ParameterRecord], shared: Sequence[SharedValues]) -> Iterator[Suspicion]:
     held = [record for record in records if record.state in ("initialized", "deferred")]
-    split = apart((record.path, record.contexts) for record in held)
+    split = context_mismatch((record.path, record.contexts) for record in held)
     if split is not None:
         most = Counter(record.contexts for record in held).most_common(1)[0][0]
         evidence, _, hint = split.partition(". ")

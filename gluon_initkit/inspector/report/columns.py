@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Union
 
 from ...display import escape
-from ...parameters import nearest
+from ...parameters import did_you_mean
 from ..records import ParameterRecord
 
 __all__ = ["COLUMNS", "AtLeast", "Column", "chosen_columns", "column", "show_value"]
@@ -171,6 +171,6 @@ def chosen_columns(names: Iterable[Union[str, Column]]) -> List[Column]:
 
 def _named(name: str) -> Column:
     if name not in COLUMNS:
-        hint = nearest(str(name), list(COLUMNS))
+        hint = did_you_mean(str(name), list(COLUMNS))
         raise KeyError(f"no column is called {name!r}; {hint} ik.inspector.column({name!r}, ...) adds one.")
     return COLUMNS[name]

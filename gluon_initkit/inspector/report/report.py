@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Union
 
 from ...display import printable
-from ...parameters import nearest_path, refuse_unknown
+from ...parameters import did_you_mean_path, refuse_no_match
 from ..records import BlockRecord, Finding, ParameterRecord, SharedValues
 from ..selecting import check_selector, record_matcher
 from ..totals import Totals, totals_of
@@ -134,7 +134,7 @@ class Report(Looks):
         check_selector(selector, self.records, repr(self.source))
         selected = self.filter(record_matcher(selector, self.blocks))
         if not selected.records:
-            refuse_unknown(selector, self.records)
+            refuse_no_match(selector, self.records)
         return selected
 
     def filter(self, predicate: Callable[[ParameterRecord], bool]) -> "Report":
@@ -267,7 +267,7 @@ class Report(Looks):
     def _unknown(self, path: str) -> str:
         """What to say of a path that is none."""
         blocks = [block.path for block in self.blocks if block.path]
-        return f"no parameter or block has the path {path!r}; {nearest_path(path, self.records, blocks)}"
+        return f"no parameter or block has the path {path!r}; {did_you_mean_path(path, self.records, blocks)}"
 
     def __getstate__(self) -> Dict[str, Any]:
         return {**self.__dict__, "live": None}
