@@ -99,7 +99,7 @@ def _infer(call: Call, inputs: Sequence[Optional[Shape]], shapes: Dict[Any, Any]
         shape = next(given, ())
         return make(shape or (), "float32")
 
-    run = run_without_memory(call.block, call.args, stand_in, lambda param: shapes.get(param, shape_of(param)))
+    run = run_without_memory(call.block, call.args, stand_in, shapes)
     return run.shapes if run.error is None else None
 
 

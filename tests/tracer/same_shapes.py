@@ -33,11 +33,25 @@ class Plain(mx.gluon.Block):
         self.code, self.a, self.b = code, nn.Dense(6, flatten=False), nn.Dense(3)
         if code.__name__ == "cell_unrolled":
             self.cell = rnn.LSTMCell(5)
+        if code.__name__.startswith("child_"):
+            self.child = Sum()
+            self.child.hybridize()
         if code.__name__ == "np_rnn":
             self.layer = rnn.LSTM(5)
 
     def forward(self, x):
         return self.code(self, x)
+
+
+class Sum(HybridBlock):
+    """A hybridized child, of one argument or two."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Dense(6)
+
+    def hybrid_forward(self, F, x, y=None):
+        return self.dense(x) if y is None else self.dense(x) + y
 
 
 class Hybrid(HybridBlock):
@@ -161,6 +175,12 @@ lines(
     while_loop=lambda net, x: net.b(mx.nd.contrib.while_loop(
         lambda i, h: i < 3, lambda i, h: (h, (i + 1, h)), (mx.nd.zeros((1,)), net.a(x)), 3)[0][0]),
     cell_unrolled=lambda net, x: net.b(_cell(net, x)),
+    child_again=lambda net, x: net.b(mx.nd.concat(net.child(net.a(x)), net.child(x[:2]), dim=0)),
+    child_with_none=lambda net, x: net.b(net.child(net.child(net.a(x)), None)),
+    child_of_more_arguments=lambda net, x: net.b(net.child(net.child(x), net.a(x))),
+    child_of_fewer_arguments=lambda net, x: net.b(net.child(net.child(x, net.a(x)))),
+    child_that_refuses_its_second_input=lambda net, x: net.b(net.child(net.child(net.a(x))[:, :5])),
+    child_that_broadcasts_the_second_time=lambda net, x: net.b(net.child(net.child(x, x), x[:1])),
     lambda_block=lambda net, x: net.b(nn.Lambda(lambda h: mx.nd.concat(h, h, dim=1))(net.a(x))),
     lambda_by_name=lambda net, x: net.b(nn.Lambda("tanh")(net.a(x))),
     branch_on_shape=lambda net, x: net.b(net.a(x) if x.shape[0] > 3 else x),

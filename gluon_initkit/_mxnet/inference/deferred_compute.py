@@ -20,7 +20,7 @@ from .errors import NeedsNumbers
 from .indexing import check_written, indexed
 from .record import Run, check_inputs
 
-__all__ = ["given", "lend", "prepare", "running", "translated"]
+__all__ = ["given", "lend", "prepare", "reshape", "running", "translated"]
 
 
 def given(shape: Any, dtype: Any) -> Any:
@@ -52,7 +52,7 @@ def translated(error: Exception) -> Exception:
     return error
 
 
-def lend(param: gluon.Parameter, shape: Any, run: Run) -> None:
+def lend(param: gluon.Parameter, run: Run) -> None:
     """Let a parameter answer an array without memory, of the shape that it has by then."""
 
     def check_and_get(held: Any, device: Any) -> Any:
@@ -64,6 +64,11 @@ def lend(param: gluon.Parameter, shape: Any, run: Run) -> None:
         return [array] if device is list else array
 
     param.__dict__.update(_check_and_get=check_and_get, _finish_deferred_init=lambda: None, set_data=_refuse)
+    reshape(param, shape_of(param))
+
+
+def reshape(param: gluon.Parameter, shape: Any) -> None:
+    """Let a parameter have another shape than its own."""
     param._shape = None if shape is None else tuple(-1 if size is None else size for size in shape)
     if shape is None:
         param.__dict__["_data"] = None  # whose shape would be taken for it

@@ -23,9 +23,9 @@ from ..undisturbed import parameters_of
 from .errors import NeedsNumbers, ShapeConflict
 from .meta_arrays import meta_array, meta_arrays, translated
 from .operators import decoded, encoded
-from .record import Call, Operator, Run, check_inputs
+from .record import Operator, Run, check_inputs
 
-__all__ = ["given", "lend", "prepare", "running", "translated"]
+__all__ = ["given", "lend", "prepare", "reshape", "running", "translated"]
 
 given = meta_array
 
@@ -35,39 +35,54 @@ def running(run: Run) -> ContextManager[None]:
     return meta_arrays(run.record)
 
 
-def lend(param: gluon.Parameter, shape: Any, run: Run) -> None:
+def lend(param: gluon.Parameter, run: Run) -> None:
     """Let a parameter answer an array without memory; it is deferred where its shape is not known."""
-    kind, living = type(param), param.__dict__
+    lent = _LentParameter(param, run)
+    param.__dict__.update(
+        _check_and_get=lent.check_and_get, _finish_deferred_init=lent.finish, set_data=lent.set_data, _var=None
+    )
 
-    def check_and_get(held: Any, ctx: Any) -> Any:
+
+def reshape(param: gluon.Parameter, shape: Any) -> None:
+    """Let a parameter have another shape than its own."""
+    param.__dict__.update(_data=None, _shape=encoded(shape))
+
+
+class _LentParameter:
+    """What a parameter answers while a network runs without memory; another thread gets what it always got."""
+
+    __slots__ = ("param", "run")
+
+    def __init__(self, param: gluon.Parameter, run: Run) -> None:
+        self.param, self.run = param, run
+
+    def check_and_get(self, held: Any, ctx: Any) -> Any:
+        param, run = self.param, self.run
         if not run.here:
-            return kind._check_and_get(param, held, ctx)
-        shape, call = shape_of(param), run.stack[-1] if run.stack else None
+            return type(param)._check_and_get(param, held, ctx)
+        shape = shape_of(param)
         run.order[param] = None
-        if not is_known(shape) and not (call is not None and id(call.block) in _open_layers(run)):
+        known, layer = is_known(shape), run.stack[-1].block if run.stack else None
+        if not known and id(layer) not in run.open_layers:
             raise DeferredInitializationError(
                 f"Parameter {param.name!r} has not been initialized yet because initialization was deferred."
             )
         array = meta_array(shape, param.dtype, _values(param))
-        if not is_known(shape):
-            _open_layers(run)[id(call.block)].append((param, array))  # type: ignore[union-attr]
+        if not known:
+            run.open_layers[id(layer)].append((param, array))
         return [array] if ctx is list else array
 
-    def finish() -> None:
-        if not run.here:
-            kind._finish_deferred_init(param)
-        elif is_known(shape_of(param)):
-            run.order[param] = None
+    def finish(self) -> None:
+        if not self.run.here:
+            type(self.param)._finish_deferred_init(self.param)
+        elif is_known(shape_of(self.param)):
+            self.run.order[self.param] = None
 
-    def set_data(data: Any) -> None:
-        if not run.here:
-            kind.set_data(param, data)
+    def set_data(self, data: Any) -> None:
+        if not self.run.here:
+            type(self.param).set_data(self.param, data)
         else:
-            param.shape = data.shape
-
-    if shape != shape_of(param):  # somebody asks what another shape would give
-        living["_data"], living["_shape"] = None, encoded(shape)
-    living.update(_check_and_get=check_and_get, _finish_deferred_init=finish, set_data=set_data, _var=None)
+            self.param.shape = data.shape
 
 
 def _values(param: gluon.Parameter) -> Any:
@@ -78,33 +93,62 @@ def _values(param: gluon.Parameter) -> Any:
     return held[0].asnumpy if held and held[0].stype == "default" else None
 
 
-def _open_layers(run: Run) -> Dict[int, List[Tuple[Any, Any]]]:
-    """By the identity of a layer of MXNet's own under way: what it took of parameters whose shapes are not known."""
-    return run.__dict__.setdefault("open_layers", {})
-
-
 def prepare(path: str, block: Any, run: Run) -> None:
-    """Let a block tell the run what it is given, and call no computed graph."""
-    original, living = block.forward, block.__dict__
+    """Let a block tell the run what it is given, and infer over its graph where MXNet would compute."""
+    prepared, living = _PreparedBlock(path, block, run), block.__dict__
+    living["forward"] = prepared.forward
+    if isinstance(block, gluon.HybridBlock):
+        living["_call_cached_op"], living["_infer_attrs"] = prepared.call_cached_op, prepared.infer_attrs
+    if isinstance(block, _RNNLayer) and getattr(block, "_use_sequence_length", False):
+        # MXNet cannot make the Symbol of a GRU with lengths (apache/mxnet#21146); no shape depends on them.
+        living["_use_sequence_length"] = False
 
-    def forward(*args: Any, **kwargs: Any) -> Any:
+
+class _PreparedBlock:
+    """What a block does while it runs without memory; another thread's calls do what they always did."""
+
+    __slots__ = ("block", "original", "path", "run")
+
+    def __init__(self, path: str, block: Any, run: Run) -> None:
+        self.path, self.block, self.run, self.original = path, block, run, block.forward
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        block, run, original = self.block, self.run, self.original
         arrays = _leaves((args, kwargs))
-        graphs = _graphs(run)
-        if not run.here or (not graphs and any(isinstance(each, symbol.Symbol) for each in arrays)):
+        symbols = [each for each in arrays if isinstance(each, symbol.Symbol)]
+        if not run.here or (symbols and not run.building):
             return original(*args, **kwargs)  # in the graph from which a block infers its parameters' shapes
-        with run.call(path, block, args, tuple(map(_shape, arrays))) as call:
-            if graphs:
-                graphs[-1].append((call, [each for each in arrays if isinstance(each, symbol.Symbol)]))
+        with run.call(self.path, block, args, tuple(map(_shape, arrays))) as call:
+            if run.building:
+                run.building[-1].append((call, symbols))
             elif _is_mxnets_own_layer(block):
                 return _by_operators(block, run, original, args, kwargs)
             return original(*args, **kwargs)
 
-    living["forward"] = forward
-    if isinstance(block, gluon.HybridBlock):
-        _prepare_graph(block, run)
-    if isinstance(block, _RNNLayer) and getattr(block, "_use_sequence_length", False):
-        # MXNet cannot make the Symbol of a GRU with lengths (apache/mxnet#21146); no shape depends on them.
-        living["_use_sequence_length"] = False
+    def call_cached_op(self, *args: Any) -> Any:
+        block, run = self.block, self.run
+        if not run.here:
+            return type(block)._call_cached_op(block, *args)
+        entered, finished = len(run.entered), len(run.finished)
+        try:
+            return _inferred(block, run, args)
+        except ShapeConflict:
+            del run.entered[entered:], run.finished[finished:]
+            _locate(block, run, args)
+            raise
+
+    def infer_attrs(self, function: str, attribute: str, *args: Any) -> None:
+        # MXNet's own prints what contradicts, besides raising it, and fails where a parameter is not in the graph.
+        block = self.block
+        if not self.run.here or attribute != "shape":
+            return type(block)._infer_attrs(block, function, attribute, *args)
+        inputs, graph = _built(block, args)
+        shapes = {each.name: tuple(array.shape) for each, array in zip(inputs, _leaves(args))}
+        arguments, _, states = graph.infer_shape_partial(**shapes)
+        found = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
+        for param in map(source_of, parameters_of(blocks_of(block))):
+            if decoded(found.get(param.name)) is not None:
+                param.shape = found[param.name]
 
 
 def _is_mxnets_own_layer(block: Any) -> bool:
@@ -118,9 +162,8 @@ def _by_operators(block: Any, run: Run, original: Any, args: Any, kwargs: Any) -
 
     Where MXNet refuses, the layer runs once more as MXNet runs it, so that the error is the one that MXNet raises.
     """
-    layers = _open_layers(run)
     taken: List[Tuple[Any, Any]] = []
-    layers[id(block)] = taken
+    run.open_layers[id(block)] = taken
     try:
         answer = original(*args, **kwargs)
         if all(is_known(array.handle.shape) for _, array in taken):
@@ -131,46 +174,11 @@ def _by_operators(block: Any, run: Run, original: Any, args: Any, kwargs: Any) -
         if not taken:
             raise
     finally:
-        del layers[id(block)]
+        del run.open_layers[id(block)]
     return original(*args, **kwargs)
 
 
-def _graphs(run: Run) -> List[List[Tuple[Call, List[Any]]]]:
-    """The hybridized blocks whose graph is being built, and the calls inside, with the Symbols that they were given."""
-    return run.__dict__.setdefault("graphs", [])
-
-
-def _prepare_graph(block: Any, run: Run) -> None:
-    """Let a hybridized block infer over its graph where MXNet would compute, and tell where MXNet refuses it."""
-    kind = type(block)
-
-    def call_cached_op(*args: Any) -> Any:
-        if not run.here:
-            return kind._call_cached_op(block, *args)
-        entered, finished = len(run.entered), len(run.finished)
-        try:
-            return _inferred(block, run, args)
-        except ShapeConflict:
-            del run.entered[entered:], run.finished[finished:]
-            _locate(block, run, args)
-            raise
-
-    def infer_attrs(function: str, attribute: str, *args: Any) -> None:
-        # MXNet's own prints what contradicts, besides raising it, and fails where a parameter is not in the graph.
-        if not run.here or attribute != "shape":
-            return kind._infer_attrs(block, function, attribute, *args)
-        inputs, graph = _graph(block, args)
-        shapes = {each.name: tuple(array.shape) for each, array in zip(inputs, _leaves(args))}
-        arguments, _, states = graph.infer_shape_partial(**shapes)
-        found = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
-        for param in map(source_of, parameters_of(blocks_of(block))):
-            if decoded(found.get(param.name)) is not None:
-                param.shape = found[param.name]
-
-    block.__dict__.update(_call_cached_op=call_cached_op, _infer_attrs=infer_attrs)
-
-
-def _graph(block: Any, args: Any) -> Tuple[Any, Any]:
+def _built(block: Any, args: Any) -> Tuple[Any, Any]:
     """The inputs and the graph of a block, built anew: a child may have been replaced since MXNet built its own."""
     if not isinstance(block, gluon.SymbolBlock):
         block.__dict__["_cached_graph"] = ()
@@ -179,57 +187,114 @@ def _graph(block: Any, args: Any) -> Tuple[Any, Any]:
     return inputs, graph
 
 
+class _Graph:
+    """The graph of a hybridized block, which is built in its first call and serves the others, as MXNet's does.
+
+    Attributes
+    ----------
+    cached : tuple
+        The block's own, by which it tells that MXNet has dropped it since.
+    names : list of str
+        Of the inputs, in the order of the block's arguments.
+    params : list of Parameter
+        Those that the graph uses.
+    calls : list of (Call, list of Symbol)
+        The blocks inside, and what they were given.
+    """
+
+    def __init__(self, block: Any, run: Run, args: Any) -> None:
+        run.building.append([])
+        try:
+            inputs, self.graph = _built(block, args)
+        finally:
+            self.calls = run.building.pop()
+        self.cached = block._cached_graph
+        self.names = [each.name for each in inputs]
+        self.wanted = self.graph.list_inputs()
+        params = {param.name: param for param in map(source_of, parameters_of(blocks_of(block)))}
+        for name in self.wanted:
+            assert name in self.names or name in params, f"Unknown input to HybridBlock: {name}"  # MXNet's own words
+        self.params = [params[name] for name in self.wanted if name in params and name not in self.names]
+        self.paths = {call.block.prefix: call.path for call, _ in self.calls}
+        self.count = len(self.graph.list_outputs())
+        self.internals = self.graph.get_internals()
+        self.outputs = self.internals.list_outputs()
+        # Of all in one, since what blocks inside were given need not be a part of the graph.
+        self.parts = symbol.Group([self.graph, self.internals, *(each for _, given in self.calls for each in given)])
+        self.inputs = set(self.parts.list_inputs())
+        self.answers: Dict[Any, Any] = {}
+
+    def infer(self, shapes: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Any]]:
+        """The shapes of variables by name, and of all outputs, kept for the next call with the same shapes."""
+        key = tuple(shapes.items())
+        if key not in self.answers:
+            self.answers[key] = self._inferred({name: each for name, each in shapes.items() if name in self.inputs})
+        return self.answers[key]
+
+    def _inferred(self, shapes: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Any]]:
+        for graph in (self.parts, self.graph):  # the second, where what the blocks inside were given contradicts alone
+            try:
+                arguments, outputs, states = graph.infer_shape_partial(**shapes)
+            except MXNetError as error:
+                refused = error
+                shapes = {name: shape for name, shape in shapes.items() if name in self.wanted}
+            else:
+                names = graph.list_arguments() + graph.list_auxiliary_states()
+                return dict(zip(names, [*arguments, *states])), list(map(decoded, outputs))
+        raise ShapeConflict from refused
+
+    def operators(self, shapes: List[Any], here: str) -> List[Operator]:
+        """Its operators; `shapes` are those of all its nodes' outputs."""
+        nodes = json.loads(self.graph.tojson())["nodes"]
+        outputs = _by_node(nodes, self.outputs, shapes)
+        return [
+            Operator(node["op"], node.get("attrs", {}), tuple(outputs[source][at] for source, at, *_ in node["inputs"]),
+                     answered, _owner(node["name"], self.paths, here))
+            for node, answered in zip(nodes, outputs) if node["op"] != "null"
+        ]  # fmt: skip
+
+
 def _inferred(block: Any, run: Run, args: Any) -> Any:
     """What a hybridized block answers: arrays of the shapes that MXNet infers over its graph."""
-    graphs = _graphs(run)
-    graphs.append([])
-    try:
-        inputs, graph = _graph(block, args)
-    finally:
-        calls = graphs.pop()
-    arrays = dict(zip([each.name for each in inputs], _leaves(args)))
-    params = {param.name: param for param in map(source_of, parameters_of(blocks_of(block)))}
-    names = graph.list_inputs()
-    for name in names:
-        assert name in arrays or name in params, f"Unknown input to HybridBlock: {name}"  # as MXNet's `_build_cache`
-    used = [params[name] for name in names if name in params and name not in arrays]
-    run.order.update(dict.fromkeys(used))
-    internals = graph.get_internals()
-    parts = [graph, internals, *(each for _, symbols in calls for each in symbols)]
-    known = {**{param.name: shape_of(param) for param in used}, **{name: _shape(each) for name, each in arrays.items()}}
-    wanted = set(symbol.Group(parts).list_inputs())
-    shapes = {name: encoded(shape) for name, shape in known.items() if shape is not None and name in wanted}
-    found, outputs = _infer_parts(parts, shapes)
-    for param in used:
-        if decoded(found.get(param.name)) is not None:
-            param.shape = found[param.name]
-        if not is_known(shape_of(param)):
-            raise DeferredInitializationError(f"Parameter {param.name!r}: its shape does not follow from the inputs'")
-    count, all_names = len(graph.list_outputs()), internals.list_outputs()
-    answered, inside = outputs[:count], outputs[count : count + len(all_names)]
-    rest = iter(outputs[count + len(all_names) :])
-    for call, symbols in calls:
+    graph = run.graphs.get(block)
+    if graph is None or graph.cached is not block._cached_graph:
+        graph = run.graphs[block] = _Graph(block, run, args)
+    given, structure = gluon.block._flatten(args, "input")
+    if _without_last_nones(structure) != _without_last_nones(block._in_format):
+        raise ValueError(f"The argument structure of HybridBlock does not match the cached version. "
+                         f"Stored format = {structure}, input format = {block._in_format}")  # fmt: skip
+    arrays = dict(zip(graph.names, (each for each in given if each is not None)))
+    run.order.update(dict.fromkeys(graph.params))
+    known = {**{param.name: shape_of(param) for param in graph.params},
+             **{name: _shape(each) for name, each in arrays.items()}}  # fmt: skip
+    found, outputs = graph.infer({name: encoded(shape) for name, shape in known.items() if shape is not None})
+    for param in graph.params:
+        if not is_known(known[param.name]):
+            if decoded(found.get(param.name)) is not None:
+                param.shape = found[param.name]
+            if not is_known(shape_of(param)):
+                raise DeferredInitializationError(
+                    f"Parameter {param.name!r}: its shape does not follow from the inputs'"
+                )
+    answered, inside = outputs[: graph.count], outputs[graph.count : graph.count + len(graph.outputs)]
+    rest = iter(outputs[graph.count + len(graph.outputs) :])
+    for call, symbols in graph.calls:
         call.given = tuple(next(rest, None) for each in symbols for _ in range(symbol.Symbol.__len__(each)))
-    paths = {call.block.prefix: call.path for call, _ in calls}
-    run.met.append(partial(_operators, graph, all_names, inside, paths, run.stack[-1].path))
-    dtypes = _dtypes(graph, {name: each.dtype for name, each in arrays.items() if name in names}, count)
+    graph.calls = []  # which are those of the call that built it
+    run.met.append(partial(graph.operators, inside, run.stack[-1].path))
+    used = {name: each.dtype for name, each in arrays.items() if name in graph.wanted}
+    dtypes = _dtypes(graph.graph, used, graph.count)
     ctx = next((each.context for each in arrays.values()), None)
     answers = [meta_array(shape, dtype, ctx=ctx) for shape, dtype in zip(answered, dtypes)]
     return gluon.block._regroup(answers, block._out_format)
 
 
-def _infer_parts(parts: List[Any], shapes: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Any]]:
-    """The shapes of variables by name, and of all outputs; of the first part alone where only the others contradict."""
-    for graph in (symbol.Group(parts), parts[0]):
-        try:
-            arguments, outputs, states = graph.infer_shape_partial(**shapes)
-        except MXNetError as error:
-            refused = error
-            shapes = {name: shape for name, shape in shapes.items() if name in parts[0].list_inputs()}
-        else:
-            names = graph.list_arguments() + graph.list_auxiliary_states()
-            return dict(zip(names, [*arguments, *states])), list(map(decoded, outputs))
-    raise ShapeConflict from refused
+def _without_last_nones(structure: Any) -> Any:
+    """The structure of arguments as MXNet compares it: last arguments that are None may be left out."""
+    end = len(structure)
+    while end and structure[end - 1] == -1:
+        end -= 1
+    return structure[:end]
 
 
 def _locate(block: Any, run: Run, args: Any) -> None:
@@ -245,17 +310,6 @@ def _locate(block: Any, run: Run, args: Any) -> None:
     except Exception:
         return
     del run.entered[entered:], run.finished[finished:]  # Symbols alone refuse it: in no block inside
-
-
-def _operators(graph: Any, names: List[str], shapes: List[Any], paths: Dict[str, str], here: str) -> List[Operator]:
-    """The operators of a graph; `shapes` are those of all its nodes' outputs, which `names` names."""
-    nodes = json.loads(graph.tojson())["nodes"]
-    outputs = _by_node(nodes, names, shapes)
-    return [
-        Operator(node["op"], node.get("attrs", {}), tuple(outputs[source][at] for source, at, *_ in node["inputs"]),
-                 answered, _owner(node["name"], paths, here))
-        for node, answered in zip(nodes, outputs) if node["op"] != "null"
-    ]  # fmt: skip
 
 
 def _owner(node: str, paths: Dict[str, str], otherwise: str) -> str:

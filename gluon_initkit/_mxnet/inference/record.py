@@ -67,6 +67,12 @@ class Run:
     shapes: Dict[gluon.Parameter, Shape] = field(default_factory=dict)
     met: List[Any] = field(default_factory=list)
     stack: List[Call] = field(default_factory=list)
+    # Of MXNet 1, while the run is under way. By the identity of a layer of MXNet's own: what it took of parameters
+    # whose shapes are not known. The hybridized blocks whose graph is being built, and the calls inside, with the
+    # Symbols that they were given. The graphs of those that were built.
+    open_layers: Dict[int, List[Tuple[Any, Any]]] = field(default_factory=dict)
+    building: List[List[Tuple[Call, List[Any]]]] = field(default_factory=list)
+    graphs: Dict[gluon.Block, Any] = field(default_factory=dict)
     thread: int = field(default_factory=threading.get_ident)
 
     def end(self, error: Exception) -> None:

@@ -6,7 +6,7 @@ for it: `imperative` and `deferred_compute`.
 """
 
 from contextlib import ExitStack, contextmanager
-from typing import Any, Callable, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence
 import warnings
 
 from mxnet import autograd, gluon, name
@@ -36,7 +36,7 @@ def run_without_memory(
     net: gluon.Block,
     inputs: Sequence[Any],
     stand_in: Callable[[Any, Callable[[Shape, Any], Any]], Any],
-    shapes: Callable[[gluon.Parameter], Optional[Shape]] = shape_of,
+    shapes: Optional[Mapping[gluon.Parameter, Optional[Shape]]] = None,
     at: str = "",
 ) -> Run:
     """Run `net` on arrays without memory.
@@ -46,8 +46,8 @@ def run_without_memory(
     net : Block
     inputs : sequence
         Its arguments; ``stand_in(given, make)`` answers one of them, with arrays made by ``make(shape, dtype)``.
-    shapes : callable
-        Answers what is known of a parameter beforehand.
+    shapes : mapping, optional
+        Of parameters that are to have another shape than their own; None is one of which nothing is known.
     at : str
         The path of `net` in a larger network.
     """
@@ -82,7 +82,9 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, size: int, 
         stack.enter_context(_borrowed(params))
         stack.enter_context(arrays.running(run))
         for param in params:
-            arrays.lend(param, shapes(param), run)
+            if shapes is not None and shapes.get(param, shape_of(param)) != shape_of(param):
+                arrays.reshape(param, shapes[param])
+            arrays.lend(param, run)
         for path, block in blocks.items():
             block.__dict__["_forward_hooks"], block.__dict__["_forward_pre_hooks"] = {}, {}
             arrays.prepare(".".join(filter(None, (at, path))), block, run)
