@@ -60,7 +60,7 @@ _HOMES = {
         "compare",
         "inspect",
     ],
-    "parameters": ["ParameterInfo"],
+    "parameters": ["AttributeReport", "AttributeRow", "ParameterInfo", "freeze", "set_attributes", "unfreeze"],
     "sharing": [
         "LoadError",
         "SharedGroup",

@@ -55,6 +55,7 @@ from .finishing import finish, pending_contexts, run_forward  # noqa: E402
 from .inference import Call, NeedsNumbers, Operator, Run, run_without_memory  # noqa: E402
 from .initializers import base_arguments, is_verbose, say_filled  # noqa: E402
 from .interrupts import interrupts_held  # noqa: E402
+from .learning import frozen_from, ignores_multipliers, may_learn, set_grad_req  # noqa: E402
 from .loading import loaded_by_path, unknown_size  # noqa: E402
 from .memory import (  # noqa: E402
     commit,
@@ -192,6 +193,7 @@ __all__ = [
     "fork_safe",
     "fresh_names",
     "freshness",
+    "frozen_from",
     "fused_parts",
     "given_to",
     "gradients",
@@ -199,6 +201,7 @@ __all__ = [
     "holds_data",
     "holds_gradients",
     "host_values",
+    "ignores_multipliers",
     "in_containers",
     "in_mode",
     "infers_shapes",
@@ -221,6 +224,7 @@ __all__ = [
     "loading_renamed",
     "loads_numpy",
     "may_defer",
+    "may_learn",
     "memory_of",
     "mx",
     "network_of",
@@ -258,6 +262,7 @@ __all__ = [
     "saved_values",
     "say_filled",
     "see",
+    "set_grad_req",
     "shape_of",
     "slots",
     "snapshot",

@@ -1,5 +1,6 @@
 """What the kit knows of a parameter before it looks at values: paths, role, shape; and selectors that name many."""
 
+from .attributes import AttributeReport, AttributeRow, freeze, set_attributes, unfreeze
 from .info import ParameterInfo, check_block, list_parameters, parameter_info
 from .making import made
 from .messages import context_mismatch, did_you_mean, did_you_mean_path, find_row, named_memory_errors
@@ -18,6 +19,8 @@ from .selectors import (
 __all__ = [
     "LAYER_DEFAULTS",
     "ROLES",
+    "AttributeReport",
+    "AttributeRow",
     "ParameterInfo",
     "Selector",
     "check_block",
@@ -26,6 +29,7 @@ __all__ = [
     "did_you_mean_path",
     "explain_no_match",
     "find_row",
+    "freeze",
     "list_parameters",
     "made",
     "matcher",
@@ -36,5 +40,6 @@ __all__ = [
     "role_of",
     "selector_from_json",
     "selector_to_json",
+    "set_attributes",
     "show_selector",
 ]  # fmt: skip

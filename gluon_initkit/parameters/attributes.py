@@ -1,0 +1,290 @@
+"""`freeze`, `unfreeze`, `set_attributes`: which parameters learn, and how fast.
+
+Gluon keeps three attributes on each Parameter: `grad_req`, `lr_mult`, `wd_mult`. A Trainer reads them in every step.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+import math
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
+
+from ..display import Column, Shown, Table, counted, printable
+from .info import ParameterInfo, list_parameters
+from .messages import did_you_mean, find_row
+from .selectors import Selector, explain_no_match, matcher, show_selector
+
+__all__ = ["AttributeReport", "AttributeRow", "freeze", "set_attributes", "unfreeze"]
+
+
+@dataclass(frozen=True)
+class AttributeRow:
+    """One attribute of one parameter that was changed.
+
+    Attributes
+    ----------
+    path, aliases
+        The parameter's paths.
+    attribute : {'grad_req', 'lr_mult', 'wd_mult'}
+    before, after : str or float
+    """
+
+    path: str
+    aliases: Tuple[str, ...]
+    attribute: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, repr=False)
+class AttributeReport(Shown[AttributeRow]):
+    """What `freeze`, `unfreeze` or `set_attributes` changed, one row an attribute of a parameter.
+
+    Attributes
+    ----------
+    rows : tuple of AttributeRow
+        What had the wanted value already has no row.
+    selected : int
+        How many parameters were selected.
+    """
+
+    rows: Tuple[AttributeRow, ...]
+    selected: int
+
+    def __getitem__(self, path: str) -> AttributeRow:
+        return find_row(self.rows, path)
+
+    def _table(self) -> Table:
+        changed = len({row.path for row in self.rows})
+        title = f"{counted(changed, 'parameter')} changed, {self.selected} selected"
+        return Table(title, _COLUMNS, self.rows)
+
+
+_COLUMNS = (
+    Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
+    Column("attribute", lambda row: row.attribute),
+    Column("before", lambda row: f"{row.before}", justify="right"),
+    Column("after", lambda row: f"{row.after}", justify="right"),
+)
+
+
+class _Change(NamedTuple):
+    """An attribute of a Parameter that is to be set."""
+
+    param: Any
+    info: ParameterInfo
+    attribute: str
+    value: Any
+
+
+def freeze(net: Any, select: Selector = "*") -> AttributeReport:
+    """Stop parameters from learning: no gradient is computed for them, and no Trainer changes them.
+
+    Parameters
+    ----------
+    net : Block
+        In any state: deferred or not, hybridized or not, with a Trainer or without one.
+    select : selector
+        Which parameters: a glob over paths, a role, a compiled regular expression, a Block class, or a callable; all by
+        default.
+
+    Returns
+    -------
+    AttributeReport
+        The parameters whose `grad_req` is ``'null'`` now and was not before.
+
+    Raises
+    ------
+    ValueError
+        The selector selects nothing.
+    TypeError
+        `net` is no Block, or `select` no selector.
+
+    Notes
+    -----
+    A Trainer passes a frozen parameter over as a whole: neither weight decay nor momentum changes it. Its momentum is
+    kept, and goes on after `unfreeze`.
+
+    The running statistics of BatchNorm are no trainable parameters: a forward pass in training mode goes on changing
+    them. Build the layer with ``use_global_stats=True`` to keep them.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(8, in_units=4), mx.gluon.nn.Dense(2, in_units=8))
+    >>> [row.path for row in ik.freeze(net, "0.*")]
+    ['0.weight', '0.bias']
+    """
+    chosen = _selected(net, select)
+    return _apply([_Change(param, info, "grad_req", "null") for param, info in chosen], len(chosen))
+
+
+def unfreeze(net: Any, select: Selector = "*") -> AttributeReport:
+    """Let parameters learn again that `freeze` has stopped: each gets the `grad_req` that it had.
+
+    What `freeze` did not stop stays as it is: running statistics, constants, and what the user froze himself.
+
+    Parameters
+    ----------
+    net : Block
+    select : selector
+        As for `freeze`.
+
+    Returns
+    -------
+    AttributeReport
+        The parameters that learn again.
+
+    Raises
+    ------
+    ValueError
+        The selector selects nothing.
+    TypeError
+        `net` is no Block, or `select` no selector.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(2, in_units=8)
+    >>> ik.freeze(net)["weight"].after, ik.unfreeze(net, "weight")["weight"].after, net.bias.grad_req
+    ('null', 'write', 'null')
+    """
+    from .._mxnet import frozen_from
+
+    chosen = _selected(net, select)
+    changes = [_Change(param, info, "grad_req", frozen_from(param)) for param, info in chosen if frozen_from(param)]
+    return _apply(changes, len(chosen))
+
+
+def set_attributes(net: Any, settings: Sequence[Tuple[Selector, Mapping[str, Any]]]) -> AttributeReport:
+    """Set `grad_req`, `lr_mult` and `wd_mult` of selected parameters: all that is asked, or nothing.
+
+    Parameters
+    ----------
+    net : Block
+        As for `freeze`.
+    settings : sequence of (selector, dict)
+        Such as ``[('features.*', {'lr_mult': 0.1}), ('*.bias', {'wd_mult': 0})]``. Where two entries set one attribute
+        of one parameter, the later one wins.
+
+    Returns
+    -------
+    AttributeReport
+        What changed.
+
+    Raises
+    ------
+    ValueError
+        A selector selects nothing; an attribute is none of the three; a value is wrong: `grad_req` is ``'write'``,
+        ``'add'`` or ``'null'``, a multiplier is a finite number of at least 0; `grad_req` is to be set on parameters
+        that have no gradient; or a Trainer updates on the servers of a distributed kvstore, which know no multipliers.
+    TypeError
+        `net` is no Block, or a selector is none.
+
+    Notes
+    -----
+    The learning rates of layer-wise decay [1]_, of timm's parameter groups: layer ``i`` of ``n``, counted from the
+    input, learns with ``decay ** (n - i)`` of the head's rate.
+
+    .. [1] Clark et al., "ELECTRA", 2020, arXiv:2003.10555, appendix A.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(*(mx.gluon.nn.Dense(4, in_units=4) for _ in range(3)))
+    >>> decay, last = 0.5, len(net) - 1
+    >>> report = ik.set_attributes(net, [(f"{i}.*", {"lr_mult": decay ** (last - i)}) for i in range(len(net))])
+    >>> [layer.weight.lr_mult for layer in net]
+    [0.25, 0.5, 1.0]
+    """
+    from .._mxnet import ignores_multipliers, may_learn
+
+    wanted: Dict[Tuple[int, str], _Change] = {}
+    touched: Set[Any] = set()
+    for selector, attributes in _pairs(settings):
+        chosen = _selected(net, selector)
+        touched.update(info.path for _, info in chosen)
+        for name, value in attributes.items():
+            _check(name, value)
+            takers = chosen
+            if name == "grad_req" and value != "null":
+                takers = [(param, info) for param, info in chosen if may_learn(param)]
+                if not takers:
+                    raise ValueError(f"grad_req={value!r} is for parameters that learn; {show_selector(selector)} "
+                                     f"selects constants or running statistics alone: {_listed(chosen)}")  # fmt: skip
+            for param, info in takers:
+                if name != "grad_req" and ignores_multipliers(param) and getattr(param, name) != value:
+                    raise ValueError(f"{info.label}: {name} would have no effect, since a Trainer updates it on the "
+                                     f"servers of a distributed kvstore, which know no multipliers. Make the Trainer "
+                                     f"with update_on_kvstore=False.")  # fmt: skip
+                wanted[id(param), name] = _Change(param, info, name, value)
+    return _apply(list(wanted.values()), len(touched))
+
+
+def _pairs(settings: Any) -> List[Tuple[Any, Mapping[str, Any]]]:
+    if isinstance(settings, Mapping):
+        settings = list(settings.items())
+    pairs = list(settings) if isinstance(settings, Iterable) and not isinstance(settings, str) else [settings]
+    for pair in pairs:
+        if not (isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[1], Mapping)):
+            raise TypeError(printable(f"expected pairs of a selector and a dict, such as ('features.*', "
+                                      f"{{'lr_mult': 0.1}}), found {pair!r:.80}"))  # fmt: skip
+    return [tuple(pair) for pair in pairs]
+
+
+def _check(name: str, value: Any) -> None:
+    if name not in _VALUES:
+        raise ValueError(printable(f"{name!r} is no attribute that can be set here; {did_you_mean(name, list(_VALUES))}"))
+    if name == "grad_req":
+        valid = value in ("write", "add", "null")
+    else:
+        try:
+            valid = not isinstance(value, (bool, str)) and math.isfinite(value) and value >= 0
+        except TypeError:
+            valid = False
+    if not valid:
+        raise ValueError(printable(f"{name} is {value!r}: expected {_VALUES[name]}"))
+
+
+_VALUES = {
+    "grad_req": "'write', 'add' or 'null'",
+    "lr_mult": "a finite number of at least 0",
+    "wd_mult": "a finite number of at least 0",
+}
+
+
+def _selected(net: Any, selector: Any) -> List[Tuple[Any, ParameterInfo]]:
+    """The selected Parameters; a selector that selects none is refused."""
+    everything = [(param, info) for param, _, info in list_parameters(net)]
+    matches = matcher(selector)
+    chosen = [(param, info) for param, info in everything if matches(info)]
+    if not chosen:
+        infos = [info for _, info in everything]
+        hint = explain_no_match(selector, infos)
+        if not hint:
+            paths = [path for info in infos for path in info.paths]
+            hint = f"{show_selector(selector)} selects no parameter; {did_you_mean(str(selector).strip('*'), paths)}"
+        raise ValueError(printable(hint))
+    return chosen
+
+
+def _listed(chosen: Sequence[Tuple[Any, ParameterInfo]]) -> str:
+    paths = [info.label for _, info in chosen]
+    return ", ".join(paths[:10]) + (f" and {len(paths) - 10} more" if len(paths) > 10 else "")
+
+
+def _apply(changes: Sequence[_Change], selected: int) -> AttributeReport:
+    """Make the changes that are any: all of them, or none if one fails."""
+    from .._mxnet import interrupts_held, set_grad_req
+
+    changes = [change for change in changes if getattr(change.param, change.attribute) != change.value]
+    rows = []
+    for param, info, name, value in changes:
+        rows.append(AttributeRow(info.path or info.name, info.aliases, name, getattr(param, name), value))
+    with interrupts_held(), ExitStack() as undo:
+        for param, _, name, value in changes:
+            if name == "grad_req":
+                undo.callback(set_grad_req(param, value))
+            else:
+                undo.callback(setattr, param, name, getattr(param, name))
+                setattr(param, name, value)
+        undo.pop_all()
+    return AttributeReport(tuple(rows), selected)
