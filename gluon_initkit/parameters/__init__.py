@@ -42,4 +42,5 @@ __all__ = [
     "selector_to_json",
     "set_attributes",
     "show_selector",
+    "unfreeze",
 ]  # fmt: skip

@@ -232,7 +232,8 @@ def _pairs(settings: Any) -> List[Tuple[Any, Mapping[str, Any]]]:
 
 def _check(name: str, value: Any) -> None:
     if name not in _VALUES:
-        raise ValueError(printable(f"{name!r} is no attribute that can be set here; {did_you_mean(name, list(_VALUES))}"))
+        hint = did_you_mean(name, list(_VALUES))
+        raise ValueError(printable(f"{name!r} is no attribute that can be set here; {hint}"))
     if name == "grad_req":
         valid = value in ("write", "add", "null")
     else:
