@@ -115,19 +115,7 @@ def _import_in_children() -> None:
 
 
 def import_mxnet() -> ModuleType:
-    """Import MXNet, after repairing what its import trips over.
-
-    Returns
-    -------
-    module
-        ``mxnet``. When it is imported already, nothing is touched.
-
-    Raises
-    ------
-    ImportError
-        MXNet is not installed; an earlier ``import mxnet`` broke off half-way; or what the repair expects in MXNet's
-        sources is not there. The message says what to type.
-    """
+    """Import MXNet, after repairing what its import trips over; an `ImportError` says what to type."""
     if not _imported():
         spec = importlib.util.find_spec("mxnet")
         if spec is None or spec.origin is None:  # no origin: a mere folder of that name

@@ -79,15 +79,7 @@ def repair_needed() -> Optional["Repair"]:
 
 
 class Repair:
-    """What the modules of MXNet see instead of what is there, and which text of them is replaced.
-
-    Parameters
-    ----------
-    names : dict
-        For each module that gets a stand-in, the values of some of its names.
-    edits : dict
-        As `EDITS`.
-    """
+    """What the modules of MXNet see instead of what is there (names by module), and which text of them is replaced."""
 
     def __init__(self, names: Dict[str, Dict[str, Any]], edits: Dict[str, List[Edit]]) -> None:
         stand_ins = {name: StandIn(sys.modules[name], values) for name, values in names.items()}

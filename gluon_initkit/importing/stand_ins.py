@@ -4,7 +4,6 @@ MXNet gets these names from stand-ins that nobody else sees. A stand-in answers 
 and takes every other from the module at the moment when it is asked.
 """
 
-from functools import total_ordering
 import re
 from types import ModuleType, SimpleNamespace
 from typing import Any, Callable, Dict, Tuple
@@ -88,30 +87,10 @@ def _financial(name: str) -> Callable:
     return removed
 
 
-@total_ordering
-class _Version:
-    """A version that compares by its numbers, which is all that MXNet asks of `distutils`."""
-
-    def __init__(self, text: str) -> None:
-        self.version = [int(part) for part in re.findall(r"\d+", text)]
-        while self.version[-1:] == [0]:  # 1.0 is 1
-            del self.version[-1]
-
-    def __eq__(self, other: Any) -> bool:
-        return self.version == _numbers(other)
-
-    def __lt__(self, other: Any) -> bool:
-        return self.version < _numbers(other)
-
-
-def _numbers(version: Any) -> Any:
-    return (version if isinstance(version, _Version) else _Version(version)).version
-
-
 def distutils_version() -> ModuleType:
-    """A module that answers for `distutils.version`, which Python 3.12 dropped."""
+    """A module that answers for `distutils.version`, which Python 3.12 dropped; MXNet compares NumPys by it."""
     module = ModuleType("distutils.version")
-    vars(module).update(LooseVersion=_Version, StrictVersion=_Version)
+    vars(module).update(LooseVersion=version_of, StrictVersion=version_of)
     return module
 
 
