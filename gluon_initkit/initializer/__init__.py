@@ -3,13 +3,13 @@
 """
 
 from .._mxnet import release
-from .base import Initializer
 from .corrected import corrected
-from .distributions import TruncatedNormal, VarianceScaling
 from .errors import InitializationError
 from .fingerprint import fingerprint
 from .identity import Dirac, Identity
 from .initialize import initialize
+from .initializer import Initializer
+from .initializers import TruncatedNormal, VarianceScaling
 from .plan import Plan, PlanRow, plan
 from .report import InitReport, InitRow
 from .rules import Rules

@@ -9,9 +9,9 @@ import numpy
 from .._mxnet import Context, mx
 from ..display import printable
 from ..parameters import ParameterInfo, did_you_mean
-from .base import Initializer
-from .choosing import Decision, base_choice
-from .configuration import shown
+from .dispatch import Decision, base_choice
+from .initializer import Initializer
+from .serialization import shown
 
 __all__ = ["Corrected", "as_initializer", "corrected"]
 

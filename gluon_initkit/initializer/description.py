@@ -10,7 +10,7 @@ import numpy
 
 from .._mxnet import Place, draw_seed, mx, place_of
 from ..parameters import ParameterInfo
-from .streams import generator, key_of
+from .random.streams import generator, key_of
 
 __all__ = ["Description"]
 

@@ -1,144 +1,193 @@
-"""The distributions that MXNet lacks: truncated normal, and variance scaling."""
+"""Laws: the distributions that parameters are drawn from, as plain data, and how a stream fills memory by each.
 
+A law of independent values fills chunks, each from its own stream; a `Whole` makes one array at once. What an
+initializer's hook means as a law is `mxnet_distributions`'s business.
+"""
+
+from dataclasses import dataclass
 import math
-from typing import Any, Optional
+from typing import Any, Callable, List, Tuple
 
-from .arguments import number, one_of
-from .drawn import Drawn, registered
-from .fans import fans
-from .laws import Law, Normal, Shape, Truncated, Uniform
+import numpy
 
-__all__ = ["TruncatedNormal", "VarianceScaling"]
+from .random.streams import CHUNK, stream, uniforms
+from .random.ziggurat import normals
 
+__all__ = ["Constant", "Law", "Normal", "Shape", "Truncated", "Uniform", "Whole", "drawn", "jobs"]
 
-@registered
-class TruncatedNormal(Drawn):
-    """Normal numbers, drawn anew where they fall outside [low, high].
-
-    Parameters
-    ----------
-    mean, stdev : float
-        Of the normal distribution before it is cut.
-    low, high : float, optional
-        The limits, themselves values, not multiples of `stdev`; by default ``mean - 2 * stdev`` and
-        ``mean + 2 * stdev``, as Keras' ``TruncatedNormal`` has them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is no number, `stdev` is not positive, the limits are the wrong way round, or so far out that
-        nothing is ever drawn there.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.Dense(100, in_units=100)
-    >>> net.initialize(TruncatedNormal(0.0, 0.5, low=-1, high=0.25))
-    >>> values = net.weight.data().asnumpy()
-    >>> bool(-1 <= values.min() < -0.9), bool(0.24 < values.max() <= 0.25)
-    (True, True)
-    """
-
-    def __init__(
-        self, mean: float = 0.0, stdev: float = 0.01, low: Optional[float] = None, high: Optional[float] = None
-    ) -> None:
-        super().__init__(mean=mean, stdev=stdev, low=low, high=high)
-        mean, stdev = number("mean", mean), number("stdev", stdev, above=0)
-        low = mean - 2 * stdev if low is None else number("low", low, finite=False)
-        high = mean + 2 * stdev if high is None else number("high", high, finite=False)
-        if not low < high:
-            raise ValueError(f"low is {low:g} and high is {high:g}: expected low < high")
-        self._law = Truncated(mean, stdev, low, high)
-        if self._law.acceptance() < 1e-3:
-            raise ValueError(f"[{low:g}, {high:g}] is so far from mean {mean:g}, with stdev {stdev:g}, that next to "
-                             f"nothing is drawn there: expected limits within a few stdev of the mean")  # fmt: skip
-
-    def law(self, desc: Any, shape: Shape) -> Law:
-        """The law for an array of this shape.
-
-        Parameters
-        ----------
-        desc : InitDesc
-        shape : tuple of int
-
-        Returns
-        -------
-        Law
-
-        Examples
-        --------
-        >>> TruncatedNormal(0.0, 1.0).law(None, (2, 3))
-        Truncated(mean=0.0, stdev=1.0, low=-2.0, high=2.0)
-        """
-        return self._law
+Shape = Tuple[int, ...]
 
 
-@registered
-class VarianceScaling(Drawn):
-    """Variance ``scale / n``, with n the fan-in, the fan-out or their mean: Keras' ``VarianceScaling``.
+class Law:
+    """A distribution of independent values."""
 
-    Glorot's initializers are ``(1, "fan_avg", ...)`` (Glorot and Bengio 2010), He's ``(2, "fan_in", ...)`` (He et al.
-    2015), LeCun's ``(1, "fan_in", ...)``. Fans are counted along the axes that the layer uses, so layers with channels
-    last, transposed convolutions and embeddings have theirs; for a convolution both are times its receptive field.
+    def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
+        """Fill the vector `out`, chunk `index` of the array of `key`, whatever its dtype."""
+        raise NotImplementedError
 
-    Parameters
-    ----------
-    scale : float
-        Above 0.
-    mode : str
-        ``'fan_in'``, ``'fan_out'`` or ``'fan_avg'``.
-    distribution : str
-        ``'truncated_normal'`` (cut at two standard deviations, then widened to the variance promised), ``'normal'`` or
-        ``'uniform'``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is none of these.
-    InitializationError
-        While filling: the array has fewer than two dimensions, and so no fans.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.Dense(64, in_units=256)
-    >>> net.initialize(VarianceScaling(2.0, "fan_in", "uniform"))
-    >>> round(float(net.weight.data().asnumpy().std() * 128**0.5), 1)
-    1.0
-    """
-
-    _needs_fans = True
-
-    def __init__(self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal") -> None:
-        super().__init__(scale=scale, mode=mode, distribution=distribution)
-        self.scale = number("scale", scale, above=0)
-        self.mode = one_of("mode", mode, ("fan_in", "fan_out", "fan_avg"))
-        self.distribution = one_of("distribution", distribution, ("truncated_normal", "normal", "uniform"))
-
-    def law(self, desc: Any, shape: Shape) -> Law:
-        """The law for an array of this shape, by the axes that ``desc.axes`` tells.
-
-        Parameters
-        ----------
-        desc : InitDesc
-        shape : tuple of int
-
-        Returns
-        -------
-        Law
-
-        Examples
-        --------
-        >>> VarianceScaling(3.0, "fan_in", "uniform").law(None, (2, 4))
-        Uniform(low=-1.5, high=1.5)
-        """
-        fan_in, fan_out = fans(shape, getattr(desc, "axes", "OI"))
-        variance = self.scale / {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
-        if self.distribution == "uniform":
-            limit = math.sqrt(3 * variance)
-            return Uniform(-limit, limit)
-        if self.distribution == "normal":
-            return Normal(0.0, math.sqrt(variance))
-        stdev = math.sqrt(variance) / _CUT
-        return Truncated(0.0, stdev, -2 * stdev, 2 * stdev)
+    def moments(self) -> Tuple[float, float]:
+        """Mean and standard deviation."""
+        raise NotImplementedError
 
 
-_CUT = Truncated(0.0, 1.0, -2.0, 2.0).moments()[1]  # 0.8796, the deviation that is left of 1
+@dataclass(frozen=True)
+class Constant(Law):
+    """One value everywhere."""
+
+    value: float
+
+    def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
+        out[...] = self.value
+
+    def moments(self) -> Tuple[float, float]:
+        return self.value, 0.0
+
+
+@dataclass(frozen=True)
+class Uniform(Law):
+    """Uniform on [low, high)."""
+
+    low: float
+    high: float
+
+    def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
+        drawn = _float(out)
+        uniforms(stream(key, index), drawn, self.low, self.high)
+        if drawn is not out:
+            out[...] = drawn
+
+    def moments(self) -> Tuple[float, float]:
+        return (self.low + self.high) / 2, (self.high - self.low) / math.sqrt(12)
+
+
+@dataclass(frozen=True)
+class Normal(Law):
+    """Normal."""
+
+    mean: float
+    stdev: float
+
+    def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
+        drawn = _float(out)
+        normals(stream(key, index), drawn)
+        drawn *= drawn.dtype.type(self.stdev)
+        if self.mean:
+            drawn += drawn.dtype.type(self.mean)
+        if drawn is not out:
+            out[...] = drawn
+
+    def moments(self) -> Tuple[float, float]:
+        return self.mean, self.stdev
+
+
+@dataclass(frozen=True)
+class Truncated(Law):
+    """Normal, conditioned on [low, high]; by rejection, from the normal or the uniform that is rejected less."""
+
+    mean: float
+    stdev: float
+    low: float
+    high: float
+
+    def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
+        rng, low, high = stream(key, index), *self._limits()
+        from_uniform = self._from_uniform() > self._from_normal()
+        found = numpy.empty(0)
+        while found.size < out.size:
+            size = out.size - found.size
+            size += size // 8 + 16
+            if from_uniform:
+                drawn = low + (high - low) * rng.random(size)
+                peak = min(max(low, 0.0), high)
+                drawn = drawn[rng.random(size) < numpy.exp((peak * peak - drawn * drawn) / 2)]
+            else:
+                drawn = numpy.empty(size)
+                normals(rng, drawn)
+                drawn = drawn[(drawn >= low) & (drawn <= high)]
+            found = numpy.concatenate([found, drawn])
+        # Rounding to a narrower dtype may step over a limit.
+        values = (found[: out.size] * self.stdev + self.mean).astype(out.dtype)
+        out[...] = numpy.clip(values, *_inside(self.low, self.high, out.dtype))
+
+    def moments(self) -> Tuple[float, float]:
+        low, high = self._limits()
+        mass, density = self._from_normal(), [_density(low), _density(high)]
+        ends = [0.0 if math.isinf(end) else end * at for end, at in zip((low, high), density)]
+        shift = (density[0] - density[1]) / mass
+        spread = 1 + (ends[0] - ends[1]) / mass - shift * shift
+        return self.mean + self.stdev * shift, self.stdev * math.sqrt(spread)
+
+    def acceptance(self) -> float:
+        """How much of what is drawn is kept: the larger share of the two ways."""
+        return max(self._from_normal(), self._from_uniform())
+
+    def _limits(self) -> Tuple[float, float]:
+        return (self.low - self.mean) / self.stdev, (self.high - self.mean) / self.stdev
+
+    def _from_normal(self) -> float:
+        low, high = self._limits()
+        if low > 0:
+            low, high = -high, -low  # where erfc keeps its digits
+        return (math.erfc(-high / math.sqrt(2)) - math.erfc(-low / math.sqrt(2))) / 2
+
+    def _from_uniform(self) -> float:
+        low, high = self._limits()
+        peak = min(max(low, 0.0), high)
+        most = _density(peak) * (high - low)  # infinite where a limit is, 0 where that is too far out to be told
+        return self._from_normal() / most if most else 0.0
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An array made at once, by ``make(key, shape)``: its values depend on one another."""
+
+    make: Callable[[bytes, Shape], Any]
+
+
+def jobs(law: Any, key: bytes, shape: Shape, out: numpy.ndarray) -> List[Tuple[int, Callable[[], None]]]:
+    """What has to run, in any order and on any thread, to fill the flat array `out`: (bytes, call) pairs."""
+    if isinstance(law, Whole):
+
+        def whole() -> None:
+            out.reshape(shape)[...] = law.make(key, shape)
+
+        return [(out.nbytes, whole)]
+    chunks = ((index, out[index * CHUNK : (index + 1) * CHUNK]) for index in range(-(-out.size // CHUNK)))
+    return [(chunk.nbytes, _Chunk(law, key, index, chunk)) for index, chunk in chunks]
+
+
+def drawn(law: Any, key: bytes, shape: Shape, dtype: Any) -> numpy.ndarray:
+    """An array filled by a law, on this thread."""
+    out = numpy.empty(int(numpy.prod(shape, dtype=numpy.int64)), dtype)
+    for _, job in jobs(law, key, shape, out):
+        job()
+    return out.reshape(shape)
+
+
+class _Chunk:
+    __slots__ = ("index", "key", "law", "out")
+
+    def __init__(self, law: Law, key: bytes, index: int, out: numpy.ndarray) -> None:
+        self.law, self.key, self.index, self.out = law, key, index, out
+
+    def __call__(self) -> None:
+        self.law.fill(self.key, self.index, self.out)
+
+
+def _float(out: numpy.ndarray) -> numpy.ndarray:
+    """Where to draw what goes to `out`: there, or in single precision beside it."""
+    return out if out.dtype in (numpy.float32, numpy.float64) else numpy.empty(out.size, numpy.float32)
+
+
+def _density(x: float) -> float:
+    return math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+def _inside(low: float, high: float, dtype: numpy.dtype) -> Tuple[Any, Any]:
+    """The nearest numbers of a dtype that are not outside [low, high]."""
+    least, most = dtype.type(low), dtype.type(high)
+    if float(least) < low:
+        least = numpy.nextafter(least, dtype.type(numpy.inf))
+    if float(most) > high:
+        most = numpy.nextafter(most, dtype.type(-numpy.inf))
+    return least, most

@@ -5,8 +5,8 @@ initializer is called from.
 from typing import Any
 
 from .._mxnet import classic, mx
-from .base import Initializer
-from .laws import Shape, drawn
+from .distributions import Shape, drawn
+from .initializer import Initializer
 
 __all__ = ["Drawn", "registered"]
 

@@ -4,7 +4,7 @@ from typing import Tuple
 
 import numpy
 
-from .laws import Shape
+from .distributions import Shape
 
 __all__ = ["channels", "fans"]
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy
 
 from .arguments import count, number
+from .distributions import Shape, Whole
 from .drawn import Drawn, registered
 from .fans import channels
-from .laws import Shape, Whole
 
 __all__ = ["Dirac", "Identity"]
 

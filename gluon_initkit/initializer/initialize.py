@@ -33,13 +33,13 @@ from .._mxnet import (
 from ..display import counted, counted_of, listed, printable, shape_text, warn
 from ..parameters import ParameterInfo, context_mismatch, did_you_mean_path, list_parameters, made
 from ..shapes import is_known
-from .base import warn_of_misspelt
-from .choosing import Choice, choose, refuse_uncovered
-from .configuration import shown, writable, written
 from .corrected import Corrected, corrected
-from .draw import Draw
+from .dispatch import Choice, choose, refuse_uncovered
 from .errors import InitializationError
+from .fill import Draw
+from .initializer import warn_of_misspelt
 from .report import InitReport, InitRow
+from .serialization import shown, writable, written
 from .transaction import draw_all
 
 __all__ = ["initialize"]

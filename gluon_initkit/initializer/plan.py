@@ -1,6 +1,6 @@
 """`plan`: what an initializer will do to each parameter, and what plain MXNet would do, before anything is done.
 
-The decision itself is `choosing`'s, the same that filling uses; here it is only written down, beside plain MXNet's.
+The decision itself is `dispatch`'s, the same that filling uses; here it is only written down, beside plain MXNet's.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 from .._mxnet import is_constant, mx
 from ..display import Column, Shown, Table, counted, counted_of, shape_text
 from ..parameters import ParameterInfo, explain_no_match, find_row, list_parameters, show_selector
-from .base import Initializer
-from .choosing import Choice, Uncovered, choose, idle_hooks, misspelt, overrides
-from .configuration import shown, written
 from .corrected import Corrected, corrected
+from .dispatch import Choice, Uncovered, choose, idle_hooks, misspelt, overrides
 from .errors import InitializationError
+from .initializer import Initializer
 from .rules import Rules
+from .serialization import shown, written
 
 __all__ = ["Plan", "PlanRow", "plan"]
 

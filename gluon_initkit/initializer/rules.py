@@ -1,6 +1,6 @@
 """`Rules`: initializers by selector. What `mx.init.Mixed` promised, on Gluon.
 
-Which initializer wins is `choosing`'s; this is only the step "the matching rule" of it. What a rule's initializer does
+Which initializer wins is `dispatch`'s; this is only the step "the matching rule" of it. What a rule's initializer does
 with a parameter follows from what the rule selects: a rule that takes whole layers (``'*'``, ``nn.Dense``) goes by
 roles, as a network-level initializer does; one that would not take the layer's weight as well (``'*.bias'``) names that
 parameter, so the initializer fills it as ``bias_initializer=`` would. A constant fills whatever its rule selects.
@@ -15,11 +15,11 @@ import numpy
 from .._mxnet import mx
 from ..display import listed, printable, warn
 from ..parameters import ParameterInfo, explain_no_match, matcher, selector_from_json, selector_to_json, show_selector
-from .base import Initializer
-from .choosing import Choice, Decision, Uncovered, choose, explicit_choice, overrides, refuse_uncovered
-from .configuration import as_json, shown
 from .corrected import as_initializer, corrected
+from .dispatch import Choice, Decision, Uncovered, choose, explicit_choice, overrides, refuse_uncovered
 from .errors import InitializationError
+from .initializer import Initializer
+from .serialization import as_json, shown
 
 __all__ = ["Rules"]
 

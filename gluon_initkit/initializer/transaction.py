@@ -24,9 +24,9 @@ from .._mxnet import (
     wait_to_write,
 )
 from ..parallel import run
-from .draw import Draw, cleared
+from .distributions import Law
+from .fill import Draw, cleared
 from .filling import Bar
-from .laws import Law
 
 __all__ = ["draw_all"]
 

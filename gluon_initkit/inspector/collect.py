@@ -38,8 +38,8 @@ from .._mxnet import (
     updates_of,
     wait_to_read,
 )
-from ..initializer.configuration import shown
 from ..initializer.corrected import corrected
+from ..initializer.serialization import shown
 from ..parameters import made, matcher, parameter_info, refuse_no_match, role_of
 from ..shapes import is_known
 from .findings.expected_moments import expectation_of, is_as_declared, measured

@@ -1,111 +1,100 @@
-"""TruncatedNormal and VarianceScaling: moments, fans and errors, wherever they are called from."""
+"""Laws: their moments against the closed form, their limits, every dtype."""
 
 import math
-import pickle
 
-import gluon_initkit as ik
-import mxnet as mx
-from mxnet.gluon import nn, rnn
+from gluon_initkit.initializer.distributions import Constant, Normal, Truncated, Uniform, Whole, drawn, jobs
+from gluon_initkit.initializer.random.streams import CHUNK, key_of
 import numpy as np
 import pytest
-from vocabulary import convolution, initialize_all, nd
 
-STD = {"uniform": 1, "normal": 1, "truncated_normal": 1}
-
-
-def values(net, init, **arguments):
-    ik.initialize(net, init, seed=3, **arguments)
-    return net.weight.data().asnumpy()
-
-
-FANS = [  # network, fan-in, fan-out, by hand
-    (lambda: nn.Dense(120, in_units=80), 80, 120),
-    (lambda: convolution(nn.Conv1D, 64, 5, in_channels=48), 48 * 5, 64 * 5),
-    (lambda: convolution(nn.Conv2D, 64, (3, 5), in_channels=16), 16 * 15, 64 * 15),
-    (lambda: convolution(nn.Conv2D, 64, (3, 5), in_channels=16, layout="NHWC"), 16 * 15, 64 * 15),
-    (lambda: convolution(nn.Conv3D, 32, 3, in_channels=16), 16 * 27, 32 * 27),
-    (lambda: convolution(nn.Conv2D, 64, 3, in_channels=32, groups=4), 8 * 9, 64 * 9),
-    (lambda: convolution(nn.Conv2DTranspose, 24, 3, in_channels=64), 64 * 9, 24 * 9),
-    (lambda: convolution(nn.Conv2DTranspose, 24, 3, in_channels=64, layout="NHWC"), 64 * 9, 24 * 9),
-    (lambda: nn.Embedding(300, 40), 300, 40),
+KEY = key_of("laws")
+LAWS = [
+    Uniform(-0.07, 0.07),
+    Uniform(2.0, 5.0),
+    Normal(0.0, 0.01),
+    Normal(3.0, 2.0),
+    Truncated(0.0, 1.0, -2.0, 2.0),
+    Truncated(1.0, 0.5, 0.0, 1.25),
+    Truncated(0.0, 1.0, 2.0, 3.0),
+    Truncated(0.0, 1.0, -0.01, 0.02),
+    Truncated(0.0, 1.0, 0.5, math.inf),
 ]
 
 
-@pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg"])
-@pytest.mark.parametrize("distribution", ["uniform", "normal", "truncated_normal"])
-@pytest.mark.parametrize("make, fan_in, fan_out", FANS)
-def test_variance_scaling_by_the_layers_own_fans(make, fan_in, fan_out, distribution, mode):
-    found = values(make(), ik.VarianceScaling(2.0, mode, distribution))
-    n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
-    assert found.std() == pytest.approx(math.sqrt(2 / n), rel=4.5 / math.sqrt(found.size))
-    assert abs(found.mean()) < 4.5 * math.sqrt(2 / n / found.size)
-    if distribution == "truncated_normal":  # Keras: cut at two deviations of the normal before it is cut
-        assert np.abs(found).max() <= 2 * math.sqrt(2 / n) / 0.87962566103423978
-    if distribution == "uniform":
-        assert np.abs(found).max() <= math.sqrt(6 / n)
+def numeric_moments(law):
+    """By quadrature of the density."""
+    low, high = max(law.low, law.mean - 12 * law.stdev), min(law.high, law.mean + 12 * law.stdev)
+    x = np.linspace(low, high, 400001)
+    density = np.exp(-(((x - law.mean) / law.stdev) ** 2) / 2)
+    mean = (x * density).sum() / density.sum()
+    return mean, math.sqrt(((x - mean) ** 2 * density).sum() / density.sum())
 
 
-def test_recurrent_cells_have_fans():
-    cell = rnn.LSTMCell(64, input_size=48)
-    ik.initialize(cell, ik.VarianceScaling(1, "fan_out", "normal"), seed=1)
-    assert cell.i2h_weight.data().asnumpy().std() == pytest.approx(math.sqrt(1 / 256), rel=0.05)
+@pytest.mark.parametrize("law", [law for law in LAWS if isinstance(law, Truncated)], ids=str)
+def test_truncated_moments_are_the_integrals(law):
+    assert law.moments() == pytest.approx(numeric_moments(law), rel=1e-3, abs=1e-6)
 
 
-def test_truncated_normal_defaults_are_keras():
-    found = values(nn.Dense(200, in_units=300), ik.TruncatedNormal(1.0, 0.5))
-    assert found.min() >= 0 and found.max() <= 2
-    assert found.mean() == pytest.approx(1, abs=4.5 * 0.44 / math.sqrt(found.size))
-    assert found.std() == pytest.approx(0.5 * 0.87962566103423978, rel=4.5 / math.sqrt(found.size))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("law", LAWS, ids=str)
+def test_what_is_drawn_has_the_moments_promised(law, dtype):
+    n = 2 * CHUNK + 3
+    values = drawn(law, KEY, (n,), dtype).astype(float)
+    mean, stdev = law.moments()
+    assert abs(values.mean() - mean) < 4.5 * stdev / math.sqrt(n) + 1e-7 * abs(mean)
+    assert values.std() == pytest.approx(stdev, rel=4.5 * math.sqrt(1 / n))
 
 
-@pytest.mark.parametrize("call", [
-    lambda net, init: net.initialize(init),
-    lambda net, init: net.weight.initialize(init=init),
-    lambda net, init: initialize_all(net, init),
-    lambda net, init: net.initialize(mx.init.create(init.dumps())),
-    lambda net, init: net.initialize(pickle.loads(pickle.dumps(init))),
-    lambda net, init: net.initialize(ik.Rules([("weight", init)])),
-    lambda net, init: net.initialize("gluon_initkit.truncatednormal"),
-])  # fmt: skip
-def test_they_work_from_every_door(call):
-    net = nn.Dense(200, in_units=300)
-    call(net, ik.TruncatedNormal())
-    found = net.weight.data().asnumpy()
-    assert np.abs(found).max() <= 0.02 and found.std() == pytest.approx(0.0088, rel=0.05)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("law", [law for law in LAWS if isinstance(law, Truncated)], ids=str)
+def test_truncated_never_steps_over_its_limits(law, dtype):
+    values = drawn(law, KEY, (CHUNK,), dtype).astype(float)
+    assert values.min() >= law.low and values.max() <= law.high
 
 
-def test_a_subclass_is_written_under_its_own_name():
-    @mx.init.register
-    class Narrow(ik.TruncatedNormal):
-        def __init__(self, width=1.0):
-            super().__init__(stdev=width)
-
-    assert Narrow(0.5).dumps() == '["narrow", {"width": 0.5}]'
-    assert ik.TruncatedNormal().dumps().startswith('["gluon_initkit.truncatednormal"')
-    net = nn.Dense(2, in_units=3, weight_initializer=Narrow(0.5))
-    net.initialize()
-    net.hybridize()
-    assert net(nd.ones((1, 3))).shape == (1, 2)
+def test_truncated_follows_the_cut_density():
+    law = Truncated(0.0, 1.0, 2.0, 3.0)  # drawn from the uniform
+    values = np.sort(drawn(law, KEY, (100000,), "float64"))
+    whole = math.erfc(2 / math.sqrt(2)) - math.erfc(3 / math.sqrt(2))
+    cdf = [(math.erfc(2 / math.sqrt(2)) - math.erfc(x / math.sqrt(2))) / whole for x in values]
+    assert np.abs(np.array(cdf) - np.arange(len(values)) / len(values)).max() * math.sqrt(len(values)) < 1.63
 
 
-def test_outside_initialize_they_follow_mxnets_seed():
-    def draw(seed):
-        net = nn.Dense(4, in_units=3)
-        mx.random.seed(seed)
-        net.initialize(ik.TruncatedNormal())
-        return net.weight.data().asnumpy()
-
-    assert (draw(1) == draw(1)).all() and not (draw(1) == draw(2)).all()
+@pytest.mark.parametrize("law", LAWS[:4], ids=str)
+def test_half_precision_is_single_precision_rounded(law):
+    assert (drawn(law, KEY, (1000,), "float16") == drawn(law, KEY, (1000,), "float32").astype("float16")).all()
 
 
-@pytest.mark.parametrize("wrong, says", [
-    (lambda: ik.TruncatedNormal(stdev=0), "stdev is 0: expected a number above 0"),
-    (lambda: ik.TruncatedNormal(0, 1, 2, 1), "low is 2 and high is 1: expected low < high"),
-    (lambda: ik.TruncatedNormal(0, 1, 50, 60), "next to nothing"),
-    (lambda: ik.VarianceScaling(-1), "scale is -1"),
-    (lambda: ik.VarianceScaling(mode="in"), "mode is 'in', expected one of fan_in, fan_out, fan_avg"),
-    (lambda: ik.VarianceScaling(distribution="gaussian"), "distribution is 'gaussian'"),
-])  # fmt: skip
-def test_wrong_arguments(wrong, says):
-    with pytest.raises(ValueError, match=says):
-        wrong()
+def test_double_precision_has_its_own_bits():
+    values = drawn(Normal(0.0, 1.0), KEY, (1000,), "float64")
+    assert (values != values.astype("float32")).mean() > 0.99
+    values = drawn(Uniform(0.0, 1.0), KEY, (1000,), "float64")
+    assert (values != values.astype("float32")).mean() > 0.99
+
+
+def test_uniform_stays_within_its_limits():
+    values = drawn(Uniform(-0.07, 0.07), KEY, (CHUNK,), "float32")
+    assert values.min() >= np.float32(-0.07) and values.max() <= np.float32(0.07)
+    assert values.min() < -0.0699 and values.max() > 0.0699
+
+
+def test_jobs_in_any_order_give_the_same_array():
+    size = 3 * CHUNK + 5
+    forth, back = np.empty(size, "float32"), np.empty(size, "float32")
+    for out, order in ((forth, 1), (back, -1)):
+        made = jobs(Normal(0.0, 1.0), KEY, (size,), out)
+        assert len(made) == 4 and sum(nbytes for nbytes, _ in made) == out.nbytes
+        for _, job in made[::order]:
+            job()
+    assert (forth == back).all()
+    for index in range(4):  # each chunk is its own stream's, and none is another again
+        alone = np.empty(min(CHUNK, size - index * CHUNK), "float32")
+        Normal(0.0, 1.0).fill(KEY, index, alone)
+        assert (forth[index * CHUNK : (index + 1) * CHUNK] == alone).all()
+    assert len({forth[index * CHUNK] for index in range(4)}) == 4
+
+
+def test_constants_and_wholes():
+    assert (drawn(Constant(0.1), KEY, (3,), "float32") == np.float32(0.1)).all()
+    assert (drawn(Constant(2.0), KEY, (3,), "int32") == 2).all()
+    assert drawn(Whole(lambda key, shape: np.eye(*shape)), KEY, (2, 2), "int8").tolist() == [[1, 0], [0, 1]]

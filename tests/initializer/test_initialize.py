@@ -827,21 +827,22 @@ def test_interrupted_while_arrays_are_refilled_all_are_refilled():
     class Presses(mx.init.Normal):
         pass
 
-    from gluon_initkit.initializer import draw
 
-    real = draw.Draw.jobs
+    from gluon_initkit.initializer import fill
+
+    real = fill.Draw.jobs
 
     def jobs(self, law, array):
         os.kill(os.getpid(), signal.SIGINT)  # while the first array is about to be refilled
         return real(self, law, array)
 
-    draw.Draw.jobs = jobs
+    fill.Draw.jobs = jobs
     try:
         with pytest.raises(KeyboardInterrupt):
             ik.initialize(net, Presses(), seed=7, force_reinit=True)
             time.sleep(1)
     finally:
-        draw.Draw.jobs = real
+        fill.Draw.jobs = real
     other = small()
     ik.initialize(other, Presses(), seed=7)
     assert ik.fingerprint(net) == ik.fingerprint(other)

@@ -2,10 +2,10 @@
 
 import hashlib
 
-from gluon_initkit.initializer import orthogonal
-from gluon_initkit.initializer.orthogonal import orthonormal_rows
-from gluon_initkit.initializer.streams import generator, key_of
-from gluon_initkit.initializer.ziggurat import normals
+from gluon_initkit.initializer.random import orthogonal
+from gluon_initkit.initializer.random.orthogonal import orthonormal_rows
+from gluon_initkit.initializer.random.streams import generator, key_of
+from gluon_initkit.initializer.random.ziggurat import normals
 import numpy as np
 import pytest
 

@@ -3,8 +3,8 @@
 import hashlib
 import math
 
-from gluon_initkit.initializer.streams import BLOCK, CHUNK, derive, generator, key_of, stream, uniforms
-from gluon_initkit.initializer.ziggurat import log, normals
+from gluon_initkit.initializer.random.streams import BLOCK, CHUNK, derive, generator, key_of, stream, uniforms
+from gluon_initkit.initializer.random.ziggurat import log, normals
 import numpy as np
 import pytest
 

@@ -3,7 +3,7 @@
 import math
 
 import gluon_initkit as ik
-from gluon_initkit.initializer.laws import Normal, Uniform
+from gluon_initkit.initializer.distributions import Normal, Uniform
 from gluon_initkit.inspector.findings.expected_moments import _z_of_variance
 from gluon_initkit.inspector.findings.values import Z_LIMIT
 import mxnet as mx

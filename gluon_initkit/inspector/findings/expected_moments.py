@@ -11,12 +11,12 @@ from types import SimpleNamespace
 from typing import Any, Optional, Tuple
 
 from ..._mxnet import FusedRNN, is_constant
-from ...initializer.base import Initializer
-from ...initializer.choosing import Choice, choose
-from ...initializer.configuration import shown
 from ...initializer.corrected import corrected
-from ...initializer.known import law_of
-from ...initializer.laws import Constant, Law, Uniform
+from ...initializer.dispatch import Choice, choose
+from ...initializer.distributions import Constant, Law, Uniform
+from ...initializer.initializer import Initializer
+from ...initializer.mxnet_distributions import law_of
+from ...initializer.serialization import shown
 from ...parameters import ParameterInfo
 from ...shapes import is_known
 from ..records import Declared, Statistics

@@ -11,14 +11,14 @@ from .._mxnet import FusedRNN, fused_parts, mx
 from ..display import printable
 from ..parameters import ParameterInfo, role_of
 from .arguments import one_of
-from .base import Initializer
-from .choosing import Choice, choose
 from .corrected import corrected
+from .dispatch import Choice, choose
+from .distributions import Constant, Law, Normal, Shape, Uniform, Whole, drawn
 from .drawn import Drawn
-from .laws import Constant, Law, Normal, Shape, Uniform, Whole, drawn
-from .orthogonal import orthonormal_rows
-from .streams import CHUNK, derive, stream, uniforms
-from .ziggurat import normals
+from .initializer import Initializer
+from .random.orthogonal import orthonormal_rows
+from .random.streams import CHUNK, derive, stream, uniforms
+from .random.ziggurat import normals
 
 __all__ = ["law_of"]
 

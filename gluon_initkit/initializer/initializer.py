@@ -34,10 +34,10 @@ from .._mxnet import (
 )
 from ..display import warn
 from ..parameters import ParameterInfo, list_parameters, parameter_info, role_of
-from .choosing import Choice, Decision, Uncovered, base_choice, choose, is_users, misspelt, suspects
-from .configuration import as_json, call_of, constructor_arguments
 from .description import Description
+from .dispatch import Choice, Decision, Uncovered, base_choice, choose, is_users, misspelt, suspects
 from .errors import InitializationError
+from .serialization import as_json, call_of, constructor_arguments
 
 __all__ = ["Initializer", "fill"]
 
@@ -300,7 +300,7 @@ def _reading_role_of_call(call: Callable) -> Callable:
 
 
 class Rest(mx.init.Initializer):
-    """What ``super().__call__`` does in a class's own ``__call__``: the rest of the order in `choosing`.
+    """What ``super().__call__`` does in a class's own ``__call__``: the rest of the order in `dispatch`.
 
     It stands in ``desc.attrs['__init__']``, whose weight hook MXNet's `Initializer.__call__` calls in any case.
     """

@@ -34,13 +34,13 @@ from ..display import printable
 from ..parallel import Job, run
 from ..parameters import ParameterInfo, named_memory_errors
 from ..shapes import is_known
-from .base import fill
-from .choosing import Choice
 from .description import Description
+from .dispatch import Choice
+from .distributions import Constant, Law, Whole, jobs
 from .errors import InitializationError
-from .known import law_of
-from .laws import Constant, Law, Whole, jobs
-from .streams import key_of
+from .initializer import fill
+from .mxnet_distributions import law_of
+from .random.streams import key_of
 
 __all__ = ["Draw", "cleared"]
 
