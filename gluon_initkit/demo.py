@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from . import Initializer, Sharing, explain, fingerprint, initialize, inspect, materialize, plan
-from ._mxnet import in_mode, mx
+from ._mxnet import mx
+from ._mxnet.arrays import layer_array
 
 __all__ = ["demo"]
 
@@ -39,7 +40,7 @@ def demo() -> None:
     >>> demo()  # doctest: +SKIP
     """
     console = Console()
-    image = in_mode(mx.nd.random.uniform(shape=(1, 3, 224, 224)))
+    image = layer_array(mx.nd.random.uniform(shape=(1, 3, 224, 224)))
     console.rule("ResNet-18 with a custom head; MyInit wants every bias at 0.1")
     answers: List[Any] = []
     values = []

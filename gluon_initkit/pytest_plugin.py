@@ -50,7 +50,7 @@ def fresh_names() -> Iterator[None]:
 
     Afterwards they count on as if the test had not been. Networks that a fixture made before have had their names.
     """
-    from ._mxnet import fresh_names as fresh
+    from ._mxnet.preserve import fresh_names as fresh
 
     with fresh():
         yield

@@ -9,7 +9,8 @@ Block is a TypeError.
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from ._mxnet import context_of, holds_data, host_values, wait_to_read
+from ._mxnet.arrays import context_of, host_values, wait_to_read
+from ._mxnet.parameter import arrays_of
 from .display import Column, Table, as_text, counted, printable, shape_text
 from .inspector import Statistics, compare, inspect
 from .inspector.findings import Ignored
@@ -81,12 +82,12 @@ def assert_all_finite(net: Any) -> None:
     """
     __tracebackhide__ = True
     described = list_parameters(net)
-    held = [(info.label, array) for param, _, info in described for array in holds_data(param)]
+    held = [(info.label, array) for param, _, info in described for array in arrays_of(param)]
     wait_to_read(array for _, array in held)
     seen = zip(held, statistics_of_all([host_values(array) for _, array in held]))
     rows = [_Held(path, str(context_of(array)), stats) for (path, array), stats in seen
             if stats.nan or stats.posinf or stats.neginf]  # fmt: skip
-    rows += [_Held(info.label, info.state) for param, _, info in described if not holds_data(param)]
+    rows += [_Held(info.label, info.state) for param, _, info in described if not arrays_of(param)]
     if rows:
         order = {info.label: number for number, (_, _, info) in enumerate(described)}
         rows.sort(key=lambda row: order[row.path])
@@ -211,7 +212,7 @@ def assert_same_init(net_a: Any, net_b: Any) -> None:
         return
     said = [str(comparison)] if comparison.differences else []
     for number, (which, infos) in enumerate(zip(("first", "second"), described)):
-        empty = [info.label for param, _, info in infos if not holds_data(param)]
+        empty = [info.label for param, _, info in infos if not arrays_of(param)]
         if empty:
             said.append(f"No values to compare in the {which}: {', '.join(empty)}.")
         said += [f"Shared in the {which} only: {', '.join(sorted(paths))}."

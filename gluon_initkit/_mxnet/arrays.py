@@ -1,12 +1,16 @@
 """Arrays as initializers see them: MXNet's two kinds, and whether a hook wrote anything into one."""
 
-from typing import Any, Dict, Tuple
+import ctypes
+import sys
+from typing import Any, Dict, Iterable, Tuple
 
+from mxnet import context, ndarray
+from mxnet.base import _LIB, check_call
 from mxnet.ndarray import NDArray
 from mxnet.numpy import ndarray as numpy_array
 import numpy
 
-__all__ = ["bits_of", "classic", "dtype_name", "is_numpy_array", "prefill", "unwritten"]
+from . import backend
 
 # A quiet NaN with a payload that no arithmetic makes, so that a NaN which a hook writes is not mistaken for it.
 _SENTINEL = {
@@ -59,6 +63,103 @@ def prefill(arr: NDArray) -> Any:
     return value
 
 
-def unwritten(arr: NDArray, sentinel: Any) -> bool:
+def is_unwritten(arr: NDArray, sentinel: Any) -> bool:
     """Whether every value is still the `sentinel` of `prefill`."""
     return bool((arr.asnumpy().view(sentinel.dtype) == sentinel).all())
+
+
+def is_host(ctx: context.Context) -> bool:
+    """Whether arrays of this context lie in memory that NumPy can write."""
+    return ctx.device_type in ("cpu", "cpu_pinned", "cpu_shared")
+
+
+def context_of(arr: ndarray.NDArray) -> context.Context:
+    """Where an array lies; np arrays warn when they are asked the classic way."""
+    return classic(arr).context
+
+
+def empty(shape: Tuple[int, ...], dtype: Any, ctx: context.Context) -> ndarray.NDArray:
+    """A dense array that nothing has been written into."""
+    arr = ndarray.empty(shape, ctx=ctx, dtype=dtype)
+    size = arr.size * numpy.dtype(dtype).itemsize
+    if size >= 2 * _HUGE and is_host(ctx) and hasattr(_libc, "madvise"):
+        # The first touch of a page costs more than filling it; the kernel's larger pages are asked for, not assumed.
+        start = -(-address_of(arr) // _HUGE) * _HUGE
+        _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t((size - _HUGE) // _HUGE * _HUGE), _MADV_HUGEPAGE)
+    return arr
+
+
+_HUGE, _MADV_HUGEPAGE = 2 << 20, 14
+
+
+_libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def address_of(arr: ndarray.NDArray) -> int:
+    """Where the memory of a dense array begins."""
+    pointer = ctypes.c_void_p()
+    check_call(_LIB.MXNDArrayGetData(arr.handle, ctypes.byref(pointer)))
+    return pointer.value or 0
+
+
+def memory_view(arr: ndarray.NDArray) -> numpy.ndarray:
+    """The memory of a dense host array as a flat NumPy array, which keeps `arr` alive.
+
+    It does not wait: that is done for many arrays at once, by `wait_to_read` or `wait_to_write`.
+    """
+    dtype, address, size = numpy.dtype(arr.dtype), address_of(arr), arr.size
+    if not address or not size:
+        return numpy.empty(0, dtype)
+    return numpy.asarray(_Memory(arr, address, size * dtype.itemsize)).view(dtype)
+
+
+class _Memory:
+    """What NumPy holds as the owner of such an array: a thread may still fill it when whoever asked for it is gone."""
+
+    __slots__ = ("__array_interface__", "owner")
+
+    def __init__(self, owner: ndarray.NDArray, address: int, size: int) -> None:
+        self.owner = owner
+        self.__array_interface__ = {"data": (address, False), "shape": (size,), "typestr": "|u1", "version": 3}
+
+
+def wait_to_read(arrays: Iterable[ndarray.NDArray]) -> None:
+    """Wait until these arrays are written, as far as that was asked for by now.
+
+    ``mx.nd.waitall()`` waits for what other threads enqueue meanwhile, too: for ever beside one that never waits. One
+    array after the other would do the same for whoever trains them, so one operator reads all. It computes nothing.
+    """
+    handles = [array.handle for array in arrays]
+    if handles:
+        token = ndarray.empty((1,), ctx=context.cpu())
+        read, written = (ctypes.c_void_p * len(handles))(*handles), (ctypes.c_void_p * 1)(token.handle)
+        on_cpu = (ctypes.c_int * 3)(1, 0, 0)  # a `Context` of C++: its type of device, its number, and padding
+        check_call(_LIB.MXEnginePushSyncND(_nothing, None, None, on_cpu, read, len(handles), written, 1, None, 0, None))
+        token.wait_to_read()  # an engine's error in one of the arrays has passed to the token
+
+
+_nothing = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(lambda *_: None)
+
+
+def wait_to_write(arrays: Iterable[ndarray.NDArray]) -> None:
+    """Wait until nobody writes or reads these arrays any more, as far as that was asked for by now.
+
+    Each by itself: arrays that share memory would wait for each other in one operator.
+    """
+    for array in arrays:
+        check_call(_LIB.MXNDArrayWaitToWrite(array.handle))
+
+
+def layer_array(arr: ndarray.NDArray) -> ndarray.NDArray:
+    """A classic array as layers take it: `_init_grad` makes gradients of that kind."""
+    return arr.as_np_ndarray() if backend.uses_numpy_arrays() else arr
+
+
+def host_values(arr: ndarray.NDArray) -> numpy.ndarray:
+    """The values of an array, without a copy where it is dense and on the host: then `arr` lives as long.
+
+    It does not wait for the engine.
+    """
+    if arr.stype == "default" and is_host(context_of(arr)):
+        return memory_view(arr).reshape(arr.shape)
+    return classic(arr).asnumpy()

@@ -9,10 +9,8 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 from mxnet import gluon
 
-from .blocks import blocks_of
-from .undisturbed import parameters_of
-
-__all__ = ["Unregistered", "in_containers", "unregistered_blocks"]
+from .preserve import parameters_of
+from .tree import blocks_by_path
 
 
 class Unregistered(NamedTuple):
@@ -52,7 +50,7 @@ def unregistered_blocks(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Unreg
     return found
 
 
-def in_containers(blocks: Iterable[Tuple[str, gluon.Block]]) -> Dict[gluon.Parameter, str]:
+def parameters_in_containers(blocks: Iterable[Tuple[str, gluon.Block]]) -> Dict[gluon.Parameter, str]:
     """The parameters that containers of these blocks hold, each with the path of such an attribute.
 
     From there they cannot be taken.
@@ -67,6 +65,8 @@ def in_containers(blocks: Iterable[Tuple[str, gluon.Block]]) -> Dict[gluon.Param
 
 
 _CONTAINERS = (list, tuple, dict, set, frozenset, deque)
+
+
 # What MXNet itself keeps in containers: what is registered, and what a cached graph takes.
 _MXNETS_OWN = {"_children", "_reg_params", "_cached_op_args"}
 
@@ -106,7 +106,7 @@ _KINDS = _Kinds()
 
 
 def _parameters(thing: Any) -> Sequence[gluon.Parameter]:
-    return [thing] if isinstance(thing, gluon.Parameter) else parameters_of(blocks_of(thing))
+    return [thing] if isinstance(thing, gluon.Parameter) else parameters_of(blocks_by_path(thing))
 
 
 def _told(path: str, owner: str, kind: str, strays: Sequence[Any], missing: Dict[int, Any]) -> Unregistered:

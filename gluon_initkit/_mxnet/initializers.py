@@ -1,10 +1,12 @@
-"""What MXNet's `Initializer` keeps to itself: the arguments that it was given, and what `set_verbosity` asked for."""
+"""What MXNet's initializers keep to themselves: arguments, verbosity, defaults of layers, the parts of an RNN."""
 
-from typing import Any, Dict
+import inspect
+from typing import Any, Dict, List, Tuple
 
+from mxnet import gluon
 from mxnet.initializer import InitDesc, Initializer
 
-__all__ = ["base_arguments", "is_verbose", "say_filled"]
+from .frames import fused_rnn_being_filled
 
 
 def base_arguments(initializer: Initializer) -> Dict[str, Any]:
@@ -17,7 +19,47 @@ def is_verbose(initializer: Any) -> bool:
     return getattr(initializer, "_verbose", False)
 
 
-def say_filled(initializer: Initializer, desc: InitDesc, hook: str, arr: Any) -> None:
+def print_filled(initializer: Initializer, desc: InitDesc, hook: str, arr: Any) -> None:
     """Say that a hook has filled an array, where that is asked for."""
     if is_verbose(initializer):  # which a class that never calls `super().__init__` knows nothing of
         initializer._verbose_print(desc, hook.replace("_init_", "", 1), arr)
+
+
+def hook_arguments(desc: InitDesc, arr: Any) -> Tuple[InitDesc, Any]:
+    """The name and the array that an initializer should see for the ones that MXNet hands it.
+
+    MXNet 2's `RNNFused` hands out flat parts of its vector, called ``_i2h_weight_initializer``: a weight gets its rows
+    back.
+    """
+    fused = fused_rnn_being_filled() if desc.endswith("_initializer") else None
+    if fused is None:
+        return desc, arr
+    connection, kind = desc.strip("_").split("_")[:2]
+    if kind == "weight":
+        rows = fused.projection_size if connection == "h2r" else fused.gates * fused.num_hidden
+        # The classic reshape shares memory, which the NumPy one does not.
+        arr = arr.as_nd_ndarray().reshape((int(rows), -1)).as_np_ndarray()
+    return InitDesc(f"{connection}_{kind}", desc.attrs, desc.global_init), arr
+
+
+def is_layer_default(initializer: Any) -> bool:
+    """Whether this very object is a default argument of a layer of ``gluon.nn`` (PReLU's ``Constant(0.25)``).
+
+    Nobody chose it for a network, so a network-level initializer that serves the parameter goes before it.
+    """
+    return any(initializer is default for default in _layer_defaults())
+
+
+def _layer_defaults() -> List[Initializer]:
+    if not _found:
+        for layer in vars(gluon.nn).values():
+            if isinstance(layer, type) and issubclass(layer, gluon.Block):
+                defaults = inspect.unwrap(vars(layer).get("__init__", _no_defaults)).__defaults__ or ()
+                _found.extend(default for default in defaults if isinstance(default, Initializer))
+    return _found
+
+
+def _no_defaults() -> None: ...
+
+
+_found: List[Initializer] = []

@@ -10,8 +10,6 @@ import signal
 import threading
 from typing import Any, Callable, Dict, Iterator
 
-__all__ = ["interrupts_held"]
-
 _Handler = Callable[[int, Any], Any]
 
 

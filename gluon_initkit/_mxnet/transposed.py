@@ -9,9 +9,8 @@ from typing import Any, List, Optional, Tuple
 
 from mxnet import gluon
 
-from .version import data_transposed, train_instead, var_transposed
-
-__all__ = ["Transposed", "source_of"]
+from . import backend
+from .frames import is_in_traced_graph
 
 
 class Transposed(gluon.Parameter):
@@ -19,7 +18,7 @@ class Transposed(gluon.Parameter):
 
     It has no state of its own. `data()` is the transpose of the other's, through the operator, so that gradients flow;
     `var()` is the transpose of the other's variable, so that a graph, cached or exported, has that one variable only
-    (`graph_inputs` says how it is on MXNet 2).
+    (on MXNet 2 a block that does not hold the other has a variable of its own, filled at each call).
     Whatever is not about an array's axes (`initialize`, `cast`, `grad_req`, ...) is the other's own. As `data()` is a
     copy, it refuses to be written into: values are set by `set_data`, or through the other's `data()`. An operator's
     ``out=`` and ``copyto`` cannot be refused, which see no more than the array's handle. The copies of gradients may be
@@ -53,7 +52,11 @@ class Transposed(gluon.Parameter):
 
     def data(self, ctx: Any = None) -> Any:
         """The other's values, transposed; inside `autograd.record` as part of the graph."""
-        return _refusing_writes(data_transposed(self.transposed_of, ctx))
+        source = self.transposed_of
+        if backend.is_tracing() and not is_in_traced_graph(source):
+            # The graph of a block which does not hold `source` could not be given its values.
+            return _refusing_writes(backend.transposed_input(source, ctx))
+        return _refusing_writes(source.data(ctx).transpose())
 
     def list_data(self) -> List[Any]:
         """`data` on every context."""
@@ -69,10 +72,10 @@ class Transposed(gluon.Parameter):
 
     def var(self) -> Any:
         """The other's variable, transposed; on MXNet 2 that of a graph without the other, as its parameter."""
-        return var_transposed(self.transposed_of)
+        return backend.transposed_variable(self.transposed_of)
 
     def _set_trainer(self, trainer: Any) -> None:
-        train_instead(trainer, self, self.transposed_of)
+        backend.train_source(trainer, self, self.transposed_of)
 
     def set_data(self, data: Any) -> None:
         """Set the other's values to the transpose of these."""

@@ -38,11 +38,14 @@ def matched_names(net: Any, arrays: Sequence[StoredArray]) -> Renaming:
     Only global names are changed, since paths do not depend on what was built before; and where two changes fit, none
     is made. Numbers in names are changed by their order, if all of the file is needed.
     """
-    from .._mxnet import loaded_by_name, prefix_of, shape_of, traversed
+    from .._mxnet import backend
+    from .._mxnet.parameter import shape_of
+    from .._mxnet.tree import parameters_by_path
 
     shapes: Dict[str, Shape] = {alias: None for array in arrays for alias in array.aliases}
     shapes.update({array.name: array.shape for array in arrays})
-    paths, names, prefix = traversed(net, unregistered=False), loaded_by_name(net) or {}, prefix_of(net)
+    paths, names = parameters_by_path(net, unregistered=False), backend.load_targets_by_name(net) or {}
+    prefix = backend.prefix_of(net)
 
     def renaming(scheme: str, new_names: Iterable[Tuple[str, str]]) -> Renaming:
         params = paths if scheme == "paths" else names

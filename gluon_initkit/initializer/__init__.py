@@ -2,7 +2,7 @@
 `initialize`, which draws every value from a stream of its own; and fingerprints, to compare what was drawn.
 """
 
-from .._mxnet import release
+from .._mxnet.trainer import release
 from .corrected import corrected
 from .errors import InitializationError
 from .fingerprint import fingerprint

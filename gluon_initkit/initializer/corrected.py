@@ -6,7 +6,7 @@ from typing import Any, List
 
 import numpy
 
-from .._mxnet import Context, mx
+from .._mxnet import backend, mx
 from ..display import printable
 from ..parameters import ParameterInfo, did_you_mean
 from .dispatch import Decision, base_choice
@@ -126,7 +126,7 @@ def _instead(value: Any) -> str:
     if isinstance(value, (list, tuple, numpy.ndarray, mx.nd.NDArray)):
         return (" For values of one parameter, write gluon_initkit.Rules([(path, mx.init.Constant(array)), ...], "
                 "default=...).")  # fmt: skip
-    if isinstance(value, Context):
+    if isinstance(value, backend.Context):
         return " It says where: write ctx= before it."
     if callable(value) and not isinstance(value, mx.gluon.Block):
         return (" For a function of your own, derive a class from gluon_initkit.Initializer, with "

@@ -8,7 +8,10 @@ from typing import Any, Optional
 
 import numpy
 
-from .._mxnet import Place, draw_seed, mx, place_of
+from .._mxnet import mx
+from .._mxnet.frames import place_of
+from .._mxnet.rng import draw_seed
+from .._mxnet.tree import Place
 from ..parameters import ParameterInfo
 from .random.streams import generator, key_of
 

@@ -10,7 +10,8 @@ import difflib
 import functools
 from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union
 
-from .._mxnet import completed, is_layer_default, mx
+from .._mxnet import backend, mx
+from .._mxnet.initializers import is_layer_default
 from ..display import counted, printable
 from ..parameters import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of
 from .errors import InitializationError
@@ -82,7 +83,7 @@ def choose(init: Any, info: ParameterInfo, declared: Any = None, constant: bool 
         # Overriding is the rules' privilege: where none matches, the layer's word stands.
         if isinstance(decision, Choice) and decision.why.startswith("rule"):
             return decision
-    return explicit_choice(completed(declared, init), info, "layer")
+    return explicit_choice(backend.complete_initializer(declared, init), info, "layer")
 
 
 def refuse_uncovered(infos: Sequence[ParameterInfo], found: Sequence[Decision]) -> None:

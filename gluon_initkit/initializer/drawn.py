@@ -4,7 +4,8 @@ initializer is called from.
 
 from typing import Any
 
-from .._mxnet import classic, mx
+from .._mxnet import mx
+from .._mxnet.arrays import classic
 from .distributions import Shape, drawn
 from .initializer import Initializer
 

@@ -10,26 +10,11 @@ import weakref
 
 import numpy
 
-from .._mxnet import (
-    commit,
-    context_of,
-    contexts_held,
-    empty,
-    fits,
-    gradients,
-    hand_over,
-    holds_data,
-    holds_gradients,
-    in_mode,
-    is_constant,
-    is_host,
-    keyed_generators,
-    leave_pending,
-    mx,
-    shape_of,
-    view,
-    wait_to_read,
-)
+from .._mxnet import mx
+from .._mxnet.arrays import context_of, empty, is_host, layer_array, memory_view, wait_to_read
+from .._mxnet.parameter import arrays_of, gradients_of, held_contexts, is_constant, shape_of
+from .._mxnet.rng import seeded_generators
+from .._mxnet.state import can_refill, commit, new_gradients, parameter_array, set_pending
 from ..display import printable
 from ..parallel import Job, run
 from ..parameters import ParameterInfo, named_memory_errors
@@ -118,9 +103,9 @@ class Draw:
         return self.init
 
     @property
-    def fits(self) -> bool:
+    def can_refill(self) -> bool:
         """Whether the arrays that the parameter holds can be filled as they are."""
-        return fits(self.param, self.ctxs)
+        return can_refill(self.param, self.ctxs)
 
     def law(self) -> Any:
         """The law of the values; None where a hook of the user's own fills them."""
@@ -148,16 +133,16 @@ class Draw:
             self.array = empty(self.shape, self.dtype, ctx if is_host(ctx) else mx.cpu())
         if law is not None:
             return self.jobs(law, self.array)
-        view(self.array)[:] = 0  # plain Gluon gives a hook zeros, and `arr += 1` or `arr[i, i] = 1` needs them
+        memory_view(self.array)[:] = 0  # plain Gluon gives a hook zeros, and `arr += 1` or `arr[i, i] = 1` needs them
         reseed(self.key)
         with mx.autograd.pause(), mx.cpu():
-            fill(self.choice, self._description, in_mode(self.array))
+            fill(self.choice, self._description, layer_array(self.array))
             self._check()
         return []
 
     def jobs(self, law: Any, array: Any) -> List[Job]:
         """What fills a dense host array by a law."""
-        made = jobs(law, self.key, self.shape, view(array))
+        made = jobs(law, self.key, self.shape, memory_view(array))
         if not isinstance(law, Whole):
             return made
         ((size, whole),) = made  # which takes more memory than the array's own, as a decomposition does
@@ -171,7 +156,7 @@ class Draw:
     def prepared_gradients(self) -> List[Job]:
         """Make the gradients' arrays where they are ours to make; the jobs that will clear them."""
         with self._memory():
-            self.grads = gradients(self.param, self.ctxs)
+            self.grads = new_gradients(self.param, self.ctxs)
         return [job for grad in self.grads for job in cleared(grad)]
 
     def commit(self) -> None:
@@ -179,7 +164,7 @@ class Draw:
         with self._memory():
             commit(self.param, self.choice.initializer, self.ctxs, self, self.grads)
             if len(self.ctxs) > 1 or not self.grads:  # then the engine makes arrays, and finds memory or not
-                wait_to_read([*holds_data(self.param), *holds_gradients(self.param)])
+                wait_to_read([*arrays_of(self.param), *gradients_of(self.param)])
 
     def copyto(self, ctx: Any) -> Any:
         """What MXNet calls when the parameter is to be initialized, once a context.
@@ -195,7 +180,7 @@ class Draw:
         try:
             if self.array is None:
                 law = self.law()
-                keyed: ContextManager = nullcontext() if law is not None else keyed_generators()
+                keyed: ContextManager = nullcontext() if law is not None else seeded_generators()
                 with keyed as reseed:
                     run(self.prepared(law, reseed))
             array = self.array
@@ -203,12 +188,12 @@ class Draw:
                 with self._memory():
                     array = array.copyto(ctx)
             self.handed = True
-            return hand_over(array, self.param)
+            return parameter_array(array, self.param)
         except BaseException:
             # MXNet has forgotten by now what was pending: a second try must find it.
             self.forget()
             # On the contexts where it is wanted by now, which `reset_ctx` may have changed.
-            leave_pending(self.param, self.choice.initializer, contexts_held(self.param), self)
+            set_pending(self.param, self.choice.initializer, held_contexts(self.param), self)
             raise
 
     def forget(self) -> None:
@@ -242,4 +227,4 @@ class Draw:
 
 def cleared(array: Any) -> List[Job]:
     """The jobs that fill a dense host array with 0."""
-    return jobs(Constant(0.0), b"", (), view(array))
+    return jobs(Constant(0.0), b"", (), memory_view(array))

@@ -5,7 +5,8 @@ from typing import Any, Callable, List, Tuple
 
 import numpy
 
-from .._mxnet import context_of, holds_data, is_host, view, wait_to_read
+from .._mxnet.arrays import context_of, is_host, memory_view, wait_to_read
+from .._mxnet.parameter import arrays_of
 from ..display import counted, printable
 from ..parallel import run
 from ..parameters import list_parameters
@@ -55,7 +56,7 @@ def combined(each: List[Tuple[str, bytes]]) -> str:
 def digests(net: Any) -> List[Tuple[str, bytes]]:
     """Canonical path and SHA-256 of every parameter, in order of traversal."""
     described = list_parameters(net)
-    empty = [f"{printable(info.label)} is {info.state}" for param, _, info in described if not holds_data(param)]
+    empty = [f"{printable(info.label)} is {info.state}" for param, _, info in described if not arrays_of(param)]
     if empty:
         more = f" and {len(empty) - 8} more" if len(empty) > 8 else ""
         raise InitializationError(
@@ -68,14 +69,14 @@ def digests(net: Any) -> List[Tuple[str, bytes]]:
     def job(number: int, array: Any) -> Callable[[], None]:
         return lambda: found.__setitem__(number, _digest(array))
 
-    arrays = [holds_data(param)[0] for param, _, _ in described]
+    arrays = [arrays_of(param)[0] for param, _, _ in described]
     wait_to_read(arrays)
     run([(4 * int(numpy.prod(array.shape)), job(number, array)) for number, array in enumerate(arrays)])
     return [(info.label, digest) for (_, _, info), digest in zip(described, found)]
 
 
 def _digest(array: Any) -> bytes:
-    values = view(array) if array.stype == "default" and is_host(context_of(array)) else array.asnumpy()
+    values = memory_view(array) if array.stype == "default" and is_host(context_of(array)) else array.asnumpy()
     little = numpy.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
     hashed = hashlib.sha256(f"{tuple(map(int, array.shape))} {values.dtype.name} ".encode())
     hashed.update(little.reshape(-1).view("u1"))  # type: ignore[arg-type]  # an array is a buffer

@@ -7,29 +7,16 @@ import re
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from .._mxnet import (
-    RESET_ALL,
-    Context,
-    classic,
-    contexts_asked,
-    contexts_of,
-    current_context,
-    draw_seed,
-    holds_data,
-    is_constant,
-    is_verbose,
-    may_defer,
-    mx,
-    objection_of_trainer,
-    refuse_same_paths,
-    same_paths,
-    say_filled,
-    shape_of,
-    stale_graphs,
-    tell,
-    unregistered_blocks,
-    walk,
-)
+from .._mxnet import backend, mx
+from .._mxnet.arrays import classic
+from .._mxnet.containers import unregistered_blocks
+from .._mxnet.initializers import is_verbose, print_filled
+from .._mxnet.instrument.notify import emit
+from .._mxnet.parameter import allows_deferral, arrays_of, context_argument, contexts_of, is_constant, shape_of
+from .._mxnet.rng import draw_seed
+from .._mxnet.stale_graphs import stale_graphs
+from .._mxnet.trainer import trainer_objection
+from .._mxnet.tree import path_clashes, refuse_path_clashes, walk
 from ..display import counted, counted_of, listed, printable, shape_text, warn
 from ..parameters import ParameterInfo, context_mismatch, did_you_mean_path, list_parameters, made
 from ..shapes import is_known
@@ -117,8 +104,8 @@ def initialize(
     [('0.weight', 'deferred'), ('0.bias', 'initialized'), ('1.weight', 'initialized'), ('1.bias', 'initialized')]
     """
     start = time.perf_counter()
-    chosen, described, ctxs = corrected(init), list_parameters(net), _contexts(contexts_asked(ctx, device))
-    refuse_same_paths(same_paths(net))
+    chosen, described, ctxs = corrected(init), list_parameters(net), _contexts(context_argument(ctx, device))
+    refuse_path_clashes(path_clashes(net))
     names = _names(key, [info for _, _, info in described])
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
         order = "; in MXNet's order of arguments this is verbose, and force_reinit comes next: write force_reinit=True"
@@ -136,7 +123,7 @@ def initialize(
         for (param, _, info), choice in zip(todo, choices)
     ]
     for draw in draws:
-        tell(draw.param, "initialize", initializer=draw.choice.initializer, hook=draw.choice.hook,
+        emit(draw.param, "initialize", initializer=draw.choice.initializer, hook=draw.choice.hook,
              force_reinit=force_reinit)  # fmt: skip
     written_bytes = draw_all(draws, progress)
     for draw in draws:
@@ -164,14 +151,15 @@ def _kept(described: Sequence[tuple], todo: Sequence[tuple], ctxs: List[Any], as
         text += f" {elsewhere}"
     elif asked and placed[0][1] != tuple(ctxs):
         there, wanted = (", ".join(map(str, each)) for each in (placed[0][1], ctxs))
-        text += f" They stay on {there}, not on {wanted}. {RESET_ALL} puts all on the same."
+        text += f" They stay on {there}, not on {wanted}. {backend.reset_call} puts all on the same."
     return text
 
 
 def _contexts(ctx: Any) -> List[Any]:
-    ctxs = [current_context()] if ctx is None else list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
-    if not ctxs or not all(isinstance(each, Context) for each in ctxs):
-        raise TypeError(f"ctx (device) is {ctx!r}: expected a {Context.__name__} such as mx.cpu(), or a list of them")
+    ctxs = [backend.current_context()] if ctx is None else list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+    if not ctxs or not all(isinstance(each, backend.Context) for each in ctxs):
+        raise TypeError(f"ctx (device) is {ctx!r}: expected a {backend.Context.__name__} such as mx.cpu(), or a list "
+                        f"of them")  # fmt: skip
     if len(set(map(str, ctxs))) < len(ctxs):
         raise ValueError(f"ctx names a context twice: {ctxs!r}")
     return ctxs
@@ -217,10 +205,10 @@ def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) ->
     problems = []
     for param, _, info in todo:
         name = printable(info.label)
-        if not is_known(shape_of(param)) and not may_defer(param):
+        if not is_known(shape_of(param)) and not allows_deferral(param):
             problems.append(f"{name}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
                             f"the layer its input size, or the parameter allow_deferred_init=True")  # fmt: skip
-        objection = objection_of_trainer(param, ctxs)
+        objection = trainer_objection(param, ctxs)
         if objection is not None:
             problems.append(f"{name}: {'; '.join(objection)}")
     if problems:
@@ -239,9 +227,9 @@ def _log(draws: Sequence[Draw], init: Any) -> None:
     """What `set_verbosity` asked for."""
     for draw in draws:
         for each in (init, draw.choice.initializer):
-            if is_verbose(each) and holds_data(draw.param):
+            if is_verbose(each) and arrays_of(draw.param):
                 name = mx.init.InitDesc(draw.param.name)
-                say_filled(each, name, draw.choice.hook, classic(holds_data(draw.param)[0]))
+                print_filled(each, name, draw.choice.hook, classic(arrays_of(draw.param)[0]))
                 break
 
 

@@ -15,23 +15,13 @@ import weakref
 
 import numpy
 
-from .._mxnet import (
-    arrays_being_filled,
-    base_arguments,
-    classic,
-    dtype_name,
-    is_constant,
-    is_numpy_array,
-    mx,
-    network_of,
-    parameter_being_filled,
-    part_named,
-    place_of,
-    prefill,
-    say_filled,
-    tell,
-    unwritten,
-)
+from .._mxnet import mx
+from .._mxnet.arrays import classic, dtype_name, is_numpy_array, is_unwritten, prefill
+from .._mxnet.frames import arrays_being_filled, parameter_being_filled, place_of
+from .._mxnet.initializers import base_arguments, hook_arguments, print_filled
+from .._mxnet.instrument.notify import emit
+from .._mxnet.networks import network_of
+from .._mxnet.parameter import is_constant
 from ..display import warn
 from ..parameters import ParameterInfo, list_parameters, parameter_info, role_of
 from .description import Description
@@ -132,7 +122,7 @@ class Initializer(mx.init.Initializer):
         param = parameter_being_filled(desc)
         place = place_of(param) if param is not None else None
         if param is None:
-            desc, arr = part_named(desc, arr)
+            desc, arr = hook_arguments(desc, arr)
             info = _named(desc, arr)
         else:
             info = parameter_info(param, place)
@@ -145,7 +135,7 @@ class Initializer(mx.init.Initializer):
         if param is None and info.role == "default" and choice.why == "base" and desc.endswith("label"):
             warn(f"{str(desc)!r} is filled as a parameter. If it is an input, name it in the Module's label_names.")
         fill(choice, described, arr)
-        say_filled(self, desc, choice.hook, arr)
+        print_filled(self, desc, choice.hook, arr)
 
     def _choose(self, info: ParameterInfo, layer_default: Any) -> Decision:
         """Decide for a parameter that no layer speaks for; `layer_default` is the layer's own default or None."""
@@ -347,7 +337,7 @@ def fill(choice: Choice, desc: Description, arr: Any) -> None:
     kind, users = type(choice.initializer), is_users(hook)
     check = users and getattr(choice.initializer, "check", Initializer.check)
     doubted = users and desc.role == "weight" and kind not in _warned_of_zeros
-    tell(desc.param, "filled", initializer=choice.initializer, hook=choice.hook)
+    emit(desc.param, "filled", initializer=choice.initializer, hook=choice.hook)
     try:
         _run(hook, desc, arr)
         zero = (check or doubted) and arr.size > 0 and not arr.asnumpy().any()
@@ -385,7 +375,7 @@ def _writes_nothing(hook: Callable, desc: Description, arr: Any) -> bool:
         _run(hook, desc, copy)
     except Exception:  # it reads what it is given, and needs zeros
         return False
-    return unwritten(copy, sentinel)
+    return is_unwritten(copy, sentinel)
 
 
 def _run(hook: Callable, desc: Description, arr: Any) -> None:

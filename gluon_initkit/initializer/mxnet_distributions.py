@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Optional
 
 import numpy
 
-from .._mxnet import FusedRNN, fused_parts, mx
+from .._mxnet import backend, mx
 from ..display import printable
 from ..parameters import ParameterInfo, role_of
 from .arguments import one_of
@@ -119,7 +119,7 @@ def _lstm_bias(initializer: Any, desc: Any, shape: Shape) -> Whole:
 
 def _fused_rnn(initializer: Any, desc: Any, shape: Shape) -> Optional[Whole]:
     """The parts of a fused RNN's one vector, each by its own law; None where a part is filled by a user's hook."""
-    parts = fused_parts(initializer, shape)
+    parts = backend.rnn_layout(initializer, shape)
     inner = corrected(parts.network or desc.global_init)
     laws: Dict[str, Any] = {}
     for name, part in parts.shapes.items():
@@ -146,7 +146,7 @@ _LAWS: Dict[Any, Callable[[Any, Any, Shape], Any]] = {
     mx.init.Orthogonal._init_weight: _orthogonal,
     mx.init.Bilinear._init_weight: _bilinear,
     mx.init.LSTMBias._init_weight: _lstm_bias,
-    FusedRNN._init_weight: _fused_rnn,
+    backend.FusedRNN._init_weight: _fused_rnn,
     mx.init.Initializer._init_bias: _fixed(0.0),
     mx.init.Initializer._init_beta: _fixed(0.0),
     mx.init.Initializer._init_gamma: _fixed(1.0),

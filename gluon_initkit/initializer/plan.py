@@ -6,7 +6,8 @@ The decision itself is `dispatch`'s, the same that filling uses; here it is only
 from dataclasses import dataclass
 from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
-from .._mxnet import is_constant, mx
+from .._mxnet import mx
+from .._mxnet.parameter import is_constant
 from ..display import Column, Shown, Table, counted, counted_of, shape_text
 from ..parameters import ParameterInfo, explain_no_match, find_row, list_parameters, show_selector
 from .corrected import Corrected, corrected

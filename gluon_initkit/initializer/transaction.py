@@ -9,20 +9,13 @@ from contextlib import ExitStack
 import math
 from typing import Any, List, Optional, Sequence
 
-from .._mxnet import (
-    holds_data,
-    holds_gradients,
-    interrupts_held,
-    is_host,
-    keyed_generators,
-    mx,
-    refilled,
-    renew_updates,
-    restoring,
-    stale_gradients,
-    wait_to_read,
-    wait_to_write,
-)
+from .._mxnet import mx
+from .._mxnet.arrays import is_host, wait_to_read, wait_to_write
+from .._mxnet.interrupts import interrupts_held
+from .._mxnet.parameter import arrays_of, gradients_of
+from .._mxnet.rng import seeded_generators
+from .._mxnet.state import after_refill, gradients_to_clear, restoring
+from .._mxnet.trainer import reset_updates
 from ..parallel import run
 from .distributions import Law
 from .fill import Draw, cleared
@@ -43,7 +36,7 @@ def draw_all(draws: Sequence[Draw], progress: Optional[bool]) -> int:
         stack.enter_context(mx.autograd.pause())  # where MXNet records, it refuses a write into a parameter
         bar = stack.enter_context(Bar(total, progress))
         hooks = any(law is None for law in laws.values())
-        reseed = stack.enter_context(keyed_generators()) if hooks else _never
+        reseed = stack.enter_context(seeded_generators()) if hooks else _never
         with released():
             jobs = []
             for draw in known:
@@ -58,8 +51,9 @@ def draw_all(draws: Sequence[Draw], progress: Optional[bool]) -> int:
         with restoring([draw.param for draw in fresh]):
             for draw in fresh:
                 draw.commit()
-            jobs = [job for draw in direct for job in draw.jobs(laws[draw], holds_data(draw.param)[0])]
-        jobs += bar.expecting([job for draw in refill for grad in stale_gradients(draw.param) for job in cleared(grad)])
+            jobs = [job for draw in direct for job in draw.jobs(laws[draw], arrays_of(draw.param)[0])]
+        grads = [grad for draw in refill for grad in gradients_to_clear(draw.param)]
+        jobs += bar.expecting([job for grad in grads for job in cleared(grad)])
         try:
             run(jobs, bar)
         except BaseException:  # from the bar, or from threads that do not start
@@ -68,15 +62,15 @@ def draw_all(draws: Sequence[Draw], progress: Optional[bool]) -> int:
             raise
         finally:
             for draw in refill:
-                refilled(draw.param, draw.array)
+                after_refill(draw.param, draw.array)
             for draw in fresh:
-                renew_updates(draw.param)
+                reset_updates(draw.param)
         wait_to_read(array for draw in draws for array in _held(draw))
     return total * (len(draws[0].ctxs) if draws else 0)
 
 
 def _held(draw: Draw) -> List[Any]:
-    return [*holds_data(draw.param), *holds_gradients(draw.param)]
+    return [*arrays_of(draw.param), *gradients_of(draw.param)]
 
 
 def _bytes(draw: Draw) -> int:

@@ -6,7 +6,8 @@ from typing import Any, Iterator, List, Optional, Tuple
 
 import numpy
 
-from .._mxnet import kvstore_of, mx
+from .._mxnet import mx
+from .._mxnet.trainer import kvstore_of
 from ..display import counted, counted_of
 from ..parameters import list_parameters
 from .errors import InitializationError

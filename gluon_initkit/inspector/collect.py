@@ -9,35 +9,26 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import numpy
 
-from .._mxnet import (
-    Place,
+from .._mxnet import backend, mx
+from .._mxnet.arrays import dtype_name, host_values, wait_to_read
+from .._mxnet.containers import unregistered_blocks
+from .._mxnet.parameter import (
+    allows_deferral,
+    arrays_of,
+    buffers_of,
     contexts_of,
-    dtype_name,
-    freshness,
-    holds_data,
-    holds_gradients,
-    host_values,
-    infers_shapes,
+    gradient_freshness,
+    gradients_of,
+    has_pending_data,
     is_constant,
-    laid_out,
-    may_defer,
-    memory_of,
-    mx,
-    pending_data,
     pending_initializer,
-    said_role,
-    same_names,
-    same_paths,
     shape_of,
-    stale_graphs,
     state_of,
-    storage_of,
-    trained_by,
-    trainer_of,
-    unregistered_blocks,
-    updates_of,
-    wait_to_read,
+    storage_type_of,
 )
+from .._mxnet.stale_graphs import stale_graphs
+from .._mxnet.trainer import trained_by, updates_of
+from .._mxnet.tree import Place, name_clashes, path_clashes, places_and_blocks
 from ..initializer.corrected import corrected
 from ..initializer.serialization import shown
 from ..parameters import made, matcher, parameter_info, refuse_no_match, role_of
@@ -63,15 +54,15 @@ def collect(
     if init is not None:
         corrected(init)  # what is no initializer is refused before anything is looked at
     trained = None if trainer is None else _trained(trainer)
-    chosen, tree = laid_out(net)
+    chosen, tree = places_and_blocks(net)
     if select is not None:
         matches = matcher(select)
         found = {param: place for param, place in chosen.items() if matches(parameter_info(param, place))}
         if not found:
             refuse_no_match(select, [parameter_info(param, place) for param, place in chosen.items()])
         chosen = found
-    arrays = list(map(holds_data, chosen))
-    gradients = map(holds_gradients, chosen) if grads else ()
+    arrays = list(map(arrays_of, chosen))
+    gradients = map(gradients_of, chosen) if grads else ()
     wait_to_read(array for held in (*arrays, *gradients) for array in held)  # no more is waited for below
     facts = _facts(chosen, trained)
     if stats:
@@ -87,12 +78,12 @@ def collect(
 
 def _structure(net: Any, tree: Sequence[Tuple[str, Any]], chosen: _Chosen) -> Structure:
     named = [(params[0].name, [chosen[param].paths[0] for param in params if param in chosen])
-             for params in same_names(block for _, block in tree)]  # fmt: skip
+             for params in name_clashes(block for _, block in tree)]  # fmt: skip
     paths = [path for place in chosen.values() for path in place.paths]
     again = len(set(paths)) < len(paths)
     return Structure(
         unregistered=tuple((each.path, each.said, each.mend) for each in unregistered_blocks(tree)),
-        same_paths=tuple(path for path in same_paths(net) if path in paths) if again else (),
+        same_paths=tuple(path for path in path_clashes(net) if path in paths) if again else (),
         same_names=tuple((name, tuple(paths)) for name, paths in named if len(paths) > 1),
         stale_graphs=tuple((each.paths or (each.path,), each.said, each.mend) for each in stale_graphs(net)),
     )
@@ -119,7 +110,7 @@ def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]
     extents: Dict[Any, Tuple[str, Optional[int], Optional[int]]] = {}  # few differ, of thousands of parameters
     text, names = _Texts(), _Contexts()
     found: List[Dict[str, Any]] = []
-    for (param, place), (dtype, address, ctxs) in zip(chosen.items(), memory_of(chosen)):
+    for (param, place), (dtype, address, ctxs) in zip(chosen.items(), buffers_of(chosen)):
         paths, owner, owner_path, _, _, symbol_init, transposed = place
         shape, name, constant = shape_of(param), param.name, is_constant(param)
         held = dtype is not None
@@ -131,12 +122,12 @@ def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]
         fact = {
             "path": paths[0],
             "name": name,
-            "role": role_of(said_role(param, paths[0])),
+            "role": role_of(backend.role_name(param, paths[0])),
             "shape": shape,
             "dtype": dtype,
             "block": owner.__name__,
             "block_path": owner_path,
-            "stype": storage_of(param),
+            "stype": storage_type_of(param),
             "state": state,
             "initializer": "Constant" if constant else text(param.init or symbol_init),
             "size": size,
@@ -151,18 +142,18 @@ def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]
             fact["constant"] = True
         if state == "deferred":
             ctxs = contexts_of(param)
-            fact["pending"] = "set_data" if pending_data(param) else text(pending_initializer(param))
+            fact["pending"] = "set_data" if has_pending_data(param) else text(pending_initializer(param))
         if held:
             # The address itself would be another in every run.
             fact["buffer"] = buffers.setdefault(address or -len(found) - 1, len(buffers))
         fact["contexts"] = names(ctxs)
-        trainer = trainer_of(param)
+        trainer = backend.trainer_of(param)
         if trainer is not None:
             fact["trainer"] = trainers.setdefault(id(trainer), len(trainers))
         if trained is not None:
             fact["trained"] = id(param) in trained
         if size is None:
-            fact["inferable"] = infers_shapes(owner) and may_defer(param)
+            fact["inferable"] = backend.infers_shapes(owner) and allows_deferral(param)
         found.append(fact)
     return found
 
@@ -209,7 +200,7 @@ class _Contexts:
 
 def _measure(chosen: _Chosen, arrays: Sequence[List[Any]], facts: List[Dict[str, Any]], grads: bool, init: Any) -> None:
     """Add what the values say: statistics, of gradients too; replicas; declared against observed."""
-    gradients = [holds_gradients(param) if grads else [] for param in chosen]
+    gradients = [gradients_of(param) if grads else [] for param in chosen]
     jobs: List[Tuple[Dict[str, Any], str, Any]] = []
     for key, each in (("stats", arrays), ("grad_stats", gradients)):
         jobs += [(fact, key, held[0]) for fact, held in zip(facts, each) if held]
@@ -221,7 +212,7 @@ def _measure(chosen: _Chosen, arrays: Sequence[List[Any]], facts: List[Dict[str,
             first, *others = map(host_values, held)
             fact["replicas_agree"] = all(equal_bytes(first, other) for other in others)
         if "grad_stats" in fact:
-            fresh = freshness(param)
+            fresh = gradient_freshness(param)
             fact["grad_fresh"] = all(fresh)
             fact["stale"] = tuple(ctx for ctx, new in zip(fact["contexts"], fresh) if not new)
             norm = fact["stats"].norm

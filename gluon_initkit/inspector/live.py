@@ -8,7 +8,8 @@ import weakref
 
 import numpy
 
-from .._mxnet import holds_data, holds_gradients, host_values, state_of, wait_to_read
+from .._mxnet.arrays import host_values, wait_to_read
+from .._mxnet.parameter import arrays_of, gradients_of, state_of
 from ..display import printable
 from ..parameters import list_parameters
 
@@ -34,7 +35,7 @@ class Live:
             The parameter has no values yet.
         """
         param = self._parameter(path)
-        held = holds_data(param)
+        held = arrays_of(param)
         if not held:
             raise RuntimeError(f"Parameter {path!r} has no values yet: it is {state_of(param)}. "
                                f"{_HOW.get(state_of(param))}")  # fmt: skip
@@ -51,7 +52,7 @@ class Live:
             The parameter has no gradient.
         """
         param = self._parameter(path)
-        held = holds_gradients(param)
+        held = gradients_of(param)
         if not held:
             found = "its grad_req is 'null'" if param.grad_req == "null" else f"it is {state_of(param)}"
             how = "Set grad_req='write'." if param.grad_req == "null" else _HOW.get(state_of(param))

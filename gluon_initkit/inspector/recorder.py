@@ -7,7 +7,9 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import numpy
 
-from .._mxnet import holds_data, holds_gradients, host_values, mx, wait_to_read
+from .._mxnet import mx
+from .._mxnet.arrays import host_values, wait_to_read
+from .._mxnet.parameter import arrays_of, gradients_of
 from ..display import printable
 from ..parameters import list_parameters, matcher, refuse_no_match, show_selector
 from .history import History
@@ -103,7 +105,7 @@ class Recorder:
 
     def _look(self) -> numpy.ndarray:
         watched = self._watched.values()
-        held = [arrays[:1] for param in watched for arrays in (holds_data(param), holds_gradients(param))]
+        held = [arrays[:1] for param in watched for arrays in (arrays_of(param), gradients_of(param))]
         there = [index for index, arrays in enumerate(held) if arrays]  # of several contexts, the first
         wait_to_read(held[index][0] for index in there)
         seen = numpy.full((len(held), len(self.history.stats)), numpy.nan)

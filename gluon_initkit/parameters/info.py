@@ -9,7 +9,7 @@ from ..display import printable
 from .roles import role_of
 
 if TYPE_CHECKING:
-    from .._mxnet import Place
+    from .._mxnet.tree import Place
 
 __all__ = ["ParameterInfo", "check_block", "list_parameters", "parameter_info"]
 
@@ -75,7 +75,7 @@ class ParameterInfo(NamedTuple):
 
 def list_parameters(net: Any) -> List[Tuple[Any, "Place", ParameterInfo]]:
     """Every parameter of a network in order of traversal: the Parameter, its place, and its info."""
-    from .._mxnet import places
+    from .._mxnet.tree import places
 
     check_block(net)
     return [(param, place, parameter_info(param, place)) for param, place in places(net).items()]
@@ -83,24 +83,27 @@ def list_parameters(net: Any) -> List[Tuple[Any, "Place", ParameterInfo]]:
 
 def check_block(net: Any) -> None:
     """Raise a TypeError unless `net` is a Gluon Block; from then on the kit has seen it."""
-    from .._mxnet import mx, see
+    from .._mxnet import mx
+    from .._mxnet.networks import remember_network
 
     if not isinstance(net, mx.gluon.Block):
         collected = hasattr(net, "initialize") or isinstance(net, dict)
         hint = " For what collect_params() gives, pass the network it came from." if collected else ""
         found = printable(f"{type(net).__name__}: {net!r:.80}")
         raise TypeError(f"expected a network (an mxnet.gluon.Block), found {found}.{hint}")
-    see(net)
+    remember_network(net)
 
 
 def parameter_info(param: Any, place: Optional["Place"]) -> ParameterInfo:
     """The info of one Gluon parameter; `place` is None where the network that holds it is not known."""
-    from .._mxnet import dtype_name, said_role, shape_of, state_of
+    from .._mxnet import backend
+    from .._mxnet.arrays import dtype_name
+    from .._mxnet.parameter import shape_of, state_of
 
     shape, dtype, state = shape_of(param), dtype_name(param.dtype), state_of(param)
     if place is None:
         return ParameterInfo(None, (), param.name, role_of(param.name), shape, dtype, state)
     path, *aliases = place.paths
-    role = role_of(said_role(param, path))
+    role = role_of(backend.role_name(param, path))
     return ParameterInfo(path, tuple(aliases), param.name, role, shape, dtype, state,
                          place.owner, place.owner_path, place.inside, place.axes)  # fmt: skip

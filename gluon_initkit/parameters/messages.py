@@ -70,10 +70,10 @@ def context_mismatch(contexts: Iterable[Tuple[str, Sequence[str]]]) -> Optional[
             groups.setdefault(tuple(map(str, ctxs)), []).append(path)
     if len(groups) < 2:
         return None
-    from .._mxnet import RESET_ALL  # not before: files are inspected without MXNet
+    from .._mxnet import backend
 
     there = "; ".join(f"{listed(paths, 3)} on {', '.join(ctxs)}" for ctxs, paths in groups.items())
-    return f"The parameters are on different contexts: {there}. {RESET_ALL} puts all on the same."
+    return f"The parameters are on different contexts: {there}. {backend.reset_call} puts all on the same."
 
 
 @contextmanager
@@ -83,7 +83,8 @@ def named_memory_errors(
     """Context in which a failed allocation raises `error_class` (MXNet's error by default), naming the parameter."""
     import numpy  # not before: the names of a file's arrays are looked at without NumPy and MXNet
 
-    from .._mxnet import mx, shape_of
+    from .._mxnet import mx
+    from .._mxnet.parameter import shape_of
 
     try:
         yield

@@ -51,7 +51,7 @@ def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
     if isinstance(selector, str):
         return lambda info: info.role == selector
     if isinstance(selector, type):
-        from .._mxnet import mx  # not before: the arrays of a file are selected without MXNet
+        from .._mxnet import mx
 
         if issubclass(selector, mx.gluon.Block):
             return lambda info: any(issubclass(block, selector) for block in info.inside)

@@ -8,21 +8,12 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy
 
-from .._mxnet import (
-    averaged,
-    bits_of,
-    contexts_of,
-    exchange,
-    holds_data,
-    interrupts_held,
-    may_defer,
-    redeclare,
-    renew,
-    restoring,
-    state_of,
-    take_over,
-    wait_to_read,
-)
+from .._mxnet.arrays import bits_of, wait_to_read
+from .._mxnet.interrupts import interrupts_held
+from .._mxnet.merge import copy_state, mean_arrays, redeclare, replace_arrays
+from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, state_of
+from .._mxnet.slots import exchange
+from .._mxnet.state import restoring
 from ..parameters import named_memory_errors
 from .checks import explicit, shape_together
 from .errors import SharingError
@@ -66,7 +57,7 @@ def change(net: Any, groups: Sequence[Merged], values: str) -> Tuple[str, ...]:
         for each in groups:
             with named_memory_errors(each.kept.path, each.kept.param, SharingError):
                 _settle(each, values)
-                wait_to_read(holds_data(each.kept.param))
+                wait_to_read(arrays_of(each.kept.param))
     if outside:
         gc.collect()  # what was only waiting for it is no network
     return tuple(member.path for each in groups for member in each.dropped
@@ -80,12 +71,12 @@ def _settle(each: Merged, values: str) -> None:
     shape, _ = shape_together(each)
     mean = [(member.param, member.turned) for member in _initialized(each)] if values == "average" else []
     init = _initializer(each)
-    defer = any(may_defer(member.param) for member in each.members)
+    defer = any(allows_deferral(member.param) for member in each.members)
     redeclare(kept, shape, kept.init if init is None else init.param.init, defer)
     if source is not None and source is not each.kept:
-        take_over(kept, source.param, source.turned)
+        copy_state(kept, source.param, source.turned)
     if mean and _others(each):
-        renew(kept, averaged(mean))
+        replace_arrays(kept, mean_arrays(mean))
 
 
 def _source(each: Merged) -> Optional[Member]:
@@ -105,7 +96,7 @@ def _initializer(each: Merged) -> Optional[Member]:
 
 
 def _initialized(each: Merged) -> List[Member]:
-    return [member for member in each.members if holds_data(member.param)]
+    return [member for member in each.members if arrays_of(member.param)]
 
 
 def _others(each: Merged) -> Tuple[Member, ...]:
@@ -114,5 +105,5 @@ def _others(each: Merged) -> Tuple[Member, ...]:
     if len(initialized) < 2:
         return ()
     first, *others = initialized
-    same = bits_of(holds_data(first.param)[0], first.turned)
-    return tuple(member for member in others if bits_of(holds_data(member.param)[0], member.turned) != same)
+    same = bits_of(arrays_of(first.param)[0], first.turned)
+    return tuple(member for member in others if bits_of(arrays_of(member.param)[0], member.turned) != same)

@@ -6,7 +6,10 @@ Both build ordinary layers and tie them before anybody has seen them, by the sam
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List
 
-from .._mxnet import blocks_built, mx, slots, unnamed, walk
+from .._mxnet import backend, mx
+from .._mxnet.instrument.new_blocks import new_blocks
+from .._mxnet.slots import slots
+from .._mxnet.tree import walk
 from ..display import printable
 from .builder import Sharing
 from .errors import SharingError
@@ -97,7 +100,7 @@ def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
     """
     if not isinstance(donor, mx.gluon.Block):
         raise TypeError(f"expected a Block to share with, found {printable(type(donor).__name__)}: {donor!r:.80}")
-    with blocks_built() as living:
+    with new_blocks() as living:
         yield
     built = [block for block in living if not isinstance(block, _Holder)]
     within = {id(below) for block in built for path, below in walk(block) if path}
@@ -119,7 +122,7 @@ def _tie(named: Dict[str, Any], only: Any) -> None:
     """Tie blocks to the first of them. Messages call them by these names."""
     donor, *others = named.values()
     if others:
-        holder = unnamed(_Holder)  # which takes no name from Gluon's counters
+        holder = backend.unnamed(_Holder)  # which takes no name from Gluon's counters
         for name, block in named.items():
             holder.register_child(block, name)
         newborn = frozenset(slot.param for block in others for slot in slots(block))

@@ -8,21 +8,13 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set
 
 import numpy
 
-from .._mxnet import (
-    RESET,
-    contexts_of,
-    declared,
-    extras_of,
-    fixes_gamma,
-    holds_data,
-    in_containers,
-    is_constant,
-    is_layer_default,
-    is_trained,
-    mx,
-    shape_of,
-    walk,
-)
+from .._mxnet import backend, mx
+from .._mxnet.containers import parameters_in_containers
+from .._mxnet.initializers import is_layer_default
+from .._mxnet.merge import declaration_of, extras_of, fixes_gamma
+from .._mxnet.parameter import arrays_of, contexts_of, is_constant, shape_of
+from .._mxnet.trainer import is_trained
+from .._mxnet.tree import walk
 from ..display import shape_text
 from ..parameters import LAYER_DEFAULTS, role_of
 from ..shapes import agree
@@ -46,7 +38,7 @@ def problems(net: Any, groups: Sequence[Merged], values: str, yielding: FrozenSe
 
     `yielding` are parameters of blocks that were just built: what was said for none of them, the kept one decides.
     """
-    listed = in_containers(walk(net)) if any(each.dropped for each in groups) else {}
+    listed = parameters_in_containers(walk(net)) if any(each.dropped for each in groups) else {}
     return [
         problem
         for each in groups
@@ -63,7 +55,7 @@ def _problems(
         yield from _alone(member, first if member is not first else each.dropped[0])
     for member in each.dropped:
         yield from _standing(member, first, listed)
-    told, fixed = declared(first.param), _fixes_gamma(first)
+    told, fixed = declaration_of(first.param), _fixes_gamma(first)
     for member in each.dropped:
         for text in _pairwise(member, first, told, yielding):
             yield f"{member.path!r} and {first.path!r} {text}"
@@ -104,7 +96,7 @@ def _fixes_gamma(member: Member) -> Set[bool]:
 
 
 def _pairwise(member: Member, first: Member, other: Dict[str, Any], yielding: FrozenSet[Any]) -> Iterator[str]:
-    one = declared(member.param)
+    one = declaration_of(member.param)
     for name, found in one.items():
         yields = member.param in yielding and found == _DECLARED.get(name)
         if found != other[name] and not yields:
@@ -125,7 +117,7 @@ def _contexts(each: Merged) -> Iterator[str]:
     for member, contexts in placed[1:]:
         if contexts != placed[0][1]:
             yield (f"{member.path!r} and {placed[0][0].path!r} live on different contexts, {contexts} and "
-                   f"{placed[0][1]}: {RESET} one of them first")  # fmt: skip
+                   f"{placed[0][1]}: {backend.reset_method} one of them first")  # fmt: skip
 
 
 def shape_together(each: Merged) -> Tuple[Optional[Tuple[Optional[int], ...]], Optional[Member]]:
@@ -192,7 +184,7 @@ def _text(init: Any) -> str:
 
 def _averages(each: Merged) -> Iterator[str]:
     for member in each.members:
-        held = holds_data(member.param)
+        held = arrays_of(member.param)
         if held and (held[0].stype != "default" or numpy.dtype(held[0].dtype).kind != "f"):
             yield (f"{member.path!r} has no average: found {held[0].stype} {numpy.dtype(held[0].dtype).name}, expected "
                    f"dense floating-point numbers; pass values='keep'")  # fmt: skip

@@ -9,7 +9,7 @@ buffer are no tie: nothing public makes them, each has a gradient and an optimiz
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-from .._mxnet import traversed
+from .._mxnet.tree import parameters_by_path
 from ..display import counted
 from ..parameters import check_block
 from .errors import SharingError
@@ -101,7 +101,7 @@ def sources(net: Any, unregistered: bool = True) -> Dict[str, Tuple[Any, bool]]:
     check_block(net)
     found: Dict[int, Tuple[Any, bool]] = {}  # one record a parameter, however many paths it has
     return {path: found.get(id(param)) or found.setdefault(id(param), _source(param))
-            for path, param in traversed(net, unregistered).items()}  # fmt: skip
+            for path, param in parameters_by_path(net, unregistered).items()}  # fmt: skip
 
 
 def _source(param: Any) -> Tuple[Any, bool]:

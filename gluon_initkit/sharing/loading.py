@@ -7,19 +7,12 @@ from dataclasses import replace
 import os
 from typing import Any, Dict, List, Sequence, Tuple
 
-from .._mxnet import (
-    Context,
-    contexts_asked,
-    forget_graphs,
-    holds_data,
-    interrupts_held,
-    mx,
-    put,
-    recast,
-    restoring,
-    state_of,
-    wait_to_read,
-)
+from .._mxnet import backend, mx
+from .._mxnet.arrays import wait_to_read
+from .._mxnet.interrupts import interrupts_held
+from .._mxnet.parameter import arrays_of, context_argument, state_of
+from .._mxnet.state import recast, restoring, set_values
+from .._mxnet.tree import clear_cached_graphs
 from ..display import counted, warn
 from ..files import StoredValues
 from ..files.match import matched_names
@@ -109,8 +102,8 @@ def load(
                                ("dtype_source", dtype_source, ("current", "saved"))):  # fmt: skip
         if value not in known:
             raise ValueError(f"{name} is {value!r}: expected one of {', '.join(map(repr, known))}")
-    ctx = contexts_asked(ctx, device)
-    ctxs = [ctx] if isinstance(ctx, Context) else None if ctx is None else list(ctx)
+    ctx = context_argument(ctx, device)
+    ctxs = [ctx] if isinstance(ctx, backend.Context) else None if ctx is None else list(ctx)
     rules = Rules(ctxs, allow_missing, cast_dtype, dtype_source)
     check_block(net)
     stored = StoredValues(os.fsdecode(path))
@@ -222,17 +215,17 @@ def _commit(net: Any, matches: List[Match]) -> None:
     _wait(matches)
     with mx.autograd.pause():  # where MXNet records, it refuses a write into a parameter
         fresh = [match for match in matches if match.dtype is not None or state_of(match.param) != "initialized"]
-        done = {id(match.param) for match in fresh if not holds_data(match.param)}
+        done = {id(match.param) for match in fresh if not arrays_of(match.param)}
         with restoring([match.param for match in fresh]):
             for match in fresh:
                 if match.dtype is not None:
                     recast(match.param, match.dtype)
                 with named_memory_errors(match.path, match.param, LoadSharingError):
                     if state_of(match.param) != "initialized":
-                        put(match.param, match.array, match.ctxs)
+                        set_values(match.param, match.array, match.ctxs)
                     _wait([match])
         if any(match.dtype is not None for match in matches):
-            forget_graphs(net)
+            clear_cached_graphs(net)
         kept = [match for match in matches if id(match.param) not in done]
         try:
             _refill(kept)
@@ -243,10 +236,10 @@ def _commit(net: Any, matches: List[Match]) -> None:
 
 def _refill(matches: List[Match]) -> None:
     for match in matches:
-        put(match.param, match.array, match.ctxs)
+        set_values(match.param, match.array, match.ctxs)
     _wait(matches)
 
 
 def _wait(matches: List[Match]) -> None:
     """An engine's error belongs to this call."""
-    wait_to_read(array for match in matches for array in holds_data(match.param))
+    wait_to_read(array for match in matches for array in arrays_of(match.param))

@@ -9,18 +9,12 @@ and networks tied as the file says, not tied, and tied otherwise.
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from .._mxnet import (
-    RESET,
-    bits_of,
-    contexts_for,
-    dtype_called,
-    dtype_name,
-    mx,
-    objection_of_trainer,
-    read_array,
-    shape_of,
-    stored_as,
-)
+from .._mxnet import backend, mx
+from .._mxnet.arrays import bits_of, dtype_name
+from .._mxnet.files import array_from_file, dtype_named
+from .._mxnet.parameter import shape_of
+from .._mxnet.state import in_storage_of, load_contexts
+from .._mxnet.trainer import trainer_objection
 from ..files import StoredArray, StoredValues
 from ..files.match import Renaming
 from ..shapes import agree, is_known
@@ -66,7 +60,7 @@ class Contents:
         if name not in self._arrays:
             header = self.stored.arrays[name]
             try:
-                self._arrays[name] = read_array(header.stype, header.shape, self._read(header).parts())
+                self._arrays[name] = array_from_file(header.stype, header.shape, self._read(header).parts())
             except (mx.MXNetError, OverflowError) as error:
                 raise LoadSharingError(f"MXNet cannot hold {name!r}, {header.dtype} of shape {header.shape}, of "
                                        f"{self.stored.path!r}: {error}") from error  # fmt: skip
@@ -115,7 +109,7 @@ class Match:
         dtype = self.param.dtype if self.dtype is None else self.dtype
         if dtype_name(array.dtype) != dtype_name(dtype):
             array = array.astype(dtype)
-        self.array = stored_as(self.param, array)
+        self.array = in_storage_of(self.param, array)
 
 
 def matched(held: Held, contents: Contents, rules: Rules) -> Tuple[List[Match], List[Problem]]:
@@ -199,16 +193,16 @@ def _fitted(
         if not rules.cast_dtype:
             return Problem(f"{label!r} is {array.dtype} {in_file}, expected {dtype_name(param.dtype)}",
                            "cast_dtype=True lets dtypes differ.")  # fmt: skip
-        dtype = dtype_called(array.dtype) if rules.dtype_source == "saved" else None
+        dtype = dtype_named(array.dtype) if rules.dtype_source == "saved" else None
         if dtype is None and rules.dtype_source == "saved":
             return Problem(f"{label!r} is {array.dtype} {in_file}, which this MXNet has not",
                            "dtype_source='current' keeps the network's dtypes.")  # fmt: skip
-    ctxs = contexts_for(param, rules.ctxs)
+    ctxs = load_contexts(param, rules.ctxs)
     if ctxs is None:
-        there = contexts_for(param, None)
+        there = load_contexts(param, None)
         return Problem(f"{label!r} is on {there}, and asked for on {rules.ctxs}",
-                       f"A parameter's {RESET}(...) moves it; or ask for none.")  # fmt: skip
-    objection = objection_of_trainer(param, ctxs)
+                       f"A parameter's {backend.reset_method}(...) moves it; or ask for none.")  # fmt: skip
+    objection = trainer_objection(param, ctxs)
     if objection is not None:
         why, mend = objection
         return Problem(f"{label!r}: {why}", f"{mend[0].upper()}{mend[1:]}.")

@@ -13,7 +13,11 @@ from typing import Any, Dict, Iterator, Optional, Tuple, Union
 
 import numpy
 
-from .._mxnet import dtype_name, mx, saved_values, state_of, traversed, write_arrays
+from .._mxnet import mx
+from .._mxnet.arrays import dtype_name
+from .._mxnet.files import saved_values, write_arrays
+from .._mxnet.parameter import state_of
+from .._mxnet.tree import parameters_by_path
 from ..display import counted, printable, warn
 from ..files import CheckpointError, read_headers, written_ties
 from .errors import SharingError
@@ -91,7 +95,7 @@ def save(net: Any, path: Path) -> None:
 
 
 def _warn_of_unwritten(net: Any, held: Dict[str, Tuple[Any, bool]]) -> None:
-    left = [path for path in traversed(net) if path not in held]
+    left = [path for path in parameters_by_path(net) if path not in held]
     if left:
         warn(f"{', '.join(left)}: held by no attribute of a Block, so not written, as by net.save_parameters; "
              f"assign them to attributes.")  # fmt: skip

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import fnmatch
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from .._mxnet import Slot, mx, prefix_of, slots, source_of, walk
+from .._mxnet import backend, mx
+from .._mxnet.slots import Slot, slots
+from .._mxnet.transposed import source_of
+from .._mxnet.tree import walk
 from ..display import KitError
 from ..parameters import (
     ParameterInfo,
@@ -225,7 +228,7 @@ def _args(told: Declaration) -> str:
 
 def _shown(target: Any) -> str:
     if isinstance(target, mx.gluon.Block):
-        return prefix_of(target).rstrip("_") or type(target).__name__
+        return backend.prefix_of(target).rstrip("_") or type(target).__name__
     if isinstance(target, mx.gluon.Parameter):
         return target.name
     return show_selector(target)

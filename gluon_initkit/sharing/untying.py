@@ -2,22 +2,16 @@
 
 from typing import Any, List, Tuple
 
-from .._mxnet import (
-    Move,
-    Slot,
-    exchange,
-    holds_data,
-    in_containers,
-    interrupts_held,
-    is_trained,
-    mx,
-    own_copy,
-    prefix_of,
-    slots,
-    source_of,
-    traversed,
-    wait_to_read,
-)
+from .._mxnet import backend, mx
+from .._mxnet.arrays import wait_to_read
+from .._mxnet.containers import parameters_in_containers
+from .._mxnet.interrupts import interrupts_held
+from .._mxnet.merge import independent_copy
+from .._mxnet.parameter import arrays_of
+from .._mxnet.slots import Move, Slot, exchange, slots
+from .._mxnet.trainer import is_trained
+from .._mxnet.transposed import source_of
+from .._mxnet.tree import parameters_by_path
 from ..parameters import check_block, did_you_mean_path, list_parameters, named_memory_errors
 from .errors import SharingError, refusal
 
@@ -66,8 +60,8 @@ def untie(net: Any, path: str) -> None:
         raise refusal(wrong)
     leaving, turned = _leaving(slot, others)
     with named_memory_errors(path, source, SharingError):
-        copied = own_copy(source, _free_name(net, leaving[0]), turned)
-        wait_to_read(holds_data(copied))
+        copied = independent_copy(source, _free_name(net, leaving[0]), turned)
+        wait_to_read(arrays_of(copied))
     moves: List[Move] = [(each, copied) for each in leaving]
     with interrupts_held(), exchange(net, moves):
         pass
@@ -84,7 +78,7 @@ def _problems(slot: Slot, others: List[Slot]) -> List[str]:
     if slot.key is None or isinstance(slot.block, mx.gluon.SymbolBlock):
         wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: the block of the first finds its "
                      f"parameter by the name {slot.param.name!r}; untie the other path")  # fmt: skip
-    listed = in_containers([("", slot.block)]).get(slot.param)
+    listed = parameters_in_containers([("", slot.block)]).get(slot.param)
     if listed:
         wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: the block of the first holds its "
                      f"parameter in .{listed} too, which would hold the old one; untie the other path")  # fmt: skip
@@ -105,8 +99,8 @@ def _leaving(slot: Slot, others: List[Slot]) -> Tuple[List[Slot], bool]:
 
 def _free_name(net: Any, slot: Slot) -> str:
     """The name that Gluon would have given, or the next one that is free."""
-    taken = {param.name for param in traversed(net).values()}
-    name = wanted = f"{prefix_of(slot.block)}{slot.key}"
+    taken = {param.name for param in parameters_by_path(net).values()}
+    name = wanted = f"{backend.prefix_of(slot.block)}{slot.key}"
     number = 1
     while name in taken:
         name, number = f"{wanted}{number}", number + 1

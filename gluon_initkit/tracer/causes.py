@@ -5,7 +5,10 @@ MXNet's own messages name a parameter by its global name, or none; its frames ho
 
 from typing import Any, List, Optional, Sequence, Tuple
 
-from .._mxnet import RESET_ALL, Context, Unregistered, contexts_of, mx, source_of
+from .._mxnet import backend, mx
+from .._mxnet.containers import Unregistered
+from .._mxnet.parameter import contexts_of
+from .._mxnet.transposed import source_of
 from ..display import counted_of, shape_text
 from .resolution import Resolution, said
 from .source import Frame, last_lines, whose
@@ -72,11 +75,11 @@ def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -
             return f"{info.label} was read by {name}() before it holds values{at}", ""
     for _, module, local in calls:
         param, asked = local.get("self"), local.get("ctx", local.get("device"))
-        if module == "mxnet.gluon.parameter" and param in infos and isinstance(asked, Context):
+        if module == "mxnet.gluon.parameter" and param in infos and isinstance(asked, backend.Context):
             here = contexts_of(param)
             if here and asked not in here:
                 there = ", ".join(map(str, here))
-                mend = "" if found.apart else f". Give inputs that are there; or {RESET_ALL} moves it"
+                mend = "" if found.apart else f". Give inputs that are there; or {backend.reset_call} moves it"
                 return f"{infos[param].label} is on {there}, and was read on {asked}{at}{mend}", ""
     if found.apart and "same context" in str(error):
         return f"MXNet raised {said(error)}{at}", ""

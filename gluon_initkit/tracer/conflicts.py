@@ -7,7 +7,10 @@ the block alone, with the disputed sizes left open.
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-from .._mxnet import Call, Run, channel_axis, mx, run_without_memory, shape_of
+from .._mxnet import mx
+from .._mxnet.inference import Call, Run, run_without_memory
+from .._mxnet.layers import channel_axis
+from .._mxnet.parameter import shape_of
 from ..parameters import ParameterInfo
 from ..shapes import agree, is_known
 

@@ -7,19 +7,11 @@ that mends it.
 from itertools import groupby
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
-from .._mxnet import (
-    ArrayGiven,
-    ValueGiven,
-    blocks_of,
-    class_name,
-    construction,
-    declaration,
-    defers_always,
-    infers_shapes,
-    is_constant,
-    may_defer,
-    mx,
-)
+from .._mxnet import backend, mx
+from .._mxnet.instrument.call_stack import ArrayArgument, ValueArgument
+from .._mxnet.layers import class_name, constructor_call
+from .._mxnet.parameter import allows_deferral, is_constant
+from .._mxnet.tree import blocks_by_path
 from ..display import counted, counted_of, printable, shape_text
 from ..parameters import ParameterInfo
 from ..shapes import is_known
@@ -92,11 +84,11 @@ def _wrong_states(observed: Observed) -> Optional[Tuple[str, str]]:
     path, block, args = observed.failing or ("", None, ())
     block_class: Any = type(block)
     own = not block_class.__module__.startswith("mxnet.gluon.")  # whose states may be nested in any way
-    if own or not hasattr(block, "state_info") or len(args) < 2 or args[1] == ValueGiven(None):
+    if own or not hasattr(block, "state_info") or len(args) < 2 or args[1] == ValueArgument(None):
         return None
     states, wanted = args[1], block.state_info()  # type: ignore[union-attr]
     is_list = type(states) in (list, tuple)  # the records of arrays and values are tuples too
-    if is_list and len(states) == len(wanted) and all(isinstance(each, ArrayGiven) for each in states):
+    if is_list and len(states) == len(wanted) and all(isinstance(each, ArrayArgument) for each in states):
         return None
     count = counted(len(wanted), "state")
     return (f"{_place(path)} ({class_name(block_class)}) takes a list of {count}, and was given {_nested(states)}",
@@ -107,7 +99,7 @@ def _wrong_states(observed: Observed) -> Optional[Tuple[str, str]]:
 def _nested(given: Any) -> str:
     if type(given) in (list, tuple):
         return f"[{', '.join(map(_nested, given))}]"
-    return f"an array {shape_text(given.shape)}" if isinstance(given, ArrayGiven) else repr(given.value)
+    return f"an array {shape_text(given.shape)}" if isinstance(given, ArrayArgument) else repr(given.value)
 
 
 def _diagnosed(found: Resolution, error: Optional[BaseException], inputs: Sequence[Any]) -> DeferredInitError:
@@ -117,7 +109,7 @@ def _diagnosed(found: Resolution, error: Optional[BaseException], inputs: Sequen
 
 def pending(found: Resolution) -> Tuple[Unresolved, ...]:
     """The records of all parameters that hold no values yet, or whose shape is in dispute."""
-    blocks = blocks_of(found.net)
+    blocks = blocks_by_path(found.net)
     disputed = found.conflict.needed if found.conflict else {}
     return tuple(
         record(found, blocks, param, info)
@@ -156,14 +148,15 @@ def _reason(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Para
         before = f", {origin}" if origin else f" in {_place(where)}, given {_shapes(given)}" if given else " before"
         return (f"it has to be {shape_text(conflict.needed[param])} in {_place(conflict.block_path)}, given "
                 f"{_shapes(conflict.inputs)}, and was {shape_text(stood)}{before}")  # fmt: skip
-    if info.state == "uninitialized" and not is_known(info.shape) and not may_defer(param):
+    if info.state == "uninitialized" and not is_known(info.shape) and not allows_deferral(param):
         return _NOT_DEFERRABLE
     if info.state == "uninitialized":
         return _UNTOUCHED
     if is_known(shape):
         return DEFERRED
     owner: Any = info.block
-    if owner is not None and not any(infers_shapes(type(blocks[path])) for path in holders(info) if path in blocks):
+    around = [type(blocks[path]) for path in holders(info) if path in blocks]
+    if owner is not None and not any(map(backend.infers_shapes, around)):
         without = "has no infer_shape" if issubclass(owner, mx.gluon.HybridBlock) else "is no HybridBlock"
         return f"{_UNTOLD}{class_name(owner)} {without}"
     if found.stop is not None and param not in found.order:
@@ -199,10 +192,10 @@ def _fix(found: Resolution, blocks: Mapping[str, Any], param: Any, info: Paramet
     def shape_of(each: Any) -> Any:
         return needed.get(each, found.shapes.get(each))
 
-    if block is not None and defers_always(block):
+    if block is not None and backend.defers_always(block):
         kind: Any = type(block)
         return f"{at}gluon_initkit.materialize(net, ...), as MXNet 2 defers {class_name(kind)} whatever it is told"
-    code = None if block is None or isinstance(block, mx.gluon.SymbolBlock) else construction(block, shape_of)
+    code = None if block is None or isinstance(block, mx.gluon.SymbolBlock) else constructor_call(block, shape_of)
     return at + (code or _axes(block, info, shape_of(param)))
 
 
@@ -214,8 +207,8 @@ def _axes(block: Any, info: ParameterInfo, shape: Optional[Shape]) -> str:
     named = ", ".join([name, *(sizes or ["of no known number of axes"])])
     if isinstance(block, mx.gluon.SymbolBlock):
         return f"{named}; a SymbolBlock's shapes come from its inputs"
-    made = f"{named}: {declaration(name, shape_text(shape))}"
-    if isinstance(block, mx.gluon.HybridBlock) and not infers_shapes(type(block)):
+    made = f"{named}: {backend.declaration_code(name, shape_text(shape))}"
+    if isinstance(block, mx.gluon.HybridBlock) and not backend.infers_shapes(type(block)):
         return f"{made}, or an infer_shape(self, ...) that sets self.{name}.shape"
     return made
 

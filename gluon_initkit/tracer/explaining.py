@@ -6,7 +6,7 @@ Printed, it is the tutorial's section on avoiding deferred initialization, for t
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
-from .._mxnet import holds_data
+from .._mxnet.parameter import arrays_of
 from ..display import Column, Shown, Table, as_html, as_rich, as_text, counted, printable, rich_text, shape_text
 from .diagnosis import DEFERRED, MOST, message, pending, quotation
 from .errors import DeferredInitError, Unresolved
@@ -139,7 +139,7 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
         summary = f"{'' if len(found.described) == 1 else 'all '}{count} values"
         if not found.described:
             summary = "the network has no parameters"
-        empty = any(not holds_data(param) for each in found.unregistered for param in each.parameters)
+        empty = any(not arrays_of(param) for each in found.unregistered for param in each.parameters)
         return Explanation((), summary, "\n".join([summary, *found.notes]) if empty else "", found.notes)
     text = message(found, rows, inputs, error)
     summary = text.splitlines()[0]

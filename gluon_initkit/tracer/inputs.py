@@ -14,7 +14,9 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy
 
-from .._mxnet import ArrayGiven, ValueGiven, context_of, mx
+from .._mxnet import mx
+from .._mxnet.arrays import context_of
+from .._mxnet.instrument.call_stack import ArrayArgument, ValueArgument
 
 __all__ = ["as_arrays", "contexts_in", "is_without_arrays", "mapped", "shapes_text"]
 
@@ -33,9 +35,9 @@ def mapped(given: Any, leaf: Callable[[Shape, Any, Any], Any]) -> Any:
         return leaf(tuple(given.shape), numpy.dtype(given.dtype).name, given)
     if isinstance(given, numpy.ndarray):
         return leaf(given.shape, given.dtype.name, given)
-    if isinstance(given, ArrayGiven):
+    if isinstance(given, ArrayArgument):
         return leaf(given.shape, given.dtype, None)
-    if isinstance(given, ValueGiven):
+    if isinstance(given, ValueArgument):
         return given.value
     if _is_shape(given):
         return leaf(_known(given), "float32", None)

@@ -8,21 +8,15 @@ import threading
 import time
 from typing import Any, List, Optional, Sequence
 
-from .._mxnet import (
-    blocks_of,
-    current_context,
-    finish,
-    fork_safe,
-    holds_data,
-    holds_gradients,
-    interrupts_held,
-    network_of,
-    pending_contexts,
-    remember,
-    restoring,
-    wait_to_read,
-)
-from .._mxnet import run_forward as forward
+from .._mxnet import backend
+from .._mxnet.arrays import wait_to_read
+from .._mxnet.forward import run_forward as forward
+from .._mxnet.interrupts import interrupts_held
+from .._mxnet.networks import network_of, remember_places
+from .._mxnet.parameter import arrays_of, contexts_of, gradients_of
+from .._mxnet.preserve import fork_safe
+from .._mxnet.state import finish_deferred, restoring
+from .._mxnet.tree import blocks_by_path
 from ..display import warn
 from ..parameters import Selector, matcher, named_memory_errors, refuse_no_match, show_selector
 from ..shapes import is_known
@@ -99,7 +93,7 @@ def _materialized(net: Any, inputs: Sequence[Any], select: Optional[Selector], r
         _by_forward(net, inputs, found)
     bad = _open(found, chosen)
     if bad or found.conflict is not None:
-        blocks = blocks_of(found.net)
+        blocks = blocks_by_path(found.net)
         disputed = found.conflict.needed if found.conflict else {}
         rows = tuple(record(found, blocks, param, info) for param, _, info in found.described
                      if param in disputed or any(param is each for each in bad))  # fmt: skip
@@ -130,8 +124,8 @@ def _open(found: Resolution, chosen: Sequence[Any]) -> List[Any]:
 
 def _by_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
     """The same findings from a real forward pass."""
-    pending = [ctx for param, _, _ in found.described for ctx in pending_contexts(param)]
-    ctxs = [*contexts_in(inputs), *pending, current_context()]
+    pending = [ctx for param, _, _ in found.described for ctx in contexts_of(param)]
+    ctxs = [*contexts_in(inputs), *pending, backend.current_context()]
     arrays = [as_arrays(each, ctxs[0]) for each in inputs]
     try:
         shapes, given = forward(net, arrays)
@@ -150,12 +144,12 @@ def _by_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
 
 
 def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
-    remember(found.net, {param: place for param, place, _ in found.described if network_of(param) is None})
+    remember_places(found.net, {param: place for param, place, _ in found.described if network_of(param) is None})
     labels = {id(param): info.label for param, _, info in found.described}
     with interrupts_held() as released, restoring(chosen), released():
         for param in chosen:
             with named_memory_errors(labels[id(param)], param):
-                finish(param, found.shapes[param])
+                finish_deferred(param, found.shapes[param])
         for param in chosen:  # an engine's error belongs to this call
             with named_memory_errors(labels[id(param)], param):
-                wait_to_read([*holds_data(param), *holds_gradients(param)])
+                wait_to_read([*arrays_of(param), *gradients_of(param)])

@@ -8,19 +8,12 @@ from dataclasses import dataclass, field
 import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
-from .._mxnet import (
-    NeedsNumbers,
-    Run,
-    StaleGraph,
-    Unregistered,
-    contexts_of,
-    one_at_a_time,
-    run_without_memory,
-    shape_of,
-    stale_graphs,
-    unregistered_blocks,
-    walk,
-)
+from .._mxnet.containers import Unregistered, unregistered_blocks
+from .._mxnet.inference import NeedsNumbers, Run, run_without_memory
+from .._mxnet.parameter import contexts_of, shape_of
+from .._mxnet.preserve import global_state_lock
+from .._mxnet.stale_graphs import StaleGraph, stale_graphs
+from .._mxnet.tree import walk
 from ..parameters import ParameterInfo, context_mismatch, list_parameters
 from .conflicts import Conflict, conflict_in, unchecked_sizes
 from .inputs import mapped
@@ -101,7 +94,7 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
 
     What was observed of real forward passes beats what the inputs let expect.
     """
-    with one_at_a_time:
+    with global_state_lock:
         return _resolve(net, inputs, observed or Observed())
 
 

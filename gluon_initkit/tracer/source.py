@@ -7,13 +7,13 @@ import traceback
 from types import FrameType
 from typing import Any, List, Optional, Sequence, Tuple
 
-from .._mxnet import BlockCall, is_plain_forward
+from .._mxnet.instrument.call_stack import BlockCall, is_plain_forward
 
 __all__ = ["Frame", "call_within", "frames_of", "last_lines", "user_call", "whose"]
 
 Frame = Tuple[FrameType, int]
 _KIT = __name__.partition(".")[0]
-_OWN = ("tracer.tracing", "tracer.source", "tracer.writing", "_mxnet.watching", "_mxnet.changing")
+_OWN = ("tracer.tracing", "tracer.source", "tracer.writing", "_mxnet.instrument.observer")
 _WATCH = {f"{_KIT}.{each}" for each in _OWN}
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from .._mxnet import Watch
+from .._mxnet.instrument.observer import NetworkObserver
 from ..display import counted, warn
 from ..parameters import ParameterInfo, check_block, list_parameters
 from .chrome import chrome_trace
@@ -95,7 +95,7 @@ class Trace:
         self._net, self._live, self._callback = net, live, on_event
         self._type = type(net).__name__
         self._notes = Notes(time.perf_counter_ns())
-        self._watch: Optional[Watch] = Watch(net, self._record, self._explain, self._notes.passed)
+        self._watch: Optional[NetworkObserver] = NetworkObserver(net, self._record, self._explain, self._notes.passed)
         self._running = False
         self._pending: Tuple[ParameterInfo, ...] = ()
 

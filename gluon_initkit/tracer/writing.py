@@ -11,7 +11,8 @@ from typing import Any, Deque, List, Tuple
 
 import numpy
 
-from .._mxnet import BlockCall, given_to, known_sizes
+from .._mxnet.instrument.call_stack import BlockCall, input_shapes
+from .._mxnet.parameter import known_sizes
 from .events import Span, TraceEvent
 from .source import call_within
 
@@ -64,7 +65,7 @@ class Notes:
     def _event(self, kind: str, now: int, thread: int, source: Any, facts: dict) -> TraceEvent:
         nanoseconds, asked = facts.pop("nanoseconds", 0), facts.pop("call", f"Parameter.{_METHODS.get(kind, kind)}")
         call, file, line = source
-        facts["inputs"] = given_to(facts.get("block"), facts.get("inputs"))
+        facts["inputs"] = input_shapes(facts.get("block"), facts.get("inputs"))
         arrays = facts.pop("arrays", 0)
         if facts["dtype"] is not None:
             dtype, shape = numpy.dtype(facts["dtype"]), facts["shape"]

@@ -1,6 +1,6 @@
 """The bits of an array: what makes two arrays the same."""
 
-from gluon_initkit._mxnet import bits_of
+from gluon_initkit._mxnet.arrays import bits_of
 import mxnet as mx
 
 

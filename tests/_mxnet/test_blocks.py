@@ -1,7 +1,7 @@
 """Places: paths are those of save_parameters, for every block that names its parameters otherwise too."""
 
 import gluon_initkit  # noqa: F401
-from gluon_initkit._mxnet import laid_out, places, same_paths, traversed
+from gluon_initkit._mxnet.tree import parameters_by_path, path_clashes, places, places_and_blocks
 import mxnet as mx
 from mxnet.gluon import nn, rnn
 import pytest
@@ -75,7 +75,7 @@ def test_one_walk_lays_out_parameters_and_blocks():
     net = nn.HybridSequential()
     net.add(nn.Dense(2), nn.HybridSequential())
     net[1].add(nn.BatchNorm())
-    found, blocks = laid_out(net)
+    found, blocks = places_and_blocks(net)
     assert list(found.items()) == list(places(net).items())
     assert blocks == [("", net), ("0", net[0]), ("1", net[1]), ("1.0", net[1][0])]
 
@@ -90,29 +90,29 @@ def dotted():
 
 def test_two_parameters_of_one_path_are_found_and_refused_where_paths_are_keys():
     net = dotted()
-    assert same_paths(net) == ["a.b.weight", "a.b.bias"] and same_paths(net.a) == []
+    assert path_clashes(net) == ["a.b.weight", "a.b.bias"] and path_clashes(net.a) == []
     with pytest.raises(ValueError, match="two parameters have the path 'a.b.weight', 'a.b.bias': values are drawn"):
-        traversed(net)
-    assert list(traversed(net.a)) == ["b.weight", "b.bias"]
+        parameters_by_path(net)
+    assert list(parameters_by_path(net.a)) == ["b.weight", "b.bias"]
     net.a.b = getattr(net, "a.b")  # one parameter at one path, twice
-    assert same_paths(net) == [] and list(traversed(net)) == ["a.b.weight", "a.b.bias"]
+    assert path_clashes(net) == [] and list(parameters_by_path(net)) == ["a.b.weight", "a.b.bias"]
 
 
 @pytest.mark.mxnet1("parameters that no attribute holds")
 def test_what_another_parameter_took_the_place_of_has_no_path_of_its_own():
     net = nn.Dense(2, in_units=2)
     net._reg_params["weight"] = mx.gluon.Parameter("other_weight", shape=(2, 2))
-    assert same_paths(net) == [] and list(traversed(net)) == ["weight", "bias"]
+    assert path_clashes(net) == [] and list(parameters_by_path(net)) == ["weight", "bias"]
     net = dotted()
     for child in (getattr(net, "a.b"), net.a.b):
         child.params.get("table", shape=(2,))
-    assert same_paths(net) == ["a.b.weight", "a.b.bias", "a.b.table"]
+    assert path_clashes(net) == ["a.b.weight", "a.b.bias", "a.b.table"]
 
 
 def test_traversed_has_every_path_in_the_order_of_save_parameters():
     layer, net = nn.Dense(2, in_units=2), nn.HybridSequential()
     net.add(layer, nn.Dense(3, in_units=2), layer)
-    assert list(traversed(net).items()) == list(net._collect_params_with_prefix().items())
+    assert list(parameters_by_path(net).items()) == list(net._collect_params_with_prefix().items())
 
 
 @pytest.mark.mxnet1("parameters that no attribute holds")
@@ -120,8 +120,8 @@ def test_traversed_adds_what_no_attribute_holds_unless_another_stands_there():
     net, donor = nn.Dense(2, in_units=2), nn.Dense(2, in_units=2)
     hidden = net.params.get("hidden", shape=(1,))
     net._reg_params["weight"] = donor.weight  # a swap by hand, which leaves the old one in net.params
-    assert traversed(net) == {"weight": donor.weight, "bias": net.bias, "hidden": hidden}
-    assert traversed(net, unregistered=False) == {"weight": donor.weight, "bias": net.bias}
+    assert parameters_by_path(net) == {"weight": donor.weight, "bias": net.bias, "hidden": hidden}
+    assert parameters_by_path(net, unregistered=False) == {"weight": donor.weight, "bias": net.bias}
 
 
 @pytest.mark.parametrize("numpy_mode", [False, True])

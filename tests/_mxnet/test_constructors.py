@@ -1,6 +1,7 @@
 """Layers read back as the code that makes them: the code, run, makes the same layer."""
 
-from gluon_initkit._mxnet import class_name, construction, shape_of
+from gluon_initkit._mxnet.layers import class_name, constructor_call
+from gluon_initkit._mxnet.parameter import shape_of
 import mxnet as mx
 from mxnet.gluon import contrib, nn, rnn
 import pytest
@@ -39,14 +40,14 @@ NAMES = {"nn": nn, "rnn": rnn, "contrib": contrib, "mx": mx}
 
 @pytest.mark.parametrize("code", WRITTEN)
 def test_the_code_makes_the_layer_that_it_was_read_from(code):
-    assert construction(eval(code, NAMES), shape_of) == code
+    assert constructor_call(eval(code, NAMES), shape_of) == code
 
 
 # MXNet cannot make a grouped transposed convolution whose input size is open, but in NumPy mode.
 @pytest.mark.parametrize("code", [code for code in WRITTEN if "2DTranspose" not in code])
 def test_a_size_that_is_not_known_is_a_question_mark(code):
     cut = code.rpartition("=")[0]
-    assert construction(eval(cut + "=0)", NAMES), shape_of) == cut + "=?)"
+    assert constructor_call(eval(cut + "=0)", NAMES), shape_of) == cut + "=?)"
 
 
 def test_what_cannot_be_read_back_is_not_guessed():
@@ -56,20 +57,20 @@ def test_what_cannot_be_read_back_is_not_guessed():
 
     unread = (Own(3), nn.Embedding(3, 4), nn.HybridSequential(), DEFORMABLE(4))
     for block in unread if GLUON_2 else (*unread, nn.GroupNorm()):
-        assert construction(block, shape_of) is None
+        assert constructor_call(block, shape_of) is None
 
 
 def test_a_subclass_that_is_made_alike_is_read():
     class Mine(nn.Dense):
         pass
 
-    assert construction(Mine(3), shape_of) == "Mine(3, in_units=?)"
+    assert constructor_call(Mine(3), shape_of) == "Mine(3, in_units=?)"
 
 
 def test_numpy_mode():
     mx.npx.set_np()
     code = "nn.Conv2DTranspose(8, 3, groups=2, in_channels=?)"
-    assert construction(nn.Conv2DTranspose(8, 3, groups=2), shape_of) == code
+    assert constructor_call(nn.Conv2DTranspose(8, 3, groups=2), shape_of) == code
 
 
 def test_names_of_classes():

@@ -2,7 +2,8 @@
 
 from collections import OrderedDict
 
-from gluon_initkit._mxnet import in_containers, unregistered_blocks, walk
+from gluon_initkit._mxnet.containers import parameters_in_containers, unregistered_blocks
+from gluon_initkit._mxnet.tree import walk
 import mxnet as mx
 import pytest
 from vocabulary import declared, nd
@@ -42,7 +43,7 @@ def test_a_container_of_any_kind_is_looked_into(container, make):
         (found,) = unregistered_blocks(walk(net))
         assert found.parameters == (held,)
         net.held = held  # as an attribute it is registered
-        assert in_containers(walk(net)) == {held: "layers"} and unregistered(net) == []
+        assert parameters_in_containers(walk(net)) == {held: "layers"} and unregistered(net) == []
 
 
 def test_the_sentence_names_attribute_class_and_what_it_holds():
@@ -91,14 +92,14 @@ def test_gluon_s_own_blocks_hold_none():
     net.initialize()
     net.hybridize()
     net(nd.ones((1, 2)))
-    assert net._cached_op_args and in_containers(walk(net)) == {} and unregistered(net) == []
+    assert net._cached_op_args and parameters_in_containers(walk(net)) == {} and unregistered(net) == []
 
 
 def test_parameters_in_containers_are_found_however_deep():
     block = nn.HybridSequential()
     block.weight = declared(block, "weight", shape=(2,))
-    assert in_containers(walk(block)) == {}
+    assert parameters_in_containers(walk(block)) == {}
     block.add(nn.Dense(2))
     for held in ({"here": block.weight, "there": 1}, [[block.weight]], ({"a": {"b": block.weight}},), {block.weight}):
         block[0].kept = held
-        assert in_containers(walk(block)) == {block.weight: "0.kept"}
+        assert parameters_in_containers(walk(block)) == {block.weight: "0.kept"}

@@ -3,7 +3,8 @@
 import threading
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import NeedsNumbers, mx, run_without_memory
+from gluon_initkit._mxnet import mx
+from gluon_initkit._mxnet.inference import NeedsNumbers, run_without_memory
 from mxnet.gluon import nn
 import numpy as np
 import pytest

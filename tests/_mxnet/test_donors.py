@@ -1,6 +1,8 @@
 """What parameters are declared with and hold."""
 
-from gluon_initkit._mxnet import contexts_of, declared, extras_of, own_copy, restoring
+from gluon_initkit._mxnet.merge import declaration_of, extras_of, independent_copy
+from gluon_initkit._mxnet.parameter import contexts_of
+from gluon_initkit._mxnet.state import restoring
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
@@ -18,7 +20,7 @@ def test_facts():
     assert contexts_of(net.weight) == ()
     net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
     assert contexts_of(net.weight) == contexts_of(net.bias) == (mx.cpu(0), mx.cpu(1))
-    assert declared(net.weight) == {"dtype": "float32", "stype": "default", "grad_stype": "default",
+    assert declaration_of(net.weight) == {"dtype": "float32", "stype": "default", "grad_stype": "default",
                                     "grad_req": "write", "lr_mult": 1.0, "wd_mult": 1.0}  # fmt: skip
     again = tied(nn.Dense, net, 2)  # which writes its arguments over what it finds
     assert extras_of(again.weight) == {}
@@ -41,6 +43,6 @@ def test_own_copy_of_a_row_sparse_gradient():
     with mx.autograd.record():
         loss = net(nd.array([1])).sum()
     loss.backward()
-    copied = own_copy(net.weight, "copied", transposed=False)
+    copied = independent_copy(net.weight, "copied", transposed=False)
     assert copied.grad().stype == "row_sparse" and copied.name == "copied"
     assert (copied.grad().asnumpy() == net.weight.grad().asnumpy()).all() and copied.grad().asnumpy()[1].all()

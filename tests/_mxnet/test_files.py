@@ -1,7 +1,8 @@
 """Parameter files in either mode, and values on their way to parameters."""
 
-from gluon_initkit._mxnet import contexts_for, put, read_array, recast, saved_values, stored_as
-from gluon_initkit._mxnet.memory import address_of
+from gluon_initkit._mxnet.arrays import address_of
+from gluon_initkit._mxnet.files import array_from_file, saved_values
+from gluon_initkit._mxnet.state import in_storage_of, load_contexts, recast, set_values
 import mxnet as mx
 import numpy
 import pytest
@@ -26,7 +27,7 @@ def parameter(ctx=None, **kwargs):
 def test_arrays_of_every_shape_and_type_are_made_in_either_mode(mode, shape, dtype):
     (mx.npx.set_np if mode == "np" else mx.npx.reset_np)()
     values = numpy.arange(int(numpy.prod(shape)), dtype="uint8").reshape(shape).astype(dtype)
-    array = read_array("default", shape, (values,))
+    array = array_from_file("default", shape, (values,))
     with mx.util.np_shape(True):
         assert type(array) is mx.nd.NDArray and array.shape == shape and array.dtype == values.dtype
         assert array.asnumpy().tobytes() == values.tobytes()
@@ -36,11 +37,11 @@ def test_arrays_of_every_shape_and_type_are_made_in_either_mode(mode, shape, dty
 @pytest.mark.mxnet1("sparse arrays")
 def test_sparse_arrays_are_made_without_being_dense_once():
     values, rows = numpy.ones((2, 3), "float32"), numpy.array([1, 10**9])
-    array = read_array("row_sparse", (2**31, 3), (values, rows))
+    array = array_from_file("row_sparse", (2**31, 3), (values, rows))
     assert array.stype == "row_sparse" and array.indices.asnumpy().tolist() == [1, 10**9]
-    array = read_array("csr", (2, 3), (numpy.array([5.0], "float32"), numpy.array([0, 0, 1]), numpy.array([2])))
+    array = array_from_file("csr", (2, 3), (numpy.array([5.0], "float32"), numpy.array([0, 0, 1]), numpy.array([2])))
     assert array.asnumpy().tolist() == [[0, 0, 0], [0, 0, 5]]
-    assert read_array("csr", (2, 3), (numpy.empty(0, "float32"),) * 3).asnumpy().tolist() == [[0] * 3] * 2
+    assert array_from_file("csr", (2, 3), (numpy.empty(0, "float32"),) * 3).asnumpy().tolist() == [[0] * 3] * 2
 
 
 def test_the_saved_value_is_a_copy_of_the_first_replica_or_the_mean():
@@ -57,23 +58,23 @@ def test_the_saved_value_is_a_copy_of_the_first_replica_or_the_mean():
 
 
 def test_where_values_go():
-    assert contexts_for(parameter(), None) == [mx.cpu(0)]
-    assert contexts_for(parameter(), [mx.cpu(1)]) == [mx.cpu(1)]
+    assert load_contexts(parameter(), None) == [mx.cpu(0)]
+    assert load_contexts(parameter(), [mx.cpu(1)]) == [mx.cpu(1)]
     there = parameter([mx.cpu(1), mx.cpu(0)])
-    assert contexts_for(there, None) == contexts_for(there, [mx.cpu(0), mx.cpu(1)]) == [mx.cpu(1), mx.cpu(0)]
-    assert contexts_for(there, [mx.cpu(0)]) is None
+    assert load_contexts(there, None) == load_contexts(there, [mx.cpu(0), mx.cpu(1)]) == [mx.cpu(1), mx.cpu(0)]
+    assert load_contexts(there, [mx.cpu(0)]) is None
     pending = mx.gluon.Parameter("w", shape=(0,), allow_deferred_init=True)
     pending.initialize(ctx=mx.cpu(1))
-    assert contexts_for(pending, None) == [mx.cpu(1)] and contexts_for(pending, [mx.cpu(0)]) is None
+    assert load_contexts(pending, None) == [mx.cpu(1)] and load_contexts(pending, [mx.cpu(0)]) is None
 
 
 def test_put_initializes_or_refills():
     param = parameter()
-    put(param, mx.nd.array([1, 2]), [mx.cpu(0), mx.cpu(1)])
+    set_values(param, mx.nd.array([1, 2]), [mx.cpu(0), mx.cpu(1)])
     assert [each.asnumpy().tolist() for each in param.list_data()] == [[1, 2]] * 2
     assert param.grad(mx.cpu(1)).shape == (2,)
     first = param._data[0]
-    put(param, mx.nd.array([3, 4]), [mx.cpu(0), mx.cpu(1)])
+    set_values(param, mx.nd.array([3, 4]), [mx.cpu(0), mx.cpu(1)])
     assert param._data[0] is first and [each.asnumpy().tolist() for each in param.list_data()] == [[3, 4]] * 2
 
 
@@ -89,6 +90,6 @@ def test_recast_forgets_the_symbol_of_the_old_dtype():
 def test_storage():
     sparse, dense = parameter(stype="row_sparse"), parameter()
     array = mx.nd.array([[1, 0], [0, 0]])
-    assert stored_as(dense, array) is array
-    assert stored_as(sparse, array).stype == "row_sparse"
-    assert stored_as(dense, array.tostype("row_sparse")).stype == "default"
+    assert in_storage_of(dense, array) is array
+    assert in_storage_of(sparse, array).stype == "row_sparse"
+    assert in_storage_of(dense, array.tostype("row_sparse")).stype == "default"

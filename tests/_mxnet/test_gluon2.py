@@ -3,7 +3,8 @@
 import threading
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import fused_parts, places
+from gluon_initkit._mxnet import backend
+from gluon_initkit._mxnet.tree import places
 import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
@@ -28,7 +29,7 @@ seen = []
 def parts_of(layer):
     """The parts of an RNN layer's vector by name, cut as MXNet's own `RNNFused` cuts it."""
     vector, start, found = layer.rnn_param.data().asnumpy(), 0, {}
-    for name, shape in fused_parts(layer.rnn_param.init, vector.shape).shapes.items():
+    for name, shape in backend.rnn_layout(layer.rnn_param.init, vector.shape).shapes.items():
         size = int(np.prod(shape))
         found[name] = vector[start : start + size].reshape(shape)
         start += size

@@ -1,7 +1,8 @@
 """A network's own code run on arrays without memory: what it reaches, what follows, and that nothing stays."""
 
-from gluon_initkit._mxnet import mx, run_without_memory, shape_of
-from gluon_initkit._mxnet.version import input_width
+from gluon_initkit._mxnet import backend, mx
+from gluon_initkit._mxnet.inference import run_without_memory
+from gluon_initkit._mxnet.parameter import shape_of
 from mxnet.gluon import nn, rnn
 import pytest
 from vocabulary import GLUON_2, HybridBlock
@@ -109,7 +110,8 @@ def test_fused_layers(layer, layout):
     gates = {rnn.LSTM: 4, rnn.GRU: 3, rnn.RNN: 1}[layer]
     shapes = run(net, (3, 2, 5)).shapes
     if GLUON_2:  # all in one vector
-        assert input_width(net, shapes.get) == 5 and shapes[net.rnn_param] == (2 * gates * 4 * (5 + 6 + 8 + 6),)
+        assert backend.rnn_input_size(net, shapes.get) == 5
+        assert shapes[net.rnn_param] == (2 * gates * 4 * (5 + 6 + 8 + 6),)
         return
     assert shapes[net.l0_i2h_weight] == shapes[net.r0_i2h_weight] == (4 * gates, 5)
     assert shapes[net.l1_i2h_weight] == (4 * gates, 8)

@@ -2,7 +2,7 @@
 
 import logging
 
-from gluon_initkit._mxnet import base_arguments, is_verbose, say_filled
+from gluon_initkit._mxnet.initializers import base_arguments, is_verbose, print_filled
 import mxnet as mx
 from vocabulary import nd
 
@@ -16,7 +16,7 @@ def test_what_is_filled_is_said_where_it_is_asked_for(caplog):
     assert [is_verbose(each) for each in (loud, quiet, mx.init.Mixed(["."], [quiet]))] == [True, False, False]
     with caplog.at_level(logging.INFO):
         for each in (loud, quiet):
-            say_filled(each, mx.init.InitDesc("a_bias"), "_init_bias", nd.ones((2,)))
+            print_filled(each, mx.init.InitDesc("a_bias"), "_init_bias", nd.ones((2,)))
     assert [record.getMessage() for record in caplog.records] == ["Initialized a_bias as bias: seen"]
 
 
@@ -26,4 +26,4 @@ def test_a_class_that_never_calls_super_init():
             pass
 
     assert not is_verbose(Bare())
-    say_filled(Bare(), mx.init.InitDesc("a_bias"), "_init_bias", nd.ones((2,)))
+    print_filled(Bare(), mx.init.InitDesc("a_bias"), "_init_bias", nd.ones((2,)))

@@ -2,7 +2,7 @@
 
 import gc
 
-from gluon_initkit._mxnet import empty, view, wait_to_read, wait_to_write
+from gluon_initkit._mxnet.arrays import empty, memory_view, wait_to_read, wait_to_write
 import mxnet as mx
 import numpy as np
 import pytest
@@ -12,13 +12,13 @@ from vocabulary import nd
 def test_memory_that_is_looked_at_is_not_given_to_another_array():
     """A thread goes on filling it where an alarm has broken off who started that thread."""
     array = empty((1000,), "float32", mx.cpu())
-    seen = view(array)
+    seen = memory_view(array)
     seen[:] = 7
     del array
     gc.collect()
     others = [empty((1000,), "float32", mx.cpu()) for _ in range(20)]
     for other in others:
-        view(other)[:] = 1
+        memory_view(other)[:] = 1
     assert (seen == 7).all()
 
 
@@ -26,7 +26,7 @@ def test_memory_that_is_looked_at_is_not_given_to_another_array():
 def test_a_view_has_the_arrays_dtype_and_may_be_written(dtype):
     array = nd.ones((3, 4), dtype=dtype)
     wait_to_read([array])
-    seen = view(array)
+    seen = memory_view(array)
     assert seen.dtype == np.dtype(dtype) and seen.shape == (12,)
     seen[0] = 5
     assert array.asnumpy()[0, 0] == 5
@@ -38,7 +38,7 @@ def test_what_is_waited_for_is_written():
         for _ in range(5):
             array[:] = array * 2
     wait_to_read(arrays + arrays)  # the same twice, as tied parameters hold them
-    assert all((view(array) == 32).all() for array in arrays)
+    assert all((memory_view(array) == 32).all() for array in arrays)
     wait_to_read([])
 
 
@@ -46,7 +46,7 @@ def test_who_reads_an_array_is_waited_for_before_it_is_written():
     array = nd.ones((500, 500))
     copies = [array * 1 for _ in range(20)]
     wait_to_write([array])
-    view(array)[:] = 0
+    memory_view(array)[:] = 0
     assert all((copy.asnumpy() == 1).all() for copy in copies)
 
 

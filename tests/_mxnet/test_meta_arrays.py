@@ -5,7 +5,7 @@ import pickle
 import threading
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import NeedsNumbers, run_without_memory
+from gluon_initkit._mxnet.inference import NeedsNumbers, run_without_memory
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np

@@ -1,6 +1,6 @@
 """Fresh names: the one place where Gluon's global names are tested, since they are what it is about."""
 
-from gluon_initkit._mxnet import fresh_names
+from gluon_initkit._mxnet.preserve import fresh_names
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest

@@ -1,6 +1,6 @@
 """Listening for blocks that are built: all of this thread's, and no name is another for it."""
 
-from gluon_initkit._mxnet import blocks_built
+from gluon_initkit._mxnet.instrument.new_blocks import new_blocks
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
@@ -26,7 +26,7 @@ def test_names_are_as_without_listening(around):
             with scope if around != "prefix" else mx.name.Prefix("my_"):
                 if not listening:
                     return build()[0]
-                with blocks_built() as built:
+                with new_blocks() as built:
                     names, made = build()
                 assert [block for block in built if block in made] == made[:3]
                 return names
@@ -35,7 +35,7 @@ def test_names_are_as_without_listening(around):
 
 
 def test_it_ends_with_its_scope():
-    with pytest.raises(KeyError), blocks_built() as built:
+    with pytest.raises(KeyError), new_blocks() as built:
         kept = nn.Dense(2)
         raise KeyError
     other = nn.Dense(2)
@@ -43,7 +43,7 @@ def test_it_ends_with_its_scope():
 
 
 def test_it_keeps_no_block_alive():
-    with blocks_built() as built:
+    with new_blocks() as built:
         nn.Dense(2)
     import gc
 
@@ -77,7 +77,7 @@ def _initial_constructor():
 @pytest.mark.usefixtures("_initial_constructor")
 def test_a_patch_that_stands_already_is_called_inside_and_stands_afterwards():
     patch = Patch()
-    with blocks_built() as built:
+    with new_blocks() as built:
         layer = nn.Dense(2)
     assert list(built) == [layer] and patch.calls == 1 and mx.gluon.Block.__init__ is patch.patched
     nn.Dense(2)
@@ -86,14 +86,14 @@ def test_a_patch_that_stands_already_is_called_inside_and_stands_afterwards():
 
 @pytest.mark.usefixtures("_initial_constructor")
 def test_a_patch_made_inside_stays_and_ours_tells_nobody_any_more():
-    with blocks_built() as built:
+    with new_blocks() as built:
         nn.Dense(2)
         patch = Patch()
         layer = nn.Dense(2)
     assert layer in built and patch.calls == 1 and mx.gluon.Block.__init__ is patch.patched
     other = nn.Dense(2)
     assert other not in built and patch.calls == 2
-    with blocks_built() as again:
+    with new_blocks() as again:
         last = nn.Dense(2)
     assert list(again) == [last] and last not in built and patch.calls == 3
 
@@ -101,7 +101,7 @@ def test_a_patch_made_inside_stays_and_ours_tells_nobody_any_more():
 @pytest.mark.usefixtures("_initial_constructor")
 def test_a_patch_taken_off_inside_does_not_come_back():
     plain, patch = mx.gluon.Block.__init__, Patch()
-    with blocks_built():
+    with new_blocks():
         patch.take_off()
     assert mx.gluon.Block.__init__ is plain
 
@@ -109,7 +109,7 @@ def test_a_patch_taken_off_inside_does_not_come_back():
 @pytest.mark.usefixtures("_initial_constructor")
 def test_scopes_that_overlap_leave_what_was_there():
     plain = mx.gluon.Block.__init__
-    one, other = blocks_built(), blocks_built()
+    one, other = new_blocks(), new_blocks()
     one.__enter__()
     other.__enter__()
     one.__exit__(None, None, None)

@@ -2,7 +2,7 @@
 
 import threading
 
-from gluon_initkit._mxnet.telling import is_quiet, listeners, quietly, tell
+from gluon_initkit._mxnet.instrument.notify import emit, events_suppressed, listeners, suppress_events
 from mxnet import gluon
 
 
@@ -10,21 +10,21 @@ def test_only_the_listener_of_the_parameter_is_told():
     first, second, got = gluon.Parameter("a"), gluon.Parameter("b"), []
     listeners[id(first)] = lambda param, what, **facts: got.append((param is first, what, facts))
     try:
-        tell(first, "initialize", hook="_init_weight")
-        tell(second, "initialize", hook="_init_weight")
+        emit(first, "initialize", hook="_init_weight")
+        emit(second, "initialize", hook="_init_weight")
     finally:
         del listeners[id(first)]
-    tell(first, "deferred")
+    emit(first, "deferred")
     assert got == [(True, "initialize", {"hook": "_init_weight"})]
 
 
 def test_quiet_is_of_one_thread_and_nests():
     others = []
-    with quietly():
-        with quietly():
+    with suppress_events():
+        with suppress_events():
             pass
-        assert is_quiet()
-        thread = threading.Thread(target=lambda: others.append(is_quiet()))
+        assert events_suppressed()
+        thread = threading.Thread(target=lambda: others.append(events_suppressed()))
         thread.start()
         thread.join()
-    assert others == [False] and not is_quiet()
+    assert others == [False] and not events_suppressed()

@@ -3,7 +3,9 @@
 import re
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import context_of, source_of
+from gluon_initkit._mxnet.arrays import context_of
+from gluon_initkit._mxnet.transposed import source_of
+from gluon_initkit._mxnet.tree import places
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -179,7 +181,7 @@ def test_looking_functions_see_one_parameter():
     ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
     assert "1.weight" not in [row.path for row in ik.plan(net, mx.init.One())]
     ik.initialize(net, mx.init.Xavier(), seed=1)
-    place = ik._mxnet.places(net)[net[0].weight]
+    place = places(net)[net[0].weight]
     assert place.paths == ("0.weight", "1.weight") and place.transposed == ("1.weight",)
     assert len(ik.fingerprint(net)) == 64
 

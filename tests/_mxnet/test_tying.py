@@ -5,7 +5,10 @@ import gc
 import weakref
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import Transposed, exchange, see, slots, source_of, walk
+from gluon_initkit._mxnet.networks import remember_network
+from gluon_initkit._mxnet.slots import exchange, slots
+from gluon_initkit._mxnet.transposed import Transposed, source_of
+from gluon_initkit._mxnet.tree import parameters_by_path, walk
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
@@ -22,7 +25,7 @@ def test_slots_and_blocks_stand_in_order_of_traversal():
     net = pair()
     net.add(mx.gluon.rnn.LSTM(4, input_size=4))
     found = slots(net)
-    assert [slot.path for slot in found] == list(ik._mxnet.traversed(net))
+    assert [slot.path for slot in found] == list(parameters_by_path(net))
     assert all(slot.block._reg_params[slot.key] is slot.param for slot in found)
     last = ("2.rnn_param", "rnn_param") if GLUON_2 else ("2._unfused.0.h2h_bias", "l0_h2h_bias")
     assert (found[-1].path, found[-1].key) == last
@@ -97,7 +100,7 @@ def test_caches_outside_are_cleared_and_strangers_are_not():
         each.hybridize()
         each(nd.ones((1, 4)))
     kept = stranger._cached_op
-    see(outer)
+    remember_network(outer)
     with exchange(net, [(slots(net)[2], net[0].weight)]):
         pass
     assert outer._cached_op is None and stranger._cached_op is kept is not None
@@ -105,7 +108,7 @@ def test_caches_outside_are_cleared_and_strangers_are_not():
 
 def test_a_network_that_was_seen_dies_all_the_same():
     net = pair()
-    see(net)
+    remember_network(net)
     gone = weakref.ref(net)
     del net
     gc.collect()

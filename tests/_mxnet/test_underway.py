@@ -1,6 +1,6 @@
 """Calls under way: where blocks stand, what symbolic children are given, where an error came up."""
 
-from gluon_initkit._mxnet.underway import ArrayGiven, BlockCall, block_paths, innermost
+from gluon_initkit._mxnet.instrument.call_stack import ArrayArgument, BlockCall, block_paths, innermost
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
@@ -52,4 +52,4 @@ def test_an_error_of_a_graph_is_placed_by_its_operator():
     named = mx.MXNetError(f"Error in operator {net[0][0].prefix}fwd: no")
     call = BlockCall(net, "", "forward", (nd.ones((1, 5)),), None)
     found = innermost(named, paths, call)
-    assert found == {"block": "0.0", "inputs": (), "failing": ("", net, (ArrayGiven((1, 5), "float32"),))}
+    assert found == {"block": "0.0", "inputs": (), "failing": ("", net, (ArrayArgument((1, 5), "float32"),))}

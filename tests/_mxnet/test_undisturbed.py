@@ -3,7 +3,8 @@
 from contextlib import nullcontext
 import random
 
-from gluon_initkit._mxnet import blocks_of, undisturbed
+from gluon_initkit._mxnet.preserve import preserve
+from gluon_initkit._mxnet.tree import blocks_by_path
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -37,7 +38,7 @@ def test_attributes_their_contents_counters_and_generators():
     np.random.seed(1)
     random.seed(1)
     expected = np.random.get_state()[1].copy(), random.getstate()
-    with undisturbed(blocks_of(net)):
+    with preserve(blocks_by_path(net)):
         net(nd.ones((1, 1)))
         assert net.count == 1 and "new" in net.__dict__
     assert list(net.__dict__) == list(before) and all(net.__dict__[key] is before[key] for key in before)
@@ -48,7 +49,7 @@ def test_attributes_their_contents_counters_and_generators():
 
 def test_also_after_an_exception():
     net = Keeps()
-    with pytest.raises(ZeroDivisionError), undisturbed(blocks_of(net)):
+    with pytest.raises(ZeroDivisionError), preserve(blocks_by_path(net)):
         net.count = 5
         raise ZeroDivisionError
     assert net.count == 0
@@ -56,7 +57,7 @@ def test_also_after_an_exception():
 
 def test_variables():
     net = nn.Dense(2)
-    with undisturbed(blocks_of(net)):
+    with preserve(blocks_by_path(net)):
         net.weight.var()
         assert net.weight._var is not None
     assert net.weight._var is None
@@ -67,4 +68,4 @@ def test_blocks_by_their_first_path():
     shared = nn.Dense(2)
     net.add(shared, nn.HybridSequential())
     net[1].add(shared, nn.Dense(3))
-    assert list(blocks_of(net)) == ["", "0", "1", "1.1"]
+    assert list(blocks_by_path(net)) == ["", "0", "1", "1.1"]

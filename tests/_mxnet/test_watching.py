@@ -3,7 +3,8 @@
 import threading
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import quietly, shape_of
+from gluon_initkit._mxnet.instrument.notify import suppress_events
+from gluon_initkit._mxnet.parameter import shape_of
 import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn
@@ -250,7 +251,7 @@ def test_an_error_that_the_users_code_catches_goes_no_further():
 def test_quietly_done_is_not_told():
     net = nn.Dense(2, in_units=2)
     with ik.trace(net) as t:
-        with quietly():
+        with suppress_events():
             net.initialize()
             net(nd.ones((1, 2)))
         assert not t.events

@@ -3,7 +3,7 @@
 import copy
 import pickle
 
-from gluon_initkit._mxnet.wrapping import Wrappers
+from gluon_initkit._mxnet.instrument.patches import InstancePatches
 
 
 class Thing:
@@ -19,7 +19,7 @@ def negated(original):
 
 
 def wrapped(thing):
-    wrappers = Wrappers()
+    wrappers = InstancePatches()
     wrappers.put(thing, "answer", negated)
     return wrappers
 

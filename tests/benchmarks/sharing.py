@@ -15,7 +15,7 @@ import tempfile
 import time
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import places
+from gluon_initkit._mxnet.tree import places
 from gluon_initkit.parameters import list_parameters
 from gluon_initkit.sharing import Tie, merge
 import mxnet as mx

@@ -18,8 +18,8 @@ from vocabulary import GLUON_2, nd
 
 ROOT = Path(gluon_initkit.__file__).parent
 # The other MXNet alone can import these.
-OTHER = ({"gluon1.py", "imperative.py", "meta_arrays.py", "operators.py"} if GLUON_2
-         else {"gluon2.py", "deferred_compute.py", "graph_inputs.py"})  # fmt: skip
+OTHER = ({"v1.py", "imperative.py", "meta_arrays.py", "operators.py"} if GLUON_2
+         else {"v2.py", "deferred_compute.py"})  # fmt: skip
 # `importing` stands below all else, and names libraries only.
 FILES = sorted(path for path in ROOT.rglob("*.py")
                if path.name not in OTHER | {"__main__.py"} and path.parent.name != "importing")  # fmt: skip
@@ -40,7 +40,7 @@ OWN = {
     "parameters.info": {"hint", "found"},  # by printable, a line above
     "sharing.birth": {"kind"},  # by printable, a line above
     "initializer.corrected": {"found"},  # by printable, a line above
-    "_mxnet.blocks": {"more"},
+    "_mxnet.tree": {"more"},
     "_mxnet.inference.record": {"inputs", "listed"},
     "testing": {"explanation", "table"},  # tables escape what they show
     "sharing.loading": {"name"},

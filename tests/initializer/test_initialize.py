@@ -13,7 +13,7 @@ import time
 import warnings
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import state_of
+from gluon_initkit._mxnet.parameter import state_of
 import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np

@@ -1,7 +1,7 @@
 """Real networks: the plan says, parameter by parameter, what `net.initialize(ik.corrected(init))` then does."""
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import places
+from gluon_initkit._mxnet.tree import places
 import mxnet as mx
 import numpy as np
 import pytest

@@ -7,7 +7,7 @@ import tempfile
 import tracemalloc
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import places
+from gluon_initkit._mxnet.tree import places
 from gluon_initkit.inspector.collect import collect
 import mxnet as mx
 from mxnet.gluon import nn

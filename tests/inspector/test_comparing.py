@@ -6,7 +6,8 @@ import pickle
 
 import gluon_initkit as ik
 from gluon_initkit import cli
-from gluon_initkit._mxnet import holds_data, places
+from gluon_initkit._mxnet.parameter import arrays_of
+from gluon_initkit._mxnet.tree import places
 from gluon_initkit.inspector import read_checkpoint
 import mxnet as mx
 from mxnet.gluon import nn
@@ -58,12 +59,12 @@ def test_every_mix_of_equal_sides_is_equal(file):
 
 def test_what_changed_and_by_how_much():
     a, b = drawn(mlp()), drawn(mlp())
-    values = holds_data(a[0].weight)[0].asnumpy()
+    values = arrays_of(a[0].weight)[0].asnumpy()
     values[0, 0] *= -3
     b[0].weight.set_data(nd.array(values))
     comparison = ik.compare(a, b)
     row = comparison["0.weight"]
-    old = holds_data(a[0].weight)[0].asnumpy().astype("float64")
+    old = arrays_of(a[0].weight)[0].asnumpy().astype("float64")
     assert row.status == "changed" and row.sign_flips == 1 and row.nonfinite == 0
     assert row.change == pytest.approx(4 * abs(old[0, 0]) / np.linalg.norm(old), rel=1e-6)
     assert row.cosine == pytest.approx((old * values).sum() / np.linalg.norm(old) / np.linalg.norm(values), rel=1e-6)
@@ -156,7 +157,7 @@ def test_a_broken_tie_shows(file):
     assert ik.compare(net, file(net)).counts == {"equal": 4}
     assert ik.compare(net, file(net, deduplicate=True)).counts == {"equal": 2}
     untied = drawn(mlp(3, 3), seed=2)
-    untied[1].weight.set_data(holds_data(net[0].weight)[0])
+    untied[1].weight.set_data(arrays_of(net[0].weight)[0])
     rows = [(row.path, row.other, row.status) for row in ik.compare(net, file(untied)) if row.path == "0.weight"]
     assert rows == [("0.weight", "0.weight", "changed"), ("0.weight", "1.weight", "equal")]
 

@@ -4,7 +4,8 @@ from contextlib import nullcontext
 import os
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import holds_data, places, shape_of, state_of
+from gluon_initkit._mxnet.parameter import arrays_of, shape_of, state_of
+from gluon_initkit._mxnet.tree import places
 from gluon_initkit.inspector import read_checkpoint
 import mxnet as mx
 from mxnet.gluon import nn, rnn
@@ -29,17 +30,17 @@ def filled(net, value=3.0):
 
 def state(net):
     return {
-        place.paths[0]: (shape_of(param), state_of(param), [array.asnumpy().tobytes() for array in holds_data(param)])
+        place.paths[0]: (shape_of(param), state_of(param), [array.asnumpy().tobytes() for array in arrays_of(param)])
         for param, place in places(net).items()
     }
 
 
 def values(net):
     return {
-        path: holds_data(param)[0].asnumpy()
+        path: arrays_of(param)[0].asnumpy()
         for param, place in places(net).items()
         for path in place.paths
-        if holds_data(param)
+        if arrays_of(param)
     }
 
 

@@ -5,7 +5,7 @@ import re
 import time
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import fresh_names
+from gluon_initkit._mxnet.preserve import fresh_names
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest

@@ -3,6 +3,7 @@
 import signal
 
 import gluon_initkit as ik
+from gluon_initkit._mxnet import backend
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -228,7 +229,7 @@ def test_a_tie_that_holds_already_leaves_its_trainer_alone():
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd")
     before = state(net)
     ik.Sharing(net).tie("*.weight").apply()
-    assert state(net) == before and ik._mxnet.version.trainer_of(net[0].weight) is trainer
+    assert state(net) == before and backend.trainer_of(net[0].weight) is trainer
 
 
 def test_the_average_of_two_that_the_kept_one_shows_transposed():

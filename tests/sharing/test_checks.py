@@ -1,6 +1,8 @@
 """Each check refuses, names both paths, says what mends it, and leaves the network as it was."""
 
 import gluon_initkit as ik
+from gluon_initkit._mxnet.parameter import arrays_of
+from gluon_initkit._mxnet.tree import parameters_by_path, walk
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -23,15 +25,15 @@ def run(net, ctx=None):
 
 def state(net):
     """Everything a tie could change: values, ties, declarations, names, pending states, cached graphs."""
-    params = ik._mxnet.traversed(net)
+    params = parameters_by_path(net)
     facts = [
         (path, id(param), param.name, param.shape, param.init, param._deferred_init, id(param._trainer),
-         [array.asnumpy().tobytes() for array in ik._mxnet.holds_data(param)])
+         [array.asnumpy().tobytes() for array in arrays_of(param)])
         for path, param in params.items()
     ]  # fmt: skip
     caches = [(path, id(getattr(block, "_cached_op", None)), list(block.params.keys()), dict(vars(block)))
-              for path, block in ik._mxnet.walk(net)]  # fmt: skip
-    whole = all(ik._mxnet.holds_data(param) for param in params.values())
+              for path, block in walk(net)]  # fmt: skip
+    whole = all(arrays_of(param) for param in params.values())
     return facts, caches, ik.shared_groups(net), ik.fingerprint(net) if whole else None
 
 

@@ -10,6 +10,7 @@ import gc
 import weakref
 
 import gluon_initkit as ik
+from gluon_initkit._mxnet.tree import parameters_by_path, places
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -71,7 +72,7 @@ def batch(kind, ctx=None):
 
 def own(net):
     """A network's own parameters in order of traversal, by the path each has in a tied network."""
-    return {place.paths[0]: param for param, place in ik._mxnet.places(net).items()}
+    return {place.paths[0]: param for param, place in places(net).items()}
 
 
 def same_values(net, other):
@@ -135,11 +136,11 @@ def test_forward_and_gradients(kind, when, flags):
 def test_gradients_are_the_sum_of_the_untied_ones(kind):
     net, alone = initialized(untied(kind)), initialized(untied(kind))
     report = tie(net, kind)
-    for path, param in ik._mxnet.traversed(alone).items():
-        param.set_data(ik._mxnet.traversed(net)[path].data())
+    for path, param in parameters_by_path(alone).items():
+        param.set_data(parameters_by_path(net)[path].data())
     backward(net, batch(kind))
     backward(alone, batch(kind))
-    there = ik._mxnet.traversed(alone)
+    there = parameters_by_path(alone)
     for group in report.groups:
         turned = [there[path].grad().asnumpy().T if path in group.transposed else there[path].grad().asnumpy()
                   for path in group.paths]  # fmt: skip
@@ -243,7 +244,7 @@ def test_cast(kind, when):
         backward(net, batch(kind).astype("float64"))
     close(grads(nets[0]), grads(nets[1]))
     assert {str(param.dtype) for param in own(nets[0]).values()} == {"float64"}
-    assert ik._mxnet.traversed(nets[0])["1.weight"].data().dtype == np.float64
+    assert parameters_by_path(nets[0])["1.weight"].data().dtype == np.float64
 
 
 @ORDERS
@@ -274,7 +275,7 @@ def test_reinitializing_draws_it_once(kind, when):
     for _ in range(2):
         net.initialize(mx.init.Uniform(), force_reinit=True)
         assert len(collected(net)) == len(own(net))
-        there = ik._mxnet.traversed(net)
+        there = parameters_by_path(net)
         for group in ik.shared_groups(net):
             for path in group.aliases:
                 shown = there[path].data().asnumpy()

@@ -6,7 +6,7 @@ import signal
 import warnings
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import put
+from gluon_initkit._mxnet.state import set_values
 from gluon_initkit.files import written_ties
 from gluon_initkit.sharing import loading
 import mxnet as mx
@@ -474,7 +474,7 @@ def test_ctrl_c_while_loading_comes_after_tying(path, monkeypatch):
     def pressed(param, array, ctxs):
         if param is net[2].weight:
             signal.raise_signal(signal.SIGINT)
-        put(param, array, ctxs)
+        set_values(param, array, ctxs)
 
     monkeypatch.setattr(loading, "put", pressed)
     with pytest.raises(KeyboardInterrupt):

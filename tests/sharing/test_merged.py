@@ -4,7 +4,7 @@ import itertools
 import random
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import traversed
+from gluon_initkit._mxnet.tree import parameters_by_path
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
@@ -43,7 +43,7 @@ def test_random_trees_end_up_as_declared(seed):
     for order in range(3):
         rng = random.Random(seed)
         net = random_tree(rng)
-        names = [path for path in traversed(net) if path.endswith("weight")]
+        names = [path for path in parameters_by_path(net) if path.endswith("weight")]
         calls = [rng.sample(names, min(len(names), 2)) for _ in range(4)]
         random.Random(order).shuffle(calls)
         sharing = ik.Sharing(net)

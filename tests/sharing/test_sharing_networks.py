@@ -1,6 +1,8 @@
 """Real networks: tied by the builder they equal those that their makers tied."""
 
 import gluon_initkit as ik
+from gluon_initkit._mxnet.parameter import arrays_of
+from gluon_initkit._mxnet.tree import parameters_by_path, places
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -23,9 +25,9 @@ def standard(tied):
 
 
 def copy_values(net, other):
-    there = ik._mxnet.traversed(other)
-    for path, param in ik._mxnet.traversed(net).items():
-        param.set_data(ik._mxnet.holds_data(there[path])[0])
+    there = parameters_by_path(other)
+    for path, param in parameters_by_path(net).items():
+        param.set_data(arrays_of(there[path])[0])
 
 
 def step(net, seed=5):
@@ -36,7 +38,7 @@ def step(net, seed=5):
         out = out[0] if isinstance(out, (tuple, list)) else out
         loss = (out * out).sum()
     loss.backward()
-    return out.asnumpy(), {path: param.grad().asnumpy() for path, param in ik._mxnet.traversed(net).items()}
+    return out.asnumpy(), {path: param.grad().asnumpy() for path, param in parameters_by_path(net).items()}
 
 
 @pytest.mark.parametrize("flags", [None, {}, {"static_alloc": True}], ids=str)
@@ -93,9 +95,9 @@ def test_berts_decoder_to_its_embedding(hybridize):
             loss = (net(*inputs)[-1] ** 2).sum()
         loss.backward()
         losses.append(loss.asscalar())
-    there = ik._mxnet.traversed(theirs)
+    there = parameters_by_path(theirs)
     assert losses[0] == losses[1]
-    for path, param in ik._mxnet.traversed(ours).items():
+    for path, param in parameters_by_path(ours).items():
         if path.startswith(("word", "decoder", "encoder")):
             np.testing.assert_allclose(param.grad().asnumpy(), there[path].grad().asnumpy(), rtol=1e-5, atol=1e-6)
     assert ours.word_embed[0].weight.grad().asnumpy().any()
@@ -121,7 +123,7 @@ def test_a_yolo3_head_shared_across_scales(hybridize):
     mx.random.seed(1)
     net = yolo()
     net.initialize(mx.init.Xavier())
-    heads = [path for path in ik._mxnet.traversed(net) if "prediction.weight" in path]
+    heads = [path for path in parameters_by_path(net) if "prediction.weight" in path]
     assert len(heads) == 3
     report = ik.Sharing(net).tie("*prediction.weight").tie("*prediction.bias").apply()
     assert [len(group.aliases) for group in report.groups] == [2, 2]
@@ -136,7 +138,7 @@ def test_a_yolo3_head_shared_across_scales(hybridize):
     if hybridize:
         net.hybridize()
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 1e-3, "momentum": 0.9})
-    assert sum("prediction" in path for path in {place.paths[0] for place in ik._mxnet.places(net).values()}) == 2
+    assert sum("prediction" in path for path in {place.paths[0] for place in places(net).values()}) == 2
     head = net.yolo_outputs[0].prediction.weight
     before = head.data().asnumpy()
     for _ in range(2):

@@ -1,7 +1,8 @@
 """Public threads about ties: plain MXNet failing as its users saw it, then the kit's answer."""
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import holds_data, traversed
+from gluon_initkit._mxnet.parameter import arrays_of
+from gluon_initkit._mxnet.tree import parameters_by_path
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
@@ -28,7 +29,7 @@ WORDS = mx.nd.array([[1, 2], [3, 8]])
 
 
 def uninitialized(net):
-    return [path for path, param in traversed(net).items() if not holds_data(param)]
+    return [path for path, param in parameters_by_path(net).items() if not arrays_of(param)]
 
 
 def test_mxnet_17184():
@@ -63,7 +64,7 @@ def test_gluonnlp_1087():
     model.initialize()
     for net in (theirs, ours):
         assert not uninitialized(net) and ik.shared_groups(net) == ik.shared_groups(model)
-        assert list(traversed(net).values()) == list(traversed(model).values())
+        assert list(parameters_by_path(net).values()) == list(parameters_by_path(model).values())
 
 
 @pytest.mark.zoo

@@ -3,7 +3,7 @@
 import random
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet import traversed
+from gluon_initkit._mxnet.tree import parameters_by_path
 from gluon_initkit.sharing import SharedGroup, SharingError, Tie, merge
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,7 +98,7 @@ def components(ties, order):
 @given(st.integers(0, 2**32))
 def test_a_thousand_orders_of_declaring_give_the_same_groups(seed):
     draw = random.Random(seed)
-    order = list(traversed(tree(draw, 3)))
+    order = list(parameters_by_path(tree(draw, 3)))
     turned = {path: draw.random() < 0.3 for path in order}  # so that no two ties contradict each other
     ties = []
     for _ in range(draw.randint(1, len(order))):
@@ -123,7 +123,7 @@ def test_the_builder_gives_the_same_groups_in_a_thousand_orders(seed):
     draw = random.Random(seed)
     net = tree(draw, 2)
     net.add(nn.Dense(2, in_units=2), nn.Dense(2, in_units=2))
-    weights = [path for path in traversed(net) if path.endswith("weight")]
+    weights = [path for path in parameters_by_path(net) if path.endswith("weight")]
     ties = [Tie(tuple(draw.sample(weights, draw.choice((2, 2, 3)) if len(weights) > 2 else 2))) for _ in weights[::2]]
     named = draw.choice(ties[0].paths)
     ties[0] = Tie(ties[0].paths, to=named)

@@ -5,6 +5,7 @@ import itertools
 import re
 
 import gluon_initkit as ik
+from gluon_initkit._mxnet.tree import blocks_by_path
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -228,7 +229,7 @@ def test_a_hook_that_fails_in_the_middle_leaves_all_pending_and_the_second_try_s
     net = build()
     INITIALIZING[how](net, error)
     before = [(param._deferred_init, param._shape, param._data) for param in net.collect_params().values()]
-    blocks = list(ik._mxnet.blocks_of(net).values())
+    blocks = list(blocks_by_path(net).values())
     attributes = held(blocks)
     with pytest.raises(ik.InitializationError if how != "plain" and error is ZeroDivisionError else error):
         way(net)

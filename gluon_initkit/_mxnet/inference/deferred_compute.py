@@ -14,8 +14,8 @@ from mxnet.util import np_shape
 import numpy
 
 from ...shapes import is_known
-from ..parameters import shape_of
-from ..version import infer_again, infers_shapes
+from .. import backend
+from ..parameter import shape_of
 from .errors import NeedsNumbers
 from .indexing import check_written, indexed
 from .record import Run, check_inputs
@@ -96,11 +96,11 @@ def prepare(path: str, block: Any, run: Run) -> None:
 
     attributes = block.__dict__
     attributes["forward"] = forward
-    if infers_shapes(type(block)):
+    if backend.infers_shapes(type(block)):
         attributes["infer_shape"] = infer_shape
     elif original_shapes is not None:
         attributes["infer_shape"] = lambda *_: None  # which knows none, and would raise before the user's line is met
-    infer_again(block)
+    backend.infer_again(block)
 
 
 def _array(shape: Any, dtype: Any, variable: Any) -> Any:

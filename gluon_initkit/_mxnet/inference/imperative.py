@@ -16,10 +16,10 @@ from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 import numpy
 
 from ...shapes import is_known
-from ..blocks import blocks_of
-from ..parameters import shape_of
+from ..parameter import shape_of
+from ..preserve import parameters_of
 from ..transposed import source_of
-from ..undisturbed import parameters_of
+from ..tree import blocks_by_path
 from .errors import NeedsNumbers, ShapeConflict
 from .meta_arrays import meta_array, meta_arrays, translated
 from .operators import decoded, encoded
@@ -146,7 +146,7 @@ class _PreparedBlock:
         shapes = {each.name: tuple(array.shape) for each, array in zip(inputs, _leaves(args))}
         arguments, _, states = graph.infer_shape_partial(**shapes)
         found = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
-        for param in map(source_of, parameters_of(blocks_of(block))):
+        for param in map(source_of, parameters_of(blocks_by_path(block))):
             if decoded(found.get(param.name)) is not None:
                 param.shape = found[param.name]
 
@@ -211,7 +211,7 @@ class _Graph:
         self.cached = block._cached_graph
         self.names = [each.name for each in inputs]
         self.wanted = self.graph.list_inputs()
-        params = {param.name: param for param in map(source_of, parameters_of(blocks_of(block)))}
+        params = {param.name: param for param in map(source_of, parameters_of(blocks_by_path(block)))}
         for name in self.wanted:
             assert name in self.names or name in params, f"Unknown input to HybridBlock: {name}"  # MXNet's own words
         self.params = [params[name] for name in self.wanted if name in params and name not in self.names]
@@ -302,7 +302,7 @@ def _locate(block: Any, run: Run, args: Any) -> None:
     entered, finished = len(run.entered), len(run.finished)
     if isinstance(block, gluon.SymbolBlock):
         return
-    for inner in blocks_of(block).values():
+    for inner in blocks_by_path(block).values():
         if isinstance(inner, gluon.HybridBlock):
             inner.__dict__["_active"] = False
     try:

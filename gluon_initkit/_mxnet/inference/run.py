@@ -11,16 +11,16 @@ import warnings
 
 from mxnet import autograd, gluon, name
 
-from ..blocks import blocks_of
+from .. import backend
 from ..interrupts import interrupts_held
-from ..parameters import shape_of
+from ..parameter import shape_of
+from ..preserve import global_state_lock, parameters_of, preserve
 from ..transposed import source_of
-from ..undisturbed import one_at_a_time, parameters_of, undisturbed
-from ..version import infers_on_symbols
+from ..tree import blocks_by_path
 from .errors import NeedsNumbers
 from .record import Run, Shape
 
-if infers_on_symbols():
+if backend.infers_on_symbols:
     from . import imperative as arrays
 else:
     from . import deferred_compute as arrays  # type: ignore[no-redef]
@@ -68,15 +68,15 @@ def run_without_memory(
 
 def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, size: int, unknown: List[None]) -> Run:
     run = Run()
-    blocks = blocks_of(net)
+    blocks = blocks_by_path(net)
     params = list(dict.fromkeys(map(source_of, parameters_of(blocks))))
 
     def make(shape: Shape, dtype: Any) -> Any:
         unknown.extend(each for each in shape if each is None)
         return arrays.given(tuple(size if each is None else each for each in shape), dtype)
 
-    with one_at_a_time, interrupts_held() as released, ExitStack() as stack:
-        stack.enter_context(undisturbed(blocks))
+    with global_state_lock, interrupts_held() as released, ExitStack() as stack:
+        stack.enter_context(preserve(blocks))
         stack.enter_context(name.NameManager())
         stack.enter_context(autograd.pause(train_mode=False))
         stack.enter_context(_borrowed(params))

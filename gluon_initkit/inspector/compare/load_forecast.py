@@ -61,29 +61,30 @@ _Flags = Dict[str, bool]
 
 def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags) -> LoadForecast:
     """The forecast of ``net.load_parameters(source, **flags)``; of allow_missing, ignore_extra and cast_dtype."""
-    from ..._mxnet import loaded_by_name, loaded_by_path, mx, prefix_of, refusal, same_names, walk
+    from ..._mxnet import backend, mx
+    from ..._mxnet.tree import load_targets, name_clashes, walk
 
     call = f"net.load_parameters({', '.join([repr(source), *(f'{key}=True' for key, on in flags.items() if on)])})"
     if any(array.version == 4 for array in arrays):
         arrays = sorted(arrays, key=lambda array: f"{array.name}.npy".encode())  # as MXNet goes through a zip file
     dotted = any("." in array.name for array in arrays)
-    refused = refusal([array.version for array in arrays], all(array.named for array in arrays), dotted)
+    refused = backend.load_refusal([array.version for array in arrays], all(array.named for array in arrays), dotted)
     if refused and (arrays or list_parameters(net)):  # a network without parameters takes an empty file
         return LoadForecast(call, *refused, ())
     try:
-        paths = loaded_by_path(net)
+        paths = load_targets(net)
     except AttributeError as error:
         reason = f"MXNet cannot name the parameters of this network (an RNN layer of eleven layers or more): {error}"
         return LoadForecast(call, "AttributeError", reason, ())
     if not arrays:
         return LoadForecast(call, None, "", tuple((path, "kept") for path in paths))
-    names = loaded_by_name(net)
+    names = backend.load_targets_by_name(net)
     by_path = names is None or dotted
     if paths and not by_path and not names:
-        alike = ", ".join(repr(params[0].name) for params in same_names(block for _, block in walk(net)))
+        alike = ", ".join(repr(params[0].name) for params in name_clashes(block for _, block in walk(net)))
         reason = f"several parameters have the global name {alike}: MXNet does not collect them; give layers prefixes"
         return LoadForecast(call, "AssertionError", reason, ())
-    prefix = "" if by_path else prefix_of(net)
+    prefix = "" if by_path else backend.prefix_of(net)
     wanted = paths if by_path or names is None else names
     as_stored = by_path and names is not None  # MXNet 2 takes `arg:` and `aux:` away from paths too
     files = {array.name if as_stored else prefix + bare(array.name): array for array in arrays}
@@ -151,19 +152,21 @@ def _steps(
 
 def _load_init(param: Any, array: StoredArray, cast: bool, by_path: bool) -> Tuple[str, Optional[str], str]:
     """Verdict, exception and reason of `Parameter._load_init`."""
-    from ..._mxnet import contexts_of, holds_data, is_numpy_array, known_sizes, loaded_onto, loads_numpy, unknown_size
+    from ..._mxnet import backend
+    from ..._mxnet.arrays import is_numpy_array
+    from ..._mxnet.parameter import arrays_of, contexts_of, known_sizes, unknown_size
 
     shape: List[Any] = list(param.shape or ())
     stored: List[Any] = list(array.shape or ())
     unknown = unknown_size()
-    held = holds_data(param)
+    held = arrays_of(param)
     wrong = any(size not in (unknown, found) for size, found in zip(shape, stored))
     if shape and (wrong or len(shape) > len(stored) or (held and len(shape) != len(stored))):
         return "shape", "AssertionError", f"shape {tuple(stored)} in the file, {tuple(shape)} in the network"
     kind = numpy.dtype(param.dtype).name
     if not cast and kind != array.dtype:
         return "dtype", "AssertionError", f"{array.dtype} in the file, {kind} in the network; cast_dtype=True casts it"
-    onto, there = loaded_onto(), contexts_of(param)
+    onto, there = backend.load_context(), contexts_of(param)
     if onto is not None and there and set(there) != {onto}:
         where, asked = ", ".join(map(str, there)), ", ".join(f"mx.{each}" for each in there)
         return "device", "AssertionError", f"on {where} in the network; device=[{asked}] must say so, else it is {onto}"
@@ -172,7 +175,7 @@ def _load_init(param: Any, array: StoredArray, cast: bool, by_path: bool) -> Tup
         return "misfit" if stored else "loads", None, ""
     if scalar and stored:
         return "shape", "AssertionError", f"shape {tuple(stored)} in the file, () in the network"
-    if held and is_numpy_array(held[0]) != loads_numpy(by_path):
+    if held and is_numpy_array(held[0]) != backend.loads_numpy_arrays(by_path):
         read, holds = ("classic arrays", "NumPy's") if is_numpy_array(held[0]) else ("NumPy arrays", "classic ones")
         why = " without a dot in any name" if is_numpy_array(held[0]) and not by_path else ""
         reason = f"MXNet reads a file{why} as {read}, and the network holds {holds}"

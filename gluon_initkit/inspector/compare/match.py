@@ -107,17 +107,20 @@ def _transposed(entry: Entry) -> Optional[Callable[[], numpy.ndarray]]:
 
 
 def _network(net: Any) -> Side:
-    from ..._mxnet import context_of, holds_data, is_host, prefix_of, view, wait_to_read
+    from ..._mxnet import backend
+    from ..._mxnet.arrays import context_of, is_host, memory_view, wait_to_read
+    from ..._mxnet.parameter import arrays_of
 
     def values_of(array: Any) -> Callable[[], numpy.ndarray]:
-        return lambda: view(array) if array.stype == "default" and is_host(context_of(array)) else array.asnumpy()
+        on_host = array.stype == "default" and is_host(context_of(array))
+        return lambda: memory_view(array) if on_host else array.asnumpy()
 
     described = list_parameters(net)
-    wait_to_read(array for param, _, _ in described for array in holds_data(param)[:1])  # `view` does not
+    wait_to_read(array for param, _, _ in described for array in arrays_of(param)[:1])  # `view` does not
     entries: List[Entry] = []
-    prefix = prefix_of(net)
+    prefix = backend.prefix_of(net)
     for param, place, info in described:
-        held = holds_data(param)
+        held = arrays_of(param)
         short = info.name[len(prefix) :] if info.name.startswith(prefix) else info.name
         entry = Entry(
             path=info.label,

@@ -39,12 +39,13 @@ def fitting_prefixes(
     net: Any, source: str, arrays: Sequence[StoredArray], paths: Dict[str, Any]
 ) -> Tuple[Prefix, ...]:
     """The changes of prefix after which every parameter of the network, or of one child of it, is in the file."""
-    from ..._mxnet import contexts_of, loaded_by_name, loaded_onto, shape_of
+    from ..._mxnet import backend
+    from ..._mxnet.parameter import contexts_of, shape_of
 
     files = {bare(array.name): array.shape for array in arrays}
     dtypes = {bare(array.name): array.dtype for array in arrays}
     found: List[Prefix] = []
-    for scheme, params in (("paths", paths), ("names", loaded_by_name(net) or {})):
+    for scheme, params in (("paths", paths), ("names", backend.load_targets_by_name(net) or {})):
         shapes = {name: shape_of(param) for name, param in params.items()}
         best = likely_prefixes(files, shapes)
         for strip, add in best:
@@ -57,7 +58,7 @@ def fitting_prefixes(
             cast = any(dtypes[name] != numpy.dtype(params[new].dtype).name for name, new in fitting.items())
             flags = ", cast_dtype=True" if cast else ""
             placed = {contexts_of(params[new]) for new in fitting.values()} - {()}
-            if loaded_onto() is not None and placed - {(loaded_onto(),)}:
+            if backend.load_context() is not None and placed - {(backend.load_context(),)}:
                 if len(placed) > 1:
                     continue  # which no one call loads
                 flags += f", device=[{', '.join(f'mx.{each}' for each in placed.pop())}]"
@@ -88,7 +89,7 @@ def _call(
     scheme: str, source: str, strip: str, add: str, child: Any, flags: str, fitting: Dict[str, str],
     arrays: Sequence[StoredArray],
 ) -> str:  # fmt: skip
-    from ..._mxnet import loading_renamed
+    from ..._mxnet import backend
 
     left = len({bare(array.name) for array in arrays if bare(array.name).startswith(strip)}) > len(fitting)
     flags = (", ignore_extra=True" if left else "") + flags
@@ -100,7 +101,8 @@ def _call(
         return f"net.collect_params().load({source!r}{flags})"
     renamed = "".join(_renaming(strip, add))
     selected = f" if {_BARE}.startswith({strip!r})" if strip else ""
-    return loading_renamed(scheme == "names", source, renamed, selected, flags, {array.version for array in arrays})
+    versions = {array.version for array in arrays}
+    return backend.renamed_load_code(scheme == "names", source, renamed, selected, flags, versions)
 
 
 _BARE = "name.split(':')[-1]"

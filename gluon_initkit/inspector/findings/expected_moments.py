@@ -10,7 +10,8 @@ import math
 from types import SimpleNamespace
 from typing import Any, Optional, Tuple
 
-from ..._mxnet import FusedRNN, is_constant
+from ..._mxnet import backend
+from ..._mxnet.parameter import is_constant
 from ...initializer.corrected import corrected
 from ...initializer.dispatch import Choice, choose
 from ...initializer.distributions import Constant, Law, Uniform
@@ -40,7 +41,7 @@ def expectation_of(param: Any, place: Any, info: ParameterInfo, init: Any = None
         found = choose(network, info, param.init or place.symbol_init)
         if not isinstance(found, Choice) or (init is None and found.why not in ("layer", "layer default")):
             return None
-        if isinstance(found.initializer, FusedRNN):
+        if isinstance(found.initializer, backend.FusedRNN):
             return None  # a law for each part of one vector
         asked = SimpleNamespace(axes=info.axes, global_init=network)
         law = law_of(found.initializer, found.hook, asked, info.shape)  # type: ignore[arg-type]  # it is known

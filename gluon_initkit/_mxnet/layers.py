@@ -14,13 +14,12 @@ from mxnet.gluon.nn import basic_layers
 from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 from mxnet.initializer import Initializer
 
-from .version import input_width
-
-__all__ = ["channel_axis", "class_name", "construction"]
-
+from . import backend
 
 # MXNet 1.6 and 1.7 have no class above BatchNorm. Of LayerNorm, MXNet 1.6 alone does not check the sizes.
 _BATCH_NORM: Any = getattr(basic_layers, "_BatchNorm", basic_layers.BatchNorm)
+
+
 _NORMALIZATIONS = (_BATCH_NORM, basic_layers.InstanceNorm, basic_layers.LayerNorm)
 
 
@@ -45,7 +44,7 @@ def channel_axis(block: gluon.Block) -> Optional[int]:
     return block._kwargs.get("axis", 1) if isinstance(block, _NORMALIZATIONS) else None
 
 
-def construction(block: gluon.Block, shapes: Callable[[gluon.Parameter], Any]) -> Optional[str]:
+def constructor_call(block: gluon.Block, shapes: Callable[[gluon.Parameter], Any]) -> Optional[str]:
     """The call that makes this layer with its input size, ``nn.Dense(4, in_units=5)``; ``?`` where that is not known.
 
     `shapes` answers a parameter's shape. None where the layer is not one of MXNet's, nor made like one.
@@ -94,7 +93,7 @@ def _channels(block: Any, shapes: Callable[[Any], Any]) -> Optional[int]:
 
 def _features(block: Any, shapes: Callable[[Any], Any]) -> Optional[int]:
     if isinstance(block, _RNNLayer):
-        return input_width(block, shapes)
+        return backend.rnn_input_size(block, shapes)
     weight = getattr(block, "i2h_weight", None)
     return _axis(weight and shapes(weight), 1)
 
@@ -109,6 +108,8 @@ def _axis(shape: Any, axis: int) -> Optional[int]:
 _KWARGS = {"kernel_size": "kernel", "strides": "stride", "padding": "pad", "dilation": "dilate", "groups": "num_group",
            "output_padding": "adj", "axis": "axis", "momentum": "momentum", "epsilon": "eps", "num_devices": "ndev",
            "use_global_stats": "use_global_stats"}  # fmt: skip
+
+
 _ATTRIBUTES = {"state_clip_min": "_lstm_state_clip_min", "state_clip_max": "_lstm_state_clip_max",
                "state_clip_nan": "_lstm_state_clip_nan"}  # fmt: skip
 

@@ -11,9 +11,7 @@ from mxnet import context, ndarray
 import mxnet.random
 import numpy
 
-from .undisturbed import one_at_a_time
-
-__all__ = ["draw_seed", "keyed_generators"]
+from .preserve import global_state_lock
 
 
 def draw_seed() -> int:
@@ -24,13 +22,13 @@ def draw_seed() -> int:
 
 
 @contextmanager
-def keyed_generators() -> Iterator[Callable[[bytes], None]]:
+def seeded_generators() -> Iterator[Callable[[bytes], None]]:
     """Inside, the function that it yields seeds all global generators from a key of 16 bytes or more.
 
     Afterwards NumPy's and Python's are exactly as before, and MXNet's starts from a value drawn from it before. One
     thread at a time: they are the process's, and another's seed between a seed and its draw would change the values.
     """
-    with one_at_a_time:
+    with global_state_lock:
         carried = draw_seed() % 2**31
         numpy_state, python_state = numpy.random.get_state(), random.getstate()
         try:

@@ -4,23 +4,23 @@ No class is touched. Python looks `forward` and its like up on the instance firs
 A copy of a wrapped thing (`copy`, `deepcopy`, `pickle`) is not wrapped: it would call into the original.
 """
 
+from contextlib import contextmanager
 import functools
+import sys
 import threading
-from typing import Any, Callable, Dict, Tuple
-
-__all__ = ["Wrappers"]
+from typing import Any, Callable, Dict, Iterator, Tuple
 
 _NOTHING: Any = object()
 
 
-class Wrappers:
+class InstancePatches:
     """The wrappers that one watch has put on.
 
     Examples
     --------
     >>> class Thing:
     ...     def answer(self): return 42
-    >>> thing, wrappers = Thing(), Wrappers()
+    >>> thing, wrappers = Thing(), InstancePatches()
     >>> wrappers.put(thing, "answer", lambda original: lambda: -original())
     >>> thing.answer()
     -42
@@ -78,3 +78,29 @@ class Wrappers:
             if value is not _NOTHING:
                 state[name] = value
         return (*reduced[:2], state, *reduced[3:])
+
+
+_TIMES = 3
+
+
+_lock = threading.Lock()
+
+
+_state: Dict[str, int] = {"users": 0, "before": 0}
+
+
+@contextmanager
+def room_for_patches() -> Iterator[None]:
+    """Inside, Python's recursion limit is higher; afterwards it is as before, unless somebody else has changed it."""
+    with _lock:
+        if not _state["users"]:
+            _state["before"] = sys.getrecursionlimit()
+            sys.setrecursionlimit(_TIMES * _state["before"])
+        _state["users"] += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _state["users"] -= 1
+            if not _state["users"] and sys.getrecursionlimit() == _TIMES * _state["before"]:
+                sys.setrecursionlimit(_state["before"])

@@ -8,13 +8,11 @@ from weakref import WeakKeyDictionary
 
 from mxnet import gluon
 
-from .version import named_within
-
-__all__ = ["blocks_built"]
+from .. import backend
 
 
 @contextmanager
-def blocks_built() -> Iterator[Iterable[gluon.Block]]:
+def new_blocks() -> Iterator[Iterable[gluon.Block]]:
     """Inside, every block that this thread builds joins what is yielded, in order of building, while it lives.
 
     Inside the ``name_scope()`` of any block too, but for one built here: what is built there is a part of that block.
@@ -34,7 +32,11 @@ def blocks_built() -> Iterator[Iterable[gluon.Block]]:
 
 
 _lock = threading.Lock()
+
+
 _listeners: List[Tuple[int, Any]] = []  # by thread
+
+
 _wrapped: List[Any] = []  # our wrapper, and what stood there before it
 
 
@@ -44,7 +46,7 @@ def _put_on() -> None:
 
     @functools.wraps(original)
     def listening_init(self: gluon.Block, *args: Any, **kwargs: Any) -> None:
-        around = named_within()
+        around = backend.name_scope()
         for thread, built in list(_listeners):
             if thread == threading.get_ident() and (around is None or around not in built):
                 built[self] = None

@@ -12,12 +12,10 @@ import weakref
 
 from mxnet import gluon
 
-from .blocks import standing, walk
-from .seen import blocks_seen
+from . import backend
+from .networks import known_blocks
 from .transposed import source_of
-from .version import children, infer_again, named
-
-__all__ = ["Move", "Slot", "exchange", "slots"]
+from .tree import standing, walk
 
 
 class Slot(NamedTuple):
@@ -48,9 +46,9 @@ def slots(net: gluon.Block) -> List[Slot]:
     return found
 
 
-
-
 Move = Tuple[Slot, gluon.Parameter]
+
+
 _Moved = Dict[gluon.Parameter, gluon.Parameter]  # what took whose place
 
 
@@ -95,7 +93,7 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
     changed = []
     for number, block in blocks.items():
         here = wanted.get(number, {})
-        entries = named(block)
+        entries = backend.entries_by_name(block)
         if not here and not any(param in gone for param in (entries or {}).values()):
             continue
         changed.append(block)
@@ -108,7 +106,7 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
                 change(attributes, key, param)
         if entries is not None:
             change(vars(block._params), "_params", _rekeyed(entries, list(registered.values()), left, gone))
-    living = {**blocks_seen(), **blocks}
+    living = {**known_blocks(), **blocks}
     for block in _around(changed, living):
         attributes = vars(block)
         if attributes.get("_cached_graph") or attributes.get("_cached_op"):
@@ -116,7 +114,7 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
             attributes["_cached_op_args"] = []  # which MXNet 1.7 would leave
             block._clear_cached_op()
     for block in changed:
-        infer_again(block)
+        backend.infer_again(block)
     return {source_of(param): weakref.ref(block) for number, block in living.items() if number not in blocks
             for param in block._reg_params.values() if source_of(param) in gone}  # fmt: skip
 
@@ -164,7 +162,7 @@ def _around(changed: Sequence[gluon.Block], living: Dict[int, gluon.Block]) -> L
     """The blocks of `changed` and all that contain one."""
     parents: Dict[int, List[gluon.Block]] = {}
     for block in living.values():
-        for _, child in children(block):
+        for _, child in backend.children(block):
             parents.setdefault(id(child), []).append(block)
     found: Dict[int, gluon.Block] = {}
     left = list(changed)

@@ -10,19 +10,15 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from mxnet import autograd, gluon, ndarray
 import numpy
 
-from .arrays import dtype_name
-from .memory import context_of, in_mode
-from .parameters import shape_of
-from .version import PLACED, rename
-
-__all__ = ["averaged", "declared", "extras_of", "fixes_gamma", "own_copy", "redeclare", "renew",
-           "take_over"]  # fmt: skip
+from . import backend
+from .arrays import context_of, dtype_name, layer_array
+from .parameter import shape_of
 
 # ParameterDict.get writes what it was called with over a parameter that it finds, so `params=` leaves arguments' names.
 _PLAIN = frozenset(vars(gluon.Parameter("plain"))) | set(inspect.signature(gluon.Parameter).parameters)
 
 
-def declared(param: gluon.Parameter) -> Dict[str, Any]:
+def declaration_of(param: gluon.Parameter) -> Dict[str, Any]:
     """What a parameter is declared as, by the name of the attribute that says so: all that tied ones must agree on."""
     return {
         "dtype": dtype_name(param.dtype),
@@ -45,8 +41,6 @@ def fixes_gamma(block: gluon.Block, key: Optional[str]) -> bool:
     return key == "gamma" and isinstance(settings, dict) and bool(settings.get("fix_gamma"))
 
 
-
-
 def redeclare(param: gluon.Parameter, shape: Optional[Tuple[Optional[int], ...]], init: Any, defer: bool) -> None:
     """Give a parameter a shape that says more, and an initializer; its variable will say so when it is asked again."""
     param._allow_deferred_init = defer
@@ -57,17 +51,17 @@ def redeclare(param: gluon.Parameter, shape: Optional[Tuple[Optional[int], ...]]
     param._var = None
 
 
-def take_over(param: gluon.Parameter, source: gluon.Parameter, transposed: bool) -> None:
+def copy_state(param: gluon.Parameter, source: gluon.Parameter, transposed: bool) -> None:
     """Give a parameter copies of what another holds: values on every context, or the promise of them."""
-    vars(param).update({slot: getattr(source, slot) for slot in PLACED})
+    vars(param).update({slot: getattr(source, slot) for slot in backend.context_slots})
     if source._data is not None:
         with autograd.pause():
-            renew(param, [_turned(each, transposed) for each in source._data])
+            replace_arrays(param, [_turned(each, transposed) for each in source._data])
     elif source._deferred_init:
         param._deferred_init = _pending(source, param, transposed)
 
 
-def renew(param: gluon.Parameter, arrays: List[Any]) -> None:
+def replace_arrays(param: gluon.Parameter, arrays: List[Any]) -> None:
     """Let a parameter hold these arrays, one a context, and gradients of 0."""
     param._data, param._deferred_init = arrays, ()
     param._init_grad()
@@ -87,7 +81,7 @@ def _turned(array: Any, transposed: bool) -> Any:
     return array.transpose() if transposed else array.copy()
 
 
-def averaged(params: Sequence[Tuple[gluon.Parameter, bool]]) -> List[Any]:
+def mean_arrays(params: Sequence[Tuple[gluon.Parameter, bool]]) -> List[Any]:
     """Arrays with the mean of the parameters' values, context by context, in float64; those marked are transposed."""
     first = params[0][0]
     means = []
@@ -95,14 +89,14 @@ def averaged(params: Sequence[Tuple[gluon.Parameter, bool]]) -> List[Any]:
         values = [param._data[number].asnumpy().astype("float64") for param, _ in params]
         mean = sum(each.T if turned else each for each, (_, turned) in zip(values, params)) / len(params)
         made = ndarray.array(numpy.asarray(mean), ctx=context_of(like), dtype=like.dtype)
-        means.append(in_mode(made))
+        means.append(layer_array(made))
     return means
 
 
-def own_copy(source: gluon.Parameter, name: str, transposed: bool) -> gluon.Parameter:
+def independent_copy(source: gluon.Parameter, name: str, transposed: bool) -> gluon.Parameter:
     """A parameter of its own like another: class, declaration, values, gradients and all, under a new name."""
     param = copy.copy(source)
-    rename(param, name)
+    backend.rename(param, name)
     param._var, param._trainer = None, None
     param._shape = source._shape[::-1] if transposed and source._shape is not None else source._shape
     if source._deferred_init:

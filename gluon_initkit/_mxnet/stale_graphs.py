@@ -8,11 +8,9 @@ from typing import Any, List, NamedTuple, Tuple
 
 from mxnet import gluon
 
-from .blocks import blocks_of, places
+from . import backend
 from .transposed import source_of
-from .version import children
-
-__all__ = ["StaleGraph", "stale_graphs"]
+from .tree import blocks_by_path, places
 
 
 class StaleGraph(NamedTuple):
@@ -35,7 +33,7 @@ def stale_graphs(net: gluon.Block) -> List[StaleGraph]:
     A parameter that a graph lacks may be one that no forward pass uses. It is one of a new child where that child is
     not hybridized, as all children are that were there when the block was. Backends add parameters to graphs of theirs.
     """
-    blocks = blocks_of(net)
+    blocks = blocks_by_path(net)
     cached = [(path, block) for path, block in blocks.items()
               if vars(block).get("_cached_op") is not None and not vars(block).get("_backend")]  # fmt: skip
     if not cached:
@@ -57,7 +55,7 @@ def stale_graphs(net: gluon.Block) -> List[StaleGraph]:
 
 
 def _not_hybridized(block: Any, path: str) -> List[str]:
-    below = [(f"{path}.{name}" if path else name, child) for name, child in children(block)]
+    below = [(f"{path}.{name}" if path else name, child) for name, child in backend.children(block)]
     found = []
     for each, child in below:
         if vars(child).get("_active"):

@@ -13,14 +13,13 @@ from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 import numpy
 
-from .blocks import walk
-from .parameters import known_sizes
-from .version import BESIDE_FORWARD, prefix_of
-
-__all__ = ["TIMED", "ArrayGiven", "BlockCall", "ValueGiven", "block_paths", "given_to", "innermost",
-           "is_plain_forward", "shapes_given", "shapes_in"]  # fmt: skip
+from .. import backend
+from ..parameter import known_sizes
+from ..tree import walk
 
 Shape = Optional[Tuple[Optional[int], ...]]
+
+
 TIMED = ("forward", "unroll")
 
 
@@ -34,7 +33,7 @@ class BlockCall:
     def __init__(self, block: gluon.Block, path: str, name: str, args: tuple, outer: Optional["BlockCall"]) -> None:
         self.block, self.path, self.name, self.outer = block, path, name, outer
         self.timed = name in TIMED
-        self.passes = name == "forward" or name in BESIDE_FORWARD
+        self.passes = name == "forward" or name in backend.resolving_methods
         leaves = list(_leaves(args)) if self.timed or self.passes else ()
         self.symbols = tuple(each for each in leaves if isinstance(each, symbol.Symbol))
         self.inputs: Tuple[Shape, ...] = tuple(None if self.symbols else tuple(each.shape) for each in leaves)
@@ -105,7 +104,7 @@ class BlockCall:
         return self._inferred
 
 
-def given_to(path: Any, inputs: Any) -> Any:
+def input_shapes(path: Any, inputs: Any) -> Any:
     """The shapes that a block was given. A call stands for what is to be inferred from it, when somebody asks."""
     return inputs.inferred().get(path) if isinstance(inputs, BlockCall) else inputs
 
@@ -133,31 +132,31 @@ def _leaves(args: Any) -> Iterator[Any]:
             yield from _leaves(each)
 
 
-def shapes_in(args: Any) -> Tuple[Shape, ...]:
+def shapes_of_arrays(args: Any) -> Tuple[Shape, ...]:
     """The shapes of the arrays among arguments."""
     return tuple(tuple(each.shape) for each in _leaves(args))
 
 
-class ArrayGiven(NamedTuple):
+class ArrayArgument(NamedTuple):
     """An array among the arguments of a call that was made."""
 
     shape: Tuple[int, ...]
     dtype: str
 
 
-class ValueGiven(NamedTuple):
+class ValueArgument(NamedTuple):
     """Anything else among them: a tuple of numbers is itself, and no shape."""
 
     value: Any
 
 
-def shapes_given(args: Any) -> Any:
+def argument_shapes(args: Any) -> Any:
     """A call's arguments, nested as they are, without its arrays."""
     if isinstance(args, NDArray):
-        return ArrayGiven(tuple(args.shape), numpy.dtype(args.dtype).name)
+        return ArrayArgument(tuple(args.shape), numpy.dtype(args.dtype).name)
     if type(args) is dict:
-        return {key: shapes_given(each) for key, each in args.items()}
-    return type(args)(map(shapes_given, args)) if type(args) in (list, tuple) else ValueGiven(args)
+        return {key: argument_shapes(each) for key, each in args.items()}
+    return type(args)(map(argument_shapes, args)) if type(args) in (list, tuple) else ValueArgument(args)
 
 
 def block_paths(net: gluon.Block) -> Dict[gluon.Block, str]:
@@ -181,7 +180,7 @@ def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optiona
     """
     failing: Optional[Tuple[str, gluon.Block, tuple]] = None
     if call is not None and call.passes and not call.symbols:
-        failing = (call.path, call.block, shapes_given(call.args))
+        failing = (call.path, call.block, argument_shapes(call.args))
     path, inputs = (call.path, call.inputs) if call is not None else (None, ())
     traceback = error.__traceback__
     while traceback is not None:
@@ -191,12 +190,13 @@ def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optiona
             path, leaves = paths[block], list(_leaves(args))
             inputs = tuple(tuple(each.shape) if isinstance(each, NDArray) else None for each in leaves)
             if None not in inputs:
-                failing = (path, block, shapes_given(args))
+                failing = (path, block, argument_shapes(args))
         traceback = traceback.tb_next
     facts = {"block": path, "inputs": inputs, "failing": failing}
     named = re.search(r"Error in operator (\w+):", str(error))
-    owners = [block for block in paths if prefix_of(block) and named and named[1].startswith(prefix_of(block))]
-    owner = max(owners, key=lambda block: len(prefix_of(block)), default=None)
+    prefixes = {block: backend.prefix_of(block) for block in paths} if named else {}
+    owners = [block for block, prefix in prefixes.items() if prefix and named and named[1].startswith(prefix)]
+    owner = max(owners, key=lambda block: len(prefixes[block]), default=None)
     if owner is not None and paths[owner] != path:
         facts.update(block=paths[owner], inputs=())
     return facts

@@ -4,18 +4,17 @@
 functions only look.
 """
 
-import inspect
-from typing import Any, Dict, List, Optional, Tuple
+import ctypes
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from mxnet import gluon
-from mxnet.initializer import Initializer
+from mxnet import gluon, ndarray
+from mxnet.base import _LIB, check_call
+from mxnet.ndarray.ndarray import _DTYPE_MX_TO_NP
 from mxnet.util import is_np_shape
 
 from ..shapes import is_known
-from .version import contexts_held
-
-__all__ = ["contexts_asked", "contexts_of", "holds_data", "is_constant", "is_layer_default", "known_sizes",
-           "may_defer", "pending_initializer", "shape_of", "state_of"]  # fmt: skip
+from . import backend
+from .arrays import classic
 
 
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
@@ -43,6 +42,15 @@ def known_sizes(shape: Any) -> Optional[Tuple[Optional[int], ...]]:
 _shapes: Dict[Tuple[int, ...], Tuple[Optional[int], ...]] = {}  # of thousands of parameters few shapes are new
 
 
+
+def held_contexts(param: gluon.Parameter) -> Sequence[Any]:
+    """The contexts of an initialized parameter."""
+    return getattr(param, _CONTEXTS)
+
+
+_CONTEXTS = backend.context_slots[0]
+
+
 def state_of(param: gluon.Parameter) -> str:
     """``'initialized'``, ``'deferred'`` (initialize was called, the shape is not known) or ``'uninitialized'``."""
     if param._data is not None:
@@ -55,7 +63,7 @@ def pending_initializer(param: gluon.Parameter) -> Any:
     return param._deferred_init[0] if param._deferred_init else None
 
 
-def holds_data(param: gluon.Parameter) -> List[Any]:
+def arrays_of(param: gluon.Parameter) -> List[Any]:
     """The arrays that an initialized parameter holds, one a context, whatever its class makes of `data()`."""
     return list(param._data or ())
 
@@ -63,18 +71,18 @@ def holds_data(param: gluon.Parameter) -> List[Any]:
 def contexts_of(param: gluon.Parameter) -> Tuple[Any, ...]:
     """Where a parameter lives or, while it is deferred, will live; () before that was said."""
     if param._data is not None:
-        return tuple(contexts_held(param))
+        return tuple(held_contexts(param))
     return tuple(param._deferred_init[1]) if param._deferred_init else ()
 
 
-def contexts_asked(ctx: Any, device: Any) -> Any:
+def context_argument(ctx: Any, device: Any) -> Any:
     """What was given of an argument that MXNet 1 calls ``ctx`` and MXNet 2 ``device``; a TypeError if both were."""
     if ctx is not None and device is not None:
         raise TypeError(f"ctx is {ctx!r} and device is {device!r}: they are two names of one argument, expected one")
     return device if ctx is None else ctx
 
 
-def may_defer(param: gluon.Parameter) -> bool:
+def allows_deferral(param: gluon.Parameter) -> bool:
     """Whether the parameter may be initialized before its shape is known."""
     return bool(param._allow_deferred_init)
 
@@ -84,24 +92,51 @@ def is_constant(param: gluon.Parameter) -> bool:
     return isinstance(param, gluon.Constant)
 
 
-def is_layer_default(initializer: Any) -> bool:
-    """Whether this very object is a default argument of a layer of ``gluon.nn`` (PReLU's ``Constant(0.25)``).
-
-    Nobody chose it for a network, so a network-level initializer that serves the parameter goes before it.
+def buffers_of(params: Iterable[gluon.Parameter]) -> Iterator[Tuple[Any, int, Sequence[Any]]]:
+    """Of each parameter the dtype of its first array, which `set_data` on a pending one may have made another than the
+    parameter's own; where that array begins, 0 if it is in several pieces (sparse); and all contexts. Where there is no
+    array: None, 0, ().
     """
-    return any(initializer is default for default in _layer_defaults())
+    address, flag = ctypes.c_void_p(), ctypes.c_int()
+    to_address, to_flag = ctypes.byref(address), ctypes.byref(flag)  # `NDArray.dtype` makes its own each time
+    read_address, read_flag = _LIB.MXNDArrayGetData, _LIB.MXNDArrayGetDType
+    for param in params:
+        held = param._data
+        if held is None:
+            yield None, 0, ()
+            continue
+        handle = held[0].handle
+        failed = read_flag(handle, to_flag)
+        if param._stype == "default":
+            failed = failed or read_address(handle, to_address)
+            begins = address.value or 0
+        else:
+            begins = 0
+        if failed:
+            check_call(failed)
+        yield _DTYPE_MX_TO_NP[flag.value], begins, held_contexts(param)
 
 
-def _layer_defaults() -> List[Initializer]:
-    if not _found:
-        for layer in vars(gluon.nn).values():
-            if isinstance(layer, type) and issubclass(layer, gluon.Block):
-                defaults = inspect.unwrap(vars(layer).get("__init__", _no_defaults)).__defaults__ or ()
-                _found.extend(default for default in defaults if isinstance(default, Initializer))
-    return _found
+def has_pending_data(param: gluon.Parameter) -> bool:
+    """Whether `set_data` (or a shape-less load) left an array that a deferred parameter will take for its values."""
+    return bool(param._deferred_init) and isinstance(param._deferred_init[3], ndarray.NDArray)
 
 
-def _no_defaults() -> None: ...
+def storage_type_of(param: gluon.Parameter) -> str:
+    """``'default'``, ``'row_sparse'`` or ``'csr'``."""
+    return param._stype
 
 
-_found: List[Initializer] = []
+def gradients_of(param: gluon.Parameter) -> List[Any]:
+    """The gradient arrays of an initialized parameter, one a context; none where its `grad_req` is ``'null'``."""
+    return list(param._grad or ()) if param._data is not None else []
+
+
+def gradient_freshness(param: gluon.Parameter) -> List[bool]:
+    """For each context, whether a backward pass wrote the gradient since the last update: what a Trainer asks."""
+    return [bool(classic(arr)._fresh_grad) for arr in param._data or ()] if param._grad else []
+
+
+def unknown_size() -> int:
+    """How MXNet writes a dimension that is not known, here and now."""
+    return -1 if is_np_shape() else 0

@@ -5,15 +5,16 @@ from contextlib import contextmanager
 import os
 import random
 import threading
+from types import SimpleNamespace
 from typing import Any, Dict, Iterator, List
 
 from mxnet import gluon
+from mxnet.gluon import block
+from mxnet.name import NameManager
 import numpy
 
-from .recursion import room_for_wrappers
-from .version import counters
-
-__all__ = ["fork_safe", "one_at_a_time", "parameters_of", "undisturbed"]
+from . import backend
+from .instrument.patches import room_for_patches
 
 
 def fork_safe(lock: Any) -> Any:
@@ -24,25 +25,25 @@ def fork_safe(lock: Any) -> Any:
 
 
 @contextmanager
-def undisturbed(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
+def preserve(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     """Put back afterwards what running these blocks changes in them, and NumPy's and Python's generators.
 
     Attributes are put back as they were, and the contents of those that are lists, dictionaries or sets. One thread
     at a time, which would otherwise put back what another has put there. There is room for wrappers of `forward`.
     """
-    with one_at_a_time, _put_back(blocks), room_for_wrappers():
+    with global_state_lock, _put_back(blocks), room_for_patches():
         yield
 
 
 # Also for who reads or finishes what such a run borrows: in MXNet 2 parameters have other shapes meanwhile. And for who
 # seeds the generators for a while.
-one_at_a_time = fork_safe(threading.RLock())
+global_state_lock = fork_safe(threading.RLock())
 
 
 @contextmanager
 def _put_back(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     attributes = [(block.__dict__, dict(block.__dict__)) for block in blocks.values()]
-    contents: List[Any] = [(each, each.copy()) for block in blocks.values() for each in counters(block)]
+    contents: List[Any] = [(each, each.copy()) for block in blocks.values() for each in backend.name_counters(block)]
     contents += [(each, each.copy()) for block in blocks.values() if not type(block).__module__.startswith(_LAYERS)
                  for each in block.__dict__.values() if type(each) in _CONTAINERS]  # fmt: skip
     variables = [(param, param._var) for param in parameters_of(blocks)]
@@ -72,7 +73,11 @@ def parameters_of(blocks: Dict[str, gluon.Block]) -> List[gluon.Parameter]:
 
 
 _CONTAINERS = (list, dict, OrderedDict, set)
+
+
 _LAYERS = "mxnet.gluon.nn."  # whose code keeps nothing in lists: most blocks of a network
+
+
 _GONE = object()
 
 
@@ -83,3 +88,22 @@ def _alike(live: Any, saved: Any) -> bool:
     if isinstance(live, dict):
         return all(key is other and live[key] is saved[other] for key, other in zip(live, saved))
     return all(each is other for each, other in zip(live, saved))
+
+
+@contextmanager
+def fresh_names() -> Iterator[None]:
+    """Inside, this thread's names count from 0, outside any name scope; afterwards they count on as if it had not been.
+
+    What is left open inside, a scope or a name manager, is closed by it.
+    """
+    scope = getattr(_current, "value", None)
+    _current.value = None
+    try:
+        with NameManager():
+            yield
+    finally:
+        _current.value = scope
+
+
+# MXNet 2 has no name scopes: its names are those of symbols, which the NameManager counts.
+_current: Any = block._BlockScope._current if hasattr(block, "_BlockScope") else SimpleNamespace()

@@ -5,16 +5,14 @@ each parameter (momentum, a float32 master copy), by the parameter's number in t
 the kvstore keeps the values and the updater, and every step overwrites the parameter with what the kvstore has.
 """
 
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Set, Tuple
 
 from mxnet import gluon, ndarray
 
+from . import backend
 from .arrays import classic
-from .blocks import places
-from .parameters import contexts_of
-from .version import contexts_trained, kvstore_key, trainer_of
-
-__all__ = ["is_trained", "kvstore_of", "objection_of_trainer", "release", "renew_updates"]
+from .parameter import contexts_of
+from .tree import places
 
 
 def release(trainer: Any) -> None:
@@ -52,7 +50,8 @@ def release(trainer: Any) -> None:
     if isinstance(trainer, gluon.Block):
         params: Sequence[Any] = list(places(trainer))
     elif isinstance(trainer, gluon.Trainer):
-        params = [param for param in trainer._params if trainer_of(param) is trainer]  # another has the others by now
+        # Another Trainer has the others by now.
+        params = [param for param in trainer._params if backend.trainer_of(param) is trainer]
     else:
         raise TypeError(f"expected a Trainer, or a network whose parameters one has, found {trainer!r:.80}")
     for param in params:
@@ -61,25 +60,25 @@ def release(trainer: Any) -> None:
 
 def is_trained(param: gluon.Parameter) -> bool:
     """Whether a Trainer updates the parameter: with `grad_req` null, as every Constant has, it does not."""
-    return trainer_of(param) is not None and param.grad_req != "null"
+    return backend.trainer_of(param) is not None and param.grad_req != "null"
 
 
 def kvstore_of(param: gluon.Parameter) -> Any:
     """The kvstore that holds the parameter's values, since a Trainer updates them there; else None."""
-    trainer = trainer_of(param)
+    trainer = backend.trainer_of(param)
     if not (trainer and trainer._kv_initialized and trainer._update_on_kvstore):
         return None
     return None if any(param is each for each in trainer._params_to_init) else trainer._kvstore
 
 
-def objection_of_trainer(param: gluon.Parameter, ctxs: Sequence[Any]) -> Optional[Tuple[str, str]]:
+def trainer_objection(param: gluon.Parameter, ctxs: Sequence[Any]) -> Optional[Tuple[str, str]]:
     """Why a Trainer forbids to set a parameter's values on these contexts, and what to do; None where nothing does.
 
     A parameter that stays where it is may be set, wherever the Trainer thinks it is.
     """
     if not is_trained(param):
         return None
-    kvstore, trained = kvstore_of(param), contexts_trained(trainer_of(param))
+    kvstore, trained = kvstore_of(param), backend.trainer_contexts(backend.trainer_of(param))
     if kvstore is not None and not _is_writable(kvstore):
         return (f"a Trainer updates it on a distributed kvstore ({kvstore.type!r}), which would bring the old values "
                 f"back", "do it before the first step")  # fmt: skip
@@ -89,16 +88,16 @@ def objection_of_trainer(param: gluon.Parameter, ctxs: Sequence[Any]) -> Optiona
     return None
 
 
-def renew_updates(param: gluon.Parameter) -> None:
+def reset_updates(param: gluon.Parameter) -> None:
     """Let the parameter's Trainer go on from the values that it holds now, as if it had never updated it.
 
     `Parameter.set_data` drops the whole kvstore instead, and with it the optimizer's state of all other parameters;
     a kvstore that the user made cannot be filled a second time.
     """
-    trainer = trainer_of(param)
+    trainer = backend.trainer_of(param)
     if not isinstance(trainer, gluon.Trainer):
         return
-    params, key = trainer._params, kvstore_key(trainer, param)
+    params, key = trainer._params, backend.kvstore_key(trainer, param)
     number = key
     if key is None or key >= len(params) or params[key] is not param:
         number = next((number for number, each in enumerate(params) if each is param), None)
@@ -134,3 +133,14 @@ def _write(kvstore: Any, key: int, values: ndarray.NDArray) -> None:
         kvstore.push(key, ndarray.zeros_like(values))
     finally:
         kvstore._set_updater(updater)
+
+
+def trained_by(trainer: gluon.Trainer) -> Set[int]:
+    """The ids of the parameters that a Trainer updates."""
+    return {id(param) for param in trainer._params if param.grad_req != "null"}
+
+
+def updates_of(param: gluon.Parameter) -> int:
+    """How many updates the parameter's Trainer has made; 0 where it has none."""
+    trainer = backend.trainer_of(param)
+    return int(trainer._optimizer.num_update) if isinstance(trainer, gluon.Trainer) else 0

@@ -11,13 +11,11 @@ from typing import Any, Callable, Dict, Iterator
 
 from mxnet import gluon
 
-__all__ = ["is_quiet", "listeners", "quietly", "tell"]
-
 listeners: Dict[int, Callable[..., None]] = {}
 """Who is told about a parameter, by its id; whoever enters a parameter here keeps it alive meanwhile."""
 
 
-def tell(param: gluon.Parameter, what: str, **facts: Any) -> None:
+def emit(param: gluon.Parameter, what: str, **facts: Any) -> None:
     """Say that the kit does `what` to `param`: ``'initialize'``, ``'deferred'``, or ``'filled'`` by a hook."""
     listener = listeners.get(id(param))
     if listener is not None:
@@ -31,13 +29,13 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
-def is_quiet() -> bool:
+def events_suppressed() -> bool:
     """Whether what this thread does now is nobody's business."""
     return _thread.quiet
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
+def suppress_events() -> Iterator[None]:
     """What this thread does to networks meanwhile is not told, and not changed by a watch."""
     before, _thread.quiet = _thread.quiet, True
     try:

@@ -4,15 +4,12 @@ A path is what `Block.save_parameters` writes. Most blocks name a parameter by i
 (fused RNN layers, GluonNLP's attention cells) by overriding `_collect_params_with_prefix`, and are asked.
 """
 
-from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from mxnet import gluon
 from mxnet.gluon.nn.conv_layers import _Conv
 
-from .version import children, loose
-
-__all__ = ["Place", "blocks_of", "laid_out", "places", "refuse_same_paths", "same_paths", "standing", "traversed",
-           "walk"]  # fmt: skip
+from . import backend
 
 _PLAIN_NAMES = gluon.Block._collect_params_with_prefix
 
@@ -45,13 +42,13 @@ def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
     return _placed(_walked(net))
 
 
-def laid_out(net: gluon.Block) -> Tuple[Dict[gluon.Parameter, Place], List[Tuple[str, gluon.Block]]]:
+def places_and_blocks(net: gluon.Block) -> Tuple[Dict[gluon.Parameter, Place], List[Tuple[str, gluon.Block]]]:
     """What `places` answers; and every block with its path, the network first under ``''``, in that order."""
     walk = _walked(net)
     return _placed(walk), [(path, block) for path, block, _, _ in walk]
 
 
-def same_paths(net: gluon.Block) -> List[str]:
+def path_clashes(net: gluon.Block) -> List[str]:
     """The paths at which two parameters stand, as where children are called ``'a.b'`` and ``'a'`` > ``'b'``."""
     walk = _walked(net)
     found: Dict[str, None] = {}
@@ -67,7 +64,7 @@ def same_paths(net: gluon.Block) -> List[str]:
     return list(found)
 
 
-def refuse_same_paths(paths: Sequence[str]) -> None:
+def refuse_path_clashes(paths: Sequence[str]) -> None:
     """Raise a ValueError if two parameters have one path; `paths` are what `same_paths` found."""
     if paths:
         more = f" and {len(paths) - 10} more" if paths[10:] else ""
@@ -107,7 +104,7 @@ def _placed(walk: List["_Visit"]) -> Dict[gluon.Parameter, Place]:
     return found
 
 
-def traversed(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Parameter]:
+def parameters_by_path(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Parameter]:
     """Every path of `net` in order of traversal, with the parameter that stands there. Changes nothing.
 
     Without `unregistered` those alone that `net.save_parameters` writes. A ValueError where two have one path.
@@ -126,7 +123,7 @@ def standing(net: gluon.Block, unregistered: bool = True) -> Dict[str, Tuple[glu
     found: Dict[str, Tuple[gluon.Block, gluon.Parameter]] = {}
     for path, owner, param in _standing(net, unregistered):
         if found.setdefault(path, (owner, param))[1] is not param:
-            refuse_same_paths(same_paths(net))
+            refuse_path_clashes(path_clashes(net))
     return found
 
 
@@ -164,6 +161,7 @@ def _axes(owner: gluon.Block) -> str:
 
 _SWAPPED = str.maketrans("OI", "IO")
 
+
 _Visit = Tuple[str, gluon.Block, FrozenSet[type], List[Tuple[str, gluon.Parameter]]]
 """A block's path, the block, the classes around its parameters, and those by path. No record a parameter, nor a
 generator a block, which would hand on all that is below it."""
@@ -180,7 +178,7 @@ def walk(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block]]:
     return ((path, block) for path, block, _ in _levels(net))
 
 
-def blocks_of(net: gluon.Block) -> Dict[str, gluon.Block]:
+def blocks_by_path(net: gluon.Block) -> Dict[str, gluon.Block]:
     """Every block of a network once, by its first path; the network itself is ``''``."""
     first: Dict[int, Tuple[str, gluon.Block]] = {}
     for path, block in walk(net):
@@ -195,7 +193,7 @@ def _levels(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block, int]]:
     until the garbage collector runs. MXNet 2's own blocks are free of cycles.
     """
     around: List[Tuple[str, gluon.Block]] = [("", net)]
-    waiting = [iter(children(net))]
+    waiting = [iter(backend.children(net))]
     yield "", net, 0
     while waiting:
         name, child = next(waiting[-1], ("", None))
@@ -209,7 +207,7 @@ def _levels(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block, int]]:
             raise ValueError(_cycle(path, again, child))
         yield path, child, len(around)
         around.append((path, child))
-        waiting.append(iter(children(child)))
+        waiting.append(iter(backend.children(child)))
 
 
 def _cycle(path: str, outer: str, block: gluon.Block) -> str:
@@ -253,7 +251,7 @@ def _unregistered(
     for path, block, inside, _ in walk:
         if seen.issuperset(block.params.values()):
             continue
-        for name, param in loose(block):
+        for name, param in _dictionary(block):
             if param not in seen:
                 yield _join(path, name), path, block, inside, param
 
@@ -271,3 +269,38 @@ def _own_names(block: gluon.Block, path: str, taken: Set[str]) -> Iterator[Tuple
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+def load_targets(net: gluon.Block) -> Dict[str, gluon.Parameter]:
+    """The parameters that `load_parameters` fills from a file of paths, under each of their paths.
+
+    Raises
+    ------
+    AttributeError
+        The network holds an RNN layer of eleven or more layers, on whose names MXNet breaks.
+    """
+    return net._collect_params_with_prefix()
+
+
+def clear_cached_graphs(block: gluon.Block) -> None:
+    """Drop the cached graphs of a network, in which the dtypes of its parameters stand; the next forward makes new."""
+    for _, each in walk(block):
+        if isinstance(each, gluon.HybridBlock):
+            each._clear_cached_op()
+
+
+def name_clashes(blocks: Iterable[gluon.Block]) -> List[List[gluon.Parameter]]:
+    """Parameters of these blocks that have one global name; `collect_params` refuses a network that has such."""
+    held: Dict[str, Dict[int, gluon.Parameter]] = {}
+    for block in blocks:
+        for name, param in (backend.entries_by_name(block) or {}).items():
+            held.setdefault(name, {})[id(param)] = param
+    return [list(params.values()) for params in held.values() if len(params) > 1]
+
+
+def _dictionary(block: gluon.Block) -> List[Tuple[str, gluon.Parameter]]:
+    """The parameters in a block's dictionary, by their own names; an attribute need not hold them."""
+    if not backend.entries_by_name(block):
+        return []
+    prefix = block.params.prefix
+    return [(name[len(prefix) :] if name.startswith(prefix) else name, param) for name, param in block.params.items()]

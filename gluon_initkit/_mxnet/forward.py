@@ -4,39 +4,20 @@
 `snapshot` first.
 """
 
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from mxnet import autograd, context, gluon, ndarray
 import numpy
 
-from .blocks import blocks_of
+from .arrays import layer_array
 from .interrupts import interrupts_held
-from .memory import in_mode, restore, snapshot
-from .parameters import is_constant, shape_of
-from .undisturbed import one_at_a_time, parameters_of, undisturbed
-from .version import infers_on_symbols
-
-__all__ = ["finish", "pending_contexts", "run_forward"]
+from .parameter import is_constant, shape_of
+from .preserve import global_state_lock, parameters_of, preserve
+from .state import restore, snapshot
+from .tree import blocks_by_path
 
 _VECTORS = 1
-
-
-def pending_contexts(param: gluon.Parameter) -> List[context.Context]:
-    """The contexts on which a deferred parameter will live."""
-    return list(param._deferred_init[1]) if param._deferred_init else []
-
-
-def finish(param: gluon.Parameter, shape: Any) -> None:
-    """Give a deferred parameter its shape and its values, as a forward pass does."""
-    if infers_on_symbols():
-        with suppress(Exception):
-            # A forward pass makes the variable while the shape is open, and an exported graph shows that. An
-            # initializer that is not JSON raises here; it will say so when a graph is asked for.
-            param.var()
-    with one_at_a_time:
-        param._shape = tuple(shape)
-        param._finish_deferred_init()
 
 
 def run_forward(net: gluon.Block, args: Sequence[Any]) -> Tuple[Dict[gluon.Parameter, Any], Dict[str, Tuple[Any, ...]]]:
@@ -45,11 +26,11 @@ def run_forward(net: gluon.Block, args: Sequence[Any]) -> Tuple[Dict[gluon.Param
     Parameters, attributes, caches and statistics are put back, also when it fails. Deferred parameters get plausible
     numbers of our own for the while, so no generator is drawn from.
     """
-    blocks = blocks_of(net)
+    blocks = blocks_by_path(net)
     params = parameters_of(blocks)
     given: Dict[str, Tuple[Any, ...]] = {}
-    with one_at_a_time, interrupts_held() as released, ExitStack() as stack:
-        stack.enter_context(undisturbed(blocks))
+    with global_state_lock, interrupts_held() as released, ExitStack() as stack:
+        stack.enter_context(preserve(blocks))
         stack.enter_context(_as_before(params))
         stack.enter_context(autograd.pause(train_mode=False))
         for param in params:
@@ -97,7 +78,7 @@ class _Plausible:
             values = numpy.random.RandomState(0).uniform(-0.07, 0.07, shape)
         else:
             values = numpy.full(shape, float(name.endswith(("gamma", "var"))))
-        return in_mode(ndarray.array(values, ctx=ctx, dtype=self.param.dtype))
+        return layer_array(ndarray.array(values, ctx=ctx, dtype=self.param.dtype))
 
 
 def _prepare(path: str, block: Any, given: Dict[str, Tuple[Any, ...]]) -> None:

@@ -1,0 +1,150 @@
+"""`Gluon1`: Gluon as MXNet 1 has it.
+
+Parameters have names that are unique in the process, and live in dictionaries by those names; blocks hold their
+children themselves.
+"""
+
+import json
+from typing import AbstractSet, Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+from mxnet import context, gluon, initializer, nd, numpy_extension
+from mxnet.gluon.block import _BlockScope
+from mxnet.gluon.parameter import ParameterDict
+import mxnet.model
+import mxnet.module
+import mxnet.rnn
+from mxnet.util import is_np_array, is_np_shape
+import numpy
+
+from .base import Backend, RNNLayout
+
+
+class Gluon1(Backend):
+    """The contract, kept by MXNet 1."""
+
+    Context = context.Context
+    current_context = staticmethod(context.current_context)
+    context_slots = ("_ctx_list", "_ctx_map")
+    reset_method = "reset_ctx"
+    reset_call = "net.collect_params().reset_ctx(ctx)"
+    FusedRNN = initializer.FusedRNN
+    infers_on_symbols = True
+    initialize_code = ParameterDict.initialize.__code__
+    symbol_codes = (
+        mxnet.module.Module.init_params.__code__,
+        mxnet.module.SequentialModule.init_params.__code__,
+        mxnet.model.FeedForward._init_params.__code__,
+    )
+
+    def uses_numpy_arrays(self) -> bool:
+        return is_np_array()
+
+    def children(self, block: Any) -> List[Tuple[str, Any]]:
+        return list(block._children.items())
+
+    def infers_shapes(self, block_class: Any) -> bool:
+        return issubclass(block_class, gluon.HybridBlock)
+
+    def prefix_of(self, block: Any) -> str:
+        return block.prefix
+
+    def name_counters(self, block: Any) -> List[Dict[str, int]]:
+        return [block._scope._counter]
+
+    def name_scope(self) -> Any:
+        scope = getattr(_BlockScope._current, "value", None)
+        return None if scope is None else scope._block
+
+    def unnamed(self, block_class: Any) -> Any:
+        return block_class(prefix="")
+
+    def entries_by_name(self, block: Any) -> Optional[Dict[str, Any]]:
+        return block._params._params
+
+    def rename(self, param: Any, name: str) -> None:
+        param.name = name
+
+    def role_name(self, param: Any, path: str) -> str:
+        return param.name  # an attribute may be called anything
+
+    def declaration_code(self, name: str, shape: str) -> str:
+        return f"self.params.get({name!r}, shape={shape})"
+
+    def trainer_of(self, param: Any) -> Any:
+        return param._trainer
+
+    def trainer_contexts(self, trainer: Any) -> List[Any]:
+        return list(trainer._contexts or ())
+
+    def kvstore_key(self, trainer: Any, param: Any) -> Optional[int]:
+        return trainer._param2idx.get(param.name)
+
+    def train_source(self, trainer: Any, transposed: Any, source: Any) -> None:
+        raise TypeError(f"a Trainer cannot update {transposed!r}, which holds no values of its own: give it the "
+                        f"parameters of `collect_params()`, where that one is")  # fmt: skip
+
+    def transposed_variable(self, source: Any) -> Any:
+        return source.var().transpose()
+
+    def rnn_layout(self, fused: Any, shape: Tuple[int, ...]) -> RNNLayout:
+        arguments = json.loads(fused.dumps())[1]
+        kind = ("num_hidden", "num_layers", "mode", "bidirectional", "forget_bias")
+        cell = mxnet.rnn.FusedRNNCell(**{name: arguments[name] for name in kind}, prefix="")
+        shapes = {name: part.shape for name, part in cell.unpack_weights({"parameters": nd.zeros(shape)}).items()}
+        forget = initializer.Constant(float(arguments["forget_bias"]))
+
+        def packed(values: Dict[str, numpy.ndarray]) -> numpy.ndarray:
+            return cell.pack_weights({name: nd.array(part) for name, part in values.items()})["parameters"].asnumpy()
+
+        return RNNLayout(
+            network=initializer.create(arguments["init"]) if arguments["init"] else None,
+            shapes=shapes,
+            declared={name: forget for name in shapes if arguments["mode"] == "lstm" and name.endswith("_f_bias")},
+            packed=packed,
+        )
+
+    def rnn_input_size(self, layer: Any, shapes: Callable[[Any], Any]) -> Optional[int]:
+        shape = shapes(layer.l0_i2h_weight)
+        return shape[1] if shape else None
+
+    def load_targets_by_name(self, net: Any) -> Optional[Dict[str, Any]]:
+        try:
+            return dict(net.collect_params().items())
+        except AssertionError:  # two parameters have one name
+            return {}
+
+    def loads_numpy_arrays(self, by_path: bool) -> bool:
+        return by_path and is_np_array()
+
+    def load_context(self) -> Any:
+        return None
+
+    def load_refusal(self, versions: Sequence[int], named: bool, dotted: bool) -> Optional[Tuple[str, str]]:
+        if 4 in versions:
+            return "MXNetError", "MXNet 1 does not read MXNet 2's zip files, gluon_initkit.load does"
+        if 3 in versions and not is_np_shape():
+            reason = "the file has NumPy's shapes: call mx.npx.set_np() first, or load it with gluon_initkit and NumPy"
+            return "MXNetError", reason
+        if is_np_shape() and set(versions) & {0, 1, 2} and not (dotted and is_np_array()):
+            # `load_parameters` reads it again without NumPy's shapes; `ParameterDict.load`, without a dot, does not.
+            why = "no dot in any name" if not dotted else "is read with np_shape on and np_array off"
+            call = "call mx.npx.reset_np(), or gluon_initkit.load"
+            return "MXNetError", f"the file has classic arrays, and {why}: {call}"
+        if not versions or not named:
+            return "AttributeError", f"the file is {'a list of arrays without names' if versions else 'empty'}"
+        return None
+
+    def renamed_load_code(
+        self, by_name: bool, source: str, renamed: str, selected: str, flags: str, versions: AbstractSet[int]
+    ) -> str:
+        kind = "npx" if is_np_array() else "nd"
+        arrays = f"{{{renamed}: array for name, array in mx.{kind}.load({source!r}).items(){selected}}}"
+        if by_name:
+            return f"net.collect_params().load_dict({arrays}{flags})"
+        return f"mx.{kind}.save('fitting.params', {arrays}); net.load_parameters('fitting.params'{flags})"
+
+    def write_list(self, path: str, arrays: Dict[str, Any]) -> None:
+        if is_np_array():
+            numpy_extension.save(path, {name: array.as_np_ndarray() for name, array in arrays.items()})
+        else:
+            nd.save(path, arrays)
