@@ -103,7 +103,7 @@ class Draw:
         return self.init
 
     @property
-    def can_refill(self) -> bool:
+    def fits(self) -> bool:
         """Whether the arrays that the parameter holds can be filled as they are."""
         return can_refill(self.param, self.ctxs)
 
