@@ -23,6 +23,7 @@ __version__ = "0.1.0"
 # The public names, by the module that brings them when they are first asked for.
 _HOMES = {
     "initializer": [
+        "DeltaOrthogonal",
         "Dirac",
         "Identity",
         "InitReport",

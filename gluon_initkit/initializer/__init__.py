@@ -4,6 +4,7 @@
 
 from .._mxnet.trainer import release
 from .corrected import corrected
+from .delta_orthogonal import DeltaOrthogonal
 from .errors import InitializationError
 from .fingerprint import fingerprint
 from .identity import Dirac, Identity
@@ -16,6 +17,7 @@ from .rules import Rules
 from .workers import check_workers
 
 __all__ = [
+    "DeltaOrthogonal",
     "Dirac",
     "Identity",
     "InitReport",

@@ -6,7 +6,7 @@ initializer's hook means as a law is `mxnet_distributions`'s business.
 
 from dataclasses import dataclass
 import math
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import numpy
 
@@ -142,6 +142,12 @@ class Whole:
     """An array made at once, by ``make(key, shape)``: its values depend on one another."""
 
     make: Callable[[bytes, Shape], Any]
+    expected: Optional[Tuple[float, float]] = None
+    """Mean and standard deviation of its values, where they are known."""
+
+    def moments(self) -> Optional[Tuple[float, float]]:
+        """Mean and standard deviation, where they are known."""
+        return self.expected
 
 
 def jobs(law: Any, key: bytes, shape: Shape, out: numpy.ndarray) -> List[Tuple[int, Callable[[], None]]]:

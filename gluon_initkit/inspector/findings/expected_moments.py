@@ -33,7 +33,7 @@ Expectation = Tuple[str, Law, bool]
 
 
 def expectation_of(param: Any, place: Any, info: ParameterInfo, init: Any = None) -> Optional[Expectation]:
-    """By what law a parameter was to be filled; None where that is not known, or is no law of independent values."""
+    """By what law a parameter was to be filled; None where that, or its moments, are not known."""
     if is_constant(param) or not is_known(info.shape):
         return None
     network = _NOBODY if init is None else corrected(init)
@@ -48,7 +48,7 @@ def expectation_of(param: Any, place: Any, info: ParameterInfo, init: Any = None
     except (TypeError, ValueError):  # what cannot fill this parameter promises nothing; `plan` says why
         return None
     text = shown(getattr(found.initializer, "initializer", found.initializer))
-    return (text, law, found.why == "layer default") if isinstance(law, Law) else None
+    return (text, law, found.why == "layer default") if law is not None and law.moments() else None
 
 
 def measured(expected: Expectation, stats: Statistics, untouched: bool) -> Declared:
