@@ -70,7 +70,8 @@ class DeltaOrthogonal(Drawn):
             matrices = [orthonormal_rows(each).T for each in normal]  # outputs x inputs, of orthonormal columns
             array = numpy.zeros(shape)
             middle = tuple(size // 2 for size in kernel)
-            numpy.moveaxis(array, (output, into), (-2, -1))[middle] = self.gain * numpy.concatenate(matrices, axis=0 if split == output else 1)
+            matrix = self.gain * numpy.concatenate(matrices, axis=0 if split == output else 1)
+            numpy.moveaxis(array, (output, into), (-2, -1))[middle] = matrix
             return array
 
         return Whole(make, (0.0, abs(self.gain) / math.sqrt(outputs * math.prod(kernel))))
