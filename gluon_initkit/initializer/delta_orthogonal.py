@@ -6,9 +6,9 @@ from typing import Any
 import numpy
 
 from .arguments import count, number
+from .distributions import Normal, Shape, Whole, drawn
 from .drawn import Drawn, registered
 from .fans import channels
-from .distributions import Normal, Shape, Whole, drawn
 from .random.orthogonal import orthonormal_rows
 
 __all__ = ["DeltaOrthogonal"]
