@@ -14,7 +14,6 @@ from ._mxnet.parameter import arrays_of
 from .display import Column, Table, as_text, counted, printable, shape_text
 from .inspector import Statistics, compare, inspect
 from .inspector.findings import Ignored
-from .inspector.report.columns import show_value
 from .inspector.statistics import statistics_of_all
 from .parameters import did_you_mean_path, list_parameters
 from .sharing import shared_groups
@@ -236,18 +235,18 @@ def _count(name: str) -> Callable[[_Held], str]:
 _HELD = (
     Column("parameter", lambda row: row.path, path=True),
     Column("on", lambda row: row.on),
-    Column("values", _count("count"), "right"),
-    Column("nan", _count("nan"), "right"),
-    Column("+inf", _count("posinf"), "right"),
-    Column("-inf", _count("neginf"), "right"),
+    Column("values", _count("count"), number=True),
+    Column("nan", _count("nan"), number=True),
+    Column("+inf", _count("posinf"), number=True),
+    Column("-inf", _count("neginf"), number=True),
 )
 _PARAMETERS = (
     Column("parameter", lambda record: (record.path, *(f"= {alias}" for alias in record.aliases)), path=True),
     Column("shape", lambda record: shape_text(record.shape)),
     Column("dtype", lambda record: record.dtype),
     Column("state", lambda record: record.state),
-    Column("mean", lambda record: show_value(record.stats and record.stats.mean), "right"),
-    Column("std", lambda record: show_value(record.stats and record.stats.std), "right"),
+    Column("mean", lambda record: record.stats and record.stats.mean, number=True),
+    Column("std", lambda record: record.stats and record.stats.std, number=True),
 )
 _FINDINGS = (
     Column("finding", lambda finding: f"{finding.severity}\n{finding.code}"),

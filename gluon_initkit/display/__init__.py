@@ -1,24 +1,22 @@
-"""One table model, trees and plots, and their renderers. Knows nothing of MXNet."""
+"""How the kit shows things: a table model and its renderers, plots, units, errors. Knows nothing of MXNet."""
 
+from .errors import KitError, warn
 from .histogram import histogram_svg, histogram_text
-from .html import as_facts, as_html
+from .html import as_html, as_page, as_tree
 from .markdown import as_markdown
-from .messages import KitError
-from .plots import draw_lines, draw_ridges, new_axes
-from .shown import Shown
-from .table import Column, Table
+from .plot import draw_lines, draw_ridges, new_axes
+from .report import TableReport
+from .table import Branch, Column, Table
 from .text import as_rich, as_text, cell_widths, rendered, rich_text
-from .tree import Branch, as_page, as_tree
-from .units import counted, counted_of, escape, listed, printable, shape_text, size_text
-from .warning import warn
+from .units import AtLeast, counted, counted_of, escape, listed, printable, shape_text, show_value, size_text
 
 __all__ = [
+    "AtLeast",
     "Branch",
     "Column",
     "KitError",
-    "Shown",
     "Table",
-    "as_facts",
+    "TableReport",
     "as_html",
     "as_markdown",
     "as_page",
@@ -39,6 +37,7 @@ __all__ = [
     "rendered",
     "rich_text",
     "shape_text",
+    "show_value",
     "size_text",
     "warn",
 ]

@@ -1,6 +1,6 @@
-"""Histograms in small: as inline SVG for pages, as a line of block characters for terminals."""
+"""Small histograms: inline SVG for pages, a line of block characters for terminals."""
 
-from typing import List, Sequence
+from typing import Sequence
 
 from .units import counted, escape
 
@@ -10,9 +10,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def histogram_svg(edges: Sequence[float], counts: Sequence[int], name: str, width: int = 120, height: int = 20) -> str:
-    """An ``<svg>`` of bars in the text's colour, with a title that says in words what it shows.
-
-    A line marks zero where the values lie on both sides of it.
+    """An ``<svg>`` of bars with a title that says in words what it shows, and a line at zero where there is one.
 
     Examples
     --------
@@ -24,20 +22,19 @@ def histogram_svg(edges: Sequence[float], counts: Sequence[int], name: str, widt
     if not total:
         return ""
     low, high, most = edges[0], edges[-1], list(counts).index(tallest)
-    span = (high - low) or 1.0
-    at = [round((edge - low) / span * width, 1) for edge in edges]
-    if high == low:
-        at = [round(index * width / len(counts), 1) for index in range(len(edges))]
-    path = "".join(
+    span = high - low
+    # Values that are all the same have bins without width, which are drawn equally wide.
+    xs = [(edge - low) / span * width if span else index * width / len(counts) for index, edge in enumerate(edges)]
+    bars = "".join(
         f"M{_short(left)} {height}V{_short(height - max(1.0, height * count / tallest))}H{_short(right)}V{height}z"
-        for left, right, count in zip(at, at[1:], counts)
+        for left, right, count in zip(xs, xs[1:], counts)
         if count
     )
-    zero = f'<path class="ik-zero" d="M{_short(round(-low / span * width, 1))} 0V{height}"/>' if low < 0 < high else ""
+    zero = f'<path class="ik-zero" d="M{_short(-low / span * width)} 0V{height}"/>' if low < 0 < high else ""
     words = f"{name}: {counted(total, 'value')} from {low:.4g} to {high:.4g}, most of them in [{edges[most]:.4g}, "
     return (
         f'<svg class="ik-histogram" role="img" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
-        f'<title>{escape(words)}{edges[most + 1]:.4g}]</title>{zero}<path d="{path}"/></svg>'
+        f'<title>{escape(words)}{edges[most + 1]:.4g}]</title>{zero}<path d="{bars}"/></svg>'
     )
 
 
@@ -49,16 +46,12 @@ def histogram_text(counts: Sequence[int], width: int = 12) -> str:
     >>> histogram_text([0, 1, 8, 1], width=4)
     ' ▁█▁'
     """
-    sums = _merged(counts, width)
+    size = max(1, -(-len(counts) // width))  # bins a character
+    sums = [sum(counts[start : start + size]) for start in range(0, len(counts), size)]
     tallest = max(sums, default=0)
     if not tallest:
         return ""
     return "".join(" " if not count else _BLOCKS[-(-count * len(_BLOCKS) // tallest) - 1] for count in sums)
-
-
-def _merged(counts: Sequence[int], width: int) -> List[int]:
-    size = max(1, -(-len(counts) // width))
-    return [sum(counts[start : start + size]) for start in range(0, len(counts), size)]
 
 
 def _short(number: float) -> str:

@@ -1,6 +1,7 @@
 """Tables as GitHub's Markdown, for issues, pull requests and wikis."""
 
 import re
+from typing import Iterable
 
 from .table import Column, Table
 from .units import printable
@@ -13,23 +14,23 @@ def as_markdown(table: Table) -> str:
 
     Examples
     --------
-    >>> print(as_markdown(Table("", (Column("name", str), Column("size", lambda row: "3", "right")), ["a|b"])))
+    >>> print(as_markdown(Table("", (Column("name", str), Column("size", lambda row: 3, number=True)), ["a|b"])))
     | name | size |
     | --- | ---: |
     | a\\|b | 3 |
     """
     above = [f"> {_escaped(note)}" for note in table.notes] + ([f"**{_escaped(table.title)}**"] if table.title else [])
-    rows = [_line(_escaped(column.heading) for column in table.columns)]
-    rows.append(_line("---:" if column.justify == "right" else "---" for column in table.columns))
-    rows += [_line(_cell(column, row) for column in table.columns) for row in table.rows]
-    if any(column.footer for column in table.columns):
-        rows.append(_line(column.footer and f"**{_escaped(column.footer)}**" for column in table.columns))
+    lines = [_line(_escaped(column.title) for column in table.columns)]
+    lines.append(_line("---:" if column.number else "---" for column in table.columns))
+    lines += [_line(_cell(column, row) for column in table.columns) for row in table.rows]
+    if any(table.footer):
+        lines.append(_line(text and f"**{_escaped(text)}**" for text in table.footer))
     below = "\n".join(f"- {_escaped(text)}" for _, text in table.footnotes)
-    return "\n\n".join([*above, "\n".join(rows), *([below] if below else [])])
+    return "\n\n".join([*above, "\n".join(lines), *([below] if below else [])])
 
 
-def _line(cells: object) -> str:
-    return "| " + " | ".join(cells) + " |"  # type: ignore[arg-type]
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _cell(column: Column, row: object) -> str:

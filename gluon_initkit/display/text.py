@@ -1,31 +1,34 @@
 """Tables as text, by rich: as wide as the terminal, names wrapped at their dots and never cut.
 
-The widths are settled here rather than by rich: numbers keep their room while there is any, names and prose give way,
-and break where a reader would break them.
+The kit chooses the widths of columns, since rich would break names and numbers anywhere: numbers keep their width as
+long as names and sentences can be broken.
 """
 
 import io
 import random
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence, Union
 
-_generator = random.getstate()
+_state = random.getstate()
 
 from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table as RichTable  # noqa: E402
 from rich.text import Text  # noqa: E402
 
-random.setstate(_generator)  # when it is imported, rich draws a number from the user's generator
+random.setstate(_state)  # importing rich draws a number from the user's generator
 
-from .table import Table  # noqa: E402
+from .line_breaks import longest_piece, wrapped  # noqa: E402
+from .table import Column, Table  # noqa: E402
 from .units import printable  # noqa: E402
-from .wrapping import longest_piece, wrapped  # noqa: E402
 
 __all__ = ["as_rich", "as_text", "cell_widths", "fitted", "rendered", "rich_text"]
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "changed": "green", "": ""}
-_BETWEEN = 2  # blanks between columns
-_TORN = 12  # characters that are left to a column of names or prose before numbers are folded
+_GAP = 2  # blanks between columns
+_LEAST = 12  # characters that a column of names or sentences keeps until numbers are broken as well
+
+Fitting = Callable[[int], Table]
+"""A function that makes a table for a given width."""
 
 
 def rich_text(text: str, style: str = "") -> Text:
@@ -33,18 +36,18 @@ def rich_text(text: str, style: str = "") -> Text:
     return Text(printable(text, keep="\n"), style)
 
 
-def as_rich(table: Any) -> Any:
-    """A rich renderable of a table, or of what makes one ``at(width)``; for ``rich.print``."""
-    return _Fitted(table)
+def as_rich(table: Union[Table, Fitting]) -> Any:
+    """A renderable for ``rich.print``."""
+    return _Renderable(table)
 
 
-def as_text(table: Any, width: Optional[int] = None) -> str:
-    """Plain text without colour codes, as wide as the terminal (the variable COLUMNS says otherwise) or as `width`."""
+def as_text(table: Union[Table, Fitting], width: Optional[int] = None) -> str:
+    """Plain text without colour codes, as wide as the terminal (the variable COLUMNS overrides it) or as `width`."""
     return rendered(as_rich(table), width)
 
 
 def rendered(renderable: Any, width: Optional[int] = None) -> str:
-    """Anything that rich can print as such plain text."""
+    """Anything that rich can print, as plain text."""
     out = io.StringIO()
     width = width or Console(force_jupyter=False).width
     # In Jupyter, rich would show it as an output of the cell instead of writing it to the file.
@@ -54,8 +57,8 @@ def rendered(renderable: Any, width: Optional[int] = None) -> str:
 
 
 def cell_widths(table: Table) -> List[int]:
-    """How wide each column would like to be."""
-    return [max(map(len, _lines(column, table.rows))) for column in table.columns]
+    """How wide each column is where nothing is broken."""
+    return [max(map(len, lines)) for lines in _lines(table)]
 
 
 def fitted(wanted: List[int], floors: Sequence[Callable[[], List[int]]], room: int) -> List[int]:
@@ -68,80 +71,80 @@ def fitted(wanted: List[int], floors: Sequence[Callable[[], List[int]]], room: i
     """
     widths = list(wanted)
     for floor in floors:
-        if sum(widths) <= room:
-            break
-        least = floor()
-        while sum(widths) > room:
+        least = floor() if sum(widths) > room else widths
+        while sum(widths) > room and any(width > low for width, low in zip(widths, least)):
             able = [index for index, width in enumerate(widths) if width > least[index]]
-            if not able:
-                break
             widths[max(able, key=lambda index: widths[index])] -= 1
     return widths
 
 
-def _floors(table: Table, wanted: List[int]) -> List[Callable[[], List[int]]]:
-    """How narrow columns may become: names and prose whole, then broken, then torn; at last numbers as well."""
+def _lines(table: Table) -> List[List[str]]:
+    """All lines of each column, its heading and footer included."""
+    around = zip(table.columns, table.footer or [""] * len(table.columns))
+    columns = [printable("\n".join((column.title, text)), keep="\n").split("\n") for column, text in around]
+    for row in table.rows:
+        for lines, column in zip(columns, table.columns):
+            lines += column.lines(row)
+    return columns
+
+
+def _fitted_columns(table: Table, width: int) -> List[int]:
+    cells = _lines(table)
+    wanted = [max(map(len, lines)) for lines in cells]
+
+    def floor(least: Callable[[Column, List[str]], int]) -> List[int]:
+        return [full if column.number else min(full, least(column, lines))
+                for column, lines, full in zip(table.columns, cells, wanted)]  # fmt: skip
 
     def pieces(forced: bool) -> List[int]:
-        return [
-            max(longest_piece(line, column.path, forced) for line in _lines(column, table.rows))
-            if column.justify == "left" else width
-            for column, width in zip(table.columns, wanted)
-        ]  # fmt: skip
+        return floor(lambda column, lines: max(longest_piece(line, column.path, forced) for line in lines))
 
-    torn = [min(width, _TORN) if column.justify == "left" else width for column, width in zip(table.columns, wanted)]
-    return [lambda: pieces(False), lambda: pieces(True), lambda: torn, lambda: [1] * len(wanted)]
+    floors = [lambda: pieces(False), lambda: pieces(True), lambda: floor(lambda *_: _LEAST), lambda: [1] * len(wanted)]
+    return fitted(wanted, floors, width - _GAP * (len(wanted) - 1))
 
 
-def _lines(column: Any, rows: Sequence[Any]) -> List[str]:
-    around = [line for text in (column.heading, column.footer) for line in printable(text, keep="\n").split("\n")]
-    return around + [line for row in rows for line in column.lines(row)]
+class _Renderable:
+    """A table whose widths are chosen when rich says how much room there is."""
 
-
-class _Fitted:
-    """A table that settles its widths when it learns how much room there is."""
-
-    def __init__(self, table: Any) -> None:
+    def __init__(self, table: Union[Table, Fitting]) -> None:
         self.table = table
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
-        table = self.table if isinstance(self.table, Table) else self.table.at(options.max_width)
-        room = options.max_width - _BETWEEN * (len(table.columns) - 1)
-        wanted = cell_widths(table)
-        widths = fitted(wanted, _floors(table, wanted), room)
-        footer = any(column.footer for column in table.columns)
-        made = RichTable(
-            box=box.SIMPLE if footer else box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0),
-            show_footer=footer,
-        )  # fmt: skip
-        for column, width in zip(table.columns, widths):
-            heading, footing = rich_text(column.heading), rich_text(column.footer)
-            made.add_column(heading, footing, justify=column.justify, overflow="fold", width=width)
-        for row in table.rows:
-            cells = (_cell(column, row, width) for column, width in zip(table.columns, widths))
-            made.add_row(*cells, style=_STYLES[table.emphasis(row)])
-        yield from (rich_text(_broken(printable(note), options.max_width), "bold yellow") for note in table.notes)
+        width = options.max_width
+        table = self.table if isinstance(self.table, Table) else self.table(width)
+        yield from (rich_text(_paragraph(note, width), "bold yellow") for note in table.notes)
         if table.title:
-            yield Text(_broken(printable(table.title), options.max_width), style="italic")
-        before: Optional[str] = None
-        if table.rows or footer:
-            yield made
+            yield Text(_paragraph(table.title, width), style="italic")
+        has_footer = any(table.footer)
+        before = None
+        if table.rows or has_footer:
+            yield _rich_table(table, width, has_footer)
             before = "table"
         for style, text in table.footnotes:
             if before == "table" or (style and before == ""):
                 yield Text()
-            broken = _broken(printable(text, keep="\n"), options.max_width, "  " if style else "")
-            yield Text(broken, style=_STYLES[style])
+            yield Text(_paragraph(text, width, "  " if style else ""), style=_STYLES[style])
             before = style
 
 
-def _broken(text: str, width: int, indent: str = "") -> str:
-    """A text in lines; its further ones may be indented, so that each of several texts can be told from the next."""
+def _rich_table(table: Table, width: int, has_footer: bool) -> RichTable:
+    made = RichTable(box=box.SIMPLE if has_footer else box.SIMPLE_HEAD, show_edge=False, pad_edge=False,
+                     padding=(0, 1, 0, 0), show_footer=has_footer)  # fmt: skip
+    widths = _fitted_columns(table, width)
+    for column, text, room in zip(table.columns, table.footer or [""] * len(widths), widths):
+        made.add_column(rich_text(column.title), rich_text(text), justify="right" if column.number else "left",
+                        overflow="fold", width=room)  # fmt: skip
+    for row in table.rows:
+        cells = [[wrapped(line, room, column.path) for line in column.lines(row)]
+                 for column, room in zip(table.columns, widths)]  # fmt: skip
+        made.add_row(*(Text("\n".join(lines)) for lines in cells), style=_STYLES[table.emphasis(row)])
+    return made
+
+
+def _paragraph(text: str, width: int, indent: str = "") -> str:
+    """A text in lines; all but the first are indented, so that each of several texts can be told from the next."""
+    text = printable(text, keep="\n")
     if len(text) <= width or width < 20:
         return text
     lines = (line for part in text.split("\n") for line in wrapped(part, width - len(indent)).split("\n"))
     return f"\n{indent}".join(lines)
-
-
-def _cell(column: Any, row: Any, width: int) -> Text:
-    return Text("\n".join(wrapped(line, width, column.path) for line in column.lines(row)))

@@ -1,9 +1,34 @@
-"""How shapes, sizes and foreign names are written."""
+"""How values, counts, shapes, sizes and foreign names are written."""
 
 import html
-from typing import Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
-__all__ = ["counted", "counted_of", "escape", "listed", "printable", "shape_text", "size_text"]
+__all__ = ["AtLeast", "counted", "counted_of", "escape", "listed", "printable", "shape_text", "show_value", "size_text"]
+
+
+class AtLeast(int):
+    """A sum of which a part is unknown."""
+
+
+def show_value(value: Any) -> str:
+    """A value as tables show it: numbers short, nothing for None.
+
+    Examples
+    --------
+    >>> show_value(1234567), show_value(0.000123456), show_value(True), show_value(None)
+    ('1,234,567', '0.0001235', 'yes', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{'≥' if isinstance(value, AtLeast) else ''}{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(show_value, value))
+    return str(value)
 
 
 def counted(count: int, one: str, many: str = "") -> str:
@@ -29,7 +54,7 @@ def counted_of(count: int, total: int, noun: str, one: str, many: str) -> str:
 
 
 def listed(names: Sequence[str], limit: int = 10) -> str:
-    """Names for a message: at most ten of them, and how many more there are.
+    """Names for a message: at most `limit` of them, and how many more there are.
 
     Examples
     --------
@@ -61,18 +86,12 @@ def size_text(size: int) -> str:
     >>> size_text(512), size_text(1536), size_text(3 << 30)
     ('512 B', '1.5 KiB', '3.0 GiB')
     """
-    if size < 1024:
-        return f"{size} B"
-    amount = float(size)
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
-        amount /= 1024
-        if amount < 1024 or unit == "TiB":
-            break
-    return f"{amount:.1f} {unit}"
+    power = min((size.bit_length() - 1) // 10, 4) if size else 0
+    return f"{size / 1024**power:.1f} {('', 'KiB', 'MiB', 'GiB', 'TiB')[power]}" if power else f"{size} B"
 
 
 def printable(text: str, keep: str = "") -> str:
-    """A name from a file that nobody vouches for, so that it cannot steer a terminal.
+    """A text in which no character can steer a terminal or is invisible, but those of `keep`; others are written out.
 
     Examples
     --------
@@ -82,12 +101,12 @@ def printable(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(
-        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode() for each in text
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in text
     )
 
 
 def escape(text: str) -> str:
-    """Text as HTML that shows it and no more: neither markup, nor what is unprintable or no character of a file.
+    """A text as HTML without markup and without unprintable characters.
 
     Examples
     --------

@@ -8,7 +8,7 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from .._mxnet import mx
 from .._mxnet.parameter import is_constant
-from ..display import Column, Shown, Table, counted, counted_of, shape_text
+from ..display import Column, Table, TableReport, counted, counted_of, shape_text
 from ..parameters import ParameterInfo, explain_no_match, find_row, list_parameters, show_selector
 from .corrected import Corrected, corrected
 from .dispatch import Choice, Uncovered, choose, idle_hooks, misspelt, overrides
@@ -65,7 +65,7 @@ class PlanRow:
 
 
 @dataclass(frozen=True, repr=False)
-class Plan(Shown[PlanRow]):
+class Plan(TableReport[PlanRow]):
     """What `plan` returns: one row a parameter. ``str()`` is a table, Jupyter shows it as HTML.
 
     Attributes

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from ..display import Column, Shown, Table, shape_text, size_text
+from ..display import Column, Table, TableReport, shape_text, size_text
 from ..parameters import find_row
 from .plan import named
 
@@ -47,7 +47,7 @@ class InitRow:
 
 
 @dataclass(frozen=True, repr=False)
-class InitReport(Shown[InitRow]):
+class InitReport(TableReport[InitRow]):
     """What `initialize` returns: one row a parameter. ``str()`` is a table, Jupyter shows it as HTML.
 
     Attributes

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..display import Column
 from ..files import CheckpointError, StoredValues
 from .compare.compare import compare
 from .compare.comparison import Comparison, ComparisonRow
@@ -12,7 +13,7 @@ from .findings import CODES, FindingsError, findings_of, raise_for
 from .history import History
 from .inspect import inspect
 from .records import BlockRecord, Declared, Finding, Histogram, ParameterRecord, SharedValues, Statistics
-from .report.columns import COLUMNS, Column, column
+from .report.columns import COLUMNS, column
 from .report.report import Report
 from .statistics import statistics_of
 from .totals import Totals, totals_of

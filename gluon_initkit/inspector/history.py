@@ -10,7 +10,7 @@ import numpy
 
 from .. import display
 from ..parameters import did_you_mean
-from .report.facts import STATISTICS
+from .report.columns import STATISTICS
 
 __all__ = ["History"]
 

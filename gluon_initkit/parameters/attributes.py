@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import math
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
-from ..display import Column, Shown, Table, counted, printable
+from ..display import Column, Table, TableReport, counted, printable
 from .info import ParameterInfo, list_parameters
 from .messages import did_you_mean, find_row
 from .selectors import Selector, explain_no_match, matcher, show_selector
@@ -36,7 +36,7 @@ class AttributeRow:
 
 
 @dataclass(frozen=True, repr=False)
-class AttributeReport(Shown[AttributeRow]):
+class AttributeReport(TableReport[AttributeRow]):
     """What `freeze`, `unfreeze` or `set_attributes` changed, one row an attribute of a parameter.
 
     Attributes
@@ -62,8 +62,8 @@ class AttributeReport(Shown[AttributeRow]):
 _COLUMNS = (
     Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
     Column("attribute", lambda row: row.attribute),
-    Column("before", lambda row: f"{row.before}", justify="right"),
-    Column("after", lambda row: f"{row.after}", justify="right"),
+    Column("before", lambda row: f"{row.before}", number=True),
+    Column("after", lambda row: f"{row.after}", number=True),
 )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Iterator, Optional, Tuple
 
-from ..display import Column, Shown, Table, counted, shape_text, size_text
+from ..display import Column, Table, TableReport, counted, shape_text, size_text
 from .groups import SharedGroup
 
 __all__ = ["SharingReport", "SharingRow"]
@@ -47,7 +47,7 @@ class SharingRow:
 
 
 @dataclass(frozen=True, repr=False)
-class SharingReport(Shown[SharingRow]):
+class SharingReport(TableReport[SharingRow]):
     """What ``Sharing.apply()`` returns: one row a group. ``str()`` is a table, Jupyter shows it as HTML.
 
     Attributes
@@ -121,7 +121,7 @@ _COLUMNS = (
     Column("parameter", _paths, path=True),
     Column("shape", lambda row: shape_text(row.shape)),
     Column("dtype", lambda row: row.dtype),
-    Column("saved", lambda row: size_text(row.saved), "right"),
+    Column("saved", lambda row: size_text(row.saved), number=True),
     Column("values of", _values, path=True),
     Column("other values", lambda row: row.dropped, path=True),
 )

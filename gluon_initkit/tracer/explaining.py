@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
 from .._mxnet.parameter import arrays_of
-from ..display import Column, Shown, Table, as_html, as_rich, as_text, counted, printable, rich_text, shape_text
+from ..display import Column, Table, TableReport, as_html, as_rich, as_text, counted, printable, rich_text, shape_text
 from .diagnosis import DEFERRED, MOST, message, pending, quotation
 from .errors import DeferredInitError, Unresolved
 from .resolution import resolve
@@ -16,7 +16,7 @@ __all__ = ["Explanation", "explain"]
 
 
 @dataclass(frozen=True, repr=False)
-class Explanation(Shown[Unresolved]):
+class Explanation(TableReport[Unresolved]):
     """What `explain` returns: one row for each parameter without values. ``str()`` is a table and what to write.
 
     The text shows ten parameters at most, and how many more there are; `rows`, `fixes` and the HTML have all.

@@ -7,7 +7,7 @@ from typing import Any, Optional, Sequence, Tuple
 import numpy
 
 from .._mxnet.layers import class_name
-from ..display import Column, Shown, Table, shape_text, size_text
+from ..display import Column, Table, TableReport, shape_text, size_text
 from ..parameters import find_row
 from ..shapes import is_known
 from .diagnosis import message, pending
@@ -71,7 +71,7 @@ class ShapeRow:
 
 
 @dataclass(frozen=True, repr=False)
-class ShapeReport(Shown[ShapeRow]):
+class ShapeReport(TableReport[ShapeRow]):
     """What `resolve_shapes` and `materialize` return: one row a parameter. ``str()`` is a table, Jupyter shows HTML.
 
     Attributes

@@ -4,8 +4,9 @@ from gluon_initkit.display import Column, Table, as_markdown
 
 
 def test_cells_are_escaped():
-    columns = (Column("name", str, path=True, footer="a|b"), Column("x", str, "right"))
-    lines = as_markdown(Table("a*b", columns, ["p|q", "r`s", "two\nlines", "<b>"], ("Mind.",))).splitlines()
+    columns = (Column("name", str, path=True), Column("x", str, number=True))
+    table = Table("a*b", columns, ["p|q", "r`s", "two\nlines", "<b>"], ("Mind.",), footer=("a|b", ""))
+    lines = as_markdown(table).splitlines()
     assert lines[:4] == ["> Mind.", "", "**a\\*b**", ""]
     assert lines[4:] == [
         "| name | x |", "| --- | ---: |", "| `p\\|q` | p\\|q |", "| r\\`s | r\\`s |",

@@ -5,7 +5,7 @@ from rich.console import Console
 
 TABLE = Table(
     "Things",
-    (Column("path", lambda row: row[0], path=True), Column("size", lambda row: str(row[1]), justify="right")),
+    (Column("path", lambda row: row[0], path=True), Column("size", lambda row: str(row[1]), number=True)),
     [("a.very.long.path", 3), ("b[red]", 40)],
     ("Mind <this>.",),
     lambda row: "error" if row[1] == 3 else "",
@@ -35,5 +35,5 @@ def test_html_escapes_and_wraps_paths():
 
 def test_a_table_is_none_of_the_trees_rows():
     """On one page the tree's style would make a grid of each row, as Jupyter's aligns all cells to the right."""
-    html = as_html(Table("", (Column("path", str), Column("size", str, "right")), ["a"]))
-    assert "ik-row" not in html and ".ik-table.ik-table td" in html
+    html = as_html(Table("", (Column("path", str), Column("size", str, number=True)), ["a"]))
+    assert 'class="ik-row' not in html and ".ik-table.ik-table :is(td,th)" in html

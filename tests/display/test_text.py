@@ -25,7 +25,7 @@ def test_prose_gives_way_before_calls_and_calls_before_numbers():
         Column("shape", lambda row: "(16, ?, 5, 5)"),
         Column("call", lambda row: "Xavier(rnd_type='uniform', magnitude=3)"),
         Column("why", lambda row: "layer default"),
-        Column("size", lambda row: "1,234,567", "right"),
+        Column("size", lambda row: "1,234,567", number=True),
     )
     table = Table("", columns, [0])
     # Calls and prose break at blanks, shapes and numbers never.
@@ -49,7 +49,7 @@ cells = st.text("abcdef._ ", max_size=40)
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(cells, st.integers(0, 10**9)), min_size=1, max_size=5), st.integers(14, 60))
 def test_no_character_of_a_name_is_lost(rows, width):
-    columns = (Column("path", lambda row: row[0], path=True), Column("size", lambda row: str(row[1]), "right"))
+    columns = (Column("path", lambda row: row[0], path=True), Column("size", lambda row: str(row[1]), number=True))
     lines = as_text(Table("", columns, rows), width).splitlines()
     assert max(map(len, lines), default=0) <= width
     shown = "".join("".join(lines).split()).replace("─", "")
@@ -78,9 +78,9 @@ def test_names_break_at_dots_then_at_underscores():
 
 
 def test_footers_and_footnotes():
-    columns = (Column("a", str, footer="total"), Column("b", str, "right", footer="12"))
+    columns = (Column("a", str), Column("b", str, number=True))
     notes = (("", "All of it."), ("error", "Mind the [gap] between the two."))
-    table = Table("", columns, ["5", "7"], footnotes=notes)
+    table = Table("", columns, ["5", "7"], footnotes=notes, footer=("total", "12"))
     assert as_text(table, 24).splitlines() == [
         "a       b", "─────────", "5       5", "7       7", "─────────", "total  12", "",
         "All of it.", "", "Mind the [gap] between", "  the two.",

@@ -3,8 +3,9 @@
 import json
 
 import gluon_initkit as ik
+from gluon_initkit.display import AtLeast, show_value
 from gluon_initkit.inspector import COLUMNS, Column, Report, column
-from gluon_initkit.inspector.report.columns import AtLeast, chosen_columns, show_value
+from gluon_initkit.inspector.report.columns import chosen_columns
 import networks
 from networks import record
 import pytest

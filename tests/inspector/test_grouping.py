@@ -1,7 +1,7 @@
 """Trees and rows: what folds, what collapses, and that nothing is lost by either."""
 
 from gluon_initkit.inspector import Report, SharedValues
-from gluon_initkit.inspector.report.grouping import braced, rows_of, tree_of
+from gluon_initkit.inspector.report.tree import braced, flat_rows, root_row, tree_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import networks
@@ -9,8 +9,12 @@ from networks import blocks, record
 import pytest
 
 
+def rows_of(report, depth=None, collapse=True):
+    return list(flat_rows(root_row(tree_of(report.records, report.blocks), frozenset(), collapse), depth))
+
+
 def labels(report, depth=None, collapse=True):
-    return [row.label for row in rows_of(tree_of(report.records, report.blocks), depth, collapse, frozenset())]
+    return [row.label or "(all)" for row in rows_of(report, depth, collapse)]
 
 
 def twins(*facts):
@@ -64,7 +68,7 @@ def test_what_another_row_counts_does_not_collapse_with_what_counts():
 
 def test_collapsing_is_nested():
     records = [record(f"{a}.{b}.weight") for a in range(3) for b in range(4)]
-    (row,) = rows_of(tree_of(records), None, True, frozenset())
+    (row,) = rows_of(Report(records))
     assert row.label == "{0..2}.{0..3}.weight" and row.copies == 12 and len(row.records) == 12
 
 
@@ -90,10 +94,10 @@ paths = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(".
 def test_no_record_is_lost_or_doubled(names, depth, collapse, data):
     shapes = data.draw(st.lists(st.sampled_from([(1,), (2,)]), min_size=len(names), max_size=len(names)))
     records = [record(name, shape=shape) for name, shape in zip(names, shapes)]
-    rows = rows_of(tree_of(records), depth, collapse, frozenset())
+    rows = rows_of(Report(records), depth, collapse)
     shown = [each.path for row in rows for each in row.records]
     assert sorted(shown) == sorted(names)
-    assert len({(row.label, row.blocks) for row in rows}) == len(rows)
+    assert len({(row.label, row.block is None) for row in rows}) == len(rows)
     if depth is not None:
         assert all(row.label.count(".") <= depth for row in rows)
 

@@ -116,7 +116,7 @@ def test_findings_stand_on_top_and_mark_their_rows():
 def test_a_page_of_its_own_and_a_fragment():
     report = networks.small()
     assert report.to_html().startswith("<!DOCTYPE html>") and '<meta charset="utf-8">' in report.to_html()
-    assert report.to_html(page=False).startswith('<div class="ik-tree"') and report._repr_html_().startswith("<div")
+    assert report.to_html(page=False).startswith('<div class="ik ik-tree"') and report._repr_html_().startswith("<div")
 
 
 def test_a_column_is_as_wide_as_what_blocks_say_in_it():

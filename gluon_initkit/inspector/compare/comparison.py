@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 import json
 from typing import Dict, Iterator, Optional, Tuple
 
-from ...display import Column, Shown, Table, counted, shape_text
+from ...display import Column, Table, TableReport, counted, shape_text
 from ...parameters import did_you_mean
 from ..report.json import to_plain
 from .load_forecast import LoadForecast
@@ -63,7 +63,7 @@ class ComparisonRow:
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison(Shown[ComparisonRow]):
+class Comparison(TableReport[ComparisonRow]):
     """What `compare` returns: one row an array. ``str()`` is a table of what differs, Jupyter shows it as HTML.
 
     It is true in a condition where everything is the same.
@@ -183,9 +183,9 @@ _COLUMNS = (
     Column("parameter", _paths, path=True),
     Column("shape", lambda row: _both(*("" if each is None else shape_text(each) for each in row.shapes))),
     Column("dtype", lambda row: _both(*(each or "" for each in row.dtypes))),
-    Column("change", lambda row: "" if row.change is None else f"{row.change:.3g}", "right"),
-    Column("cosine", lambda row: "" if row.cosine is None else f"{row.cosine:.4f}", "right"),
-    Column("flips", lambda row: "" if row.sign_flips is None else f"{row.sign_flips:,}", "right"),
-    Column("nan/inf", lambda row: f"{row.nonfinite:,}" if row.nonfinite else "", "right"),
+    Column("change", lambda row: "" if row.change is None else f"{row.change:.3g}", number=True),
+    Column("cosine", lambda row: "" if row.cosine is None else f"{row.cosine:.4f}", number=True),
+    Column("flips", lambda row: "" if row.sign_flips is None else f"{row.sign_flips:,}", number=True),
+    Column("nan/inf", lambda row: f"{row.nonfinite:,}" if row.nonfinite else "", number=True),
     Column("load", lambda row: row.load or ""),
 )

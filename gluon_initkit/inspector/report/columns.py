@@ -1,108 +1,117 @@
-"""The columns of a report: one registry, which text, Markdown, HTML, JSON and pandas read.
+"""The columns of reports: the fields of a record, its statistics and its gradient's. `column` adds your own."""
 
-A column knows how to read its value from a `ParameterRecord`, how to fold the values of several records into one (a
-folded block, identical layers), and how to show a value. `column` adds one of your own.
-"""
-
-from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Union
 
-from ...display import escape
+from ...display import Column, escape, histogram_svg, histogram_text, shape_text, show_value
 from ...parameters import did_you_mean
-from ..records import ParameterRecord
+from ..pooling import pooled
+from ..records import Histogram, ParameterRecord, Statistics
 
-__all__ = ["COLUMNS", "AtLeast", "Column", "chosen_columns", "column", "show_value"]
+__all__ = ["COLUMNS", "STATISTICS", "chosen_columns", "column"]
 
+STATISTICS = ("mean", "std", "min", "max", "norm", "zeros", "nan", "posinf", "neginf")
+"""The statistics that are one number, by the names of their fields."""
 
-class AtLeast(int):
-    """A sum of which a part is unknown."""
-
-
-def show_value(value: Any) -> str:
-    """A value as tables show it: numbers short, nothing for None.
-
-    Examples
-    --------
-    >>> show_value(1234567), show_value(0.000123456), show_value(True), show_value(None)
-    ('1,234,567', '0.0001235', 'yes', '')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, AtLeast):
-        return f"≥{value:,}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, (tuple, list)):
-        return ", ".join(map(show_value, value))
-    return str(value)
+_STATISTICS_HEADINGS = {"posinf": "+inf", "neginf": "-inf"}
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column of a report.
-
-    Parameters
-    ----------
-    key : str
-        What ``columns=`` calls it, and its key in records, JSON and pandas.
-    read : callable
-        Its value in a `ParameterRecord`: a number, a string, a bool, a tuple of them, or None where there is none.
-    heading : str, optional
-        What stands above it; the key by default.
-    show : callable
-        A value as text.
-    fold : str or callable
-        How one row speaks for several parameters: ``'sum'``; ``'same'``, the value where all have the same, else
-        each once; or a callable that gets their records, a tuple.
-    number : bool
-        Whether it is set flush right.
-    html : callable, optional
-        A row's value as HTML, given the value and the row's label; by default what `show` writes.
-    hoist : bool
-        Whether a default table says it once in its title, where all parameters have the same.
-    """
-
-    key: str
-    read: Callable[[ParameterRecord], Any]
-    heading: str = ""
-    show: Callable[[Any], str] = show_value
-    fold: Union[str, Callable[[Sequence[ParameterRecord]], Any]] = "same"
-    number: bool = False
-    html: Optional[Callable[[Any, str], str]] = None
-    hoist: bool = False
-
-    def of(self, records: Sequence[ParameterRecord]) -> Any:
-        """The value of a row that stands for these parameters."""
-        if len(records) == 1:
-            return self.read(records[0])
-        if callable(self.fold):
-            return self.fold(records)
-        values = [self.read(record) for record in records]
-        if self.fold == "sum":
-            known = [value for value in values if value is not None]
-            if not known:
-                return None
-            return AtLeast(sum(known)) if len(known) < len(values) else sum(known)
-        different = list({repr(value): value for value in values if value is not None}.values())
-        return different[0] if len(different) == 1 else tuple(different) or None
-
-    def sort_value(self, value: Any) -> Any:
-        """What a value is sorted by: numbers as such, all else as it is shown, None as None."""
-        return value if value is None or isinstance(value, (int, float)) else self.show(value)
-
-    def as_html(self, value: Any, label: str) -> str:
-        """A value as HTML."""
-        return escape(self.show(value)) if self.html is None else self.html(value, label)
+def _field(name: str, **options: Any) -> Column:
+    return Column(name, lambda record: getattr(record, name), **options)
 
 
-COLUMNS: Dict[str, Column] = {}
+def _declared(key: str, field: str, heading: str, number: bool = True) -> Column:
+    return Column(key, lambda record: getattr(record.declared, field, None), heading, fold=_nothing, number=number)
+
+
+def _nothing(records: Sequence[ParameterRecord]) -> None:
+    """Several parameters have no common value."""
+
+
+def _unknown_or(value: Optional[int]) -> str:
+    return "?" if value is None else show_value(value)
+
+
+def _shape(value: Any) -> str:
+    return value if isinstance(value, str) else shape_text(value)
+
+
+def _same_shape(records: Sequence[ParameterRecord]) -> Any:
+    shapes = {record.shape for record in records}
+    return shapes.pop() if len(shapes) == 1 else ""
+
+
+def _grad_ratio(records: Sequence[ParameterRecord]) -> Optional[float]:
+    both = [(record.grad_stats, record.stats) for record in records if record.grad_stats and record.stats]
+    gradients, values = pooled(grad for grad, _ in both), pooled(stats for _, stats in both)
+    return gradients.norm / values.norm if gradients and values and values.norm else None
+
+
+def _statistics(prefix: str, heading: str, of: Callable[[ParameterRecord], Optional[Statistics]]) -> List[Column]:
+    def number(name: str) -> Column:
+        def fold(records: Sequence[ParameterRecord]) -> Any:
+            return getattr(pooled(map(of, records)), name, None)
+
+        title = heading + _STATISTICS_HEADINGS.get(name, name)
+        return Column(prefix + name, lambda record: getattr(of(record), name, None), title, fold=fold, number=True)
+
+    def quantiles(record: ParameterRecord) -> Any:
+        stats = of(record)
+        return tuple(value for _, value in stats.quantiles) or None if stats else None
+
+    def histogram(record: ParameterRecord) -> Optional[Histogram]:
+        return getattr(of(record), "histogram", None)
+
+    def text(value: Optional[Histogram]) -> str:
+        return histogram_text(value.counts) if value else ""
+
+    def svg(value: Optional[Histogram], path: str) -> str:
+        return histogram_svg(value.edges, value.counts, path) if value else ""
+
+    return [
+        *map(number, STATISTICS),
+        Column(f"{prefix}quantiles", quantiles, f"{heading}quantiles", fold=_nothing, number=True),
+        Column(f"{prefix}histogram", histogram, f"{heading}distribution", show=text, fold=_nothing, html=svg),
+    ]
+
+
+_BUILT_IN = (
+    Column("path", lambda record: record.path, "parameter", html=lambda value, path: escape(path), path=True),
+    _field("name"),
+    _field("aliases"),
+    _field("block", hoist=True),
+    _field("block_path"),
+    _field("role", hoist=True),
+    _field("shape", show=_shape, fold=_same_shape),
+    _field("dtype", hoist=True),
+    _field("stype", hoist=True),
+    _field("state", hoist=True),
+    _field("pending"),
+    _field("initializer"),
+    _field("contexts", hoist=True),
+    _field("constant", hoist=True),
+    _field("size", show=_unknown_or, fold="sum", number=True),
+    _field("bytes", show=_unknown_or, fold="sum", number=True),
+    _field("grad_req", hoist=True),
+    _field("lr_mult", number=True),
+    _field("wd_mult", number=True),
+    _field("trained", hoist=True),
+    _field("buffer"),
+    *_statistics("", "", lambda record: record.stats),
+    *_statistics("grad_", "grad ", lambda record: record.grad_stats),
+    _declared("declared", "initializer", "declared", number=False),
+    _declared("declared_mean", "mean", "promised mean"),
+    _declared("declared_std", "std", "promised std"),
+    _declared("z_mean", "z_mean", "z of mean"),
+    _declared("z_std", "z_std", "z of std"),
+    Column("grad_ratio", lambda record: record.grad_ratio, "grad/weight", fold=_grad_ratio, number=True),
+    _field("grad_fresh", heading="fresh", hoist=True),
+    _field("replicas_agree", heading="replicas agree", hoist=True),
+)
+
+COLUMNS: Dict[str, Column] = {each.key: each for each in _BUILT_IN}
 """The registry, by key, in the order in which a table shows them."""
 
-_BUILT_IN: List[str] = []
+_RESERVED = frozenset(COLUMNS)
 
 
 def column(key: str, read: Optional[Callable[[ParameterRecord], Any]] = None, **options: Any) -> Any:
@@ -130,47 +139,31 @@ def column(key: str, read: Optional[Callable[[ParameterRecord], Any]] = None, **
 
     Examples
     --------
-    >>> made = column("rows", lambda record: record.shape and record.shape[0], number=True)
-    >>> made.read(ParameterRecord("0.weight", "dense0_weight", "weight", (4, 3), "float32"))
+    >>> rows = column("rows", lambda record: record.shape and record.shape[0], number=True)
+    >>> rows.read(ParameterRecord("0.weight", "dense0_weight", "weight", (4, 3), "float32"))
     4
     """
-    if key in _BUILT_IN:
+    if key in _RESERVED:
         raise ValueError(f"the column {key!r} is built in; call yours otherwise, such as {'my_' + key!r}.")
-    if read is None:
+    if read is not None:
+        COLUMNS[key] = Column(key, read, **options)
+        return COLUMNS[key]
 
-        def decorate(function: Callable[[ParameterRecord], Any]) -> Callable[[ParameterRecord], Any]:
-            column(key, function, **options)
-            return function
+    def decorate(function: Callable[[ParameterRecord], Any]) -> Callable[[ParameterRecord], Any]:
+        column(key, function, **options)
+        return function
 
-        return decorate
-    COLUMNS[key] = Column(key, read, **options)
-    return COLUMNS[key]
-
-
-def built_in(columns: Iterable[Column]) -> None:
-    """Put columns into the registry that users cannot replace."""
-    for each in columns:
-        COLUMNS[each.key] = each
-        _BUILT_IN.append(each.key)
+    return decorate
 
 
 def chosen_columns(names: Iterable[Union[str, Column]]) -> List[Column]:
-    """The columns of these keys; a `Column` is itself.
-
-    Raises
-    ------
-    KeyError
-        There is no such column; the error knows the nearest, or all.
-    TypeError
-        `names` is one string rather than a sequence of them.
-    """
+    """The columns of these keys; a `Column` is itself. A KeyError names the nearest keys."""
     if isinstance(names, str):
         raise TypeError(f"columns= takes a sequence of keys, found the string {names!r}; pass columns=[{names!r}].")
-    return [name if isinstance(name, Column) else _named(name) for name in names]
-
-
-def _named(name: str) -> Column:
-    if name not in COLUMNS:
-        hint = did_you_mean(str(name), list(COLUMNS))
-        raise KeyError(f"no column is called {name!r}; {hint} ik.inspector.column({name!r}, ...) adds one.")
-    return COLUMNS[name]
+    chosen = []
+    for name in names:
+        if not isinstance(name, Column) and name not in COLUMNS:
+            hint = did_you_mean(str(name), list(COLUMNS))
+            raise KeyError(f"no column is called {name!r}; {hint} ik.inspector.column({name!r}, ...) adds one.")
+        chosen.append(name if isinstance(name, Column) else COLUMNS[name])
+    return chosen

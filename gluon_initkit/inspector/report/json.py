@@ -5,9 +5,10 @@ Reading trusts nothing: a value of the wrong kind is an error that says where it
 
 from collections import Counter
 import dataclasses
+import functools
 import json
 import math
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union, get_type_hints
+from typing import Any, Dict, List, Optional, Tuple, Union, get_type_hints
 
 from ...display import counted
 from ...files import parsed_json
@@ -33,7 +34,7 @@ def encoded(report: Any, rows: Optional[List[Dict[str, Any]]], indent: Optional[
     document: Dict[str, Any] = {"schema": _KIND, "version": SCHEMA}
     document.update({name: to_plain(getattr(report, name)) for name in _PARTS})
     if rows is not None:
-        document["rows"] = [{key: to_plain(value) for key, value in row.items()} for row in rows]
+        document["rows"] = to_plain(rows)
     return json.dumps(document, indent=indent, allow_nan=False)
 
 
@@ -47,15 +48,14 @@ def decoded(text: str) -> Dict[str, Any]:
         raise ValueError(f"expected a report of version 1 to {SCHEMA}, found version {version!r}; a later one is read "
                          "by a later gluon_initkit: pip install -U gluon-initkit")  # fmt: skip
     fields = {name: from_plain(kind, document.get(name), name) for name, kind in _PARTS.items()}
-    paths = [path for record in fields["records"] for path in record.paths]
-    if len(set(paths)) < len(paths):
-        twice = next(path for path, count in Counter(paths).items() if count > 1)
-        raise ValueError(f"records: two parameters have the path {twice!r:.80}")
+    for path, count in Counter(path for record in fields["records"] for path in record.paths).items():
+        if count > 1:
+            raise ValueError(f"records: two parameters have the path {path!r:.80}")
     return fields
 
 
 def to_plain(value: Any) -> Any:
-    """A record as dictionaries, lists and scalars that JSON holds; NaN and infinities by their names.
+    """A record as dictionaries, lists and scalars that JSON has; NaN and infinities by their names.
 
     Examples
     --------
@@ -63,100 +63,75 @@ def to_plain(value: Any) -> Any:
     [1, 'inf', None]
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {each.name: to_plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, (tuple, list)):
-        return [to_plain(each) for each in value]
+        return [to_plain(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): to_plain(each) for key, each in value.items()}
+        return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return str(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def from_plain(kind: Any, value: Any, where: str = "") -> Any:
-    """What `to_plain` wrote of a value of the type `kind`.
+def from_plain(kind: Any, value: Any, where: str = "the value") -> Any:
+    """What `to_plain` wrote of a value of the type `kind`; a ValueError says where it is none.
 
     Keys that a dataclass does not know are passed over, so that a later version may add fields.
-
-    Raises
-    ------
-    ValueError
-        `value` is none such; the message says where.
     """
-    origin, arguments = getattr(kind, "__origin__", None), getattr(kind, "__args__", ())
-    if origin is Union:
-        if value is None and type(None) in arguments:
-            return None
-        (inner,) = (each for each in arguments if each is not type(None))
-        return from_plain(inner, value, where)
+    origin, arguments = getattr(kind, "__origin__", None), list(getattr(kind, "__args__", ()))
+    if origin is Union:  # Optional
+        return None if value is None else from_plain(arguments[0], value, where)
     if origin in (tuple, Tuple):
-        return _tuple(arguments, value, where)
+        _expect(isinstance(value, list), "a list", value, where)
+        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
+        if len(kinds) != len(value):
+            raise ValueError(f"{where}: expected {counted(len(kinds), 'value')}, found {len(value)}")
+        return tuple(from_plain(kind, item, f"{where}[{n}]") for n, (kind, item) in enumerate(zip(kinds, value)))
     if dataclasses.is_dataclass(kind):
         return _record(kind, value, where)
-    if kind is float and isinstance(value, str) and value in ("nan", "inf", "-inf"):
+    if kind is float and value in ("nan", "inf", "-inf"):
         return float(value)
-    expected = {float: (int, float)}.get(kind, (kind,))
-    if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{where or 'the value'}: expected {kind.__name__}, found {value!r:.80}")
+    is_kind = isinstance(value, (int, float) if kind is float else kind)
+    _expect(is_kind and (kind is bool or not isinstance(value, bool)), kind.__name__, value, where)
     if type(value) is int and abs(value) >> 63:
-        raise ValueError(f"{where or 'the value'}: expected a number of 64 bits, found one of {value.bit_length():,}")
+        raise ValueError(f"{where}: expected a number of 64 bits, found one of {value.bit_length():,}")
     return float(value) if kind is float else value
 
 
-def _tuple(arguments: Tuple[Any, ...], value: Any, where: str) -> Tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise ValueError(f"{where or 'the value'}: expected a list, found {value!r:.80}")
-    kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
-    if len(kinds) != len(value):
-        raise ValueError(f"{where}: expected {counted(len(kinds), 'value')}, found {len(value)}")
-    return tuple(from_plain(kind, each, f"{where}[{index}]") for index, (kind, each) in enumerate(zip(kinds, value)))
+_hints = functools.lru_cache(maxsize=None)(get_type_hints)
 
 
 def _record(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise ValueError(f"{where or 'the value'}: expected an object, found {value!r:.80}")
-    found: Dict[str, Any] = {}
-    hints = _hints(kind)
-    for each in dataclasses.fields(kind):
-        if each.name in value:
-            found[each.name] = from_plain(hints[each.name], value[each.name], f"{where}.{each.name}")
-        elif each.default is dataclasses.MISSING:
-            raise ValueError(f"{where or 'the value'}: {each.name!r} is missing")
-    record = kind(**found)
-    is_sound, expected = _SOUND.get(kind, (None, ""))
-    if is_sound is not None and not is_sound(record):
-        raise ValueError(f"{where or 'the value'}: expected {expected}, found {value!r:.80}")
+    _expect(isinstance(value, dict), "an object", value, where)
+    facts: Dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        if field.name in value:
+            facts[field.name] = from_plain(_hints(kind)[field.name], value[field.name], f"{where}.{field.name}")
+        elif field.default is dataclasses.MISSING:
+            raise ValueError(f"{where}: {field.name!r} is missing")
+    record = kind(**facts)
+    _check(record, value, where)
     return record
 
 
-def _is_statistics(found: Statistics) -> bool:
-    others = (found.nan, found.posinf, found.neginf)
-    return min(found.count, found.zeros, *others) >= 0 and sum(others) + found.zeros <= found.count
+def _check(record: Any, value: Any, where: str) -> None:
+    """Refuse what the types alone do not say."""
+    if isinstance(record, Histogram):
+        ascending = all(map(math.isfinite, record.edges)) and list(record.edges) == sorted(record.edges)
+        sound = len(record.edges) == len(record.counts) + 1 > 1 and ascending and min(record.counts) >= 0
+        _expect(sound, "one more finite, ascending edge than counts", value, where)
+    elif isinstance(record, Statistics):
+        counts = (record.zeros, record.nan, record.posinf, record.neginf)
+        sound = min(record.count, *counts) >= 0 and sum(counts) <= record.count
+        _expect(sound, "counts of 0 or more, not more of zeros, NaN and infinities than of values", value, where)
+    elif isinstance(record, Finding):
+        sound = record.severity in ("error", "warning", "info")
+        _expect(sound, "the severity error, warning or info", value, where)
+    elif isinstance(record, ParameterRecord):
+        sound = min([0, record.size or 0, record.bytes or 0, *filter(None, record.shape or ())]) == 0
+        _expect(sound, "sizes of 0 or more", value, where)
 
 
-def _is_histogram(found: Histogram) -> bool:
-    ascending = all(map(math.isfinite, found.edges)) and list(found.edges) == sorted(found.edges)
-    return len(found.edges) == len(found.counts) + 1 > 1 and ascending and min(found.counts) >= 0
-
-
-# What the types alone do not say.
-_SOUND: Dict[Any, Tuple[Callable[[Any], bool], str]] = {
-    Histogram: (_is_histogram, "one more finite, ascending edge than counts"),
-    Statistics: (_is_statistics, "counts of 0 or more, not more of zeros, NaN and infinities than of values"),
-    Finding: (lambda found: found.severity in ("error", "warning", "info"), "the severity error, warning or info"),
-    ParameterRecord: (
-        lambda found: min([0, found.size or 0, found.bytes or 0, *filter(None, found.shape or ())]) == 0,
-        "sizes of 0 or more",
-    ),
-}
-
-
-def _hints(kind: Any) -> Dict[str, Any]:
-    if kind not in _known:
-        _known[kind] = get_type_hints(kind)
-    return _known[kind]
-
-
-_known: Dict[Any, Dict[str, Any]] = {}
+def _expect(holds: bool, expected: str, value: Any, where: str) -> None:
+    if not holds:
+        raise ValueError(f"{where}: expected {expected}, found {value!r:.80}")

@@ -1,30 +1,31 @@
-"""`Report`: what the inspector found, to be asked, printed, sorted, written and read back.
+"""`Report`: what `inspect` returns, to be asked, printed, sorted, written and read back.
 
-Plain data; where it comes from a live network or a file, `live` reads values when they are asked for. How it looks is
-`looks`' business; no line here needs MXNet, so reports of files do without it.
+It is plain data, and needs no MXNet. Where it comes from a live network or a file, `live` reads values when they are
+asked for.
 """
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
-from ...display import printable
+from ... import display
 from ...parameters import did_you_mean_path, refuse_no_match
-from ..records import BlockRecord, Finding, ParameterRecord, SharedValues
+from ..findings import raise_for
+from ..records import BlockRecord, Finding, ParameterRecord, SharedValues, Statistics
 from ..selecting import check_selector, record_matcher
 from ..totals import Totals, totals_of
 from ..view import ParameterView
-from . import facts  # noqa: F401  (fills the registry of columns)
-from .columns import chosen_columns
+from .columns import COLUMNS, chosen_columns
 from .json import decoded, encoded
-from .looks import Looks
-from .table import sorted_by
+from .table import sorted_by, table_of, tree_table_of
 
 __all__ = ["Report"]
 
+_MOST_ROWS = 10_000  # of a text
+
 
 @dataclass(frozen=True, repr=False)
-class Report(Looks):
+class Report:
     """Every parameter of a network or file. ``print`` shows a table, Jupyter a tree that unfolds.
 
     Attributes
@@ -88,17 +89,18 @@ class Report(Looks):
                 return ParameterView(record, self.live)
         if not isinstance(path, str):
             raise TypeError(f"a report is asked by path, found {path!r}; report.records[{path!r}] goes by number.")
-        inside = [record for record in self.records if any(each.startswith(path + ".") for each in record.paths)]
-        blocks = [block for block in self.blocks if block.path == path or block.path.startswith(path + ".")]
-        if not path or not (inside or blocks):
-            raise KeyError(self._unknown(path))
-        block = next((block.block for block in blocks if block.path == path), "")
-        source = f"{path} ({block})" if block else path
-        part = self._only(inside)
+        inside = path + "."
+        records = [record for record in self.records if any(known.startswith(inside) for known in record.paths)]
+        blocks = tuple(block for block in self.blocks if block.path == path or block.path.startswith(inside))
+        if not path or not (records or blocks):
+            hint = did_you_mean_path(path, self.records, [block.path for block in self.blocks if block.path])
+            raise KeyError(f"no parameter or block has the path {path!r}; {hint}")
+        part = self._part(records)
         findings = tuple(finding for finding in self.findings
-                         if finding in part.findings or any(each.startswith(path + ".") for each in finding.paths)
+                         if finding in part.findings or any(found.startswith(inside) for found in finding.paths)
                          )  # fmt: skip
-        return dataclasses.replace(part, source=source, blocks=tuple(blocks), findings=findings)
+        kind = next((f" ({block.block})" for block in blocks if block.path == path), "")
+        return dataclasses.replace(part, source=path + kind, blocks=blocks, findings=findings)
 
     @property
     def totals(self) -> Totals:
@@ -114,21 +116,16 @@ class Report(Looks):
             A glob over paths, a role, a compiled regular expression, a Block class, or a callable that gets a
             `ParameterRecord`.
 
-        Returns
-        -------
-        Report
-
         Raises
         ------
         TypeError, ValueError
             `selector` is none of these, a path that no parameter of the report has, a regular expression in a str, or
-            a Block class where the report is of a file. What describes parameters without naming one, such as
-            ``'*.bias'``, may select none.
+            a Block class where the report is of a file. A glob, such as ``'*.bias'``, may select none.
 
         Examples
         --------
-        >>> made = [ParameterRecord(f"0.{role}", role, role, (4,), "float32") for role in ("weight", "bias")]
-        >>> [parameter.path for parameter in Report(made).select("bias")]
+        >>> records = [ParameterRecord(f"0.{role}", role, role, (4,), "float32") for role in ("weight", "bias")]
+        >>> [parameter.path for parameter in Report(records).select("bias")]
         ['0.bias']
         """
         check_selector(selector, self.records, repr(self.source))
@@ -138,24 +135,15 @@ class Report(Looks):
         return selected
 
     def filter(self, predicate: Callable[[ParameterRecord], bool]) -> "Report":
-        """The report of the parameters for which a predicate holds.
-
-        Parameters
-        ----------
-        predicate : callable
-            Gets a `ParameterRecord`.
-
-        Returns
-        -------
-        Report
+        """The report of the parameters for whose `ParameterRecord` a predicate holds.
 
         Examples
         --------
-        >>> made = [ParameterRecord(f"{size}.bias", "bias", "bias", (size,), "float32", size=size) for size in (2, 9)]
-        >>> len(Report(made).filter(lambda record: record.size > 5))
+        >>> records = [ParameterRecord(f"{n}.bias", "bias", "bias", (n,), "float32", size=n) for n in (2, 9)]
+        >>> len(Report(records).filter(lambda record: record.size > 5))
         1
         """
-        return self._only([record for record in self.records if predicate(record)])
+        return self._part([record for record in self.records if predicate(record)])
 
     def sort(self, by: Union[str, Callable[[ParameterRecord], Any]], reverse: bool = False) -> "Report":
         """The report in another order. Parameters without a value come last.
@@ -167,10 +155,6 @@ class Report(Looks):
         reverse : bool
             Whether the greatest comes first.
 
-        Returns
-        -------
-        Report
-
         Raises
         ------
         KeyError
@@ -178,16 +162,15 @@ class Report(Looks):
 
         Examples
         --------
-        >>> made = [ParameterRecord(f"{size}.bias", "bias", "bias", (size,), "float32", size=size) for size in (2, 9)]
-        >>> [parameter.path for parameter in Report(made).sort("size", reverse=True)]
+        >>> records = [ParameterRecord(f"{n}.bias", "bias", "bias", (n,), "float32", size=n) for n in (2, 9)]
+        >>> [parameter.path for parameter in Report(records).sort("size", reverse=True)]
         ['9.bias', '2.bias']
         """
-        read = by
-        if isinstance(by, str):
-            (column,) = chosen_columns([by])
-            read = lambda record: column.sort_value(column.read(record))  # noqa: E731
-        records = tuple(sorted_by(self.records, read, reverse))
-        return dataclasses.replace(self, records=records, order=(by, reverse) if isinstance(by, str) else None)
+        if callable(by):
+            return dataclasses.replace(self, records=tuple(sorted_by(self.records, by, reverse)), order=None)
+        (column,) = chosen_columns([by])
+        records = sorted_by(self.records, lambda record: column.sort_value(column.read(record)), reverse)
+        return dataclasses.replace(self, records=tuple(records), order=(by, reverse))
 
     def check(self, strict: bool = False) -> None:
         """Raise if there are findings, with all of them.
@@ -206,9 +189,106 @@ class Report(Looks):
         --------
         >>> Report([]).check(strict=True)
         """
-        from ..findings import raise_for
-
         raise_for(self.findings, strict)
+
+    def to_text(
+        self,
+        depth: Optional[int] = None,
+        columns: Optional[Sequence[Any]] = None,
+        width: Optional[int] = None,
+        collapse: Optional[bool] = None,
+        limit: Optional[int] = _MOST_ROWS,
+    ) -> str:
+        """A table as plain text; names are wrapped, never cut.
+
+        Parameters
+        ----------
+        depth : int, optional
+            Fold the blocks at this depth, and all below, into a row each: 1 folds the network's own children. Their
+            sums are exact, and so are their statistics but for quantiles and histograms.
+        columns : sequence, optional
+            Keys of columns, or `Column` objects. By default those that tell the parameters apart, as far as they fit.
+        width : int, optional
+            In characters; the terminal's by default (the variable COLUMNS overrides it).
+        collapse : bool, optional
+            Whether identical siblings become one row, ``layer.{0..11} x12``. By default where there are no statistics,
+            which would tell them apart.
+        limit : int, optional
+            How many rows to write at most; a note tells how to see the others. None writes all.
+
+        Raises
+        ------
+        KeyError
+            There is no such column.
+        """
+        _check_depth(depth)
+        return display.as_text(lambda room: table_of(self, depth, columns, room, collapse, limit), width)
+
+    def to_markdown(
+        self, depth: Optional[int] = None, columns: Optional[Sequence[Any]] = None, collapse: Optional[bool] = None
+    ) -> str:
+        """The table of `to_text` as GitHub's Markdown.
+
+        Parameters
+        ----------
+        depth, columns, collapse
+            As in `to_text`; by default all columns that tell parameters apart, since there is no width to fit.
+        """
+        _check_depth(depth)
+        return display.as_markdown(table_of(self, depth, columns, None, collapse))
+
+    def to_html(self, columns: Optional[Sequence[Any]] = None, limit: Optional[int] = None, page: bool = True) -> str:
+        """A tree of blocks that unfold, as a page of its own: no script, nothing from a network, light and dark.
+
+        Parameters
+        ----------
+        columns : sequence, optional
+            As in `to_text`.
+        limit : int, optional
+            How many parameters to write at most; a note tells how to see the others. By default all.
+        page : bool
+            Whether to write a whole page, to be saved as a file, rather than a ``<div>``.
+        """
+        fragment = display.as_tree(tree_table_of(self, columns, limit))
+        return display.as_page(self.source or "Report", fragment) if page else fragment
+
+    def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
+        """The parameters as dictionaries of plain Python values, one a parameter.
+
+        Parameters
+        ----------
+        columns : sequence, optional
+            The columns to put into them, by their keys; by default the attributes of `ParameterRecord`.
+        """
+        if columns is None:
+            return [dataclasses.asdict(record) for record in self.records]
+        chosen = chosen_columns(columns)
+        return [{column.key: column.read(record) for column in chosen} for record in self.records]
+
+    def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
+        """The parameters as a DataFrame, a row each, by path. Integers with gaps stay integers.
+
+        Parameters
+        ----------
+        columns : sequence, optional
+            Keys of columns, or `Column` objects; by default all that any parameter has a value in.
+
+        Raises
+        ------
+        ImportError
+            pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("to_pandas needs pandas: pip install pandas", name="pandas") from None
+        chosen = list(COLUMNS.values()) if columns is None else chosen_columns(columns)
+        values = {column.key: list(map(column.read, self.records)) for column in chosen if column.key != "path"}
+        if columns is None:
+            values = {key: cells for key, cells in values.items() if any(cell not in (None, ()) for cell in cells)}
+        index = pandas.Index([record.path for record in self.records], name="path", dtype=object)
+        series = {key: pandas.Series(cells, index, _dtype(cells)) for key, cells in values.items()}
+        return pandas.DataFrame(series, index)
 
     def to_json(self, columns: Sequence[Any] = (), indent: Optional[int] = None) -> str:
         """The whole report as JSON, which `from_json` reads.
@@ -237,14 +317,6 @@ class Report(Looks):
     def from_json(cls, text: str) -> "Report":
         """The report that `to_json` wrote.
 
-        Parameters
-        ----------
-        text : str
-
-        Returns
-        -------
-        Report
-
         Raises
         ------
         ValueError
@@ -257,20 +329,78 @@ class Report(Looks):
         """
         return cls(**decoded(text))
 
-    def _only(self, records: Sequence[ParameterRecord]) -> "Report":
+    def plot(self, axes: Optional[Sequence[Any]] = None) -> List[Any]:
+        """The distribution of every layer's weights, and of their gradients where the report has them.
+
+        Of all parameters if none is a weight; ``report.select('bias').plot()`` shows others.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib.axes.Axes, optional
+            Where to draw: one, or two where there are gradients. By default on a new figure.
+
+        Returns
+        -------
+        list of matplotlib.axes.Axes
+
+        Raises
+        ------
+        ImportError
+            Matplotlib is not installed.
+        ValueError
+            The report has no histograms.
+        """
+        records = [record for record in self.records if _bins(record.stats)[0] or _bins(record.grad_stats)[0]]
+        records = [record for record in records if record.role == "weight"] or records
+        if not records:
+            raise ValueError("there is no histogram to plot; ik.inspect(net, stats=True, grads=True) makes some.")
+        fields = ["stats", "grad_stats"] if any(_bins(record.grad_stats)[0] for record in records) else ["stats"]
+        drawn = display.new_axes(len(fields), len(records), sharey=True) if axes is None else list(axes)
+        if len(drawn) < len(fields):
+            raise ValueError(f"values and gradients are drawn on 2 axes, found {len(drawn)}; pass two, or none.")
+        for each, name, title in zip(drawn, fields, ("values", "gradients")):
+            display.draw_ridges(each, [(record.path, *_bins(getattr(record, name))) for record in records], title)
+        return drawn
+
+    def _part(self, records: Sequence[ParameterRecord]) -> "Report":
         """The report of these of its parameters, and of what concerns them."""
         paths = {path for record in records for path in record.paths}
         shared = tuple(group for group in self.shared if len(paths.intersection(group.paths)) > 1)
         findings = tuple(finding for finding in self.findings if paths.intersection(finding.paths))
         return dataclasses.replace(self, records=tuple(records), shared=shared, findings=findings)
 
-    def _unknown(self, path: str) -> str:
-        """What to say of a path that is none."""
-        blocks = [block.path for block in self.blocks if block.path]
-        return f"no parameter or block has the path {path!r}; {did_you_mean_path(path, self.records, blocks)}"
-
     def __getstate__(self) -> Dict[str, Any]:
         return {**self.__dict__, "live": None}
 
     def __repr__(self) -> str:
-        return printable(f"<Report{' of ' + self.source if self.source else ''}: {self.totals}>")
+        return display.printable(f"<Report{' of ' + self.source if self.source else ''}: {self.totals}>")
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __rich__(self) -> Any:
+        return display.as_rich(lambda room: table_of(self, None, None, room, None, _MOST_ROWS))
+
+    def _repr_html_(self) -> str:
+        return display.as_tree(tree_table_of(self, None, None, notebook=True))
+
+
+def _check_depth(depth: Optional[int]) -> None:
+    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
+        raise ValueError(f"depth= takes 0 (the whole network in one row), 1, 2, ... or None, found {depth!r}.")
+
+
+def _bins(stats: Optional[Statistics]) -> Tuple[Any, Any]:
+    """The edges and counts of a histogram."""
+    histogram = stats.histogram if stats else None
+    return (histogram.edges, histogram.counts) if histogram else (None, None)
+
+
+def _dtype(values: Sequence[Any]) -> Any:
+    kinds = {type(value) for value in values if value is not None}
+    gaps = any(value is None for value in values)
+    if kinds == {int}:
+        return "Int64" if gaps else "int64"
+    if kinds == {bool}:
+        return "boolean" if gaps else "bool"
+    return "float64" if kinds == {float} else object

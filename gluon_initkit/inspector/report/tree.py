@@ -1,131 +1,193 @@
-"""A report as an HTML tree: every block unfolds, its row carries the sums of all that is below."""
+"""The tree of blocks behind a list of records, and the rows that a table or an HTML tree makes of it.
+
+Siblings of the same structure, one after the other, become one row: ``encoder.{0..11}``. In a table the rows below them
+are merged as well; in HTML they unfold into one row each.
+"""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Sequence
+import itertools
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from ... import display
-from ..records import ParameterRecord
-from ..totals import counted_elsewhere
-from .columns import COLUMNS, Column, chosen_columns
-from .grouping import Node, braced, tree_of, twins
-from .table import default_columns, findings_of, footers, severities, sums_of, title_of, worst
+from ..records import BlockRecord, ParameterRecord
 
-__all__ = ["LIMIT", "MOST", "html_of"]
+__all__ = ["Node", "Row", "braced", "flat_rows", "root_row", "tree_of"]
 
-LIMIT = 1000
-"""How many parameters a notebook's page shows before it says how to see the rest."""
-
-MOST = 800_000
-"""How many characters their rows may take there, and twice that with the rows of blocks: notebooks are saved with their
-pages, and histograms are long."""
-
-_LEFT_OUT = ("path", "block", "min", "max", "zeros", "grad_mean", "grad_norm")  # distributions show them
-_MARKUP, _PER_CELL = 200, 13  # characters of a row besides what its cells say
-_FEW = 24  # parameters up to which everything is unfolded from the start
+_DEEPEST = 64  # blocks below each other: a name in a file may have any number of dots
+_MOST_NAMES = 20
 
 
-def html_of(report: Any, columns: Optional[Sequence[Any]], limit: Optional[int], most: Optional[int] = None) -> str:
-    """A fragment of HTML: the tree with its totals, findings on top."""
-    again = counted_elsewhere(report.records, report.shared)
-    chosen = default_columns(report.records) if columns is None else chosen_columns(columns)
-    left_out = ("path", "block") if columns else _LEFT_OUT
-    chosen = [COLUMNS["path"], *(column for column in chosen if column.key not in left_out)]
-    writer = _Writer(chosen[1:], again, severities(report), limit, most, len(report.records) <= _FEW)
-    branches = writer.below(tree_of(report.records, report.blocks, again))
-    notes = [*findings_of(report), *sums_of(report, again)]
-    if writer.left_out:
-        shown = display.counted_of(writer.shown, len(report.records), "parameter", "is", "are")
-        notes.append(("warning", _CAPPED.format(shown=shown)))
-    totals = footers(report, chosen)
-    headings = [(column.heading or column.key, writer.width(column, total)) for column, total in zip(chosen, totals)]
-    return display.as_tree(title_of(report, chosen), headings, branches, totals, notes)
+@dataclass(eq=False)
+class Node:
+    """One block that holds parameters, itself or below; blocks of the same structure have the same number."""
+
+    name: str
+    path: str
+    block: str = ""
+    own: List[ParameterRecord] = field(default_factory=list)
+    children: Dict[str, "Node"] = field(default_factory=dict)
+    structure: int = -1
+
+    def records(self) -> Iterator[ParameterRecord]:
+        """Every parameter here and below."""
+        yield from self.own
+        for child in self.children.values():
+            yield from child.records()
 
 
-_CAPPED = (
-    "{shown} shown. The sums are of all. report['a.block'] or report.select('a.block.*') "
-    "shows a part, report.to_html(limit=None) writes everything."
-)
+@dataclass(frozen=True)
+class Row:
+    """One row of a table, and the rows below it.
+
+    Attributes
+    ----------
+    label : str
+        Such as ``encoder.{0..11}.weight``.
+    name : str
+        The last part of the label.
+    records : tuple of ParameterRecord
+        All that it stands for.
+    counted : tuple of ParameterRecord
+        Those that no other row counts.
+    copies : int
+        For how many identical parameters or blocks it stands.
+    block : str or None
+        The class of the blocks; None for parameters.
+    below : tuple of Row
+    """
+
+    label: str
+    name: str
+    records: Tuple[ParameterRecord, ...]
+    counted: Tuple[ParameterRecord, ...]
+    copies: int = 1
+    block: Optional[str] = None
+    below: Tuple["Row", ...] = ()
 
 
-@dataclass
-class _Writer:
-    columns: List[Column]
-    again: Any
-    severity: Dict[str, str]
-    limit: Optional[int]
-    most: Optional[int]
-    open: bool
-    shown: int = 0
-    written: int = 0
-    left_out: int = 0
-    longest: Dict[str, int] = field(default_factory=dict)  # by column, what has been written in characters
+def tree_of(
+    records: Iterable[ParameterRecord], blocks: Iterable[BlockRecord] = (), again: FrozenSet[str] = frozenset()
+) -> Node:
+    """The blocks that hold these parameters. In a file, what stands before a name's last dot is a block.
 
-    def width(self, column: Column, total: str) -> str:
-        """How wide a column is, of which all rows have been written."""
-        heading = len(column.heading or column.key)
-        if column.html:
-            return f"max(120px,{heading + 2}ch)"
-        return f"{min(max(self.longest.get(column.key, 0), heading, len(total)) + 1, 28)}ch"
+    Blocks are not of the same structure where a parameter of one is counted `again`, by its path, and the other's not.
+    """
+    classes = {block.path: block.block for block in blocks}
+    root = Node("", "", classes.get("", ""))
+    for record in records:
+        node = root
+        owner = record.block_path or record.path.rpartition(".")[0]
+        for name in owner.split(".", _DEEPEST) if owner else ():
+            path = _join(node.path, name)
+            if name not in node.children:
+                node.children[name] = Node(name, path, classes.get(path, ""))
+            node = node.children[name]
+        node.own.append(record)
+        node.block = node.block or record.block
+    _number(root, {}, again)
+    return root
 
-    @property
-    def full(self) -> bool:
-        """Whether there is no room for another parameter."""
-        too_many = self.limit is not None and self.shown >= self.limit
-        return too_many or (self.most is not None and self.written >= self.most)
 
-    def below(self, node: Node) -> List[display.Branch]:
-        """The rows of a block's parameters, then those of its blocks."""
-        branches = []
-        for record in node.own:
-            if self.full:
-                self.left_out += 1
-                continue
-            self.shown += 1
-            branches.append(self.parameter(node, record))
-        for run in twins(node):
-            blocks = []
-            for each in run:
-                if self.most is not None and self.written >= 2 * self.most:
-                    self.left_out += sum(1 for _ in each.records())
-                else:
-                    blocks.append(self.block(each))
-            branches += [self.together(node, run, blocks)] if blocks and len(run) > 1 else blocks
-        return branches
+def root_row(
+    root: Node, again: FrozenSet[str], collapse: bool = True, merge: bool = True, shown: Optional[FrozenSet[str]] = None
+) -> Row:
+    """The row of the whole tree, with all others below it.
 
-    def parameter(self, node: Node, record: ParameterRecord) -> display.Branch:
-        name = record.path[len(node.path) + 1 :] if record.path.startswith(node.path + ".") else record.path
-        aliases = " ".join(f"= {alias}" for alias in record.aliases)
-        severity = self.severity.get(record.path, "")
-        return display.Branch(name, aliases, self.cells([record], record.path), title=record.path, severity=severity)
+    Parameters
+    ----------
+    root : Node
+    again : frozenset of str
+        Paths of parameters that another row counts.
+    collapse : bool
+        Whether identical siblings become one row.
+    merge : bool
+        Whether the rows below such a row stand for all of the siblings, rather than one row for each.
+    shown : frozenset of str, optional
+        Paths of the parameters that have rows. All by default.
+    """
 
-    def block(self, node: Node) -> display.Branch:
-        records = list(node.records())
-        before, below = self.shown, tuple(self.below(node))
-        remark = node.block
-        if self.shown == before:
-            remark += f", {display.counted(len(records), 'parameter')} not shown"
-        below = below if self.shown > before else ()
-        cells, severity = self.cells(records, node.path), self.worst(records)
-        return display.Branch(node.name, remark, cells, below, self.open, node.path, severity)
+    def parameter(path: str, name: str, records: Tuple[ParameterRecord, ...]) -> Row:
+        return Row(path, name, records, _counted(records, again), len(records))
 
-    def together(self, node: Node, run: Sequence[Node], blocks: Sequence[display.Branch]) -> display.Branch:
-        records = [record for each in run for record in each.records()]
-        name = braced([each.name for each in run])
-        path = f"{node.path}.{name}" if node.path else name
-        remark, cells = f"{run[0].block} x{len(run)}", self.cells(records, path)
-        return display.Branch(name, remark, cells, tuple(blocks), False, path, self.worst(records))
+    def block(nodes: Sequence[Node], path: str, name: str) -> Row:
+        if len(nodes) > 1 and not merge:
+            rows = [block([node], node.path, node.name) for node in nodes]
+        else:
+            rows = list(below(nodes, path))
+        records = tuple(record for node in nodes for record in node.records())
+        kept = tuple(row for row in rows if row.block is None or row.below)
+        return Row(path, name, records, _counted(records, again), len(nodes), nodes[0].block, kept)
 
-    def worst(self, records: Sequence[ParameterRecord]) -> str:
-        return worst(self.severity.get(record.path, "") for record in records)
+    def below(nodes: Sequence[Node], path: str) -> Iterator[Row]:
+        for records in zip(*(node.own for node in nodes)):
+            name = _last(nodes[0], records[0])
+            if shown is None or records[0].path in shown:
+                yield parameter(records[0].path if len(nodes) == 1 else _join(path, name), name, records)
+        for twins in _twins(nodes[0], collapse):
+            name = braced([twin.name for twin in twins])
+            children = [node.children[twin.name] for node in nodes for twin in twins]
+            yield block(children, _join(path, name), name)
 
-    def cells(self, records: Sequence[ParameterRecord], label: str) -> Any:
-        counted = [record for record in records if record.path not in self.again]
-        cells = tuple(self.cell(column, records, counted, label) for column in self.columns)
-        self.written += _MARKUP + sum(_PER_CELL + len(cell) for cell in cells)
-        return cells
+    return block([root], "", "")
 
-    def cell(self, column: Column, records: Sequence[Any], counted: Sequence[Any], label: str) -> str:
-        text = column.as_html(column.of(counted or records), label)
-        text = f"({text})" if column.fold == "sum" and not counted else text
-        self.longest[column.key] = max(self.longest.get(column.key, 0), len(text))
-        return text
+
+def flat_rows(row: Row, depth: Optional[int] = None) -> Iterator[Row]:
+    """The rows of a table: parameters, and blocks at `depth` in place of all that is below them."""
+    if row.block is None or depth == 0:
+        if row.records:
+            yield row
+        return
+    for inner in row.below:
+        yield from flat_rows(inner, None if depth is None else depth - 1)
+
+
+def braced(names: Sequence[str]) -> str:
+    """Several names as one, as a shell expands it.
+
+    Examples
+    --------
+    >>> braced(["0", "1", "2"]), braced(["1", "2"]), braced(["query", "key"]), braced(["a"])
+    ('{0..2}', '{1,2}', '{query,key}', 'a')
+    """
+    if len(names) == 1:
+        return names[0]
+    numbers = [int(name) for name in names if name.isdecimal() and name == str(int(name))]
+    if len(numbers) == len(names) > 2 and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+        return f"{{{numbers[0]}..{numbers[-1]}}}"
+    more = f" and {len(names) - 10:,} more" if len(names) > _MOST_NAMES else ""
+    return "{" + ",".join(names[:10] if more else names) + more + "}"
+
+
+def _twins(node: Node, collapse: bool) -> List[List[Node]]:
+    """The children of a node; neighbours of the same structure together."""
+    if not collapse:
+        return [[child] for child in node.children.values()]
+    return [list(run) for _, run in itertools.groupby(node.children.values(), key=lambda child: child.structure)]
+
+
+def _number(node: Node, known: Dict[Any, int], again: FrozenSet[str]) -> None:
+    for child in node.children.values():
+        _number(child, known, again)
+    own = tuple((_last(node, record), _structure(record, again)) for record in node.own)
+    below = tuple((child.name, child.structure) for child in node.children.values())
+    node.structure = known.setdefault((node.block, own, below), len(known))
+
+
+def _structure(record: ParameterRecord, again: FrozenSet[str]) -> Tuple[Any, ...]:
+    """What must be the same in parameters that one row stands for."""
+    return (record.role, record.shape, record.dtype, record.stype, record.state, record.contexts, record.grad_req,
+            record.lr_mult, record.wd_mult, record.trained, record.constant, record.aliases,
+            record.path in again)  # fmt: skip
+
+
+def _counted(records: Tuple[ParameterRecord, ...], again: FrozenSet[str]) -> Tuple[ParameterRecord, ...]:
+    return tuple(record for record in records if record.path not in again) if again else records
+
+
+def _last(node: Node, record: ParameterRecord) -> str:
+    """A parameter's path within its block."""
+    inside = node.path + "."
+    return record.path[len(inside) :] if record.path.startswith(inside) else record.path
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

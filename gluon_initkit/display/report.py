@@ -1,4 +1,4 @@
-"""`Shown`: a report of rows, which shows itself as their table: as text, by rich, in Jupyter, and as plain records."""
+"""`TableReport`: the base class of reports that are a sequence of rows, and show them as a table."""
 
 import dataclasses
 from typing import Any, Dict, Generic, Iterator, List, Tuple, TypeVar
@@ -8,15 +8,15 @@ from .table import Table
 from .text import as_rich, as_text
 from .units import counted, printable
 
-__all__ = ["Shown"]
+__all__ = ["TableReport"]
 
 Row = TypeVar("Row")
 
 
-class Shown(Generic[Row]):
-    """What a frozen dataclass of `rows`, themselves dataclasses, gets for saying which table it is.
+class TableReport(Generic[Row]):
+    """What a frozen dataclass of `rows`, themselves dataclasses, inherits; it says by `_table` which table it is.
 
-    It is to be declared with ``repr=False``: its own repr, which is a line, would give way to one of all the rows.
+    It is declared with ``repr=False``: a repr is one line.
     """
 
     rows: Tuple[Row, ...]
@@ -31,13 +31,7 @@ class Shown(Generic[Row]):
         return len(self.rows)
 
     def to_records(self) -> List[Dict[str, Any]]:
-        """The rows as dictionaries of plain Python values.
-
-        Returns
-        -------
-        list of dict
-            One a row, keyed by the attributes of its class.
-        """
+        """The rows as dictionaries of plain Python values, keyed by the attributes of a row's class."""
         return [dataclasses.asdict(row) for row in self.rows]  # type: ignore[call-overload]
 
     def __repr__(self) -> str:

@@ -1,11 +1,11 @@
-"""`Shown`: one way for all reports to be rows, text, rich, HTML and records."""
+"""`TableReport`: one way for all reports to be rows, text, rich, HTML and records."""
 
 from dataclasses import dataclass
 import functools
 from typing import Tuple
 
 import gluon_initkit as ik
-from gluon_initkit.display import Column, Shown, Table
+from gluon_initkit.display import Column, Table, TableReport
 import pytest
 from rich.console import Console
 
@@ -17,7 +17,7 @@ class Row:
 
 
 @dataclass(frozen=True, repr=False)
-class Sizes(Shown[Row]):
+class Sizes(TableReport[Row]):
     rows: Tuple[Row, ...]
 
     def _table(self):
@@ -38,7 +38,7 @@ def test_a_report_of_rows():
 
 @pytest.mark.parametrize("name", ["Comparison", "Explanation", "InitReport", "Plan", "ShapeReport", "SharingReport"])
 def test_all_reports_are_shown_the_same_way(name):
-    assert issubclass(getattr(ik, name), Shown) and getattr(ik, name).__repr__ is Shown.__repr__
+    assert issubclass(getattr(ik, name), TableReport) and getattr(ik, name).__repr__ is TableReport.__repr__
 
 
 @pytest.mark.parametrize("name", [*ik.__all__, "inspector.History", "inspector.StoredValues"])
