@@ -363,11 +363,11 @@ def compared(build, numpy, hybridized, known=False):
         if known:  # one of the two layers is told its size
             net.a = nn.Dense(6, flatten=False, in_units=6)
         net.initialize(force_reinit=True)
-        if hybridized:
-            net.hybridize()
         try:
             with warnings.catch_warnings(), redirect_stdout(None):  # MXNet prints what it also raises
                 warnings.simplefilter("ignore")
+                if hybridized:
+                    net.hybridize()
                 if kit:
                     rows = ik.resolve_shapes(net, *inputs)
                     answers.append({path: row.shape for row in rows for path in (row.path, *row.aliases)})
@@ -424,12 +424,15 @@ def _networks():
     import zoo_networks
 
     networks = {partial(zoo_networks.zoo, name): name for name in zoo_networks.VISION}
+    builders = list(zoo_networks.SERIES)
     try:
         import gluoncv  # noqa: F401
         import gluonnlp  # noqa: F401
     except ImportError:
-        return networks
-    return {**networks, **{build: build.__name__ for build in zoo_networks.LIBRARIES + zoo_networks.SLOW}}
+        pass
+    else:
+        builders += zoo_networks.LIBRARIES + zoo_networks.SLOW
+    return {**networks, **{build: build.__name__ for build in builders}}
 
 
 NETWORKS = {}

@@ -14,6 +14,7 @@ import zoo_networks as networks
 pytestmark = pytest.mark.slow
 
 BUILDERS = [pytest.param(lambda name=name: networks.zoo(name), id=name) for name in networks.VISION]
+BUILDERS += [pytest.param(build, id=build.__name__) for build in networks.SERIES]
 BUILDERS += [pytest.param(build, id=build.__name__, marks=pytest.mark.zoo) for build in networks.LIBRARIES]
 LARGE = 100 << 20
 
