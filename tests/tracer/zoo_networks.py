@@ -1,7 +1,7 @@
 """Real networks with the smallest inputs that they take: all of MXNet's vision zoo, and GluonCV's and GluonNLP's.
 
-Beside them networks for time series, written as GluonTS writes its own: plain code on arrays that broadcasts, slices and
-reads shapes. Each builder answers the network and its arguments. The benchmark's table and the tests of values go
+Beside them networks for time series, written as GluonTS writes its own: plain code on arrays that broadcasts, slices
+and reads shapes. Each builder answers the network and its arguments. The benchmark's table and the tests of values go
 through them.
 """
 
