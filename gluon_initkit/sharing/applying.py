@@ -10,10 +10,9 @@ import numpy
 
 from .._mxnet.arrays import bits_of, wait_to_read
 from .._mxnet.interrupts import interrupts_held
-from .._mxnet.merge import copy_state, mean_arrays, redeclare, replace_arrays
 from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, state_of
-from .._mxnet.slots import exchange
 from .._mxnet.state import restoring
+from .._mxnet.ties import copy_state, exchange, mean_arrays, redeclare, replace_arrays
 from ..parameters import named_memory_errors
 from .checks import explicit, shape_together
 from .errors import SharingError

@@ -7,7 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, NamedTuple, Tuple
 
-from .._mxnet.slots import Move, Slot
+from .._mxnet.ties import Move, Slot
 from .._mxnet.transposed import Transposed, source_of
 from .groups import SharedGroup, groups_of
 from .union import Tie, merge

@@ -1,8 +1,8 @@
 """What parameters are declared with and hold."""
 
-from gluon_initkit._mxnet.merge import declaration_of, extras_of, independent_copy
 from gluon_initkit._mxnet.parameter import contexts_of
 from gluon_initkit._mxnet.state import restoring
+from gluon_initkit._mxnet.ties import declaration_of, extras_of, independent_copy
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest

@@ -6,7 +6,7 @@ import weakref
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet.networks import remember_network
-from gluon_initkit._mxnet.slots import exchange, slots
+from gluon_initkit._mxnet.ties import exchange, slots
 from gluon_initkit._mxnet.transposed import Transposed, source_of
 from gluon_initkit._mxnet.tree import parameters_by_path, walk
 import mxnet as mx
@@ -52,28 +52,17 @@ def test_a_dictionary_that_knows_the_parameter_without_a_slot_follows():
     assert list(net.params.values()) == [net[0].weight, net[1].bias]
 
 
-@pytest.mark.mxnet1("params= of a layer")
-def test_a_replaced_parameter_is_found_by_its_name_and_not_listed():
-    """`params=` of a tied layer goes on sharing, and so does a fused layer that Gluon unfuses."""
+@pytest.mark.mxnet1("parameters that are found by name")
+def test_a_replaced_parameter_is_found_and_listed_by_its_successors_name():
     net = pair()
+    own = net[1].weight
     ik.Sharing(net).tie("*.weight").apply()
-    other = nn.Dense(4, in_units=4, params=net[1].params)
-    assert other.weight is net[0].weight and other.bias is net[1].bias
+    assert net[1].params[net[0].weight.name] is net[0].weight and own.name not in net[1].params
     assert len(list(net.collect_params().keys())) == len(list(net[1].params.keys())) + 1 == 3
-    with pytest.raises(KeyError):
-        net[1].params["nobody"]
     again = copy.deepcopy(net)
-    assert nn.Dense(4, in_units=4, params=again[1].params).weight is again[0].weight
+    assert nn.Dense(4, in_units=4, params=again[1].params).bias is again[1].bias
     ik.untie(net, "1.weight")
     assert nn.Dense(4, in_units=4, params=net[1].params).weight is net[1].weight is not net[0].weight
-
-
-@pytest.mark.mxnet1("layers that are unfused")
-def test_a_fused_layer_that_is_unfused():
-    net = nn.HybridSequential()
-    net.add(*(mx.gluon.rnn.LSTM(4, input_size=4) for _ in range(2)))
-    ik.Sharing(net).tie_blocks("1", to="0").apply()
-    assert set(net[1]._unfuse().collect_params().values()) == set(net[0].collect_params().values())
 
 
 @pytest.mark.mxnet1("params= of a layer")

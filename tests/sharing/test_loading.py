@@ -476,7 +476,7 @@ def test_ctrl_c_while_loading_comes_after_tying(path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         set_values(param, array, ctxs)
 
-    monkeypatch.setattr(loading, "put", pressed)
+    monkeypatch.setattr(loading, "set_values", pressed)
     with pytest.raises(KeyboardInterrupt):
         ik.load(net, path, ties="apply")
     assert values(net) == [each.tobytes() for each in (A, A, C)]

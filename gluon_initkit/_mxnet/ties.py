@@ -1,0 +1,238 @@
+"""Tying and untying: where parameters stand in blocks, putting others there, and one taking the place of several.
+
+A parameter stands in a *slot*, a block and a name in its `_reg_params`. The block also holds it as an attribute and, by
+its global name, in `_params._params`; cached graphs of all blocks around hold it too. `exchange` keeps all of these in
+step. What may be tied, and which values win, is decided elsewhere.
+"""
+
+from collections import OrderedDict
+from contextlib import contextmanager
+import copy
+import inspect
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+import weakref
+
+from mxnet import autograd, gluon, ndarray
+import numpy
+
+from . import backend
+from .arrays import context_of, dtype_name, layer_array
+from .networks import known_blocks
+from .parameter import shape_of
+from .transposed import source_of
+from .tree import standing, walk
+
+
+class Slot(NamedTuple):
+    """One place where a parameter stands."""
+
+    path: str
+    block: gluon.Block
+    key: Optional[str]
+    """The name in the block's `_reg_params`; None where only its `params` dictionary knows the parameter."""
+    param: gluon.Parameter
+
+
+Move = Tuple[Slot, gluon.Parameter]
+
+
+def slots(net: gluon.Block) -> List[Slot]:
+    """Every path of a network with the block and the name behind it, in order of traversal. Changes nothing."""
+    listed = []
+    keys: Dict[Tuple[int, int], List[str]] = {}
+    seen = set()
+    for path, (block, param) in standing(net).items():
+        if id(block) not in seen:
+            seen.add(id(block))
+            for key, held in block._reg_params.items():
+                keys.setdefault((id(block), id(held)), []).append(key)
+        own = keys.get((id(block), id(param)))
+        # A block that holds one parameter under two names is asked for the first, then for the second, then again.
+        listed.append(Slot(path, block, own[0] if own else None, param))
+        if own:
+            own.append(own.pop(0))
+    return listed
+
+
+_Entry = Tuple[dict, str, Any]  # of a dictionary, and what it held
+
+
+@contextmanager
+def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[Dict[gluon.Parameter, "weakref.ref[gluon.Block]"]]:
+    """Put other parameters into slots of a network; if the body or the exchange itself raises, all is as before.
+
+    A parameter that stands in no slot any more leaves every dictionary of the network, and the cached graphs of all
+    blocks around a change are cleared, also of those outside `net` that the kit has seen. What is yielded tells
+    afterwards which of them goes on standing in such a block, and in which.
+    """
+    saved: List[_Entry] = []
+    outside: Dict[gluon.Parameter, weakref.ref[gluon.Block]] = {}
+    try:
+        yield outside
+        outside.update(_exchange({id(block): block for _, block in walk(net)}, moves, saved))
+    except BaseException:
+        for mapping, key, value in reversed(saved):
+            mapping[key] = value
+        raise
+
+
+def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List[_Entry]) -> dict:
+    wanted: Dict[int, Dict[str, gluon.Parameter]] = {}
+    for slot, param in moves:
+        assert slot.key is not None
+        wanted.setdefault(id(slot.block), {})[slot.key] = param
+    standing = {source_of(wanted.get(number, {}).get(key, param))
+                for number, block in blocks.items() for key, param in block._reg_params.items()}  # fmt: skip
+    moved = {source_of(slot.param): source_of(param) for slot, param in moves}
+    gone = {old: new for old, new in moved.items() if old not in standing}
+    changed = []
+    for number, block in blocks.items():
+        here = wanted.get(number, {})
+        entries = backend.entries_by_name(block)
+        if not here and not any(param in gone for param in (entries or {}).values()):
+            continue
+        changed.append(block)
+        left = {source_of(block._reg_params[key]): source_of(param) for key, param in here.items()}
+        for mapping in (block._reg_params, vars(block)):
+            saved += [(mapping, key, mapping[key]) for key in here if key in mapping]
+            mapping.update({key: param for key, param in here.items() if key in mapping})
+        if entries is not None:
+            saved.append((vars(block._params), "_params", entries))
+            held = {source_of(param) for param in block._reg_params.values()}
+            vars(block._params)["_params"] = _renamed(entries, held, left, gone)
+    living = {**known_blocks(), **blocks}
+    for block in _around(changed, living):
+        attributes = vars(block)
+        if attributes.get("_cached_graph") or attributes.get("_cached_op"):
+            saved += ((attributes, key, value) for key, value in attributes.items())
+            attributes["_cached_op_args"] = []  # which MXNet 1.7 would leave
+            block._clear_cached_op()
+    for block in changed:
+        backend.infer_again(block)
+    return {source_of(param): weakref.ref(block) for number, block in living.items() if number not in blocks
+            for param in block._reg_params.values() if source_of(param) in gone}  # fmt: skip
+
+
+def _renamed(entries: dict, held: set, left: dict, gone: dict) -> Dict[str, gluon.Parameter]:
+    """A block's parameters by global name, in the old order: what left the block, or is gone from all, by successors.
+
+    `left` and `gone` are two, as a union made for every block would be quadratic.
+    """
+    renamed: Dict[str, gluon.Parameter] = OrderedDict()
+    for name, param in entries.items():
+        successor = left.get(param) or gone.get(param)
+        if param in held or successor is None:
+            renamed[name] = param
+        if successor is not None:
+            renamed[successor.name] = successor
+    return renamed
+
+
+def _around(changed: Sequence[gluon.Block], living: Dict[int, gluon.Block]) -> List[gluon.Block]:
+    """The blocks of `changed` and all that contain one."""
+    parents: Dict[int, List[gluon.Block]] = {}
+    for block in living.values():
+        for _, child in backend.children(block):
+            parents.setdefault(id(child), []).append(block)
+    reached: Dict[int, gluon.Block] = {}
+    left = list(changed)
+    while left:
+        block = left.pop()
+        if id(block) not in reached:
+            reached[id(block)] = block
+            left.extend(parents.get(id(block), []))
+    return list(reached.values())
+
+
+# ParameterDict.get writes what it was called with over a parameter that it finds, so `params=` leaves arguments' names.
+_PLAIN = frozenset(vars(gluon.Parameter("plain"))) | set(inspect.signature(gluon.Parameter).parameters)
+
+
+def declaration_of(param: gluon.Parameter) -> Dict[str, Any]:
+    """What a parameter is declared as, by the name of the attribute: all that tied ones must agree on."""
+    return {
+        "dtype": dtype_name(param.dtype),
+        "stype": param._stype,
+        "grad_stype": param._grad_stype,
+        "grad_req": param.grad_req,
+        "lr_mult": param.lr_mult,
+        "wd_mult": param.wd_mult,
+    }
+
+
+def extras_of(param: gluon.Parameter) -> Dict[str, Any]:
+    """What a subclass of Parameter keeps beside what every Parameter has, such as a rate of dropout."""
+    return {name: value for name, value in vars(param).items() if name not in _PLAIN}
+
+
+def fixes_gamma(block: gluon.Block, key: Optional[str]) -> bool:
+    """Whether a slot holds the gamma of a batch normalization that writes 1 over it: ``BatchNorm(scale=False)``."""
+    settings = getattr(block, "_kwargs", None)
+    return key == "gamma" and isinstance(settings, dict) and bool(settings.get("fix_gamma"))
+
+
+def redeclare(param: gluon.Parameter, shape: Optional[Tuple[Optional[int], ...]], init: Any, defer: bool) -> None:
+    """Give a parameter a shape that says more, and an initializer; its variable will say so when it is asked again."""
+    param._allow_deferred_init = defer
+    if shape != shape_of(param) or init is not param.init:
+        param._shape = None if shape is None else tuple(size or 0 for size in shape)
+        param.init, param._var = init, None
+
+
+def copy_state(param: gluon.Parameter, source: gluon.Parameter, transposed: bool) -> None:
+    """Give a parameter copies of what another holds: values on every context, or the promise of them."""
+    vars(param).update({slot: getattr(source, slot) for slot in backend.context_slots})
+    if source._data is not None:
+        with autograd.pause():
+            replace_arrays(param, [_copied(array, transposed) for array in source._data])
+    elif source._deferred_init:
+        param._deferred_init = _pending(source, param, transposed)
+
+
+def replace_arrays(param: gluon.Parameter, arrays: List[Any]) -> None:
+    """Let a parameter hold these arrays, one a context, and gradients of 0."""
+    param._data, param._deferred_init = arrays, ()
+    param._init_grad()
+
+
+def mean_arrays(params: Sequence[Tuple[gluon.Parameter, bool]]) -> List[Any]:
+    """Arrays with the mean of the parameters' values, context by context, in float64; those marked are transposed."""
+    means = []
+    for number, like in enumerate(params[0][0]._data):
+        values = [(param._data[number].asnumpy().astype("float64"), transposed) for param, transposed in params]
+        mean = sum(array.T if transposed else array for array, transposed in values) / len(params)
+        means.append(layer_array(ndarray.array(numpy.asarray(mean), ctx=context_of(like), dtype=like.dtype)))
+    return means
+
+
+def independent_copy(source: gluon.Parameter, name: str, transposed: bool) -> gluon.Parameter:
+    """A parameter of its own like another: class, declaration, values, gradients and all, under a new name."""
+    param = copy.copy(source)
+    backend.rename(param, name)
+    param._var, param._trainer = None, None
+    param._shape = source._shape[::-1] if transposed and source._shape is not None else source._shape
+    if source._deferred_init:
+        param._deferred_init = _pending(source, param, transposed)
+    if source._data is not None:
+        with autograd.pause():
+            param._data = [_copied(array, transposed) for array in source._data]
+            if source._grad is not None:
+                param._grad = [_copied(array, transposed) for array in source._grad]
+                autograd.mark_variables(param._data, param._grad, param.grad_req)
+                for mine, other in zip(param._data, source._data):
+                    mine._fresh_grad = other._fresh_grad
+    return param
+
+
+def _pending(source: gluon.Parameter, param: gluon.Parameter, transposed: bool) -> tuple:
+    init, ctxs, default, values = source._deferred_init
+    if isinstance(values, ndarray.NDArray):
+        values = _copied(values, transposed)
+    elif values is not None:  # keyed values that are drawn for their own parameter, as `ik.initialize` leaves them
+        values = copy.copy(values)
+        values.param = param
+    return init, list(ctxs), default, values
+
+
+def _copied(array: Any, transposed: bool) -> Any:
+    return array.transpose() if transposed else array.copy()
