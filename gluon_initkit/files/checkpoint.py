@@ -1,32 +1,29 @@
 """The values of a file's arrays as NumPy arrays, of which only what is asked for is read; without MXNet.
 
-A file may be cut or written anew while it is read. So nothing is mapped into memory, which would kill the process:
-bytes are read into arrays of our own, and fewer of them than the headers say are an error.
+A file may be cut or rewritten while it is read. So nothing is mapped into memory, which would kill the process: bytes
+are read into arrays of our own, and fewer of them than the headers say are an error.
 """
 
 from contextlib import contextmanager
 import math
 import os
 import threading
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Tuple
 import zlib
 
 import numpy
 
 from ..display import counted, printable
 from ..parameters import did_you_mean
-from .errors import CheckpointError
-from .npz_format import Inflated
-from .params_format import headers_of, opened
-from .stored import Part, StoredArray
+from .params_format import opened, read_open_file
+from .stored_array import CheckpointError, Part, StoredArray
 
 __all__ = ["StoredValues", "Values", "is_path"]
 
-_MOST = 1 << 30  # bytes that the system is asked for at once; it answers at most 2 GiB
-_SMALL = 1 << 20  # bytes that are read at once, whoever asks for a part of them
+_MAX_READ = 1 << 30  # bytes that the system is asked for at once; it answers at most 2 GiB
+_SMALL = 1 << 20  # an array of so many bytes is read at once, whichever section is asked for
 
-Section = Callable[[int, int], numpy.ndarray]
-"""The values from one number to another, as an array of its own, in the order in which they are stored."""
+Section = Callable[[int, int], numpy.ndarray]  # the values from one number to another, in the order of the file
 
 
 def is_path(thing: Any) -> bool:
@@ -49,10 +46,10 @@ class StoredValues:
 
     def __init__(self, path: Any) -> None:
         self.path = os.fsdecode(path)
-        self._place = os.path.abspath(self.path)  # the folder that it is looked for in may be another by then
+        self._absolute = os.path.abspath(self.path)  # the working directory may be another later
         with opened(path) as file:
             self._state = _state(file)
-            self.arrays: Dict[str, StoredArray] = {array.name: array for array in headers_of(file, str(path))}
+            self.arrays: Dict[str, StoredArray] = {array.name: array for array in read_open_file(file, str(path))}
 
     def __repr__(self) -> str:
         return f"<StoredValues of {printable(self.path)}: {counted(len(self.arrays), 'array')}>"
@@ -64,25 +61,15 @@ class StoredValues:
         return len(self.arrays)
 
     def values(self, name: str) -> numpy.ndarray:
-        """The values of one array.
-
-        Parameters
-        ----------
-        name : str
-            As the record's path.
-
-        Returns
-        -------
-        numpy.ndarray
-            In memory of its own; bfloat16 as float32, a sparse array as a dense one.
+        """The values of one array, in memory of their own; bfloat16 as float32, a sparse array as a dense one.
 
         Raises
         ------
         KeyError
             There is no array of that name; the nearest names are told.
         CheckpointError
-            The file was changed since its headers were read or is cut while it is read, the indices of a sparse array
-            point outside of it, what is deflated is damaged, or it has no values (`has_values`).
+            The file has changed since its headers were read, is damaged inside of this array, or holds no values of it
+            (see `has_values`).
         """
         array = self.arrays.get(name)
         if array is None:
@@ -98,14 +85,11 @@ class StoredValues:
 
     @contextmanager
     def reading(self) -> Iterator[Callable[[StoredArray], "Values"]]:
-        """Open the file, once for all that is read in it: a function that answers the `Values` of an array.
+        """Open the file once; yields a function from an array to its `Values`.
 
-        Raises
-        ------
-        CheckpointError
-            The file was changed since its headers were read, or while it is read.
+        A file that changed since its headers were read, or changes meanwhile, is a CheckpointError.
         """
-        with opened(self._place) as file:
+        with opened(self._absolute) as file:
             if _state(file) != self._state:
                 raise CheckpointError(self.path, 0, "the file was changed since its headers were read: inspect it anew")
             reader = _OpenFile(file, self.path)
@@ -118,15 +102,15 @@ class StoredValues:
         raise RuntimeError(f"{name!r} stands in the file {self.path!r}, which holds no gradients: inspect the network")
 
     def has_values(self, array: StoredArray) -> bool:
-        """Whether `values` can answer: it was saved with its values, and is not sparse or deflated beyond measure."""
+        """Whether `values` can answer: the array was saved with values, and does not grow beyond measure in memory."""
         return bool(array.parts) and self.growth(array) <= 1 << 24
 
     def growth(self, array: StoredArray) -> int:
-        """By how many bytes an array is more than 64 times as large as what the file holds of it.
+        """By how many bytes the dense array is more than 64 times as large as what the file holds of it.
 
-        A few bytes can claim any shape; what a file may cost is bounded by what stands in it.
+        A sparse or deflated array can claim any shape; what a file may cost is bounded by its size.
         """
-        stored = sum([part.packed or part.size for part in array.parts])
+        stored = sum([part.deflated or part.size for part in array.parts])
         if array.stype == "default" and stored == array.parts[0].size:
             return 0
         dense = numpy.dtype(_numpy_type(array.dtype)).itemsize * math.prod(filter(None, array.shape or ()))
@@ -134,7 +118,7 @@ class StoredValues:
 
 
 class Values:
-    """The values of one array of an open file, to be read as a whole or in parts, as `statistics` does.
+    """The values of one array of an open file, to be read whole or in sections (`statistics`).
 
     Attributes
     ----------
@@ -144,7 +128,7 @@ class Values:
     order : str
         ``'F'`` where the first index runs fastest in what `sections` answers.
     forward : bool
-        Whether going back to what was read takes long, or much memory.
+        Whether `sections` unpacks the whole array, and its result should be dropped soon.
     """
 
     def __init__(self, reader: "_OpenFile", array: StoredArray) -> None:
@@ -153,7 +137,7 @@ class Values:
         self.dtype = numpy.dtype(_numpy_type(array.dtype))
         self.size, self.itemsize, self.order = math.prod(self.shape), self.dtype.itemsize, self._part.order
         self.nbytes = self.size * self.itemsize
-        self.forward = array.stype != "default" or bool(self._part.packed)
+        self.forward = array.stype != "default" or bool(self._part.deflated)
 
     def whole(self) -> numpy.ndarray:
         """All values, as a new array."""
@@ -162,18 +146,18 @@ class Values:
         return self.sections()(0, self.size).reshape(self.shape, order=self.order)  # type: ignore[call-overload]
 
     def sections(self) -> Section:
-        """What reads values by their numbers. Where `forward`, it is to be asked for them in order."""
+        """A function that reads the values from one number to another."""
         if self._array.stype != "default":
             dense = self._dense().reshape(-1)
             return lambda begin, end: dense[begin:end]
         read = self._reader.section(self._part)
-        if self._part.packed or not 0 < self.nbytes <= _SMALL:
+        if not 0 < self.nbytes <= _SMALL:
             return read
         values = read(0, self.size)
         return lambda begin, end: values[begin:end]
 
     def parts(self) -> Tuple[numpy.ndarray, ...]:
-        """The values as they are stored, and the indices of a sparse array, of which none points outside of it."""
+        """The values as they are stored, and the checked indices of a sparse array."""
         return self._sparse()[0] if self._array.stype != "default" else (self.whole(),)
 
     def _sparse(self) -> Tuple[Tuple[numpy.ndarray, ...], Any]:
@@ -204,69 +188,67 @@ class _OpenFile:
         self.path, self._file, self._lock = path, file, threading.Lock()
 
     def bytes(self, offset: int, size: int) -> numpy.ndarray:
-        """So many bytes, in memory of their own."""
-        found = numpy.empty(size, numpy.uint8)
-        view, done = memoryview(found), 0  # type: ignore[arg-type]
+        """`size` bytes, in memory of their own."""
+        buffer = numpy.empty(size, numpy.uint8)
+        view, done = memoryview(buffer), 0  # type: ignore[arg-type]
         while done < size:
             with self._lock:
                 self._file.seek(offset + done)
-                count = self._file.readinto(view[done : done + _MOST])
+                count = self._file.readinto(view[done : done + _MAX_READ])
             if not count:
                 raise CheckpointError(self.path, offset + done, "the file ends here, and was longer: it was cut")
             done += count
-        return found
+        return buffer
 
     def section(self, part: Part) -> Section:
-        """What reads the values of a part."""
+        """A function that reads the values of a part from one number to another."""
         size = numpy.dtype("<u2" if part.dtype == "bfloat16" else part.dtype).itemsize
-        take = self._inflated(part) if part.packed else lambda at, count: self.bytes(part.offset + at, count)
-        return lambda begin, end: _decoded(take(begin * size, (end - begin) * size), part.dtype)
+        if part.deflated:
+            inflated = self._inflated(part)
+            return lambda begin, end: _decoded(inflated[begin * size : end * size], part.dtype)
+        return lambda begin, end: _decoded(self.bytes(part.offset + begin * size, (end - begin) * size), part.dtype)
 
-    def _inflated(self, part: Part) -> Callable[[int, int], numpy.ndarray]:
-        stream: Optional[Inflated] = None
-
-        def take(at: int, count: int) -> numpy.ndarray:
-            nonlocal stream
-            try:
-                if stream is None or at < stream.position:
-                    stream = Inflated(self.bytes, part)
-                return stream.take(at, count)
-            except zlib.error as error:
-                raise CheckpointError(self.path, part.offset, f"what is deflated here is damaged: {error}") from None
-
-        return take
+    def _inflated(self, part: Part) -> numpy.ndarray:
+        length, reason = part.skipped + part.size, "its checksum is another"
+        try:
+            raw = zlib.decompressobj(-zlib.MAX_WBITS).decompress(bytes(self.bytes(part.offset, part.deflated)), length)
+        except zlib.error as error:
+            raw, reason = b"", str(error)
+        if len(raw) != length or zlib.crc32(raw) != part.checksum:
+            raise CheckpointError(self.path, part.offset, f"what is deflated here is damaged: {reason}")
+        return numpy.frombuffer(raw, numpy.uint8)[part.skipped :].copy()
 
 
 def _state(file: Any) -> Tuple[int, int]:
-    found = os.fstat(file.fileno())
-    return found.st_size, found.st_mtime_ns
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
 
 
-def _decoded(found: numpy.ndarray, dtype: str) -> numpy.ndarray:
+def _decoded(raw: numpy.ndarray, dtype: str) -> numpy.ndarray:
     if dtype == "bfloat16":  # the upper half of a float32
-        return (found.view("<u2").astype("<u4") << 16).view("<f4")
-    return found.view(numpy.dtype(dtype).newbyteorder("<"))
+        return (raw.view("<u2").astype("<u4") << 16).view("<f4")
+    return raw.view(numpy.dtype(dtype).newbyteorder("<"))
 
 
 def _rows(shape: Tuple[int, ...], rows: numpy.ndarray) -> Any:
-    """Where the values of a row_sparse array stand, or None where its indices cannot be."""
-    return rows if shape and _within(rows, shape[0]) else None
+    """The cells of a row_sparse array's values in the dense one; None where its indices cannot be."""
+    return rows if shape and _are_indices(rows, shape[0]) else None
 
 
 def _cells(shape: Tuple[int, ...], pointers: numpy.ndarray, columns: numpy.ndarray) -> Any:
-    """Where the values of a csr array stand, or None where its indices cannot be."""
+    """The cells of a csr array's values in the dense one; None where its indices cannot be."""
     if not pointers.size and not columns.size:
         return columns, columns
-    if len(shape) != 2 or pointers.shape != (shape[0] + 1,) or not _within(pointers, columns.size + 1):
+    if len(shape) != 2 or pointers.shape != (shape[0] + 1,) or not _are_indices(pointers, columns.size + 1):
         return None
-    if not _within(columns, shape[1]) or pointers[0] or pointers[-1] != columns.size:
+    if not _are_indices(columns, shape[1]) or pointers[0] or pointers[-1] != columns.size:
         return None
     if (pointers[:-1] > pointers[1:]).any():
         return None
     return numpy.repeat(numpy.arange(shape[0]), numpy.diff(pointers.astype(numpy.int64))), columns
 
 
-def _within(indices: numpy.ndarray, size: int) -> bool:
+def _are_indices(indices: numpy.ndarray, size: int) -> bool:
     if indices.dtype.kind not in "iu" or indices.ndim != 1:
         return False
     return not indices.size or bool(0 <= indices.min() <= indices.max() < size)

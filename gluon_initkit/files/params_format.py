@@ -1,74 +1,71 @@
-"""The layout of MXNet's ``.params`` files: what stands where, read from the headers alone, without MXNet.
+"""MXNet's ``.params`` files, read from their headers, without MXNet.
 
 A file is a list of arrays followed by the list of their names (``NDArray::Save`` and ``Load``, src/ndarray/ndarray.cc):
 
     uint64 0x112, uint64 reserved, uint64 count, the arrays, uint64 count (or 0), the names as uint64 length and bytes
 
 An array begins with a magic number that says how the rest of its header is written: three versions, and the oldest,
-whose magic is the number of dimensions itself. Everything is little-endian. Files are hostile until read: no number of
-a header is believed before it was held against the bytes that are really there. MXNet 2's zip files are left to
-`npz_format`.
+whose magic is the number of dimensions itself. Everything is little-endian. No number of a header is believed before
+it was compared with the bytes that are really there. MXNet 2's zip files are read by `npz_format`.
 """
 
 from contextlib import contextmanager
 from functools import lru_cache
 import math
 import os
+import re
 import stat
 import struct
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ..display import counted
 from ..shapes import is_known
-from .errors import CheckpointError
-from .kinds import kind_of
 from .npz_format import read_zip
-from .stored import MOST_DIMENSIONS, Part, StoredArray
+from .stored_array import MAX_DIMENSIONS, CheckpointError, Part, StoredArray
 from .tie_map import read_ties
 
-__all__ = ["headers_of", "opened", "read_headers"]
+__all__ = ["opened", "read_headers", "read_open_file"]
 
 # mshadow's type flags, by number; NumPy has no bfloat16.
 _DTYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32",
            "uint64", "bfloat16")  # fmt: skip
 _ITEMSIZES = (4, 8, 2, 1, 4, 1, 8, 1, 2, 2, 4, 8, 2)
-_STYPES = {0: ("default", 0), 1: ("row_sparse", 1), 2: ("csr", 2)}
+_STYPES = {0: ("default", 0), 1: ("row_sparse", 1), 2: ("csr", 2)}  # and how many arrays of indices each has
 _DEVICES = {1: "cpu", 2: "gpu", 3: "cpu_pinned", 5: "cpu_shared"}
-
 _FILE_MAGIC = 0x112
 _V2 = 0xF993FAC9
 _VERSIONS = {0xF993FAC8: 1, _V2: 2, 0xF993FACA: 3}
+_MAX_NAME = 1 << 16
 
-_LONGEST_NAME = 1 << 16
+_LIST, _THREE, _TWO, _INT32 = (struct.Struct("<" + letters) for letters in ("QQQ", "iii", "ii", "i"))
+_START = struct.Struct("<Iii")
+_REST = [struct.Struct(f"<{count}qiii") for count in range(MAX_DIMENSIONS + 1)]
+_UINT64, _UINT32 = struct.Struct("<Q"), struct.Struct("<I")
+_INT64S, _UINT32S = ([struct.Struct(f"<{count}{letter}") for count in range(MAX_DIMENSIONS + 1)] for letter in "qI")
 
 
 def read_headers(path: Any) -> List[StoredArray]:
-    """The arrays of a file, in order. Reads some hundred bytes an array, whatever its size.
+    """The arrays of a file, in order; reads some hundred bytes an array, whatever its size.
 
-    Raises
-    ------
-    CheckpointError
-        The file is none of MXNet's, is cut off, or says what cannot be.
-    OSError
-        It cannot be read at all.
+    A file that is none of MXNet's, is cut off, or says what cannot be is a CheckpointError.
     """
     with opened(path) as file:
-        return headers_of(file, str(os.fspath(path)))
+        return read_open_file(file, str(os.fspath(path)))
 
 
 @contextmanager
 def opened(path: Any) -> Iterator[Any]:
-    """A file that is open for reading, without a buffer; a CheckpointError where it is none."""
+    """A regular file, open for reading; a CheckpointError for anything else."""
     if not stat.S_ISREG(os.stat(path).st_mode):
-        # Opening a pipe would wait for a writer, reading a device would not end.
+        # Opening a pipe would wait for a writer; reading a device would not end.
         source = str(os.fspath(path))
         raise CheckpointError(source, 0, "this is a directory or a device; expected a .params file")
-    with open(path, "rb", buffering=0) as file:
+    with open(path, "rb", buffering=4096) as file:
         yield file
 
 
-def headers_of(file: Any, source: str) -> List[StoredArray]:
-    """The arrays of an open file, which is called `source`."""
+def read_open_file(file: Any, source: str) -> List[StoredArray]:
+    """The arrays of an open file, which messages call `source`."""
     if file.read(2) == b"PK":
         return read_zip(file, source)
     file.seek(0)
@@ -79,93 +76,81 @@ def headers_of(file: Any, source: str) -> List[StoredArray]:
 
 
 class _Reader:
-    """Reads forward through a file, a window of some pages at a time, and knows where it is and how much there is."""
+    """Reads forward through a file, and says in its errors where it is."""
 
     def __init__(self, file: Any, source: str) -> None:
         self.file, self.source, self.offset = file, source, 0
         self.end = os.fstat(file.fileno()).st_size
-        self.window, self.window_start = b"", 0
-        self.subject = "the list"
+        self.subject = "the list"  # what messages say is being read
 
     def error(self, offset: int, reason: str) -> CheckpointError:
         return CheckpointError(self.source, offset, reason)
 
     def numbers(self, layout: struct.Struct, what: str) -> Tuple[int, ...]:
-        at = self.offset - self.window_start
-        if at + layout.size > len(self.window):
-            return layout.unpack(self.bytes(layout.size, what))
-        self.offset += layout.size
-        return layout.unpack_from(self.window, at)
+        return layout.unpack(self.bytes(layout.size, what))
 
     def bytes(self, size: int, what: str) -> bytes:
         """The next `size` bytes, which are `what` of the subject."""
-        at = self.offset - self.window_start
-        if at + size > len(self.window):
-            if size <= self.end - self.offset:
-                self.file.seek(self.offset)
-                self.window, self.window_start, at = self.file.read(max(size, _WINDOW)), self.offset, 0
-            if at + size > len(self.window):
-                needed = f"{what} {self.subject} takes {counted(size, 'byte')} more"
-                raise self.error(self.offset, f"the file ends at byte {self.end}, and {needed}")
+        found = self.file.read(size) if size <= self.end - self.offset else b""
+        if len(found) < size:
+            needed = f"{what} {self.subject} takes {counted(size, 'byte')} more"
+            raise self.error(self.offset, f"the file ends at byte {self.end}, and {needed}")
         self.offset += size
-        return self.window[at : at + size]
+        return found
+
+    def skip(self, size: int) -> None:
+        self.offset += size
+        self.file.seek(self.offset)
 
     def arrays(self) -> List[StoredArray]:
-        start = self.file.read(8)
-        if start != _UINT64.pack(_FILE_MAGIC):
-            raise self.error(0, f"not a .params file of MXNet: {kind_of(start + self.file.read(_WINDOW), self.end)}")
+        start = self.file.read(1024)
+        if start[:8] != _UINT64.pack(_FILE_MAGIC):
+            raise self.error(0, f"not a .params file of MXNet: {_kind(start, self.end)}")
+        self.file.seek(0)
         _, _, count = self.numbers(_LIST, "the header of")
         if count > self.end // 4:
             raise self.error(16, f"{count} arrays are announced in a file of {self.end} bytes")
-        found = []
+        headers = []
         for number in range(count):
             self.subject = f"array {number}"
-            found.append(self.plain_array() or self.array())
+            headers.append(self.plain_array() or self.array())
         at, self.subject = self.offset, "the names"
         (named,) = self.numbers(_UINT64, "the number of")
         if named not in (0, count):
             raise self.error(at, f"{counted(named, 'name')} for {counted(count, 'array')}")
         if not named:
-            return [StoredArray(str(number), *facts)._replace(named=False) for number, facts in enumerate(found)]
-        return [StoredArray(name, *facts) for name, facts in zip(self.names(named), found)]
+            return [StoredArray(str(number), *header)._replace(named=False) for number, header in enumerate(headers)]
+        return [StoredArray(name, *header) for name, header in zip(self.names(named), headers)]
 
     def names(self, count: int) -> List[str]:
-        found: Dict[str, None] = {}
+        names: Dict[str, None] = {}
         for number in range(count):
             at, self.subject = self.offset, f"name {number}"
             (size,) = self.numbers(_UINT64, "the length of")
-            if size > _LONGEST_NAME:
+            if size > _MAX_NAME:
                 raise self.error(at, f"{self.subject} is to be {size} bytes long")
             text = self.bytes(size, "all of")
             try:
                 name = text.decode()
             except UnicodeDecodeError as error:
                 raise self.error(at + 8 + error.start, f"{self.subject} is no UTF-8: {text[:40]!r}") from None
-            if name in found:
+            if name in names:
                 raise self.error(at, f"a second array is called {name!r}: MXNet would silently take the last one")
-            found[name] = None
-        return list(found)
+            names[name] = None
+        return list(names)
 
     def plain_array(self) -> Optional[Tuple[Any, ...]]:
-        """What `array` answers, three times as fast, for a sound dense array of today's version; None for any other."""
-        at = self.offset - self.window_start
-        if at + _LONGEST_PLAIN > len(self.window):
-            self.file.seek(self.offset)
-            self.window, self.window_start, at = self.file.read(_WINDOW), self.offset, 0
-            if len(self.window) < _LONGEST_PLAIN:
-                return None
-        magic, stype, count = _START.unpack_from(self.window, at)
-        if magic != _V2 or stype != 0 or not 0 < count <= MOST_DIMENSIONS:
-            return None
-        *dims, device, number, flag = _REST[count].unpack_from(self.window, at + _START.size)
-        if min(dims) < 1 or not 0 <= flag < len(_DTYPES) or device not in _DEVICES:
-            return None
-        shape, dtype, start = tuple(dims), _DTYPES[flag], self.offset + _START.size + _REST[count].size
-        size = math.prod(dims) * _ITEMSIZES[flag]
-        if start + size > self.end:
-            return None
-        self.offset = start + size
-        return 2, "default", shape, dtype, _context(device, number), (Part(dtype, shape, start, size),)
+        """What `array` returns, faster, for a sound dense array of version 2; None for any other."""
+        at = self.offset
+        if self.end - at >= _START.size + _REST[-1].size:
+            magic, stype, count = self.numbers(_START, "the start of")
+            if magic == _V2 and stype == 0 and 0 < count <= MAX_DIMENSIONS:
+                *dims, device, number, flag = self.numbers(_REST[count], "the shape of")
+                if min(dims) > 0 and 0 <= flag < len(_DTYPES):
+                    part = self.part(flag, tuple(dims))
+                    return 2, "default", part.shape, part.dtype, _context(device, number), (part,)
+            self.skip(at - self.offset)
+        return None
 
     def array(self) -> Tuple[Any, ...]:
         """The fields of a `StoredArray` that follow its name."""
@@ -183,7 +168,7 @@ class _Reader:
                 (count,) = self.numbers(_INT32, "the shape of")
         elif version == 1:
             (count,) = self.numbers(_INT32, "the shape of")
-        elif magic <= MOST_DIMENSIONS:
+        elif magic <= MAX_DIMENSIONS:
             count = magic
         else:
             reason = f"{self.subject} begins with 0x{magic:08x}, neither a version of MXNet's nor a few dimensions"
@@ -203,7 +188,7 @@ class _Reader:
             # MXNet writes this shape before it waits for the engine: it may be empty though values follow.
             known = parts[-1][1] + (shape[1:] if stype == "row_sparse" else ())
             parts[0] = parts[0][0], stored if math.prod(stored) else known
-        return version, stype, shape, _DTYPES[parts[0][0]], context, tuple([self.part(*each) for each in parts])
+        return version, stype, shape, _DTYPES[parts[0][0]], context, tuple([self.part(*part) for part in parts])
 
     def flag(self, flag: int) -> int:
         if not 0 <= flag < len(_DTYPES):
@@ -211,26 +196,26 @@ class _Reader:
         return flag
 
     def dims(self, count: int, layouts: Any, may_be_unknown: bool = False) -> Any:
-        """`count` dimensions, None for one that is unknown, where that is allowed; None if the count itself is."""
+        """`count` dimensions; where it is allowed, None for an unknown one, or None if `count` itself is unknown."""
         if may_be_unknown and count == -1:
             return None
         at = self.offset
-        if not 0 <= count <= MOST_DIMENSIONS:
+        if not 0 <= count <= MAX_DIMENSIONS:
             raise self.error(at, f"{self.subject} is to have {count} dimensions")
-        found = self.numbers(layouts[count], "the shape of")
-        if found and min(found) < 1:
+        dims = self.numbers(layouts[count], "the shape of")
+        if dims and min(dims) < 1:
             # An empty array takes no bytes, whatever its other dimensions; but old NumPys count an empty one as 1.
-            if min(found) < (-1 if may_be_unknown else 0) or math.prod(abs(size) or 1 for size in found) >> 31:
-                raise self.error(at, f"{self.subject} has the shape {found}")
-            return tuple(None if size == -1 else size for size in found)
-        return found
+            if min(dims) < (-1 if may_be_unknown else 0) or math.prod(abs(size) or 1 for size in dims) >> 31:
+                raise self.error(at, f"{self.subject} has the shape {dims}")
+            return tuple(None if size == -1 else size for size in dims)
+        return dims
 
     def part(self, flag: int, shape: Tuple[int, ...]) -> Part:
         start, size = self.offset, math.prod(shape) * _ITEMSIZES[flag]
         if size > self.end - start:
             what = f"{self.subject}, {_DTYPES[flag]} of shape {shape},"
             raise self.error(start, f"{what} takes {counted(size, 'byte')}, and the file has {self.end - start:,} more")
-        self.offset = start + size
+        self.skip(size)
         return Part(_DTYPES[flag], shape, start, size)
 
 
@@ -239,10 +224,29 @@ def _context(device: int, number: int) -> str:
     return f"{_DEVICES.get(device) or f'device{device}'}({number})"
 
 
-_WINDOW = 4096
-_LIST, _THREE, _TWO, _INT32 = (struct.Struct("<" + letters) for letters in ("QQQ", "iii", "ii", "i"))
-_UINT64, _UINT32 = struct.Struct("<Q"), struct.Struct("<I")
-_START = struct.Struct("<Iii")
-_REST = [struct.Struct(f"<{count}qiii") for count in range(MOST_DIMENSIONS + 1)]
-_LONGEST_PLAIN = _START.size + _REST[-1].size
-_INT64S, _UINT32S = ([struct.Struct(f"<{count}{letter}") for count in range(MOST_DIMENSIONS + 1)] for letter in "qI")
+def _kind(head: bytes, size: int) -> str:
+    """What a file of `size` bytes that is no parameter file seems to be, from its first few hundred bytes."""
+    if not size:
+        return "it is empty: whatever should have written it was interrupted, or found no space; copy it again"
+    (length,) = struct.unpack("<Q", head[:8].ljust(8, b"\0"))
+    if head[8:9] == b"{" and length <= size - 8:
+        return "it is a safetensors file: safetensors.numpy.load_file opens it"
+    for pattern, kind in _KINDS:
+        if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
+            return f"it is {kind}"
+    return f"it begins with {head[:8]!r}"
+
+
+_KINDS = (
+    (rb"version https://git-lfs\.github\.com/spec/", "a pointer of Git LFS, not the file: `git lfs pull` gets it"),
+    (rb"\s*(<!doctype html|<html|<head|<body)", "an HTML page, sent by a server instead: download it again"),
+    (rb"\s*<\?xml|\s*<error>", "an XML document, sent by a server instead: download it again"),
+    (rb"\x80.\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19", "a file of torch.save: torch.load opens it"),
+    (rb"\x80[\2-\5]", "a Python pickle, which can run any code and is not read here. Trainer.save_states writes such: "
+                      "trainer.load_states opens it"),
+    (rb"\x08[\1-\x14][\x12\x1a\x22\x28\x32\x3a\x42]", "an ONNX model: onnx.load opens it"),
+    (rb"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras writes such): h5py opens it"),
+    (rb"\x93NUMPY", "an array of NumPy's: numpy.load opens it"),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ\0|7z\xbc\xaf|.{257}ustar", "a compressed file or an archive: unpack it first"),
+    (rb"\s*\{", "JSON text (`export` writes a symbol so, beside the parameters): mx.sym.load opens a symbol"),
+)  # fmt: skip

@@ -1,55 +1,52 @@
-"""The tie map inside a `.params` file: bytes behind MXNet's list of arrays, where MXNet's readers never look.
+"""The tie map of a `.params` file: bytes behind MXNet's list of arrays, where MXNet's readers never look.
 
-An array under a reserved name would make plain `Block.load_parameters` refuse the file, and so the map is no array. The
-format of a file, all numbers little-endian:
+An array under a reserved name would make plain `Block.load_parameters` refuse the file, so the map is no array. The
+file's format, all numbers little-endian:
 
     MXNet's list     uint64 0x112, uint64 0, uint64 count, the arrays, uint64 count, the names
     map              UTF-8 JSON, of `length` bytes
     length           uint64
     magic            8 bytes: "GIKTIES" 0x00
 
-The file ends with the magic. A plain file never does: it ends with a name, which holds no NUL, or with a number of
-eight bytes. The JSON is
+A plain file never ends with the magic: it ends with a name, which holds no NUL, or with a number of eight bytes. The
+JSON is
 
     {"version": 1, "groups": [{"canonical": "0.weight", "aliases": ["1.weight"], "transposed": []}]}
 
-The array is stored under the canonical path, and under that one alone. A file of a network that shares nothing has no
-map and is byte for byte what MXNet writes. What else may stand behind the list is passed over, as MXNet does.
+The array is stored once, under the canonical path. A network that shares nothing has no map, and its file is byte for
+byte what MXNet writes. Other bytes behind the list are ignored, as MXNet ignores them.
 """
 
 import json
 import os
 import struct
-from typing import Any, Dict, Iterable, Set, Tuple
+from typing import Any, Dict, Iterable, List, Set, Tuple
 
-from .errors import CheckpointError
 from .json_text import parsed_json
+from .stored_array import CheckpointError
 
 __all__ = ["MAGIC", "VERSION", "read_ties", "written_ties"]
 
-_Ties = Dict[str, Dict[str, Tuple[str, ...]]]
+Ties = Dict[str, Dict[str, Tuple[str, ...]]]
 
-_END = struct.Struct("<Q8s")
 MAGIC, VERSION = b"GIKTIES\0", 1
-_LONGEST = 1 << 26
+_END = struct.Struct("<Q8s")
+_MAX_LENGTH = 1 << 26
+_KEYS = ("canonical", "aliases", "transposed")
 
 
 def written_ties(groups: Iterable[Any]) -> bytes:
-    """What stands behind the list in the file of a network with these `SharedGroup`s: nothing where there are none."""
-    listed = [{"canonical": each.canonical, "aliases": each.aliases, "transposed": each.transposed} for each in groups]
+    """The bytes behind the list for these `SharedGroup`s; none where there are no groups."""
+    listed = [{key: getattr(group, key) for key in _KEYS} for group in groups]
     text = json.dumps({"version": VERSION, "groups": listed}, separators=(",", ":")).encode()
     return text + _END.pack(len(text), MAGIC) if listed else b""
 
 
-def read_ties(file: Any, source: str, begin: int, names: Set[str]) -> _Ties:
-    """For the name of each tied array its ``aliases`` and those that are ``transposed``; empty where there is no map.
+def read_ties(file: Any, source: str, begin: int, names: Set[str]) -> Ties:
+    """The ``aliases`` of each tied array and those that are ``transposed``, by the array's name; {} without a map.
 
-    `begin` is where MXNet's list ends, `names` are those of its arrays.
-
-    Raises
-    ------
-    CheckpointError
-        There is a map, and it is damaged or of a version that is not known here.
+    `begin` is where MXNet's list ends, `names` are the names of its arrays. A damaged map, or one of an unknown
+    version, is a CheckpointError.
     """
     at = os.fstat(file.fileno()).st_size - _END.size
     if at < begin:
@@ -58,39 +55,41 @@ def read_ties(file: Any, source: str, begin: int, names: Set[str]) -> _Ties:
     length, magic = _END.unpack(file.read(_END.size).ljust(_END.size, b"\0"))
     if magic != MAGIC:
         return {}
-    if length > min(at - begin, _LONGEST):
+    if length > min(at - begin, _MAX_LENGTH):
         raise CheckpointError(source, at, f"the tie map is to take {length} bytes, and there are {at - begin}")
     start = at - length
     file.seek(start)
     try:
-        found = parsed_json(file.read(length).decode())
+        document = parsed_json(file.read(length).decode())
     except ValueError as error:
         raise CheckpointError(source, start, f"the tie map is no JSON: {error}") from None
-    version = found.get("version") if isinstance(found, dict) else None
+    version = document.get("version") if isinstance(document, dict) else None
     if version != VERSION:
         raise CheckpointError(source, start, f"the tie map has version {version!r:.40}; this reads {VERSION}")
-    return _checked(found.get("groups"), source, start, names)
+    try:
+        return _checked(document.get("groups"), names)
+    except ValueError as error:
+        raise CheckpointError(source, start, str(error)) from None
 
 
-def _checked(groups: Any, source: str, start: int, names: Set[str]) -> _Ties:
-    ties: _Ties = {}
-    taken = set(names)
+def _checked(groups: Any, names: Set[str]) -> Ties:
+    ties: Ties = {}
+    used = set(names)
     if not isinstance(groups, list):
-        raise CheckpointError(source, start, f"the groups of the tie map are {groups!r:.80}: expected a list")
+        raise ValueError(f"the groups of the tie map are {groups!r:.80}: expected a list")
     for group in groups:
-        facts: Dict[str, Any] = group if isinstance(group, dict) else {}
-        canonical, aliases, transposed = (facts.get(key) for key in ("canonical", "aliases", "transposed"))
-        if not (_are_paths([canonical]) and _are_paths(aliases) and _are_paths(transposed)):
-            raise CheckpointError(source, start, f"a group of the tie map is {group!r:.80}")
-        assert canonical is not None and aliases is not None and transposed is not None
+        fields: List[Any] = [group.get(key) for key in _KEYS] if isinstance(group, dict) else [0]
+        if not (isinstance(fields[0], str) and all(map(_are_paths, fields[1:]))):
+            raise ValueError(f"a group of the tie map is {group!r:.80}")
+        canonical, aliases, transposed = fields
         if canonical not in names or canonical in ties or not set(transposed) <= set(aliases):
-            raise CheckpointError(source, start, f"no one array fits the group of {canonical!r:.80} in the tie map")
-        if len(set(aliases)) < len(aliases) or not taken.isdisjoint(aliases):
-            raise CheckpointError(source, start, f"a path of the group of {canonical!r:.80} stands there twice")
-        taken.update(aliases)
+            raise ValueError(f"no one array fits the group of {canonical!r:.80} in the tie map")
+        if len(set(aliases)) < len(aliases) or not used.isdisjoint(aliases):
+            raise ValueError(f"a path of the group of {canonical!r:.80} stands there twice")
+        used.update(aliases)
         ties[canonical] = {"aliases": tuple(aliases), "transposed": tuple(transposed)}
     return ties
 
 
-def _are_paths(found: Any) -> bool:
-    return isinstance(found, list) and all(isinstance(each, str) for each in found)
+def _are_paths(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(path, str) for path in value)

@@ -6,8 +6,7 @@ from ..display import Column
 from ..files import CheckpointError, StoredValues
 from .compare.compare import compare
 from .compare.comparison import Comparison, ComparisonRow
-from .compare.load_forecast import LoadForecast
-from .compare.prefixes import Prefix
+from .compare.load_forecast import LoadForecast, Prefix
 from .file_report import read_checkpoint
 from .findings import CODES, FindingsError, findings_of, raise_for
 from .history import History

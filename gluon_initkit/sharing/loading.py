@@ -15,7 +15,7 @@ from .._mxnet.state import recast, restoring, set_values
 from .._mxnet.tree import clear_cached_graphs
 from ..display import counted, warn
 from ..files import StoredValues
-from ..files.match import matched_names
+from ..files.match import match_names
 from ..parameters import check_block, named_memory_errors
 from .builder import Sharing
 from .errors import LoadSharingError
@@ -133,7 +133,7 @@ def _matched(net: Any, stored: StoredValues, read: Any, ties: str, ignore_extra:
     if not all(array.named for array in arrays):
         raise LoadSharingError(f"{stored.path!r} holds {counted(len(arrays), 'array')} without names, so no parameters "
                                f"of a network. Expected a file of gluon_initkit.save.")  # fmt: skip
-    renaming = matched_names(net, arrays)
+    renaming = match_names(net, arrays)
     held = sources(net, unregistered=renaming.scheme == "names")
     contents = Contents(stored, read, held, renaming)
     lost = lost_ties(held, _within(contents.groups, held))

@@ -16,7 +16,7 @@ from .._mxnet.parameter import shape_of
 from .._mxnet.state import in_storage_of, load_contexts
 from .._mxnet.trainer import trainer_objection
 from ..files import StoredArray, StoredValues
-from ..files.match import Renaming
+from ..files.match import Match as NameMatch
 from ..shapes import agree, is_known
 from .errors import LoadSharingError
 from .groups import SharedGroup
@@ -38,7 +38,7 @@ class Contents:
     """What a file holds for a network: arrays for its paths, and ties. `read` is of ``stored.reading()``."""
 
     def __init__(
-        self, stored: StoredValues, read: Callable[[StoredArray], Any], held: Held, renaming: Renaming
+        self, stored: StoredValues, read: Callable[[StoredArray], Any], held: Held, renaming: NameMatch
     ) -> None:
         self.stored, self._read = stored, read
         self.groups = tuple(SharedGroup(array.name, array.aliases, array.transposed)

@@ -1,6 +1,6 @@
 """The change between two arrays, against NumPy's own arithmetic in float64, across the blocks."""
 
-from gluon_initkit.inspector.compare.changes import Change, change_between
+from gluon_initkit.inspector.compare.diff import Change, change_between
 import numpy as np
 import pytest
 

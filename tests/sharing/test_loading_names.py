@@ -4,7 +4,7 @@ import os
 
 import gluon_initkit as ik
 from gluon_initkit.files import read_headers
-from gluon_initkit.files.match import matched_names
+from gluon_initkit.files.match import match_names
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -88,7 +88,7 @@ def test_what_plain_mxnet_writes_is_loaded(way, prefixes, scope, tmp_path):
     source, net = filled(network(prefixes[0], scope)), network(prefixes[1], scope)
     path = WAYS[way](source, str(tmp_path / "x.params"))
     forecast = ik.compare(net, path).load
-    assert matched_names(net, read_headers(path)).complete
+    assert match_names(net, read_headers(path)).complete
     assert forecast.loads or f"gluon_initkit.load(net, {path!r}) loads it" in forecast.reason
     for _ in range(2):  # without values, and in place
         ik.load(net, path)

@@ -1,19 +1,29 @@
 """`compare`: what differs between two networks, reports or files, and whether a network could load a file.
 
-`match` says which array belongs to which, `changes` measures, `load_forecast` foretells; here it is put together, and
-`comparison` shows it.
+Two arrays belong together where `files.match` says so of a network and a file; else where their paths are the same;
+else where their content is the same under another name; and where a side has no values, where one array alone on each
+side has the shape and the role.
 """
 
+from dataclasses import dataclass, replace
+import hashlib
 import math
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from ...shapes import agree
+import numpy
+
+from ...display import printable
+from ...files import StoredValues, is_path
+from ...files.match import match_names, strip_prefix
+from ...parameters import list_parameters
+from ...shapes import agree, is_known
+from ..file_report import read_checkpoint
 from ..records import Statistics
+from ..report.report import Report
 from ..statistics import statistics_of
-from .changes import Change, change_between
 from .comparison import Comparison, ComparisonRow
-from .load_forecast import foretell
-from .match import Entry, paired, side_of
+from .diff import Change, change_between
+from .load_forecast import forecast_load
 
 __all__ = ["compare"]
 
@@ -54,59 +64,218 @@ def compare(
     >>> [(row.status, row.path, row.change) for row in comparison]
     [('changed', 'weight', 0.5), ('equal', 'bias', 0.0)]
     """
-    first, second = side_of(a), side_of(b)
+    first, second = _source(a), _source(b)
     load = None
-    if first.kind == "network" and second.kind == "file":
+    if first.network is not None and second.file is not None:
         flags = {"allow_missing": allow_missing, "ignore_extra": ignore_extra, "cast_dtype": cast_dtype}
-        load = foretell(first.live, second.source, list(second.live.arrays.values()), flags)
+        load = forecast_load(first.network, second.name, list(second.file.arrays.values()), flags)
     verdicts = dict(load.verdicts) if load else {}
-    rows = tuple(_row(x, y, how, verdicts) for x, y, how in paired(first, second))
-    return Comparison(rows, (first.source, second.source), load)
+    rows = tuple(_row(*pair, verdicts) for pair in _pairs(first, second))
+    return Comparison(rows, (first.name, second.name), load)
 
 
-def _row(a: Optional[Entry], b: Optional[Entry], how: str, verdicts: Dict[str, str]) -> ComparisonRow:
-    keys = [*(a.keys if a else ()), *(b.keys if b else ())]
-    facts: Dict[str, Any] = {
+@dataclass(frozen=True)
+class _Entry:
+    """One array of a source; one more for each path at which it stands transposed."""
+
+    path: str
+    paths: Tuple[str, ...]
+    name: str  # MXNet's name of the parameter, or the file's of the array
+    role: str
+    shape: Optional[Tuple[Optional[int], ...]]
+    dtype: str
+    stats: Optional[Statistics] = None
+    values: Optional[Callable[[], numpy.ndarray]] = None  # None where no values are to be had
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One of the two things that are compared."""
+
+    name: str
+    entries: Tuple[_Entry, ...]
+    network: Any = None
+    file: Optional[StoredValues] = None
+
+
+def _source(thing: Any) -> _Source:
+    if is_path(thing):
+        thing = read_checkpoint(thing)
+    if isinstance(thing, Report):
+        file = thing.live if isinstance(thing.live, StoredValues) else None
+        entries = [_record_entry(record, file) for record in thing.records]
+        transposed = [record.transposed for record in thing.records]
+        return _Source(thing.source or "report", _with_transposed(entries, transposed), file=file)
+    if not hasattr(thing, "collect_params"):
+        raise TypeError(
+            f"cannot compare {printable(type(thing).__name__)}: {thing!r:.80}. Expected a network (an "
+            f"mxnet.gluon.Block), a report of ik.inspect, or the path of a .params file."
+        )
+    return _Source(type(thing).__name__, _network_entries(thing), network=thing)
+
+
+def _record_entry(record: Any, file: Optional[StoredValues]) -> _Entry:
+    has_values = file is not None and file.has_values(file.arrays[record.path])
+    aliases = (path for path in record.aliases if path not in record.transposed)
+    paths = (record.path, strip_prefix(record.path), *aliases)
+    return _Entry(record.path, tuple(dict.fromkeys(paths)), record.name, record.role, record.shape, record.dtype,
+                  record.stats, (lambda: file.values(record.path)) if file and has_values else None)  # fmt: skip
+
+
+def _network_entries(net: Any) -> Tuple[_Entry, ...]:
+    from ..._mxnet.arrays import context_of, is_host, memory_view, wait_to_read
+    from ..._mxnet.parameter import arrays_of
+
+    def reader(array: Any) -> Callable[[], numpy.ndarray]:
+        in_place = array.stype == "default" and is_host(context_of(array))
+        return (lambda: memory_view(array)) if in_place else array.asnumpy
+
+    listed = list_parameters(net)
+    wait_to_read(array for param, _, _ in listed for array in arrays_of(param)[:1])  # `memory_view` does not
+    entries = []
+    for param, place, info in listed:
+        arrays = arrays_of(param)
+        entries.append(_Entry(
+            path=info.label,
+            paths=tuple(path for path in info.paths if path not in place.transposed),
+            name=info.name,
+            role=info.role,
+            shape=tuple(arrays[0].shape) if arrays else info.shape,
+            dtype=info.dtype,
+            values=reader(arrays[0]) if arrays else None,
+        ))  # fmt: skip
+    return _with_transposed(entries, [place.transposed for _, place, _ in listed])
+
+
+def _with_transposed(entries: Sequence[_Entry], transposed: Sequence[Tuple[str, ...]]) -> Tuple[_Entry, ...]:
+    listed = []
+    for entry, paths in zip(entries, transposed):
+        listed.append(entry)
+        for path in paths:
+            shape = None if entry.shape is None else entry.shape[::-1]
+            listed.append(replace(entry, path=path, paths=(path,), name="", shape=shape, values=_transpose(entry)))
+    return tuple(listed)
+
+
+def _transpose(entry: _Entry) -> Optional[Callable[[], numpy.ndarray]]:
+    read, shape = entry.values, entry.shape
+    return None if read is None else lambda: read().reshape(shape).T  # type: ignore[arg-type]
+
+
+_Pair = Tuple[Optional[_Entry], Optional[_Entry], bool]  # with whether it is renamed: found by content, or by shape
+
+
+def _pairs(a: _Source, b: _Source) -> List[_Pair]:
+    """The entries that belong together, in the order of `a`; then what only `b` has.
+
+    An array of two paths on one side, whose paths are two arrays on the other, is in two pairs.
+    """
+    named = list(_named_pairs(a, b))
+    pairs: List[_Pair] = [(one, other, False) for one, other in named if agree(one.shape, other.shape)]
+    pairs += _matched(*_left(a, b, pairs), _content)
+    done = {id(entry) for pair in pairs for entry in pair[:2]}
+    for one, other in named:
+        if not done & {id(one), id(other)}:
+            done |= {id(one), id(other)}
+            pairs.append((one, other, False))
+    pairs += _matched(*_left(a, b, pairs), _shape_and_role)
+    left_a, left_b = _left(a, b, pairs)
+    pairs += [(entry, None, False) for entry in left_a]
+    order = {id(entry): number for number, entry in enumerate(a.entries)}
+    return sorted(pairs, key=lambda pair: order[id(pair[0])]) + [(None, entry, False) for entry in left_b]
+
+
+def _named_pairs(a: _Source, b: _Source) -> Iterator[Tuple[_Entry, _Entry]]:
+    """Entries of one path, and of one global name where a network is compared with a file."""
+    by_path = {path: entry for entry in b.entries for path in entry.paths}
+    seen = set()
+    for entry in a.entries:
+        for path in entry.paths:
+            other = by_path.get(path)
+            if other is not None and (id(entry), id(other)) not in seen:
+                seen.add((id(entry), id(other)))
+                yield entry, other
+    network, file = (a, b) if a.network is not None else (b, a)
+    if network.network is not None and file.file is not None:
+        match = match_names(network.network, list(file.file.arrays.values()))
+        if match.scheme == "names":
+            by_name = {entry.name: entry for entry in network.entries}
+            for entry in file.entries:
+                known = by_name.get(match.names.get(entry.name, ""))
+                one, other = (known, entry) if network is a else (entry, known)
+                if one is not None and other is not None and (id(one), id(other)) not in seen:
+                    yield one, other
+
+
+def _left(a: _Source, b: _Source, pairs: Sequence[_Pair]) -> Tuple[List[_Entry], List[_Entry]]:
+    done = {id(entry) for pair in pairs for entry in pair[:2]}
+    return [each for each in a.entries if id(each) not in done], [each for each in b.entries if id(each) not in done]
+
+
+def _matched(left_a: List[_Entry], left_b: List[_Entry], key_of: Any) -> Iterator[Tuple[_Entry, _Entry, bool]]:
+    """Entries with an equal key, in order; by shape only where no other has it, and one side has no values."""
+    shapes = {entry.shape for entry in left_a} & {entry.shape for entry in left_b}
+    groups: Tuple[Dict[Any, List[_Entry]], ...] = ({}, {})
+    for entries, group in zip((left_a, left_b), groups):
+        for entry in entries:
+            key = key_of(entry) if entry.shape in shapes else None
+            if key is not None:
+                group.setdefault(key, []).append(entry)
+    for key, entries in groups[0].items():
+        others = groups[1].get(key, [])
+        alone = len(entries) == len(others) == 1 and not (entries[0].values and others[0].values)
+        if key_of is _content or alone:
+            for one, other in zip(entries, others):
+                yield one, other, True
+
+
+def _content(entry: _Entry) -> Any:
+    if entry.values is None:
+        return None
+    values = numpy.ascontiguousarray(entry.values()).reshape(-1).view(numpy.uint8)
+    return entry.shape, entry.dtype, entry.role, hashlib.sha256(values).digest()  # type: ignore[arg-type]
+
+
+def _shape_and_role(entry: _Entry) -> Any:
+    return (entry.shape, entry.role) if is_known(entry.shape) else None
+
+
+def _row(a: Optional[_Entry], b: Optional[_Entry], renamed: bool, verdicts: Dict[str, str]) -> ComparisonRow:
+    paths = [*(a.paths if a else ()), *(b.paths if b else ())]
+    fields: Dict[str, Any] = {
         "path": a.path if a else None,
         "other": b.path if b else None,
         "shapes": (a.shape if a else None, b.shape if b else None),
         "dtypes": (a.dtype if a else None, b.dtype if b else None),
-        "load": next((verdicts[key] for key in keys if key in verdicts), None),
+        "load": next((verdicts[path] for path in paths if path in verdicts), None),
     }
     if a is None or b is None:
-        return ComparisonRow("added" if a is None else "removed", **facts)
+        return ComparisonRow("added" if a is None else "removed", **fields)
     if not agree(a.shape, b.shape):
-        return ComparisonRow("reshaped", **facts)
+        return ComparisonRow("reshaped", **fields)
     change, by = _change(a, b)
-    if a.dtype != b.dtype:
-        status = "retyped"
-    elif how in ("values", "shape"):
-        status = "renamed"
-    else:
-        status = "unread" if change is None else ("equal" if change.equal else "changed")
+    status = ("retyped" if a.dtype != b.dtype else "renamed" if renamed else "unread" if change is None else
+              "equal" if change.equal else "changed")  # fmt: skip
     if change is not None and by == "values":
-        facts.update(change=change.relative, cosine=change.cosine)
-        facts.update(sign_flips=change.sign_flips, nonfinite=change.nonfinite)
-    return ComparisonRow(status, by=by, **facts)
+        fields.update(change=change.relative, cosine=change.cosine)
+        fields.update(sign_flips=change.sign_flips, nonfinite=change.nonfinite)
+    return ComparisonRow(status, by=by, **fields)
 
 
-def _change(a: Entry, b: Entry) -> Tuple[Optional[Change], str]:
+def _change(a: _Entry, b: _Entry) -> Tuple[Optional[Change], str]:
     """How the values changed, and what that is known by."""
     if a.values is not None and b.values is not None:
         return change_between(a.values(), b.values()), "values"
-    if (a.values is None and a.stats is None) or (b.values is None and b.stats is None):
+    stats = [entry.stats or (statistics_of(entry.values()) if entry.values else None) for entry in (a, b)]
+    if stats[0] is None or stats[1] is None:
         return None, "shape"
-    return Change(equal=_alike(_statistics(a), _statistics(b))), "statistics"
+    return Change(equal=_equal_statistics(stats[0], stats[1])), "statistics"
 
 
-def _statistics(entry: Entry) -> Statistics:
-    return entry.stats or statistics_of(entry.values())  # type: ignore[misc]
-
-
-def _alike(a: Statistics, b: Statistics) -> bool:
+def _equal_statistics(a: Statistics, b: Statistics) -> bool:
     exact = ("count", "min", "max", "zeros", "nan", "posinf", "neginf")
     if any(getattr(a, name) != getattr(b, name) for name in exact):
         return False
     close = ((getattr(a, name), getattr(b, name)) for name in ("mean", "std", "norm"))
-    # Sums of other blocks, on other threads, round otherwise.
+    # Sums over other blocks, on other threads, round differently.
     return all(x == y or (x is not None and y is not None and math.isclose(x, y, rel_tol=1e-9)) for x, y in close)

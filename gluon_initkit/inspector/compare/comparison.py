@@ -16,37 +16,28 @@ _Shape = Optional[Tuple[Optional[int], ...]]
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One array of either side, or one of each that belong together.
+    """One array of either side, or two that belong together.
 
     Attributes
     ----------
     status : str
         ``'added'`` or ``'removed'``: only the second, or the first, has it; ``'renamed'``: the same content under
-        another path; ``'reshaped'``; ``'retyped'``; ``'changed'``: other values; ``'equal'``; ``'unread'``: nothing
-        differs so far as can be told, but a side has no values (an uninitialized network, a report without statistics).
+        another path; ``'reshaped'``; ``'retyped'``; ``'changed'``: other values; ``'equal'``; ``'unread'``: no
+        difference is known, but a side has no values (an uninitialized network, a report without statistics).
     path, other : str or None
         Its path in the first and in the second.
     shapes, dtypes : tuple
         In the first and in the second; None where it is not there.
     by : str
-        What the status rests on: ``'values'``, ``'statistics'``, ``'shape'``; for a renamed array, the last two say
-        that this is a guess: no values could be compared, and no other array that is left has its shape and role.
+        What the status rests on: ``'values'``, ``'statistics'`` or ``'shape'``. With one of the last two ``'renamed'``
+        is a guess: no values could be compared, and no other array has its shape and role.
     change, cosine : float or None
         L2 norm of the difference over the norm of the first, and the cosine between them; None where a norm is 0, or no
         values were compared.
     sign_flips, nonfinite : int or None
         How many values changed their sign; how many differ in being NaN or infinite.
     load : str or None
-        What ``net.load_parameters(file)`` would make of it: the verdicts of `LoadForecast`.
-
-    Examples
-    --------
-    >>> one, two = mx.gluon.nn.Dense(4, in_units=1), mx.gluon.nn.Dense(4, in_units=1)
-    >>> one.initialize(mx.init.One())
-    >>> two.initialize(mx.init.Constant(-1.5))
-    >>> row = ik.compare(one, two).rows[0]
-    >>> row.status, row.path, row.change, row.cosine, row.sign_flips
-    ('changed', 'weight', 2.5, -1.0, 4)
+        What ``net.load_parameters(file)`` would make of it: a verdict of `LoadForecast`.
     """
 
     status: str
@@ -80,13 +71,9 @@ class Comparison(TableReport[ComparisonRow]):
     Examples
     --------
     >>> net = mx.gluon.nn.Dense(1, in_units=1)
-    >>> from gluon_initkit.inspector import compare
-    >>> comparison = compare(net, net)
+    >>> comparison = ik.compare(net, net)
     >>> comparison.same, comparison.counts      # without values, nothing can be said to be the same
     (False, {'unread': 2})
-    >>> net.initialize()
-    >>> compare(net, net).counts
-    {'equal': 2}
     """
 
     rows: Tuple[ComparisonRow, ...]
@@ -120,31 +107,20 @@ class Comparison(TableReport[ComparisonRow]):
         return {status: statuses.count(status) for status in dict.fromkeys(statuses)}
 
     def to_json(self) -> str:
-        """The whole comparison as JSON.
+        """The whole comparison as JSON: ``schema`` (1), ``sources``, ``same``, ``counts``, ``rows`` and ``load``.
 
-        Returns
-        -------
-        str
-            An object with ``schema`` (1), ``sources``, ``same``, ``counts``, ``rows`` and ``load``. It has no NaN or
-            infinity, which are written as text.
-
-        Examples
-        --------
-        >>> net = mx.gluon.nn.Dense(1, in_units=1)
-        >>> from gluon_initkit.inspector import compare
-        >>> compare(net, net).to_json()[:46]
-        '{"schema": 1, "sources": ["Dense", "Dense"], "'
+        NaN and infinity, which JSON lacks, are written as text.
         """
         load = None if self.load is None else {**asdict(self.load), "loads": self.load.loads}
-        facts = {"sources": self.sources, "same": self.same, "counts": self.counts, "rows": self.to_records()}
-        return json.dumps(to_plain({"schema": 1, **facts, "load": load}), allow_nan=False)
+        fields = {"sources": self.sources, "same": self.same, "counts": self.counts, "rows": self.to_records()}
+        return json.dumps(to_plain({"schema": 1, **fields, "load": load}), allow_nan=False)
 
     def _table(self) -> Table:
-        told = [row for row in self.rows if row.status not in ("equal", "unread") or row.load not in (None, "loads")]
+        shown = [row for row in self.rows if row.status not in ("equal", "unread") or row.load not in (None, "loads")]
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items()) or "nothing to compare"
-        columns = tuple(each for each in _COLUMNS if each.path or any(each.read(row) for row in told))
+        columns = tuple(each for each in _COLUMNS if each.path or any(each.read(row) for row in shown))
         title = f"{self.sources[0]} -> {self.sources[1]}: {counts}"
-        return Table(title, columns, told, tuple(self._notes()), _emphasis)
+        return Table(title, columns, shown, tuple(self._notes()), _emphasis)
 
     def _notes(self) -> Iterator[str]:
         if self.load is None:
@@ -156,15 +132,12 @@ class Comparison(TableReport[ComparisonRow]):
         if self.load.partial:
             count = counted(len(self.load.partial), "parameter")
             yield f"{count} would be loaded by then: the network would be half changed."
-        misfits = [path for path, verdict in self.load.verdicts if verdict == "misfit"]
-        if misfits:
-            yield f"MXNet would load arrays of another shape than {', '.join(misfits)} have, and not notice."
         for prefix in self.load.prefixes:
             yield f"This would: {prefix.call}"
 
 
 def _emphasis(row: ComparisonRow) -> str:
-    refused = row.load in ("missing", "extra", "shape", "dtype", "device", "unwritable", "misfit")
+    refused = row.load in ("missing", "extra", "shape", "dtype", "device")
     return "error" if refused else ("" if row.status in ("equal", "unread") else "changed")
 
 

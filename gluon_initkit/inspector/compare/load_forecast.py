@@ -1,22 +1,44 @@
 """What `net.load_parameters(file)` would do, parameter by parameter, without doing it.
 
 It follows MXNet's own steps, in their order (``Block.load_parameters``, ``ParameterDict.load_dict`` and
-``Parameter._load_init`` of 1.9.1 and 2.0.0b1), so that what it says first is what MXNet would say. MXNet 1 loads a file
-without a dot in any name the old way, by its global names.
+``Parameter._load_init`` of 1.9.1 and 2.0.0b1), so that its first error is the one that MXNet would raise. MXNet 1 loads
+a file without a dot in any name the old way, by its global names. Not foretold is what happens to scalars, and to
+arrays of the other of MXNet's two modes (classic, NumPy).
 """
 
 from dataclasses import dataclass
-from itertools import zip_longest
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
-
-import numpy
+from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 from ...files import StoredArray
-from ...files.match import bare, matched_names
+from ...files.match import match_names, prefix_changes, strip_prefix
 from ...parameters import list_parameters
-from .prefixes import Prefix, fitting_prefixes
+from ...shapes import agree
 
-__all__ = ["LoadForecast", "foretell"]
+__all__ = ["LoadForecast", "Prefix", "forecast_load"]
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """A change of prefix after which a file fits.
+
+    Attributes
+    ----------
+    strip, add : str
+        What to take away in front of the file's names (without ``arg:`` and ``aux:``), and what to put there.
+    scheme : str
+        Whether the names are then ``'paths'`` of the network or MXNet's ``'names'``.
+    fits, of : int
+        How many of how many parameters are then in the file, with a shape that fits.
+    call : str
+        Python that loads the file so, for a network ``net``.
+    """
+
+    strip: str
+    add: str
+    scheme: str
+    fits: int
+    of: int
+    call: str
 
 
 @dataclass(frozen=True)
@@ -34,9 +56,7 @@ class LoadForecast:
     verdicts : tuple of (str, str)
         A parameter's path, or a name in the file that no parameter has, and what would become of it: ``'loads'``;
         ``'missing'`` and ``'extra'``, which are refused; ``'kept'`` and ``'ignored'``, the same where it is allowed;
-        ``'shape'``, ``'dtype'`` and ``'device'``, refused too; ``'unwritable'``: MXNet cannot write into what the
-        parameter holds; ``'misfit'``: it has another shape than the parameter, which MXNet does not notice where that
-        has no data yet.
+        ``'shape'``, ``'dtype'`` and ``'device'``, refused too.
     partial : tuple of str
         What would be loaded already when the error comes: the network is then half changed.
     prefixes : tuple of Prefix
@@ -56,10 +76,7 @@ class LoadForecast:
         return self.error is None
 
 
-_Flags = Dict[str, bool]
-
-
-def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags) -> LoadForecast:
+def forecast_load(net: Any, source: str, arrays: Sequence[StoredArray], flags: Dict[str, bool]) -> LoadForecast:
     """The forecast of ``net.load_parameters(source, **flags)``; of allow_missing, ignore_extra and cast_dtype."""
     from ..._mxnet import backend, mx
     from ..._mxnet.tree import load_targets, name_clashes, walk
@@ -85,47 +102,41 @@ def foretell(net: Any, source: str, arrays: Sequence[StoredArray], flags: _Flags
         reason = f"several parameters have the global name {alike}: MXNet does not collect them; give layers prefixes"
         return LoadForecast(call, "AssertionError", reason, ())
     prefix = "" if by_path else backend.prefix_of(net)
-    wanted = paths if by_path or names is None else names
+    wanted: Dict[str, Any] = paths if by_path or names is None else names
     as_stored = by_path and names is not None  # MXNet 2 takes `arg:` and `aux:` away from paths too
-    files = {array.name if as_stored else prefix + bare(array.name): array for array in arrays}
-    shown = _shown(wanted, paths)
+    files = {array.name if as_stored else prefix + strip_prefix(array.name): array for array in arrays}
+
+    first_path = {id(param): path for path, param in reversed(list(paths.items()))}
+
+    def shown(key: str) -> str:
+        if key in paths:
+            return key
+        return first_path.get(id(wanted[key]), key) if key in wanted else key[len(prefix) :]
+
     steps = list(_steps(wanted, files, flags, by_path, prefix))
-    errors = [step for step in steps if step[2]]
-    first = errors[0] if errors else None
-    early = [step[0] for step in steps[: steps.index(first)] if step[1] == "loads"] if first else []
-    verdicts = tuple((shown.get(key, key[len(prefix) :]), verdict) for key, verdict, _, _ in steps)
-    prefixes = fitting_prefixes(net, source, arrays, paths) if first else ()
-    reason = f"{shown.get(first[0], first[0][len(prefix):])!r}: {first[3]}" if first else ""
-    if first and first[1] == "missing" and isinstance(net, mx.gluon.SymbolBlock) and not wanted[first[0]].shape:
+    verdicts = tuple(dict.fromkeys((shown(key), verdict) for key, verdict, _, _ in steps))
+    number, (key, verdict, error_name, reason) = next(
+        ((number, step) for number, step in enumerate(steps) if step[2]), (0, ("", "", None, "")))  # fmt: skip
+    if error_name is None:
+        return LoadForecast(call, None, "", verdicts)
+    reason = f"{shown(key)!r}: {reason}"
+    if verdict == "missing" and isinstance(net, mx.gluon.SymbolBlock) and not wanted[key].shape:
         reason += "; if it is an input, name it among the inputs of the SymbolBlock"
-    if first and first[1] in ("missing", "extra"):
+    if verdict in ("missing", "extra"):
         if any(array.aliases for array in arrays):
             reason += f"; the file has a tie map, which is read by gluon_initkit.load(net, {source!r})"
-        elif matched_names(net, arrays).complete:
+        elif match_names(net, arrays).complete:
             reason += f"; gluon_initkit.load(net, {source!r}) loads it"
-    return LoadForecast(
-        call=call,
-        error=first[2] if first else None,
-        reason=reason,
-        verdicts=tuple(dict.fromkeys(verdicts)),
-        partial=tuple(dict.fromkeys(shown[key] for key in early)),
-        prefixes=prefixes,
-    )
-
-
-def _shown(wanted: Dict[str, Any], paths: Dict[str, Any]) -> Dict[str, str]:
-    """How each key is shown: a parameter by its path."""
-    first: Dict[int, str] = {}
-    for path, param in paths.items():
-        first.setdefault(id(param), path)
-    return {key: key if key in paths else first.get(id(param), key) for key, param in wanted.items()}
+    partial = tuple(dict.fromkeys(shown(step[0]) for step in steps[:number] if step[1] == "loads"))
+    prefixes = sorted(_prefixes(net, source, arrays, {"paths": paths, "names": names or {}}), key=lambda it: -it.fits)
+    return LoadForecast(call, error_name, reason, verdicts, partial, tuple(prefixes))
 
 
 _Step = Tuple[str, str, Optional[str], str]
 
 
 def _steps(
-    wanted: Dict[str, Any], files: Dict[str, StoredArray], flags: _Flags, by_path: bool, prefix: str
+    wanted: Dict[str, Any], files: Dict[str, StoredArray], flags: Dict[str, bool], by_path: bool, prefix: str
 ) -> Iterator[_Step]:
     """Key, verdict, exception and reason of everything that MXNet does, in its order."""
     for key in wanted:
@@ -140,55 +151,90 @@ def _steps(
                 called = "" if by_path else f", where it would be called {key[len(prefix):]!r}"
                 yield key, "missing", "AssertionError", f"not in the file{called}; allow_missing=True keeps it as it is"
     for key, array in files.items():
-        if key not in wanted:
-            if flags.get("ignore_extra"):
-                yield key, "ignored", None, ""
-            else:
-                kind = "ValueError" if by_path else "AssertionError"
-                yield key, "extra", kind, "in the file, and no parameter of the network; ignore_extra=True ignores it"
+        if key in wanted:
+            yield (key, *_load_init(wanted[key], array, flags.get("cast_dtype", False)))
+        elif flags.get("ignore_extra"):
+            yield key, "ignored", None, ""
         else:
-            yield (key, *_load_init(wanted[key], array, flags.get("cast_dtype", False), by_path))
+            kind = "ValueError" if by_path else "AssertionError"
+            yield key, "extra", kind, "in the file, and no parameter of the network; ignore_extra=True ignores it"
 
 
-def _load_init(param: Any, array: StoredArray, cast: bool, by_path: bool) -> Tuple[str, Optional[str], str]:
+def _load_init(param: Any, array: StoredArray, cast: bool) -> Tuple[str, Optional[str], str]:
     """Verdict, exception and reason of `Parameter._load_init`."""
     from ..._mxnet import backend
-    from ..._mxnet.arrays import is_numpy_array
-    from ..._mxnet.parameter import arrays_of, contexts_of, known_sizes, unknown_size
+    from ..._mxnet.arrays import dtype_name
+    from ..._mxnet.parameter import contexts_of, shape_of
 
-    shape: List[Any] = list(param.shape or ())
-    stored: List[Any] = list(array.shape or ())
-    unknown = unknown_size()
-    held = arrays_of(param)
-    wrong = any(size not in (unknown, found) for size, found in zip(shape, stored))
-    if shape and (wrong or len(shape) > len(stored) or (held and len(shape) != len(stored))):
-        return "shape", "AssertionError", f"shape {tuple(stored)} in the file, {tuple(shape)} in the network"
-    kind = numpy.dtype(param.dtype).name
+    stored = array.shape or ()
+    if not agree(shape_of(param), stored):
+        return "shape", "AssertionError", f"shape {stored} in the file, {param.shape} in the network"
+    kind = dtype_name(param.dtype)
     if not cast and kind != array.dtype:
         return "dtype", "AssertionError", f"{array.dtype} in the file, {kind} in the network; cast_dtype=True casts it"
     onto, there = backend.load_context(), contexts_of(param)
     if onto is not None and there and set(there) != {onto}:
         where, asked = ", ".join(map(str, there)), ", ".join(f"mx.{each}" for each in there)
         return "device", "AssertionError", f"on {where} in the network; device=[{asked}] must say so, else it is {onto}"
-    scalar = known_sizes(param.shape) == ()  # MXNet compares no shapes where ``param.shape`` is false
-    if scalar and not held:
-        return "misfit" if stored else "loads", None, ""
-    if scalar and stored:
-        return "shape", "AssertionError", f"shape {tuple(stored)} in the file, () in the network"
-    if held and is_numpy_array(held[0]) != backend.loads_numpy_arrays(by_path):
-        read, holds = ("classic arrays", "NumPy's") if is_numpy_array(held[0]) else ("NumPy arrays", "classic ones")
-        why = " without a dot in any name" if is_numpy_array(held[0]) and not by_path else ""
-        reason = f"MXNet reads a file{why} as {read}, and the network holds {holds}"
-        return "unwritable", "TypeError", f"{reason}; gluon_initkit.load can"
-    if scalar:
-        return "unwritable", "IndexError", "MXNet cannot write over a scalar that has its value; gluon_initkit.load can"
-    if held and not shape:  # an imported SymbolBlock's: MXNet compares no shapes and assigns, by broadcasting
-        wanted = tuple(held[0].shape)
-        if not _broadcasts(tuple(stored), wanted):
-            return "shape", "ValueError", f"shape {tuple(stored)} in the file, {wanted} in the network"
-        return "loads" if tuple(stored) == wanted else "misfit", None, ""
-    return "misfit" if shape and len(shape) != len(stored) else "loads", None, ""
+    return "loads", None, ""
 
 
-def _broadcasts(stored: Tuple[int, ...], wanted: Tuple[int, ...]) -> bool:
-    return all(a in (1, b) for a, b in zip_longest(stored[::-1], wanted[::-1], fillvalue=1))
+def _prefixes(
+    net: Any, source: str, arrays: Sequence[StoredArray], schemes: Dict[str, Dict[str, Any]]
+) -> Iterator[Prefix]:
+    """For paths and for global names: the first change of prefix after which all of the network fits, or of a child."""
+    from ..._mxnet import backend
+    from ..._mxnet.arrays import dtype_name
+    from ..._mxnet.parameter import contexts_of, shape_of
+
+    files = {strip_prefix(array.name): array for array in arrays}
+    for scheme, params in schemes.items():
+        wanted = {name: shape_of(param) for name, param in params.items()}
+        for strip, add, fitting in prefix_changes({name: array.shape for name, array in files.items()}, wanted):
+            child = _child(net, add[:-1]) if scheme == "paths" and not strip and add.endswith(".") else None
+            needed = {id(param) for name, param in params.items() if child is None or name.startswith(add)}
+            placed = {contexts_of(params[new]) for new in fitting.values()} - {()}
+            elsewhere = backend.load_context() is not None and placed - {(backend.load_context(),)}
+            if needed - {id(params[new]) for new in fitting.values()} or (elsewhere and len(placed) > 1):
+                continue  # or no one call loads it
+            flags = ""
+            if len(fitting) < sum(name.startswith(strip) for name in files):
+                flags += ", ignore_extra=True"
+            if any(files[name].dtype != dtype_name(params[new].dtype) for name, new in fitting.items()):
+                flags += ", cast_dtype=True"
+            if elsewhere:
+                flags += f", device=[{', '.join(f'mx.{each}' for each in placed.pop())}]"
+            call = _call(scheme, source, arrays, strip, add, child, flags)
+            yield Prefix(strip, add, scheme, len(needed), len({id(param) for param in params.values()}), call)
+            break
+
+
+def _child(net: Any, path: str) -> Optional[str]:
+    """How Python writes the child at a path; None where it cannot be written."""
+    written = "net"
+    for part in path.split("."):
+        try:
+            net = net[int(part)] if part.isdigit() else getattr(net, part)
+        except (AttributeError, IndexError, TypeError):
+            return None
+        written += f"[{part}]" if part.isdigit() else f".{part}"
+    return written
+
+
+def _call(
+    scheme: str, source: str, arrays: Sequence[StoredArray], strip: str, add: str, child: Optional[str], flags: str
+) -> str:
+    from ..._mxnet import backend
+
+    if child:
+        return f"{child}.load_parameters({source!r}{flags})"
+    if not strip and not add:
+        if scheme == "names":
+            return f"net.collect_params().load({source!r}{flags})"
+        if all(strip_prefix(array.name) == array.name for array in arrays):
+            return f"net.load_parameters({source!r}{flags})"
+    bare = "name.split(':')[-1]"
+    renamed = (f"{add!r} + " if add else "") + bare + (f"[{len(strip)}:]" if strip else "")
+    selected = f" if {bare}.startswith({strip!r})" if strip else ""
+    versions = {array.version for array in arrays}
+    return backend.renamed_load_code(scheme == "names", source, renamed, selected, flags, versions)

@@ -1,4 +1,4 @@
-"""How far two arrays of one shape are apart: exact equality, and what changed, in blocks of float64."""
+"""How far two arrays are apart."""
 
 from dataclasses import dataclass
 import math
@@ -8,7 +8,7 @@ import numpy
 
 __all__ = ["Change", "change_between"]
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 18  # values that are read at once
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Change:
 
 
 def change_between(a: numpy.ndarray, b: numpy.ndarray) -> Change:
-    """The change from `a` to `b`, which have as many values.
+    """The change from `a` to `b`, which have as many values, summed up in blocks of float64.
 
     Examples
     --------
@@ -70,13 +70,8 @@ def change_between(a: numpy.ndarray, b: numpy.ndarray) -> Change:
         product += float(x @ y)
     with numpy.errstate(over="ignore"):  # a norm beyond 1e308 times the other is infinite
         relative = float(numpy.sqrt(difference / squares_a) * numpy.float64(scale / scale_a)) if squares_a else None
-    return Change(
-        equal=False,
-        relative=relative,
-        cosine=max(-1.0, min(1.0, product / math.sqrt(squares_a * squares_b))) if squares_a and squares_b else None,
-        sign_flips=flips,
-        nonfinite=nonfinite,
-    )
+    cosine = max(-1.0, min(1.0, product / math.sqrt(squares_a * squares_b))) if squares_a and squares_b else None
+    return Change(False, relative, cosine, flips, nonfinite)
 
 
 def _largest(values: numpy.ndarray) -> float:

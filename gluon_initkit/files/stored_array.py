@@ -1,0 +1,73 @@
+"""One array of a parameter file as its header describes it, and the error of a file that is broken.
+
+The readers of the formats (`params_format`, `npz_format`) return these records.
+"""
+
+from typing import NamedTuple, Optional, Tuple
+
+from ..display import KitError, printable
+
+__all__ = ["MAX_DIMENSIONS", "CheckpointError", "Part", "StoredArray"]
+
+MAX_DIMENSIONS = 32  # of NumPy
+
+
+class CheckpointError(KitError, ValueError):
+    """A file that is no ``.params`` file, or a broken one.
+
+    Attributes
+    ----------
+    source : str
+        The file.
+    offset : int
+        The byte at which the impossible number stands, or at which something is missing.
+    reason : str
+        What was found there, and what was expected.
+
+    Examples
+    --------
+    >>> str(CheckpointError("a.params", 24, "an array of -3 rows"))
+    'a.params: at byte 24: an array of -3 rows'
+    """
+
+    def __init__(self, source: str, offset: int, reason: str) -> None:
+        super().__init__(source, offset, reason)
+        self.source, self.offset, self.reason = source, offset, reason
+
+    def __str__(self) -> str:
+        return printable(f"{self.source}: at byte {self.offset}: {self.reason}")
+
+
+class Part(NamedTuple):
+    """A run of numbers in the file: the values of an array, or the indices of a sparse one."""
+
+    dtype: str
+    shape: Tuple[int, ...]
+    offset: int
+    size: int  # in bytes, once inflated
+    order: str = "C"  # "F" where the first index runs fastest
+    deflated: int = 0  # the bytes that it takes in the file, where it is deflated; else 0
+    skipped: int = 0  # where it is deflated: the bytes of the result that stand before the numbers
+    checksum: int = 0  # where it is deflated: the CRC-32 of the result
+
+
+class StoredArray(NamedTuple):
+    """One array of a file, as its header describes it."""
+
+    name: str
+    version: int
+    """4 in a zip file, 3 for NumPy's shapes, 2, 1, or 0 for the oldest."""
+    stype: str
+    shape: Optional[Tuple[Optional[int], ...]]
+    """None, or a None in it, where the array was saved before its shape was known: then nothing else is stored."""
+    dtype: str = ""
+    context: str = ""
+    """Empty where the file does not say."""
+    parts: Tuple[Part, ...] = ()
+    """The values, then the indices: row numbers; or for csr the row pointers, then the columns."""
+    named: bool = True
+    """False where the file holds no names; the name is then the array's number."""
+    aliases: Tuple[str, ...] = ()
+    """The other paths of the parameter, from the tie map."""
+    transposed: Tuple[str, ...] = ()
+    """Those aliases at which it stands transposed."""
