@@ -4,11 +4,13 @@ Every test holds on old NumPys too. Where MXNet is repaired, each repair is also
 """
 
 import ast
+import ctypes
 import importlib.util
 from pathlib import Path
 import re
 import subprocess
 import sys
+import warnings
 
 import gluon_initkit  # noqa: F401
 from gluon_initkit.importing import repair, stand_ins
@@ -156,6 +158,18 @@ def test_linear_algebra_of_mxnets_arrays():
         assert abs(float(sign) - 1) < 1e-6 and abs(float(logarithm) - np.log(6)) < 1e-6
 
 
+def test_a_threshold_of_quantization_is_a_number():
+    """NumPy 1.25 to 2.3 warn where C is given an array of one value, and later ones raise."""
+    quantization = mx.contrib.quantization
+    best = (quantization._LayerHistogramCollector.get_optimal_threshold if GLUON_2
+            else quantization._get_optimal_threshold)  # fmt: skip
+    counts, edges = np.histogram(np.linspace(-10, 20, 8000, dtype="float32"), bins=8001, range=(-20, 20))
+    threshold = best((counts, edges, -10.0, 20.0, 20.0), "int8")[2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if NUMPY >= (2,) else "ignore")
+        assert 19 < ctypes.c_float(threshold).value <= 20
+
+
 @on_numpy_2
 def test_numpy_reads_mxnets_arrays():
     for nd in (mx.nd, mx.np):
@@ -181,6 +195,7 @@ WITNESSES = {
     "mxnet.metric": ["test_a_metric_goes_on_counting_beyond_float32('Loss')"],
     "mxnet.gluon.metric": ["test_a_function_as_a_metric_goes_on_counting_beyond_float32()"],
     "mxnet.numpy.multiarray": ["test_linear_algebra_of_mxnets_arrays()"],
+    "mxnet.contrib.quantization": ["test_a_threshold_of_quantization_is_a_number()"],
     "mxnet.recordio": ["test_a_record_is_packed_with_several_labels()"],
     "mxnet.ndarray.ndarray": ["test_numpy_reads_mxnets_arrays()"],
 }

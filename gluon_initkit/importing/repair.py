@@ -57,6 +57,8 @@ EDITS: Dict[str, List[Edit]] = {
             since=(1, 7),
         )
     ],
+    # Thresholds go to C++ one by one; NumPy 2.4 takes an array of one value for no number.
+    "mxnet.contrib.quantization": [Edit(r"= (threshold|divergence)\.asnumpy\(\)", r"= \1.asnumpy().item()")],
     "mxnet.recordio": [Edit(r"\.tostring\(\)", ".tobytes()")],
     # Without it NumPy takes an array apart by `len` and `[]`, without an end: a part of one number has a length too.
     "mxnet.ndarray.ndarray": [Edit(r"__array_priority__ = 1000\.0", r"\g<0>; __array__ = array_of")],
