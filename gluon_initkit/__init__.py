@@ -1,8 +1,8 @@
 """gluon_initkit: the parameter kit that Apache MXNet Gluon never had.
 
 ``import gluon_initkit as ik`` next to Gluon. Importing it makes ``import mxnet`` work on current Pythons and NumPys,
-and changes nothing else for code that does not ask. MXNet itself is imported by the first name that needs it, which is
-also when the kit's initializers are registered; checkpoint files are read without it.
+and changes nothing else. MXNet itself is imported by the first name that needs it, which also registers the kit's
+initializers; checkpoint files are read without it.
 """
 
 from importlib import import_module
@@ -20,94 +20,43 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# The public names, by the module that brings them when they are first asked for.
-_HOMES = {
+# The public names, by the module that defines them.
+_MODULES = {
     "initializer": [
-        "DeltaOrthogonal",
-        "Dirac",
-        "Identity",
-        "InitReport",
-        "InitRow",
-        "InitializationError",
-        "Initializer",
-        "Plan",
-        "PlanRow",
-        "Rules",
-        "TruncatedNormal",
-        "VarianceScaling",
-        "check_workers",
-        "corrected",
-        "fingerprint",
-        "initialize",
-        "plan",
-        "release",
+        "DeltaOrthogonal", "Dirac", "Identity", "InitReport", "InitRow", "InitializationError", "Initializer",
+        "Plan", "PlanRow", "Rules", "TruncatedNormal", "VarianceScaling", "check_workers", "corrected",
+        "fingerprint", "initialize", "plan", "release",
     ],
     "inspector": [
-        "BlockRecord",
-        "CheckpointError",
-        "Comparison",
-        "ComparisonRow",
-        "Declared",
-        "Finding",
-        "FindingsError",
-        "Histogram",
-        "ParameterRecord",
-        "ParameterView",
-        "Recorder",
-        "Report",
-        "SharedValues",
-        "Statistics",
-        "Totals",
-        "compare",
-        "inspect",
+        "BlockRecord", "CheckpointError", "Comparison", "ComparisonRow", "Declared", "Finding", "FindingsError",
+        "Histogram", "ParameterRecord", "ParameterView", "Recorder", "Report", "SharedValues", "Statistics",
+        "Totals", "compare", "inspect",
     ],
     "parameters": ["AttributeReport", "AttributeRow", "ParameterInfo", "freeze", "set_attributes", "unfreeze"],
     "sharing": [
-        "LoadError",
-        "SharedGroup",
-        "Sharing",
-        "SharingError",
-        "SharingReport",
-        "SharingRow",
-        "check_sharing",
-        "load",
-        "save",
-        "shared_groups",
-        "shared_layers",
-        "sharing_scope",
-        "untie",
+        "LoadError", "SharedGroup", "Sharing", "SharingError", "SharingReport", "SharingRow", "check_sharing",
+        "load", "save", "shared_groups", "shared_layers", "sharing_scope", "untie",
     ],
-    "testing": [],  # assertions for test suites, which are called by its name: ik.testing.assert_shared(...)
+    "testing": [],  # its functions are called by its name: ik.testing.assert_shared(...)
     "tracer": [
-        "DeferredInitError",
-        "Explanation",
-        "ShapeReport",
-        "ShapeRow",
-        "Span",
-        "Timeline",
-        "Trace",
-        "TraceEvent",
-        "Unresolved",
-        "explain",
-        "materialize",
-        "resolve_shapes",
-        "trace",
+        "DeferredInitError", "Explanation", "ShapeReport", "ShapeRow", "Span", "Timeline", "Trace",
+        "TraceEvent", "Unresolved", "explain", "materialize", "resolve_shapes", "trace",
     ],
-}
-__all__ = [name for names in _HOMES.values() for name in names]
+}  # fmt: skip
+__all__ = [name for names in _MODULES.values() for name in names]
 
 mend_when_imported()
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
+    if name in _MODULES:
         return import_module(f".{name}", __name__)
-    for home, names in _HOMES.items():
+    for module, names in _MODULES.items():
         if name in names:
-            globals()[name] = found = getattr(import_module(f".{home}", __name__), name)
-            return found
+            globals()[name] = value = getattr(import_module(f".{module}", __name__), name)
+            return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> List[str]:
-    return sorted({*globals(), *_HOMES, *__all__})
+    return sorted({*globals(), *_MODULES, *__all__})

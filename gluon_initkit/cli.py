@@ -27,23 +27,7 @@ Files are read from their headers, without MXNet; values where they are asked fo
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments; the process' own by default.
-
-    Returns
-    -------
-    int
-        The exit code: 0; 1 where there are findings or differences; 2 on bad usage or a bad file.
-
-    Examples
-    --------
-    >>> main(["demo"])  # doctest: +SKIP
-    0
-    """
+    """Run the command line of these arguments, the process' own by default; the exit code."""
     if sys.stdout is None:
         return _complain("gluon-initkit: standard output is closed")
     parser = _parser()
@@ -54,14 +38,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without rules and bars is no fault of the file
     try:
-        code = {"inspect": _inspect, "compare": _compare, "demo": _demo}[arguments.command](arguments)
+        code = arguments.run(arguments)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # `... | head`: whoever read has seen enough
+    except BrokenPipeError:  # `... | head`: the reader has seen enough
         _discard_output()
         return 0
     except (OSError, ValueError, ImportError) as error:  # CheckpointError is a ValueError
-        # What an import says is no text of a file: its lines name the commands to type.
+        # The lines of an ImportError's text name commands to type; a file's errors may hold names from the file.
         keep = "\n" if isinstance(error, ImportError) else ""
         code = _complain(f"gluon-initkit {arguments.command}: {error}", keep)
         try:
@@ -72,20 +56,20 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _complain(text: str, keep: str = "") -> int:
-    """Say what is wrong, if there is anywhere to say it, in one line unless its ends are kept; the exit code."""
+    """Print an error, where there is a standard error; the exit code. Line ends are escaped unless `keep` has them."""
     if sys.stderr is not None:
         print(printable(text, keep), file=sys.stderr)
     return 2
 
 
 def _discard_output() -> None:
-    """What was not written yet goes nowhere; else Python tries again when it exits, and ends with a code of its own."""
+    """Send unwritten output to nowhere: Python would try to write it at exit, and exit with a code of its own."""
     if not sys.stdout.closed:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong by `_complain`."""
+    """A parser that prints errors by `_complain`."""
 
     def error(self, message: str) -> Any:
         if sys.stderr is not None:
@@ -108,11 +92,14 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--json", action="store_true", help="print JSON, which Report.from_json reads, and no table")
     inspect.add_argument("--html", metavar="OUT", help="write a self-contained page there as well")
     inspect.add_argument("--depth", type=_positive, metavar="N", help="sum up what lies deeper than N parts of a path")
+    inspect.set_defaults(run=_inspect)
     compare = commands.add_parser("compare", help="what differs between two .params files")
     compare.add_argument("before", help="a .params file")
     compare.add_argument("after", help="another")
     compare.add_argument("--json", action="store_true", help="print JSON, equal arrays included, and no table")
-    commands.add_parser("demo", help="initialize a real network: what plain MXNet does, what the kit does")
+    compare.set_defaults(run=_compare)
+    demo = commands.add_parser("demo", help="initialize a real network: what plain MXNet does, what the kit does")
+    demo.set_defaults(run=_demo)
     return parser
 
 

@@ -33,12 +33,7 @@ _Plain.__name__ = _Corrected.__name__ = "MyInit"
 
 
 def demo() -> None:
-    """Print the demo.
-
-    Examples
-    --------
-    >>> demo()  # doctest: +SKIP
-    """
+    """Print the demo."""
     console = Console()
     image = layer_array(mx.nd.random.uniform(shape=(1, 3, 224, 224)))
     console.rule("ResNet-18 with a custom head; MyInit wants every bias at 0.1")

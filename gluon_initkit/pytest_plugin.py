@@ -1,8 +1,8 @@
 """The pytest plugin, for other people's test suites: seeds, fresh names, and reviewed files of initializations.
 
-pytest loads it by itself wherever the kit is installed, for suites that have nothing to do with MXNet too. So it costs
-nothing until a fixture is asked for: neither MXNet nor NumPy nor any other room of the kit is imported before. The
-assertions are `gluon_initkit.testing`'s, which need no plugin.
+pytest loads it wherever the kit is installed, for suites that have nothing to do with MXNet too. So nothing is imported
+before a fixture is asked for: neither MXNet nor NumPy nor any other part of the kit. The assertions are in
+`gluon_initkit.testing`, and need no plugin.
 """
 
 import hashlib
@@ -33,8 +33,8 @@ def pytest_addoption(parser: Any) -> None:
 def init_seed(request: Any) -> int:
     """A seed of this test's own, the same in every run: ``ik.initialize(net, init, seed=init_seed)``.
 
-    It is taken from the test's id, from its file's name on, and fits `mx.random.seed` and `numpy.random.seed`: 0 to
-    2**31 - 1. ``pytest --init-seed N`` overrides it for all tests.
+    It is a hash of the names of the test's file, classes and function, and fits `mx.random.seed` and
+    `numpy.random.seed`: 0 to 2**31 - 1. ``pytest --init-seed N`` overrides it for all tests.
     """
     given = request.config.getoption("--init-seed")
     if given is not None:
@@ -48,7 +48,7 @@ def init_seed(request: Any) -> int:
 def fresh_names() -> Iterator[None]:
     """Gluon's global names (``dense0_weight``) count from 0 in this test, as in a process of its own.
 
-    Afterwards they count on as if the test had not been. Networks that a fixture made before have had their names.
+    Afterwards they count on as if the test had not been run. Networks that a fixture made before it keep their names.
     """
     from ._mxnet.preserve import fresh_names as fresh
 
@@ -75,7 +75,7 @@ def init_regression(request: Any) -> "Iterator[InitRegression]":
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say which files `--init-regression-update` has written."""
+    """List the files that `--init-regression-update` has written."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     properties = [each for report in reports for each in getattr(report, "user_properties", ())]
     written = sorted({value for key, value in properties if key == _WRITTEN})

@@ -1,10 +1,9 @@
-"""`InitRegression`: what a network was initialized to, against a reviewed JSON file; the plugin's `init_regression`.
+"""`InitRegression` compares what a network was initialized to with a reviewed JSON file. The plugin's fixture makes it.
 
-The fingerprint is the judge, since it tells any bit; all else is in the file so that a person can review it, and that
+The fingerprint decides, since it depends on every bit. All else is in the file so that a person can review it, and that
 a difference can be told path by path: what each parameter is, what fills it, its moments, and a digest of its values.
 """
 
-from dataclasses import dataclass
 import hashlib
 import json
 import math
@@ -12,7 +11,7 @@ import os
 from pathlib import Path
 import re
 import tempfile
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from .display import Column, Table, as_text, counted, printable, shape_text
 from .files import parsed_json
@@ -38,7 +37,7 @@ class InitRegression:
     folder : path
         Where the files are; it is made when the first is written.
     test : str
-        What the test is called. Characters that a file's name had better not have are replaced, and a digest added.
+        What the test is called. Characters that are unusual in a file's name are replaced, and a digest is added.
     update : bool
         Whether to write the files rather than to compare.
 
@@ -60,7 +59,7 @@ class InitRegression:
     def __init__(self, folder: Any, test: str, update: bool = False) -> None:
         self.folder, self.test, self.update = Path(folder), test, update
         self.written: List[Path] = []
-        """The files that were written, because they were not there or said something else."""
+        """The files that were written, because they were not there or differed."""
         self._checked: List[Path] = []
 
     def check(self, net: Any, name: Optional[str] = None, *, init: Any = None) -> None:
@@ -90,10 +89,10 @@ class InitRegression:
         --------
         >>> net = mx.gluon.nn.Dense(1, in_units=2)
         >>> net.initialize(mx.init.One())
-        >>> checked = InitRegression(tempfile.mkdtemp(), "test_it[2-relu]", update=True)
-        >>> checked.check(net)
-        >>> checked.check(net, "again", init=mx.init.One())
-        >>> [path.name for path in checked.written]
+        >>> regression = InitRegression(tempfile.mkdtemp(), "test_it[2-relu]", update=True)
+        >>> regression.check(net)
+        >>> regression.check(net, "again", init=mx.init.One())
+        >>> [path.name for path in regression.written]
         ['test_it[2-relu].json', 'test_it[2-relu]--again.json']
         """
         __tracebackhide__ = True
@@ -102,131 +101,111 @@ class InitRegression:
             raise ValueError(f"{printable(path.name)} was checked before in this test: tell its networks apart, "
                              f"check(net, name='second')")  # fmt: skip
         self._checked.append(path)
-        now = _facts(net, init)
-        if not self.update:
-            _compare(_read(path), now, path)
-        elif _differences(_read_any(path), now):
-            _write(path, now)
-            self.written.append(path)
+        now, reviewed = _facts(net, init), _read(path)
+        if self.update:
+            if reviewed is None or _differences(reviewed, now):
+                _write(path, now)
+                self.written.append(path)
+            return
+        file = printable(str(path))
+        if not path.exists():
+            raise AssertionError(f"no reviewed file yet: {file}. Run this test with --init-regression-update, look at "
+                                 f"the file that it writes, and commit it.")  # fmt: skip
+        if reviewed is None:
+            raise AssertionError(f"{file} is none of init_regression's files, of version {_VERSION}: it was cut, "
+                                 f"edited, or left with conflicts of a merge. Take the reviewed one from version "
+                                 f"control, or run this test with --init-regression-update.")  # fmt: skip
+        rows = _differences(reviewed, now)
+        if rows:
+            count, total = len({row.path for row in rows if row.path}), counted(len(now["parameters"]), "parameter")
+            where = f"in {count} of {total}" if count else "though no parameter by itself"
+            table = as_text(Table("", _COLUMNS, rows))
+            raise AssertionError(f"the network differs from {file}, {where}\n{table}\n{_MEND}")
 
 
-@dataclass(frozen=True)
-class _Difference:
+class _Difference(NamedTuple):
     """One fact of one parameter, in the file and now."""
 
     path: str
     fact: str
-    reviewed: Any = ""
-    now: Any = ""
+    reviewed: Any
+    now: Any
 
 
 def _facts(net: Any, init: Any) -> Dict[str, Any]:
     """What the file says of a network, as JSON holds it."""
-    each_digest = digests(net)
-    values = dict(each_digest)
-    filling = {} if init is None else {row.path: row.initializer for row in plan(net, init)}
+    listed = digests(net)
+    values = dict(listed)
+    filled_by = {} if init is None else {row.path: row.initializer for row in plan(net, init)}
     parameters = []
     for record in inspect(net, stats=True).records:
         stats: Any = record.stats
-        declared = {key: getattr(record, key) for key in _DECLARED}
-        declared.update(aliases=list(record.aliases), shape=list(record.shape or ()))
-        declared["initializer"] = filling.get(record.path, record.initializer)
-        moments = {key: _rounded(getattr(stats, key)) for key in _MOMENTS}
-        parameters.append({"path": record.path, **declared, **moments, "values": values[record.path].hex()[:16]})
-    return {"schema": _SCHEMA, "version": _VERSION, "fingerprint": combined(each_digest), "parameters": parameters}
+        facts = {"path": record.path, **{key: getattr(record, key) for key in _DECLARED}}
+        facts.update(aliases=list(record.aliases), shape=list(record.shape or ()))
+        facts.update(initializer=filled_by.get(record.path, record.initializer))
+        facts.update({key: _rounded(getattr(stats, key)) for key in _MOMENTS})
+        parameters.append({**facts, "values": values[record.path].hex()[:16]})
+    return {"schema": _SCHEMA, "version": _VERSION, "fingerprint": combined(listed), "parameters": parameters}
 
 
 def _rounded(moment: Optional[float]) -> Optional[float]:
     return None if moment is None or not math.isfinite(moment) else float(f"{moment:.9g}")
 
 
-def _compare(reviewed: Dict[str, Any], now: Dict[str, Any], path: Path) -> None:
-    __tracebackhide__ = True
-    rows = _differences(reviewed, now)
-    if rows:
-        count = len({row.path for row in rows if row.path})
-        all_of_them = counted(len(now["parameters"]), "parameter")
-        where = f"in {count} of {all_of_them}" if count else "though no parameter by itself"
-        found = f"the network differs from {path}, {where}\n{as_text(Table('', _COLUMNS, rows))}\n{_MEND}"
-        raise AssertionError(printable(found, keep="\n"))
-
-
 def _differences(reviewed: Dict[str, Any], now: Dict[str, Any]) -> List[_Difference]:
-    """All that differs, parameter by parameter, then the fingerprint."""
-    before, after = ({each["path"]: each for each in side["parameters"]} for side in (reviewed, now))
-    rows = [row for path, each in after.items() for row in _of_parameter(path, before.get(path), each)]
+    """All that differs, parameter by parameter, then their order and the fingerprint."""
+    before, after = ({facts["path"]: facts for facts in side["parameters"]} for side in (reviewed, now))
+    rows = [row for path, facts in after.items() for row in _parameter_differences(path, before.get(path), facts)]
     rows += [_Difference(path, "parameter", "there", "removed") for path in before if path not in after]
-    common = [[path for path in one if path in other] for one, other in ((before, after), (after, before))]
+    common = [path for path in before if path in after], [path for path in after if path in before]
     rows += [_Difference("", "order", *pair) for pair in zip(*common) if pair[0] != pair[1]][:1]
     if reviewed["fingerprint"] != now["fingerprint"]:
         rows.append(_Difference("", "fingerprint", reviewed["fingerprint"][:16], now["fingerprint"][:16]))
     return rows
 
 
-def _of_parameter(path: str, before: Optional[Dict[str, Any]], after: Dict[str, Any]) -> Iterator[_Difference]:
+def _parameter_differences(
+    path: str, before: Optional[Dict[str, Any]], after: Dict[str, Any]
+) -> Iterator[_Difference]:
     if before is None:
         yield _Difference(path, "parameter", "missing", "added")
         return
-    told = [key for key in _DECLARED if before.get(key) != after[key]]
-    told += [key for key in _MOMENTS if not _close(before.get(key), after[key], after)]
-    if not told and before.get("values") != after["values"]:
-        told = ["values"]  # other bits that no moment shows
-    for key in told:
-        yield _Difference(path, key, before.get(key), after[key])
+    keys = [key for key in _DECLARED if before.get(key) != after[key]]
+    keys += [key for key in _MOMENTS if not _close(before.get(key), after[key], after)]
+    if not keys and before.get("values") != after["values"]:
+        keys = ["values"]  # other bits that no moment shows
+    yield from (_Difference(path, key, before.get(key), after[key]) for key in keys)
 
 
 def _close(before: Any, after: Any, facts: Dict[str, Any]) -> bool:
-    if before == after or not all(isinstance(each, (int, float)) for each in (before, after)):
+    if before == after or None in (before, after):
         return bool(before == after)
     return bool(abs(before - after) <= _CLOSE * max(abs(facts["min"]), abs(facts["max"])))
 
 
-def _read(path: Path) -> Dict[str, Any]:
-    """The reviewed file; an AssertionError where there is none, or it is no such file."""
-    __tracebackhide__ = True
-    if not path.exists():
-        raise AssertionError(
-            f"no reviewed file yet: {printable(str(path))}. Run this test with --init-regression-update, look at the "
-            f"file that it writes, and commit it."
+def _read(path: Path) -> Optional[Dict[str, Any]]:
+    """The reviewed file; None where there is none, or it is no such file."""
+    try:
+        document = parsed_json(path.read_text(encoding="utf-8"))
+        paths = [facts["path"] for facts in document["parameters"]]
+        moments = [facts.get(key) for facts in document["parameters"] for key in _MOMENTS]
+        sound = (
+            isinstance(document["parameters"], list)
+            and document["schema"] == _SCHEMA
+            and document["version"] == _VERSION
+            and isinstance(document["fingerprint"], str)
+            and all(isinstance(path, str) for path in paths)
+            and len(set(paths)) == len(paths)
+            and all(moment is None or math.isfinite(moment) for moment in moments)
         )
-    try:
-        found = parsed_json(path.read_text(encoding="utf-8"))
-        if _is_sound(found):
-            return found
+        return document if sound else None
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, OSError):
-        pass
-    raise AssertionError(
-        f"{printable(str(path))} is none of init_regression's files, of version {_VERSION}: it was cut, edited, or "
-        f"left with conflicts of a merge. Take the reviewed one from version control, or run this test with "
-        f"--init-regression-update."
-    )
-
-
-def _is_sound(found: Any) -> bool:
-    """Whether this is what `_facts` answers; or an error, where it is something else."""
-    moments = [each.get(key) for each in found["parameters"] for key in _MOMENTS]
-    paths = [each["path"] for each in found["parameters"]]
-    return (
-        isinstance(found["parameters"], list)
-        and found["schema"] == _SCHEMA
-        and found["version"] == _VERSION
-        and isinstance(found["fingerprint"], str)
-        and all(isinstance(path, str) for path in paths)
-        and len(set(paths)) == len(paths)
-        and all(moment is None or math.isfinite(moment) for moment in moments)
-    )
-
-
-def _read_any(path: Path) -> Dict[str, Any]:
-    try:
-        return _read(path)
-    except AssertionError:
-        return {"fingerprint": "", "parameters": []}
+        return None
 
 
 def _write(path: Path, facts: Dict[str, Any]) -> None:
-    """As a whole or not at all; a line a parameter, so that a change of it is a change of one line."""
-    parameters = ",\n".join("  " + json.dumps(each) for each in facts["parameters"])
+    """Write as a whole or not at all; a line a parameter, so that a change of it is a change of one line."""
+    parameters = ",\n".join("  " + json.dumps(parameter) for parameter in facts["parameters"])
     head = "".join(f" {json.dumps(key)}: {json.dumps(facts[key])},\n" for key in ("schema", "version", "fingerprint"))
     path.parent.mkdir(parents=True, exist_ok=True)
     number, part = tempfile.mkstemp(dir=str(path.parent), prefix=path.name[:40], suffix=".part")
@@ -240,17 +219,17 @@ def _write(path: Path, facts: Dict[str, Any]) -> None:
 
 
 def _file_name(text: str) -> str:
-    """A test's name as a file's; what cannot stand there, or is too long, is told apart by a digest."""
+    """A test's name as a file's. Where characters are replaced or left out, a digest tells such names apart."""
     plain = re.sub(r"[^\w.,=+\[\]-]", "-", text, flags=re.ASCII)
     if plain == text and len(text) <= 120:
         return text
     return f"{plain[:120]}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
-def _shown(value: Any, fact: str) -> str:
+def _shown(fact: str, value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.9g}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, list):
         return shape_text(tuple(value)) if fact == "shape" else "\n".join(map(printable, map(str, value)))
     return "" if value is None else str(value)
 
@@ -258,6 +237,6 @@ def _shown(value: Any, fact: str) -> str:
 _COLUMNS = (
     Column("parameter", lambda row: row.path, path=True),
     Column("differs", lambda row: row.fact),
-    Column("reviewed", lambda row: _shown(row.reviewed, row.fact)),
-    Column("now", lambda row: _shown(row.now, row.fact)),
+    Column("reviewed", lambda row: _shown(row.fact, row.reviewed)),
+    Column("now", lambda row: _shown(row.fact, row.now)),
 )

@@ -1,7 +1,7 @@
-"""What is known of a shape, and whether two can be one: said once, for every room.
+"""What is known of a shape, and whether two can be one.
 
-A shape is a tuple of sizes, None for a size that is not known, and itself None where not even their number is. A
-scalar's, ``()``, is known: nothing in it is open, though Python takes it for false.
+A shape is a tuple of sizes, None for an unknown size, and itself None where not even their number is known. A scalar's
+shape, ``()``, is known, though Python takes it for false.
 """
 
 from typing import Optional, Tuple

@@ -1,20 +1,18 @@
-"""Assertions about networks, for anybody's test suite: `from gluon_initkit.testing import assert_initialized`.
+"""Assertions about networks, for any test suite: `from gluon_initkit.testing import assert_initialized`.
 
-Each asks one question of the kit and puts the answer's table into the message of its `AssertionError`, so no rewriting
-of `assert` is needed and they serve outside pytest too. They change nothing. What is asserted of values does not hold
-where there are none; but a network without values may have no findings: ask `assert_initialized` besides. What is no
-Block is a TypeError.
+Each asks one question of the kit and puts the answer's table into the message of its `AssertionError`, so they need no
+rewriting of `assert`. They change nothing. A network without values may have no findings: ask `assert_initialized` too.
 """
 
-from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, NamedTuple
+
+import numpy
 
 from ._mxnet.arrays import context_of, host_values, wait_to_read
 from ._mxnet.parameter import arrays_of
 from .display import Column, Table, as_text, counted, printable, shape_text
-from .inspector import Statistics, compare, inspect
+from .inspector import compare, inspect
 from .inspector.findings import Ignored
-from .inspector.statistics import statistics_of_all
 from .parameters import did_you_mean_path, list_parameters
 from .sharing import shared_groups
 from .tracer import explain
@@ -80,19 +78,22 @@ def assert_all_finite(net: Any) -> None:
     bias       cpu(0)       2    0     1     0
     """
     __tracebackhide__ = True
-    described = list_parameters(net)
-    held = [(info.label, array) for param, _, info in described for array in arrays_of(param)]
-    wait_to_read(array for _, array in held)
-    seen = zip(held, statistics_of_all([host_values(array) for _, array in held]))
-    rows = [_Held(path, str(context_of(array)), stats) for (path, array), stats in seen
-            if stats.nan or stats.posinf or stats.neginf]  # fmt: skip
-    rows += [_Held(info.label, info.state) for param, _, info in described if not arrays_of(param)]
+    parameters = list_parameters(net)
+    wait_to_read(array for param, _, _ in parameters for array in arrays_of(param))
+    rows = []
+    for param, _, info in parameters:
+        arrays = arrays_of(param)
+        if not arrays:
+            rows.append(_NotFinite(info.label, info.state))
+        for array in arrays:
+            values = host_values(array)
+            nan, posinf, neginf = (int(bad.sum()) for bad in (values != values, values == _INF, values == -_INF))
+            if nan or posinf or neginf:
+                rows.append(_NotFinite(info.label, str(context_of(array)), values.size, nan, posinf, neginf))
     if rows:
-        order = {info.label: number for number, (_, _, info) in enumerate(described)}
-        rows.sort(key=lambda row: order[row.path])
         bad = len({row.path for row in rows})
-        title = f"Not finite in {type(net).__name__}: {bad} of {counted(len(described), 'parameter')}"
-        raise AssertionError(as_text(Table(title, _HELD, rows)))
+        title = f"Not finite in {type(net).__name__}: {bad} of {counted(len(parameters), 'parameter')}"
+        raise AssertionError(as_text(Table(title, _NOT_FINITE, rows)))
 
 
 def assert_shared(net: Any, a: str, b: str) -> None:
@@ -172,10 +173,9 @@ def assert_no_findings(
     """
     __tracebackhide__ = True
     report = inspect(net, stats=True, grads=grads, trainer=trainer, init=init, ignore=ignore)
-    found = report.findings
-    if found:
-        title = f"{counted(len(found), 'finding')} in {type(net).__name__}"
-        raise AssertionError(as_text(Table(title, _FINDINGS, found)))
+    if report.findings:
+        title = f"{counted(len(report.findings), 'finding')} in {type(net).__name__}"
+        raise AssertionError(as_text(Table(title, _FINDINGS, report.findings)))
 
 
 def assert_same_init(net_a: Any, net_b: Any) -> None:
@@ -204,41 +204,39 @@ def assert_same_init(net_a: Any, net_b: Any) -> None:
     changed  weight     (2, 2)  float32     0.5  1.0000      0
     """
     __tracebackhide__ = True
-    described = [list_parameters(net) for net in (net_a, net_b)]  # for what is no Block: compare takes files as well
+    parameters = [list_parameters(net) for net in (net_a, net_b)]  # refuses what is no Block: compare takes files too
     comparison = compare(net_a, net_b)
     ties = [{frozenset(group.paths) for group in shared_groups(net)} for net in (net_a, net_b)]
     if comparison.same and ties[0] == ties[1]:
         return
-    said = [str(comparison)] if comparison.differences else []
-    for number, (which, infos) in enumerate(zip(("first", "second"), described)):
-        empty = [info.label for param, _, info in infos if not arrays_of(param)]
+    lines = [str(comparison)] if comparison.differences else []
+    for which, described, here, there in zip(("first", "second"), parameters, ties, reversed(ties)):
+        empty = [info.label for param, _, info in described if not arrays_of(param)]
         if empty:
-            said.append(f"No values to compare in the {which}: {', '.join(empty)}.")
-        said += [f"Shared in the {which} only: {', '.join(sorted(paths))}."
-                 for paths in sorted(ties[number] - ties[1 - number], key=sorted)]  # fmt: skip
-    raise AssertionError(printable("\n".join(said), keep="\n"))
+            lines.append(f"No values to compare in the {which}: {', '.join(empty)}.")
+        lines += [f"Shared in the {which} only: {', '.join(paths)}." for paths in sorted(map(sorted, here - there))]
+    raise AssertionError(printable("\n".join(lines), keep="\n"))
 
 
-@dataclass(frozen=True)
-class _Held:
-    """What a parameter holds on one context; the state of one that holds nothing."""
+class _NotFinite(NamedTuple):
+    """How many values of a parameter on one context are not finite; or the state of one that has none."""
 
     path: str
     on: str
-    stats: Optional[Statistics] = None
+    values: Any = None
+    nan: Any = None
+    posinf: Any = None
+    neginf: Any = None
 
 
-def _count(name: str) -> Callable[[_Held], str]:
-    return lambda row: "" if row.stats is None else f"{getattr(row.stats, name):,}"
-
-
-_HELD = (
+_INF = numpy.inf
+_NOT_FINITE = (
     Column("parameter", lambda row: row.path, path=True),
     Column("on", lambda row: row.on),
-    Column("values", _count("count"), number=True),
-    Column("nan", _count("nan"), number=True),
-    Column("+inf", _count("posinf"), number=True),
-    Column("-inf", _count("neginf"), number=True),
+    Column("values", lambda row: row.values, number=True),
+    Column("nan", lambda row: row.nan, number=True),
+    Column("+inf", lambda row: row.posinf, number=True),
+    Column("-inf", lambda row: row.neginf, number=True),
 )
 _PARAMETERS = (
     Column("parameter", lambda record: (record.path, *(f"= {alias}" for alias in record.aliases)), path=True),
