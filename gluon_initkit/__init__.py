@@ -39,7 +39,7 @@ _MODULES = {
     ],
     "testing": [],  # its functions are called by its name: ik.testing.assert_shared(...)
     "tracer": [
-        "DeferredInitError", "Explanation", "ShapeReport", "ShapeRow", "Span", "Timeline", "Trace",
+        "DeferredInitError", "Explanation", "ShapeReport", "ShapeRow", "Trace",
         "TraceEvent", "Unresolved", "explain", "materialize", "resolve_shapes", "trace",
     ],
 }  # fmt: skip

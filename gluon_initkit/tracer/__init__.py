@@ -4,20 +4,17 @@ and one error for all its failures.
 
 from .diagnosis import diagnose
 from .errors import DeferredInitError, Unresolved
-from .events import Span, TraceEvent
-from .explaining import Explanation, explain
-from .materializing import materialize
+from .events import TraceEvent
+from .explain import Explanation, explain
+from .materialize import materialize
 from .shapes import ShapeReport, ShapeRow, resolve_shapes
-from .timeline import Timeline
-from .tracing import Trace, trace
+from .trace import Trace, trace
 
 __all__ = [
     "DeferredInitError",
     "Explanation",
     "ShapeReport",
     "ShapeRow",
-    "Span",
-    "Timeline",
     "Trace",
     "TraceEvent",
     "Unresolved",

@@ -10,7 +10,7 @@ from .._mxnet.containers import Unregistered
 from .._mxnet.parameter import contexts_of
 from .._mxnet.transposed import source_of
 from ..display import counted_of, shape_text
-from .resolution import Resolution, said
+from .resolve import Resolution, said
 from .source import Frame, last_lines, whose
 
 __all__ = ["cause_of", "is_about_deferral", "is_of_no_block"]

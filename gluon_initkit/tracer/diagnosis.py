@@ -19,11 +19,10 @@ from .causes import cause_of, is_about_deferral, is_of_no_block
 from .conflicts import holders
 from .errors import DeferredInitError, Unresolved
 from .inputs import is_without_arrays, shapes_text
-from .observed import Observed
-from .resolution import Resolution, resolve, said
+from .resolve import Observed, Resolution, resolve, said
 from .source import frames_of, last_lines
 
-__all__ = ["DEFERRED", "MOST", "diagnose", "message", "pending", "quotation", "record", "told_apart"]
+__all__ = ["DEFERRED", "MOST", "diagnose", "diagnosed_failure", "message", "pending", "quotation", "record"]
 
 Shape = Tuple[Optional[int], ...]
 
@@ -51,7 +50,7 @@ def diagnose(
     return error if isinstance(error, DeferredInitError) else _diagnosed(resolve(net, inputs, observed), error, inputs)
 
 
-def told_apart(
+def diagnosed_failure(
     net: Any, error: BaseException, inputs: Sequence[Any], observed: Observed
 ) -> Optional[DeferredInitError]:
     """What `diagnose` answers; None where the error is not about deferred parameters and their shapes."""

@@ -1,6 +1,6 @@
-"""What a trace records: `TraceEvent`, one thing that happened to a parameter, and `Span`, one forward call of a block.
+"""`TraceEvent`: one thing that happened to a parameter while its network was traced.
 
-Plain data, no live MXNet object, so that records outlive the network, compare, pickle, and go to JSON.
+Plain data, no live MXNet object, so that events outlive the network, compare, pickle, and go to JSON.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Optional, Tuple
 
 from ..display import printable, shape_text, size_text
 
-__all__ = ["Shape", "Span", "TraceEvent", "inputs_text", "seconds_text"]
+__all__ = ["Shape", "TraceEvent", "inputs_text"]
 
 Shape = Optional[Tuple[Optional[int], ...]]
 
@@ -20,10 +20,9 @@ class TraceEvent:
     Attributes
     ----------
     kind : str
-        ``'initialize'``: it was asked for. ``'force_reinit'``: asked for again. ``'deferred'``: not possible yet.
-        ``'resolved'``: the parameter got its values, at once or in a forward pass. ``'set_data'``,
-        ``'load_parameters'``, ``'cast'``, ``'reset_ctx'``. ``'failed'``: a call raised, and what it had resolved was
-        put back.
+        ``'initialize'`` and ``'force_reinit'``: it was asked for. ``'deferred'``: not possible yet. ``'resolved'``: the
+        parameter got its values. ``'set_data'``, ``'load_parameters'``, ``'cast'``, ``'reset_ctx'``. ``'failed'``: a
+        call raised, and what it had resolved was put back.
     path : str or None
         The parameter; None for a failure, which is the whole network's.
     shape : tuple of (int or None), or None
@@ -37,10 +36,8 @@ class TraceEvent:
         Who fills it, and by which method. An ``'initialize'`` of plain MXNet's names the network-level initializer.
     bytes : int
         Of the parameter's values, over all contexts; 0 while it has none.
-    time : float
-        Seconds since the trace began.
-    seconds : float
-        How long it took.
+    time, seconds : float
+        When it began, in seconds since the trace did, and how long it took.
     call : str
         What the user called: ``'HybridSequential.initialize'``.
     file, line : str and int, or None
@@ -94,9 +91,6 @@ class TraceEvent:
         """The initializer and its hook in one word."""
         return ".".join(part for part in (self.initializer, self.hook) if part)
 
-    def __str__(self) -> str:
-        return printable(" · ".join(part for part in (self.headline, *self.facts, self.source) if part))
-
     @property
     def headline(self) -> str:
         """The kind, the parameter and its shape."""
@@ -105,56 +99,13 @@ class TraceEvent:
     @property
     def facts(self) -> Tuple[str, ...]:
         """What else is known, as text."""
-        where = f"in {block_text(self.block)} on {inputs_text(self.inputs)}" if self.block is not None else ""
+        where = f"in {self.block or 'the network'} on {inputs_text(self.inputs)}" if self.block is not None else ""
         size = size_text(self.bytes) if self.bytes else ""
-        took = seconds_text(self.seconds) if self.kind not in ("initialize", "force_reinit", "deferred") else ""
+        took = _seconds_text(self.seconds) if self.kind not in ("initialize", "force_reinit", "deferred") else ""
         return tuple(part for part in (where, self.filled_by, size, took, self.detail) if part)
 
-
-@dataclass(frozen=True)
-class Span:
-    """One call of a block's ``forward`` (or a cell's ``unroll``) in a pass that changed a parameter.
-
-    Attributes
-    ----------
-    block : str
-        The block's path, ``''`` for the network itself.
-    type : str
-        The name of its class.
-    call : str
-        ``'forward'`` or ``'unroll'``.
-    inputs : tuple of shapes
-        None for what could not be told: an input inside a graph whose shapes contradict each other.
-    symbolic : bool
-        Whether it ran on Symbols, inside a hybridized block.
-    start, seconds : float
-        When it began, in seconds since the trace did, and how long it took.
-    thread : int
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(mx.gluon.nn.Dense(4), mx.gluon.nn.Dense(2))
-    >>> with ik.trace(net) as t:
-    ...     net.initialize()
-    ...     _ = net(mx.nd.ones((1, 5)))
-    >>> [(span.block, span.type, span.call, span.inputs, span.symbolic) for span in t.spans][1:]
-    [('0', 'Dense', 'forward', ((1, 5),), False), ('1', 'Dense', 'forward', ((1, 4),), False)]
-    """
-
-    block: str
-    type: str
-    call: str
-    inputs: Tuple[Shape, ...]
-    symbolic: bool
-    start: float
-    seconds: float
-    thread: int
-
-
-def block_text(path: Optional[str]) -> str:
-    """A block as messages show it."""
-    return path or "the network"
+    def __str__(self) -> str:
+        return printable(" · ".join(part for part in (self.headline, *self.facts, self.source) if part))
 
 
 def inputs_text(inputs: Optional[Tuple[Shape, ...]]) -> str:
@@ -162,14 +113,7 @@ def inputs_text(inputs: Optional[Tuple[Shape, ...]]) -> str:
     return ", ".join(map(shape_text, inputs)) if inputs else "?"
 
 
-def seconds_text(seconds: float) -> str:
-    """A duration.
-
-    Examples
-    --------
-    >>> seconds_text(0.0000123), seconds_text(0.0456), seconds_text(7.8)
-    ('12 µs', '45.6 ms', '7.80 s')
-    """
+def _seconds_text(seconds: float) -> str:
     if seconds < 1e-3:
         return f"{seconds * 1e6:.0f} µs"
     return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"

@@ -12,7 +12,7 @@ from ..parameters import find_row
 from ..shapes import is_known
 from .diagnosis import message, pending
 from .errors import DeferredInitError
-from .resolution import Resolution, resolve
+from .resolve import Resolution, resolve
 
 __all__ = ["ShapeReport", "ShapeRow", "report", "resolve_shapes"]
 

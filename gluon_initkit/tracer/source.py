@@ -9,11 +9,11 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 from .._mxnet.instrument.call_stack import BlockCall, is_plain_forward
 
-__all__ = ["Frame", "call_within", "frames_of", "last_lines", "user_call", "whose"]
+__all__ = ["Frame", "frames_of", "last_lines", "source_within", "user_call", "whose"]
 
 Frame = Tuple[FrameType, int]
 _KIT = __name__.partition(".")[0]
-_OWN = ("tracer.tracing", "tracer.source", "tracer.writing", "_mxnet.instrument.observer")
+_OWN = ("tracer.trace", "tracer.source", "_mxnet.instrument.observer")
 _WATCH = {f"{_KIT}.{each}" for each in _OWN}
 
 
@@ -31,7 +31,7 @@ def user_call() -> Tuple[str, Optional[str], Optional[int]]:
     return _named(called), *((None, None) if frame is None else (frame.f_code.co_filename, frame.f_lineno))
 
 
-def call_within(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:
+def source_within(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:
     """The same. Where MXNet's own `forward` resolves, it is one line for all parameters of a block, found once."""
     if within is None or not is_plain_forward(within.block):
         return user_call()

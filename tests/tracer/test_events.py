@@ -1,8 +1,8 @@
-"""Events and spans are plain records that describe themselves."""
+"""Events are plain records that describe themselves."""
 
 import dataclasses
 
-from gluon_initkit import Span, TraceEvent
+from gluon_initkit import TraceEvent
 import pytest
 
 
@@ -28,9 +28,8 @@ def test_a_failure_names_no_parameter():
     assert str(event) == "failed · 1.50 s · ValueError: no"
 
 
-@pytest.mark.parametrize("record", [TraceEvent("cast", "w", (1,), "float16"),
-                                    Span("0", "Dense", "forward", ((1, 2),), False, 0.0, 0.1, 1)])  # fmt: skip
-def test_records_are_frozen_and_hashable(record):
-    assert hash(record) == hash(dataclasses.replace(record))
+def test_events_are_frozen_and_hashable():
+    event = TraceEvent("cast", "w", (1,), "float16")
+    assert hash(event) == hash(dataclasses.replace(event))
     with pytest.raises(dataclasses.FrozenInstanceError):
-        record.thread = 2
+        event.thread = 2

@@ -4,7 +4,7 @@ import re
 
 import gluon_initkit as ik
 from gluon_initkit.tracer import diagnose
-from gluon_initkit.tracer.observed import Observed
+from gluon_initkit.tracer.resolve import Observed
 import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn, rnn

@@ -117,7 +117,6 @@ def test_a_cell_and_its_unrolling(hybrid):
         net.unroll(2, ones(1, 2, 5), merge_outputs=True)
     assert resolved(t)[0][:3] == ("0.i2h_weight", (12, 5), "0") and resolved(t)[1][:3] == ("1.i2h_weight", (6, 3), "1")
     assert resolved(t)[0][3][0] == (1, 5) and resolved(t)[1][3][0] == (1, 3)
-    assert t.spans[0].call == "unroll"
 
 
 @pytest.mark.parametrize("hybrid", [False, True])
@@ -439,16 +438,14 @@ def test_what_comes_after_a_trace_is_as_if_it_was_never_there(tmp_path):
 
 def test_later_passes_run_without_wrappers_but_the_networks_own():
     net = two_layers()
-    with ik.trace(net) as t:
+    with ik.trace(net):
         net.initialize()
         assert "forward" in vars(net[0]) and "_check_and_get" in vars(net[0].weight)
         net(ones(1, 3))
         for block in (net[0], net[1]):
             assert "forward" not in vars(block)
             assert not {"_check_and_get", "var"} & vars(block.weight).keys()
-        passed = len(t.spans)
         net(ones(1, 3))
-        assert len(t.spans) == passed == 3
         net[0].weight.initialize(force_reinit=True)
         assert "forward" not in vars(net[0])
 
@@ -484,7 +481,7 @@ def test_two_traces_in_two_threads_do_not_mix():
         thread.join()
     for depth, t in zip((3, 5), traces):
         assert [path for path, *_ in resolved(t)] == [f"{number}.weight" for number in range(depth)]
-        assert len({e.thread for e in t.events}) == 1 and len(t.spans) == depth + 1
+        assert len({e.thread for e in t.events}) == 1
     assert traces[0].events[0].thread != traces[1].events[0].thread
 
 

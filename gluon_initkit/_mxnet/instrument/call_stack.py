@@ -5,7 +5,6 @@ what it was given only by inferring them, which is done when they are asked for,
 """
 
 import re
-import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from mxnet import gluon, symbol
@@ -26,8 +25,8 @@ TIMED = ("forward", "unroll")
 class BlockCall:
     """One call on one thread. It holds no reference to itself, which would keep the network until a collection."""
 
-    __slots__ = ("_home", "_inferred", "_root", "args", "before", "block", "changed", "end", "graph", "graphs",
-                 "inner", "inputs", "name", "outer", "passes", "path", "source", "start", "symbolic", "symbols",
+    __slots__ = ("_home", "_inferred", "_root", "args", "before", "block", "changed", "graph", "graphs",
+                 "inputs", "name", "outer", "passes", "path", "source", "symbolic", "symbols",
                  "timed", "used")  # fmt: skip
 
     def __init__(self, block: gluon.Block, path: str, name: str, args: tuple, outer: Optional["BlockCall"]) -> None:
@@ -49,14 +48,11 @@ class BlockCall:
         self.source: Any = None
         """For whoever tells of it: the user's line, once that is known."""
         self._root: Optional[BlockCall] = None if outer is None else outer.root
-        if outer is None:  # what to put back if it fails, whom it changed, and the calls inside it
+        if outer is None:  # what to put back if it fails, and whom it changed
             self.args = args  # of no other call: that would keep every layer's output alive
             self.before: Dict[int, Any] = {}
             self.graphs: List[Any] = []
             self.changed: Dict[int, gluon.Parameter] = {}
-            self.inner: List[BlockCall] = []
-        self.end = 0
-        self.start = time.perf_counter_ns()
 
     @property
     def root(self) -> "BlockCall":

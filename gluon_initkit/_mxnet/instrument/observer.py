@@ -276,13 +276,11 @@ class NetworkObserver(Changes):
     on_failure : callable
         Gets an exception, and a dict of facts; answers the exception to raise in its place, or None. The network is as
         it was before the call by then.
-    on_calls : callable
-        Gets the calls of `forward` inside an outermost call in which a parameter changed.
     """
 
-    def __init__(self, net: gluon.Block, on_event: Callable, on_failure: Callable, on_calls: Callable) -> None:
+    def __init__(self, net: gluon.Block, on_event: Callable, on_failure: Callable) -> None:
         super().__init__(on_event)
-        self.net, self._on_failure, self._on_calls = net, on_failure, on_calls
+        self.net, self._on_failure = net, on_failure
         self._seen: Dict[str, Any] = {}
         """What each block was given last, by the block's path, as `given_to` reads it."""
         self._given: tuple = ()
@@ -397,16 +395,10 @@ class NetworkObserver(Changes):
             self._seen[call.path] = call.inputs
 
     def _end(self, call: BlockCall) -> None:
-        call.end = time.perf_counter_ns()
         if call.symbolic and not call.symbols:
             call.graph = getattr(call.block, "_cached_graph", None)
             self._seen.update(dict.fromkeys(call.symbolic, call))
-        if call.timed:
-            call.root.inner.append(call)
         if call.root is call:
-            inner, call.inner = call.inner, []  # it is in this list itself
-            if call.changed:
-                self._on_calls(sorted(inner, key=lambda each: each.start))
             self._sleep_if_done()
 
     def _registered(self, block: gluon.Block, original: Callable, *args: Any, **kwargs: Any) -> None:

@@ -1,11 +1,12 @@
 """`resolve`: what a network's inputs say about its parameters' shapes, and what went wrong on the way.
 
-The run is `_mxnet.run_without_memory`; here its findings are put beside what the parameters declare,
-with live objects. Records and words are made of it elsewhere.
+The run itself is `run_without_memory`; here its findings are put beside what the parameters declare, and beside what a
+trace has seen. Records and words are made of it elsewhere.
 """
 
 from dataclasses import dataclass, field
 import re
+from types import FrameType
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._mxnet.containers import Unregistered, unregistered_blocks
@@ -16,13 +17,11 @@ from .._mxnet.stale_graphs import StaleGraph, stale_graphs
 from .._mxnet.tree import walk
 from ..parameters import ParameterInfo, context_mismatch, list_parameters
 from .conflicts import Conflict, conflict_in, unchecked_sizes
+from .events import Shape, TraceEvent, inputs_text
 from .inputs import mapped
-from .observed import Observed
 from .source import frames_of, last_lines
 
-__all__ = ["Resolution", "Stop", "resolve", "said", "stop_of"]
-
-Shape = Tuple[Optional[int], ...]
+__all__ = ["Observed", "Resolution", "Stop", "resolve", "said", "stop_of"]
 
 
 @dataclass
@@ -40,6 +39,42 @@ class Stop:
 
 
 @dataclass
+class Observed:
+    """What a trace has seen of real forward passes.
+
+    Attributes
+    ----------
+    seen : dict
+        The input shapes that blocks got last, by block path.
+    passed : bool
+        Whether those are from forward passes that came to their end.
+    failing : (str, Block, tuple), optional
+        The innermost call of a block that failed: its path, and its arguments.
+    events : sequence of TraceEvent
+    around : frame, optional
+        Where the error was caught, while the user's call is under way.
+    """
+
+    seen: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)
+    passed: bool = False
+    failing: Optional[Tuple[str, Any, Tuple[Any, ...]]] = None
+    events: Sequence[TraceEvent] = ()
+    around: Optional[FrameType] = None
+
+    def origin(self, path: str, shape: Shape) -> str:
+        """What gave a parameter this shape: ``'resolved in 0, given (2, 5), at file:7'``; empty where nobody saw it."""
+        for event in reversed(self.events):
+            if event.path != path or event.shape != shape:
+                continue
+            at = f", at {event.file}:{event.line}" if event.file else ""
+            if event.kind in ("set_data", "load_parameters"):
+                return f"given by {event.kind}{at}"
+            if event.kind == "resolved" and event.block is not None:
+                return f"resolved in {event.block or 'the network'}, given {inputs_text(event.inputs)}{at}"
+        return ""
+
+
+@dataclass
 class Resolution:
     """The parameters of a network and every shape that is known.
 
@@ -49,16 +84,15 @@ class Resolution:
     described : list of (Parameter, Place, ParameterInfo)
     shapes : dict
         By parameter.
+    asked : bool
+        Whether inputs were given at all.
+    observed : Observed
     order : list of Parameter
         Those that the network's code used, in its order.
     inputs : dict
         What each block was given first, by its path.
     entered : set of str
         The paths of the blocks that were reached.
-    asked : bool
-        Whether inputs were given at all.
-    observed : Observed
-        What was seen beforehand.
     unregistered : list of Unregistered
         What containers hold that is no part of the network.
     apart : str or None
@@ -69,17 +103,17 @@ class Resolution:
 
     net: Any
     described: List[Tuple[Any, Any, ParameterInfo]]
-    shapes: Dict[Any, Optional[Shape]]
+    shapes: Dict[Any, Shape]
+    asked: bool
+    observed: Observed
+    unregistered: Sequence[Unregistered]
+    apart: Optional[str]
+    stale: Sequence[StaleGraph]
     order: List[Any] = field(default_factory=list)
-    inputs: Dict[str, Tuple[Optional[Shape], ...]] = field(default_factory=dict)
+    inputs: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)
     entered: Set[str] = field(default_factory=set)
-    asked: bool = False
     stop: Optional[Stop] = None
     conflict: Optional[Conflict] = None
-    observed: Observed = field(default_factory=Observed)
-    unregistered: Sequence[Unregistered] = ()
-    apart: Optional[str] = None
-    stale: Sequence[StaleGraph] = ()
 
     @property
     def notes(self) -> Tuple[str, ...]:
@@ -94,36 +128,39 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
 
     What was observed of real forward passes beats what the inputs let expect.
     """
+    observed = observed or Observed()
     with global_state_lock:
-        return _resolve(net, inputs, observed or Observed())
+        described = list_parameters(net)
+        found = Resolution(
+            net,
+            described,
+            {param: shape_of(param) for param, _, _ in described},
+            bool(inputs),
+            observed,
+            unregistered_blocks(walk(net)),
+            context_mismatch((info.label, contexts_of(param)) for param, _, info in described),
+            stale_graphs(net),
+        )
+        if inputs:
+            _add_run(found, run_without_memory(net, inputs, _stand_in))
+        if observed.failing is not None and found.conflict is None:
+            path, block, args = observed.failing
+            run = run_without_memory(block, args, _stand_in, at=path)
+            if run.conflict is not None:
+                found.conflict = conflict_in(described, run, said(run.conflict))
+        for path, given in observed.seen.items():
+            found.inputs.setdefault(path, tuple(given))
+        if observed.passed and "" in observed.seen:
+            found.entered, found.stop = set(observed.seen), None
+        return found
 
 
-def _resolve(net: Any, inputs: Sequence[Any], observed: Observed) -> Resolution:
-    described = list_parameters(net)
-    shapes = {param: shape_of(param) for param, _, _ in described}
-    lost = unregistered_blocks(walk(net))
-    split = context_mismatch((info.label, contexts_of(param)) for param, _, info in described)
-    found = Resolution(net, described, shapes, asked=bool(inputs), observed=observed, unregistered=lost, apart=split,
-                       stale=stale_graphs(net))  # fmt: skip
-    if inputs:
-        _take(found, run_without_memory(net, inputs, _stand_in), type(net))
-    if observed.failing is not None and found.conflict is None:
-        found.conflict = _conflict_at(found, *observed.failing)
-    for path, given in observed.seen.items():
-        found.inputs.setdefault(path, tuple(given))
-    if observed.whole:
-        found.entered, found.stop = set(observed.seen), None
-    return found
-
-
-def _stand_in(given: Any, make: Callable[[Shape, Any], Any]) -> Any:
+def _stand_in(given: Any, make: Callable[[Any, Any], Any]) -> Any:
     return mapped(given, lambda shape, dtype, _: make(shape, dtype))
 
 
-def _take(found: Resolution, run: Run, kind: type) -> None:
-    for param, shape in run.shapes.items():
-        if param in found.shapes:
-            found.shapes[param] = shape
+def _add_run(found: Resolution, run: Run) -> None:
+    found.shapes.update((param, shape) for param, shape in run.shapes.items() if param in found.shapes)
     if run.conflict is None:
         found.conflict = unchecked_sizes(found.described, run)
     else:
@@ -134,16 +171,11 @@ def _take(found: Resolution, run: Run, kind: type) -> None:
     found.order = [param for param in run.order if param in found.shapes]
     if run.error is not None:
         last = run.unfinished()
-        path, kind = (last.path, type(last.block)) if last else ("", kind)
+        path, kind = (last.path, type(last.block)) if last else ("", type(found.net))
         theirs, mxnets = last_lines(run.frames)
-        line = theirs or ("" if _is_a_wrong_call(run.error) else mxnets or "its first call")
+        wrong_call = re.search(r"\(\) (missing|takes|got an unexpected)", str(run.error))
+        line = theirs or ("" if isinstance(run.error, TypeError) and wrong_call else mxnets or "its first call")
         found.stop = Stop(path, kind, line, said(run.error), isinstance(run.error, NeedsNumbers))
-
-
-def _conflict_at(found: Resolution, path: str, block: Any, args: Sequence[Any]) -> Optional[Conflict]:
-    """The contradiction in one call of one block, which failed on arrays."""
-    run = run_without_memory(block, args, _stand_in, at=path)
-    return None if run.conflict is None else conflict_in(found.described, run, said(run.conflict))
 
 
 def stop_of(error: BaseException, before: Optional[Stop]) -> Stop:
@@ -151,10 +183,6 @@ def stop_of(error: BaseException, before: Optional[Stop]) -> Stop:
     path, block = (before.block_path, before.block) if before else ("", type(None))
     theirs, mxnets = last_lines(frames_of(error))
     return Stop(path, block, theirs or mxnets, f"a forward pass raised {said(error)}")
-
-
-def _is_a_wrong_call(error: BaseException) -> bool:
-    return isinstance(error, TypeError) and re.search(r"\(\) (missing|takes|got an unexpected)", str(error)) is not None
 
 
 def said(error: BaseException) -> str:

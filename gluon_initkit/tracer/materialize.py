@@ -23,7 +23,7 @@ from ..shapes import is_known
 from .diagnosis import message, record
 from .errors import DeferredInitError
 from .inputs import as_arrays, contexts_in
-from .resolution import Resolution, resolve, stop_of
+from .resolve import Resolution, resolve, stop_of
 from .shapes import ShapeReport, report
 
 __all__ = ["materialize"]

@@ -10,7 +10,7 @@ from .._mxnet.parameter import arrays_of
 from ..display import Column, Table, TableReport, as_html, as_rich, as_text, counted, printable, rich_text, shape_text
 from .diagnosis import DEFERRED, MOST, message, pending, quotation
 from .errors import DeferredInitError, Unresolved
-from .resolution import resolve
+from .resolve import resolve
 
 __all__ = ["Explanation", "explain"]
 

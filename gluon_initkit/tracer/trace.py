@@ -1,26 +1,32 @@
 """`trace`: a record of what happens to one network's parameters, and one error for what goes wrong with them.
 
-`_mxnet.Watch` sees and undoes; here it is written down, and what was seen of a failure is handed to `diagnosis`: what
-MXNet says about shapes and deferral becomes a `DeferredInitError`, anything else goes on as it is.
+`NetworkObserver` sees and undoes. Here it is written down, and what was seen of a failure is handed to `diagnosis`:
+what MXNet says about shapes and deferral becomes a `DeferredInitError`, anything else goes on as it is.
 """
 
+from collections import deque
 import dataclasses
+from itertools import groupby
 import json
-import os
+import math
 import sys
+import threading
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Tuple
 
+import numpy
+from rich.tree import Tree
+
+from .._mxnet.instrument.call_stack import input_shapes
 from .._mxnet.instrument.observer import NetworkObserver
-from ..display import counted, warn
+from .._mxnet.parameter import known_sizes
+from ..display import Branch, Column, Table, as_tree, counted, printable, rendered, rich_text, warn
 from ..parameters import ParameterInfo, check_block, list_parameters
-from .chrome import chrome_trace
-from .diagnosis import told_apart
+from .diagnosis import diagnosed_failure
 from .errors import DeferredInitError
-from .events import Span, TraceEvent
-from .observed import Observed
-from .timeline import Timeline
-from .writing import Notes
+from .events import TraceEvent, inputs_text
+from .resolve import Observed
+from .source import source_within
 
 __all__ = ["Trace", "trace"]
 
@@ -74,13 +80,7 @@ def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent]
 
 
 class Trace:
-    """What `trace` returns. ``str()`` and Jupyter show its timeline.
-
-    Parameters
-    ----------
-    net : Block
-    live : bool
-    on_event : callable, optional
+    """What `trace` returns. ``str()`` and Jupyter show its events as a tree: by the user's call, then by block.
 
     Examples
     --------
@@ -94,29 +94,33 @@ class Trace:
     def __init__(self, net: Any, live: bool = False, on_event: Optional[Callable] = None) -> None:
         self._net, self._live, self._callback = net, live, on_event
         self._type = type(net).__name__
-        self._notes = Notes(time.perf_counter_ns())
-        self._watch: Optional[NetworkObserver] = NetworkObserver(net, self._record, self._explain, self._notes.passed)
+        self._observer: Optional[NetworkObserver] = NetworkObserver(net, self._record, self._explain)
         self._running = False
         self._pending: Tuple[ParameterInfo, ...] = ()
+        self._begin = time.perf_counter_ns()
+        # An event costs more than what it is made of, and the middle of a forward pass is not the moment for it.
+        self._notes: Deque[Tuple[str, int, int, Any, dict]] = deque()
+        self._events: List[TraceEvent] = []
+        self._lock = threading.Lock()
 
     def __enter__(self) -> "Trace":
-        if self._watch is None or self._running:
+        if self._observer is None or self._running:
             raise RuntimeError("a trace serves once: write `with ik.trace(net) as t:` again for another")
-        self._watch.start()
-        self._running, self._notes.begin = True, time.perf_counter_ns()
+        self._observer.start()
+        self._running, self._begin = True, time.perf_counter_ns()
         return self
 
     def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
-        mended, watch = None, self._watch
-        assert watch is not None
+        mended, observer = None, self._observer
+        assert observer is not None
         try:
             self._pending = self.pending
             if isinstance(error, Exception):
-                mended = watch.leaving(error)
+                mended = observer.leaving(error)
         finally:
-            watch.stop()
-            self._notes.events(), self._notes.spans()  # made now: what they are made of holds the network
-            self._running, self._watch, self._net = False, None, None
+            observer.stop()
+            _ = self.events  # made now: what they are made of holds the network
+            self._running, self._observer, self._net = False, None, None
         try:
             if mended is not None:
                 raise mended from error
@@ -126,12 +130,10 @@ class Trace:
     @property
     def events(self) -> Tuple[TraceEvent, ...]:
         """What has happened until now, in order of time."""
-        return self._notes.events()
-
-    @property
-    def spans(self) -> Tuple[Span, ...]:
-        """The forward calls of blocks in passes that changed a parameter; later passes are left alone."""
-        return self._notes.spans()
+        with self._lock:
+            while self._notes:
+                self._events.append(self._event(*self._notes.popleft()))
+            return tuple(self._events)
 
     @property
     def pending(self) -> Tuple[ParameterInfo, ...]:
@@ -140,94 +142,56 @@ class Trace:
             return self._pending
         return tuple(info for _, _, info in list_parameters(self._net) if info.state == "deferred")
 
-    def timeline(self) -> Timeline:
-        """The events as a tree by block, in order of time: print it, or look at it in Jupyter.
-
-        Returns
-        -------
-        Timeline
-
-        Examples
-        --------
-        >>> with trace(mx.gluon.nn.Dense(2)) as t:
-        ...     pass
-        >>> print(t.timeline())
-        Trace of Dense: nothing happened
-        """
-        return Timeline(self._type, self.events, self.spans, len(self.pending))
-
     def to_records(self) -> List[Dict[str, Any]]:
-        """The events as dictionaries of plain Python values.
-
-        Returns
-        -------
-        list of dict
-            One an event, keyed by the attributes of `TraceEvent`.
-
-        Examples
-        --------
-        >>> net = mx.gluon.nn.Dense(1)
-        >>> with trace(net) as t:
-        ...     net.initialize(mx.init.One())
-        >>> [(record["kind"], record["path"]) for record in t.to_records()][-1]
-        ('resolved', 'bias')
-        """
+        """The events as dictionaries of plain Python values, keyed by the attributes of `TraceEvent`."""
         return [dataclasses.asdict(event) for event in self.events]
 
     def to_json(self) -> str:
-        """The records as JSON.
-
-        Returns
-        -------
-        str
-            A list; unknown dimensions are null.
-
-        Examples
-        --------
-        >>> with trace(mx.gluon.nn.Dense(2)) as t:
-        ...     pass
-        >>> t.to_json()
-        '[]'
-        """
+        """The records as a JSON list; unknown dimensions are null."""
         return json.dumps(self.to_records())
 
-    def to_chrome_trace(self, path: Any) -> None:
-        """Write a file that ``chrome://tracing`` and https://ui.perfetto.dev open: spans nested by block.
-
-        Parameters
-        ----------
-        path : str or path-like
-            Where to write, ``'trace.json'``. The Trace Event Format (JSON object form).
-
-        Examples
-        --------
-        >>> import tempfile, pathlib
-        >>> with trace(mx.gluon.nn.Dense(2)) as t:
-        ...     pass
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     t.to_chrome_trace(pathlib.Path(folder) / "trace.json")
-        """
-        with open(os.fspath(path), "w", encoding="utf-8") as file:
-            json.dump(chrome_trace(self._type, self.events, self.spans), file)
-
     def __repr__(self) -> str:
-        return repr(self.timeline()).replace(Timeline.__name__, type(self).__name__, 1)
+        facts = f"{counted(len(self.events), 'event')}, {counted(len(self.pending), 'parameter')} pending"
+        return f"<{type(self).__name__} of {printable(self._type)}: {facts}>"
 
     def __str__(self) -> str:
-        return str(self.timeline())
+        return rendered(self)
 
     def __rich__(self) -> Any:
-        return self.timeline().__rich__()
+        return _as_rich(Branch(self._title(), below=tuple(_branches(self.events))))
 
     def _repr_html_(self) -> str:
-        return self.timeline()._repr_html_()
+        return as_tree(Table(self._title(), (Column("event", lambda row: ""),), list(_branches(self.events))))
+
+    def _title(self) -> str:
+        events = self.events
+        resolved = sum(event.kind == "resolved" for event in events)
+        counts = f"{resolved} resolved, {len(self.pending)} pending" if events else "nothing happened"
+        return f"Trace of {self._type}: {counts}"
 
     def _record(self, kind: str, facts: dict) -> None:
-        if self._watch is None:  # a call that is still under way in another thread
+        """Write down that something happened; `facts` are the observer's, and are the note's own from now on."""
+        if self._observer is None:  # a call that is still under way in another thread
             return
-        self._notes.note(kind, facts)
+        source = source_within(facts.pop("within", None))
+        self._notes.append((kind, time.perf_counter_ns(), threading.get_native_id(), source, facts))
         if self._live or self._callback is not None:
             self._announce(self.events[-1])
+
+    def _event(self, kind: str, now: int, thread: int, source: Any, facts: dict) -> TraceEvent:
+        method = "initialize" if kind in ("force_reinit", "deferred", "resolved") else kind
+        nanoseconds, asked = facts.pop("nanoseconds", 0), facts.pop("call", f"Parameter.{method}")
+        call, file, line = source
+        facts["inputs"] = input_shapes(facts.get("block"), facts.get("inputs"))
+        arrays = facts.pop("arrays", 0)
+        if facts["dtype"] is not None:
+            dtype, shape = numpy.dtype(facts["dtype"]), facts["shape"]
+            facts["bytes"] = arrays and arrays * math.prod(shape) * dtype.itemsize
+            facts.update(shape=known_sizes(shape), dtype=dtype.name)
+        return TraceEvent(
+            kind, time=(now - nanoseconds - self._begin) / 1e9, seconds=nanoseconds / 1e9, call=call or asked,
+            file=file, line=line, thread=thread, **facts,
+        )  # fmt: skip
 
     def _announce(self, event: TraceEvent) -> None:
         try:
@@ -242,17 +206,42 @@ class Trace:
 
     def _explain(self, error: BaseException, facts: dict) -> Optional[BaseException]:
         """The error to raise instead of one that a call ended in; None to let it be."""
-        if isinstance(error, DeferredInitError) or self._watch is None:
+        if isinstance(error, DeferredInitError) or self._observer is None:
             return None
         undone, passed = facts.get("undone", 0), facts["block"] is None  # else a pass broke off here
         observed = Observed(facts["seen"], passed, facts["failing"], self.events, sys._getframe())
         try:
-            made = told_apart(self._net, error, facts["given"], observed)
+            diagnosed = diagnosed_failure(self._net, error, facts["given"], observed)
         finally:
             observed.around = None  # this frame, which holds `observed`: a cycle
-        if made is not None or undone:
+        if diagnosed is not None or undone:
             detail = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             detail += f"; {counted(undone, 'parameter is', 'parameters are')} pending again" if undone else ""
             about = {"block": facts["block"], "inputs": facts["inputs"] or None, "call": facts.get("call", "")}
             self._record("failed", {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
-        return made
+        return diagnosed
+
+
+_FEW = 12  # events of one call, which the page shows unfolded
+
+
+def _branches(events: Iterable[TraceEvent]) -> Iterator[Branch]:
+    """Neighbours that one call of the user's caused are one branch; in it, those of one block are one."""
+    for (call, source, _), of_call in groupby(events, lambda event: (event.call, event.source, event.thread)):
+        below: List[Branch] = []
+        for (block, inputs), of_block in groupby(of_call, lambda event: (event.block, event.inputs)):
+            lines = tuple(Branch(_line(event)) for event in of_block)
+            place = f"{block or 'the network'} on {inputs_text(inputs)}"
+            below += lines if block is None else (Branch(place, below=lines, open=True),)
+        label = " · ".join(filter(None, (call, source))) or "no call of the user's"
+        yield Branch(label, below=tuple(below), open=len(below) <= _FEW)
+
+
+def _line(event: TraceEvent) -> str:
+    return " · ".join((event.headline, *event.facts[event.block is not None :]))  # the first fact is the block
+
+
+def _as_rich(branch: Branch) -> Tree:
+    tree = Tree(rich_text(printable(branch.label)))
+    tree.children.extend(map(_as_rich, branch.below))
+    return tree
