@@ -29,8 +29,8 @@ _MODULES = {
     ],
     "inspector": [
         "BlockRecord", "CheckpointError", "Comparison", "ComparisonRow", "Declared", "Finding", "FindingsError",
-        "Histogram", "ParameterRecord", "ParameterView", "Recorder", "Report", "SharedValues", "Statistics",
-        "Totals", "compare", "inspect",
+        "Histogram", "OutputReport", "OutputRow", "ParameterRecord", "ParameterView", "Recorder", "Report",
+        "SharedValues", "Statistics", "Totals", "compare", "inspect", "outputs",
     ],
     "parameters": ["AttributeReport", "AttributeRow", "ParameterInfo", "freeze", "set_attributes", "unfreeze"],
     "sharing": [

@@ -1,63 +1,79 @@
-"""Completing deferred initialization where shapes are known, and the real forward pass that finds shapes otherwise.
+"""Real forward passes that leave no trace: an observer stands around each block's `forward`.
 
-`Parameter._finish_deferred_init` forgets what was pending before it checks anything; whoever calls `finish` takes a
-`snapshot` first.
+Every block runs as it is written, also in a hybridized network, whose cached graph would show Symbols, and those once.
+Forward hooks do not serve: they cannot replace an output, and MXNet 2's SymbolBlock raises where it has any.
 """
 
 from contextlib import ExitStack, contextmanager
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 from mxnet import autograd, context, gluon, ndarray
+from mxnet import numpy as np
 import numpy
 
-from .arrays import layer_array
+from . import backend
+from .arrays import is_numpy_array, layer_array
 from .interrupts import interrupts_held
 from .parameter import is_constant, shape_of
 from .preserve import global_state_lock, parameters_of, preserve
 from .state import restore, snapshot
 from .tree import blocks_by_path
 
+Observer = Callable[[str, Any, Tuple[Any, ...], Callable[[], Any]], Any]
+"""Gets a block's path, the block, its arguments and a function that runs it; returns the block's output."""
+
 _VECTORS = 1
 
 
 def run_forward(net: gluon.Block, args: Sequence[Any]) -> Tuple[Dict[gluon.Parameter, Any], Dict[str, Tuple[Any, ...]]]:
-    """Run a network on arrays in prediction mode; the parameters' shapes afterwards, and what each block was given.
-
-    Parameters, attributes, caches and statistics are put back, also when it fails. Deferred parameters get plausible
-    numbers of our own for the while, so no generator is drawn from.
-    """
-    blocks = blocks_by_path(net)
-    params = parameters_of(blocks)
+    """Run a network on arrays in prediction mode; the parameters' shapes afterwards, and what each block was given."""
+    params = parameters_of(blocks_by_path(net))
     given: Dict[str, Tuple[Any, ...]] = {}
-    with global_state_lock, interrupts_held() as released, ExitStack() as stack:
-        stack.enter_context(preserve(blocks))
-        stack.enter_context(_as_before(params))
-        stack.enter_context(autograd.pause(train_mode=False))
-        for param in params:
-            _lend(param)
-        for path, block in blocks.items():
-            _prepare(path, block, given)
-        with released():
+
+    def observer(path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        given.setdefault(path, tuple(tuple(array.shape) for array in arrays_in(arguments)))
+        return run()
+
+    with observed(net, observer):
+        with autograd.pause(train_mode=False):
             net(*args)
             ndarray.waitall()
         return {param: shape_of(param) for param in params}, given
 
 
 @contextmanager
-def _as_before(params: List[gluon.Parameter]) -> Iterator[None]:
-    before = snapshot(params)
-    try:
-        yield
-    finally:
-        restore(before)
+def observed(net: gluon.Block, observer: Observer, lent: Sequence[gluon.Parameter] = ()) -> Iterator[None]:
+    """Context in which every call of a block of `net` goes through `observer`.
+
+    Afterwards parameters, gradients, attributes, hooks, caches and statistics are as before, also when the body raises.
+    What an operator or the observer may write into is a copy meanwhile: vectors, what is not trained, and what is
+    `lent`. Deferred parameters get plausible numbers for the while, so no generator is drawn from.
+    """
+    blocks = blocks_by_path(net)
+    params = parameters_of(blocks)
+    copied = set(map(id, lent))
+    with global_state_lock, interrupts_held() as released, ExitStack() as stack:
+        if not backend.infers_on_symbols:
+            # MXNet 2 binds an array to its parameter's variable when it is read, for good: another variable is refused.
+            for param in params:
+                if param._data is not None:
+                    param.var()
+        stack.enter_context(preserve(blocks))
+        stack.callback(restore, snapshot(params))
+        for param in params:
+            _lend(param, id(param) in copied)
+        for path, block in blocks.items():
+            _observe(path, block, observer)
+        with released():
+            yield
 
 
-def _lend(param: gluon.Parameter) -> None:
+def _lend(param: gluon.Parameter, copied: bool) -> None:
     """Arrays that a forward pass may write, and values that cost nothing to draw."""
     if param._data is not None:
         # Operators write into vectors: batch normalization into its statistics, and into a fixed gamma. A user's code
         # writes into what is not trained, as spectral normalization does.
-        if len(param.shape) <= _VECTORS or param.grad_req == "null":
+        if copied or len(param.shape) <= _VECTORS or param.grad_req == "null":
             param._data = [each.copy() for each in param._data]
     elif param._deferred_init and not is_constant(param):
         init, ctxs, default, source = param._deferred_init
@@ -81,24 +97,64 @@ class _Plausible:
         return layer_array(ndarray.array(values, ctx=ctx, dtype=self.param.dtype))
 
 
-def _prepare(path: str, block: Any, given: Dict[str, Tuple[Any, ...]]) -> None:
-    """Note what a block is given; no hooks, and nothing cached."""
-    original = block.forward
+def _observe(path: str, block: gluon.Block, observer: Observer) -> None:
+    forward = block.forward
 
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        given.setdefault(path, tuple(_shapes((args, list(kwargs.values())))))
-        return original(*args, **kwargs)
+    def observed_forward(*args: Any, **kwargs: Any) -> Any:
+        return observer(path, block, (*args, *kwargs.values()), lambda: forward(*args, **kwargs))
 
-    attributes = block.__dict__
-    attributes["forward"] = forward
-    attributes["_forward_hooks"], attributes["_forward_pre_hooks"] = {}, {}
+    attributes: Dict[str, Any] = vars(block)
+    attributes.update(forward=observed_forward, _forward_hooks={}, _forward_pre_hooks={})
     if isinstance(block, gluon.HybridBlock):
-        attributes["_active"], attributes["_cached_op"], attributes["_cached_op_args"] = False, None, []
+        attributes.update(_active=False, _cached_op=None, _cached_op_args=[])
 
 
-def _shapes(given: Any) -> List[Tuple[int, ...]]:
-    if isinstance(given, (list, tuple)):
-        return [shape for each in given for shape in _shapes(each)]
-    if isinstance(given, dict):
-        return _shapes(list(given.values()))
-    return [tuple(given.shape)] if isinstance(given, ndarray.NDArray) else []
+def arrays_in(values: Any) -> List[ndarray.NDArray]:
+    """The arrays in nested lists, tuples and dictionaries."""
+    if isinstance(values, ndarray.NDArray):
+        return [values]
+    if isinstance(values, dict):
+        values = list(values.values())
+    return [array for each in values for array in arrays_in(each)] if isinstance(values, (list, tuple)) else []
+
+
+def with_arrays(values: Any, change: Callable[[ndarray.NDArray], Any]) -> Any:
+    """The same nesting of lists, tuples and dictionaries, each array changed."""
+    if isinstance(values, ndarray.NDArray):
+        return change(values)
+    if isinstance(values, dict):
+        return type(values)((key, with_arrays(each, change)) for key, each in values.items())
+    if isinstance(values, (list, tuple)):
+        changed = [with_arrays(each, change) for each in values]
+        return type(values)(*changed) if hasattr(values, "_fields") else type(values)(changed)
+    return values
+
+
+def gradient_probe(array: ndarray.NDArray) -> Tuple[ndarray.NDArray, ndarray.NDArray]:
+    """The array plus zeros; and those zeros, whose gradient is that of the array.
+
+    MXNet 1 cuts an array that gets a gradient of its own (`attach_grad`) off from what it was computed from.
+    """
+    with autograd.pause():
+        zeros = _module_of(array).zeros_like(array)
+    zeros.attach_grad()
+    return array + zeros, zeros
+
+
+def gradients_by(
+    losses: Sequence[ndarray.NDArray], probes: Sequence[Tuple[ndarray.NDArray, ndarray.NDArray]], train_mode: bool
+) -> Sequence[ndarray.NDArray]:
+    """The gradients of the sum of `losses` by the first array of each probe; no parameter's gradient is written.
+
+    MXNet refuses to differentiate by what no loss depends on, so each of those arrays is a head as well, of weight 0.
+    """
+    heads = [*losses, *(array for array, _ in probes)]
+    with autograd.pause():
+        weights = [_module_of(loss).ones_like(loss) for loss in losses]
+        weights += [_module_of(array).zeros_like(array) for array, _ in probes]
+    return autograd.grad(heads, [zeros for _, zeros in probes], weights, train_mode=train_mode)
+
+
+def _module_of(array: ndarray.NDArray) -> Any:
+    """The module whose functions take such an array."""
+    return np if is_numpy_array(array) else ndarray

@@ -11,6 +11,7 @@ from .file_report import read_checkpoint
 from .findings import CODES, FindingsError, findings_of, raise_for
 from .history import History
 from .inspect import inspect
+from .outputs import OutputReport, OutputRow, outputs
 from .records import BlockRecord, Declared, Finding, Histogram, ParameterRecord, SharedValues, Statistics
 from .report.columns import COLUMNS, column
 from .report.report import Report
@@ -32,6 +33,8 @@ __all__ = [
     "Histogram",
     "History",
     "LoadForecast",
+    "OutputReport",
+    "OutputRow",
     "ParameterRecord",
     "ParameterView",
     "Prefix",
@@ -45,6 +48,7 @@ __all__ = [
     "compare",
     "findings_of",
     "inspect",
+    "outputs",
     "raise_for",
     "read_checkpoint",
     "statistics_of",

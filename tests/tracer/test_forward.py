@@ -219,3 +219,12 @@ def test_what_mxnet_does_not_check_is_not_tried():
     net.initialize()
     with pytest.raises(ik.DeferredInitError, match="shapes contradict each other in 1, given "):
         ik.materialize(net, (2, 5), run_forward=True)
+
+
+def test_a_layer_that_had_values_before_goes_on_to_run():
+    net = Needs()
+    net.second = nn.Dense(2, in_units=2)
+    ik.initialize(net, mx.init.Xavier(), seed=1)
+    x = uniform((2, 5))
+    ik.materialize(net, x, run_forward=True)
+    assert net(x).shape == (4, 2)

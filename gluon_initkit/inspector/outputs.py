@@ -1,0 +1,327 @@
+"""`outputs`: what goes through a network in one pass, measured at every block, and the block that first breaks."""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+import numpy
+
+from ..display import Branch, Column, Table, TableReport, as_tree, counted, listed, printable, shape_text
+from ..parameters import did_you_mean
+from .pooling import pooled
+from .records import Statistics
+from .report.columns import COLUMNS
+from .statistics import statistics_of
+
+__all__ = ["OutputReport", "OutputRow", "outputs"]
+
+
+@dataclass(frozen=True)
+class OutputRow:
+    """What one block put out.
+
+    Attributes
+    ----------
+    path : str
+        ``''`` for the network itself.
+    block : str
+        Its class's name.
+    calls : int
+        How often it was called.
+    shapes : tuple of tuple of int
+        The arrays that its first call put out.
+    stats : Statistics or None
+        Over all arrays of all calls; of a single call with quantiles and a histogram. None where it put out no array.
+    grad_stats : Statistics or None
+        Of the gradient of the loss by these outputs, where it was asked for.
+    aliases : tuple of str
+        The other paths of a block that stands at several.
+    """
+
+    path: str
+    block: str
+    calls: int
+    shapes: Tuple[Tuple[int, ...], ...]
+    stats: Optional[Statistics]
+    grad_stats: Optional[Statistics] = None
+    aliases: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, repr=False)
+class OutputReport(TableReport[OutputRow]):
+    """What `outputs` returns: a row a block, in the order in which blocks began. Jupyter shows a tree.
+
+    Attributes
+    ----------
+    rows : tuple of OutputRow
+        ``report['features.0']`` finds one by its path.
+    first_bad : str or None
+        The path of the block that first put out NaN or an infinity; of a leaf where a leaf did, and of a block around
+        it where an operator in that block's own `forward` did. None where all outputs are finite.
+    reason : str
+        Why, in a sentence: a bad input, a bad parameter, or an operator that overflowed. ``''`` where `first_bad` is
+        None.
+    unused : tuple of str
+        The paths of the blocks that did not run.
+    """
+
+    rows: Tuple[OutputRow, ...]
+    first_bad: Optional[str] = None
+    reason: str = ""
+    unused: Tuple[str, ...] = ()
+
+    def __getitem__(self, path: str) -> OutputRow:
+        found = next((row for row in self.rows if path in (row.path, *row.aliases)), None)
+        if found is None:
+            raise KeyError(f"no block with the path {path!r} ran{did_you_mean(path, [row.path for row in self.rows])}")
+        return found
+
+    def _table(self) -> Table:
+        broken = self.first_bad is not None
+        title = f"Outputs of {counted(len(self.rows), 'block')}: {'not all' if broken else 'all'} finite"
+        footnotes = [("error", f"first not finite: {_named(self.first_bad)}: {self.reason}")] if broken else []
+        if self.unused:
+            footnotes.append(("info", f"{counted(len(self.unused), 'block')} did not run: {listed(self.unused)}"))
+        gradients = any(row.grad_stats for row in self.rows)
+        left_out = {"min", "max"} if gradients else {"grad_std"}
+        columns = tuple(column for column in _COLUMNS if column.key not in left_out and (broken or column is not _BAD))
+        return Table(title, columns, self.rows, emphasis=self._severity, footnotes=tuple(footnotes))
+
+    def _severity(self, row: OutputRow) -> str:
+        return "error" if row.stats and _not_finite(row.stats) else ""
+
+    def _repr_html_(self) -> str:
+        paths = {row.path for row in self.rows}
+        below: Dict[Optional[str], List[Branch]] = {}
+        for row in reversed(self.rows):  # what is inside a block began after it
+            around = _around(row.path, paths)
+            label = row.path[len(around) + 1 :] if around else _named(row.path)
+            times = f" x{row.calls}" if row.calls > 1 else ""
+            inside, severity = tuple(below.pop(row.path, ())), self._severity(row)
+            branch = Branch(label, row, row.block + times, row.path, severity, inside, len(self.rows) <= _OPEN or
+                            bool(severity))  # fmt: skip
+            below.setdefault(around, []).insert(0, branch)
+        table = self._table()
+        columns = [column for column in table.columns if column.key not in ("block", "min", "max")]
+        if any(column.key == "grad_std" for column in columns):
+            columns.append(COLUMNS["grad_histogram"])
+        return as_tree(Table(table.title, tuple(columns), below.get(None, ()), footnotes=table.footnotes))
+
+
+_OPEN = 24  # blocks up to which everything is unfolded from the start
+
+
+def _around(path: str, paths: Set[str]) -> Optional[str]:
+    """The path of the block around another that ran itself; None of the network's own path."""
+    while path:
+        path = path.rpartition(".")[0]
+        if path in paths:
+            return path
+    return None
+
+
+def _named(path: Optional[str]) -> str:
+    return printable(path) if path else "(network)"
+
+
+def _not_finite(stats: Statistics) -> str:
+    counts = ((stats.nan, "NaN"), (stats.posinf, "+inf"), (stats.neginf, "-inf"))
+    return ", ".join(f"{count:,} {name}" for count, name in counts if count)
+
+
+_BAD = Column("not_finite", lambda row: _not_finite(row.stats) if row.stats else "", "not finite")
+_COLUMNS = (
+    Column("path", lambda row: _named(row.path), "block", path=True),
+    Column("block", lambda row: row.block + (f" x{row.calls}" if row.calls > 1 else ""), "class"),
+    Column("shapes", lambda row: ", ".join(map(shape_text, row.shapes)), "output"),
+    *(COLUMNS[key] for key in ("mean", "std", "min", "max")),
+    Column("zeros", lambda row: f"{row.stats.zeros / row.stats.count:.0%}" if row.stats and row.stats.zeros else "",
+           number=True),
+    _BAD,
+    COLUMNS["histogram"],
+    COLUMNS["grad_std"],
+)  # fmt: skip
+
+
+def outputs(
+    net: Any,
+    *inputs: Any,
+    grads: bool = False,
+    loss: Optional[Callable[[Any], Any]] = None,
+    train_mode: bool = False,
+) -> OutputReport:
+    """Measure every block's outputs in one forward pass, and find the block that first breaks.
+
+    Nothing stays of the pass: values, running statistics, gradients, hooks, cached graphs and NumPy's and Python's
+    generators are as before. MXNet's generator moves only where the network draws, as Dropout does in training mode.
+    A hybridized network runs un-hybridized meanwhile.
+
+    Parameters
+    ----------
+    net : Block
+        A network whose parameters have values.
+    inputs : NDArray
+        What the network is called with.
+    grads : bool
+        Whether a backward pass is made as well, and the gradient by each output measured. Parameters keep theirs.
+    loss : callable, optional
+        Gets what the network returns and returns the loss; by default the sum of all that it returns.
+    train_mode : bool
+        Whether layers behave as in training: batch normalization by the batch's statistics, Dropout drops.
+
+    Returns
+    -------
+    OutputReport
+
+    Raises
+    ------
+    InitializationError
+        A parameter has no values yet.
+    TypeError
+        `net` is no Block.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(4, in_units=3), mx.gluon.nn.Dense(1, in_units=4))
+    >>> report = ik.initialize(net, mx.init.Constant(3e38))
+    >>> report = ik.outputs(net, mx.nd.ones((2, 3)))
+    >>> report.first_bad, [row.path for row in report]
+    ('0', ['', '0', '1'])
+    >>> report.reason
+    'its inputs (up to 1) and parameters (up to 3e+38) are finite, so an operator of its own overflowed'
+    """
+    # MXNet is imported when a network is looked at: reports of files do without it.
+    from .._mxnet import mx
+    from .._mxnet.forward import arrays_in, observed
+    from .._mxnet.tree import walk
+    from ..initializer.values import parameters_with_values
+
+    labels = {id(param): info.label for param, info in parameters_with_values(net, "to compute outputs by")}
+    observer = _Observer(labels, grads)
+    with observed(net, observer):
+        if not grads:
+            with mx.autograd.pause(train_mode=train_mode):
+                net(*inputs)
+        else:
+            with mx.autograd.record(train_mode=train_mode):
+                returned = net(*inputs)
+                results = arrays_in(returned if loss is None else loss(returned))
+                losses = [array.sum() for array in results if numpy.dtype(array.dtype).kind == "f"]
+            observer.differentiate(losses, train_mode)
+    paths: Dict[int, List[str]] = {}
+    for path, block in walk(net):
+        paths.setdefault(id(block), []).append(path)
+    unused = tuple(path for path, *_ in paths.values() if path not in observer.calls)
+    aliases = {path: tuple(others) for path, *others in paths.values()}
+    rows = tuple(observer.row(path, aliases[path]) for path in observer.calls)
+    first_bad, reason = observer.first_bad or (None, "")
+    return OutputReport(rows, first_bad, reason, unused)
+
+
+class _Call(NamedTuple):
+    """A block under way: of what a cause is looked for among."""
+
+    path: str
+    block: Any
+    arguments: Tuple[Any, ...]
+
+
+class _Observer:
+    """Measures each call of a block, and finds out why the first of them is not finite."""
+
+    def __init__(self, labels: Dict[int, str], grads: bool) -> None:
+        self.labels, self.grads = labels, grads
+        self.calls: Dict[str, List[Optional[Statistics]]] = {}
+        self.blocks: Dict[str, Tuple[str, Tuple[Tuple[int, ...], ...]]] = {}
+        self.gradients: Dict[str, List[Statistics]] = {}
+        self.first_bad: Optional[Tuple[str, str]] = None
+        self._under_way: List[_Call] = []
+        self._probes: List[Tuple[str, Any, Any]] = []  # path, output, and what has its gradient
+        self._probed: Dict[int, int] = {}  # the id of an output that has a probe: which
+
+    def __call__(self, path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        from .._mxnet.forward import arrays_in, with_arrays
+
+        calls = self.calls.setdefault(path, [])
+        self._under_way.append(_Call(path, block, arguments))
+        output = run()
+        call = self._under_way.pop()
+        arrays = list(arrays_in(output))
+        stats = statistics_of(_values(arrays)) if arrays else None
+        calls.append(stats)
+        self.blocks.setdefault(path, (type(block).__name__, tuple(tuple(array.shape) for array in arrays)))
+        if self.first_bad is None and stats is not None and _not_finite(stats):
+            self.first_bad = self._cause(call)
+        return with_arrays(output, lambda array: self._probe(path, array)) if self.grads else output
+
+    def _probe(self, path: str, array: Any) -> Any:
+        from .._mxnet.forward import gradient_probe
+
+        if numpy.dtype(array.dtype).kind != "f":
+            return array
+        if id(array) in self._probed:  # of a block inside, which this one hands on
+            _, array, zeros = self._probes[self._probed[id(array)]]
+        else:
+            array, zeros = gradient_probe(array)
+            self._probed[id(array)] = len(self._probes)
+        self._probes.append((path, array, zeros))
+        return array
+
+    def differentiate(self, losses: Sequence[Any], train_mode: bool) -> None:
+        """Measure the gradient of the sum of `losses` by every output."""
+        from .._mxnet.forward import gradients_by
+
+        probes = {id(zeros): (array, zeros) for _, array, zeros in self._probes}
+        by_id = dict(zip(probes, gradients_by(losses, list(probes.values()), train_mode)))
+        for path, _, zeros in self._probes:
+            self.gradients.setdefault(path, []).append(statistics_of(_values([by_id[id(zeros)]])))
+
+    def row(self, path: str, aliases: Tuple[str, ...]) -> OutputRow:
+        """What was measured of a block."""
+        block, shapes = self.blocks[path]
+        calls = self.calls[path]
+        gradients = pooled(self.gradients.get(path, ()))
+        return OutputRow(path, block, len(calls), shapes, pooled(calls), gradients, aliases)
+
+    def _cause(self, call: _Call) -> Tuple[str, str]:
+        """Which block is to blame for an output that is not finite, and why."""
+        for around in (call, *reversed(self._under_way)):
+            found = _not_finite_in(around.arguments)
+            if not found:
+                return around.path, self._own_fault(around)
+        return call.path, f"the network's input holds {found}"
+
+    def _own_fault(self, call: _Call) -> str:
+        from .._mxnet.parameter import arrays_of
+        from .._mxnet.preserve import parameters_of
+
+        own = [(self.labels.get(id(param), param.name), arrays_of(param)[:1])
+               for param in parameters_of({"": call.block})]  # fmt: skip
+        bad = [(label, found) for label, arrays in own for found in [_not_finite_in(arrays)] if found]
+        if bad:
+            return f"its parameter {listed([f'{printable(label)} holds {found}' for label, found in bad])}"
+        inputs = f"its inputs (up to {_largest(call.arguments):.3g})"
+        parameters = f" and parameters (up to {_largest([arrays for _, arrays in own]):.3g})" if own else ""
+        return f"{inputs}{parameters} are finite, so an operator of its own overflowed"
+
+
+def _values(arrays: Sequence[Any]) -> numpy.ndarray:
+    """The values of arrays as one; without a copy where there is one array."""
+    from .._mxnet.arrays import host_values, wait_to_read
+
+    wait_to_read(arrays)
+    values = [host_values(array) for array in arrays]
+    return values[0] if len(values) == 1 else numpy.concatenate([each.reshape(-1) for each in values])
+
+
+def _not_finite_in(values: Any) -> str:
+    from .._mxnet.forward import arrays_in
+
+    arrays = list(arrays_in(values))
+    return _not_finite(statistics_of(_values(arrays))) if arrays else ""
+
+
+def _largest(values: Any) -> float:
+    from .._mxnet.forward import arrays_in
+
+    return max((float(numpy.abs(_values([array])).max(initial=0)) for array in arrays_in(values)), default=0.0)
