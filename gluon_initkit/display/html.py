@@ -4,7 +4,7 @@ Colours are Jupyter's or VS Code's own where the page has such a theme, else the
 tree every row is a grid of the same columns, whatever its depth, so that numbers stand under each other.
 """
 
-from typing import Any, Iterable, Iterator, List
+from typing import Any, Iterable, Iterator, Tuple
 
 from .line_breaks import breakable_html
 from .table import Branch, Column, Table
@@ -39,8 +39,12 @@ def as_tree(table: Table) -> str:
     """One ``<div>`` with the title, the footnotes, and the branches as native ``<details>`` under the headings."""
     columns, footer = table.columns[1:], table.footer[1:] or [""] * len(table.columns)
     longest = [max(len(column.title), len(text)) for column, text in zip(columns, footer)]
-    rows = "".join(part for branch in table.rows for part in _rows(branch, 0, columns, longest))
-    labels = min(max([24, *(_label_length(branch, 1) for branch in table.rows)]), _WIDEST_LABEL)
+    label = 24
+    for depth, branch in _branches(table.rows, 1):
+        length = 2 * depth + len(branch.label) + len(branch.remark) + (10 if branch.severity else 2)
+        label = min(max(label, length), _WIDEST_LABEL)
+        longest = [max(most, len(cell)) for most, cell in zip(longest, branch.cells)]
+    rows = "".join(part for branch in table.rows for part in _rows(branch, 0))
     widths = [
         f"max(120px,{len(column.title) + 2}ch)" if column.html else f"{min(most + 1, _WIDEST_CELL)}ch"
         for column, most in zip(columns, longest)
@@ -48,7 +52,7 @@ def as_tree(table: Table) -> str:
     head = _row("ik-head", (escape(column.title) for column in table.columns))
     foot = _row("ik-foot", map(escape, table.footer)) if table.footer else ""
     return (
-        f'<div class="ik ik-tree" style="--ik-columns:{" ".join([f"{labels}ch", *widths])}">{_STYLE}'
+        f'<div class="ik ik-tree" style="--ik-columns:{" ".join([f"{label}ch", *widths])}">{_STYLE}'
         f'<p class="ik-title">{escape(table.title)}</p>{_footnotes(table)}'
         f'<div class="ik-scroll"><div class="ik-body">{head}{rows}{foot}</div></div></div>'
     )
@@ -82,29 +86,27 @@ def _row(kind: str, cells: Iterable[str]) -> str:
     return f'<div class="ik-row {kind}">' + "".join(f"<span>{cell}</span>" for cell in cells) + "</div>"
 
 
-def _rows(branch: Branch, depth: int, columns: Iterable[Column], longest: List[int]) -> Iterator[str]:
-    """The HTML of a branch in parts. Raises what is `longest` in each column to the length of its cell."""
+def _branches(branches: Iterable[Branch], depth: int) -> Iterator[Tuple[int, Branch]]:
+    for branch in branches:
+        yield depth, branch
+        yield from _branches(branch.below, depth + 1)
+
+
+def _rows(branch: Branch, depth: int) -> Iterator[str]:
+    """The HTML of a branch in parts."""
     remark = f' <span class="ik-remark">{escape(branch.remark)}</span>' if branch.remark else ""
     if branch.severity:
         remark += f' <span class="ik-dot ik-{branch.severity}">● {branch.severity}</span>'
     title = f' title="{escape(branch.path)}"' if branch.path else ""
-    row = f'<span class="ik-label" style="--ik-depth:{depth}"{title}>{breakable_html(branch.label)}{remark}</span>'
-    for index, column in enumerate(columns):
-        cell = column.as_html(column.read(branch.row), branch.path)
-        longest[index] = max(longest[index], len(cell))
-        row += f"<span>{cell}</span>"
+    label = f'<span class="ik-label" style="--ik-depth:{depth}"{title}>{breakable_html(branch.label)}{remark}</span>'
+    row = label + "".join(f"<span>{cell}</span>" for cell in branch.cells)
     if not branch.below:
         yield f'<div class="ik-row">{row}</div>'
         return
     yield f'<details{" open" if branch.open else ""}><summary class="ik-row">{row}</summary>'
     for inner in branch.below:
-        yield from _rows(inner, depth + 1, columns, longest)
+        yield from _rows(inner, depth + 1)
     yield "</details>"
-
-
-def _label_length(branch: Branch, depth: int) -> int:
-    own = 2 * depth + len(branch.label) + len(branch.remark) + (10 if branch.severity else 2)
-    return max([own, *(_label_length(inner, depth + 1) for inner in branch.below)])
 
 
 def _colours(text: str, quiet: str, rule: str, accent: str, hover: str, error: str, warning: str) -> str:

@@ -1,6 +1,6 @@
-"""The table model: columns, which know how to read a row, rows, and branches, which are the rows of a tree.
+"""The table model: columns, which read rows; rows; and branches, which are the rows of a tree.
 
-Renderers turn a table into text, HTML or Markdown. There is one kind of column for all of the kit's tables.
+Renderers turn a table into text, HTML or Markdown. All of the kit's tables have this one kind of column.
 """
 
 from dataclasses import dataclass
@@ -84,58 +84,25 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table with notes above it and below.
-
-    Attributes
-    ----------
-    title : str
-    columns : tuple of Column
-    rows : sequence
-        Anything that the columns can read; of a tree, branches.
-    notes : tuple of str
-        Sentences above the table, most important first.
-    emphasis : callable
-        Answers ``'error'``, ``'changed'`` or ``''`` for a row.
-    footnotes : tuple of (str, str)
-        ``'error'``, ``'warning'``, ``'info'`` or ``''``, and a text that stands below the table.
-    footer : sequence of str
-        What stands under each column, such as its sum.
-    """
+    """A titled table with notes above it and below."""
 
     title: str
     columns: Tuple[Column, ...]
-    rows: Sequence[Any]
-    notes: Tuple[str, ...] = ()
-    emphasis: Callable[[Any], str] = lambda row: ""
-    footnotes: Tuple[Tuple[str, str], ...] = ()
-    footer: Sequence[str] = ()
+    rows: Sequence[Any]  # what the columns read; of a tree, branches
+    notes: Tuple[str, ...] = ()  # sentences above the table, most important first
+    emphasis: Callable[[Any], str] = lambda row: ""  # 'error', 'warning', 'info', 'changed' or '' of a row
+    footnotes: Tuple[Tuple[str, str], ...] = ()  # below the table: 'error', 'warning', 'info' or '', and a text
+    footer: Sequence[str] = ()  # what stands under each column, such as its sum
 
 
 @dataclass(frozen=True)
 class Branch:
-    """One row of a tree, and the rows below it.
-
-    Attributes
-    ----------
-    label : str
-        What stands in the first column.
-    row : object
-        What the further columns read.
-    remark : str
-        What stands behind the label, less loud.
-    path : str
-        The whole path, of which the label is the end.
-    severity : str
-        ``'error'``, ``'warning'`` or ``'info'``: the worst finding here or below; or ``''``.
-    below : tuple of Branch
-    open : bool
-        Whether the rows below are shown from the start.
-    """
+    """One row of a tree, and the rows below it."""
 
     label: str
-    row: Any = None
-    remark: str = ""
-    path: str = ""
-    severity: str = ""
+    remark: str = ""  # behind the label, less loud
+    cells: Tuple[str, ...] = ()  # HTML for each further column
+    path: str = ""  # the whole path, of which the label is the end
+    severity: str = ""  # 'error', 'warning' or 'info', the worst finding here or below; or ''
     below: Tuple["Branch", ...] = ()
-    open: bool = False
+    open: bool = False  # whether the rows below are shown from the start

@@ -6,7 +6,7 @@ long as names and sentences can be broken.
 
 import io
 import random
-from typing import Any, Callable, List, Optional, Sequence, Union
+from typing import Any, Callable, List, Optional, Sequence
 
 _state = random.getstate()
 
@@ -21,14 +21,11 @@ from .line_breaks import longest_piece, wrapped  # noqa: E402
 from .table import Column, Table  # noqa: E402
 from .units import printable  # noqa: E402
 
-__all__ = ["as_rich", "as_text", "cell_widths", "fitted", "rendered", "rich_text"]
+__all__ = ["as_rich", "as_text", "cell_widths", "fitted", "rendered", "rich_text", "terminal_width"]
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "changed": "green", "": ""}
 _GAP = 2  # blanks between columns
 _LEAST = 12  # characters that a column of names or sentences keeps until numbers are broken as well
-
-Fitting = Callable[[int], Table]
-"""A function that makes a table for a given width."""
 
 
 def rich_text(text: str, style: str = "") -> Text:
@@ -36,22 +33,27 @@ def rich_text(text: str, style: str = "") -> Text:
     return Text(printable(text, keep="\n"), style)
 
 
-def as_rich(table: Union[Table, Fitting]) -> Any:
+def as_rich(table: Table) -> Any:
     """A renderable for ``rich.print``."""
     return _Renderable(table)
 
 
-def as_text(table: Union[Table, Fitting], width: Optional[int] = None) -> str:
-    """Plain text without colour codes, as wide as the terminal (the variable COLUMNS overrides it) or as `width`."""
+def as_text(table: Table, width: Optional[int] = None) -> str:
+    """Plain text without colour codes, as wide as the terminal or as `width`."""
     return rendered(as_rich(table), width)
+
+
+def terminal_width() -> int:
+    """In characters; the variable COLUMNS overrides it."""
+    return Console(force_jupyter=False).width
 
 
 def rendered(renderable: Any, width: Optional[int] = None) -> str:
     """Anything that rich can print, as plain text."""
     out = io.StringIO()
-    width = width or Console(force_jupyter=False).width
     # In Jupyter, rich would show it as an output of the cell instead of writing it to the file.
-    console = Console(file=out, force_terminal=False, force_jupyter=False, color_system=None, width=width)
+    console = Console(file=out, force_terminal=False, force_jupyter=False, color_system=None,
+                      width=width or terminal_width())  # fmt: skip
     console.print(renderable, soft_wrap=False)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
@@ -106,12 +108,11 @@ def _fitted_columns(table: Table, width: int) -> List[int]:
 class _Renderable:
     """A table whose widths are chosen when rich says how much room there is."""
 
-    def __init__(self, table: Union[Table, Fitting]) -> None:
+    def __init__(self, table: Table) -> None:
         self.table = table
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
-        width = options.max_width
-        table = self.table if isinstance(self.table, Table) else self.table(width)
+        table, width = self.table, options.max_width
         yield from (rich_text(_paragraph(note, width), "bold yellow") for note in table.notes)
         if table.title:
             yield Text(_paragraph(table.title, width), style="italic")

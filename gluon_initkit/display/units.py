@@ -11,13 +11,7 @@ class AtLeast(int):
 
 
 def show_value(value: Any) -> str:
-    """A value as tables show it: numbers short, nothing for None.
-
-    Examples
-    --------
-    >>> show_value(1234567), show_value(0.000123456), show_value(True), show_value(None)
-    ('1,234,567', '0.0001235', 'yes', '')
-    """
+    """A value as tables show it: numbers short, nothing for None."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -3,7 +3,7 @@
 It holds the network weakly: a report is plain data and keeps nothing alive.
 """
 
-from typing import Any, List
+from typing import Any
 import weakref
 
 import numpy
@@ -23,41 +23,22 @@ class Live:
         self._net, self._class = weakref.ref(net), type(net).__name__
 
     def values(self, path: str) -> numpy.ndarray:
-        """A copy of a parameter's present values; of several contexts, the first's.
-
-        Raises
-        ------
-        ReferenceError
-            The network is gone.
-        KeyError
-            It has no such parameter any more.
-        RuntimeError
-            The parameter has no values yet.
-        """
+        """A copy of a parameter's present values; of several contexts, the first's."""
         param = self._parameter(path)
-        held = arrays_of(param)
-        if not held:
+        if not arrays_of(param):
             raise RuntimeError(f"Parameter {path!r} has no values yet: it is {state_of(param)}. "
                                f"{_HOW.get(state_of(param))}")  # fmt: skip
-        return _copied(held)
+        return _copy(arrays_of(param)[0])
 
     def gradient(self, path: str) -> numpy.ndarray:
-        """A copy of a parameter's present gradient; of several contexts, the first's.
-
-        Raises
-        ------
-        ReferenceError, KeyError
-            As for `values`.
-        RuntimeError
-            The parameter has no gradient.
-        """
+        """A copy of a parameter's present gradient; of several contexts, the first's."""
         param = self._parameter(path)
-        held = gradients_of(param)
-        if not held:
-            found = "its grad_req is 'null'" if param.grad_req == "null" else f"it is {state_of(param)}"
-            how = "Set grad_req='write'." if param.grad_req == "null" else _HOW.get(state_of(param))
+        if not gradients_of(param):
+            found, how = f"it is {state_of(param)}", _HOW.get(state_of(param))
+            if param.grad_req == "null":
+                found, how = "its grad_req is 'null'", "Set grad_req='write'."
             raise RuntimeError(f"Parameter {path!r} has no gradient: {found}. {how}")
-        return _copied(held)
+        return _copy(gradients_of(param)[0])
 
     def _parameter(self, path: str) -> Any:
         net = self._net()
@@ -78,6 +59,6 @@ _HOW = {
 }
 
 
-def _copied(held: List[Any]) -> numpy.ndarray:
-    wait_to_read(held[:1])
-    return numpy.array(host_values(held[0]))
+def _copy(array: Any) -> numpy.ndarray:
+    wait_to_read([array])
+    return numpy.array(host_values(array))

@@ -4,14 +4,13 @@ from gluon_initkit.display import Branch, Column, Table, as_page, as_tree
 
 
 def tree(branches, *headings, **facts):
-    """Branches whose rows are their cells, under headings."""
-    columns = [Column(heading, lambda row, index=index: row[index - 1], html=lambda value, path: value)
-               for index, heading in enumerate(headings)]  # fmt: skip
-    return as_tree(Table(facts.pop("title", ""), tuple(columns), branches, **facts))
+    """Branches under headings."""
+    columns = tuple(Column(heading, str) for heading in headings)
+    return as_tree(Table(facts.pop("title", ""), columns, branches, **facts))
 
 
 def test_branches_nest():
-    html = tree([Branch("x", ["1"], below=(Branch("y", ["2"]),), open=True)], "a", "b")
+    html = tree([Branch("x", cells=("1",), below=(Branch("y", cells=("2",)),), open=True)], "a", "b")
     assert (
         html.index("<details open><summary")
         < html.index(">x</span>")
@@ -22,13 +21,12 @@ def test_branches_nest():
 
 
 def test_a_column_is_as_wide_as_its_widest_cell():
-    columns = (Column("a", str), Column("b", lambda row: row))
-    html = as_tree(Table("", columns, [Branch("x", 12, below=(Branch("y", 1234567),))]))
+    html = tree([Branch("x", cells=("1",), below=(Branch("y", cells=("1,234,567",)),))], "a", "b")
     assert f"ch {len('1,234,567') + 1}ch" in html
 
 
 def test_text_is_escaped_and_cells_are_html():
-    branches = [Branch("<l>", ["<i>x</i>"], "<r>", path='"q"')]
+    branches = [Branch("<l>", "<r>", ("<i>x</i>",), path='"q"')]
     html = tree(branches, "<h>", "", title="<t>", footer=["<f>", ""], footnotes=(("error", "<n>"),))
     assert not any(each in html for each in ("<t>", "<h>", "<l>", "<r>", "<f>", "<n>")) and "<i>x</i>" in html
     assert 'title="&quot;q&quot;"' in html and '<p class="ik-error">&lt;n&gt;</p>' in html

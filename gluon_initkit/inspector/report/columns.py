@@ -123,19 +123,9 @@ def column(key: str, read: Optional[Callable[[ParameterRecord], Any]] = None, **
         What ``columns=`` will call it. A column of yours under the same key is replaced, so a notebook's cell can run
         again; a built-in one is not.
     read : callable, optional
-        Its value in a `ParameterRecord`. Without it, `column` is a decorator.
+        Its value in a `ParameterRecord`. Without it, `column` is a decorator, and answers the function.
     options
         Further fields of `Column`: `heading`, `show`, `fold`, `number`, `html`, `hoist`.
-
-    Returns
-    -------
-    Column
-        As a decorator, the function that it decorates.
-
-    Raises
-    ------
-    ValueError
-        `key` is a built-in column's.
 
     Examples
     --------

@@ -43,7 +43,7 @@ class Report:
     live : object or None
         What ``report[path].data()`` reads through; neither compared nor written nor pickled.
     order : tuple of (str, bool) or None
-        The column that the report is sorted by, and whether downwards, so that folded rows are sorted by their sums.
+        The column that the report is sorted by, and whether downwards: folded rows are sorted by their sums.
 
     Examples
     --------
@@ -108,19 +108,10 @@ class Report:
         return totals_of(self.records, self.shared)
 
     def select(self, selector: Any) -> "Report":
-        """The report of some parameters.
+        """The report of the parameters that a selector selects.
 
-        Parameters
-        ----------
-        selector
-            A glob over paths, a role, a compiled regular expression, a Block class, or a callable that gets a
-            `ParameterRecord`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            `selector` is none of these, a path that no parameter of the report has, a regular expression in a str, or
-            a Block class where the report is of a file. A glob, such as ``'*.bias'``, may select none.
+        It is a glob over paths, a role, a compiled regular expression, a Block class, or a callable that gets a
+        `ParameterRecord`. A glob may select none; a path has to be a parameter's, else a ValueError says so.
 
         Examples
         --------
@@ -146,19 +137,9 @@ class Report:
         return self._part([record for record in self.records if predicate(record)])
 
     def sort(self, by: Union[str, Callable[[ParameterRecord], Any]], reverse: bool = False) -> "Report":
-        """The report in another order. Parameters without a value come last.
+        """The report in another order: by a column's key, or by what a callable answers for a `ParameterRecord`.
 
-        Parameters
-        ----------
-        by : str or callable
-            A column's key, or what to sort by in a `ParameterRecord`. By a column, folded rows are sorted as well.
-        reverse : bool
-            Whether the greatest comes first.
-
-        Raises
-        ------
-        KeyError
-            There is no such column.
+        Parameters without a value come last. By a column, folded rows are sorted as well.
 
         Examples
         --------
@@ -173,22 +154,7 @@ class Report:
         return dataclasses.replace(self, records=tuple(records), order=(by, reverse))
 
     def check(self, strict: bool = False) -> None:
-        """Raise if there are findings, with all of them.
-
-        Parameters
-        ----------
-        strict : bool
-            Whether what is only worth knowing (``'info'``) raises as well, not only errors and warnings.
-
-        Raises
-        ------
-        FindingsError
-            There are such findings; its message lists all.
-
-        Examples
-        --------
-        >>> Report([]).check(strict=True)
-        """
+        """Raise a `FindingsError` that lists all errors and warnings; with `strict`, what is worth knowing as well."""
         raise_for(self.findings, strict)
 
     def to_text(
@@ -215,25 +181,15 @@ class Report:
             which would tell them apart.
         limit : int, optional
             How many rows to write at most; a note tells how to see the others. None writes all.
-
-        Raises
-        ------
-        KeyError
-            There is no such column.
         """
         _check_depth(depth)
-        return display.as_text(lambda room: table_of(self, depth, columns, room, collapse, limit), width)
+        width = width or display.terminal_width()
+        return display.as_text(table_of(self, depth, columns, width, collapse, limit), width)
 
     def to_markdown(
         self, depth: Optional[int] = None, columns: Optional[Sequence[Any]] = None, collapse: Optional[bool] = None
     ) -> str:
-        """The table of `to_text` as GitHub's Markdown.
-
-        Parameters
-        ----------
-        depth, columns, collapse
-            As in `to_text`; by default all columns that tell parameters apart, since there is no width to fit.
-        """
+        """The table of `to_text` as GitHub's Markdown, by default with all columns that tell parameters apart."""
         _check_depth(depth)
         return display.as_markdown(table_of(self, depth, columns, None, collapse))
 
@@ -253,30 +209,16 @@ class Report:
         return display.as_page(self.source or "Report", fragment) if page else fragment
 
     def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
-        """The parameters as dictionaries of plain Python values, one a parameter.
-
-        Parameters
-        ----------
-        columns : sequence, optional
-            The columns to put into them, by their keys; by default the attributes of `ParameterRecord`.
-        """
+        """A dictionary of plain Python values for each parameter: of these columns, else of all its attributes."""
         if columns is None:
             return [dataclasses.asdict(record) for record in self.records]
         chosen = chosen_columns(columns)
         return [{column.key: column.read(record) for column in chosen} for record in self.records]
 
     def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
-        """The parameters as a DataFrame, a row each, by path. Integers with gaps stay integers.
+        """The parameters as a pandas DataFrame, by path: of these columns, else of all that are not empty.
 
-        Parameters
-        ----------
-        columns : sequence, optional
-            Keys of columns, or `Column` objects; by default all that any parameter has a value in.
-
-        Raises
-        ------
-        ImportError
-            pandas is not installed.
+        Integers with gaps stay integers.
         """
         try:
             import pandas
@@ -291,7 +233,7 @@ class Report:
         return pandas.DataFrame(series, index)
 
     def to_json(self, columns: Sequence[Any] = (), indent: Optional[int] = None) -> str:
-        """The whole report as JSON, which `from_json` reads.
+        """The whole report as JSON, which `from_json` reads. NaN and infinity are written as text.
 
         Parameters
         ----------
@@ -299,11 +241,6 @@ class Report:
             Columns to write besides, under ``"rows"``, such as some of your own.
         indent : int, optional
             As in `json.dumps`.
-
-        Returns
-        -------
-        str
-            An object with ``"schema"`` and ``"version"``; it has no NaN or infinity, which are written as text.
 
         Examples
         --------
@@ -315,18 +252,7 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str) -> "Report":
-        """The report that `to_json` wrote.
-
-        Raises
-        ------
-        ValueError
-            `text` is no such report, or of a later version; the message says where.
-
-        Examples
-        --------
-        >>> Report.from_json(Report([], source="Dense").to_json()).source
-        'Dense'
-        """
+        """The report that `to_json` wrote. A ValueError says where a text is none."""
         return cls(**decoded(text))
 
     def plot(self, axes: Optional[Sequence[Any]] = None) -> List[Any]:
@@ -342,13 +268,6 @@ class Report:
         Returns
         -------
         list of matplotlib.axes.Axes
-
-        Raises
-        ------
-        ImportError
-            Matplotlib is not installed.
-        ValueError
-            The report has no histograms.
         """
         records = [record for record in self.records if _bins(record.stats)[0] or _bins(record.grad_stats)[0]]
         records = [record for record in records if record.role == "weight"] or records
@@ -378,8 +297,8 @@ class Report:
     def __str__(self) -> str:
         return self.to_text()
 
-    def __rich__(self) -> Any:
-        return display.as_rich(lambda room: table_of(self, None, None, room, None, _MOST_ROWS))
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        yield display.as_rich(table_of(self, None, None, options.max_width, None, _MOST_ROWS))
 
     def _repr_html_(self) -> str:
         return display.as_tree(tree_table_of(self, None, None, notebook=True))

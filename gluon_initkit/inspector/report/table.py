@@ -6,10 +6,11 @@ note names the columns that are left out.
 
 import dataclasses
 import itertools
+from operator import itemgetter
 from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple
 
 from ...display import Branch, Column, Table, cell_widths, counted, counted_of, listed
-from ..records import Finding, ParameterRecord
+from ..records import ParameterRecord
 from ..totals import counted_elsewhere, totals_of
 from .columns import COLUMNS, chosen_columns
 from .tree import Row, flat_rows, root_row, tree_of
@@ -62,30 +63,25 @@ def table_of(
     records = report.records if limit is None or depth is not None else report.records[: _MOST_ALIKE * limit]
     root = root_row(tree_of(records, report.blocks, again), again, collapse)
     rows = _in_order(list(flat_rows(root, depth)), report)[:limit]
-    shown = sum(len(row.records) for row in rows)
     chosen = _default_columns(records) if columns is None else chosen_columns(columns)
-    sums = _sums(report, chosen, again)
-    made = [_of_rows(column) for column in chosen]
+    texts: List[Any] = [[_path_lines(row) if column.path else _text(column, row) for row in rows] for column in chosen]
     if columns is None:  # folded rows have no shape and no distribution
-        made = [column for column in made if column.path or any(any(column.lines(row)) for row in rows)]
-    table = Table(_title(report, made), tuple(made), rows, footer=[sums[column.key] for column in made])
+        telling = [index for index, column in enumerate(chosen) if column.path or any(texts[index])]
+        chosen, texts = [chosen[index] for index in telling], [texts[index] for index in telling]
     notes = _totals(report, again)
-    if columns is None and width is not None:
-        hidden = _too_wide(table, width)
-        made = [column for column in made if column not in hidden]
-        if hidden:
-            names = ", ".join(column.title for column in hidden)
-            notes.append(("", f"not shown at this width: {names}; width= or columns= shows more"))
+    shown = sum(len(row.records) for row in rows)
     if shown < len(report.records):
         notes.insert(0, ("warning", _REST_OF_TEXT.format(shown=shown, all=len(report.records))))
     severities = _severities(report)
-    return dataclasses.replace(
-        table,
-        columns=tuple(made),
-        emphasis=lambda row: _worst(severities.get(record.path, "") for record in row.records),
+    table = Table(
+        title=_title(report, chosen),
+        columns=tuple(_text_column(column, index) for index, column in enumerate(chosen)),
+        rows=list(zip(*texts, (_worst(severities, row.records) for row in rows))),
+        emphasis=itemgetter(-1),
         footnotes=(*notes, *_findings(report)),
-        footer=[sums[column.key] for column in made],
+        footer=_sums(report, chosen, again),
     )
+    return table if columns is not None or width is None else _fitted(table, len(notes), width)
 
 
 def tree_table_of(report: Any, columns: Optional[Sequence[Any]], limit: Optional[int], notebook: bool = False) -> Table:
@@ -108,22 +104,19 @@ def tree_table_of(report: Any, columns: Optional[Sequence[Any]], limit: Optional
             times = f" x{row.copies}" if row.copies > 1 else ""
             parts = (row.block + times, f"{counted(missing, 'parameter')} not shown" if missing else "")
             remark = ", ".join(filter(None, parts))
-        severity = _worst(severities.get(record.path, "") for record in row.records)
-        below = tuple(map(branch, row.below))
-        return Branch(row.name, row, remark, row.label, severity, below, is_open and row.copies == 1)
+        cells = tuple(column.as_html(column.of(row.counted or row.records), row.label) for column in chosen)
+        cells = tuple(f"({cell})" if column.fold == "sum" and not row.counted and cell else cell
+                      for column, cell in zip(chosen, cells))  # fmt: skip
+        severity, below = _worst(severities, row.records), tuple(map(branch, row.below))
+        return Branch(row.name, remark, cells, row.label, severity, below, is_open and row.copies == 1)
 
     notes = [*_findings(report), *_totals(report, again)]
     if len(shown) < len(report.records):
         count = counted_of(len(shown), len(report.records), "parameter", "is", "are")
         notes.append(("warning", _REST_OF_HTML.format(shown=count)))
-    chosen = [COLUMNS["path"], *chosen]
-    return Table(
-        title=_title(report, chosen),
-        columns=tuple(map(_of_rows, chosen)),
-        rows=tuple(map(branch, root.below)),
-        footnotes=tuple(notes),
-        footer=list(_sums(report, chosen, again).values()),
-    )
+    chosen_and_path = [COLUMNS["path"], *chosen]
+    return Table(_title(report, chosen), tuple(chosen_and_path), tuple(map(branch, root.below)),
+                 footnotes=tuple(notes), footer=_sums(report, chosen_and_path, again))  # fmt: skip
 
 
 def sorted_by(things: Iterable[Any], read: Any, reverse: bool) -> List[Any]:
@@ -154,26 +147,44 @@ def _default_columns(records: Sequence[ParameterRecord]) -> List[Column]:
     return [COLUMNS[key] for key in _DEFAULT if tells(COLUMNS[key])]
 
 
-def _of_rows(column: Column) -> Column:
-    """The column that reads rows, each of one record or more, rather than records."""
+def _text_column(column: Column, index: int) -> Column:
+    """The column of a table whose rows are tuples of texts."""
+    return Column(column.key, itemgetter(index), column.title, number=column.number, path=column.path)
 
-    def value(row: Row) -> Any:
-        return column.of(row.counted or row.records)
 
-    def text(row: Row) -> str:
-        if column.key == "block" and row.block:
-            return row.block
-        shown = column.show(value(row))
-        return f"({shown})" if column.fold == "sum" and not row.counted and shown else shown
+def _text(column: Column, row: Row) -> str:
+    if column.key == "block" and row.block:
+        return row.block
+    text = column.show(column.of(row.counted or row.records))
+    return f"({text})" if column.fold == "sum" and not row.counted and text else text
 
-    def path(row: Row) -> Tuple[str, ...]:
-        times = f" x{row.copies}" if row.copies > 1 else ""
-        aliases = row.records[0].aliases if row.block is None and len(row.records) == 1 else ()
-        return ((row.label or "(all)") + times, *(f"= {alias}" for alias in aliases))
 
-    if column.path:
-        return dataclasses.replace(column, read=path)
-    return dataclasses.replace(column, read=value) if column.html else dataclasses.replace(column, read=text, show=str)
+def _path_lines(row: Row) -> Tuple[str, ...]:
+    times = f" x{row.copies}" if row.copies > 1 else ""
+    aliases = row.records[0].aliases if row.block is None and len(row.records) == 1 else ()
+    return ((row.label or "(all)") + times, *(f"= {alias}" for alias in aliases))
+
+
+def _fitted(table: Table, first_findings: int, width: int) -> Table:
+    """The table without the columns that leave paths too little room, the least telling first, and a note of them."""
+    widths = {column.key: wanted for column, wanted in zip(table.columns, cell_widths(table))}
+    total = min(widths["path"], _ROOM_FOR_PATHS) + sum(widths.values()) - widths["path"] + 2 * (len(widths) - 1)
+    hidden = set()
+    for key in _FIRST_TO_GO:
+        if total > width and key in widths:
+            hidden.add(key)
+            total -= widths[key] + 2
+    if not hidden:
+        return table
+    names = ", ".join(column.title for column in table.columns if column.key in hidden)
+    note = ("", f"not shown at this width: {names}; width= or columns= shows more")
+    kept = [index for index, column in enumerate(table.columns) if column.key not in hidden]
+    return dataclasses.replace(
+        table,
+        columns=tuple(table.columns[index] for index in kept),
+        footer=[table.footer[index] for index in kept],
+        footnotes=(*table.footnotes[:first_findings], note, *table.footnotes[first_findings:]),
+    )
 
 
 def _in_order(rows: List[Row], report: Any) -> List[Row]:
@@ -184,11 +195,9 @@ def _in_order(rows: List[Row], report: Any) -> List[Row]:
     if key not in COLUMNS:
         return rows
     column = COLUMNS[key]
-
-    def value(row: Row) -> Any:
-        return row.label if column.path else column.sort_value(column.of(row.counted or row.records))
-
-    return sorted_by(rows, value, reverse)
+    values = {id(row): row.label if column.path else column.sort_value(column.of(row.counted or row.records))
+              for row in rows}  # fmt: skip
+    return sorted_by(rows, lambda row: values[id(row)], reverse)
 
 
 def _title(report: Any, shown: Sequence[Column]) -> str:
@@ -202,11 +211,11 @@ def _title(report: Any, shown: Sequence[Column]) -> str:
     return " · ".join(parts)
 
 
-def _sums(report: Any, columns: Sequence[Column], again: FrozenSet[str]) -> Dict[str, str]:
-    """What stands under each column, by key: its sum where it has one, every parameter counted once."""
+def _sums(report: Any, columns: Sequence[Column], again: FrozenSet[str]) -> List[str]:
+    """What stands under each column: its sum where it has one, every parameter counted once."""
     once = [record for record in report.records if record.path not in again]
-    sums = {column.key: column.show(column.of(once)) if column.fold == "sum" and once else "" for column in columns}
-    return {**sums, "path": "total"} if "path" in sums and any(sums.values()) else sums
+    sums = [column.show(column.of(once)) if column.fold == "sum" and once else "" for column in columns]
+    return ["total" if column.path and any(sums) else text for column, text in zip(columns, sums)]
 
 
 def _totals(report: Any, again: FrozenSet[str]) -> List[Tuple[str, str]]:
@@ -216,45 +225,28 @@ def _totals(report: Any, again: FrozenSet[str]) -> List[Tuple[str, str]]:
     return notes
 
 
-def _too_wide(table: Table, width: int) -> List[Column]:
-    """The columns that leave paths too little room, the least telling first."""
-    widths = {column.key: wanted for column, wanted in zip(table.columns, cell_widths(table))}
-    columns = {column.key: column for column in table.columns}
-    total = min(widths["path"], _ROOM_FOR_PATHS) + sum(widths.values()) - widths["path"] + 2 * (len(widths) - 1)
-    hidden = set()
-    for key in _FIRST_TO_GO:
-        if total > width and key in columns:
-            hidden.add(key)
-            total -= widths[key] + 2
-    return [column for column in table.columns if column.key in hidden]
-
-
 def _severities(report: Any) -> Dict[str, str]:
     """The worst severity that a finding gives each path."""
     pairs = ((path, finding.severity) for finding in report.findings for path in finding.paths)
     return dict(sorted(pairs, key=lambda pair: -_SEVERITIES.index(pair[1])))
 
 
-def _worst(severities: Iterable[str]) -> str:
-    return min(severities, key=_SEVERITIES.index, default="")
+def _worst(severities: Dict[str, str], records: Iterable[ParameterRecord]) -> str:
+    return min((severities.get(record.path, "") for record in records), key=_SEVERITIES.index, default="")
 
 
 def _findings(report: Any) -> List[Tuple[str, str]]:
     """The findings as footnotes, the worst first; of many with one code the first few, and where the others are."""
-
-    def order(finding: Finding) -> int:
-        return _SEVERITIES.index(finding.severity)
-
     notes = []
-    codes = {(finding.severity, finding.code): None for finding in sorted(report.findings, key=order)}
-    for severity, code in codes:
+    ordered = sorted(report.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
+    for severity, code in dict.fromkeys((finding.severity, finding.code) for finding in ordered):
         alike = [finding for finding in report.findings if (finding.severity, finding.code) == (severity, code)]
         shown = alike if len(alike) <= _MOST_PATHS + 1 else alike[:_MOST_PATHS]
         for finding in shown:
             paths = listed(finding.paths, _MOST_PATHS)
             notes.append((severity, f"{severity} [{code}] {paths}: {finding.evidence}; {finding.hint}"))
         rest = list(dict.fromkeys(itertools.chain(*(finding.paths for finding in alike[len(shown) :]))))
-        if rest:
+        if len(alike) > len(shown):
             count = len(alike) - len(shown)
             notes.append((severity, f"{severity} [{code}] {count:,} more, in report.findings: {listed(rest, 4)}"))
     return notes

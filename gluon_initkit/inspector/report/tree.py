@@ -36,31 +36,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table, and the rows below it.
+    """One row of a table, and the rows below it."""
 
-    Attributes
-    ----------
-    label : str
-        Such as ``encoder.{0..11}.weight``.
-    name : str
-        The last part of the label.
-    records : tuple of ParameterRecord
-        All that it stands for.
-    counted : tuple of ParameterRecord
-        Those that no other row counts.
-    copies : int
-        For how many identical parameters or blocks it stands.
-    block : str or None
-        The class of the blocks; None for parameters.
-    below : tuple of Row
-    """
-
-    label: str
-    name: str
-    records: Tuple[ParameterRecord, ...]
-    counted: Tuple[ParameterRecord, ...]
-    copies: int = 1
-    block: Optional[str] = None
+    label: str  # the path, such as encoder.{0..11}.weight
+    name: str  # the last part of it
+    records: Tuple[ParameterRecord, ...]  # all that it stands for
+    counted: Tuple[ParameterRecord, ...]  # those that no other row counts
+    copies: int = 1  # for how many identical parameters or blocks it stands
+    block: Optional[str] = None  # the class of the blocks; None for parameters
     below: Tuple["Row", ...] = ()
 
 
@@ -92,21 +75,10 @@ def root_row(
 ) -> Row:
     """The row of the whole tree, with all others below it.
 
-    Parameters
-    ----------
-    root : Node
-    again : frozenset of str
-        Paths of parameters that another row counts.
-    collapse : bool
-        Whether identical siblings become one row.
-    merge : bool
-        Whether the rows below such a row stand for all of the siblings, rather than one row for each.
-    shown : frozenset of str, optional
-        Paths of the parameters that have rows. All by default.
+    Identical siblings become one row where `collapse` is set; with `merge`, the rows below it stand for all of them,
+    else each has a row. The parameters of the paths `again` are counted by other rows. Only those of the paths `shown`
+    have rows, where it is given.
     """
-
-    def parameter(path: str, name: str, records: Tuple[ParameterRecord, ...]) -> Row:
-        return Row(path, name, records, _counted(records, again), len(records))
 
     def block(nodes: Sequence[Node], path: str, name: str) -> Row:
         if len(nodes) > 1 and not merge:
@@ -121,7 +93,8 @@ def root_row(
         for records in zip(*(node.own for node in nodes)):
             name = _last(nodes[0], records[0])
             if shown is None or records[0].path in shown:
-                yield parameter(records[0].path if len(nodes) == 1 else _join(path, name), name, records)
+                label = records[0].path if len(nodes) == 1 else _join(path, name)
+                yield Row(label, name, records, _counted(records, again), len(records))
         for twins in _twins(nodes[0], collapse):
             name = braced([twin.name for twin in twins])
             children = [node.children[twin.name] for node in nodes for twin in twins]
