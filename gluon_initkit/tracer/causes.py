@@ -3,7 +3,7 @@
 MXNet's own messages name a parameter by its global name, or none; its frames hold the parameter itself.
 """
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._mxnet import backend, mx
 from .._mxnet.containers import Unregistered
@@ -19,9 +19,21 @@ _READS = ("data", "list_data", "grad", "list_grad", "list_ctx", "list_device", "
           "list_row_sparse_data")  # fmt: skip
 _SAVES = ("save_parameters", "export", "save", "save_params")
 
-# What MXNet 1.9.1 says (gluon/parameter.py, gluon/block.py) of parameters without values and of wrong shapes.
-_UNTOLD = "has parameters with unknown shape. You need to"  # MXNet 2 of a block without infer_shape
+# What MXNet says (gluon/parameter.py, gluon/block.py) of parameters without values and of wrong shapes.
+_UNKNOWN = "has parameters with unknown shape. You need to"  # MXNet 2 of a block without infer_shape
 _BEGINNINGS = ("Deferred initialization failed", "Cannot initialize Parameter", "Expected shape", "Unknown input to")
+
+
+class _Failure(NamedTuple):
+    """An exception, MXNet's calls under way (name, module, local variables), and the end of a sentence: where."""
+
+    error: BaseException
+    calls: List[Tuple[str, str, dict]]
+    found: Resolution
+    at: str
+
+    def records(self) -> dict:
+        return {param: info for param, _, info in self.found.described}
 
 
 def is_about_deferral(error: BaseException) -> bool:
@@ -30,93 +42,120 @@ def is_about_deferral(error: BaseException) -> bool:
         return True
     if type(error) is RuntimeError:
         text = str(error)
-        return (text.startswith("Parameter ") and "has not been initialized" in text) or _UNTOLD in text
+        return (text.startswith("Parameter ") and "has not been initialized" in text) or _UNKNOWN in text
     return type(error) in (ValueError, AssertionError) and str(error).startswith(_BEGINNINGS)
 
 
 def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -> Tuple[str, str]:
     """What led to `error`, in a sentence, and how to mend it; both empty where the parameters' state says all."""
-    theirs, mxnets = last_lines(frames)
-    at = f", at {theirs or mxnets}" if theirs or mxnets else ""
-    infos = {param: info for param, _, info in found.described}
-    waiting = sum(1 for info in infos.values() if info.state != "initialized")
-    tail = f"while {counted_of(waiting, len(infos), 'parameter', 'holds', 'hold')} no values{at}"
-    calls = [(frame.f_code.co_name, frame.f_globals.get("__name__", ""), frame.f_locals)
-             for frame, _ in frames if whose(frame) == "mxnet"]  # fmt: skip
-    lost = _unregistered_in(error, frames, found)
-    if lost is not None:
-        return f"{lost} One was needed{at}", "Register them, and initialize the network again."
-    if is_of_no_block(error, frames, found):
-        return f"no Block of this network registers the parameter that was needed{at}", (
+    line = next(filter(None, last_lines(frames)), "")
+    failure = _Failure(error, _mxnets_calls(frames), found, f", at {line}" if line else "")
+    for cause in (_unregistered, _called_early, _used_early, _on_another_context, _unknown_input):
+        answer = cause(failure)
+        if answer is not None:
+            return answer
+    waiting = any(info.state != "initialized" for info in failure.records().values())
+    state_tells = found.conflict or found.stop or (found.asked and waiting and is_about_deferral(error))
+    if state_tells and not (found.apart and "same context" in str(error)):
+        return "", ""
+    return f"MXNet raised {said(error)}{failure.at}", ""
+
+
+def is_of_no_block(error: BaseException, frames: Sequence[Frame], found: Resolution) -> bool:
+    """Whether MXNet speaks of a parameter that is neither the network's nor in a container of it."""
+    return _is_of_no_block(_Failure(error, _mxnets_calls(frames), found, ""))
+
+
+def _mxnets_calls(frames: Sequence[Frame]) -> List[Tuple[str, str, dict]]:
+    return [(frame.f_code.co_name, frame.f_globals.get("__name__", ""), frame.f_locals)
+            for frame, _ in frames if whose(frame) == "mxnet"]  # fmt: skip
+
+
+def _unregistered(failure: _Failure) -> Optional[Tuple[str, str]]:
+    container = _container(failure)
+    if container is not None:
+        return f"{container} One was needed{failure.at}", "Register them, and initialize the network again."
+    if _is_of_no_block(failure):
+        return f"no Block of this network registers the parameter that was needed{failure.at}", (
             "Make it an attribute of one, and initialize the network again; or initialize it by itself."
         )
-    for name, module, _ in calls:
-        if module == "mxnet.gluon.trainer":
-            return f"Trainer.{name} was called {tail}", ""
-        if name in _SAVES and module.startswith("mxnet.gluon"):
-            return f"{name} was called {tail}", ""
-    for name, module, local in calls:
-        info: Any = infos.get(local.get("self")) if module == "mxnet.gluon.parameter" else None
+    return None
+
+
+def _called_early(failure: _Failure) -> Optional[Tuple[str, str]]:
+    states = [info.state for info in failure.records().values()]
+    waiting = len(states) - states.count("initialized")
+    for name, module, _ in failure.calls:
+        trains = module == "mxnet.gluon.trainer"
+        if trains or (name in _SAVES and module.startswith("mxnet.gluon")):
+            values = counted_of(waiting, len(states), "parameter", "holds", "hold")
+            return f"{'Trainer.' if trains else ''}{name} was called while {values} no values{failure.at}", ""
+    return None
+
+
+def _used_early(failure: _Failure) -> Optional[Tuple[str, str]]:
+    records, at = failure.records(), failure.at
+    for name, module, local in failure.calls:
+        info: Any = records.get(local.get("self")) if module == "mxnet.gluon.parameter" else None
         if info is None:
             continue
         if name == "set_data":
             given = shape_text(tuple(getattr(local.get("data"), "shape", ())))
-            origin = found.observed.origin(info.label, info.shape)
+            origin = failure.found.observed.origin(info.label, info.shape)
             has = f"{info.label} has the shape {shape_text(info.shape)}{origin and f', {origin}'}"
             return (f"{has}, and set_data was given {given}{at}",
                     "Call set_data with an array of that shape, or build the layer for this one.")  # fmt: skip
         if name == "initialize":
             return f"{info.label} was to be initialized, and its shape is {shape_text(info.shape)}{at}", ""
         if name in _READS and info.state == "initialized":
-            break
+            return None
         if name in _READS and info.state == "uninitialized":
             return f"{info.label} was read, and initialize was never called on it, or filling it failed{at}", ""
         if name in _READS:
             return f"{info.label} was read by {name}() before it holds values{at}", ""
-    for _, module, local in calls:
+    return None
+
+
+def _on_another_context(failure: _Failure) -> Optional[Tuple[str, str]]:
+    records = failure.records()
+    for _, module, local in failure.calls:
         param, asked = local.get("self"), local.get("ctx", local.get("device"))
-        if module == "mxnet.gluon.parameter" and param in infos and isinstance(asked, backend.Context):
+        if module == "mxnet.gluon.parameter" and param in records and isinstance(asked, backend.Context):
             here = contexts_of(param)
             if here and asked not in here:
-                there = ", ".join(map(str, here))
-                mend = "" if found.apart else f". Give inputs that are there; or {backend.reset_call} moves it"
-                return f"{infos[param].label} is on {there}, and was read on {asked}{at}{mend}", ""
-    if found.apart and "same context" in str(error):
-        return f"MXNet raised {said(error)}{at}", ""
-    if str(error).startswith("Unknown input to"):
-        name = str(error).rpartition(" ")[2]
-        return (
-            f"the graph of a hybridized block has the input {name!r}, which is no argument and no parameter of the "
-            f"network{at}",
-            "Give the layer all of its arguments, and register each block as an attribute.",
-        )
-    if found.conflict is not None or found.stop is not None or (found.asked and waiting and is_about_deferral(error)):
-        return "", ""
-    return f"MXNet raised {said(error)}{at}", ""
+                mend = f". Give inputs that are there; or {backend.reset_call} moves it"
+                return (f"{records[param].label} is on {', '.join(map(str, here))}, and was read on {asked}{failure.at}"
+                        f"{'' if failure.found.apart else mend}", "")  # fmt: skip
+    return None
 
 
-def is_of_no_block(error: BaseException, frames: Sequence[Frame], found: Resolution) -> bool:
-    """Whether MXNet speaks of a parameter that is neither the network's nor in a container of it."""
-    own = {id(param) for param, _, _ in found.described}
-    read = _read_in(frames)
-    return bool(read) and id(read[-1]) not in own and _unregistered_in(error, frames, found) is None
+def _unknown_input(failure: _Failure) -> Optional[Tuple[str, str]]:
+    if not str(failure.error).startswith("Unknown input to"):
+        return None
+    name = str(failure.error).rpartition(" ")[2]
+    return (f"the graph of a hybridized block has the input {name!r}, which is no argument and no parameter of the "
+            f"network{failure.at}",
+            "Give the layer all of its arguments, and register each block as an attribute.")  # fmt: skip
 
 
-def _unregistered_in(error: BaseException, frames: Sequence[Frame], found: Resolution) -> Optional[Unregistered]:
+def _is_of_no_block(failure: _Failure) -> bool:
+    read = _parameters_read(failure)
+    return bool(read) and read[-1] not in failure.records() and _container(failure) is None
+
+
+def _container(failure: _Failure) -> Optional[Unregistered]:
     """The container of the network that holds what MXNet speaks of; None where none does."""
-    read, text = list(map(id, _read_in(frames))), str(error)
-    for each in found.unregistered:
+    read, text = list(map(id, _parameters_read(failure))), str(failure.error)
+    for each in failure.found.unregistered:
         # A hybridized network's graph has inputs of that name, and no parameter for them.
         if any(id(param) in read or ("Unknown input" in text and param.name in text) for param in each.parameters):
             return each
     return None
 
 
-def _read_in(frames: Sequence[Frame]) -> List[Any]:
-    """The parameters that were read when the error came."""
+def _parameters_read(failure: _Failure) -> List[Any]:
     return [
-        source_of(frame.f_locals["self"])
-        for frame, _ in frames
-        if frame.f_globals.get("__name__") == "mxnet.gluon.parameter" and frame.f_code.co_name in _READS
-        and isinstance(frame.f_locals.get("self"), mx.gluon.Parameter)
-    ]  # fmt: skip
+        source_of(local["self"])
+        for name, module, local in failure.calls
+        if module == "mxnet.gluon.parameter" and name in _READS and isinstance(local.get("self"), mx.gluon.Parameter)
+    ]

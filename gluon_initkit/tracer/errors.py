@@ -1,7 +1,4 @@
-"""The one error of deferred initialization, and the record of one parameter that it lists.
-
-What goes into the message is `diagnosis`' work.
-"""
+"""The one error of deferred initialization, whose text `diagnosis` writes, and the record of one parameter in it."""
 
 from dataclasses import dataclass
 from typing import Optional, Tuple
@@ -11,7 +8,7 @@ from ..display import KitError
 
 __all__ = ["DeferredInitError", "Unresolved"]
 
-Shape = Tuple[Optional[int], ...]
+Shape = Optional[Tuple[Optional[int], ...]]
 
 
 @dataclass(frozen=True)
@@ -24,10 +21,8 @@ class Unresolved:
         The canonical path.
     shape : tuple of (int or None), or None
         The dimensions that are known; None stands for one that is not, or for an unknown number of them.
-    block : str
-        The class of the block that holds it, as one writes it: ``'nn.Dense'``.
-    block_path : str
-        That block's path, ``''`` for the network itself.
+    block, block_path : str
+        The class of the block that holds it, as one writes it (``'nn.Dense'``), and that block's path.
     inputs : tuple of shapes, or None
         The shapes of the arrays that the block is given in a forward pass; None where that is not known.
     fix : str
@@ -45,10 +40,10 @@ class Unresolved:
     """
 
     path: str
-    shape: Optional[Shape]
+    shape: Shape
     block: str
     block_path: str
-    inputs: Optional[Tuple[Optional[Shape], ...]]
+    inputs: Optional[Tuple[Shape, ...]]
     fix: str
     reason: str
 
@@ -58,19 +53,13 @@ class DeferredInitError(
 ):
     """Parameters are used, or are to be resolved, and their shapes are not known or contradict the input.
 
-    It is MXNet's `DeferredInitializationError`, and a `ValueError` and an `AssertionError`, which plain MXNet raises in
-    the same places, so older ``except`` clauses go on working. The message lists every unresolved parameter: path,
-    dimensions, the input of its block, and what to write.
+    The message lists every unresolved parameter: path, dimensions, the input of its block, and what to write. The bases
+    are what plain MXNet raises in the same places, so older ``except`` clauses go on working.
 
     Attributes
     ----------
     unresolved : tuple of Unresolved
         What the message lists.
-
-    Examples
-    --------
-    >>> issubclass(DeferredInitError, mx.gluon.parameter.DeferredInitializationError)
-    True
     """
 
     def __init__(self, message: str, unresolved: Tuple[Unresolved, ...] = ()) -> None:

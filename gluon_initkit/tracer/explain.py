@@ -8,8 +8,9 @@ from typing import Any, List, Optional, Tuple
 
 from .._mxnet.parameter import arrays_of
 from ..display import Column, Table, TableReport, as_html, as_rich, as_text, counted, printable, rich_text, shape_text
-from .diagnosis import DEFERRED, MOST, message, pending, quotation
+from .diagnosis import MOST, message, quotation
 from .errors import DeferredInitError, Unresolved
+from .reasons import DEFERRED, unresolved
 from .resolve import resolve
 
 __all__ = ["Explanation", "explain"]
@@ -133,7 +134,7 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
         said = tuple(line for line in text.splitlines()[1:] if line.startswith("MXNet said: "))
         return Explanation(error.unresolved, text.splitlines()[0], text, said)
     found = resolve(net, inputs)
-    rows = pending(found)
+    rows = unresolved(found)
     if not rows and found.conflict is None and error is None:
         count = counted(len(found.described), "parameter holds", "parameters hold")
         summary = f"{'' if len(found.described) == 1 else 'all '}{count} values"

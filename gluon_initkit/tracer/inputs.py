@@ -18,7 +18,7 @@ from .._mxnet import mx
 from .._mxnet.arrays import context_of
 from .._mxnet.instrument.call_stack import ArrayArgument, ValueArgument
 
-__all__ = ["as_arrays", "contexts_in", "is_without_arrays", "mapped", "shapes_text"]
+__all__ = ["arguments_text", "as_arrays", "contexts_in", "has_arrays", "mapped"]
 
 Shape = Tuple[Optional[int], ...]
 
@@ -66,16 +66,13 @@ def as_arrays(given: Any, ctx: Any) -> Any:
     return mapped(given, leaf)
 
 
-def shapes_text(inputs: Sequence[Any]) -> str:
+def arguments_text(inputs: Sequence[Any]) -> str:
     """The arguments as they are written in a call, arrays by their shapes."""
-    return ", ".join(_text(each) for each in inputs)
 
-
-def _text(given: Any) -> str:
     def leaf(shape: Shape, dtype: Any, array: Any) -> "_Verbatim":
         return _Verbatim(repr(shape) if dtype == "float32" else f"({shape!r}, {dtype!r})")
 
-    return repr(mapped(given, leaf))
+    return ", ".join(repr(mapped(each, leaf)) for each in inputs)
 
 
 class _Verbatim(str):
@@ -83,24 +80,22 @@ class _Verbatim(str):
         return str(self)
 
 
-def contexts_in(given: Any) -> List[Any]:
+def contexts_in(inputs: Sequence[Any]) -> List[Any]:
     """The contexts of the arrays among the arguments."""
-    found: List[Any] = []
-
-    def leaf(shape: Shape, dtype: Any, array: Any) -> None:
-        if isinstance(array, mx.nd.NDArray):
-            found.append(context_of(array))
-
-    mapped(given, leaf)
-    return found
+    return [context_of(array) for array in _leaves(inputs) if isinstance(array, mx.nd.NDArray)]
 
 
-def is_without_arrays(inputs: Sequence[Any]) -> bool:
-    """Whether nothing among the arguments is an array or a shape."""
-    found: List[Shape] = []
+def has_arrays(inputs: Sequence[Any]) -> bool:
+    """Whether there is an array or a shape among the arguments."""
+    return bool(_leaves(inputs))
+
+
+def _leaves(inputs: Sequence[Any]) -> List[Any]:
+    """The arrays among the arguments, and None for each shape."""
+    leaves: List[Any] = []
     for each in inputs:
-        mapped(each, lambda shape, dtype, array: found.append(shape))
-    return not found
+        mapped(each, lambda shape, dtype, array: leaves.append(array))
+    return leaves
 
 
 def _is_shape(given: Any) -> bool:

@@ -10,21 +10,19 @@ from typing import Any, List, Optional, Sequence
 
 from .._mxnet import backend
 from .._mxnet.arrays import wait_to_read
-from .._mxnet.forward import run_forward as forward
+from .._mxnet.forward import run_forward as forward_pass
 from .._mxnet.interrupts import interrupts_held
 from .._mxnet.networks import network_of, remember_places
 from .._mxnet.parameter import arrays_of, contexts_of, gradients_of
 from .._mxnet.preserve import fork_safe
 from .._mxnet.state import finish_deferred, restoring
-from .._mxnet.tree import blocks_by_path
 from ..display import warn
 from ..parameters import Selector, matcher, named_memory_errors, refuse_no_match, show_selector
 from ..shapes import is_known
-from .diagnosis import message, record
-from .errors import DeferredInitError
+from .diagnosis import error_of
 from .inputs import as_arrays, contexts_in
 from .resolve import Resolution, resolve, stop_of
-from .shapes import ShapeReport, report
+from .shapes import ShapeReport, shape_report
 
 __all__ = ["materialize"]
 
@@ -46,9 +44,9 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
         Which parameters: a glob over paths, a role, a regular expression, a Block class, or a callable. The rest stay
         deferred.
     run_forward : bool
-        Whether a real forward pass may be run where the network's code needs numbers, or where shapes seem to
-        contradict each other (Symbols do not broadcast): in prediction mode, on the arrays given or zeros. Parameters,
-        statistics, attributes, generators and recording are untouched by it.
+        Whether a real forward pass may be run where the network's code needs numbers or stops, or where a graph, on
+        which no operator broadcasts by itself, contradicts itself: in prediction mode, on the arrays given or zeros.
+        Parameters, statistics, attributes, generators and recording are untouched by it.
 
     Returns
     -------
@@ -76,32 +74,24 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
     [('weight', (4, 5), 'materialized'), ('bias', (4,), 'initialized')]
     """
     with _one_at_a_time:
-        return _materialized(net, inputs, select, run_forward)
+        start = time.perf_counter()
+        found = resolve(net, inputs)
+        chosen = _chosen(found, select)
+        # A forward pass decides, but for what MXNet does not check: there it would read foreign memory.
+        needed = _unfinishable(found, chosen) if found.conflict is None else found.conflict.checked
+        forward = bool(run_forward and inputs and needed)
+        if forward:
+            _run_forward(net, inputs, found)
+        open_params = _unfinishable(found, chosen)
+        if open_params or found.conflict is not None:
+            raise error_of(found, inputs, params=open_params)
+        _finish(found, chosen)
+        for stale in found.stale:
+            warn(str(stale))
+        return shape_report(found, start, chosen, forward)
 
 
 _one_at_a_time = fork_safe(threading.RLock())  # a second thread that asks for the same network finds it done
-
-
-def _materialized(net: Any, inputs: Sequence[Any], select: Optional[Selector], run_forward: bool) -> ShapeReport:
-    start = time.perf_counter()
-    found = resolve(net, inputs)
-    chosen = _chosen(found, select)
-    # What Symbols refuse may be right on arrays, which broadcast. What MXNet does not check reads foreign memory.
-    tried = _open(found, chosen) if found.conflict is None else found.conflict.checked
-    ran = bool(run_forward and inputs and tried)
-    if ran:
-        _by_forward(net, inputs, found)
-    bad = _open(found, chosen)
-    if bad or found.conflict is not None:
-        blocks = blocks_by_path(found.net)
-        disputed = found.conflict.needed if found.conflict else {}
-        rows = tuple(record(found, blocks, param, info) for param, _, info in found.described
-                     if param in disputed or any(param is each for each in bad))  # fmt: skip
-        raise DeferredInitError(message(found, rows, inputs), rows)
-    _finish(found, chosen)
-    for stale in found.stale:
-        warn(str(stale))
-    return report(found, start, chosen, ran)
 
 
 def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
@@ -116,23 +106,23 @@ def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
     return sorted(waiting, key=lambda param: position.get(id(param), len(position)))
 
 
-def _open(found: Resolution, chosen: Sequence[Any]) -> List[Any]:
+def _unfinishable(found: Resolution, chosen: Sequence[Any]) -> List[Any]:
     """Those that cannot be finished: a shape is not known, or nothing is pending."""
     untouched = {id(param) for param, _, info in found.described if info.state == "uninitialized"}
     return [each for each in chosen if id(each) in untouched or not is_known(found.shapes[each])]
 
 
-def _by_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
-    """The same findings from a real forward pass."""
+def _run_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
+    """Find the shapes by a real forward pass."""
     pending = [ctx for param, _, _ in found.described for ctx in contexts_of(param)]
     ctxs = [*contexts_in(inputs), *pending, backend.current_context()]
     arrays = [as_arrays(each, ctxs[0]) for each in inputs]
     try:
-        shapes, given = forward(net, arrays)
+        shapes, given = forward_pass(net, arrays)
     except Exception as error:
         found.stop = stop_of(error, found.stop)
         if found.conflict is not None and not found.conflict.needed:
-            found.conflict = None  # of Symbols alone: why arrays failed is what counts
+            found.conflict = None  # no parameter is in dispute: why the forward pass failed says more
         return
     found.stop = found.conflict = None
     found.inputs, found.entered = given, set(given)

@@ -10,13 +10,12 @@ from .._mxnet.layers import class_name
 from ..display import Column, Table, TableReport, shape_text, size_text
 from ..parameters import find_row
 from ..shapes import is_known
-from .diagnosis import message, pending
-from .errors import DeferredInitError
+from .diagnosis import error_of
 from .resolve import Resolution, resolve
 
-__all__ = ["ShapeReport", "ShapeRow", "report", "resolve_shapes"]
+__all__ = ["ShapeReport", "ShapeRow", "resolve_shapes", "shape_report"]
 
-Shape = Tuple[Optional[int], ...]
+Shape = Optional[Tuple[Optional[int], ...]]
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,8 @@ class ShapeRow:
         The shape that follows from the inputs.
     state : str
         ``'uninitialized'``, ``'deferred'``, ``'initialized'``, or ``'materialized'`` where that was done just now.
-    block : str
-        The class of the block that holds it, ``'nn.Dense'``.
-    block_path : str
-        That block's path.
+    block, block_path : str
+        The class of the block that holds it, ``'nn.Dense'``, and that block's path.
     inputs : tuple of shapes, or None
         What the block is given in a forward pass; None where it is not reached.
 
@@ -52,12 +49,12 @@ class ShapeRow:
     name: str
     role: str
     dtype: str
-    declared: Optional[Shape]
-    shape: Optional[Shape]
+    declared: Shape
+    shape: Shape
     state: str
     block: str
     block_path: str
-    inputs: Optional[Tuple[Optional[Shape], ...]]
+    inputs: Optional[Tuple[Shape, ...]]
 
     @property
     def bytes(self) -> Optional[int]:
@@ -152,14 +149,13 @@ def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     """
     start = time.perf_counter()
     found = resolve(net, inputs)
-    answer = report(found, start)
-    if found.conflict is not None or (found.stop is not None and answer.unresolved):
-        rows = pending(found)
-        raise DeferredInitError(message(found, rows, inputs), rows)
-    return answer
+    report = shape_report(found, start)
+    if found.conflict is not None or (found.stop is not None and report.unresolved):
+        raise error_of(found, inputs)
+    return report
 
 
-def report(found: Resolution, start: float, done: Sequence[Any] = (), forward: bool = False) -> ShapeReport:
+def shape_report(found: Resolution, start: float, done: Sequence[Any] = (), forward: bool = False) -> ShapeReport:
     """The records of what was found; `done` are the parameters that were materialized."""
     finished = set(map(id, done))
     rows = tuple(

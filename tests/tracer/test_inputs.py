@@ -1,6 +1,6 @@
 """What stands for a network's arguments."""
 
-from gluon_initkit.tracer.inputs import as_arrays, contexts_in, mapped, shapes_text
+from gluon_initkit.tracer.inputs import arguments_text, as_arrays, contexts_in, mapped
 import mxnet as mx
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_arrays_for_a_forward_pass():
 
 
 def test_how_messages_show_them():
-    assert shapes_text([(2, 5), [nd.ones((1,)), None], ((3,), "int32")]) == "(2, 5), [(1,), None], ((3,), 'int32')"
+    assert arguments_text([(2, 5), [nd.ones((1,)), None], ((3,), "int32")]) == "(2, 5), [(1,), None], ((3,), 'int32')"
 
 
 def test_contexts():
