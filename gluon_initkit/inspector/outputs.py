@@ -90,20 +90,21 @@ class OutputReport(TableReport[OutputRow]):
         return "error" if row.stats and _not_finite(row.stats) else ""
 
     def _repr_html_(self) -> str:
+        table = self._table()
+        columns = [column for column in table.columns if column.key not in ("block", "min", "max")]
+        if any(column.key == "grad_std" for column in columns):
+            columns.append(COLUMNS["grad_histogram"])
         paths = {row.path for row in self.rows}
         below: Dict[Optional[str], List[Branch]] = {}
         for row in reversed(self.rows):  # what is inside a block began after it
             around = _around(row.path, paths)
             label = row.path[len(around) + 1 :] if around else _named(row.path)
-            times = f" x{row.calls}" if row.calls > 1 else ""
+            remark = row.block + (f" x{row.calls}" if row.calls > 1 else "")
+            cells = tuple(column.as_html(column.read(row), row.path) for column in columns[1:])
             inside, severity = tuple(below.pop(row.path, ())), self._severity(row)
-            branch = Branch(label, row, row.block + times, row.path, severity, inside, len(self.rows) <= _OPEN or
-                            bool(severity))  # fmt: skip
+            is_open = len(self.rows) <= _OPEN or bool(severity)
+            branch = Branch(label, remark, cells, row.path, severity, inside, is_open)
             below.setdefault(around, []).insert(0, branch)
-        table = self._table()
-        columns = [column for column in table.columns if column.key not in ("block", "min", "max")]
-        if any(column.key == "grad_std" for column in columns):
-            columns.append(COLUMNS["grad_histogram"])
         return as_tree(Table(table.title, tuple(columns), below.get(None, ()), footnotes=table.footnotes))
 
 
