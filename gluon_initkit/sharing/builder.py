@@ -6,13 +6,12 @@ from typing import Any, FrozenSet, List, Tuple
 from .._mxnet import mx
 from ..display import printable
 from ..parameters import check_block, matcher, show_selector
-from .applying import change, row_of
+from .apply import apply_ties, report_row
 from .checks import problems
-from .errors import SharingError, refusal
-from .merged import Merged, merged
+from .errors import SharingError, sharing_refused
+from .merge import Tie, TieGroup, tie_groups
 from .report import SharingReport
-from .targets import Declaration, Index, Unfound, call_of, selectors_in
-from .union import Tie
+from .targets import Declaration, TargetNotFound, Targets, selectors_in
 
 __all__ = ["Sharing"]
 
@@ -52,7 +51,7 @@ class Sharing:
     def __init__(self, net: Any) -> None:
         check_block(net)
         self._net = net
-        self._told: List[Declaration] = []
+        self._declared: List[Declaration] = []
 
     def tie(self, *targets: Any, to: Any = None, transpose: bool = False) -> "Sharing":
         """Declare that all parameters named are one.
@@ -71,11 +70,6 @@ class Sharing:
         Sharing
             This builder.
 
-        Raises
-        ------
-        TypeError
-            A target is none of those.
-
         Examples
         --------
         >>> net = mx.gluon.nn.HybridSequential()
@@ -87,7 +81,7 @@ class Sharing:
         for target in (*targets, *([] if to is None else [to])):
             if not isinstance(target, (mx.gluon.Parameter, mx.gluon.Block)):
                 matcher(target)
-        self._told.append(Declaration(targets, to, transpose=transpose))
+        self._declared.append(Declaration(targets, to, transpose=transpose))
         return self
 
     def tie_blocks(self, *targets: Any, to: Any = None, only: Any = None) -> "Sharing":
@@ -107,19 +101,6 @@ class Sharing:
         -------
         Sharing
             This builder.
-
-        Raises
-        ------
-        TypeError
-            A target names no blocks, or `only` is no selector.
-
-        Examples
-        --------
-        >>> net = mx.gluon.nn.HybridSequential()
-        >>> net.add(*(mx.gluon.nn.Dense(4, in_units=4) for _ in range(3)))
-        >>> _ = Sharing(net).tie_blocks("1", "2", to="0", only="weight").apply()
-        >>> net[2].weight is net[0].weight, net[2].bias is net[0].bias
-        (True, False)
         """
         for target in (*targets, *([] if to is None else [to])):
             names = isinstance(target, (str, mx.gluon.Block)) or hasattr(target, "search")
@@ -128,7 +109,7 @@ class Sharing:
                                 f"a compiled regular expression, a Block class, or a Block")  # fmt: skip
         for selector in selectors_in(only):
             matcher(selector)
-        self._told.append(Declaration(targets, to, blocks=True, only=only))
+        self._declared.append(Declaration(targets, to, blocks=True, only=only))
         return self
 
     def apply(self, values: str = "keep", dry_run: bool = False) -> SharingReport:
@@ -154,20 +135,12 @@ class Sharing:
         ValueError
             `values` is neither.
 
-        Examples
-        --------
-        >>> net = mx.gluon.nn.HybridSequential()
-        >>> net.add(mx.gluon.nn.Dense(4, in_units=4), mx.gluon.nn.Dense(4, in_units=3))
-        >>> Sharing(net).tie("*.weight").apply()
-        Traceback (most recent call last):
-        gluon_initkit.sharing.errors.SharingError: 1 problem, and nothing was changed:
-          '1.weight' and '0.weight' differ in shape, (4, 3) and (4, 4): no array has both.
         """
         return self._apply(values, dry_run, frozenset())
 
     def __repr__(self) -> str:
-        calls = [call_of(told) for told in self._told[:3]] or ["nothing is declared"]
-        more = f" and {len(self._told) - 3} more" if len(self._told) > 3 else ""
+        calls = list(map(str, self._declared[:3])) or ["nothing is declared"]
+        more = f" and {len(self._declared) - 3} more" if len(self._declared) > 3 else ""
         return printable(f"<{type(self).__name__} of {type(self._net).__name__}: {', '.join(calls)}{more}>")
 
     def _apply(self, values: str, dry_run: bool, yielding: FrozenSet[Any]) -> SharingReport:
@@ -176,28 +149,28 @@ class Sharing:
         groups, wrong = self._groups()
         wrong += problems(self._net, groups, values, yielding)
         if wrong:
-            raise refusal(wrong)
-        report = SharingReport(tuple(row_of(each, values) for each in groups), values, not dry_run)
+            raise sharing_refused(wrong)
+        report = SharingReport(tuple(report_row(group, values) for group in groups), values, not dry_run)
         if not dry_run:
-            report = dataclasses.replace(report, elsewhere=change(self._net, groups, values))
-            self._told.clear()  # what was declared is done, and a Parameter named in it may go
+            report = dataclasses.replace(report, elsewhere=apply_ties(self._net, groups, values))
+            self._declared.clear()  # what was declared is done, and a Parameter named in it may go
         return report
 
-    def _groups(self) -> Tuple[List[Merged], List[str]]:
+    def _groups(self) -> Tuple[List[TieGroup], List[str]]:
         """The groups declared, and what of the declarations cannot be."""
-        index = Index(self._net)
+        targets = Targets(self._net)
         ties: List[Tie] = []
         wrong: List[str] = []
-        for told in self._told:
+        for declared in self._declared:
             try:
-                ties += index.ties(told)
-            except Unfound as reason:
+                ties += targets.ties(declared)
+            except TargetNotFound as reason:
                 wrong.append(str(reason))
         try:
-            return merged(ties, index.slots), wrong
+            return tie_groups(ties, targets.slots), wrong
         except SharingError as contradiction:
             wrong.append(str(contradiction).rstrip("."))
         try:  # without to=, what else is wrong can still be said
-            return merged([tie for tie in ties if tie.to is None], index.slots), wrong
+            return tie_groups([tie for tie in ties if tie.to is None], targets.slots), wrong
         except SharingError:
             return [], wrong

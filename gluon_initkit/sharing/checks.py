@@ -18,9 +18,9 @@ from .._mxnet.tree import walk
 from ..display import shape_text
 from ..parameters import LAYER_DEFAULTS, role_of
 from ..shapes import agree
-from .merged import Member, Merged
+from .merge import Member, TieGroup
 
-__all__ = ["explicit", "problems", "shape_together"]
+__all__ = ["has_chosen_initializer", "merged_shape", "problems"]
 
 _DECLARED = {"grad_req": "write", "lr_mult": 1.0, "wd_mult": 1.0}
 _MENDS = {
@@ -33,40 +33,35 @@ _MENDS = {
 }
 
 
-def problems(net: Any, groups: Sequence[Merged], values: str, yielding: FrozenSet[Any] = frozenset()) -> List[str]:
+def problems(net: Any, groups: Sequence[TieGroup], values: str, yielding: FrozenSet[Any]) -> List[str]:
     """All that speaks against these groups of a network's parameters.
 
-    `yielding` are parameters of blocks that were just built: what was said for none of them, the kept one decides.
+    `yielding` are parameters of blocks that were just built: where nothing was declared for one of them, the kept one's
+    declaration holds.
     """
-    listed = parameters_in_containers(walk(net)) if any(each.dropped for each in groups) else {}
-    return [
-        problem
-        for each in groups
-        if each.dropped
-        for problem in _problems(each, values, listed, yielding)
-    ]
+    groups = [group for group in groups if group.dropped]
+    listed = parameters_in_containers(walk(net)) if groups else {}
+    return [problem for group in groups for problem in _problems(group, values, listed, yielding)]
 
 
-def _problems(
-    each: Merged, values: str, listed: Dict[Any, str], yielding: FrozenSet[Any]
-) -> Iterator[str]:
-    first = each.kept
-    for member in each.members:
-        yield from _alone(member, first if member is not first else each.dropped[0])
-    for member in each.dropped:
-        yield from _standing(member, first, listed)
-    told, fixed = declaration_of(first.param), _fixes_gamma(first)
-    for member in each.dropped:
-        for text in _pairwise(member, first, told, yielding):
-            yield f"{member.path!r} and {first.path!r} {text}"
+def _problems(group: TieGroup, values: str, listed: Dict[Any, str], yielding: FrozenSet[Any]) -> Iterator[str]:
+    kept = group.kept
+    for member in group.members:
+        yield from _alone(member, kept if member is not kept else group.dropped[0])
+    for member in group.dropped:
+        yield from _places(member, kept, listed)
+    declared, fixed = declaration_of(kept.param), _fixes_gamma(kept)
+    for member in group.dropped:
+        for text in _pairwise(member, kept, declared, yielding):
+            yield f"{member.path!r} and {kept.path!r} {text}"
         if _fixes_gamma(member) != fixed:
-            yield (f"{member.path!r} and {first.path!r} belong to batch normalizations with scale=True and "
+            yield (f"{member.path!r} and {kept.path!r} belong to batch normalizations with scale=True and "
                    f"scale=False, which writes 1 over it: build both alike")  # fmt: skip
-    yield from _contexts(each)
-    yield from _shapes(each)
-    yield from _initializers(each)
+    yield from _contexts(group)
+    yield from _shapes(group)
+    yield from _initializers(group)
     if values == "average":
-        yield from _averages(each)
+        yield from _averages(group)
 
 
 def _alone(member: Member, other: Member) -> Iterator[str]:
@@ -78,7 +73,7 @@ def _alone(member: Member, other: Member) -> Iterator[str]:
         yield f"{who} a Trainer updates it; call gluon_initkit.release(trainer), tie, and make another Trainer"
 
 
-def _standing(member: Member, first: Member, listed: Dict[Any, str]) -> Iterator[str]:
+def _places(member: Member, first: Member, listed: Dict[Any, str]) -> Iterator[str]:
     """What keeps a parameter where it stands."""
     for slot, _ in member.places:
         who = f"{slot.path!r} cannot take the parameter of {first.path!r}:"
@@ -108,24 +103,24 @@ def _pairwise(member: Member, first: Member, other: Dict[str, Any], yielding: Fr
         # The other way round is well: a plain one's place then sees what the special one makes of the values.
         yield (f"are of different kinds: {member.param!r} would be lost, and what it makes of its values; keep it, "
                f"to={member.path!r}, or make both alike")  # fmt: skip
-    if member.turned and "row_sparse" in (one["stype"], one["grad_stype"]):
+    if member.transposed and "row_sparse" in (one["stype"], one["grad_stype"]):
         yield "cannot be transposes of each other where one is row_sparse: build both dense"
 
 
-def _contexts(each: Merged) -> Iterator[str]:
-    placed = [(member, contexts_of(member.param)) for member in each.members if contexts_of(member.param)]
+def _contexts(group: TieGroup) -> Iterator[str]:
+    placed = [(member, contexts_of(member.param)) for member in group.members if contexts_of(member.param)]
     for member, contexts in placed[1:]:
         if contexts != placed[0][1]:
             yield (f"{member.path!r} and {placed[0][0].path!r} live on different contexts, {contexts} and "
                    f"{placed[0][1]}: {backend.reset_method} one of them first")  # fmt: skip
 
 
-def shape_together(each: Merged) -> Tuple[Optional[Tuple[Optional[int], ...]], Optional[Member]]:
+def merged_shape(group: TieGroup) -> Tuple[Optional[Tuple[Optional[int], ...]], Optional[Member]]:
     """The shape that the group's shapes make together, as the kept one has it; the first member that contradicts."""
-    shape = shape_of(each.kept.param)
-    for member in each.dropped:
+    shape = shape_of(group.kept.param)
+    for member in group.dropped:
         other = shape_of(member.param)
-        if other is not None and member.turned:
+        if other is not None and member.transposed:
             other = other[::-1]
         if other == shape:
             continue
@@ -138,23 +133,23 @@ def shape_together(each: Merged) -> Tuple[Optional[Tuple[Optional[int], ...]], O
     return shape, None
 
 
-def _shapes(each: Merged) -> Iterator[str]:
-    shape, against = shape_together(each)
+def _shapes(group: TieGroup) -> Iterator[str]:
+    shape, against = merged_shape(group)
     if against is not None:
         found = shape_of(against.param) or ()
         mend = "no array has both"
-        if not against.turned and shape is not None and found == shape[::-1]:
+        if not against.transposed and shape is not None and found == shape[::-1]:
             mend = "one is the other's transpose: pass transpose=True"
-        turned = ", transposed," if against.turned else ""
-        yield (f"{against.path!r} and {each.kept.path!r} differ in shape, {shape_text(found)}{turned} and "
+        turned = ", transposed," if against.transposed else ""
+        yield (f"{against.path!r} and {group.kept.path!r} differ in shape, {shape_text(found)}{turned} and "
                f"{shape_text(shape)}: {mend}")  # fmt: skip
-    elif shape is not None and len(shape) != 2 and any(turned for m in each.members for _, turned in m.places):
-        path = next(member.path for member in reversed(each.members))
-        yield (f"{path!r} and {each.kept.path!r} cannot be transposes of each other: found {shape_text(shape)}, "
+    elif shape is not None and len(shape) != 2 and any(turned for m in group.members for _, turned in m.places):
+        path = next(member.path for member in reversed(group.members))
+        yield (f"{path!r} and {group.kept.path!r} cannot be transposes of each other: found {shape_text(shape)}, "
                f"expected two dimensions")  # fmt: skip
 
 
-def explicit(param: Any) -> bool:
+def has_chosen_initializer(param: Any) -> bool:
     """Whether somebody chose the parameter's own initializer, rather than the layer's class."""
     init = param.init
     if isinstance(init, str):
@@ -162,16 +157,16 @@ def explicit(param: Any) -> bool:
     return init is not None and not is_layer_default(init)
 
 
-def _initializers(each: Merged) -> Iterator[str]:
-    chosen = [member for member in each.members if explicit(member.param)]
+def _initializers(group: TieGroup) -> Iterator[str]:
+    chosen = [member for member in group.members if has_chosen_initializer(member.param)]
     for member in chosen[1:]:
-        if not _alike(_made(member.param.init), _made(chosen[0].param.init)):
+        if not _alike(_initializer(member.param.init), _initializer(chosen[0].param.init)):
             yield (f"{member.path!r} and {chosen[0].path!r} have initializers of their own that differ, "
                    f"{_text(member.param.init)} and {_text(chosen[0].param.init)}: give both the same, or set the init "
                    f"of one to None")  # fmt: skip
 
 
-def _made(init: Any) -> Any:
+def _initializer(init: Any) -> Any:
     return mx.init.create(init) if isinstance(init, str) else init
 
 
@@ -182,8 +177,8 @@ def _text(init: Any) -> str:
         return type(init).__name__
 
 
-def _averages(each: Merged) -> Iterator[str]:
-    for member in each.members:
+def _averages(group: TieGroup) -> Iterator[str]:
+    for member in group.members:
         held = arrays_of(member.param)
         if held and (held[0].stype != "default" or numpy.dtype(held[0].dtype).kind != "f"):
             yield (f"{member.path!r} has no average: found {held[0].stype} {numpy.dtype(held[0].dtype).name}, expected "

@@ -1,35 +1,25 @@
-"""The errors of this module."""
+"""The errors of sharing and of loading."""
 
 from typing import Sequence
 
 from .._mxnet import mx
 from ..display import KitError, counted
 
-__all__ = ["LoadError", "LoadSharingError", "SharingError", "refusal"]
+__all__ = ["LoadError", "LoadSharingError", "SharingError", "sharing_refused"]
 
 
 class SharingError(KitError, mx.MXNetError, ValueError):
     """Parameters cannot be shared as asked, or are not shared as expected; nothing was changed.
 
     It is an `MXNetError` and a `ValueError`. The message names both paths, what was found, and what mends it.
-
-    Examples
-    --------
-    >>> issubclass(SharingError, ValueError)
-    True
     """
 
 
 class LoadError(KitError, mx.MXNetError, ValueError):
     """A parameter file does not fit the network, which was not changed.
 
-    A parameter is missing, one is too much, a shape, dtype or context differs, a tie is lost. The message names all of
-    them. A file that is broken, or no parameter file at all, is a `CheckpointError`.
-
-    Examples
-    --------
-    >>> issubclass(LoadError, ValueError)
-    True
+    A parameter is missing, one is too much, a shape, dtype or context differs, a tie is lost; the message names them. A
+    file that is broken, or no parameter file at all, is a `CheckpointError`.
     """
 
 
@@ -37,9 +27,9 @@ class LoadSharingError(LoadError, SharingError):
     """What `load` raises: a `SharingError` too, which it was before there was a `LoadError`."""
 
 
-def refusal(problems: Sequence[str]) -> SharingError:
-    """One error for all that is wrong; it shows ten problems at most."""
+def sharing_refused(problems: Sequence[str]) -> SharingError:
+    """One error for all problems; it shows ten at most."""
     sentences = (problem if problem.endswith((".", "?")) else f"{problem}." for problem in problems[:10])
     more = f"\n  and {len(problems) - 10} more." if len(problems) > 10 else ""
-    shown = "".join(f"\n  {each}" for each in sentences)
+    shown = "".join(f"\n  {sentence}" for sentence in sentences)
     return SharingError(f"{counted(len(problems), 'problem')}, and nothing was changed:{shown}{more}")

@@ -1,20 +1,21 @@
 """Which parameters of a network are shared, and whether those that should be still are. Changes nothing.
 
 A tie is two paths that lead to one Parameter object, or to a Parameter and one that shows it transposed (whose
-attribute `transposed_of` says of which). How it came about does not matter. Two Parameters that happen to lie over one
-buffer are no tie: nothing public makes them, each has a gradient and an optimizer's state of its own, and the next
-`cast` or `reset_ctx` parts them.
+attribute `transposed_of` is the other). Two Parameters over one buffer are no tie: each has a gradient and an
+optimizer's state of its own, and the next `cast` or `reset_ctx` parts them.
 """
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from .._mxnet.tree import parameters_by_path
 from ..display import counted
 from ..parameters import check_block
 from .errors import SharingError
 
-__all__ = ["SharedGroup", "as_groups", "check_sharing", "groups_of", "lost_ties", "shared_groups", "sources"]
+__all__ = ["SharedGroup", "Sources", "check_sharing", "groups_of", "lost_ties", "shared_groups", "sources"]
+
+Sources = Dict[str, Tuple[Any, bool]]  # by path: the Parameter whose values are seen there, and whether transposed
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class SharedGroup:
 
 
 def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
-    """Find what a network shares already, however that was made.
+    """Find what a network shares, however that was made.
 
     By ``params=`` or MXNet 2's ``share_parameters``, by one block used twice, by assigning one Parameter to several
     attributes, or by `gluon_initkit`.
@@ -68,47 +69,42 @@ def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
     ------
     TypeError
         `net` is no Block.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(*ik.shared_layers(lambda: mx.gluon.nn.Dense(4, in_units=4), n=2))
-    >>> [(group.canonical, group.aliases) for group in shared_groups(net)]
-    [('0.weight', ('1.weight',)), ('0.bias', ('1.bias',))]
     """
     return groups_of(sources(net))
 
 
-def groups_of(held: Dict[str, Tuple[Any, bool]]) -> Tuple[SharedGroup, ...]:
-    """The groups among what `sources` found."""
-    gathered: Dict[int, Tuple[List[str], Set[str]]] = {}
-    for path, (source, odd) in held.items():
-        paths, turned = gathered.setdefault(id(source), ([], set()))
-        paths.append(path)
-        if odd:
-            turned.add(path)
-    return tuple(_group(paths, turned) for paths, turned in gathered.values() if len(paths) > 1)
+def groups_of(held: Sources) -> Tuple[SharedGroup, ...]:
+    """The groups among the sources of a network."""
+    paths: Dict[int, List[str]] = {}
+    for path, (source, _) in held.items():
+        paths.setdefault(id(source), []).append(path)
+    return tuple(group_of(group, {path for path in group if held[path][1]})
+                 for group in paths.values() if len(group) > 1)  # fmt: skip
 
 
-def _group(paths: List[str], turned: Set[str]) -> SharedGroup:
-    canonical = next((path for path in paths if path not in turned), paths[0])
+def group_of(paths: Iterable[str], transposed: Set[str], canonical: Optional[str] = None) -> SharedGroup:
+    """The group of these paths; `transposed` are those that see it otherwise than the others, in either orientation."""
+    paths = list(paths)
+    if canonical is None:
+        canonical = next((path for path in paths if path not in transposed), paths[0])
+    flipped = canonical in transposed
     aliases = tuple(path for path in paths if path != canonical)
-    return SharedGroup(canonical, aliases, tuple(path for path in aliases if (path in turned) != (canonical in turned)))
+    return SharedGroup(canonical, aliases, tuple(path for path in aliases if (path in transposed) != flipped))
 
 
-def sources(net: Any, unregistered: bool = True) -> Dict[str, Tuple[Any, bool]]:
+def sources(net: Any, unregistered: bool = True) -> Sources:
     """For every path, in order of traversal: the Parameter whose values are seen there, and whether transposed."""
     check_block(net)
-    found: Dict[int, Tuple[Any, bool]] = {}  # one record a parameter, however many paths it has
-    return {path: found.get(id(param)) or found.setdefault(id(param), _source(param))
+    pairs: Dict[int, Tuple[Any, bool]] = {}  # one pair a parameter, however many paths it has
+    return {path: pairs.get(id(param)) or pairs.setdefault(id(param), _source(param))
             for path, param in parameters_by_path(net, unregistered).items()}  # fmt: skip
 
 
 def _source(param: Any) -> Tuple[Any, bool]:
-    odd = False
+    transposed = False
     while getattr(param, "transposed_of", None) is not None:
-        param, odd = param.transposed_of, not odd
-    return param, odd
+        param, transposed = param.transposed_of, not transposed
+    return param, transposed
 
 
 def check_sharing(net: Any, groups: Any) -> None:
@@ -130,55 +126,46 @@ def check_sharing(net: Any, groups: Any) -> None:
 
     Examples
     --------
-    >>> layer = mx.gluon.nn.Dense(4, in_units=4)
     >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(layer, layer)
-    >>> check_sharing(net, shared_groups(net))
-    >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(layer, mx.gluon.nn.Dense(4, in_units=4))
+    >>> net.add(mx.gluon.nn.Dense(4, in_units=4), mx.gluon.nn.Dense(4, in_units=4))
     >>> check_sharing(net, SharedGroup("0.weight", ("1.weight",)))
     Traceback (most recent call last):
     gluon_initkit.sharing.errors.SharingError: 1 tie is lost:
       '1.weight' should share the parameter of '0.weight', and is another parameter.
     Tie them again: gluon_initkit.Sharing(net).tie('1.weight', '0.weight').apply().
     """
-    lost = lost_ties(sources(net), as_groups(groups))
+    asked = (groups,) if isinstance(groups, SharedGroup) else tuple(getattr(groups, "groups", groups))
+    for group in asked:
+        if not isinstance(group, SharedGroup):
+            raise TypeError(f"expected SharedGroup records, or a SharingReport, found {group!r:.80}")
+    lost = lost_ties(sources(net), asked)
     if not lost:
         return
     group, alias, _ = lost[0]
-    listed = "".join(f"\n  {why}." for _, _, why in lost[:10])
+    listed = "".join(f"\n  {reason}." for _, _, reason in lost[:10])
     listed += f"\n  and {len(lost) - 10} more." if len(lost) > 10 else ""
-    turned = ", transpose=True" if alias in group.transposed else ""
+    transpose = ", transpose=True" if alias in group.transposed else ""
     raise SharingError(
         f"{counted(len(lost), 'tie is', 'ties are')} lost:{listed}\n"
-        f"Tie them again: gluon_initkit.Sharing(net).tie({alias!r}, {group.canonical!r}{turned}).apply()."
+        f"Tie them again: gluon_initkit.Sharing(net).tie({alias!r}, {group.canonical!r}{transpose}).apply()."
     )
 
 
-def as_groups(groups: Any) -> Tuple[SharedGroup, ...]:
-    """The groups of one group, of several, or of a report that has some."""
-    found = (groups,) if isinstance(groups, SharedGroup) else tuple(getattr(groups, "groups", groups))
-    for each in found:
-        if not isinstance(each, SharedGroup):
-            raise TypeError(f"expected SharedGroup records, or a SharingReport, found {each!r:.80}")
-    return found
-
-
-def lost_ties(held: Dict[str, Tuple[Any, bool]], groups: Tuple[SharedGroup, ...]) -> List[Tuple[SharedGroup, str, str]]:
-    """Every tie of `groups` that does not hold in what `sources` found: its group, the alias, and what is wrong."""
-    found = []
+def lost_ties(held: Sources, groups: Iterable[SharedGroup]) -> List[Tuple[SharedGroup, str, str]]:
+    """Every tie of `groups` that does not hold: its group, the alias, and a sentence that says why."""
+    lost = []
     for group in groups:
         transposed = set(group.transposed)
         for alias in group.aliases:
-            why = _lost(held, group.canonical, alias, alias in transposed)
-            if why is not None:
+            reason = _lost(held, group.canonical, alias, alias in transposed)
+            if reason is not None:
                 turned = ", transposed" if alias in transposed else ""
-                sentence = f"{alias!r} should share the parameter of {group.canonical!r}{turned}, and {why}"
-                found.append((group, alias, sentence))
-    return found
+                sentence = f"{alias!r} should share the parameter of {group.canonical!r}{turned}, and {reason}"
+                lost.append((group, alias, sentence))
+    return lost
 
 
-def _lost(held: Dict[str, Tuple[Any, bool]], canonical: str, alias: str, transposed: bool) -> Optional[str]:
+def _lost(held: Sources, canonical: str, alias: str, transposed: bool) -> Optional[str]:
     missing = next((path for path in (alias, canonical) if path not in held), None)
     if missing is not None:
         return f"the network has no parameter {missing!r}"

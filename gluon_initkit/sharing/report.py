@@ -28,14 +28,6 @@ class SharingRow:
     values_from : str or None
         The path whose values are kept: another than the canonical one where that has none yet. None where no values
         are there, or where they are averaged.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(mx.gluon.nn.Dense(4, in_units=4), mx.gluon.nn.Dense(4, in_units=4))
-    >>> (row,) = ik.Sharing(net).tie("1.weight", "0.weight").apply()
-    >>> row.group.paths, row.shape, row.saved, row.dropped
-    (('0.weight', '1.weight'), (4, 4), 64, ())
     """
 
     group: SharedGroup
@@ -61,14 +53,6 @@ class SharingReport(TableReport[SharingRow]):
     elsewhere : tuple of str
         The paths whose own Parameters stand in another network too, where they stay: that one is not tied. Told of
         networks that the kit was called with before. Not known after ``dry_run=True``.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(mx.gluon.nn.Dense(4, in_units=4), mx.gluon.nn.Dense(4, in_units=4))
-    >>> report = ik.Sharing(net).tie("1.weight", "0.weight").apply(dry_run=True)
-    >>> len(report), report.applied, report.values, net[1].weight is net[0].weight
-    (1, False, 'keep', False)
     """
 
     rows: Tuple[SharingRow, ...]

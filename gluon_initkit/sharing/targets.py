@@ -1,4 +1,4 @@
-"""What `Sharing.tie` and `Sharing.tie_blocks` were told, found in the network: declarations become ties of paths.
+"""What `Sharing.tie` and `Sharing.tie_blocks` were given, found in the network: declarations become ties of paths.
 
 Whether what is tied so fits together is not asked here.
 """
@@ -21,14 +21,18 @@ from ..parameters import (
     path_matcher,
     show_selector,
 )
-from .union import Tie
+from .merge import Tie
 
-__all__ = ["Declaration", "Index", "Unfound", "call_of", "selectors_in"]
+__all__ = ["Declaration", "TargetNotFound", "Targets", "selectors_in"]
+
+
+class TargetNotFound(KitError):
+    """A target that names nothing, or not what the call can tie."""
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """One call of `tie` or `tie_blocks`, as it was made."""
+    """One call of `tie` or `tie_blocks`, as it was made; ``str()`` is the call."""
 
     targets: Tuple[Any, ...]
     to: Any
@@ -36,19 +40,23 @@ class Declaration:
     blocks: bool = False
     only: Any = None
 
+    @property
+    def arguments(self) -> str:
+        """The targets as they were written."""
+        return ", ".join([*map(_shown, self.targets), *([] if self.to is None else [f"to={_shown(self.to)}"])])
 
-def call_of(told: Declaration) -> str:
-    """A declaration as it was written: ``tie('1.weight', to='0.weight')``."""
-    more = [*(["transpose=True"] if told.transpose else []),
-            *([] if told.only is None else [f"only={_only(told.only)}"])]  # fmt: skip
-    return f"{'tie_blocks' if told.blocks else 'tie'}({', '.join([_args(told), *more])})"
+    @property
+    def shown_only(self) -> str:
+        """What ``only=`` was given, as it was written."""
+        shown = ", ".join(map(show_selector, selectors_in(self.only)))
+        return f"only=[{shown}]" if isinstance(self.only, (list, tuple)) else f"only={shown}"
+
+    def __str__(self) -> str:
+        options = ["transpose=True"] * self.transpose + [self.shown_only] * (self.only is not None)
+        return f"{'tie_blocks' if self.blocks else 'tie'}({', '.join([self.arguments, *options])})"
 
 
-class Unfound(KitError):
-    """A target that names nothing, or not what the call can tie."""
-
-
-class Index:
+class Targets:
     """A network's slots, and how targets lead to them.
 
     Attributes
@@ -61,68 +69,68 @@ class Index:
         self._net = net
         self.slots: Dict[str, Slot] = {slot.path: slot for slot in slots(net)}
         self._infos: Dict[str, ParameterInfo] = {}
-        self._first: Dict[int, str] = {}
+        self._first: Dict[int, str] = {}  # the first path of each Parameter
         for path, slot in self.slots.items():
-            if slot.param is source_of(slot.param):
-                self._first.setdefault(id(slot.param), path)
+            self._first.setdefault(id(slot.param), path)
 
-    def ties(self, told: Declaration) -> List[Tie]:
-        """The ties that a declaration stands for; `Unfound` where it stands for none."""
-        return self._block_ties(told) if told.blocks else self._ties(told)
+    def ties(self, declared: Declaration) -> List[Tie]:
+        """The ties that a declaration stands for; `TargetNotFound` where it stands for none."""
+        return self._block_ties(declared) if declared.blocks else self._ties(declared)
 
-    def _ties(self, told: Declaration) -> List[Tie]:
-        sides = [self._paths(target) for target in told.targets]
+    def _ties(self, declared: Declaration) -> List[Tie]:
+        sides = [self._paths(target) for target in declared.targets]
         to = None
-        if told.to is not None:
-            kept = self._paths(told.to)
+        if declared.to is not None:
+            kept = self._paths(declared.to)
             to = kept[0]
             if any(self.slots[path].param is not self.slots[to].param for path in kept):
-                raise Unfound(f"to={_shown(told.to)} names {_list(kept)}: it must name one parameter")
-        if not told.transpose:
+                raise TargetNotFound(f"to={_shown(declared.to)} names {_list(kept)}: it must name one parameter")
+        if not declared.transpose:
             paths = tuple(dict.fromkeys([path for side in sides for path in side] + ([to] if to else [])))
             if len(paths) < 2:
-                raise Unfound(f"tie({_args(told)}) names {_list(paths)} alone: a tie takes two or more")
+                raise TargetNotFound(f"tie({declared.arguments}) names {_list(paths)} alone: a tie takes two or more")
             return [Tie(paths), *self._kept(to)]
         if len(sides) == 1 and to is not None:
             sides.append([to])
         if len(sides) != 2 or (to is not None and to not in (*sides[0], *sides[1])):
-            raise Unfound(f"tie({_args(told)}, transpose=True) expected two targets, the first the transpose "
-                          f"of the second, or one and to=")  # fmt: skip
+            raise TargetNotFound(f"tie({declared.arguments}, transpose=True) expected two targets, the first the "
+                                 f"transpose of the second, or one and to=")  # fmt: skip
         one, other = (tuple(side) for side in sides)
         return [Tie(one), Tie(other), Tie((one[0], other[0]), transposed=True), *self._kept(to)]
 
-    def _block_ties(self, told: Declaration) -> List[Tie]:
-        found = {id(block): (path, block) for target in told.targets for path, block in self._blocks(target)}
-        first = None
-        if told.to is not None:
-            kept = self._blocks(told.to)
-            if len({id(block) for _, block in kept}) != 1:
-                raise Unfound(f"to={_shown(told.to)} names {len(kept)} blocks: it must name one")
-            first = kept[0]
-            found = {id(first[1]): first, **found}
-        if len(found) < 2:
-            paths = [path for path, _ in found.values()]
-            raise Unfound(f"tie_blocks({_args(told)}) names {_list(paths)} alone: a tie takes two or more")
-        inside = {path: self._inside(path, block, told.only) for path, block in found.values()}
-        names = list(dict.fromkeys(name for each in inside.values() for name in each))
+    def _block_ties(self, declared: Declaration) -> List[Tie]:
+        blocks = {id(block): (path, block) for target in declared.targets for path, block in self._blocks(target)}
+        kept = None
+        if declared.to is not None:
+            named = self._blocks(declared.to)
+            if len({id(block) for _, block in named}) != 1:
+                raise TargetNotFound(f"to={_shown(declared.to)} names {len(named)} blocks: it must name one")
+            kept = named[0][0]
+            blocks = {id(named[0][1]): named[0], **blocks}
+        if len(blocks) < 2:
+            listed = _list([path for path, _ in blocks.values()])
+            raise TargetNotFound(f"tie_blocks({declared.arguments}) names {listed} alone: a tie takes two or more")
+        inside = {path: self._inside(path, block, declared.only) for path, block in blocks.values()}
+        names = list(dict.fromkeys(name for own in inside.values() for name in own))
         if not names:
-            chosen = f" that only={_only(told.only)} selects" if told.only is not None else ""
-            infos = [self._info(each) for each in self.slots]
-            hint = "; ".join(filter(None, (explain_no_match(each, infos) for each in selectors_in(told.only))))
-            raise Unfound(f"{_list(list(inside))} hold no parameter{chosen}{hint and f': {hint}'}")
-        for selector in selectors_in(told.only):
-            if not any(self._inside(path, block, [selector]) for path, block in found.values()):
-                raise Unfound(f"only={_only(told.only)}: {show_selector(selector)} selects no parameter of "
-                              f"{_list(list(inside))}")  # fmt: skip
+            chosen = f" that {declared.shown_only} selects" if declared.only is not None else ""
+            infos = [self._info(path) for path in self.slots]
+            reasons = (explain_no_match(selector, infos) for selector in selectors_in(declared.only))
+            hint = "; ".join(filter(None, reasons))
+            raise TargetNotFound(f"{_list(list(inside))} hold no parameter{chosen}{hint and f': {hint}'}")
+        for selector in selectors_in(declared.only):
+            if not any(self._inside(path, block, [selector]) for path, block in blocks.values()):
+                raise TargetNotFound(f"{declared.shown_only}: {show_selector(selector)} selects no parameter of "
+                                     f"{_list(list(inside))}")  # fmt: skip
         missing = [f"{path!r} has no {name!r}, which {next(p for p in inside if name in inside[p])!r} has"
-                   for path, each in inside.items() for name in names if name not in each]  # fmt: skip
+                   for path, own in inside.items() for name in names if name not in own]  # fmt: skip
         if missing:
-            raise Unfound("; ".join(missing) + ": tied blocks have the same structure; only= ties a part of it")
-        ties = [Tie(tuple(each[name] for each in inside.values())) for name in names]
-        return ties + [tie for name in names if first for tie in self._kept(inside[first[0]][name])]
+            raise TargetNotFound(f"{'; '.join(missing)}: tied blocks have the same structure; only= ties a part of it")
+        ties = [Tie(tuple(own[name] for own in inside.values())) for name in names]
+        return ties + [tie for name in names if kept is not None for tie in self._kept(inside[kept][name])]
 
     def _kept(self, path: Optional[str]) -> List[Tie]:
-        """That the Parameter at a path is kept, said of its first path: two ways of saying so are no contradiction."""
+        """That the Parameter at a path is kept, said of its first path: naming two of its paths is no contradiction."""
         if path is None:
             return []
         first = self._first.get(id(source_of(self.slots[path].param)), path)
@@ -133,38 +141,35 @@ class Index:
         if isinstance(target, str) and target in self.slots:
             return [target]
         if isinstance(target, mx.gluon.Parameter):
-            found = [path for path, slot in self.slots.items() if slot.param is target]
-            if not found:
-                raise Unfound(f"the parameter {target.name!r} is not in this network; pass a path, or the "
-                              f"Parameter that stands there now")  # fmt: skip
-            return found[:1]
+            paths = [path for path, slot in self.slots.items() if slot.param is target]
+            if not paths:
+                raise TargetNotFound(f"the parameter {target.name!r} is not in this network; pass a path, or the "
+                                     f"Parameter that stands there now")  # fmt: skip
+            return paths[:1]
         if isinstance(target, mx.gluon.Block):
-            held = list(dict.fromkeys(slot.path for slot in slots(target)))
-            (path, block) = self._blocks(target)[0]
-            if len(held) != 1:
-                raise Unfound(f"the block {path!r} holds {len(held)} parameters: name one, or use tie_blocks")
+            count = len({slot.path for slot in slots(target)})
+            path, block = self._blocks(target)[0]
+            if count != 1:
+                raise TargetNotFound(f"the block {path!r} holds {count} parameters: name one, or use tie_blocks")
             return list(self._inside(path, block, None).values())
-        by_path, match = path_matcher(target), matcher(target)  # facts of 100,000 parameters take their time
-        found = list(filter(by_path, self.slots)) if by_path else [p for p in self.slots if match(self._info(p))]
-        if not found:
-            raise Unfound(self._no_path(target))
-        return found
-
-    def _no_path(self, target: Any) -> str:
-        text = f"{_shown(target)} matches no parameter"
-        if isinstance(target, str):
-            if any(path == target for path, _ in walk(self._net)):
-                return f"{text}: it is a block; name one of its parameters, or use tie_blocks"
-            return explain_no_match(target, [self._info(each) for each in self.slots]) or text
-        return text
+        by_path, match = path_matcher(target), matcher(target)  # the infos of 100,000 parameters take their time
+        paths = list(filter(by_path, self.slots)) if by_path else [p for p in self.slots if match(self._info(p))]
+        if not paths:
+            text = f"{_shown(target)} matches no parameter"
+            if isinstance(target, str) and any(path == target for path, _ in walk(self._net)):
+                text += ": it is a block; name one of its parameters, or use tie_blocks"
+            elif isinstance(target, str):
+                text = explain_no_match(target, [self._info(path) for path in self.slots]) or text
+            raise TargetNotFound(text)
+        return paths
 
     def _blocks(self, target: Any) -> List[Tuple[str, Any]]:
-        """The blocks that a target of `tie_blocks` names; of nested ones the outermost."""
+        """The blocks that a target of `tie_blocks` names, with their paths; of nested ones the outermost."""
         everything = list(walk(self._net))
         if isinstance(target, mx.gluon.Block):
             found = [(path, block) for path, block in everything if block is target][:1]
             if not found:
-                raise Unfound(f"the block {_shown(target)!r}, a {type(target).__name__}, is not in this network")
+                raise TargetNotFound(f"the block {_shown(target)!r}, a {type(target).__name__}, is not in this network")
             return found
         inner = [(path, block) for path, block in everything if path]  # a pattern never names the network itself
         if isinstance(target, str):
@@ -176,62 +181,48 @@ class Index:
             found = _outermost([(path, block) for path, block in inner if target.search(path)])
         if not found:
             hint = did_you_mean(target, [path for path, _ in inner]) if isinstance(target, str) else ""
-            raise Unfound(f"{_shown(target)} matches no block{hint and f'; {hint}'}")
+            raise TargetNotFound(f"{_shown(target)} matches no block{hint and f'; {hint}'}")
         return found
 
     def _inside(self, path: str, block: Any, only: Any) -> Dict[str, str]:
-        """Full paths by relative ones of a block's parameters, those that `only` selects by either."""
-        found = {slot.path: f"{path}.{slot.path}" if path else slot.path for slot in slots(block)}
+        """Whole paths by those within a block, of its parameters that `only` selects by either."""
+        inside = {slot.path: f"{path}.{slot.path}" if path else slot.path for slot in slots(block)}
         if only is None:
-            return found
+            return inside
         tests = [matcher(selector) for selector in selectors_in(only)]
-        return {
-            name: full
-            for name, full in found.items()
-            if any(test(self._info(full)) or test(self._info(full)._replace(path=name)) for test in tests)
-        }
+        infos = {name: (self._info(whole), self._info(whole)._replace(path=name)) for name, whole in inside.items()}
+        return {name: whole for name, whole in inside.items()
+                if any(test(info) for test in tests for info in infos[name])}  # fmt: skip
 
     def _info(self, path: str) -> ParameterInfo:
         """The facts of the parameter at one path, as if that were its only one."""
         if not self._infos:
             by_param = {id(param): info for param, _, info in list_parameters(self._net)}
-            for each, slot in self.slots.items():
-                source = getattr(slot.param, "transposed_of", None)
-                info = by_param[id(slot.param if source is None else source)]
-                if source is not None and info.shape is not None:
+            for own, slot in self.slots.items():
+                info = by_param[id(source_of(slot.param))]
+                if slot.param is not source_of(slot.param) and info.shape is not None:
                     info = info._replace(shape=info.shape[::-1])
-                self._infos[each] = info._replace(path=each, aliases=())
+                self._infos[own] = info._replace(path=own, aliases=())
         return self._infos[path]
 
 
-def _outermost(found: Sequence[Tuple[str, Any]]) -> List[Tuple[str, Any]]:
+def _outermost(blocks: Sequence[Tuple[str, Any]]) -> List[Tuple[str, Any]]:
     kept: List[Tuple[str, Any]] = []
-    for path, block in found:  # in order of traversal: what is inside the last one kept comes right after it
+    for path, block in blocks:  # in order of traversal: what is inside the last one kept comes right after it
         if not kept or not path.startswith(f"{kept[-1][0]}."):
             kept.append((path, block))
     return kept
 
 
 def selectors_in(only: Any) -> List[Any]:
-    """The selectors of ``only=``: of a list each, of none none."""
+    """The selectors of ``only=``, which is one, a list of them, or None."""
     return [] if only is None else list(only) if isinstance(only, (list, tuple)) else [only]
-
-
-def _only(only: Any) -> str:
-    shown = ", ".join(map(show_selector, selectors_in(only)))
-    return f"[{shown}]" if isinstance(only, (list, tuple)) else shown
-
-
-def _args(told: Declaration) -> str:
-    return ", ".join([*map(_shown, told.targets), *([] if told.to is None else [f"to={_shown(told.to)}"])])
 
 
 def _shown(target: Any) -> str:
     if isinstance(target, mx.gluon.Block):
         return backend.prefix_of(target).rstrip("_") or type(target).__name__
-    if isinstance(target, mx.gluon.Parameter):
-        return target.name
-    return show_selector(target)
+    return target.name if isinstance(target, mx.gluon.Parameter) else show_selector(target)
 
 
 def _list(paths: Sequence[str], most: int = 4) -> str:

@@ -38,12 +38,12 @@ OWN = {
     "inspector.recorder": {"message"},
     "inspector.view": {"asked"},
     "parameters.info": {"hint", "found"},  # by printable, a line above
-    "sharing.birth": {"kind"},  # by printable, a line above
+    "sharing.construct": {"kind"},  # by printable, a line above
     "initializer.corrected": {"found"},  # by printable, a line above
     "_mxnet.tree": {"more"},
     "_mxnet.inference.record": {"inputs", "listed"},
     "testing": {"explanation", "table"},  # tables escape what they show
-    "sharing.loading": {"name"},
+    "sharing.load": {"name"},
 }
 
 

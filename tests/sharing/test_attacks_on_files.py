@@ -14,6 +14,7 @@ import resource
 import socket
 import stat
 import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -137,8 +138,7 @@ def test_a_kill_at_any_moment(tmp_path):
 
 
 def test_what_a_killed_save_left_is_removed_and_what_a_running_one_writes_is_not(tmp_path, monkeypatch):
-    from gluon_initkit.sharing import saving
-
+    saving = sys.modules["gluon_initkit.sharing.save"]
     begun, go_on, write = threading.Event(), threading.Event(), saving.write_arrays
 
     def slow(part, arrays):

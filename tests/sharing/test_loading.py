@@ -3,12 +3,12 @@
 from functools import partial
 import re
 import signal
+import sys
 import warnings
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet.state import set_values
 from gluon_initkit.files import written_ties
-from gluon_initkit.sharing import loading
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy
@@ -476,7 +476,7 @@ def test_ctrl_c_while_loading_comes_after_tying(path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         set_values(param, array, ctxs)
 
-    monkeypatch.setattr(loading, "set_values", pressed)
+    monkeypatch.setattr(sys.modules["gluon_initkit.sharing.load"], "set_values", pressed)
     with pytest.raises(KeyboardInterrupt):
         ik.load(net, path, ties="apply")
     assert values(net) == [each.tobytes() for each in (A, A, C)]

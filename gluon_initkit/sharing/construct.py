@@ -36,12 +36,8 @@ def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[
 
     Raises
     ------
-    TypeError
-        `factory` is no function, or made something else than a Block.
     SharingError
         The layers differ in structure, or it made one Block twice.
-    ValueError
-        `n` is below one.
 
     Examples
     --------
@@ -86,8 +82,6 @@ def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
     SharingError
         On leaving: a block that was built has another structure, or contradicts the donor's parameters; or none was
         built.
-    TypeError
-        `donor` is no Block.
 
     Examples
     --------

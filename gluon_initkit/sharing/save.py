@@ -53,10 +53,6 @@ def save(net: Any, path: Path) -> None:
     OSError
         The file cannot be written (no space, no permission), or `path` is a folder, a device, a pipe or a socket. What
         was there is as before.
-    TypeError
-        `net` is no Block.
-    ValueError
-        Two parameters of the network have one path.
 
     Notes
     -----
@@ -76,7 +72,10 @@ def save(net: Any, path: Path) -> None:
     ['0.bias', '0.weight']
     """
     held = sources(net, unregistered=False)
-    _warn_of_unwritten(net, held)
+    left = [path for path in parameters_by_path(net) if path not in held]
+    if left:
+        warn(f"{', '.join(left)}: held by no attribute of a Block, so not written, as by net.save_parameters; "
+             f"assign them to attributes.")  # fmt: skip
     states = {path: state_of(param) for path, (param, _) in held.items()}
     empty = [f"{printable(path)} is {state}" for path, state in states.items() if state != "initialized"]
     if empty:
@@ -88,36 +87,30 @@ def save(net: Any, path: Path) -> None:
         )
     groups = groups_of(held)
     aliases = {alias for group in groups for alias in group.aliases}
-    written = {at: each for at, each in held.items() if at not in aliases}
+    written = {path: source for path, source in held.items() if path not in aliases}
     saved = saved_values([param for param, _ in written.values()])
-    arrays = {at: array.T if odd else array for (at, (_, odd)), array in zip(written.items(), saved)}
+    arrays = {path: array.T if transposed else array
+              for (path, (_, transposed)), array in zip(written.items(), saved)}  # fmt: skip
     _write(os.fsdecode(path), arrays, groups)
-
-
-def _warn_of_unwritten(net: Any, held: Dict[str, Tuple[Any, bool]]) -> None:
-    left = [path for path in parameters_by_path(net) if path not in held]
-    if left:
-        warn(f"{', '.join(left)}: held by no attribute of a Block, so not written, as by net.save_parameters; "
-             f"assign them to attributes.")  # fmt: skip
 
 
 def _write(path: str, arrays: Dict[str, Any], groups: Tuple[SharedGroup, ...]) -> None:
     """Write a file beside the target, read it back, and only then put it in the target's place."""
-    there = _status(path)
+    old = _status(path)
     target = os.path.realpath(path)  # a link stays a link
     folder, name = os.path.split(target)
     try:
         with _part_of(folder, name) as (part, descriptor):
             _fill(part, descriptor, arrays, groups)
-            if there is not None:
+            if old is not None:
                 with contextlib.suppress(PermissionError):  # only root gives files away
-                    os.chown(part, there.st_uid, there.st_gid)
-                os.chmod(part, there.st_mode)
+                    os.chown(part, old.st_uid, old.st_gid)
+                os.chmod(part, old.st_mode)
             os.fsync(descriptor)
             os.replace(part, target)
     except OSError as error:
         why = f"{printable(str(error.strerror))} (in folder {folder!r}). Nothing was saved; an older file is as it was"
-        raise _error(code=error.errno or errno.EIO, why=why, path=path) from error
+        raise _error(code=error.errno or errno.EIO, reason=why, path=path) from error
     _sync_folder(folder)
 
 
@@ -172,21 +165,21 @@ def _locked(descriptor: int) -> Optional[bool]:
 def _status(path: str) -> Optional[os.stat_result]:
     """The status of the file that will be replaced, None where there is none; an OSError where it may not be."""
     try:
-        found = os.stat(path)  # a circle of links is an OSError
+        status = os.stat(path)  # a circle of links is an OSError
     except FileNotFoundError:
         return None
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise _error(errno.EISDIR, "this is a directory; expected the name of a file", path=path)
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise _error(errno.EINVAL, "a device, a pipe or a socket is not replaced by a file", path=path)
     if not os.access(path, os.W_OK):
         raise _error(errno.EACCES, "the file is write-protected", path=path)
-    return found
+    return status
 
 
-def _error(code: int, why: str, *, path: str) -> Any:
+def _error(code: int, reason: str, *, path: str) -> Any:
     """An error that Python shows with the path escaped."""
-    return OSError(code, why, path)
+    return OSError(code, reason, path)
 
 
 def _fill(part: str, descriptor: int, arrays: Dict[str, Any], groups: Tuple[SharedGroup, ...]) -> None:

@@ -1,6 +1,6 @@
 """`untie`: a path gets a parameter of its own again, however the tie was made."""
 
-from typing import Any, List, Tuple
+from typing import Any, List
 
 from .._mxnet import backend, mx
 from .._mxnet.arrays import wait_to_read
@@ -12,7 +12,7 @@ from .._mxnet.trainer import is_trained
 from .._mxnet.transposed import source_of
 from .._mxnet.tree import parameters_by_path
 from ..parameters import check_block, did_you_mean_path, list_parameters, named_memory_errors
-from .errors import SharingError, refusal
+from .errors import SharingError, sharing_refused
 
 __all__ = ["untie"]
 
@@ -34,8 +34,6 @@ def untie(net: Any, path: str) -> None:
     ------
     SharingError
         Nothing of the path is shared, or what speaks against it.
-    TypeError
-        `net` is no Block.
 
     Examples
     --------
@@ -46,22 +44,23 @@ def untie(net: Any, path: str) -> None:
     (False, True)
     """
     check_block(net)
-    everywhere = slots(net)
-    slot = next((each for each in everywhere if each.path == path), None)
+    all_slots = slots(net)
+    slot = next((each for each in all_slots if each.path == path), None)
     if slot is None:
         hint = did_you_mean_path(path, [info for _, _, info in list_parameters(net)])
-        raise refusal([f"no parameter has the path {path!r}; {hint}"])
+        raise sharing_refused([f"no parameter has the path {path!r}; {hint}"])
     source = source_of(slot.param)
-    sharing = [each for each in everywhere if source_of(each.param) is source]
-    others = [each for each in sharing if each is not slot]
+    others = [each for each in all_slots if source_of(each.param) is source and each is not slot]
     wrong = _problems(slot, others)
     if wrong:
-        raise refusal(wrong)
-    leaving, turned = _leaving(slot, others)
+        raise sharing_refused(wrong)
+    leaving, transposed = [slot], slot.param is not source
+    if not transposed and all(each.param is not source for each in others):
+        leaving, transposed = others, True  # all others see it transposed: they get one that needs no transposing
     with named_memory_errors(path, source, SharingError):
-        copied = independent_copy(source, _free_name(net, leaving[0]), turned)
-        wait_to_read(arrays_of(copied))
-    moves: List[Move] = [(each, copied) for each in leaving]
+        copy = independent_copy(source, _free_name(net, leaving[0]), transposed)
+        wait_to_read(arrays_of(copy))
+    moves: List[Move] = [(each, copy) for each in leaving]
     with interrupts_held(), exchange(net, moves):
         pass
 
@@ -86,14 +85,6 @@ def _problems(slot: Slot, others: List[Slot]) -> List[str]:
                      f"would not update the copy; call gluon_initkit.release(trainer), untie, and make another "
                      f"Trainer")  # fmt: skip
     return wrong
-
-
-def _leaving(slot: Slot, others: List[Slot]) -> Tuple[List[Slot], bool]:
-    """Who gets the copy, and whether that is the transpose of the Parameter that stays."""
-    views = [each for each in others if each.param is not source_of(each.param)]
-    if slot.param is source_of(slot.param) and len(views) == len(others):
-        return views, True  # all others see it transposed: they get one parameter that needs no transposing
-    return [slot], slot.param is not source_of(slot.param)
 
 
 def _free_name(net: Any, slot: Slot) -> str:

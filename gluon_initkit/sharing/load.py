@@ -1,0 +1,393 @@
+"""`load`: parameters from a file, into a network tied as the file says, not tied, or tied otherwise.
+
+First it is decided which array each parameter takes, and everything is checked; then all is changed, or nothing. A file
+offers an array for each path that it names, by itself or in its tie map (`files.match` finds which name of a file is
+which path). A parameter takes the arrays that are offered for any of its paths, if all agree to the bit.
+"""
+
+from dataclasses import dataclass
+import os
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from .._mxnet import backend, mx
+from .._mxnet.arrays import bits_of, dtype_name, wait_to_read
+from .._mxnet.files import array_from_file, dtype_named
+from .._mxnet.interrupts import interrupts_held
+from .._mxnet.parameter import arrays_of, context_argument, shape_of, state_of
+from .._mxnet.state import in_storage_of, load_contexts, recast, restoring, set_values
+from .._mxnet.trainer import trainer_objection
+from .._mxnet.tree import clear_cached_graphs
+from ..display import KitError, counted, warn
+from ..files import StoredArray, StoredValues
+from ..files.match import match_names
+from ..parameters import check_block, named_memory_errors
+from ..shapes import agree, is_known
+from .builder import Sharing
+from .errors import LoadSharingError
+from .groups import SharedGroup, Sources, group_of, lost_ties, sources
+from .save import Path
+
+__all__ = ["load"]
+
+
+def load(
+    net: Any,
+    path: Path,
+    ties: str = "check",
+    *,
+    ctx: Any = None,
+    allow_missing: bool = False,
+    ignore_extra: bool = False,
+    cast_dtype: bool = False,
+    dtype_source: str = "current",
+    device: Any = None,
+) -> None:
+    """Load parameters and see to it that what was shared stays so: bit-exact, or an error, and never in silence.
+
+    Reads files of `save` and of ``net.save_parameters``, with ``deduplicate=True`` or without, saved in NumPy mode or
+    not; and of ``net.export``, Module, ``net.save_params`` and ``net.collect_params().save``. The latter hold MXNet's
+    global names, which count what was built before: where they are others, but one change of prefix, or of the numbers
+    in their order, makes all of them fit, that is made. A parameter that the network shares takes whatever the file
+    holds for any of its paths, if it is the same bits. An existing Trainer goes on from the loaded values, without the
+    momentum and master copies that it had of them.
+
+    Parameters
+    ----------
+    net : Block
+        In any state; a pending initialization of what is loaded is over then, as in MXNet.
+    path : str or path-like
+    ties : {'check', 'apply', 'ignore'}
+        What becomes of the ties that the file knows of. ``'check'``: they must hold in `net`. ``'apply'``: `net` is
+        tied so. ``'ignore'``: every path takes its values, tied or not. A file that names a shared parameter once and
+        has no tie map (plain ``deduplicate=True``) tells of its ties by the order of its names alone: where that is the
+        order in which `net` would be written, the network is believed, with a warning; ``'ignore'`` believes it anyway.
+    ctx : Context or list of Context, optional
+        For what is not initialized yet; the CPU by default.
+    allow_missing : bool
+        Whether parameters that the file does not know stay as they are.
+    ignore_extra : bool
+        Whether the file may know paths that `net` has not.
+    cast_dtype : bool
+        Whether dtypes may differ.
+    dtype_source : {'current', 'saved'}
+        Then, whether the parameter's dtype stays or the file's is taken.
+    device : Device or list of Device, optional
+        What MXNet 2 calls `ctx`.
+
+    Raises
+    ------
+    CheckpointError
+        The file is none of MXNet's, or a broken one: the same error as of `inspect`.
+    LoadError
+        Ties are lost; a shared parameter has different values in the file; something is missing, too much, or of
+        another shape, dtype or context; or nothing would be loaded. All is named at once, and the network is as before.
+        It is a `SharingError` too.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> def network(tied):
+    ...     net = mx.gluon.nn.HybridSequential()
+    ...     net.add(*(mx.gluon.nn.Dense(1, in_units=1, use_bias=False) for _ in range(2)))
+    ...     if tied: ik.Sharing(net).tie("*.weight").apply()
+    ...     return net
+    >>> saved, loaded = network(tied=True), network(tied=False)
+    >>> saved.initialize(mx.init.One())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ik.save(saved, os.path.join(folder, "tied.params"))
+    ...     ik.load(loaded, os.path.join(folder, "tied.params"), ties="ignore")
+    >>> loaded[1].weight.data().asnumpy().tolist()
+    [[1.0]]
+    """
+    for name, value, known in (("ties", ties, ("check", "apply", "ignore")),
+                               ("dtype_source", dtype_source, ("current", "saved"))):  # fmt: skip
+        if value not in known:
+            raise ValueError(f"{name} is {value!r}: expected one of {', '.join(map(repr, known))}")
+    ctx = context_argument(ctx, device)
+    ctxs = [ctx] if isinstance(ctx, backend.Context) else None if ctx is None else list(ctx)
+    options = _Options(ties, ctxs, allow_missing, ignore_extra, cast_dtype, dtype_source)
+    check_block(net)
+    stored = StoredValues(os.fsdecode(path))
+    with stored.reading() as read:
+        offers = _Offers(net, stored, read)
+        lost, assignments = _assigned(offers, options)
+        for assignment in assignments:
+            with named_memory_errors(assignment.path, assignment.param, LoadSharingError):
+                assignment.array = _read(assignment, offers)
+    believed = [path for assignment in assignments for path in assignment.absent if not offers.groups]
+    if believed:
+        warn(f"{stored.path!r} has no tie map; {', '.join(believed)} are believed to have been tied as they are in "
+             f"the network.")  # fmt: skip
+    sharing = _sharing(net, lost if ties == "apply" else ())
+    if ties == "apply" and lost:
+        sharing.apply(dry_run=True)  # what it refuses, it refuses before anything is loaded
+        for group in lost:
+            _place_together(assignments, [offers.held[path][0] for path in group.paths])
+    with interrupts_held():
+        _commit(net, assignments)
+        if ties == "apply" and lost:
+            sharing.apply()
+
+
+class _Options(NamedTuple):
+    ties: str
+    ctxs: Optional[Sequence[Any]]
+    allow_missing: bool
+    ignore_extra: bool
+    cast_dtype: bool
+    dtype_source: str
+
+
+@dataclass
+class _Assignment:
+    """A parameter and the array that it takes."""
+
+    path: str
+    param: Any
+    name: str  # of the array in the file
+    transposed: bool
+    ctxs: Sequence[Any]
+    dtype: Any  # to which the parameter is cast first; None where it keeps its own
+    absent: Sequence[str]  # paths that the file knows nothing of
+    array: Any = None
+
+
+class _Misfit(KitError):
+    """Why something cannot be loaded, and what mends it, which many may have in common."""
+
+    def __init__(self, what: str, mend: str = "") -> None:
+        super().__init__(what, mend)
+        self.what, self.mend = what, mend
+
+
+class _Offers:
+    """What a file offers a network: by path, the name of an array and whether it is to be transposed; and ties."""
+
+    def __init__(self, net: Any, stored: StoredValues, read: Callable[[StoredArray], Any]) -> None:
+        arrays = list(stored.arrays.values())
+        if not all(array.named for array in arrays):
+            raise LoadSharingError(f"{stored.path!r} holds {counted(len(arrays), 'array')} without names, so no "
+                                   f"parameters of a network. Expected a file of gluon_initkit.save.")  # fmt: skip
+        self.stored, self._read = stored, read
+        self._arrays: Dict[str, Any] = {}
+        match = match_names(net, arrays)
+        self.held: Sources = sources(net, unregistered=match.scheme == "names")
+        self.groups = tuple(SharedGroup(array.name, array.aliases, array.transposed)
+                            for array in arrays if array.aliases)  # fmt: skip
+        self.by_path: Dict[str, Tuple[str, bool]] = {}
+        for array in arrays:
+            for path in (array.name, *array.aliases):
+                if match.scheme == "paths" or path not in match.names:
+                    self.by_path[match.names.get(path, path)] = array.name, path in array.transposed
+        if match.scheme == "names":
+            files = {new: name for name, new in match.names.items()}
+            self.by_path.update((path, (files[param.name], transposed))
+                                for path, (param, transposed) in self.held.items() if param.name in files)  # fmt: skip
+
+    def array(self, name: str) -> Any:
+        """One array of the file as an NDArray on the CPU; a CheckpointError where its values cannot be read."""
+        if name not in self._arrays:
+            header = self.stored.arrays[name]
+            try:
+                self._arrays[name] = array_from_file(header.stype, header.shape, self._read(header).parts())
+            except (mx.MXNetError, OverflowError) as error:
+                raise LoadSharingError(f"MXNet cannot hold {name!r}, {header.dtype} of shape {header.shape}, of "
+                                       f"{self.stored.path!r}: {error}") from error  # fmt: skip
+        return self._arrays[name]
+
+    def bits(self, name: str, transposed: bool) -> Any:
+        """What two arrays have in common that are equal to the bit."""
+        return bits_of(self.array(name), transposed)
+
+    def look_deduplicated(self) -> bool:
+        """Whether plain MXNet's ``deduplicate=True`` would have written these names, in this order, of this network.
+
+        It lists a parameter where its first path stands, under its last path; a network tied otherwise seldom does so.
+        """
+        last = {(id(param), transposed): path for path, (param, transposed) in self.held.items()}
+        return not self.groups and list(self.stored.arrays) == list(last.values())
+
+
+def _assigned(offers: _Offers, options: _Options) -> Tuple[List[SharedGroup], List[_Assignment]]:
+    """The ties that the network has lost, and what every parameter takes; an error that names all that does not fit."""
+    held = offers.held
+    within = [group_of([path for path in group.paths if path in held], set(group.transposed))
+              for group in offers.groups if any(path in held for path in group.paths)]  # fmt: skip
+    lost = lost_ties(held, within)
+    misfits = [_Misfit(reason, "ties='apply' ties what the file ties, ties='ignore' does not ask.")
+               for _, _, reason in lost if options.ties == "check"]  # fmt: skip
+    trusting = options.ties == "ignore" or offers.look_deduplicated()
+    members: Dict[Any, List[Tuple[str, bool]]] = {}
+    for path, (param, transposed) in held.items():
+        members.setdefault(param, []).append((path, transposed))
+    assignments = []
+    for param, places in members.items():
+        try:
+            assignment = _assignment(param, places, offers, options, trusting)
+        except _Misfit as misfit:
+            misfits.append(misfit)
+        else:
+            assignments += [assignment] if assignment is not None else []
+    if not options.ignore_extra:
+        misfits += [_Misfit(f"{path!r} is in the file, and the network has no such path",
+                            "ignore_extra=True passes over what the network has not.")
+                    for path in offers.by_path if path not in held]  # fmt: skip
+    if not (assignments or misfits) and (held or offers.by_path):
+        ours, theirs = (", ".join(map(repr, names[:3])) + ", ..." * (len(names) > 3) or "nothing"
+                        for names in (list(held), list(offers.stored.arrays)))  # fmt: skip
+        misfits = [_Misfit(f"nothing would be loaded: the network has {ours}, the file has {theirs}",
+                           f"gluon_initkit.compare(net, {offers.stored.path!r}) tells what belongs together.")]
+    if misfits:
+        more = [f"  and {len(misfits) - 10} more"] if len(misfits) > 10 else []
+        lines = [f"{offers.stored.path!r} does not fit the network, which is left as it was:",
+                 *(f"  {misfit.what}" for misfit in misfits[:10]), *more,
+                 *dict.fromkeys(misfit.mend for misfit in misfits if misfit.mend)]  # fmt: skip
+        raise LoadSharingError("\n".join(lines))
+    return list(dict.fromkeys(group for group, _, _ in lost)), assignments
+
+
+def _assignment(
+    param: Any, places: List[Tuple[str, bool]], offers: _Offers, options: _Options, trusting: bool
+) -> Optional[_Assignment]:
+    """What a parameter that stands at these paths takes; None where it is left alone, a `_Misfit` where it cannot."""
+    label = places[0][0]
+    absent = [path for path, _ in places if path not in offers.by_path]
+    offered: Dict[Tuple[str, bool], str] = {}  # each array with the first path that leads to it
+    for path, transposed in places:
+        if path in offers.by_path:
+            name, turned = offers.by_path[path]
+            offered.setdefault((name, transposed != turned), path)
+    if not offered:
+        if options.allow_missing:
+            return None
+        mend = "allow_missing=True leaves what is missing as it is."
+        if not offers.groups:
+            mend += (" A file that plain MXNet wrote with deduplicate=True names a shared parameter once and has no "
+                     "tie map: tie the network as it was, and load it again.")  # fmt: skip
+        raise _Misfit(f"{label!r} is missing in the file", mend)
+    ((name, flip), first), *others = offered.items()
+    if absent and not options.allow_missing and offers.groups:
+        raise _Misfit(f"{absent[0]!r} is missing in the file, which does not tie it to {first!r} as the network does",
+                      f"allow_missing=True lets {absent[0]!r} have the values of {first!r}.")  # fmt: skip
+    if absent and not options.allow_missing and not trusting:
+        raise _Misfit(f"{absent[0]!r} is missing in the file, which has no tie map, and lists its names otherwise than "
+                      f"a network would that has it tied to {first!r}, as this one has",
+                      "ties='ignore' believes that they were tied.")  # fmt: skip
+    for (other, turned), path in others:
+        if other != name and offers.bits(other, turned) != offers.bits(name, flip):
+            raise _Misfit(f"{first!r} and {path!r} share one parameter in the network, and the file holds different "
+                          f"values for them, as {name!r} and {other!r}",
+                          f"gluon_initkit.untie(net, {path!r}) gives {path!r} a parameter of its own.")  # fmt: skip
+    array = offers.stored.arrays[name]
+    _check_shape(param, label, array, flip, offers.stored)
+    dtype, ctxs = _dtype(param, label, array, options), load_contexts(param, options.ctxs)
+    if ctxs is None:
+        raise _Misfit(f"{label!r} is on {load_contexts(param, None)}, and asked for on {options.ctxs}",
+                      f"A parameter's {backend.reset_method}(...) moves it; or ask for none.")  # fmt: skip
+    objection = trainer_objection(param, ctxs)
+    if objection is not None:
+        reason, mend = objection
+        raise _Misfit(f"{label!r}: {reason}", f"{mend[0].upper()}{mend[1:]}.")
+    return _Assignment(label, param, name, flip, ctxs, dtype, absent)
+
+
+def _in_file(label: str, array: StoredArray) -> str:
+    return "in the file" if array.name == label or label in array.aliases else f"in the file (as {array.name!r})"
+
+
+def _check_shape(param: Any, label: str, array: StoredArray, flip: bool, stored: StoredValues) -> None:
+    in_file, shape, expected = _in_file(label, array), array.shape, shape_of(param)
+    if not array.parts or shape is None:
+        raise _Misfit(f"{label!r} has no values {in_file}: it was saved before its shape was known")
+    if flip and len(shape) != 2:
+        raise _Misfit(f"{label!r} is tied transposed, and has shape {shape} {in_file}; expected two dimensions")
+    shape = shape[::-1] if flip else shape
+    if expected is not None and not agree(expected, shape):
+        shown = tuple("?" if size is None else size for size in expected)
+        raise _Misfit(f"{label!r} has shape {shape} {in_file}, expected {shown}".replace("'?'", "?"))
+    if not is_known(expected) and not stored.has_values(array):
+        raise _Misfit(f"{label!r} is too large to be unpacked {in_file}, and the network does not know its shape",
+                      "Give the network its shapes first: by a forward pass, or in_units= and the like.")  # fmt: skip
+
+
+def _dtype(param: Any, label: str, array: StoredArray, options: _Options) -> Any:
+    """The dtype to which the parameter is to be cast; None where it keeps its own."""
+    if dtype_name(param.dtype) == array.dtype:
+        return None
+    if not options.cast_dtype:
+        raise _Misfit(f"{label!r} is {array.dtype} {_in_file(label, array)}, expected {dtype_name(param.dtype)}",
+                      "cast_dtype=True lets dtypes differ.")  # fmt: skip
+    if options.dtype_source == "current":
+        return None
+    dtype = dtype_named(array.dtype)
+    if dtype is None:
+        raise _Misfit(f"{label!r} is {array.dtype} {_in_file(label, array)}, which this MXNet has not",
+                      "dtype_source='current' keeps the network's dtypes.")  # fmt: skip
+    return dtype
+
+
+def _read(assignment: _Assignment, offers: _Offers) -> Any:
+    """The values, as the parameter takes them."""
+    array = offers.array(assignment.name)
+    array = array.T if assignment.transposed else array
+    dtype = assignment.param.dtype if assignment.dtype is None else assignment.dtype
+    if dtype_name(array.dtype) != dtype_name(dtype):
+        array = array.astype(dtype)
+    return in_storage_of(assignment.param, array)
+
+
+def _sharing(net: Any, groups: Sequence[SharedGroup]) -> Sharing:
+    """A builder that is to tie the network so."""
+    sharing = Sharing(net)
+    for group in groups:
+        transposed = set(group.transposed)
+        plain = [path for path in group.paths if path not in transposed]
+        if len(plain) > 1:
+            sharing.tie(*plain, to=group.canonical)
+        for path in group.transposed:
+            sharing.tie(path, group.canonical, transpose=True, to=group.canonical)
+    return sharing
+
+
+def _place_together(assignments: Sequence[_Assignment], params: Sequence[Any]) -> None:
+    """Of parameters that will be one, those that are nowhere yet go where the others are."""
+    wanted = {id(param) for param in params}
+    members = [assignment for assignment in assignments if id(assignment.param) in wanted]
+    ctxs = next((member.ctxs for member in members if state_of(member.param) != "uninitialized"), None)
+    for member in members:
+        member.ctxs = ctxs or member.ctxs
+
+
+def _commit(net: Any, assignments: List[_Assignment]) -> None:
+    """Change everything or nothing: what may still fail comes first, arrays that are refilled in place last."""
+    _wait(assignments)
+    with mx.autograd.pause():  # where MXNet records, it refuses a write into a parameter
+        fresh = [each for each in assignments if each.dtype is not None or state_of(each.param) != "initialized"]
+        done = {id(each.param) for each in fresh if not arrays_of(each.param)}
+        with restoring([each.param for each in fresh]):
+            for each in fresh:
+                if each.dtype is not None:
+                    recast(each.param, each.dtype)
+                with named_memory_errors(each.path, each.param, LoadSharingError):
+                    if state_of(each.param) != "initialized":
+                        set_values(each.param, each.array, each.ctxs)
+                    _wait([each])
+        if any(each.dtype is not None for each in assignments):
+            clear_cached_graphs(net)
+        kept = [each for each in assignments if id(each.param) not in done]
+        try:
+            _refill(kept)
+        except BaseException:  # thrown at this thread: the old values are gone, so what has begun is finished
+            _refill(kept)
+            raise
+
+
+def _refill(assignments: List[_Assignment]) -> None:
+    for assignment in assignments:
+        set_values(assignment.param, assignment.array, assignment.ctxs)
+    _wait(assignments)
+
+
+def _wait(assignments: List[_Assignment]) -> None:
+    """An engine's error belongs to this call."""
+    wait_to_read(array for assignment in assignments for array in arrays_of(assignment.param))

@@ -1,0 +1,163 @@
+"""Ties that were declared one by one, merged into groups, and the live parameters behind each group.
+
+A group is a connected component of what was declared. Each edge also says whether it transposes, so a transposed tie is
+no second mechanism. The walk goes in order of traversal, so the order of declarations cannot matter.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from .._mxnet.ties import Move, Slot
+from .._mxnet.transposed import Transposed, source_of
+from .errors import SharingError
+from .groups import SharedGroup, group_of, groups_of
+
+__all__ = ["Member", "Tie", "TieGroup", "merge", "tie_groups"]
+
+
+@dataclass(frozen=True)
+class Tie:
+    """One declaration: these paths share one parameter.
+
+    Attributes
+    ----------
+    paths : tuple of str
+    to : str or None
+        The path that the whole group is to be called by; it belongs to the tie, listed in `paths` or not.
+    transposed : bool
+        Whether the first path sees transposed what the others see.
+    """
+
+    paths: Tuple[str, ...]
+    to: Optional[str] = None
+    transposed: bool = False
+
+
+def merge(ties: Iterable[Tie], order: Iterable[str]) -> Tuple[SharedGroup, ...]:
+    """Merge declarations into groups, in order of traversal.
+
+    `order` are all paths of the network in order of traversal. A group's canonical path is the first, unless a tie says
+    `to`. A path that is not in `order`, two `to` in one group, and a path that would be the transpose of itself are a
+    SharingError.
+
+    Examples
+    --------
+    >>> merge([Tie(("c", "d")), Tie(("d", "a"))], order="abcd")
+    (SharedGroup(canonical='a', aliases=('c', 'd'), transposed=()),)
+    >>> merge([Tie(("c", "b"), transposed=True), Tie(("b", "a"), to="b")], order="abcd")
+    (SharedGroup(canonical='b', aliases=('a', 'c'), transposed=('c',)),)
+    """
+    names = list(order)
+    position = {path: number for number, path in enumerate(names)}
+    edges: Dict[int, List[Tuple[int, bool]]] = {}
+    chosen = set()
+    for tie in ties:
+        numbers = []
+        for path in tie.paths if tie.to is None else (*tie.paths, tie.to):
+            if path not in position:
+                raise SharingError(f"{path!r} is to be shared, and the network has no such path; print("
+                                   f"gluon_initkit.plan(net)) shows those that it has.")  # fmt: skip
+            numbers.append(position[path])
+        if tie.to is not None:
+            chosen.add(numbers[-1])
+            numbers = numbers[:-1] if tie.to in tie.paths else numbers
+        for number in numbers[1:]:
+            edges.setdefault(numbers[0], []).append((number, tie.transposed))
+            edges.setdefault(number, []).append((numbers[0], tie.transposed))
+    groups = []
+    transposed: Dict[int, bool] = {}  # whether a position sees the first of its group transposed
+    for first in sorted(edges):
+        if first not in transposed:
+            members = _component(first, edges, transposed, names)
+            to = sorted(chosen.intersection(members))
+            if len(to) > 1:
+                raise SharingError(
+                    f"{names[to[0]]!r} and {names[to[1]]!r} are both given as to=, and the ties merge them into one "
+                    f"group, which has one canonical path. Leave one of the two out."
+                )
+            flipped = {names[number] for number in members if transposed[number]}
+            paths = [names[number] for number in members]
+            groups += [group_of(paths, flipped, names[to[0] if to else first])] if len(paths) > 1 else []
+    return tuple(groups)
+
+
+def _component(
+    first: int, edges: Dict[int, List[Tuple[int, bool]]], transposed: Dict[int, bool], names: List[str]
+) -> List[int]:
+    """All positions that are tied to the first, in order."""
+    members = [first]
+    transposed[first] = False
+    for number in members:  # which grows
+        for other, turns in sorted(edges[number]):
+            if other not in transposed:
+                transposed[other] = transposed[number] != turns
+                members.append(other)
+            elif transposed[other] != (transposed[number] != turns):
+                one, other = sorted((number, other))
+                raise SharingError(
+                    f"{names[one]!r} and {names[other]!r} are tied transposed, and by other ties not, so that a "
+                    f"parameter would be the transpose of itself. Take one of these ties back."
+                )
+    return sorted(members)
+
+
+class Member(NamedTuple):
+    """A parameter of a group, and the first path of the group at which it stands."""
+
+    path: str
+    param: Any
+    transposed: bool
+    """Whether it is the transpose of the one that is kept."""
+    places: Tuple[Tuple[Slot, bool], ...]
+    """All its slots, and whether each is to see the kept parameter transposed."""
+
+
+class TieGroup(NamedTuple):
+    """Parameters that are to become one: the first member is kept, the others go."""
+
+    group: SharedGroup
+    members: Tuple[Member, ...]
+
+    @property
+    def kept(self) -> Member:
+        """The member whose Parameter stays."""
+        return self.members[0]
+
+    @property
+    def dropped(self) -> Tuple[Member, ...]:
+        """The members whose Parameters go."""
+        return self.members[1:]
+
+    def moves(self) -> List[Move]:
+        """What has to stand in which slot."""
+        transpose = Transposed(self.kept.param)
+        return [(slot, transpose if transposed else self.kept.param)
+                for member in self.dropped for slot, transposed in member.places]  # fmt: skip
+
+
+def tie_groups(ties: Iterable[Tie], slots: Dict[str, Slot]) -> List[TieGroup]:
+    """The groups that these ties make, together with the ties that the network has, in order of traversal."""
+    ties = list(ties)
+    declared = {path for tie in ties for path in (*tie.paths, *([tie.to] if tie.to else []))}
+    held = {path: (source_of(slot.param), slot.param is not source_of(slot.param)) for path, slot in slots.items()}
+    for group in groups_of(held):
+        transposed = set(group.transposed)
+        ties.append(Tie(tuple(path for path in group.paths if path not in transposed)))
+        ties += [Tie((path, group.canonical), transposed=True) for path in group.transposed]
+    return [_tie_group(group, slots) for group in merge(ties, slots) if not declared.isdisjoint(group.paths)]
+
+
+def _tie_group(group: SharedGroup, slots: Dict[str, Slot]) -> TieGroup:
+    kept = source_of(slots[group.canonical].param)
+    if kept is not slots[group.canonical].param:  # the group is called by a path at which its parameter is untransposed
+        canonical = next(path for path in group.paths if slots[path].param is kept)
+        group = group_of(group.paths, set(group.transposed), canonical)
+    transposed = set(group.transposed)
+    places: Dict[Any, List[Tuple[Slot, bool]]] = {kept: []}
+    for path in group.paths:
+        places.setdefault(source_of(slots[path].param), []).append((slots[path], path in transposed))
+    members = []
+    for param, stands in places.items():
+        slot, turned = stands[0]
+        members.append(Member(slot.path, param, turned != (slot.param is not param), tuple(stands)))
+    return TieGroup(group, tuple(members))
