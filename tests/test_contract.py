@@ -112,7 +112,7 @@ def test_json_keys():
     with ik.trace(net) as trace:
         net(nd.ones((2, 3)))
     documents = {
-        "report": ik.inspect(net, stats=True, grads=True).to_json(),
+        "report": ik.inspect(net, stats="full", grads=True).to_json(),
         "comparison": ik.compare(net, network()).to_json(),
         "trace": trace.to_json(),
     }

@@ -7,7 +7,6 @@ from ..files import CheckpointError, StoredValues
 from .compare.compare import compare
 from .compare.comparison import Comparison, ComparisonRow
 from .compare.load_forecast import LoadForecast, Prefix
-from .file_report import read_checkpoint
 from .findings import CODES, FindingsError, findings_of, raise_for
 from .history import History
 from .inspect import inspect
@@ -50,7 +49,6 @@ __all__ = [
     "inspect",
     "outputs",
     "raise_for",
-    "read_checkpoint",
     "statistics_of",
     "totals_of",
 ]

@@ -1,11 +1,13 @@
-"""Collecting: one record a parameter of a live network, without touching the network.
+"""Collect the records of a live network, without touching it.
 
 Nothing is run, drawn, moved or cached: what MXNet's own accessors would do to a parameter (fetch rows, drop out, warn,
-raise) is passed by, and its memory is read where it lies. Judging is left to `findings`, numbers to `statistics`.
+raise) is passed by, and its memory is read where it lies. Numbers are left to `statistics`, judging to `findings`.
 """
 
+from functools import lru_cache
+from itertools import accumulate
 import math
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy
 
@@ -31,207 +33,193 @@ from .._mxnet.trainer import trained_by, updates_of
 from .._mxnet.tree import Place, name_clashes, path_clashes, places_and_blocks
 from ..initializer.corrected import corrected
 from ..initializer.serialization import shown
-from ..parameters import made, matcher, parameter_info, refuse_no_match, role_of
+from ..parameters import matcher, parameter_info, refuse_no_match, role_of
 from ..shapes import is_known
-from .findings.expected_moments import expectation_of, is_as_declared, measured
-from .findings.structure import Structure
-from .records import BlockRecord, Declared, ParameterRecord, SharedValues
+from .findings.expected_moments import expectation_of
+from .findings.registry import Structure
+from .records import BlockRecord, ParameterRecord, SharedValues
 from .shared_values import equal_bytes, shared_values
 from .statistics import statistics_of_all
 
 __all__ = ["Collected", "collect"]
 
-Collected = Tuple[Tuple[ParameterRecord, ...], Tuple[BlockRecord, ...], Tuple[SharedValues, ...], Structure]
-_Chosen = Dict[Any, Place]
+_Places = Dict[Any, Place]
+_Facts = Dict[str, Any]
+
+
+class Collected(NamedTuple):
+    """What is known of a network: its parameters, its blocks, what is shared, and how it is put together."""
+
+    records: Tuple[ParameterRecord, ...]
+    blocks: Tuple[BlockRecord, ...]
+    shared: Tuple[SharedValues, ...]
+    structure: Structure
 
 
 def collect(
-    net: Any, select: Any = None, stats: bool = False, grads: bool = False, trainer: Any = None, init: Any = None
+    net: Any, select: Any = None, stats: Any = False, grads: bool = False, trainer: Any = None, init: Any = None
 ) -> Collected:
-    """Records of a network's parameters, of its blocks, of what is shared, and of how it is put together. The arguments
-    are `inspect`'s, where `grads` and `init` imply `stats`.
-    """
-    if init is not None:
-        corrected(init)  # what is no initializer is refused before anything is looked at
-    trained = None if trainer is None else _trained(trainer)
-    chosen, tree = places_and_blocks(net)
+    """Collect what is known of a network. The arguments are `inspect`'s."""
+    network_init = None if init is None else corrected(init)  # what is no initializer is refused first
+    if trainer is not None and not isinstance(trainer, mx.gluon.Trainer):
+        raise TypeError(f"trainer is {trainer!r:.80}: expected an mxnet.gluon.Trainer")
+    places, tree = places_and_blocks(net)
     if select is not None:
-        matches = matcher(select)
-        found = {param: place for param, place in chosen.items() if matches(parameter_info(param, place))}
-        if not found:
-            refuse_no_match(select, [parameter_info(param, place) for param, place in chosen.items()])
-        chosen = found
-    arrays = list(map(arrays_of, chosen))
-    gradients = map(gradients_of, chosen) if grads else ()
-    wait_to_read(array for held in (*arrays, *gradients) for array in held)  # no more is waited for below
-    facts = _facts(chosen, trained)
-    if stats:
-        _measure(chosen, arrays, facts, grads, init)
-    records = tuple([made(ParameterRecord, each) for each in facts])
-    blocks = tuple([made(BlockRecord, {"path": path, "block": type(block).__name__}) for path, block in tree])
+        places = _selected(places, select)
+    arrays = [arrays_of(param) for param in places]
+    gradients = [gradients_of(param) if grads else [] for param in places]
+    wait_to_read([array for held in (*arrays, *gradients) for array in held])  # no more is waited for below
+    facts = _facts(places, None if trainer is None else trained_by(trainer))
+    values: List[Any] = []
+    if stats or grads or init is not None:
+        values = [host_values(held[0]) if held else None for held in arrays]
+        _measure(places, arrays, values, gradients, facts, stats == "full")
+        _add_expectations(places, facts, network_init)
+    records = tuple([ParameterRecord(**fact) for fact in facts])
+    blocks = tuple([BlockRecord(path, type(block).__name__) for path, block in tree])
     if select is not None:
-        leading = {path for record in records for path in _way_to(record.block_path)}
-        blocks = tuple(block for block in blocks if block.path in leading)
-    shared = shared_values(records, lambda number: host_values(arrays[number][0]))
-    return records, blocks, shared, _structure(net, tree, chosen)
+        around = {"", *(path for record in records for path in accumulate(record.block_path.split("."), _join))}
+        blocks = tuple([block for block in blocks if block.path in around])
+    return Collected(records, blocks, shared_values(records, values), _structure(net, tree, places))
 
 
-def _structure(net: Any, tree: Sequence[Tuple[str, Any]], chosen: _Chosen) -> Structure:
-    named = [(params[0].name, [chosen[param].paths[0] for param in params if param in chosen])
-             for params in name_clashes(block for _, block in tree)]  # fmt: skip
-    paths = [path for place in chosen.values() for path in place.paths]
-    again = len(set(paths)) < len(paths)
+def _selected(places: _Places, select: Any) -> _Places:
+    matches = matcher(select)
+    infos = {param: parameter_info(param, place) for param, place in places.items()}
+    selected = {param: place for param, place in places.items() if matches(infos[param])}
+    if not selected:
+        refuse_no_match(select, infos.values())
+    return selected
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}"
+
+
+def _structure(net: Any, tree: Sequence[Tuple[str, Any]], places: _Places) -> Structure:
+    names = [(params[0].name, tuple([places[param].paths[0] for param in params if param in places]))
+             for params in name_clashes([block for _, block in tree])]  # fmt: skip
+    paths = [path for place in places.values() for path in place.paths]
+    repeated = len(set(paths)) < len(paths)
     return Structure(
-        unregistered=tuple((each.path, each.said, each.mend) for each in unregistered_blocks(tree)),
-        same_paths=tuple(path for path in path_clashes(net) if path in paths) if again else (),
-        same_names=tuple((name, tuple(paths)) for name, paths in named if len(paths) > 1),
-        stale_graphs=tuple((each.paths or (each.path,), each.said, each.mend) for each in stale_graphs(net)),
+        unregistered=tuple([(each.path, each.said, each.mend) for each in unregistered_blocks(tree)]),
+        same_paths=tuple([path for path in path_clashes(net) if path in paths]) if repeated else (),
+        same_names=tuple([(name, paths_of_name) for name, paths_of_name in names if len(paths_of_name) > 1]),
+        stale_graphs=tuple([(each.paths or (each.path,), each.said, each.mend) for each in stale_graphs(net)]),
     )
 
 
-def _trained(trainer: Any) -> Set[int]:
-    if not isinstance(trainer, mx.gluon.Trainer):
-        raise TypeError(f"trainer is {trainer!r:.80}: expected an mxnet.gluon.Trainer")
-    return trained_by(trainer)
-
-
-def _way_to(path: str) -> Iterator[str]:
-    """A block's path and those of the blocks around it, the network's first."""
-    yield ""
-    parts = path.split(".") if path else []
-    for depth in range(1, len(parts) + 1):
-        yield ".".join(parts[:depth])
-
-
-def _facts(chosen: _Chosen, trained: Optional[Set[int]]) -> List[Dict[str, Any]]:
+def _facts(places: _Places, trained: Optional[Set[int]]) -> List[_Facts]:
     """What is known of each parameter without a look at its values: the fields of its record."""
-    buffers: Dict[int, int] = {}
+    buffers: Dict[int, int] = {}  # numbers, since an address would be another in every run
     trainers: Dict[int, int] = {}
-    extents: Dict[Any, Tuple[str, Optional[int], Optional[int]]] = {}  # few differ, of thousands of parameters
-    text, names = _Texts(), _Contexts()
-    found: List[Dict[str, Any]] = []
-    for (param, place), (dtype, address, ctxs) in zip(chosen.items(), buffers_of(chosen)):
-        paths, owner, owner_path, _, _, symbol_init, transposed = place
-        shape, name, constant = shape_of(param), param.name, is_constant(param)
-        held = dtype is not None
-        state = "initialized" if held else state_of(param)
-        kind = dtype if held else param.dtype, shape
-        if kind not in extents:
-            extents[kind] = _extent(*kind)
-        dtype, size, memory = extents[kind]
-        fact = {
-            "path": paths[0],
-            "name": name,
-            "role": role_of(backend.role_name(param, paths[0])),
+    texts: Dict[Any, str] = {}  # of initializers, of which layers often share one
+    last: Sequence[Any] = ()  # contexts are hardly ever others than the last parameter's, and slow to write
+    contexts: Tuple[str, ...] = ()
+    facts: List[_Facts] = []
+    for (param, place), (dtype, address, ctxs) in zip(places.items(), list(buffers_of(places))):
+        shape, constant = shape_of(param), is_constant(param)
+        state = state_of(param) if dtype is None else "initialized"
+        dtype, size, memory = _extent(param.dtype if dtype is None else dtype, shape)
+        fact: _Facts = {
+            "path": place.paths[0],
+            "name": param.name,
+            "role": role_of(backend.role_name(param, place.paths[0])),
             "shape": shape,
             "dtype": dtype,
-            "block": owner.__name__,
-            "block_path": owner_path,
+            "block": place.owner.__name__,
+            "block_path": place.owner_path,
             "stype": storage_type_of(param),
             "state": state,
-            "initializer": "Constant" if constant else text(param.init or symbol_init),
+            "initializer": "Constant" if constant else _initializer_text(param.init or place.symbol_init, texts),
             "size": size,
             "bytes": memory,
             "grad_req": param.grad_req,
             "lr_mult": param.lr_mult,
             "wd_mult": param.wd_mult,
         }
-        if len(paths) > 1:
-            fact["aliases"], fact["transposed"] = paths[1:], transposed
+        if len(place.paths) > 1:
+            fact["aliases"], fact["transposed"] = place.paths[1:], place.transposed
         if constant:
             fact["constant"] = True
         if state == "deferred":
             ctxs = contexts_of(param)
-            fact["pending"] = "set_data" if has_pending_data(param) else text(pending_initializer(param))
-        if held:
-            # The address itself would be another in every run.
-            fact["buffer"] = buffers.setdefault(address or -len(found) - 1, len(buffers))
-        fact["contexts"] = names(ctxs)
+            by_data = has_pending_data(param)
+            fact["pending"] = "set_data" if by_data else _initializer_text(pending_initializer(param), texts)
+        elif state == "initialized":
+            fact["buffer"] = buffers.setdefault(address or -1 - len(facts), len(buffers))
+        if ctxs != last:
+            last, contexts = ctxs, tuple(map(str, ctxs))
+        fact["contexts"] = contexts
         trainer = backend.trainer_of(param)
         if trainer is not None:
             fact["trainer"] = trainers.setdefault(id(trainer), len(trainers))
         if trained is not None:
             fact["trained"] = id(param) in trained
         if size is None:
-            fact["inferable"] = backend.infers_shapes(owner) and allows_deferral(param)
-        found.append(fact)
-    return found
+            fact["inferable"] = backend.infers_shapes(place.owner) and allows_deferral(param)
+        facts.append(fact)
+    return facts
 
 
+@lru_cache(maxsize=1024)
 def _extent(dtype: Any, shape: Optional[Tuple[Optional[int], ...]]) -> Tuple[str, Optional[int], Optional[int]]:
     """The dtype's name, how many values an array has, and bytes."""
     size: Any = math.prod(shape) if is_known(shape) else None  # type: ignore[arg-type]
     return dtype_name(dtype), size, None if size is None else size * numpy.dtype(dtype).itemsize
 
 
-class _Texts:
-    """Initializers as a reader would type them; layers often share one object."""
-
-    def __init__(self) -> None:
-        self._known: Dict[Any, str] = {}
-
-    def __call__(self, initializer: Any) -> Optional[str]:
-        if initializer is None:
-            return None
-        if isinstance(initializer, str) and not initializer.startswith("["):
-            return initializer
-        key = initializer if isinstance(initializer, str) else id(initializer)
-        if key not in self._known:
-            try:
-                # MXNet's operators write initializers into symbols as JSON.
-                self._known[key] = shown(mx.init.create(initializer))
-            except Exception:  # a dumps() of a user's own may do anything, and is not what was asked for
-                self._known[key] = initializer if isinstance(initializer, str) else f"{type(initializer).__name__}(…)"
-        return self._known[key]
+def _initializer_text(initializer: Any, texts: Dict[Any, str]) -> Optional[str]:
+    """An initializer as a reader would type it."""
+    if initializer is None or (isinstance(initializer, str) and not initializer.startswith("[")):
+        return initializer
+    key = initializer if isinstance(initializer, str) else id(initializer)
+    if key not in texts:
+        try:
+            texts[key] = shown(mx.init.create(initializer))  # MXNet's operators write initializers into symbols as JSON
+        except Exception:  # a dumps() of a user's own may do anything, and is not what was asked for
+            texts[key] = initializer if isinstance(initializer, str) else f"{type(initializer).__name__}(…)"
+    return texts[key]
 
 
-class _Contexts:
-    """Contexts as text. Hardly ever are they others than the last parameter's, and a Context is slow to hash."""
-
-    def __init__(self) -> None:
-        self._last: Sequence[Any] = ()
-        self._names: Tuple[str, ...] = ()
-
-    def __call__(self, ctxs: Sequence[Any]) -> Tuple[str, ...]:
-        if ctxs != self._last:
-            self._last, self._names = ctxs, tuple(map(str, ctxs))
-        return self._names
-
-
-def _measure(chosen: _Chosen, arrays: Sequence[List[Any]], facts: List[Dict[str, Any]], grads: bool, init: Any) -> None:
-    """Add what the values say: statistics, of gradients too; replicas; declared against observed."""
-    gradients = [gradients_of(param) if grads else [] for param in chosen]
-    jobs: List[Tuple[Dict[str, Any], str, Any]] = []
-    for key, each in (("stats", arrays), ("grad_stats", gradients)):
-        jobs += [(fact, key, held[0]) for fact, held in zip(facts, each) if held]
-    results = statistics_of_all([host_values(array) for _, _, array in jobs])
+def _measure(
+    places: _Places,
+    arrays: Sequence[List[Any]],
+    values: Sequence[Any],
+    gradients: Sequence[List[Any]],
+    facts: Sequence[_Facts],
+    full: bool,
+) -> None:
+    """Add what values and gradients say: statistics, and whether replicas agree."""
+    jobs = [(fact, "stats", array) for fact, array in zip(facts, values) if array is not None]
+    jobs += [(fact, "grad_stats", host_values(held[0])) for fact, held in zip(facts, gradients) if held]
+    results = statistics_of_all([array for _, _, array in jobs], full)
     for (fact, key, _), result in zip(jobs, results):
         fact[key] = result
-    for param, held, fact in zip(chosen, arrays, facts):
+    for param, held, first, fact in zip(places, arrays, values, facts):
         if len(held) > 1:
-            first, *others = map(host_values, held)
-            fact["replicas_agree"] = all(equal_bytes(first, other) for other in others)
+            fact["replicas_agree"] = all(equal_bytes(first, host_values(other)) for other in held[1:])
         if "grad_stats" in fact:
             fresh = gradient_freshness(param)
             fact["grad_fresh"] = all(fresh)
-            fact["stale"] = tuple(ctx for ctx, new in zip(fact["contexts"], fresh) if not new)
+            fact["stale"] = tuple([ctx for ctx, new in zip(fact["contexts"], fresh) if not new])
             norm = fact["stats"].norm
             fact["grad_ratio"] = fact["grad_stats"].norm / norm if norm else None
-    for fact, declared in _declared(chosen, facts, init):
-        fact["declared"] = declared
 
 
-def _declared(chosen: _Chosen, facts: Sequence[Dict[str, Any]], init: Any) -> Iterator[Tuple[Dict[str, Any], Declared]]:
-    known = []
-    for (param, place), fact in zip(chosen.items(), facts):
-        expected = expectation_of(param, place, parameter_info(param, place), init) if "stats" in fact else None
-        if expected is not None:
-            known.append((fact, expected))
+def _add_expectations(places: _Places, facts: Sequence[_Facts], network_init: Any) -> None:
+    """Add what initializers promise beside what was measured."""
+    expectations = []
+    for (param, place), fact in zip(places.items(), facts):
+        if "stats" in fact:
+            expected = expectation_of(param, place, parameter_info(param, place), network_init)
+            if expected is not None:
+                expectations.append((fact, expected))
     # A layer's own default that has moved, or an update, says that the network was trained, or loaded from a file:
     # then nothing is as drawn, and that is no finding. Who names the initializer says that it should be.
-    untouched = init is not None or not (
-        any(map(updates_of, chosen))
-        or any(expected[2] and not is_as_declared(expected, fact["stats"]) for fact, expected in known)
+    untouched = network_init is not None or not (
+        any(map(updates_of, places))
+        or any(expected.layer_default and not expected.holds(fact["stats"]) for fact, expected in expectations)
     )
-    for fact, expected in known:
-        yield fact, measured(expected, fact["stats"], untouched)
+    for fact, expected in expectations:
+        fact["declared"] = expected.beside(fact["stats"], untouched)

@@ -1,14 +1,15 @@
-"""`inspect`: the front door, for networks and files."""
+"""`inspect`: collect what is known of a network or a file, judge it, and report. Nothing is changed."""
 
 import os
-from typing import Any, Callable, Dict
+from typing import Any, Union
 
 from ..display import printable
-from ..parameters import ParameterInfo, check_block, list_parameters, matcher, refuse_no_match
-from .findings import Ignored, findings_of, kept
-from .records import ParameterRecord
+from ..files import is_path
+from ..parameters import check_block, list_parameters
+from .collect_file import collect_file
+from .findings import Ignored, drop_ignored, findings_of
+from .record_selectors import check_selector
 from .report.report import Report
-from .selecting import check_selector
 
 __all__ = ["inspect"]
 
@@ -17,7 +18,7 @@ def inspect(
     net_or_file: Any,
     *,
     select: Any = None,
-    stats: bool = False,
+    stats: Union[bool, str] = False,
     grads: bool = False,
     trainer: Any = None,
     init: Any = None,
@@ -30,13 +31,16 @@ def inspect(
     Parameters
     ----------
     net_or_file : Block, str or path
-        A network, any block of one (``net[0]``), or a ``.params`` file, of MXNet 1 or 2.
+        A network, any block of one (``net[0]``), or a ``.params`` file, of MXNet 1 or 2; MXNet 2's and NumPy's zip
+        files of arrays too.
     select : selector, optional
         Which parameters: a glob over paths (``'*.bias'``), a role, a compiled regular expression, a Block class, or a
-        callable that gets a `ParameterInfo`. All by default. A glob may select none; a path has to be a parameter's.
-    stats : bool
-        Whether to read the values: statistics of each, whether replicas agree, weights that are equal, and how far the
-        values are from what their initializer promises. The totals are the same with and without.
+        callable that gets a `ParameterInfo`, of a file a `ParameterRecord`. All by default. A glob may select none; a
+        path has to be a parameter's.
+    stats : bool or ``'full'``
+        Whether to read the values: moments and counts of each, whether replicas agree, weights that are equal, and how
+        far the values are from what their initializer promises. ``'full'`` adds quantiles and a histogram, which plots
+        show, and takes several times as long. The totals are the same with and without.
     grads : bool
         Whether to read the gradients as well. It implies `stats`.
     trainer : Trainer, optional
@@ -59,7 +63,9 @@ def inspect(
         An argument is none of the above, `select` is a path that no parameter has, or something is asked of a file that
         only a network knows: a Block class, for instance.
     CheckpointError
-        The file is none of MXNet's, or damaged.
+        The file is none of MXNet's, or damaged; with the offset and the reason.
+    OSError
+        The file cannot be read at all.
     MXNetError
         An operator that was called before failed: MXNet says so to whoever waits next, and values are waited for.
 
@@ -79,8 +85,14 @@ def inspect(
     1.weight (4, None) uninitialized
     1.bias (4,) uninitialized
     """
-    if isinstance(net_or_file, (str, os.PathLike)):
-        return _file(net_or_file, select, stats, grads, trainer, init, ignore)
+    if isinstance(stats, str) and stats != "full":
+        raise ValueError(f"stats is {stats!r}: expected False, True or 'full'")
+    if is_path(net_or_file):
+        for name, given in (("grads", grads), ("trainer", trainer is not None), ("init", init is not None)):
+            if given:
+                raise ValueError(f"{name}= is about a network, and {os.fspath(net_or_file)!r} is a file: "
+                                 "pass the network instead")  # fmt: skip
+        return _inspect_file(net_or_file, select, stats, ignore)
     from .collect import collect  # not before: a file is inspected without MXNet
     from .live import Live
 
@@ -88,55 +100,21 @@ def inspect(
         check_block(net_or_file)
     except TypeError as error:
         raise TypeError(f"{printable(str(error))} A file is given by its path, a str or an os.PathLike.") from None
-    measured = stats or grads or init is not None
-    records, blocks, shared, structure = collect(net_or_file, select, measured, grads, trainer, init)
+    records, blocks, shared, structure = collect(net_or_file, select, stats, grads, trainer, init)
     findings = findings_of(records, shared, structure)
     if ignore:
-        findings = kept(findings, ignore, _matching({info.label: info for _, _, info in list_parameters(net_or_file)}))
-    return Report(
-        records=records,
-        blocks=blocks,
-        shared=shared,
-        findings=findings,
-        source=type(net_or_file).__name__,
-        live=Live(net_or_file),
-    )
+        infos = {info.label: info for _, _, info in list_parameters(net_or_file)}
+        findings = drop_ignored(findings, ignore, infos)
+    return Report(records, blocks, shared, findings, type(net_or_file).__name__, Live(net_or_file))
 
 
-def _file(file: Any, select: Any, stats: bool, grads: bool, trainer: Any, init: Any, ignore: Ignored) -> Report:
-    for name, given in (("grads", grads), ("trainer", trainer is not None), ("init", init is not None)):
-        if given:
-            raise ValueError(f"{name}= is about a network, and {os.fspath(file)!r} is a file: pass the network instead")
-    from .file_report import read_checkpoint
-
-    report = read_checkpoint(file, stats=stats)
-    if select is None and not ignore:
-        return report
-    for selector in [select, *(rule[1] for rule in ignore if isinstance(rule, tuple) and len(rule) == 2)]:
-        check_selector(selector, report.records, repr(report.source))
-    infos = {record.path: _info(record) for record in report.records}
-    matching = _matching(infos)
-    records = tuple(record for record in report.records if select is None or matching(select, record.path))
-    paths = {record.path for record in records}
-    if not paths:
-        refuse_no_match(select, infos.values())
-    return Report(
-        records=records,
-        blocks=report.blocks,
-        shared=tuple(group for group in report.shared if paths.issuperset(group.paths)),
-        findings=kept((each for each in report.findings if paths.issuperset(each.paths)), ignore, matching),
-        source=report.source,
-        live=report.live,
-    )
-
-
-def _matching(infos: Dict[str, ParameterInfo]) -> Callable[[Any, str], bool]:
-    def info(path: str) -> ParameterInfo:  # of an attribute that is no parameter the path alone can be selected
-        return infos.get(path) or ParameterInfo(path, (), path, "default", None, "")
-
-    return lambda selector, path: matcher(selector)(info(path))
-
-
-def _info(record: ParameterRecord) -> Any:
-    facts = ("path", "aliases", "name", "role", "shape", "dtype", "state")
-    return ParameterInfo(**{name: getattr(record, name) for name in facts})
+def _inspect_file(path: Any, select: Any, stats: Any, ignore: Ignored) -> Report:
+    records, shared, live = collect_file(path, stats)
+    source = str(os.fspath(path))
+    findings = findings_of(records, shared)
+    if ignore:
+        for selector in (part for rule in ignore if isinstance(rule, tuple) for part in rule):
+            check_selector(selector, records, repr(source))
+        findings = drop_ignored(findings, ignore, {record.path: record for record in records})
+    report = Report(records, (), shared, findings, source, live)
+    return report if select is None else report.select(select)

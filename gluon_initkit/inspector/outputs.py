@@ -7,10 +7,9 @@ import numpy
 
 from ..display import Branch, Column, Table, TableReport, as_tree, counted, listed, printable, shape_text
 from ..parameters import did_you_mean
-from .pooling import pooled
 from .records import Statistics
 from .report.columns import COLUMNS
-from .statistics import statistics_of
+from .statistics import merge, statistics_of
 
 __all__ = ["OutputReport", "OutputRow", "outputs"]
 
@@ -281,8 +280,8 @@ class _Observer:
         """What was measured of a block."""
         block, shapes = self.blocks[path]
         calls = self.calls[path]
-        gradients = pooled(self.gradients.get(path, ()))
-        return OutputRow(path, block, len(calls), shapes, pooled(calls), gradients, aliases)
+        gradients = merge(self.gradients.get(path, ()))
+        return OutputRow(path, block, len(calls), shapes, merge(calls), gradients, aliases)
 
     def _cause(self, call: _Call) -> Tuple[str, str]:
         """Which block is to blame for an output that is not finite, and why."""

@@ -110,7 +110,7 @@ class Recorder:
         wait_to_read(held[index][0] for index in there)
         seen = numpy.full((len(held), len(self.history.stats)), numpy.nan)
         arrays = [host_values(held[index][0]) for index in there]
-        for index, found in zip(there, statistics_of_all(arrays, quantiles=False)):
+        for index, found in zip(there, statistics_of_all(arrays)):
             nothing = found.count and found.mean is None  # no number is finite: their norm is not 0, there is none
             values = [None if nothing and stat == "norm" else getattr(found, stat) for stat in self.history.stats]
             seen[index] = [numpy.nan if value is None else value for value in values]

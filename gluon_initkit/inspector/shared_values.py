@@ -8,74 +8,61 @@ are all alike, no more than two numbers (identity matrices); nor are Constants.
 """
 
 import hashlib
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 
 from .records import ParameterRecord, SharedValues
-from .summing import readable
+from .statistics import readable
 
 __all__ = ["equal_bytes", "shared_values"]
 
 _STEP = 1 << 18  # values that are looked at at once
 
 
-def shared_values(
-    records: Sequence[ParameterRecord], read: Callable[[int], Any]
-) -> Tuple[SharedValues, ...]:
-    """All sharing among these parameters. ``read(number)`` answers a record's values, an array or the `Values` of a
-    file; where it has no statistics, equal values are not looked for.
+def shared_values(records: Sequence[ParameterRecord], arrays: Sequence[Any] = ()) -> Tuple[SharedValues, ...]:
+    """All sharing among these parameters. `arrays` are their values, in memory or the `Values` of a file; without them,
+    equal values are not looked for.
     """
-    found = [SharedValues("parameter", each.paths) for each in records if each.aliases]
-    held = [record.buffer for record in records if record.buffer is not None]
-    if len(set(held)) < len(held):
-        buffers: Dict[int, List[str]] = {}
-        for record in records:
-            if record.buffer is not None:
-                buffers.setdefault(record.buffer, []).append(record.path)
-        found += [SharedValues("buffer", tuple(paths)) for paths in buffers.values() if len(paths) > 1]
-    if any(record.stats for record in records):
-        found += _equal_weights(records, read)
-    return tuple(found)
+    groups = [SharedValues("parameter", record.paths) for record in records if record.aliases]
+    buffers: Dict[int, List[str]] = {}
+    for record in records:
+        if record.buffer is not None:
+            buffers.setdefault(record.buffer, []).append(record.path)
+    groups += [SharedValues("buffer", tuple(paths)) for paths in buffers.values() if len(paths) > 1]
+    return (*groups, *(_equal_weights(records, arrays) if arrays else ()))
 
 
-def _equal_weights(records: Sequence[ParameterRecord], read: Callable[[int], Any]) -> Iterator[SharedValues]:
-    alike: Dict[Any, List[int]] = {}
-    seen = set()
+def _equal_weights(records: Sequence[ParameterRecord], arrays: Sequence[Any]) -> Iterator[SharedValues]:
+    candidates: Dict[Any, Dict[Any, int]] = {}
     for number, record in enumerate(records):
-        if record.buffer not in seen and _is_evidence(record):
-            if record.buffer is not None:
-                seen.add(record.buffer)
-            alike.setdefault((record.shape, record.dtype, record.stats), []).append(number)
-    for candidates in alike.values():
-        tied: Dict[bytes, List[int]] = {}
-        for number in candidates if len(candidates) > 1 else ():
-            tied.setdefault(_digest(readable(read(number))), []).append(number)
-        for numbers in tied.values():
-            if len(numbers) > 1 and _is_drawn(readable(read(numbers[0]))):
+        if _may_be_tied(record):  # of one buffer, the first parameter alone
+            alike = candidates.setdefault((record.shape, record.dtype, record.stats), {})
+            alike.setdefault(-1 - number if record.buffer is None else record.buffer, number)
+    for alike in candidates.values():
+        equal: Dict[bytes, List[int]] = {}
+        for number in alike.values() if len(alike) > 1 else ():
+            equal.setdefault(_digest(readable(arrays[number])), []).append(number)
+        for numbers in equal.values():
+            if len(numbers) > 1 and _has_many_numbers(readable(arrays[numbers[0]])):
                 yield SharedValues("values", tuple(records[number].path for number in numbers))
 
 
+def _may_be_tied(record: ParameterRecord) -> bool:
+    stats = record.stats
+    drawn = stats is not None and stats.min != stats.max and not stats.identical_rows
+    return drawn and record.role == "weight" and not record.constant
+
+
 def _digest(array: Any) -> bytes:
-    digest, section = hashlib.sha256(array.order.encode()), array.sections()
-    for start in range(0, array.size, _STEP):
-        values = numpy.ascontiguousarray(section(start, min(start + _STEP, array.size)))
+    digest, read = hashlib.sha256(array.order.encode()), array.sections()
+    for begin in range(0, array.size, _STEP):
+        values = numpy.ascontiguousarray(read(begin, min(begin + _STEP, array.size)))
         digest.update(values.view(numpy.uint8))  # type: ignore[arg-type]
     return digest.digest()
 
 
-def _is_evidence(record: ParameterRecord) -> bool:
-    stats = record.stats
-    return (
-        stats is not None
-        and not record.constant
-        and record.role == "weight"
-        and stats.min != stats.max
-        and not stats.identical_rows
-    )
-
-
-def _is_drawn(array: Any) -> bool:
+def _has_many_numbers(array: Any) -> bool:
     return len(numpy.unique(array.sections()(0, min(array.size, 1 << 16)))) > 2
 
 
@@ -83,7 +70,7 @@ def equal_bytes(one: numpy.ndarray, other: numpy.ndarray) -> bool:
     """Whether two arrays of one dtype and shape are the same bits."""
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
-    first, second = (numpy.ascontiguousarray(each).reshape(-1).view(numpy.uint8) for each in (one, other))
+    first, second = (numpy.ascontiguousarray(array).reshape(-1).view(numpy.uint8) for array in (one, other))
     return all(
         numpy.array_equal(first[start : start + _STEP], second[start : start + _STEP])
         for start in range(0, first.size, _STEP)

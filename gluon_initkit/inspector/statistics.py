@@ -1,286 +1,248 @@
-"""Statistics of arrays: all cores, no copy of the whole, no sampling, in float64. Needs NumPy and nothing else.
+"""Statistics of arrays, in float64. Needs NumPy and nothing else.
 
-An array, or what a file holds of one, is read in blocks that fit the cache: once for its moments and extremes; once to
-count how many values fall in each of some thousand buckets, which are monotone in the values (`buckets`); and once for
-the values of those buckets alone that hold a quantile or an edge of the histogram. Blocks are always cut alike, so the
-number of threads changes no bit of the result.
+Moments and counts take one pass over blocks that fit the cache; what several blocks, or several arrays, come to is
+merged from them. Quantiles and a histogram are computed where they are asked for, by NumPy's partition and search.
+Blocks are always cut alike and merged in their order, so the number of threads changes no bit of the result.
 """
 
+from functools import partial
 import math
-import threading
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 
 from ..display import printable
-from ..parallel import Job, run
-from .buckets import Bits, Buckets, buckets_between
+from ..parallel import run
 from .records import Histogram, Statistics
-from .summing import Block, Summed, exact, is_bfloat16, readable
 
-__all__ = ["BINS", "QUANTILES", "statistics_of", "statistics_of_all"]
+__all__ = ["BINS", "QUANTILES", "identical_rows", "merge", "readable", "statistics_of", "statistics_of_all"]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 50
 
-_SMALL = 2048  # values that are sorted sooner than counted
 # Values, half a MiB as float64: they fit the cache. The memory of larger arrays goes back to the system each time and
 # is fetched anew for the next block, page by page, which costs more than all arithmetic.
 _BLOCK = 1 << 16
-_PIECE = 16 * _BLOCK  # values that one job looks at
-_MANY = 1 / 8  # of all values: so many in the buckets that matter are too many
+_PIECE = 16 * _BLOCK  # values that one job reads
 
 
 def statistics_of(array: numpy.ndarray) -> Statistics:
-    """The statistics of one array of numbers.
+    """All statistics of one array of numbers, with quantiles and a histogram.
 
     Raises
     ------
     TypeError
         The array does not hold real numbers.
     """
-    return statistics_of_all([array])[0]
+    return statistics_of_all([array], full=True)[0]
 
 
-def statistics_of_all(arrays: Sequence[Any], quantiles: bool = True) -> List[Statistics]:
-    """The statistics of many arrays, which share the cores; without quantiles and histograms the values are read once.
+def statistics_of_all(arrays: Sequence[Any], full: bool = False) -> List[Statistics]:
+    """Moments and counts of many arrays, which share the cores; with `full`, quantiles and histograms as well.
 
-    An array may be the `Values` of a file: then no more of it is in memory than the blocks under way.
+    An array may be the `Values` of a file. For moments no more of it is in memory than the blocks that are being read.
     """
-    surveys = [_Survey(readable(array), quantiles) for array in arrays]
-    large = [survey for survey in surveys if survey.size > 2 * _PIECE and not survey.array.forward]
-    apart = {id(survey) for survey in large}
-    whole: List[Job] = [(each.array.nbytes, each.whole) for each in surveys if id(each) not in apart]
-    run([job for survey in large for job in survey.jobs(survey.look)] + whole)
-    for survey in large:
-        survey.summarize()
-    while any(survey.counting for survey in large):  # a second time where the first buckets told too little
-        under_way = [survey for survey in large if survey.counting]
-        run([job for survey in under_way for job in survey.jobs(survey.count)])
-        for survey in under_way:
-            survey.resolve()
-    run([job for survey in large for job in survey.jobs(survey.pick)])
-    run([(each.array.nbytes, each.finish) for each in large])
+    surveys = [_Survey(readable(array), full) for array in arrays]
+    large = [survey for survey in surveys if survey.array.size > 2 * _PIECE and not survey.array.forward]
+    pieces = [((end - begin) * survey.array.itemsize, partial(survey.read, begin, end))
+              for survey in large for begin, end in _cut(survey.array.size, _PIECE)]  # fmt: skip
+    apart = set(map(id, large))
+    run(pieces + [(survey.array.nbytes, survey.whole) for survey in surveys if id(survey) not in apart])
+    run([(survey.array.nbytes, survey.finish) for survey in large])
     return [survey.result for survey in surveys]
 
 
+def merge(parts: Iterable[Optional[Statistics]]) -> Optional[Statistics]:
+    """The statistics of all values of several arrays, without a second look at them; None where there are none.
+
+    The variance is the mean variance plus the variance of the means, each by its number of finite values (Chan, Golub
+    and LeVeque, 1983). Quantiles and histograms cannot be merged and are left out.
+
+    Examples
+    --------
+    >>> one = Statistics(1, 1.0, 0.0, 1.0, 1.0, 1.0, 0, 0, 0, 0)
+    >>> three = Statistics(1, 3.0, 0.0, 3.0, 3.0, 3.0, 0, 0, 0, 0)
+    >>> both = merge([one, three, None])
+    >>> both.mean, both.std, both.max
+    (2.0, 1.0, 3.0)
+    """
+    known = [part for part in parts if part is not None]
+    if len(known) < 2:
+        return known[0] if known else None
+    mean = std = low = high = None
+    moments: Any = [(part.count - part.nan - part.posinf - part.neginf, part.mean, part.std, part.min, part.max)
+                    for part in known if part.mean is not None]  # fmt: skip
+    if moments:
+        finite = sum(size for size, *_ in moments)
+        mean = _total(size * part_mean for size, part_mean, *_ in moments) / finite
+        # A product is inf where a power raises.
+        squares = (size * (part_std * part_std + (part_mean - mean) * (part_mean - mean))
+                   for size, part_mean, part_std, *_ in moments)  # fmt: skip
+        std = math.sqrt(_total(squares) / finite)
+        low, high = min(moment[3] for moment in moments), max(moment[4] for moment in moments)
+    return Statistics(
+        count=sum(part.count for part in known),
+        mean=mean,
+        std=std,
+        min=low,
+        max=high,
+        norm=math.sqrt(_total(part.norm * part.norm for part in known)),
+        zeros=sum(part.zeros for part in known),
+        nan=sum(part.nan for part in known),
+        posinf=sum(part.posinf for part in known),
+        neginf=sum(part.neginf for part in known),
+    )
+
+
+def identical_rows(array: Any) -> bool:
+    """Whether an array of two dimensions or more has at least two rows, and all are the same."""
+    array = readable(array)
+    rows = array.shape[0] if len(array.shape) > 1 else 0
+    if rows < 2 or not array.size:
+        return False
+    read, columns = array.sections(), array.order == "F"
+    width = rows if columns else array.size // rows
+    first = _as_float(read(0, width))
+    for begin, end in _cut(array.size, max(1, _BLOCK // width) * width):
+        lines = _as_float(read(begin, end)).reshape(-1, width)
+        if not (lines == (lines[:, :1] if columns else first)).all():
+            return False
+    return True
+
+
+class _InMemory:
+    """An array in memory, to be read as the `Values` of a file are."""
+
+    order, forward = "C", False
+
+    def __init__(self, array: numpy.ndarray) -> None:
+        self.shape, self.dtype, self.size, self.nbytes = array.shape, array.dtype, array.size, array.nbytes
+        self.itemsize, self._flat = array.itemsize, array.reshape(-1)
+
+    def sections(self) -> Callable[[int, int], numpy.ndarray]:
+        """What answers the values from one number to another."""
+        return lambda begin, end: self._flat[begin:end]
+
+
+def readable(array: Any) -> Any:
+    """What is read in sections: the `Values` of a file as they are, an array in memory likewise."""
+    return _InMemory(array) if isinstance(array, numpy.ndarray) else array
+
+
 class _Survey:
-    """One array under way: `look` at every piece, `summarize`, `count` and `resolve`, `pick`, `finish`."""
+    """One array whose statistics are being computed: `read` every piece, then `finish`."""
 
     result: Statistics
 
-    def __init__(self, array: Any, quantiles: bool) -> None:
-        if array.dtype.kind not in "biuf" and not is_bfloat16(array.dtype):
+    def __init__(self, array: Any, full: bool) -> None:
+        if array.dtype.kind not in "biuf" and array.dtype.names != ("bfloat16",):
             raise TypeError(f"statistics need real numbers, found an array of dtype {printable(str(array.dtype))}")
-        self.array, self.size, self._quantiles = array, array.size, quantiles
-        self._read: Callable[[int, int], numpy.ndarray] = array.sections() if not array.forward else _nothing
-        self._blocks: List[Optional[Block]] = [None] * -(-self.size // _BLOCK)
-        self._buckets: Optional[Buckets] = None  # where counting is still to be done
-        self._wanted: Optional[numpy.ndarray] = None  # which buckets matter, where counting has told
-        self._picked: List[Tuple[numpy.ndarray, numpy.ndarray]] = []
-        self._kept: Optional[numpy.ndarray] = None  # the values of the only block there is, once they were read
-        self._lock = threading.Lock()
+        self.array, self._full = array, full
+        self._blocks: List[Optional[Statistics]] = [None] * -(-array.size // _BLOCK)
 
-    def jobs(self, call: Callable[[int], None]) -> List[Job]:
-        """One job a piece."""
-        size = min(self.size, _PIECE) * self.array.itemsize
-        return [(size, _Call(call, start)) for start in range(0, self.size, _PIECE)]
-
-    def whole(self) -> None:
-        """All of it, on this thread."""
-        if self.array.forward:  # what it keeps in memory, it keeps no longer than this
-            self._read = self.array.sections()
-        starts = range(0, self.size, _PIECE)
-        for start in starts:
-            self.look(start)
-        self.summarize()
-        while self.counting:
-            for start in starts:
-                self.count(start)
-            self.resolve()
-        for start in starts:
-            self.pick(start)
-        self.finish()
-
-    def look(self, start: int) -> None:
-        """First pass over a piece: moments and extremes."""
-        for block, values, _ in self._values(start):
-            self._blocks[block] = Block(values)
-
-    def summarize(self) -> None:
-        """What the array comes to; where the edges of the histogram are, and the values that quantiles lie between."""
-        self._summed = summed = Summed([block for block in self._blocks if block is not None])
-        self._edges: Any = _edges(summed) if self._quantiles else None
-        if self._edges is None or summed.low == summed.high:
-            return
-        ranks = {rank for low, _, _ in _ranks(summed.finite) for rank in (low, min(low + 1, summed.finite - 1))}
-        self._ranks = numpy.array(sorted(ranks))
-        if self.size > _SMALL:
-            self._use(buckets_between(summed.low, summed.high, summed.finite))
-
-    @property
-    def counting(self) -> bool:
-        """Whether it has to be counted (again)."""
-        return self._buckets is not None
-
-    def _use(self, buckets: Buckets) -> None:
-        self._buckets, self._counts = buckets, numpy.zeros(buckets.number, numpy.int64)
-
-    def count(self, start: int) -> None:
-        """Second pass over a piece: how many values are in each bucket."""
-        assert self._buckets is not None
-        counts = numpy.zeros(self._buckets.number, numpy.int64)
-        for _, values, times in self._values(start):
-            counts += times * numpy.bincount(self._buckets.of(values), minlength=counts.size)
-        with self._lock:
-            self._counts += counts
-
-    def resolve(self) -> None:
-        """In which buckets the edges and the ranks are: those that the third pass has to read."""
-        assert self._buckets is not None
-        self._below = numpy.cumsum(self._counts)
-        edges = self._buckets.of(self._edges)
-        self._on_edge, self._on_rank = numpy.zeros((2, self._counts.size), numpy.bool_)
-        self._on_edge[edges] = True
-        self._on_rank[numpy.searchsorted(self._below, self._ranks, "right")] = True
-        self._wanted = self._on_edge | self._on_rank
-        if self._counts[self._wanted].sum() > _MANY * self._summed.finite and not isinstance(self._buckets, Bits):
-            self._use(Bits())  # far apart from the rest lie some values
-            return
-        self._used, self._buckets = self._buckets, None
-        # What is in a bucket without an edge lies in one bin: above all edges of the buckets below.
-        full = numpy.flatnonzero((self._counts > 0) & ~self._on_edge)
-        bins = numpy.searchsorted(edges, full) - 1
-        self._bins = numpy.bincount(bins, self._counts[full], BINS).astype(numpy.int64)  # sums below 2**53 are exact
-
-    def pick(self, start: int) -> None:
-        """Third pass over a piece: the values of the buckets that matter."""
-        if self._wanted is None:
-            return
-        bins, picked = numpy.zeros(BINS, numpy.int64), []
-        for _, values, times in self._values(start):
-            bucket = self._used.of(values)
-            where = numpy.flatnonzero(self._wanted[bucket])
-            values, bucket = values[where], bucket[where]
-            on_edge = values[self._on_edge[bucket]]
-            # Bins are closed below, the last one above too.
-            in_bin = numpy.minimum(numpy.searchsorted(self._edges, on_edge, "right") - 1, BINS - 1)
-            bins += times * numpy.bincount(in_bin, minlength=BINS)
-            unique, counts = numpy.unique(values[self._on_rank[bucket]], return_counts=True)
-            picked.append((unique, times * counts))
-        with self._lock:
-            self._bins += bins
-            self._picked += picked
+    def read(self, begin: int, end: int) -> None:
+        """Compute the moments of the blocks between two numbers."""
+        read = self.array.sections()
+        for start in range(begin, end, _BLOCK):
+            self._blocks[start // _BLOCK] = _moments(read(start, min(start + _BLOCK, end)))
 
     def finish(self) -> None:
-        """The statistics, from what all passes found."""
-        quantiles: Tuple[Tuple[float, float], ...] = ()
-        histogram = None
-        if self._edges is not None:
-            quantiles = self._found_quantiles()
-            histogram = Histogram(tuple(self._edges.tolist()), tuple(self._bins.tolist()))
-        self.result = self._summed.statistics(self.array, quantiles, histogram)
-        self._kept = self._wanted = None
-        self._picked, self._read = [], _nothing
+        """The statistics of the whole."""
+        merged = merge(self._blocks) or _NOTHING
+        facts = {**vars(merged), "identical_rows": identical_rows(self.array)}
+        if self._full and merged.min is not None and merged.max is not None:
+            values = _as_float(self.array.sections()(0, self.array.size))
+            if merged.nan or merged.posinf or merged.neginf:
+                values = values[numpy.isfinite(values)]
+            facts["quantiles"] = _quantiles(values)
+            facts["histogram"] = _histogram(values, merged.min, merged.max)
+        self.result = Statistics(**facts)
 
-    def _found_quantiles(self) -> Tuple[Tuple[float, float], ...]:
-        summed = self._summed
-        if summed.low == summed.high:  # which the first pass has told: no second one is needed
-            place = min(int(numpy.searchsorted(self._edges, summed.low, "right")) - 1, BINS - 1)
-            self._bins = numpy.bincount([place], [summed.finite], BINS).astype(numpy.int64)
-            return tuple((quantile, summed.low) for quantile in QUANTILES)
-        found = self._sorted() if self._wanted is None else self._selected()
-        return _interpolated(summed.finite, dict(zip(self._ranks.tolist(), found.tolist())))
-
-    def _sorted(self) -> numpy.ndarray:
-        """The values of the ranks of a small array; and its histogram."""
-        values = numpy.sort(next(self._values(0))[1])
-        below: Any = numpy.searchsorted(values, self._edges, "left")
-        below[-1] = values.size  # the last bin is closed
-        self._bins = numpy.diff(below)
-        return values[self._ranks]
-
-    def _selected(self) -> numpy.ndarray:
-        """The values of the ranks, from those that were picked."""
-        values, counts = (numpy.concatenate(each) for each in zip(*self._picked))
-        order = numpy.argsort(values)
-        values, picked = values[order], numpy.cumsum(counts[order])
-        # How many are not above a value: those in lower buckets, and those that were picked up to it in its own.
-        bucket = self._used.of(values)
-        first = numpy.searchsorted(bucket, bucket, "left")
-        before = numpy.where(first > 0, picked[first - 1], 0)
-        upto = self._below[bucket] - self._counts[bucket] + picked - before
-        return values[numpy.searchsorted(upto, self._ranks, "right")]
-
-    def _values(self, start: int) -> Iterator[Tuple[int, numpy.ndarray, int]]:
-        """The blocks of a piece, by number, and how often their values stand there.
-
-        Once the piece was looked at, of finite values alone, and a block of one number is not read again.
-        """
-        if self._kept is not None:
-            yield 0, self._kept, 1
-            return
-        for begin in range(start, min(start + _PIECE, self.size), _BLOCK):
-            block = begin // _BLOCK
-            seen = self._blocks[block]
-            if seen is not None and seen.low == seen.high:
-                yield block, numpy.array([seen.low]), seen.size
-                continue
-            values = exact(self._read(begin, min(begin + _BLOCK, self.size)))
-            yield block, values if seen is None or seen.all_finite else values[numpy.isfinite(values)], 1
-            if self.size <= _BLOCK and seen is None:
-                found = self._blocks[block]
-                self._kept = values if found is None or found.all_finite else values[numpy.isfinite(values)]
+    def whole(self) -> None:
+        """Read and finish on this thread."""
+        self.read(0, self.array.size)
+        self.finish()
 
 
-def _nothing(begin: int, end: int) -> numpy.ndarray:
-    raise RuntimeError("the values are not open")
+_NOTHING = Statistics(0, None, None, None, None, 0.0, 0, 0, 0, 0)
 
 
-class _Call:
-    __slots__ = ("call", "start")
-
-    def __init__(self, call: Callable[[int], None], start: int) -> None:
-        self.call, self.start = call, start
-
-    def __call__(self) -> None:
-        self.call(self.start)
+def _cut(size: int, step: int) -> Iterator[Tuple[int, int]]:
+    return ((begin, min(begin + step, size)) for begin in range(0, size, step))
 
 
-_STEPS = numpy.arange(BINS + 1, dtype=numpy.float64)
+def _as_float(values: numpy.ndarray) -> numpy.ndarray:
+    """The values, with float16 and bfloat16 as float32: NumPy lacks the one and computes slowly with the other."""
+    if values.dtype.names:  # as MXNet writes bfloat16
+        return (values["bfloat16"].astype(numpy.uint32) << 16).view(numpy.float32)
+    return values.astype(numpy.float32) if values.dtype == numpy.float16 else values
 
 
-def _edges(summed: Summed) -> Optional[numpy.ndarray]:
-    """The edges of the histogram, as `numpy.histogram` makes them; None where no value is finite."""
-    if not summed.finite:
-        return None
-    low, high = summed.low, summed.high
+def _moments(values: numpy.ndarray) -> Statistics:
+    """Moments and counts of one block that has values."""
+    count, nan, posinf, neginf = values.size, 0, 0, 0
+    values = _as_float(values)
+    with numpy.errstate(all="ignore"):
+        low, high = float(values.min()), float(values.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            nan = int(numpy.count_nonzero(numpy.isnan(values)))
+            posinf, neginf = (int(numpy.count_nonzero(values == sign * math.inf)) for sign in (1, -1))
+            values = values[numpy.isfinite(values)]
+            if not values.size:
+                return Statistics(count, None, None, None, None, 0.0, 0, nan, posinf, neginf)
+            low, high = float(values.min()), float(values.max())
+        if low == high:  # one number, which is all that there is to know
+            mean, squares, zeros = low, 0.0, values.size if low == 0 else 0
+        else:
+            zeros = int(numpy.count_nonzero(values == 0))  # NumPy counts True much faster than it counts numbers
+            exact = values.astype(numpy.float64)
+            mean = float(exact.sum()) / values.size
+            # About the block's own mean, so that nothing cancels however far from 0 the values are.
+            exact -= mean
+            squares = float(numpy.square(exact, out=exact).sum())
+    norm = math.sqrt(squares + values.size * mean * mean)
+    norm = math.inf if math.isnan(norm) else norm  # a sum of these finite values is no float64
+    # -0 becomes 0, which it equals.
+    return Statistics(count, mean + 0.0, math.sqrt(squares / values.size), low + 0.0, high + 0.0, norm, zeros, nan,
+                      posinf, neginf)  # fmt: skip
+
+
+def _total(values: Iterable[float]) -> float:
+    """The sum, rounded once; inf or NaN beyond float64, as NumPy answers."""
+    values = list(values)
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):
+        return sum(values)
+
+
+def _quantiles(values: numpy.ndarray) -> Tuple[Tuple[float, float], ...]:
+    """NumPy's linear quantiles, in float64."""
+    positions = numpy.multiply(QUANTILES, values.size - 1)
+    below = positions.astype(numpy.intp)
+    above = numpy.minimum(below + 1, values.size - 1)
+    ordered = numpy.partition(values, numpy.unique([below, above]))
+    low, high = ordered[below].astype(numpy.float64), ordered[above].astype(numpy.float64)
+    share = positions - below
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        # From the nearer end, as NumPy does; + 0.0 makes 0 of -0.
+        found = numpy.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share)) + 0.0
+    return tuple(zip(QUANTILES, found.tolist()))
+
+
+def _histogram(values: numpy.ndarray, low: float, high: float) -> Histogram:
+    """NumPy's histogram of the values between the extremes, in float64."""
     if low == high:
         low, high = low - 0.5, high + 0.5
-    step = (high - low) / BINS
-    if math.isfinite(step) and step:
-        edges = _STEPS * step  # numpy.linspace, without its overhead
-        edges += low
-        edges[-1] = high
-        return edges
-    if not step:
-        return numpy.linspace(low, high, BINS + 1)
-    edges = 2 * numpy.linspace(low / 2, high / 2, BINS + 1)
-    edges[0], edges[-1] = low, high
-    return edges
-
-
-def _ranks(size: int) -> List[Tuple[int, float, float]]:
-    """For each quantile the rank below it, how far it is to the next, and the quantile: NumPy's linear method."""
-    exact = [(size - 1) * quantile for quantile in QUANTILES]
-    return [(int(rank), rank - int(rank), quantile) for rank, quantile in zip(exact, QUANTILES)]
-
-
-def _interpolated(size: int, values: Dict[int, float]) -> Tuple[Tuple[float, float], ...]:
-    found = []
-    for rank, share, quantile in _ranks(size):
-        low, high = values[rank], values.get(rank + 1, values[rank])
-        apart = high - low
-        # From the nearer end, as NumPy does.
-        found.append((quantile, low + apart * share if share < 0.5 else high - apart * (1 - share)))
-    return tuple(found)
+    if math.isfinite(high - low):
+        edges = numpy.linspace(low, high, BINS + 1)
+    else:
+        edges = 2 * numpy.linspace(low / 2, high / 2, BINS + 1)
+        edges[0], edges[-1] = low, high
+    # In an interval NumPy computes a value's bin, which is fast; it refuses intervals too narrow or too wide for that.
+    even = bool((numpy.diff(edges) > 0).all()) and math.isfinite(high - low) and math.isfinite(BINS / (high - low))
+    asked: Any = {"bins": BINS, "range": (low, high)} if even else {"bins": edges}
+    counts = numpy.zeros(BINS, numpy.int64)
+    for begin, end in _cut(values.size, _BLOCK):
+        counts += numpy.histogram(values[begin:end].astype(numpy.float64), **asked)[0]
+    return Histogram(tuple(edges.tolist()), tuple(counts.tolist()))

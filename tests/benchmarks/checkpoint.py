@@ -41,8 +41,8 @@ print(times[0], times[-1])
 
 SIDES = {
     "mx.nd.load": ("import mxnet as mx; mx.nd.waitall()", "x = mx.nd.load(sys.argv[1]); mx.nd.waitall(); return x"),
-    "headers": ("from gluon_initkit.inspector import read_checkpoint", "return read_checkpoint(sys.argv[1])"),
-    "stats": ("from gluon_initkit.inspector import read_checkpoint", "return read_checkpoint(sys.argv[1], stats=True)"),
+    "headers": ("from gluon_initkit.inspector import inspect", "return inspect(sys.argv[1])"),
+    "stats": ("from gluon_initkit.inspector import inspect", "return inspect(sys.argv[1], stats=True)"),
     "compare": ("from gluon_initkit.inspector import compare", "return compare(sys.argv[1], sys.argv[1])"),
 }  # fmt: skip
 

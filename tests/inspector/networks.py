@@ -30,7 +30,7 @@ def small():
     ramp(net)
     net[1].gamma.grad_req, net[1].gamma.lr_mult = "null", 0.5
     net[2].bias.set_data(nd.array([float("nan"), 1]))
-    return kept(net, stats=True)
+    return kept(net, stats="full")
 
 
 def kept(net, **options):

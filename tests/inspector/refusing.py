@@ -5,7 +5,7 @@ import pickle
 import time
 import tracemalloc
 
-from gluon_initkit.inspector import CheckpointError, read_checkpoint
+from gluon_initkit.inspector import CheckpointError, inspect
 import pytest
 
 
@@ -14,7 +14,7 @@ def assert_refused(path, offset, reason):
     tracemalloc.start()
     start = time.perf_counter()
     with pytest.raises(CheckpointError) as caught:
-        read_checkpoint(path, stats=True)
+        inspect(path, stats=True)
     assert time.perf_counter() - start < 1
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
@@ -27,7 +27,7 @@ def assert_refused(path, offset, reason):
 def survives(path):
     """Whether a file was read whole; anything else than a CheckpointError comes out of here."""
     try:
-        report = read_checkpoint(path, stats=True)
+        report = inspect(path, stats=True)
         for record in report.records:
             if record.size is not None:
                 report.live.values(record.path).sum()

@@ -5,7 +5,7 @@ import pickle
 import subprocess
 import sys
 
-from gluon_initkit.inspector import CheckpointError, read_checkpoint
+from gluon_initkit.inspector import CheckpointError, inspect
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -24,7 +24,7 @@ def saved(tmp_path):
 
 def test_a_record_an_array(saved):
     _, path = saved
-    report = read_checkpoint(path)
+    report = inspect(path)
     assert report.source == str(path) and len(report.records) == 6
     record = report.records[0]
     assert (record.path, record.name, record.role, record.shape, record.dtype, record.stype, record.state) == (
@@ -37,7 +37,7 @@ def test_a_record_an_array(saved):
 
 def test_values_are_read_when_asked_into_memory_of_the_users_own(saved):
     net, path = saved
-    live = read_checkpoint(str(path)).live
+    live = inspect(str(path)).live
     values = live.values("0.weight")
     assert type(values) is np.ndarray and values.flags.writeable and values.flags.aligned
     assert np.array_equal(values, net[0].weight.data().asnumpy())
@@ -48,19 +48,19 @@ def test_values_are_read_when_asked_into_memory_of_the_users_own(saved):
 def test_statistics_are_those_of_the_values(saved):
     net, path = saved
     weight = net[0].weight.data().asnumpy().astype("float64")
-    stats = read_checkpoint(path, stats=True).records[0].stats
+    stats = inspect(path, stats=True).records[0].stats
     assert stats.count == 12 and stats.mean == pytest.approx(weight.mean(), rel=1e-12)
     assert stats.max == weight.max() and stats.norm == pytest.approx(np.linalg.norm(weight), rel=1e-12)
 
 
 def test_a_wrong_name_hears_the_nearest(saved):
     with pytest.raises(KeyError, match="no array is called '0.wieght'.*; did you mean '0.weight'"):
-        read_checkpoint(saved[1]).live.values("0.wieght")
+        inspect(saved[1]).live.values("0.wieght")
 
 
 def test_a_file_that_changed_since_is_refused(saved):
     net, path = saved
-    live = read_checkpoint(path).live
+    live = inspect(path).live
     net[0].save_parameters(str(path))
     os.utime(path, ns=(1, 1))
     with pytest.raises(CheckpointError, match="was changed since its headers were read"):
@@ -69,7 +69,7 @@ def test_a_file_that_changed_since_is_refused(saved):
 
 def test_a_file_that_was_written_over_in_the_same_size(saved):
     _, path = saved
-    live = read_checkpoint(path).live
+    live = inspect(path).live
     path.write_bytes(path.read_bytes())
     os.utime(path, ns=(1, 1))
     with pytest.raises(CheckpointError, match="was changed since its headers were read"):
@@ -81,7 +81,7 @@ def test_sparse_beyond_all_measure_has_no_statistics(tmp_path):
     path = str(tmp_path / "a.params")
     with classic():
         mx.nd.save(path, {"w": mx.nd.sparse.zeros("row_sparse", (1 << 27, 8)), "b": mx.nd.ones((2,))})
-    report = read_checkpoint(path, stats=True)
+    report = inspect(path, stats=True)
     assert [record.stats is None for record in report.records] == [True, False]
     with pytest.raises(CheckpointError, match="'w' is too large to be made dense"):
         report.live.values("w")
@@ -99,7 +99,7 @@ def test_indices_outside_of_the_array_are_refused(indices, tmp_path):
         file.seek(0)
         file.write(data)
     with pytest.raises(CheckpointError, match="the indices of 'w' do not fit its shape"):
-        read_checkpoint(path).live.values("w")
+        inspect(path).live.values("w")
 
 
 @pytest.mark.parametrize("pointers", [[0, 2, 1, 2], [1, 1, 1, 2], [0, 1, 1, 1], [0, 1, 3, 2]])
@@ -112,10 +112,10 @@ def test_row_pointers_that_cannot_be_are_refused(pointers, tmp_path):
     data = path.read_bytes()
     true, false = (np.array(each, "int64").tobytes() for each in ([0, 1, 1, 2], pointers))
     assert data.count(true) == 1
-    assert read_checkpoint(path).live.values("w").tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 2]]
+    assert inspect(path).live.values("w").tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 2]]
     path.write_bytes(data.replace(true, false))
     with pytest.raises(CheckpointError, match="the indices of 'w' do not fit its shape"):
-        read_checkpoint(path).live.values("w")
+        inspect(path).live.values("w")
 
 
 def test_mxnet_14650_1899_6624(tmp_path):
@@ -128,8 +128,8 @@ def test_mxnet_14650_1899_6624(tmp_path):
     net.export(str(tmp_path / "net"))
     code = """
 import sys
-from gluon_initkit.inspector import read_checkpoint
-report = read_checkpoint(sys.argv[1], stats=True)
+from gluon_initkit.inspector import inspect
+report = inspect(sys.argv[1], stats=True)
 for record in report.records:
     print(record.path, record.shape, report.live.values(record.path).tolist(), record.stats.norm)
 print(report)

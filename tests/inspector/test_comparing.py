@@ -8,7 +8,7 @@ import gluon_initkit as ik
 from gluon_initkit import cli
 from gluon_initkit._mxnet.parameter import arrays_of
 from gluon_initkit._mxnet.tree import places
-from gluon_initkit.inspector import read_checkpoint
+from gluon_initkit.inspector import inspect
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -49,7 +49,7 @@ def statuses(comparison):
 def test_every_mix_of_equal_sides_is_equal(file):
     net, same = drawn(mlp()), drawn(mlp())
     path = file(net)
-    report = read_checkpoint(path)
+    report = inspect(path)
     for a in (net, path, report):
         for b in (same, path, report):
             comparison = ik.compare(a, b)
@@ -187,12 +187,12 @@ def test_sparse_and_half_files(file, tmp_path):
 
 def test_reports_are_compared_by_their_statistics_where_they_hold_no_values(file):
     path = file(drawn(mlp()))
-    kept = dataclasses.replace(read_checkpoint(path, stats=True), live=None)
+    kept = dataclasses.replace(inspect(path, stats=True), live=None)
     other = drawn(mlp(), seed=2)
     assert {(row.status, row.by) for row in ik.compare(kept, path)} == {("equal", "statistics")}
     comparison = ik.compare(kept, other)
     assert {(row.status, row.by, row.change) for row in comparison} == {("changed", "statistics", None)}
-    bare = dataclasses.replace(read_checkpoint(path), live=None)
+    bare = dataclasses.replace(inspect(path), live=None)
     assert ik.compare(bare, path).counts == {"unread": 4}
 
 

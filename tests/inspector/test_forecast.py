@@ -6,7 +6,7 @@ import os
 import gluon_initkit as ik
 from gluon_initkit._mxnet.parameter import arrays_of, shape_of, state_of
 from gluon_initkit._mxnet.tree import places
-from gluon_initkit.inspector import read_checkpoint
+from gluon_initkit.inspector import inspect
 import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
@@ -63,7 +63,7 @@ def foretold_and_done(net, path, **flags):
         # What MXNet says of another number of dimensions, and of arrays that it cannot write into.
         nameless = said.startswith(("Expected shape", "scalar tensor", "Cannot assign"))
         assert nameless or called in said or param.name in said or param.name[len(prefix) :] in said
-    new, stored = values(net), read_checkpoint(path).live
+    new, stored = values(net), inspect(path).live
     by_file = {name: stored.values(name) for name in stored}
     loaded = forecast.partial if raised is not None else [path for path, each in forecast.verdicts if each == "loads"]
     for param, place in places(net).items():
@@ -230,7 +230,7 @@ def test_a_tied_parameter_needs_one_of_its_paths(path):
         return net
 
     filled(sharing()).save_parameters(path, deduplicate=True)
-    assert list(read_checkpoint(path).live) == ["1.weight", "1.bias"]
+    assert list(inspect(path).live) == ["1.weight", "1.bias"]
     assert foretold_and_done(filled(sharing(), 7.0), path).loads
     forecast = foretold_and_done(filled(mlp(units=(3, 3)), 7.0), path)
     assert [verdict for _, verdict in forecast.verdicts] == ["missing", "missing", "loads", "loads"]
@@ -241,7 +241,7 @@ def test_the_old_way_by_global_names(path):
     """`save_params` wrote names without the network's prefix; `load_parameters` puts it before them."""
     net = filled(mlp(prefix="old_"))
     net.collect_params().save(path, strip_prefix="old_")
-    assert sorted(read_checkpoint(path).live) == ["dense0_bias", "dense0_weight", "dense1_bias", "dense1_weight"]
+    assert sorted(inspect(path).live) == ["dense0_bias", "dense0_weight", "dense1_bias", "dense1_weight"]
     comparison = ik.compare(net, path)
     assert comparison.same and comparison["1.bias"].other == "dense1_bias"
     assert foretold_and_done(filled(mlp(), 7.0), path).loads
@@ -475,7 +475,7 @@ def test_mxnet_10601_19257(path):
     net(nd.ones((1, 3)))
     net.export(path)
     exported = path + "-0000.params"
-    assert all(name.startswith("arg:net_") for name in read_checkpoint(exported).live)
+    assert all(name.startswith("arg:net_") for name in inspect(exported).live)
     assert ik.compare(net, exported).same
     (first, *_) = proposed(mlp(prefix="net_"), exported)
     assert first.call == f"net.collect_params().load({exported!r})"

@@ -8,7 +8,7 @@ import tempfile
 import tracemalloc
 
 from gluon_initkit.files.params_format import _Reader, read_headers
-from gluon_initkit.inspector import CheckpointError, read_checkpoint
+from gluon_initkit.inspector import CheckpointError, inspect
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import mxnet as mx
@@ -62,7 +62,7 @@ def save_numpy(path, arrays):
 def test_old_and_new_versions_read_as_mxnet_reads_them(version, write):
     path = write(listed([dense(version, MATRIX), dense(version, VECTOR)], ["arg:a_weight", "aux:b_moving_mean"]))
     assert facts(read_headers(path)) == loaded(path)
-    live = read_checkpoint(path).live
+    live = inspect(path).live
     for name, array in mx.nd.load(str(path)).items():
         assert live.values(name).tobytes() == array.asnumpy().tobytes()
 
@@ -79,13 +79,13 @@ def test_every_type(dtype, tmp_path):
     values = np.array([[0, 1, 2], [3, 4, 5]]).astype(dtype)
     mx.nd.save(str(path), {"w": mx.nd.array(values, dtype=dtype)})
     assert facts(read_headers(path)) == loaded(path) == {"w": ((2, 3), dtype, "default")}
-    assert np.array_equal(read_checkpoint(path).live.values("w"), values)
+    assert np.array_equal(inspect(path).live.values("w"), values)
 
 
 def test_bfloat16_is_read_as_float32(write):
     halves = np.array([0x3F80, 0xC040, 0x7F80], "uint16")  # 1, -3, inf
     path = write(listed([dense(2, halves, flag=FLAGS["bfloat16"])], ["w"]))
-    report = read_checkpoint(path)
+    report = inspect(path)
     assert (report.records[0].dtype, report.records[0].bytes) == ("bfloat16", 6)
     assert report.live.values("w").tolist() == [1, -3, np.inf]
 
@@ -99,7 +99,7 @@ def test_sparse_arrays(tmp_path):
     mx.nd.waitall()
     mx.nd.save(str(path), saved)
     assert facts(read_headers(path)) == loaded(path)
-    live = read_checkpoint(path).live
+    live = inspect(path).live
     assert all(np.array_equal(live.values(name), array.asnumpy()) for name, array in saved.items())
 
 
@@ -111,7 +111,7 @@ def test_a_sparse_array_saved_before_it_was_computed(write):
     start = struct.pack("<Ii", MAGIC[2], 1) + tuple_of((0, 2)) + tuple_of((3, 2)) + struct.pack("<iii", 1, 0, 0)
     rows = start + struct.pack("<i", 6) + tuple_of((1,)) + struct.pack("<2fq", 5, 7, 1)
     path = write(listed([cells, rows], ["cells", "rows"]))
-    live = read_checkpoint(path).live
+    live = inspect(path).live
     assert live.values("cells").tolist() == mx.nd.load(str(path))["cells"].asnumpy().tolist() == [[0, 0, 5], [7, 0, 0]]
     assert live.values("rows").tolist() == mx.nd.load(str(path))["rows"].asnumpy().tolist() == [[0, 0], [5, 7], [0, 0]]
 
@@ -124,7 +124,7 @@ def test_numpy_shapes_that_mxnet_refuses_to_load(tmp_path):
     mx.npx.reset_np()
     with pytest.raises(mx.base.MXNetError, match="np shape semantics"):
         mx.nd.load(str(path))
-    report = read_checkpoint(path)
+    report = inspect(path)
     assert [(record.path, record.shape, record.size) for record in report.records] == [
         ("scalar", (), 1), ("empty", (0, 3), 0), ("full", (2, 3), 6)]  # fmt: skip
     assert report.live.values("scalar") == 7 and report.live.values("empty").shape == (0, 3)
@@ -252,7 +252,7 @@ def test_a_long_file_is_not_loaded(tmp_path):
         file.seek(len(start) + size)
         file.write(struct.pack("<QQ", 1, 1) + b"w")
     tracemalloc.start()
-    report = read_checkpoint(path)
+    report = inspect(path)
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
     assert report.records[0].bytes == size

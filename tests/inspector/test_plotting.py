@@ -26,7 +26,7 @@ def trained():
     with mx.autograd.record():
         loss = (net(nd.array([[1, 2, 3, 4], [4, 3, 2, 2]])) ** 2).sum()
     loss.backward()
-    return ik.inspect(net, stats=True, grads=True)
+    return ik.inspect(net, stats="full", grads=True)
 
 
 def names(axes):
@@ -79,7 +79,7 @@ def test_on_axes_of_ones_own():
 
 
 def test_without_statistics_it_says_what_to_call():
-    with pytest.raises(ValueError, match=r"ik.inspect\(net, stats=True, grads=True\)"):
+    with pytest.raises(ValueError, match=r"ik.inspect\(net, stats='full', grads=True\)"):
         networks.deferred().plot()
 
 
@@ -87,6 +87,6 @@ def test_constant_values_and_values_that_are_not_finite():
     net = nn.Dense(2, in_units=2)
     net.initialize(mx.init.Zero())
     net.bias.set_data(nd.array([float("nan")] * 2))
-    (axes,) = ik.inspect(net, stats=True).plot()
+    (axes,) = ik.inspect(net, stats="full").plot()
     axes.figure.canvas.draw()
     assert names(axes) == ["weight"]

@@ -42,15 +42,16 @@ def attacked(code, *arguments):
 CUT = """
 import json, os, random, sys, threading, time
 import numpy
-from gluon_initkit.inspector import CheckpointError, read_checkpoint
+from gluon_initkit.inspector import CheckpointError, inspect
 path, how, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 data, random_ = open(path, "rb").read(), random.Random(7)
 took = 1e9
 for _ in range(3):  # the first one imports
     start = time.perf_counter()
-    expected = read_checkpoint(path, stats=True)
+    expected = inspect(path, stats=True)
     took = min(took, time.perf_counter() - start)
 outcome = {"rounds": rounds, "whole": 0, "refused": 0}
+noise = os.urandom(len(data) // 2)  # which takes longer than to read the file
 
 def harm(delay):
     time.sleep(delay)
@@ -58,17 +59,17 @@ def harm(delay):
         os.truncate(path, random_.randrange(len(data)))
     else:
         with open(path, "r+b") as file:
-            file.write(os.urandom(len(data) // 2))
+            file.write(noise)
             file.truncate()
 
 for number in range(rounds):
     with open(path, "wb") as file:
         file.write(data)
-    held = read_checkpoint(path).live.values("w0")
+    held = inspect(path).live.values("w0")
     harming = threading.Thread(target=harm, args=(took * 1.2 * number / rounds,))
     harming.start()
     try:
-        report = read_checkpoint(path, stats=True)
+        report = inspect(path, stats=True)
         outcome["whole"] += report.records == expected.records
         assert report.records == expected.records
     except CheckpointError:
@@ -90,7 +91,7 @@ def test_a_file_that_is_cut_or_rewritten_while_it_is_read_is_an_error_and_kills_
 
 MUTATED = """
 import json, os, random, resource, struct, sys
-from gluon_initkit.inspector import CheckpointError, read_checkpoint
+from gluon_initkit.inspector import CheckpointError, inspect
 folder, rounds, memory = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 seeds = [open(os.path.join(folder, name), "rb").read() for name in sorted(os.listdir(folder))]
@@ -119,7 +120,7 @@ for number in range(rounds):
     with open(path, "wb") as file:
         file.write(data)
     try:
-        report = read_checkpoint(path, stats=True)
+        report = inspect(path, stats=True)
         str(report)
         for record in report.records[:50]:
             if record.stats is not None:
@@ -162,9 +163,9 @@ def test_mutated_files_are_read_or_refused_in_little_memory(tmp_path):
 
 ZEROS = """
 import json, sys, time
-from gluon_initkit.inspector import read_checkpoint
+from gluon_initkit.inspector import inspect
 start = time.process_time()
-report = read_checkpoint(sys.argv[1], stats=True)
+report = inspect(sys.argv[1], stats=True)
 print(json.dumps({"arrays": sum(record.stats is not None for record in report.records), "peak MB": peak(),
                   "zeros": report.records[-1].stats.zeros, "seconds": round(time.process_time() - start, 1)}))
 """
@@ -182,9 +183,9 @@ def test_many_arrays_of_zeros_in_a_small_zip_file_take_little_memory_and_time(ot
 
 DESCRIPTORS = """
 import json, resource, sys
-from gluon_initkit.inspector import read_checkpoint
+from gluon_initkit.inspector import inspect
 resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
-report = read_checkpoint(sys.argv[1], stats=True)
+report = inspect(sys.argv[1], stats=True)
 held = [report.live.values(record.path) for record in report.records]
 print(json.dumps({"arrays": len(held), "statistics": sum(record.stats.mean == 1 for record in report.records)}))
 """
@@ -198,9 +199,9 @@ def test_a_file_takes_one_descriptor_however_many_arrays_it_holds(tmp_path):
 
 MANY = """
 import json, sys, time
-from gluon_initkit.inspector import read_checkpoint
+from gluon_initkit.inspector import inspect
 start = time.process_time()
-text = str(read_checkpoint(sys.argv[1]))
+text = str(inspect(sys.argv[1]))
 print(json.dumps({"text": text, "lines": len(text.splitlines()), "peak MB": peak(),
                   "seconds": round(time.process_time() - start, 1)}))
 """

@@ -2,7 +2,7 @@
 
 import re
 
-from gluon_initkit.inspector.selecting import record_matcher
+from gluon_initkit.inspector.record_selectors import record_matcher
 from mxnet.gluon import nn
 from networks import blocks, record
 import pytest

@@ -7,14 +7,14 @@ import subprocess
 import sys
 
 import gluon_initkit
-from gluon_initkit.inspector.statistics import BINS, QUANTILES, statistics_of, statistics_of_all
+from gluon_initkit.inspector.statistics import BINS, QUANTILES, identical_rows, statistics_of, statistics_of_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 import numpy as np
 import pytest
 
-SMALL, MEDIUM, LARGE = 1000, 70_001, 2_200_003  # sorted; counted by one job; counted by several
+SMALL, MEDIUM, LARGE = 1000, 70_001, 2_200_003  # one block; one job; several jobs
 
 
 def check(array, stats=None):
@@ -69,7 +69,7 @@ def test_every_distribution(size, kind):
     elif kind == "two":
         array = np.where(array > 0, np.float32(2), np.float32(-3))
     elif kind == "huge":
-        array = array.astype(np.float64) * 1e100  # beyond float32, by which buckets are told
+        array = array.astype(np.float64) * 1e100  # beyond float32
     elif kind == "tiny":
         array = array.astype(np.float64) * 1e-100
     else:
@@ -139,7 +139,7 @@ def test_any_array(array):
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(4097, 20_000), st.sampled_from([1e-30, 1.0, 1e30]))
-def test_any_array_that_is_counted_and_not_sorted(seed, size, scale):
+def test_any_array_of_thousands(seed, size, scale):
     rng = np.random.RandomState(seed)
     array = (rng.standard_normal(size) * scale).astype(np.float32)
     array[rng.randint(0, size, size // 3)] = rng.choice([0, scale, -scale, np.inf, np.nan])
@@ -151,7 +151,7 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch):
     results = []
     for count in ("1", "2", "5"):
         monkeypatch.setenv("GLUON_INITKIT_THREADS", count)
-        results.append(statistics_of_all(arrays_))
+        results.append(statistics_of_all(arrays_, full=True))
     assert results[0] == results[1] == results[2]
     for array, stats in zip(arrays_, results[0]):
         check(array, stats)
@@ -218,5 +218,29 @@ def test_no_mxnet_is_needed():
 def test_without_quantiles_the_moments_are_the_same_bits(size):
     array = np.random.default_rng(3).normal(size=size).astype("float32")
     array[1:2] = np.nan
-    (whole,), (moments,) = statistics_of_all([array]), statistics_of_all([array], quantiles=False)
+    (whole,), (moments,) = statistics_of_all([array], full=True), statistics_of_all([array])
     assert moments == dataclasses.replace(whole, quantiles=(), histogram=None)
+
+
+def test_bfloat16_as_mxnet_writes_it():
+    exact = np.random.RandomState(1).standard_normal(70_001).astype(np.float32)
+    exact = (exact.view(np.uint32) & 0xFFFF0000).view(np.float32)
+    array = (exact.view(np.uint32) >> 16).astype(np.uint16).view([("bfloat16", np.uint16)])
+    assert statistics_of(array) == statistics_of(exact)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_minus_zero_is_zero(dtype):
+    stats = statistics_of(np.array([-0.0, -1.0] * 9, dtype))
+    assert math.copysign(1, stats.max) == 1 and math.copysign(1, dict(stats.quantiles)[0.75]) == 1
+
+
+@pytest.mark.parametrize("rows", [2, 5, 2000])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int64"])
+def test_identical_rows(rows, dtype):
+    row = (100 * np.random.RandomState(1).standard_normal(300)).astype(dtype)
+    array = np.tile(row, (rows, 1)).reshape(rows, 3, 100)
+    assert identical_rows(array) and statistics_of(array).identical_rows
+    array[-1, -1, -1] += 1
+    assert not identical_rows(array) and not statistics_of(array).identical_rows
+    assert not identical_rows(row) and not identical_rows(row[None]) and not identical_rows(np.zeros((3, 0)))

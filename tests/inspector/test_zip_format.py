@@ -11,7 +11,7 @@ import zlib
 
 import gluon_initkit as ik
 from gluon_initkit.files.params_format import read_headers
-from gluon_initkit.inspector import CheckpointError, read_checkpoint
+from gluon_initkit.inspector import CheckpointError, inspect
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import mxnet as mx
@@ -109,7 +109,7 @@ def test_every_type_that_mxnet_writes(dtype, tmp_path):
     mx.npx.savez(path, w=values, scalar=mx.np.array(7.0), empty=mx.np.ones((0, 3)))
     facts = {array.name: (array.shape, array.dtype) for array in read_headers(path)}
     assert facts == {"w": ((2, 3), dtype), "scalar": ((), "float32"), "empty": ((0, 3), "float32")}
-    live = read_checkpoint(path).live
+    live = inspect(path).live
     assert np.array_equal(live.values("w"), values.asnumpy()) and live.values("scalar") == 7
 
 
@@ -130,7 +130,7 @@ def test_what_numpy_saves(save, write):
     arrays = {"0.weight": MATRIX, "слой.bias": VECTOR, "turned": np.asfortranarray(MATRIX), "scalar": np.float64(7),
               "empty": np.ones((0, 3), "int8"), "zeros": np.zeros(3000, "float16")}  # fmt: skip
     path = write(saved(save, **arrays))
-    report = read_checkpoint(path, stats=True)
+    report = inspect(path, stats=True)
     assert [record.path for record in report.records] == list(arrays)
     for name, values in arrays.items():
         found = report.live.values(name)
@@ -140,7 +140,7 @@ def test_what_numpy_saves(save, write):
 
 def test_what_is_stored_and_what_is_deflated_is_read_into_memory_of_the_users_own(write):
     for save in (np.savez, np.savez_compressed):
-        values = read_checkpoint(write(saved(save, w=MATRIX))).live.values("w")
+        values = inspect(write(saved(save, w=MATRIX))).live.values("w")
         assert type(values) is np.ndarray and values.flags.writeable
 
 
@@ -177,7 +177,7 @@ sys.exit(status)
 def test_zeros_deflated_beyond_measure_have_no_statistics(write):
     """A kilobyte must not become a gigabyte."""
     path = write(saved(np.savez_compressed, w=np.zeros(1 << 23, "float32"), b=VECTOR))
-    report = read_checkpoint(path, stats=True)
+    report = inspect(path, stats=True)
     assert [record.stats is None for record in report.records] == [True, False]
     with pytest.raises(CheckpointError, match="'w' is too large to be unpacked"):
         report.live.values("w")
@@ -186,7 +186,7 @@ def test_zeros_deflated_beyond_measure_have_no_statistics(write):
 def test_a_damaged_deflated_array_is_refused_when_it_is_read(write):
     data = saved(np.savez_compressed, w=np.random.default_rng(1).integers(0, 9, 3000))
     at = len(data) // 2
-    live = read_checkpoint(write(data[:at] + bytes(80) + data[at + 80 :])).live
+    live = inspect(write(data[:at] + bytes(80) + data[at + 80 :])).live
     with pytest.raises(CheckpointError, match="what is deflated here is damaged"):
         live.values("w")
 
@@ -286,7 +286,7 @@ def test_a_long_file_is_not_loaded(tmp_path):
         entry = patched(one, 20, "<II", whole, whole)[start : one.index(b"PK\5\6")]
         file.write(entry + struct.pack("<4s4HIIH", b"PK\5\6", 0, 0, 1, 1, len(entry), start + size, 0))
     tracemalloc.start()
-    report = read_checkpoint(path)
+    report = inspect(path)
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
     assert report.records[0].bytes == size and report.live.values("w")[-3:].tolist() == [0, 0, 0]

@@ -17,7 +17,7 @@ from ...files import StoredValues, is_path
 from ...files.match import match_names, strip_prefix
 from ...parameters import list_parameters
 from ...shapes import agree, is_known
-from ..file_report import read_checkpoint
+from ..inspect import inspect
 from ..records import Statistics
 from ..report.report import Report
 from ..statistics import statistics_of
@@ -100,7 +100,7 @@ class _Source:
 
 def _source(thing: Any) -> _Source:
     if is_path(thing):
-        thing = read_checkpoint(thing)
+        thing = inspect(thing)
     if isinstance(thing, Report):
         file = thing.live if isinstance(thing.live, StoredValues) else None
         entries = [_record_entry(record, file) for record in thing.records]

@@ -1,32 +1,130 @@
-"""Findings: what in a network or a file deserves a look, by stable codes. They read records alone: files have them too.
+"""The registry of findings: every code, the check that finds it, and what becomes of findings: left out, or raised.
 
-The checks are in `values`, `state` and `structure`. Where statistics, gradients or a Trainer were not asked
-for, those that need them are silent. Adding one is adding a row to a table there; its tests have to show a network that
-it finds, and one close to it that it leaves alone.
+A check reads plain records, so files have findings too. Where statistics, gradients or a Trainer were not asked for,
+those that need them are silent. A check reports only what a sound network does not show: the tests of a new one have to
+show a network that it finds, and one close to it that it leaves alone.
 """
 
-import difflib
-from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ...display import KitError, counted, printable
+from ...parameters import ParameterInfo, did_you_mean, matcher
 from ..records import Finding, ParameterRecord, SharedValues
-from .state import CHECKS as OF_STANDING
-from .structure import CHECKS as OF_STRUCTURE
-from .structure import NOTHING, Structure
-from .values import CHECKS as OF_VALUES
 
-__all__ = ["CODES", "FindingsError", "Ignored", "findings_of", "kept", "raise_for"]
+__all__ = ["CODES", "Evidence", "FindingsError", "Ignored", "Inspected", "Structure", "check", "drop_ignored",
+           "findings_of", "raise_for", "record_check"]  # fmt: skip
 
-_CHECKS = (*OF_VALUES, *OF_STANDING)
 
-CODES: Dict[str, str] = {check.code: check.meaning for check in (*_CHECKS, *OF_STRUCTURE)}
+class Structure(NamedTuple):
+    """How a network is put together, as plain data. A file has nothing of it.
+
+    Attributes
+    ----------
+    unregistered : tuple of (str, str, str)
+        Attributes whose containers hold Blocks that are no part of the network: path, what was found, what to do.
+    same_paths : tuple of str
+        The paths at which two parameters stand.
+    same_names : tuple of (str, tuple of str)
+        Global names that several parameters have, and their paths.
+    stale_graphs : tuple of (tuple of str, str, str)
+        Cached graphs of other parameters than their block has: paths, what was found, what to do.
+    """
+
+    unregistered: Tuple[Tuple[str, str, str], ...] = ()
+    same_paths: Tuple[str, ...] = ()
+    same_names: Tuple[Tuple[str, Tuple[str, ...]], ...] = ()
+    stale_graphs: Tuple[Tuple[Tuple[str, ...], str, str], ...] = ()
+
+
+class Inspected(NamedTuple):
+    """All that checks look at."""
+
+    records: Sequence[ParameterRecord]
+    shared: Sequence[SharedValues]
+    structure: Structure
+
+
+Evidence = Tuple[str, Tuple[str, ...], str, str]
+"""Severity, paths, what was seen, what to do."""
+
+CODES: Dict[str, str] = {}
 """Every code and what it means."""
+
+_CHECKS: List[Tuple[str, str, Callable[[Inspected], Iterator[Evidence]]]] = []
+_SEVERITIES = ("error", "warning", "info")
 
 Ignored = Sequence[Union[str, Tuple[str, Any]]]
 """Codes, or pairs of a code and a selector: ``['zero-gradient', ('broken-tie', 'teacher.*')]``."""
 
-_NEEDED = tuple(dict.fromkeys(check.needs for check in _CHECKS))
-_SEVERITIES = ("error", "warning", "info")
+
+def check(code: str, meaning: str, needs: str = "path") -> Callable[[Any], Any]:
+    """Register a function that yields `Evidence`. It is called where some record has the field `needs`."""
+
+    def register(find: Callable[[Inspected], Iterator[Evidence]]) -> Any:
+        CODES[code] = meaning
+        _CHECKS.append((code, needs, find))
+        return find
+
+    return register
+
+
+def record_check(code: str, severity: str, meaning: str, needs: str = "stats") -> Callable[[Any], Any]:
+    """Register a function of one record that answers what was seen and what to do, or None."""
+
+    def register(look: Callable[[ParameterRecord], Optional[Tuple[str, str]]]) -> Any:
+        @check(code, meaning, needs)
+        def find(inspected: Inspected) -> Iterator[Evidence]:
+            for record in inspected.records:
+                seen = look(record)
+                if seen is not None:
+                    yield (severity, (record.path,), *seen)
+
+        return look
+
+    return register
+
+
+def findings_of(
+    records: Sequence[ParameterRecord], shared: Sequence[SharedValues] = (), structure: Optional[Structure] = None
+) -> Tuple[Finding, ...]:
+    """All findings about these records, the gravest first, then in order of traversal."""
+    inspected = Inspected(records, shared, structure or Structure())
+    known = {needs: any(getattr(record, needs) is not None for record in records) for _, needs, _ in _CHECKS}
+    findings = [Finding(code, *evidence) for code, needs, find in _CHECKS if known[needs]
+                for evidence in find(inspected)]  # fmt: skip
+    if findings:
+        order = {path: number for number, record in enumerate(records) for path in record.paths}
+        findings.sort(key=lambda finding: (_SEVERITIES.index(finding.severity), order.get(finding.paths[0], 0)))
+    return tuple(findings)
+
+
+def drop_ignored(findings: Iterable[Finding], ignore: Ignored, infos: Mapping[str, Any]) -> Tuple[Finding, ...]:
+    """The findings that are not ignored. `infos` are what selectors read, by path.
+
+    A finding about several parameters is ignored where any of them is selected.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `ignore` is no sequence of codes and pairs, or names a code that does not exist.
+    """
+    if isinstance(ignore, str):
+        raise TypeError(f"ignore is {ignore!r}: expected a list of codes, such as [{ignore!r}]")
+    rules = [(rule, None) if isinstance(rule, str) else rule for rule in ignore]
+    for rule in rules:
+        if not (isinstance(rule, tuple) and len(rule) == 2 and isinstance(rule[0], str)):
+            raise TypeError(f"ignore holds {rule!r}: expected a code, or a pair of a code and a selector")
+        if rule[0] not in CODES:
+            hint = did_you_mean(rule[0], list(CODES))
+            raise ValueError(printable(f"ignore names the code {rule[0]!r}, which no finding has; {hint}"))
+    matches = [(code, (lambda info: True) if selector is None else matcher(selector)) for code, selector in rules]
+
+    def is_ignored(finding: Finding) -> bool:
+        # What is found at an attribute that is no parameter can be selected by its path.
+        seen = [infos.get(path) or ParameterInfo(path, (), path, "default", None, "") for path in finding.paths]
+        return any(code == finding.code and any(map(match, seen)) for code, match in matches)
+
+    return tuple(finding for finding in findings if not is_ignored(finding))
 
 
 class FindingsError(KitError, ValueError):
@@ -48,73 +146,15 @@ class FindingsError(KitError, ValueError):
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
-        count = len(self.findings)
-        listed = "".join(f"\n  {_line(each)}" for each in self.findings)
-        super().__init__(f"{counted(count, 'finding')}:{listed}")
+        lines = [f"{finding.severity} {finding.code}: {', '.join(finding.paths)}: {finding.evidence}; {finding.hint}"
+                 for finding in self.findings]  # fmt: skip
+        super().__init__("\n  ".join([f"{counted(len(lines), 'finding')}:", *map(printable, lines)]))
 
     def __reduce__(self) -> Any:
         return FindingsError, (self.findings,)
 
 
-def findings_of(
-    records: Sequence[ParameterRecord], shared: Sequence[SharedValues] = (), structure: Structure = NOTHING
-) -> Tuple[Finding, ...]:
-    """All findings about these records, the gravest first, then in order of traversal."""
-    there = {name: any(getattr(record, name) is not None for record in records) for name in _NEEDED}
-    found = [
-        Finding(check.code, severity, paths, evidence, hint)
-        for check in _CHECKS
-        if there[check.needs]
-        for severity, paths, evidence, hint in check.find(records, shared)
-    ]
-    found += [Finding(check.code, *each) for check in OF_STRUCTURE for each in check.find(structure)]
-    if found:
-        order = {path: number for number, record in enumerate(records) for path in record.paths}
-        found.sort(key=lambda each: (_SEVERITIES.index(each.severity), order.get(each.paths[0], 0)))
-    return tuple(found)
-
-
-def kept(findings: Iterable[Finding], ignore: Ignored, matching: Callable[[Any, str], bool]) -> Tuple[Finding, ...]:
-    """The findings that are not ignored; ``matching(selector, path)`` says whether a selector selects a parameter.
-
-    A finding about several parameters is ignored where any of them is selected.
-
-    Raises
-    ------
-    TypeError, ValueError
-        `ignore` is no sequence of codes and pairs, or names a code that does not exist.
-    """
-    rules = _rules(ignore)
-
-    def ignored(finding: Finding) -> bool:
-        return any(
-            code == finding.code and (selector is None or any(matching(selector, path) for path in finding.paths))
-            for code, selector in rules
-        )
-
-    return tuple(each for each in findings if not ignored(each))
-
-
 def raise_for(findings: Sequence[Finding], strict: bool = False) -> None:
     """Raise a `FindingsError` with all findings if one is an error or a warning; with `strict`, if there is any."""
-    if any(strict or each.severity != "info" for each in findings):
+    if any(strict or finding.severity != "info" for finding in findings):
         raise FindingsError(findings)
-
-
-def _rules(ignore: Ignored) -> List[Tuple[str, Any]]:
-    if isinstance(ignore, str):
-        raise TypeError(f"ignore is {ignore!r}: expected a list of codes, such as [{ignore!r}]")
-    rules = [(rule, None) if isinstance(rule, str) else rule for rule in ignore]
-    for rule in rules:
-        if not (isinstance(rule, tuple) and len(rule) == 2 and isinstance(rule[0], str)):
-            raise TypeError(f"ignore holds {rule!r}: expected a code, or a pair of a code and a selector")
-        if rule[0] not in CODES:
-            near = difflib.get_close_matches(rule[0], CODES, 1)
-            raise ValueError(f"ignore names the code {rule[0]!r}, which no finding has"
-                             f"{f'; did you mean {near[0]!r}?' if near else '.'} There are {', '.join(CODES)}.")
-    return rules
-
-
-def _line(finding: Finding) -> str:
-    text = f"{', '.join(finding.paths)}: {finding.evidence}; {finding.hint}"
-    return f"{finding.severity} {finding.code}: {printable(text)}"

@@ -4,8 +4,8 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Unio
 
 from ...display import Column, escape, histogram_svg, histogram_text, shape_text, show_value
 from ...parameters import did_you_mean
-from ..pooling import pooled
 from ..records import Histogram, ParameterRecord, Statistics
+from ..statistics import merge
 
 __all__ = ["COLUMNS", "STATISTICS", "chosen_columns", "column"]
 
@@ -42,14 +42,14 @@ def _same_shape(records: Sequence[ParameterRecord]) -> Any:
 
 def _grad_ratio(records: Sequence[ParameterRecord]) -> Optional[float]:
     both = [(record.grad_stats, record.stats) for record in records if record.grad_stats and record.stats]
-    gradients, values = pooled(grad for grad, _ in both), pooled(stats for _, stats in both)
+    gradients, values = merge(grad for grad, _ in both), merge(stats for _, stats in both)
     return gradients.norm / values.norm if gradients and values and values.norm else None
 
 
 def _statistics(prefix: str, heading: str, of: Callable[[ParameterRecord], Optional[Statistics]]) -> List[Column]:
     def number(name: str) -> Column:
         def fold(records: Sequence[ParameterRecord]) -> Any:
-            return getattr(pooled(map(of, records)), name, None)
+            return getattr(merge(map(of, records)), name, None)
 
         title = heading + _STATISTICS_HEADINGS.get(name, name)
         return Column(prefix + name, lambda record: getattr(of(record), name, None), title, fold=fold, number=True)

@@ -11,8 +11,8 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from ... import display
 from ...parameters import did_you_mean_path, refuse_no_match
 from ..findings import raise_for
+from ..record_selectors import check_selector, record_matcher
 from ..records import BlockRecord, Finding, ParameterRecord, SharedValues, Statistics
-from ..selecting import check_selector, record_matcher
 from ..totals import Totals, totals_of
 from ..view import ParameterView
 from .columns import COLUMNS, chosen_columns
@@ -272,7 +272,7 @@ class Report:
         records = [record for record in self.records if _bins(record.stats)[0] or _bins(record.grad_stats)[0]]
         records = [record for record in records if record.role == "weight"] or records
         if not records:
-            raise ValueError("there is no histogram to plot; ik.inspect(net, stats=True, grads=True) makes some.")
+            raise ValueError("there is no histogram to plot; ik.inspect(net, stats='full', grads=True) makes some.")
         fields = ["stats", "grad_stats"] if any(_bins(record.grad_stats)[0] for record in records) else ["stats"]
         drawn = display.new_axes(len(fields), len(records), sharey=True) if axes is None else list(axes)
         if len(drawn) < len(fields):

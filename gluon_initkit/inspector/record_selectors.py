@@ -1,16 +1,16 @@
-"""Selectors over records: `parameters`'s, where a Block class goes by its name, since plain data holds no classes."""
+"""Selectors over records, which are `parameters`'; a Block class goes by its name, since plain data has no classes."""
 
 from typing import Any, Callable, Iterator, Sequence
 
 from ..display import printable
-from ..parameters import ParameterInfo, matcher, show_selector
+from ..parameters import matcher, show_selector
 from .records import BlockRecord, ParameterRecord
 
 __all__ = ["check_selector", "record_matcher"]
 
 
-def record_matcher(selector: Any, blocks: Sequence[BlockRecord]) -> Callable[[ParameterRecord], bool]:
-    """The test that a selector stands for; a callable gets the `ParameterRecord`.
+def record_matcher(selector: Any, blocks: Sequence[BlockRecord]) -> Callable[[Any], bool]:
+    """The predicate over records that a selector stands for; a callable gets the `ParameterRecord`.
 
     A Block class is sought by its name, and by those of its subclasses, among the blocks around a parameter.
 
@@ -20,15 +20,11 @@ def record_matcher(selector: Any, blocks: Sequence[BlockRecord]) -> Callable[[Pa
     >>> record_matcher("*.bias", ())(record), record_matcher("weight", ())(record)
     (True, False)
     """
-    if isinstance(selector, type):
-        names = {each.__name__ for each in _with_subclasses(selector)}
-        around = [block.path for block in blocks if block.block in names]
-        return lambda record: record.block in names or any(_is_inside(record, path) for path in around)
-    matches: Callable[[Any], bool] = matcher(selector)
-    if callable(selector):
-        return matches
-    facts = ("path", "aliases", "name", "role", "shape", "dtype")
-    return lambda record: matches(ParameterInfo(**{name: getattr(record, name) for name in facts}))
+    if not isinstance(selector, type):
+        return matcher(selector)
+    names = {cls.__name__ for cls in _with_subclasses(selector)}
+    prefixes = tuple(f"{block.path}." if block.path else "" for block in blocks if block.block in names)
+    return lambda record: record.block in names or any(path.startswith(prefixes) for path in record.paths)
 
 
 def check_selector(selector: Any, records: Sequence[ParameterRecord], source: str) -> None:
@@ -49,12 +45,8 @@ def check_selector(selector: Any, records: Sequence[ParameterRecord], source: st
         )
 
 
-def _with_subclasses(kind: type) -> Iterator[type]:
-    yield kind
-    below: type
-    for below in kind.__subclasses__():
-        yield from _with_subclasses(below)
-
-
-def _is_inside(record: ParameterRecord, block: str) -> bool:
-    return not block or any(path.startswith(block + ".") for path in (record.path, *record.aliases))
+def _with_subclasses(cls: type) -> Iterator[type]:
+    yield cls
+    subclass: type
+    for subclass in cls.__subclasses__():
+        yield from _with_subclasses(subclass)

@@ -1,7 +1,7 @@
 """Statistics of several arrays, against NumPy over all their values."""
 
 from gluon_initkit.inspector import Statistics, statistics_of
-from gluon_initkit.inspector.pooling import pooled
+from gluon_initkit.inspector.statistics import merge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import networks
@@ -14,7 +14,7 @@ arrays = st.lists(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9), min_si
 @settings(max_examples=100, deadline=None)
 @given(arrays)
 def test_as_numpy_over_all_values(parts):
-    together = pooled(map(networks.stats_of, parts))
+    together = merge(map(networks.stats_of, parts))
     values = numpy.concatenate(parts)
     scale = 1e-9 * (1 + numpy.abs(values).max())
     assert together.count == values.size and together.min == values.min() and together.max == values.max()
@@ -27,12 +27,12 @@ def test_as_numpy_over_all_values(parts):
 def test_what_is_not_finite_is_counted_and_weighs_nothing():
     broken = Statistics(10, 2.0, 0.0, 2.0, 2.0, 2.0, 0, nan=7, posinf=1, neginf=1)
     empty = Statistics(3, None, None, None, None, 0.0, 0, nan=3, posinf=0, neginf=0)
-    together = pooled([broken, None, networks.stats_of([0.0]), empty])
+    together = merge([broken, None, networks.stats_of([0.0]), empty])
     assert (
         together.mean == 1.0 and together.std == 1.0 and (together.nan, together.posinf, together.neginf) == (10, 1, 1)
     )
-    assert pooled([empty, empty]).mean is None and pooled([empty, empty]).min is None
-    assert pooled([]) is None and pooled([None, None]) is None and pooled([None, broken]) is broken
+    assert merge([empty, empty]).mean is None and merge([empty, empty]).min is None
+    assert merge([]) is None and merge([None, None]) is None and merge([None, broken]) is broken
 
 
 def test_folded_rows_show_the_statistics_of_all_below():
@@ -46,8 +46,8 @@ def test_beyond_float64_is_what_numpy_answers():
     """Not an OverflowError: the values of a file may be anything."""
     with numpy.errstate(all="ignore"):
         for values in ([1e154, 1e154], [1e200, -1e200], [1e308, 1e308]):
-            together = pooled([statistics_of(numpy.array([value, value])) for value in values])
+            together = merge([statistics_of(numpy.array([value, value])) for value in values])
             assert together.norm == numpy.sqrt(numpy.sum(numpy.square(numpy.repeat(values, 2))))
             assert (together.min, together.max, together.count) == (min(values), max(values), 4)
-    assert pooled([statistics_of(numpy.array([1e200])), statistics_of(numpy.array([-1e200]))]).std == numpy.inf
-    assert pooled([statistics_of(numpy.array([1e154]))] * 2).mean == 1e154
+    assert merge([statistics_of(numpy.array([1e200])), statistics_of(numpy.array([-1e200]))]).std == numpy.inf
+    assert merge([statistics_of(numpy.array([1e154]))] * 2).mean == 1e154
