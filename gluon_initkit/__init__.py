@@ -24,8 +24,8 @@ __version__ = "0.1.0"
 _MODULES = {
     "initializer": [
         "DeltaOrthogonal", "Dirac", "Identity", "InitReport", "InitRow", "InitializationError", "Initializer",
-        "Plan", "PlanRow", "Rules", "TruncatedNormal", "VarianceScaling", "check_workers", "corrected",
-        "fingerprint", "initialize", "plan", "release",
+        "LsuvReport", "LsuvRow", "Plan", "PlanRow", "Rules", "TruncatedNormal", "VarianceScaling", "check_workers",
+        "corrected", "fingerprint", "initialize", "lsuv", "plan", "release",
     ],
     "inspector": [
         "BlockRecord", "CheckpointError", "Comparison", "ComparisonRow", "Declared", "Finding", "FindingsError",

@@ -11,6 +11,7 @@ from .identity import Dirac, Identity
 from .initialize import initialize
 from .initializer import Initializer
 from .initializers import TruncatedNormal, VarianceScaling
+from .lsuv import LsuvReport, LsuvRow, lsuv
 from .plan import Plan, PlanRow, plan
 from .report import InitReport, InitRow
 from .rules import Rules
@@ -24,6 +25,8 @@ __all__ = [
     "InitRow",
     "InitializationError",
     "Initializer",
+    "LsuvReport",
+    "LsuvRow",
     "Plan",
     "PlanRow",
     "Rules",
@@ -33,6 +36,7 @@ __all__ = [
     "corrected",
     "fingerprint",
     "initialize",
+    "lsuv",
     "plan",
     "release",
 ]

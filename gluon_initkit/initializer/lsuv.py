@@ -1,0 +1,204 @@
+"""`lsuv`: weights scaled layer by layer, until what each layer puts out has deviation 1 (Mishkin and Matas 2016)."""
+
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+import numpy
+
+from .._mxnet import mx
+from .._mxnet.arrays import classic
+from .._mxnet.forward import arrays_in, observed
+from .._mxnet.parameter import arrays_of
+from .._mxnet.preserve import parameters_of
+from .._mxnet.transposed import source_of
+from ..display import Column, Table, TableReport, counted, listed, printable
+from ..parameters import ParameterInfo, find_row, matcher, refuse_no_match
+from .arguments import count, number
+from .errors import InitializationError
+from .values import parameters_with_values, refuse_trainers, replace_values
+
+__all__ = ["LsuvReport", "LsuvRow", "lsuv"]
+
+
+@dataclass(frozen=True)
+class LsuvRow:
+    """What `lsuv` did with one weight.
+
+    Attributes
+    ----------
+    path : str
+        The weight's canonical path.
+    aliases : tuple of str
+    block : str
+        The class of the layer.
+    before, after : float
+        The deviation of what the layer puts out, when all layers before it were scaled: by the old weight, by the new.
+    scale : float
+        What the weight was multiplied by.
+    iterations : int
+        How often.
+    """
+
+    path: str
+    aliases: Tuple[str, ...]
+    block: str
+    before: float
+    after: float
+    scale: float
+    iterations: int
+
+
+@dataclass(frozen=True, repr=False)
+class LsuvReport(TableReport[LsuvRow]):
+    """What `lsuv` returns: a row a scaled weight, in order of execution.
+
+    Attributes
+    ----------
+    rows : tuple of LsuvRow
+        ``report['0.weight']`` finds one, by path or alias.
+    kept : tuple of str
+        The selected weights that were not scaled: those of a layer that has several (recurrent layers, whose output is
+        bounded), and those of a layer that did not run.
+    """
+
+    rows: Tuple[LsuvRow, ...]
+    kept: Tuple[str, ...] = ()
+
+    def __getitem__(self, path: str) -> LsuvRow:
+        return find_row(self.rows, path)
+
+    def _table(self) -> Table:
+        after = [row.after for row in self.rows]
+        title = f"LSUV: {counted(len(self.rows), 'layer')}, deviations {min(after):.4g} to {max(after):.4g}"
+        footnotes = []
+        if self.kept:
+            weights = counted(len(self.kept), "weight is", "weights are")
+            footnotes.append(("info", f"{weights} as before, having no layer of its own that ran: {listed(self.kept)}"))
+        return Table(title, _COLUMNS, self.rows, footnotes=tuple(footnotes))
+
+
+_COLUMNS = (
+    Column("path", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), "weight", path=True),
+    Column("block", lambda row: row.block, "layer"),
+    *(Column(key, attrgetter(key), number=True) for key in ("before", "after", "scale", "iterations")),
+)
+
+
+def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_iterations: int = 10) -> LsuvReport:
+    """Scale each layer's weight until its output has deviation 1: layer-sequential unit variance.
+
+    Call it after ``ik.initialize(net, mx.init.Orthogonal(), seed=1)``, with a batch of real inputs (Mishkin and Matas
+    2016, arXiv:1511.06422). Layers are scaled in the order in which they run, in prediction mode, each on what the
+    scaled layers before it put out. Of a layer with ``activation=`` the output is measured before the activation. A
+    shared weight is scaled once, where it runs first. Running statistics stay as they are.
+
+    Parameters
+    ----------
+    net : Block
+        A network whose parameters have values.
+    inputs : NDArray
+        What the network is called with.
+    tol : float
+        How far from 1 a deviation may be.
+    select : selector
+        Which weights; by default all. Of what is selected, arrays of two dimensions or more count.
+    max_iterations : int
+        How often one weight is scaled at most.
+
+    Returns
+    -------
+    LsuvReport
+
+    Raises
+    ------
+    InitializationError
+        A parameter has no values; a layer's output is constant or not finite; it does not come to deviation 1; or a
+        Trainer would bring the old values back. Then no weight has changed.
+    TypeError, ValueError
+        An argument is none of the above, or no weight is selected.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(*[mx.gluon.nn.Dense(32, in_units=32, activation="relu") for _ in range(9)])
+    >>> report = ik.initialize(net, mx.init.Orthogonal(), seed=1)
+    >>> batch = mx.nd.random.uniform(shape=(64, 32)) - 0.5
+    >>> report = ik.lsuv(net, batch)
+    >>> report["8.weight"].before < 0.9, abs(report["8.weight"].after - 1) < 0.01
+    (True, True)
+    """
+    tol, max_iterations = number("tol", tol, above=0), count("max_iterations", max_iterations)
+    selected = matcher(select)
+    parameters = parameters_with_values(net, "to scale")
+    weights = [(param, info) for param, info in parameters if len(info.shape or ()) > 1 and selected(info)]
+    if not weights:
+        refuse_no_match(select, [info for _, info in parameters])
+        raise ValueError("no weight of two dimensions or more is selected")
+    refuse_trainers(weights)
+    scaler = _Scaler({id(param): (param, info) for param, info in weights}, tol, max_iterations)
+    with observed(net, scaler, lent=[param for param, _ in weights]):
+        with mx.autograd.pause(train_mode=False):
+            net(*inputs)
+        scaled = [(param, classic(arrays_of(param)[0])) for param in scaler.scaled]
+    replace_values(scaled)
+    done = {row.path for row in scaler.rows}
+    return LsuvReport(tuple(scaler.rows), tuple(info.label for _, info in weights if info.label not in done))
+
+
+class _Scaler:
+    """Observes a pass, and runs each layer that has one selected weight again until its output has deviation 1."""
+
+    def __init__(self, weights: Dict[int, Tuple[Any, ParameterInfo]], tol: float, max_iterations: int) -> None:
+        self.weights, self.tol, self.max_iterations = weights, tol, max_iterations
+        self.rows: List[LsuvRow] = []
+        self.scaled: List[Any] = []
+        self._done: Dict[int, None] = {}
+        self._before_activation: List[Any] = []
+
+    def __call__(self, path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        if isinstance(block, mx.gluon.nn.Activation):
+            self._before_activation = arrays_in(arguments)
+            return run()
+        own = {id(source_of(param)): None for param in parameters_of({"": block})}.keys() & self.weights.keys()
+        if len(own) != 1 or own <= self._done.keys():
+            return run()
+        (key,) = own
+        self._done[key] = None
+        return self._scale(*self.weights[key], type(block).__name__, run)
+
+    def _scale(self, param: Any, info: ParameterInfo, block: str, run: Callable[[], Any]) -> Any:
+        deviations: List[float] = []
+        scale = 1.0
+        while True:
+            self._before_activation = []
+            output = run()
+            deviations.append(_deviation(self._before_activation or arrays_in(output)))
+            last = deviations[-1]
+            if abs(last - 1) <= self.tol:
+                break
+            steps = len(deviations) - 1
+            if not 0 < last < numpy.inf or steps == self.max_iterations:
+                raise InitializationError(_refusal(info.label, block, deviations))
+            scale /= last
+            for array in map(classic, arrays_of(param)):
+                array *= 1 / last
+        self.rows.append(LsuvRow(info.label, info.aliases, block, deviations[0], last, scale, len(deviations) - 1))
+        self.scaled.append(param)
+        return output
+
+
+def _deviation(arrays: Sequence[Any]) -> float:
+    """The standard deviation of all values, in float64."""
+    values = [array.asnumpy().astype(numpy.float64).reshape(-1) for array in arrays]
+    return float(numpy.concatenate(values).std()) if values else 0.0
+
+
+def _refusal(label: str, block: str, deviations: Sequence[float]) -> str:
+    weight = f"{printable(block)} with the weight {printable(label)}"
+    left_out = f"select=lambda info: info.role == 'weight' and info.path != {label!r} leaves it out"
+    if len(deviations) > 1:
+        seen = ", ".join(f"{each:.4g}" for each in deviations[-3:])
+        return f"the output of {weight} does not come to deviation 1; the last deviations are {seen}.\n{left_out}."
+    why = "is the same everywhere" if deviations[0] == 0 else "is not finite"
+    return f"the output of {weight} {why}, so that no scale gives it deviation 1.\nGive it other inputs, or {left_out}."
