@@ -1,16 +1,60 @@
-"""Arrays as initializers see them: MXNet's two kinds, and whether a hook wrote anything into one."""
+"""MXNet's arrays: their two kinds, their memory as NumPy arrays, waits, and whether a hook wrote into one."""
 
 import ctypes
 import sys
 from typing import Any, Dict, Iterable, Tuple
 
-from mxnet import context, ndarray
+from mxnet import context
 from mxnet.base import _LIB, check_call
 from mxnet.ndarray import NDArray
+from mxnet.ndarray import empty as mxnet_empty
 from mxnet.numpy import ndarray as numpy_array
 import numpy
 
 from . import backend
+
+
+def is_numpy_array(arr: NDArray) -> bool:
+    """Whether this is an ``mx.np.ndarray``, which MXNet's classic operators refuse to write into."""
+    return isinstance(arr, numpy_array)
+
+
+def classic(arr: NDArray) -> NDArray:
+    """The same memory as a classic NDArray."""
+    return arr.as_nd_ndarray() if is_numpy_array(arr) else arr
+
+
+def layer_array(arr: NDArray) -> NDArray:
+    """A classic array as layers take it: `_init_grad` makes gradients of that kind."""
+    return arr.as_np_ndarray() if backend.uses_numpy_arrays() else arr
+
+
+def dtype_name(dtype: Any) -> str:
+    """What a dtype is called, ``'float32'``, in whatever way it is given; MXNet's bfloat16 is a structure."""
+    if dtype not in _dtype_names:
+        kind = numpy.dtype(dtype)
+        _dtype_names[dtype] = kind.names[0] if kind.names else kind.name
+    return _dtype_names[dtype]
+
+
+_dtype_names: Dict[Any, str] = {}  # NumPy composes a name anew each time, which takes longer than all else of a record
+
+
+def is_host(ctx: context.Context) -> bool:
+    """Whether arrays of this context lie in memory that NumPy can write."""
+    return ctx.device_type in ("cpu", "cpu_pinned", "cpu_shared")
+
+
+def context_of(arr: NDArray) -> context.Context:
+    """Where an array lies; np arrays warn when they are asked the classic way."""
+    return classic(arr).context
+
+
+def bits_of(arr: NDArray, transposed: bool = False) -> Tuple[str, Any, Tuple[int, ...], bytes]:
+    """All that makes two arrays the same to the bit; `transposed` of the array's transpose."""
+    values = arr.asnumpy().T if transposed else arr.asnumpy()
+    return arr.stype, values.dtype, values.shape, values.tobytes()
+
 
 # A quiet NaN with a payload that no arithmetic makes, so that a NaN which a hook writes is not mistaken for it.
 _SENTINEL = {
@@ -20,38 +64,11 @@ _SENTINEL = {
 }
 
 
-def is_numpy_array(arr: NDArray) -> bool:
-    """Whether this is an ``mx.np.ndarray``, which MXNet's classic operators refuse to write into."""
-    return isinstance(arr, numpy_array)
-
-
-def dtype_name(dtype: Any) -> str:
-    """What a dtype is called, ``'float32'``, in whatever way it is given; MXNet's bfloat16 is a structure."""
-    if dtype not in _dtype_names:
-        made = numpy.dtype(dtype)
-        _dtype_names[dtype] = made.names[0] if made.names else made.name
-    return _dtype_names[dtype]
-
-
-_dtype_names: Dict[Any, str] = {}  # NumPy composes a name anew each time, which takes longer than all else of a record
-
-
-def classic(arr: NDArray) -> NDArray:
-    """The same memory as a classic NDArray."""
-    return arr.as_nd_ndarray() if is_numpy_array(arr) else arr
-
-
-def bits_of(arr: NDArray, transposed: bool = False) -> Tuple[str, Any, Tuple[int, ...], bytes]:
-    """All that makes two arrays the same to the bit; `transposed` of the array's transpose."""
-    values = arr.asnumpy().T if transposed else arr.asnumpy()
-    return arr.stype, values.dtype, values.shape, values.tobytes()
-
-
 def prefill(arr: NDArray) -> Any:
     """Fill a dense array with a value that no initializer writes, and return that value's bits.
 
-    Integers have no such value: theirs is the smallest of the type. Returns None for a kind of array that cannot be
-    watched (sparse, bool).
+    Integers have no such value: theirs is the smallest of the type. None for an array that cannot be watched (sparse,
+    bool).
     """
     kind = numpy.dtype(arr.dtype)
     if arr.stype != "default" or kind.kind not in "fiu" or arr.size == 0:
@@ -68,19 +85,13 @@ def is_unwritten(arr: NDArray, sentinel: Any) -> bool:
     return bool((arr.asnumpy().view(sentinel.dtype) == sentinel).all())
 
 
-def is_host(ctx: context.Context) -> bool:
-    """Whether arrays of this context lie in memory that NumPy can write."""
-    return ctx.device_type in ("cpu", "cpu_pinned", "cpu_shared")
+_HUGE, _MADV_HUGEPAGE = 2 << 20, 14
+_libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def context_of(arr: ndarray.NDArray) -> context.Context:
-    """Where an array lies; np arrays warn when they are asked the classic way."""
-    return classic(arr).context
-
-
-def empty(shape: Tuple[int, ...], dtype: Any, ctx: context.Context) -> ndarray.NDArray:
+def empty(shape: Tuple[int, ...], dtype: Any, ctx: context.Context) -> NDArray:
     """A dense array that nothing has been written into."""
-    arr = ndarray.empty(shape, ctx=ctx, dtype=dtype)
+    arr = mxnet_empty(shape, ctx=ctx, dtype=dtype)
     size = arr.size * numpy.dtype(dtype).itemsize
     if size >= 2 * _HUGE and is_host(ctx) and hasattr(_libc, "madvise"):
         # The first touch of a page costs more than filling it; the kernel's larger pages are asked for, not assumed.
@@ -89,41 +100,39 @@ def empty(shape: Tuple[int, ...], dtype: Any, ctx: context.Context) -> ndarray.N
     return arr
 
 
-_HUGE, _MADV_HUGEPAGE = 2 << 20, 14
-
-
-_libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def address_of(arr: ndarray.NDArray) -> int:
+def address_of(arr: NDArray) -> int:
     """Where the memory of a dense array begins."""
     pointer = ctypes.c_void_p()
     check_call(_LIB.MXNDArrayGetData(arr.handle, ctypes.byref(pointer)))
     return pointer.value or 0
 
 
-def memory_view(arr: ndarray.NDArray) -> numpy.ndarray:
-    """The memory of a dense host array as a flat NumPy array, which keeps `arr` alive.
+class _Memory:
+    """The owner of the memory under a NumPy array: threads may fill it when whoever asked for it is gone."""
 
-    It does not wait: that is done for many arrays at once, by `wait_to_read` or `wait_to_write`.
-    """
+    __slots__ = ("__array_interface__", "owner")
+
+    def __init__(self, owner: NDArray, address: int, size: int) -> None:
+        self.owner = owner
+        self.__array_interface__ = {"data": (address, False), "shape": (size,), "typestr": "|u1", "version": 3}
+
+
+def memory_view(arr: NDArray) -> numpy.ndarray:
+    """The memory of a dense host array as a flat NumPy array, which keeps `arr` alive. It does not wait."""
     dtype, address, size = numpy.dtype(arr.dtype), address_of(arr), arr.size
     if not address or not size:
         return numpy.empty(0, dtype)
     return numpy.asarray(_Memory(arr, address, size * dtype.itemsize)).view(dtype)
 
 
-class _Memory:
-    """What NumPy holds as the owner of such an array: a thread may still fill it when whoever asked for it is gone."""
-
-    __slots__ = ("__array_interface__", "owner")
-
-    def __init__(self, owner: ndarray.NDArray, address: int, size: int) -> None:
-        self.owner = owner
-        self.__array_interface__ = {"data": (address, False), "shape": (size,), "typestr": "|u1", "version": 3}
+def host_values(arr: NDArray) -> numpy.ndarray:
+    """The values of an array, where it is dense and on the host without a copy. It does not wait then."""
+    if arr.stype == "default" and is_host(context_of(arr)):
+        return memory_view(arr).reshape(arr.shape)
+    return classic(arr).asnumpy()
 
 
-def wait_to_read(arrays: Iterable[ndarray.NDArray]) -> None:
+def wait_to_read(arrays: Iterable[NDArray]) -> None:
     """Wait until these arrays are written, as far as that was asked for by now.
 
     ``mx.nd.waitall()`` waits for what other threads enqueue meanwhile, too: for ever beside one that never waits. One
@@ -131,7 +140,7 @@ def wait_to_read(arrays: Iterable[ndarray.NDArray]) -> None:
     """
     handles = [array.handle for array in arrays]
     if handles:
-        token = ndarray.empty((1,), ctx=context.cpu())
+        token = mxnet_empty((1,), ctx=context.cpu())
         read, written = (ctypes.c_void_p * len(handles))(*handles), (ctypes.c_void_p * 1)(token.handle)
         on_cpu = (ctypes.c_int * 3)(1, 0, 0)  # a `Context` of C++: its type of device, its number, and padding
         check_call(_LIB.MXEnginePushSyncND(_nothing, None, None, on_cpu, read, len(handles), written, 1, None, 0, None))
@@ -141,25 +150,7 @@ def wait_to_read(arrays: Iterable[ndarray.NDArray]) -> None:
 _nothing = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(lambda *_: None)
 
 
-def wait_to_write(arrays: Iterable[ndarray.NDArray]) -> None:
-    """Wait until nobody writes or reads these arrays any more, as far as that was asked for by now.
-
-    Each by itself: arrays that share memory would wait for each other in one operator.
-    """
-    for array in arrays:
+def wait_to_write(arrays: Iterable[NDArray]) -> None:
+    """Wait until nobody writes or reads these arrays any more, as far as that was asked for by now."""
+    for array in arrays:  # each by itself: arrays that share memory would wait for each other in one operator
         check_call(_LIB.MXNDArrayWaitToWrite(array.handle))
-
-
-def layer_array(arr: ndarray.NDArray) -> ndarray.NDArray:
-    """A classic array as layers take it: `_init_grad` makes gradients of that kind."""
-    return arr.as_np_ndarray() if backend.uses_numpy_arrays() else arr
-
-
-def host_values(arr: ndarray.NDArray) -> numpy.ndarray:
-    """The values of an array, without a copy where it is dense and on the host: then `arr` lives as long.
-
-    It does not wait for the engine.
-    """
-    if arr.stype == "default" and is_host(context_of(arr)):
-        return memory_view(arr).reshape(arr.shape)
-    return classic(arr).asnumpy()

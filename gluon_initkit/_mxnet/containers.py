@@ -5,7 +5,7 @@ one that is registered besides cannot be exchanged for another.
 """
 
 from collections import deque
-from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 from mxnet import gluon
 
@@ -34,20 +34,32 @@ def unregistered_blocks(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Unreg
     A Block without parameters of its own is none: nothing of it would have to be initialized, saved or trained.
     """
     inside = {id(block): (path, block) for path, block in blocks}
-    held = [(path, name, block, _held(value)) for path, block in inside.values() for name, value in _containers(block)]
-    held = [each for each in held if each[3]]
+    held = _held(inside.values())
     if not held:
         return []
     registered = set(map(id, parameters_of({str(key): block for key, (_, block) in inside.items()})))
-    found = []
-    for path, name, block, things in held:
-        strays = [each for each in things if id(each) not in inside and id(each) not in registered]
-        missing = {id(each): each for stray in strays for each in _parameters(stray) if id(each) not in registered}
-        if missing:
-            strays = [each for each in strays if any(id(param) in missing for param in _parameters(each))]
-            kind = type(vars(block)[name]).__name__
-            found.append(_told(f"{path}.{name}" if path else name, type(block).__name__, kind, strays, missing))
-    return found
+    unregistered = []
+    for path, block, container, things in held:
+        strays = {id(thing): _parameters(thing) for thing in things
+                  if id(thing) not in inside and id(thing) not in registered}  # fmt: skip
+        missing = {id(param): param for params in strays.values() for param in params if id(param) not in registered}
+        lost = [thing for thing in things if any(id(param) in missing for param in strays.get(id(thing), ()))]
+        if lost:
+            names = list(dict.fromkeys(type(thing).__name__ for thing in lost if isinstance(thing, gluon.Block)))
+            what, their = "Blocks", "their parameters"
+            mend = "put them into an nn.Sequential, or call register_child for each"
+            if not names:
+                names, what, their = [thing.name for thing in lost], "Parameters", "them"
+                mend = "make each of them an attribute of its own"
+            listed = ", ".join(names[:3]) + (", ..." if names[3:] else "")
+            unregistered.append(Unregistered(
+                path,
+                f"the {type(container).__name__} {path} of {type(block).__name__} holds {what} ({listed}): they are no "
+                f"part of the network, and nothing initializes, saves or trains {their}",
+                mend,
+                tuple(missing.values()),
+            ))  # fmt: skip
+    return unregistered
 
 
 def parameters_in_containers(blocks: Iterable[Tuple[str, gluon.Block]]) -> Dict[gluon.Parameter, str]:
@@ -55,42 +67,13 @@ def parameters_in_containers(blocks: Iterable[Tuple[str, gluon.Block]]) -> Dict[
 
     From there they cannot be taken.
     """
-    return {
-        each: f"{path}.{name}" if path else name
-        for path, block in blocks
-        for name, value in _containers(block)
-        for each in _held(value)
-        if isinstance(each, gluon.Parameter)
-    }
+    return {thing: path for path, _, _, things in _held(blocks) for thing in things
+            if isinstance(thing, gluon.Parameter)}  # fmt: skip
 
 
 _CONTAINERS = (list, tuple, dict, set, frozenset, deque)
-
-
 # What MXNet itself keeps in containers: what is registered, and what a cached graph takes.
 _MXNETS_OWN = {"_children", "_reg_params", "_cached_op_args"}
-
-
-def _containers(block: gluon.Block) -> List[Tuple[str, Any]]:
-    return [(name, value) for name, value in vars(block).items()
-            if _KINDS[type(value)] == "container" and value and name not in _MXNETS_OWN]  # fmt: skip
-
-
-def _held(container: Any) -> List[Any]:
-    """The Blocks and Parameters in a container and in those inside it, each once and in order."""
-    found: Dict[int, Any] = {}
-    seen: Set[int] = set()
-    left = [container]
-    while left:
-        each = left.pop()
-        if id(each) not in seen:
-            seen.add(id(each))
-            if _KINDS[type(each)] == "held":
-                found[id(each)] = each
-            else:
-                inside = each.values() if isinstance(each, dict) else each
-                left += [thing for thing in inside if _KINDS[type(thing)]][::-1]
-    return list(found.values())
 
 
 class _Kinds(Dict[type, str]):
@@ -105,19 +88,35 @@ class _Kinds(Dict[type, str]):
 _KINDS = _Kinds()
 
 
+def _held(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Tuple[str, gluon.Block, Any, List[Any]]]:
+    """The attributes of blocks that are containers of Blocks and Parameters: path, block, container, what it holds."""
+    return [
+        (f"{path}.{name}" if path else name, block, value, things)
+        for path, block in blocks
+        for name, value in vars(block).items()
+        if _KINDS[type(value)] == "container" and value and name not in _MXNETS_OWN
+        for things in [_things(value)]
+        if things
+    ]
+
+
+def _things(container: Any) -> List[Any]:
+    """The Blocks and Parameters in a container and in those inside it, each once and in order."""
+    things: Dict[int, Any] = {}
+    seen = set()
+    left = [container]
+    while left:
+        item = left.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if _KINDS[type(item)] == "held":
+            things[id(item)] = item
+        else:
+            inside = item.values() if isinstance(item, dict) else item
+            left += [thing for thing in inside if _KINDS[type(thing)]][::-1]
+    return list(things.values())
+
+
 def _parameters(thing: Any) -> Sequence[gluon.Parameter]:
     return [thing] if isinstance(thing, gluon.Parameter) else parameters_of(blocks_by_path(thing))
-
-
-def _told(path: str, owner: str, kind: str, strays: Sequence[Any], missing: Dict[int, Any]) -> Unregistered:
-    blocks = [type(each).__name__ for each in strays if isinstance(each, gluon.Block)]
-    names = list(dict.fromkeys(blocks)) or [each.name for each in strays]
-    listed = ", ".join(names[:3]) + (", ..." if names[3:] else "")
-    return Unregistered(
-        path,
-        f"the {kind} {path} of {owner} holds {'Blocks' if blocks else 'Parameters'} ({listed}): they are no part of "
-        f"the network, and nothing initializes, saves or trains {'their parameters' if blocks else 'them'}",
-        "put them into an nn.Sequential, or call register_child for each" if blocks
-        else "make each of them an attribute of its own",
-        tuple(missing.values()),
-    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""MXNet's parameter files, and the values of parameters on their way to and from them.
+"""Between the arrays of a parameter file and MXNet's.
 
 A file is written in one of two modes (classic, or NumPy shapes), and MXNet reads it in the same alone; here what
 `files` has read of it becomes arrays in either.
@@ -40,7 +40,7 @@ def _dense_array(values: numpy.ndarray) -> ndarray.NDArray:
 
 def dtype_named(name: str) -> Any:
     """MXNet's dtype of this name; None where it has none."""
-    return next((each for each in _DTYPES if dtype_name(each) == name), None)
+    return next((dtype for dtype in _DTYPES if dtype_name(dtype) == name), None)
 
 
 _DTYPES = [numpy.dtype(kind) for kind in ndarray.ndarray._DTYPE_NP_TO_MX if kind is not None]
@@ -54,28 +54,21 @@ def write_arrays(path: str, arrays: Dict[str, ndarray.NDArray]) -> None:
 def saved_values(params: Sequence[gluon.Parameter]) -> List[ndarray.NDArray]:
     """What a file holds of initialized parameters, on the CPU: the mean of a parameter's replicas where they differ.
 
-    All are copied before the first is waited for: to wait for one after the other, beside a thread that trains them and
-    never waits, is to wait for ever longer; and then they are values of different steps.
-
-    `Parameter._reduce` also means over replicas that agree, which rounds (three) or overflows (float16); reads through
-    `data()`, which a subclass may let drop values; and needs a Trainer for sparse values.
+    All are copied before the first is waited for, so that they are values of one step beside a thread that trains them.
+    MXNet's `Parameter._reduce` also means over replicas that agree, which rounds (three) or overflows (float16), reads
+    through `data()`, which a subclass may let drop values, and needs a Trainer for sparse values.
     """
     cpu = context.cpu()  # a file says where its arrays were, and a GPU that is not there cannot take them
     with autograd.pause():
-        copies = [[classic(each).copyto(cpu) for each in param._data] for param in params]
+        copies = [[classic(array).copyto(cpu) for array in param._data] for param in params]
     return [_saved(param, *arrays) for param, arrays in zip(params, copies)]
 
 
 def _saved(param: gluon.Parameter, first: ndarray.NDArray, *others: ndarray.NDArray) -> ndarray.NDArray:
-    trainer = backend.trainer_of(param)
-    if _is_sparse(param) and trainer and trainer._kv_initialized:
+    trainer, sparse = backend.trainer_of(param), param._stype != "default"
+    if sparse and trainer and trainer._kv_initialized:
         return param._reduce()  # the kvstore holds all rows, a replica those that its device asked for
-    values = first.asnumpy().tobytes() if others and not _is_sparse(param) else None
+    values = first.asnumpy().tobytes() if others and not sparse else None
     if values is None or all(other.asnumpy().tobytes() == values for other in others):
         return first
     return ndarray.add_n(first, *others) / (1 + len(others))
-
-
-def _is_sparse(param: gluon.Parameter) -> bool:
-    """Whether the parameter's values are row_sparse or csr."""
-    return param._stype != "default"

@@ -15,13 +15,13 @@ def base_arguments(initializer: Initializer) -> Dict[str, Any]:
 
 
 def is_verbose(initializer: Any) -> bool:
-    """Whether it is to say what it fills; what is no `Initializer` is not."""
-    return getattr(initializer, "_verbose", False)
+    """Whether `set_verbosity` asked it to print what it fills."""
+    return getattr(initializer, "_verbose", False)  # a class that never calls `super().__init__` has none
 
 
 def print_filled(initializer: Initializer, desc: InitDesc, hook: str, arr: Any) -> None:
-    """Say that a hook has filled an array, where that is asked for."""
-    if is_verbose(initializer):  # which a class that never calls `super().__init__` knows nothing of
+    """Print that a hook has filled an array, where that is asked for."""
+    if is_verbose(initializer):
         initializer._verbose_print(desc, hook.replace("_init_", "", 1), arr)
 
 
@@ -47,19 +47,12 @@ def is_layer_default(initializer: Any) -> bool:
 
     Nobody chose it for a network, so a network-level initializer that serves the parameter goes before it.
     """
-    return any(initializer is default for default in _layer_defaults())
-
-
-def _layer_defaults() -> List[Initializer]:
-    if not _found:
+    if not _layer_defaults:
         for layer in vars(gluon.nn).values():
-            if isinstance(layer, type) and issubclass(layer, gluon.Block):
-                defaults = inspect.unwrap(vars(layer).get("__init__", _no_defaults)).__defaults__ or ()
-                _found.extend(default for default in defaults if isinstance(default, Initializer))
-    return _found
+            if isinstance(layer, type) and issubclass(layer, gluon.Block) and "__init__" in vars(layer):
+                defaults = inspect.unwrap(vars(layer)["__init__"]).__defaults__ or ()
+                _layer_defaults.extend(default for default in defaults if isinstance(default, Initializer))
+    return any(initializer is default for default in _layer_defaults)
 
 
-def _no_defaults() -> None: ...
-
-
-_found: List[Initializer] = []
+_layer_defaults: List[Initializer] = []

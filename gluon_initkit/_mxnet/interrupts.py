@@ -10,7 +10,49 @@ import signal
 import threading
 from typing import Any, Callable, Dict, Iterator
 
-_Handler = Callable[[int, Any], Any]
+
+class _Held:
+    """The handlers that wait, and the signals that came meanwhile."""
+
+    def __init__(self) -> None:
+        self.handlers: Dict[int, Callable[[int, Any], Any]] = {}
+        self.arrived: Dict[int, Any] = {}
+        self.waiting = True
+
+    def __call__(self, number: int, frame: Any) -> None:
+        if self.waiting:
+            self.arrived[number] = frame
+        else:  # also for whoever keeps this, which he found where his own handler is now
+            self.handlers[number](number, frame)
+
+    def put_back(self, number: int) -> None:
+        handler: Any = signal.getsignal(number)
+        if handler is self:
+            signal.signal(number, self.handlers[number])
+
+    def handle(self, number: int) -> None:
+        self.handlers[number](number, self.arrived.pop(number))
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        try:
+            self.waiting = False
+            _for_each(self.arrived, self.handle)
+            yield
+        finally:
+            self.waiting = True
+
+
+def _for_each(left: Dict[int, Any], action: Callable[[int], None]) -> None:
+    """Do something for every signal, also where that raises, or another signal's handler in between."""
+    try:
+        while left:
+            number = next(iter(left))
+            action(number)
+            left.pop(number, None)
+    finally:
+        if left:
+            _for_each(left, action)
 
 
 @contextmanager
@@ -23,61 +65,18 @@ def interrupts_held() -> Iterator[Callable[[], "AbstractContextManager[None]"]]:
     if threading.current_thread() is not threading.main_thread():
         yield nullcontext
         return
-    handlers: Dict[int, _Handler] = {}
+    held = _Held()
     for number in signal.valid_signals():
         handler = signal.getsignal(number)
         if callable(handler):  # not SIG_DFL, SIG_IGN, or one that is no Python function
-            handlers[number] = handler
-    arrived: Dict[int, Any] = {}
-    waiting = True
-
-    def note(number: int, frame: Any) -> None:
-        if waiting:
-            arrived[number] = frame
-        else:
-            handlers[number](number, frame)
-
-    @contextmanager
-    def released() -> Iterator[None]:
-        nonlocal waiting
-        try:
-            waiting = False
-            _run(arrived, handlers)
-            yield
-        finally:
-            waiting = True
-
+            held.handlers[number] = handler
     try:
-        for held in handlers:
-            signal.signal(held, note)
-        yield released
+        for held_number in held.handlers:
+            signal.signal(held_number, held)
+        yield held.released
     finally:
         try:
-            _put_back(dict(handlers), note)
+            _for_each(dict(held.handlers), held.put_back)
         finally:
-            waiting = False  # also for whoever keeps `note`, which he found where his own handler is now
-            _run(arrived, handlers)
-
-
-def _put_back(handlers: Dict[int, _Handler], note: _Handler) -> None:
-    """Put the handlers back where ours are. The first may raise before the last is put back."""
-    try:
-        while handlers:
-            number = next(iter(handlers))
-            if signal.getsignal(number) is note:
-                signal.signal(number, handlers[number])
-            del handlers[number]
-    finally:
-        if handlers:
-            _put_back(handlers, note)
-
-
-def _run(arrived: Dict[int, Any], handlers: Dict[int, _Handler]) -> None:
-    """Run the handlers of the signals that came, also if the first raises."""
-    try:
-        while arrived:
-            number = next(iter(arrived))
-            handlers[number](number, arrived.pop(number))
-    finally:
-        if arrived:
-            _run(arrived, handlers)
+            held.waiting = False
+            _for_each(held.arrived, held.handle)

@@ -18,25 +18,22 @@ from . import backend
 
 # MXNet 1.6 and 1.7 have no class above BatchNorm. Of LayerNorm, MXNet 1.6 alone does not check the sizes.
 _BATCH_NORM: Any = getattr(basic_layers, "_BatchNorm", basic_layers.BatchNorm)
-
-
 _NORMALIZATIONS = (_BATCH_NORM, basic_layers.InstanceNorm, basic_layers.LayerNorm)
+_SIZES = ("in_units", "in_channels", "input_size")
+"""The arguments that spare a layer deferral; each class takes one of them."""
+_KWARGS = {"kernel_size": "kernel", "strides": "stride", "padding": "pad", "dilation": "dilate", "groups": "num_group",
+           "output_padding": "adj", "axis": "axis", "momentum": "momentum", "epsilon": "eps", "num_devices": "ndev",
+           "use_global_stats": "use_global_stats"}  # fmt: skip
 
 
 @lru_cache(maxsize=None)
 def class_name(block_class: type) -> str:
     """A block's class as users write it: ``nn.Dense``, ``rnn.LSTM``, ``contrib.nn.SyncBatchNorm``, ``MyBlock``."""
     module = block_class.__module__
-    if module.startswith("mxnet.gluon."):
-        parts = [part for part in module.split(".")[2:] if part in ("contrib", "nn", "rnn", "cnn")]
-        return ".".join([*parts, block_class.__name__])
-    return block_class.__name__
-
-
-def _sparing_argument(block: gluon.Block) -> Optional[str]:
-    """The argument of the block's constructor that spares it deferral; None where it has none that is known."""
-    named = inspect.signature(type(block).__init__).parameters
-    return next((name for name in ("in_units", "in_channels", "input_size") if name in named), None)
+    if not module.startswith("mxnet.gluon."):
+        return block_class.__name__
+    parts = [part for part in module.split(".")[2:] if part in ("contrib", "nn", "rnn", "cnn")]
+    return ".".join([*parts, block_class.__name__])
 
 
 def channel_axis(block: gluon.Block) -> Optional[int]:
@@ -49,13 +46,14 @@ def constructor_call(block: gluon.Block, shapes: Callable[[gluon.Parameter], Any
 
     `shapes` answers a parameter's shape. None where the layer is not one of MXNet's, nor made like one.
     """
-    argument = _sparing_argument(block)
+    signature = inspect.signature(type(block).__init__).parameters
+    argument = next((name for name in _SIZES if name in signature), None)
     if argument is None:
         return None
     # MXNet 2 notes what it was told, and gives the parameters their shapes when a first input comes.
-    size = _SIZES[argument](block, shapes) or getattr(block, f"_{argument}", None) or None
-    written = []
-    for name, parameter in inspect.signature(type(block).__init__).parameters.items():
+    size = _input_size(block, argument, shapes) or getattr(block, f"_{argument}", None) or "?"
+    arguments = []
+    for name, parameter in signature.items():
         if name in ("self", "prefix", "params", argument) or parameter.kind is parameter.VAR_KEYWORD:
             continue
         try:
@@ -63,55 +61,29 @@ def constructor_call(block: gluon.Block, shapes: Callable[[gluon.Parameter], Any
         except (AttributeError, KeyError):
             return None
         if parameter.default is parameter.empty:
-            written.append(_code(value))
+            arguments.append(_code(value))
         elif value != _tidy(parameter.default):
-            written.append(f"{name}={_code(value)}")
+            arguments.append(f"{name}={_code(value)}")
     if getattr(block, "_use_sequence_length", False):
-        written.append("use_sequence_length=True")
-    written.append(f"{argument}={'?' if size is None else size}")
-    made: Any = type(block)
-    return f"{class_name(made)}({', '.join(written)})"
+        arguments.append("use_sequence_length=True")
+    kind: Any = type(block)
+    return f"{class_name(kind)}({', '.join([*arguments, f'{argument}={size}'])})"
 
 
-def _units(block: Any, shapes: Callable[[Any], Any]) -> Optional[int]:
-    weight = getattr(block, "weight", None)
-    return _axis(weight and shapes(weight), 1)
-
-
-def _channels(block: Any, shapes: Callable[[Any], Any]) -> Optional[int]:
-    for vector in ("gamma", "alpha"):
-        if isinstance(getattr(block, vector, None), gluon.Parameter):
-            return _axis(shapes(getattr(block, vector)), 0)
-    layout = getattr(block, "_kwargs", {}).get("layout")
-    if layout is None:
-        return None
-    transposed = block._op_name.lower() == "deconvolution"
-    # A transposed convolution's weight lists its inputs first, all of them; a grouped one's, those of one group.
-    size = _axis(shapes(block.weight), layout.index("N" if transposed else "C"))
-    return size if size is None or transposed else size * block._kwargs["num_group"]
-
-
-def _features(block: Any, shapes: Callable[[Any], Any]) -> Optional[int]:
+def _input_size(block: Any, argument: str, shapes: Callable[[Any], Any]) -> Optional[int]:
     if isinstance(block, _RNNLayer):
         return backend.rnn_input_size(block, shapes)
-    weight = getattr(block, "i2h_weight", None)
-    return _axis(weight and shapes(weight), 1)
-
-
-_SIZES = {"in_units": _units, "in_channels": _channels, "input_size": _features}
-
-
-def _axis(shape: Any, axis: int) -> Optional[int]:
-    return None if shape is None or len(shape) <= axis else shape[axis]
-
-
-_KWARGS = {"kernel_size": "kernel", "strides": "stride", "padding": "pad", "dilation": "dilate", "groups": "num_group",
-           "output_padding": "adj", "axis": "axis", "momentum": "momentum", "epsilon": "eps", "num_devices": "ndev",
-           "use_global_stats": "use_global_stats"}  # fmt: skip
-
-
-_ATTRIBUTES = {"state_clip_min": "_lstm_state_clip_min", "state_clip_max": "_lstm_state_clip_max",
-               "state_clip_nan": "_lstm_state_clip_nan"}  # fmt: skip
+    axis, groups, held = 1, 1, getattr(block, "i2h_weight" if argument == "input_size" else "weight", None)
+    if argument == "in_channels":
+        vectors = [getattr(block, name, None) for name in ("gamma", "alpha")]
+        held = next((vector for vector in vectors if isinstance(vector, gluon.Parameter)), None)
+        axis, layout = 0, getattr(block, "_kwargs", {}).get("layout")
+        if held is None and layout is not None:
+            # A transposed convolution's weight lists all inputs, first; a grouped one's, those of one group.
+            held, transposed = block.weight, block._op_name.lower() == "deconvolution"
+            axis, groups = (layout.index("N"), 1) if transposed else (layout.index("C"), block._kwargs["num_group"])
+    shape = None if held is None else shapes(held)
+    return None if shape is None or len(shape) <= axis or shape[axis] is None else shape[axis] * groups
 
 
 def _read(block: Any, name: str, default: Any) -> Any:
@@ -137,7 +109,7 @@ def _read(block: Any, name: str, default: Any) -> Any:
     if name.endswith("_initializer"):
         kept = getattr(block, name[: -len("_initializer")].replace("variance", "var"), None)
         return getattr(block, "_" + name) if hasattr(block, "_" + name) else default if kept is None else kept.init
-    return getattr(block, _ATTRIBUTES.get(name, "_" + name))
+    return getattr(block, f"_lstm_{name}" if name.startswith("state_clip_") else f"_{name}")
 
 
 def _tidy(value: Any) -> Any:
@@ -147,12 +119,11 @@ def _tidy(value: Any) -> Any:
 
 
 def _code(value: Any) -> str:
-    if isinstance(value, Initializer):
-        try:
-            given: Dict[str, Any] = json.loads(value.dumps())[1]
-        except (TypeError, ValueError):
-            given = {}
-        name = type(value).__name__
-        name = f"mx.init.{name}" if type(value).__module__ == "mxnet.initializer" else name
-        return f"{name}({', '.join(f'{key}={each!r}' for key, each in given.items())})"
-    return repr(value)
+    if not isinstance(value, Initializer):
+        return repr(value)
+    try:
+        given: Dict[str, Any] = json.loads(value.dumps())[1]
+    except (TypeError, ValueError):
+        given = {}
+    module = "mx.init." if type(value).__module__ == "mxnet.initializer" else ""
+    return f"{module}{type(value).__name__}({', '.join(f'{key}={each!r}' for key, each in given.items())})"

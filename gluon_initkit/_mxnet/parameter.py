@@ -1,4 +1,4 @@
-"""Reading a Gluon Parameter without touching it: its shape, its state, and what it was declared with.
+"""Reading a Gluon Parameter without touching it.
 
 `Parameter.data()` and its relatives raise, warn or run operators depending on the parameter's class and state; these
 functions only look.
@@ -42,13 +42,9 @@ def known_sizes(shape: Any) -> Optional[Tuple[Optional[int], ...]]:
 _shapes: Dict[Tuple[int, ...], Tuple[Optional[int], ...]] = {}  # of thousands of parameters few shapes are new
 
 
-
-def held_contexts(param: gluon.Parameter) -> Sequence[Any]:
-    """The contexts of an initialized parameter."""
-    return getattr(param, _CONTEXTS)
-
-
-_CONTEXTS = backend.context_slots[0]
+def unknown_size() -> int:
+    """How MXNet writes a dimension that is not known, here and now."""
+    return -1 if is_np_shape() else 0
 
 
 def state_of(param: gluon.Parameter) -> str:
@@ -63,9 +59,47 @@ def pending_initializer(param: gluon.Parameter) -> Any:
     return param._deferred_init[0] if param._deferred_init else None
 
 
+def has_pending_data(param: gluon.Parameter) -> bool:
+    """Whether `set_data` (or a shape-less load) left an array that a deferred parameter will take for its values."""
+    return bool(param._deferred_init) and isinstance(param._deferred_init[3], ndarray.NDArray)
+
+
+def allows_deferral(param: gluon.Parameter) -> bool:
+    """Whether the parameter may be initialized before its shape is known."""
+    return bool(param._allow_deferred_init)
+
+
+def is_constant(param: gluon.Parameter) -> bool:
+    """Whether the parameter is a `gluon.Constant`, whose value its own initializer holds."""
+    return isinstance(param, gluon.Constant)
+
+
+def storage_type_of(param: gluon.Parameter) -> str:
+    """``'default'``, ``'row_sparse'`` or ``'csr'``."""
+    return param._stype
+
+
 def arrays_of(param: gluon.Parameter) -> List[Any]:
     """The arrays that an initialized parameter holds, one a context, whatever its class makes of `data()`."""
     return list(param._data or ())
+
+
+def gradients_of(param: gluon.Parameter) -> List[Any]:
+    """The gradient arrays of an initialized parameter, one a context; none where its `grad_req` is ``'null'``."""
+    return list(param._grad or ()) if param._data is not None else []
+
+
+def gradient_freshness(param: gluon.Parameter) -> List[bool]:
+    """For each context, whether a backward pass wrote the gradient since the last update: what a Trainer asks."""
+    return [bool(classic(array)._fresh_grad) for array in param._data or ()] if param._grad else []
+
+
+def held_contexts(param: gluon.Parameter) -> Sequence[Any]:
+    """The contexts of an initialized parameter."""
+    return getattr(param, _CONTEXTS)
+
+
+_CONTEXTS = backend.context_slots[0]
 
 
 def contexts_of(param: gluon.Parameter) -> Tuple[Any, ...]:
@@ -82,61 +116,33 @@ def context_argument(ctx: Any, device: Any) -> Any:
     return device if ctx is None else ctx
 
 
-def allows_deferral(param: gluon.Parameter) -> bool:
-    """Whether the parameter may be initialized before its shape is known."""
-    return bool(param._allow_deferred_init)
-
-
-def is_constant(param: gluon.Parameter) -> bool:
-    """Whether the parameter is a `gluon.Constant`, whose value its own initializer holds."""
-    return isinstance(param, gluon.Constant)
-
-
 def buffers_of(params: Iterable[gluon.Parameter]) -> Iterator[Tuple[Any, int, Sequence[Any]]]:
-    """Of each parameter the dtype of its first array, which `set_data` on a pending one may have made another than the
-    parameter's own; where that array begins, 0 if it is in several pieces (sparse); and all contexts. Where there is no
-    array: None, 0, ().
+    """Of each parameter the dtype of its first array, the array's address (0 if it is sparse), and all contexts.
+
+    `set_data` on a pending parameter may have made the dtype another than the parameter's own. Where there is no array:
+    None, 0, ().
     """
     address, flag = ctypes.c_void_p(), ctypes.c_int()
     to_address, to_flag = ctypes.byref(address), ctypes.byref(flag)  # `NDArray.dtype` makes its own each time
-    read_address, read_flag = _LIB.MXNDArrayGetData, _LIB.MXNDArrayGetDType
     for param in params:
-        held = param._data
-        if held is None:
+        if param._data is None:
             yield None, 0, ()
             continue
-        handle = held[0].handle
-        failed = read_flag(handle, to_flag)
-        if param._stype == "default":
-            failed = failed or read_address(handle, to_address)
-            begins = address.value or 0
-        else:
-            begins = 0
+        handle, dense = param._data[0].handle, param._stype == "default"
+        failed = _LIB.MXNDArrayGetDType(handle, to_flag) or (dense and _LIB.MXNDArrayGetData(handle, to_address))
         if failed:
             check_call(failed)
-        yield _DTYPE_MX_TO_NP[flag.value], begins, held_contexts(param)
+        yield _DTYPE_MX_TO_NP[flag.value], (address.value or 0) if dense else 0, held_contexts(param)
 
 
-def has_pending_data(param: gluon.Parameter) -> bool:
-    """Whether `set_data` (or a shape-less load) left an array that a deferred parameter will take for its values."""
-    return bool(param._deferred_init) and isinstance(param._deferred_init[3], ndarray.NDArray)
+GRAD_REQ_BEFORE = "_grad_req_before"  # in the Parameter's __dict__, so that copies and pickles of the network know it
 
 
-def storage_type_of(param: gluon.Parameter) -> str:
-    """``'default'``, ``'row_sparse'`` or ``'csr'``."""
-    return param._stype
+def frozen_from(param: gluon.Parameter) -> Optional[str]:
+    """The `grad_req` that a parameter had before `set_grad_req` set it to ``'null'``; None where it did not."""
+    return vars(param).get(GRAD_REQ_BEFORE) if param.grad_req == "null" else None
 
 
-def gradients_of(param: gluon.Parameter) -> List[Any]:
-    """The gradient arrays of an initialized parameter, one a context; none where its `grad_req` is ``'null'``."""
-    return list(param._grad or ()) if param._data is not None else []
-
-
-def gradient_freshness(param: gluon.Parameter) -> List[bool]:
-    """For each context, whether a backward pass wrote the gradient since the last update: what a Trainer asks."""
-    return [bool(classic(arr)._fresh_grad) for arr in param._data or ()] if param._grad else []
-
-
-def unknown_size() -> int:
-    """How MXNet writes a dimension that is not known, here and now."""
-    return -1 if is_np_shape() else 0
+def may_learn(param: gluon.Parameter) -> bool:
+    """Whether a parameter can have a gradient; MXNet ignores another `grad_req` of constants and running statistics."""
+    return param._differentiable and not is_constant(param)

@@ -24,60 +24,43 @@ def fork_safe(lock: Any) -> Any:
     return lock
 
 
+# For who runs a network that must not change, who reads or finishes what such a run borrows (in MXNet 2 parameters have
+# other shapes meanwhile), and who seeds the generators for a while.
+global_state_lock = fork_safe(threading.RLock())
+
+
 @contextmanager
 def preserve(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     """Put back afterwards what running these blocks changes in them, and NumPy's and Python's generators.
 
     Attributes are put back as they were, and the contents of those that are lists, dictionaries or sets. One thread
-    at a time, which would otherwise put back what another has put there. There is room for wrappers of `forward`.
+    at a time, which would otherwise put back what another has put there. There is room for patches of `forward`.
     """
-    with global_state_lock, _put_back(blocks), room_for_patches():
-        yield
-
-
-# Also for who reads or finishes what such a run borrows: in MXNet 2 parameters have other shapes meanwhile. And for who
-# seeds the generators for a while.
-global_state_lock = fork_safe(threading.RLock())
-
-
-@contextmanager
-def _put_back(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
-    attributes = [(block.__dict__, dict(block.__dict__)) for block in blocks.values()]
-    contents: List[Any] = [(each, each.copy()) for block in blocks.values() for each in backend.name_counters(block)]
-    contents += [(each, each.copy()) for block in blocks.values() if not type(block).__module__.startswith(_LAYERS)
-                 for each in block.__dict__.values() if type(each) in _CONTAINERS]  # fmt: skip
-    variables = [(param, param._var) for param in parameters_of(blocks)]
-    numpy_state, python_state = numpy.random.get_state(), random.getstate()
-    try:
-        yield
-    finally:
-        for live, saved in attributes:
-            for added in set(live) - set(saved):
-                del live[added]
-            live.update({key: value for key, value in saved.items() if live.get(key, _GONE) is not value})
-        for live, saved in contents:
-            if not _alike(live, saved):
-                live.clear()
-                (live.extend if isinstance(live, list) else live.update)(saved)
-        for param, variable in variables:
-            param._var = variable
-        numpy.random.set_state(numpy_state)
-        random.setstate(python_state)
-
-
-def parameters_of(blocks: Dict[str, gluon.Block]) -> List[gluon.Parameter]:
-    """The parameters of these blocks, each once, also those that no attribute holds."""
-    found = {id(param): param for block in blocks.values()
-             for param in (*block._reg_params.values(), *block.params.values())}  # fmt: skip
-    return list(found.values())
+    with global_state_lock, room_for_patches():
+        attributes = [(vars(each), dict(vars(each))) for each in blocks.values()]
+        containers = [counter for each in blocks.values() for counter in backend.name_counters(each)]
+        containers += [value for each in blocks.values() if not type(each).__module__.startswith(_LAYERS)
+                       for value in vars(each).values() if type(value) in _CONTAINERS]  # fmt: skip
+        contents = [(live, live.copy()) for live in containers]
+        variables = [(param, param._var) for param in parameters_of(blocks)]
+        with generators_kept():
+            try:
+                yield
+            finally:
+                for live, saved in attributes:
+                    for added in set(live) - set(saved):
+                        del live[added]
+                    live.update({key: value for key, value in saved.items() if live.get(key, _GONE) is not value})
+                for live, saved in contents:
+                    if not _alike(live, saved):
+                        live.clear()
+                        (live.extend if isinstance(live, list) else live.update)(saved)
+                for param, variable in variables:
+                    param._var = variable
 
 
 _CONTAINERS = (list, dict, OrderedDict, set)
-
-
 _LAYERS = "mxnet.gluon.nn."  # whose code keeps nothing in lists: most blocks of a network
-
-
 _GONE = object()
 
 
@@ -87,12 +70,34 @@ def _alike(live: Any, saved: Any) -> bool:
         return False
     if isinstance(live, dict):
         return all(key is other and live[key] is saved[other] for key, other in zip(live, saved))
-    return all(each is other for each, other in zip(live, saved))
+    return all(item is other for item, other in zip(live, saved))
+
+
+@contextmanager
+def generators_kept() -> Iterator[None]:
+    """Put NumPy's and Python's global generators back afterwards."""
+    numpy_state, python_state = numpy.random.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        numpy.random.set_state(numpy_state)
+        random.setstate(python_state)
+
+
+def parameters_of(blocks: Dict[str, gluon.Block]) -> List[gluon.Parameter]:
+    """The parameters of these blocks, each once, also those that no attribute holds."""
+    params = {id(param): param for each in blocks.values()
+              for param in (*each._reg_params.values(), *each.params.values())}  # fmt: skip
+    return list(params.values())
+
+
+# MXNet 2 has no name scopes: its names are those of symbols, which the NameManager counts.
+_current: Any = block._BlockScope._current if hasattr(block, "_BlockScope") else SimpleNamespace()
 
 
 @contextmanager
 def fresh_names() -> Iterator[None]:
-    """Inside, this thread's names count from 0, outside any name scope; afterwards they count on as if it had not been.
+    """Inside, this thread's names (``dense0_``) count from 0, outside any name scope; afterwards they count on.
 
     What is left open inside, a scope or a name manager, is closed by it.
     """
@@ -103,7 +108,3 @@ def fresh_names() -> Iterator[None]:
             yield
     finally:
         _current.value = scope
-
-
-# MXNet 2 has no name scopes: its names are those of symbols, which the NameManager counts.
-_current: Any = block._BlockScope._current if hasattr(block, "_BlockScope") else SimpleNamespace()

@@ -11,7 +11,7 @@ from mxnet import context, ndarray
 import mxnet.random
 import numpy
 
-from .preserve import global_state_lock
+from .preserve import generators_kept, global_state_lock
 
 
 def draw_seed() -> int:
@@ -30,12 +30,10 @@ def seeded_generators() -> Iterator[Callable[[bytes], None]]:
     """
     with global_state_lock:
         carried = draw_seed() % 2**31
-        numpy_state, python_state = numpy.random.get_state(), random.getstate()
         try:
-            yield _seed
+            with generators_kept():
+                yield _seed
         finally:
-            numpy.random.set_state(numpy_state)
-            random.setstate(python_state)
             mxnet.random.seed(carried)
 
 

@@ -33,13 +33,12 @@ def stale_graphs(net: gluon.Block) -> List[StaleGraph]:
     A parameter that a graph lacks may be one that no forward pass uses. It is one of a new child where that child is
     not hybridized, as all children are that were there when the block was. Backends add parameters to graphs of theirs.
     """
-    blocks = blocks_by_path(net)
-    cached = [(path, block) for path, block in blocks.items()
+    cached = [(path, block) for path, block in blocks_by_path(net).items()
               if vars(block).get("_cached_op") is not None and not vars(block).get("_backend")]  # fmt: skip
     if not cached:
         return []
     everything = [(path, param) for param, place in places(net).items() for path in place.paths]
-    found = []
+    stale = []
     for path, block in cached:
         start = f"{path}." if path else ""
         own = {each: param for each, param in everything if each.startswith(start)}
@@ -47,31 +46,32 @@ def stale_graphs(net: gluon.Block) -> List[StaleGraph]:
         here = set(map(id, own.values()))
         gone = [param.name for key, param in graph.items() if key not in here]
         lacking = [each for each, param in own.items() if id(param) not in graph]
-        fresh = [f"{each}." for each in _not_hybridized(block, path)]
-        paths = lacking if gone else [each for each in lacking if each.startswith(tuple(fresh))]
+        fresh = tuple(_not_hybridized(block, start))
+        paths = lacking if gone else [each for each in lacking if each.startswith(fresh)]
         if gone or paths:
-            found.append(_told(path, type(block).__name__, gone, paths))
-    return found
+            what = " and ".join([f"holds {_listed(gone)}, which it has no more"] * bool(gone)
+                                + [f"lacks {_listed(paths)}"] * bool(paths))  # fmt: skip
+            kind = type(block).__name__
+            stale.append(StaleGraph(
+                path, tuple(paths),
+                f"the cached graph of {f'the {kind} {path}' if path else f'this {kind}'} {what}: a forward pass goes "
+                f"on with the children that were there before",
+                f"call hybridize() again on {path!r}" if path else "call net.hybridize() again",
+            ))  # fmt: skip
+    return stale
 
 
-def _not_hybridized(block: Any, path: str) -> List[str]:
-    below = [(f"{path}.{name}" if path else name, child) for name, child in backend.children(block)]
-    found = []
-    for each, child in below:
-        if vars(child).get("_active"):
-            found += _not_hybridized(child, each)
-        else:
-            found.append(each)
-    return found
-
-
-def _told(path: str, kind: str, gone: List[str], paths: List[str]) -> StaleGraph:
-    what = [f"holds {_listed(gone)}, which it has no more"] if gone else []
-    what += [f"lacks {_listed(paths)}"] if paths else []
-    whose = f"the {kind} {path}" if path else f"this {kind}"
-    mend = f"call hybridize() again on {path!r}" if path else "call net.hybridize() again"
-    return StaleGraph(path, tuple(paths), f"the cached graph of {whose} {' and '.join(what)}: a forward pass goes on "
-                      f"with the children that were there before", mend)  # fmt: skip
+def _not_hybridized(block: Any, start: str) -> List[str]:
+    """The paths of the outermost blocks inside that are not hybridized."""
+    paths, left = [], [(block, start)]
+    while left:
+        outer, prefix = left.pop()
+        for name, child in backend.children(outer):
+            if vars(child).get("_active"):
+                left.append((child, f"{prefix}{name}."))
+            else:
+                paths.append(f"{prefix}{name}.")
+    return paths
 
 
 def _listed(names: List[str]) -> str:

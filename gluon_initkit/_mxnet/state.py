@@ -1,4 +1,4 @@
-"""The buffers behind parameters: making them without filling them, seeing them as NumPy arrays, handing them over.
+"""Changing what a parameter holds: its values, what is pending, its shape and dtype; and putting all of it back.
 
 `Parameter._init_impl` only calls ``data.copyto(ctx)``, so whatever stands in a pending tuple's place for data and has
 that method can hand over an array that is filled already, and no copy is made. An array that stands in a parameter is
@@ -6,7 +6,7 @@ refilled in place where it fits, so that the gradients and cached graphs which h
 """
 
 from contextlib import contextmanager, suppress
-from typing import Any, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import autograd, context, gluon, ndarray
 import numpy
@@ -14,16 +14,50 @@ import numpy
 from ..shapes import is_known
 from . import backend
 from .arrays import classic, empty, is_host, is_numpy_array, layer_array
-from .files import _is_sparse
 from .instrument.notify import emit
-from .parameter import contexts_of, held_contexts, shape_of
+from .parameter import GRAD_REQ_BEFORE, contexts_of, held_contexts, shape_of
 from .preserve import global_state_lock
 from .trainer import reset_updates
 
+_Snapshot = List[Tuple[gluon.Parameter, dict]]
+_SLOTS = ("_data", "_grad", *backend.context_slots, "_deferred_init", "_shape", "_dtype", "_var", "init",
+          "_allow_deferred_init")  # fmt: skip
+
+
+def snapshot(params: Sequence[gluon.Parameter]) -> _Snapshot:
+    """What initializing, loading or tying could change of these parameters, to put it back with `restore`."""
+    return [(param, {slot: vars(param)[slot] for slot in _SLOTS if slot in vars(param)}) for param in params]
+
+
+def restore(taken: _Snapshot) -> None:
+    """Put back what `snapshot` took."""
+    for param, slots in taken:
+        for slot, value in slots.items():
+            setattr(param, slot, value)
+        source: Any = (slots.get("_deferred_init") or (None,))[-1]
+        if hasattr(source, "forget"):
+            source.forget()  # it may have been asked meanwhile, when the shape was another
+
+
+@contextmanager
+def restoring(params: Sequence[gluon.Parameter]) -> Iterator[None]:
+    """If the body raises, these parameters hold what they held; values that were written in place are not put back."""
+    before = snapshot(params)
+    try:
+        yield
+    except BaseException:
+        restore(before)
+        raise
+
 
 def parameter_array(arr: ndarray.NDArray, param: gluon.Parameter) -> ndarray.NDArray:
-    """The array as `param` holds it: sparse where it is, an np array in NumPy mode."""
+    """A dense array as `param` holds it: sparse where it is, an np array in NumPy mode."""
     return layer_array(arr) if param._stype == "default" else arr.tostype(param._stype)
+
+
+def in_storage_of(param: gluon.Parameter, array: ndarray.NDArray) -> ndarray.NDArray:
+    """The array in the storage of the parameter: dense, row_sparse or csr."""
+    return array if array.stype == param._stype else array.tostype(param._stype)
 
 
 def set_pending(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], source: Any) -> None:
@@ -33,10 +67,10 @@ def set_pending(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Contex
 
 def new_gradients(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> List[ndarray.NDArray]:
     """Arrays for the gradients that initializing will make, where they can be cleared with all the rest; else none."""
+    shape: Any = shape_of(param)
     if param.grad_req == "null" or param._grad_stype != "default" or not all(map(is_host, ctxs)):
         return []
-    return [empty(shape_of(param), param.dtype, ctx)  # type: ignore[arg-type]  # it is known
-            for ctx in ctxs]
+    return [empty(shape, param.dtype, ctx) for ctx in ctxs]
 
 
 def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], source: Any, grads: Sequence) -> None:
@@ -63,16 +97,31 @@ def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], s
     autograd.mark_variables(param._data, param._grad, asked)
 
 
+def finish_deferred(param: gluon.Parameter, shape: Any) -> None:
+    """Give a deferred parameter its shape and its values, as a forward pass does.
+
+    MXNet forgets what was pending before it checks anything: whoever calls this takes a `snapshot` first.
+    """
+    if backend.infers_on_symbols:
+        with suppress(Exception):
+            # A forward pass makes the variable while the shape is open, and an exported graph shows that. An
+            # initializer that is not JSON raises here; it will say so when a graph is asked for.
+            param.var()
+    with global_state_lock:
+        param._shape = tuple(shape)
+        param._finish_deferred_init()
+
+
 def can_refill(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> bool:
     """Whether the arrays that a parameter holds can be refilled in place."""
     held = param._data
     if held is None or param._stype != "default" or held_contexts(param) != list(ctxs):
         return False
     fitting = shape_of(param), numpy.dtype(param.dtype), backend.uses_numpy_arrays()
-    if any((each.shape, each.dtype, is_numpy_array(each)) != fitting for each in held):
+    if any((array.shape, array.dtype, is_numpy_array(array)) != fitting for array in held):
         return False
     # Copies and pickles of a parameter hold arrays that no gradient belongs to any more.
-    return param._grad is None or all(classic(each).grad is not None for each in held)
+    return param._grad is None or all(classic(array).grad is not None for array in held)
 
 
 def after_refill(param: gluon.Parameter, source: Optional[ndarray.NDArray] = None) -> None:
@@ -100,43 +149,6 @@ def gradients_to_clear(param: gluon.Parameter) -> List[ndarray.NDArray]:
     return dense
 
 
-_SLOTS = ("_data", "_grad", *backend.context_slots, "_deferred_init", "_shape", "_dtype", "_var", "init",
-          "_allow_deferred_init")  # fmt: skip
-
-
-def snapshot(params: Sequence[gluon.Parameter]) -> List[Tuple[gluon.Parameter, dict]]:
-    """What initializing, loading or tying could change of these parameters, to put it back with `restore`."""
-    return [
-        (param, {slot: held[slot] for slot in _SLOTS if slot in held}) for param in params for held in (vars(param),)
-    ]
-
-
-def restore(taken: List[Tuple[gluon.Parameter, dict]]) -> None:
-    """Put back what `snapshot` took."""
-    for param, slots in taken:
-        for slot, value in slots.items():
-            setattr(param, slot, value)
-        source: Any = (slots.get("_deferred_init") or (None,))[-1]
-        if hasattr(source, "forget"):
-            source.forget()  # it may have been asked meanwhile, when the shape was another
-
-
-@contextmanager
-def restoring(params: Sequence[gluon.Parameter]) -> Iterator[None]:
-    """If the body raises, these parameters hold what they held; values that were written in place are not put back."""
-    before = snapshot(params)
-    try:
-        yield
-    except BaseException:
-        restore(before)
-        raise
-
-
-def in_storage_of(param: gluon.Parameter, array: ndarray.NDArray) -> ndarray.NDArray:
-    """The array in the storage of the parameter: dense, row_sparse or csr."""
-    return array if array.stype == param._stype else array.tostype(param._stype)
-
-
 def load_contexts(param: gluon.Parameter, asked: Optional[Sequence[Any]]) -> Optional[List[Any]]:
     """Where loaded values go: where the parameter is or is to be, else where it is asked for, else the CPU.
 
@@ -148,12 +160,6 @@ def load_contexts(param: gluon.Parameter, asked: Optional[Sequence[Any]]) -> Opt
     return there if asked is None or set(asked) == set(there) else None
 
 
-def recast(param: gluon.Parameter, dtype: Any) -> None:
-    """Give the parameter another dtype, as `Parameter.cast` does; that forgets the symbol, which holds the old one."""
-    param.cast(dtype)
-    param._var = None
-
-
 def set_values(param: gluon.Parameter, array: ndarray.NDArray, ctxs: Sequence[context.Context]) -> None:
     """Give the parameter these values: in place where it has some, else it is initialized with them."""
     if param._data is not None:
@@ -161,16 +167,31 @@ def set_values(param: gluon.Parameter, array: ndarray.NDArray, ctxs: Sequence[co
         return
     param._shape = tuple(array.shape)
     param._deferred_init = ()
-    param._init_impl(array if _is_sparse(param) else layer_array(array), ctxs)
+    param._init_impl(layer_array(array) if param._stype == "default" else array, ctxs)
 
 
-def finish_deferred(param: gluon.Parameter, shape: Any) -> None:
-    """Give a deferred parameter its shape and its values, as a forward pass does."""
-    if backend.infers_on_symbols:
-        with suppress(Exception):
-            # A forward pass makes the variable while the shape is open, and an exported graph shows that. An
-            # initializer that is not JSON raises here; it will say so when a graph is asked for.
-            param.var()
-    with global_state_lock:
-        param._shape = tuple(shape)
-        param._finish_deferred_init()
+def recast(param: gluon.Parameter, dtype: Any) -> None:
+    """Give the parameter another dtype, as `Parameter.cast` does, and forget its symbol, which holds the old one."""
+    param.cast(dtype)
+    param._var = None
+
+
+def set_grad_req(param: gluon.Parameter, value: str) -> Callable[[], None]:
+    """Set `grad_req`, and remember what it was if that stops the parameter. The answer undoes it."""
+    names = ("_grad_req", "_data", "_grad", GRAD_REQ_BEFORE)
+    before = {name: vars(param)[name] for name in names if name in vars(param)}
+
+    def undo() -> None:
+        vars(param).pop(GRAD_REQ_BEFORE, None)
+        vars(param).update(before)
+
+    try:
+        if value == "null":
+            vars(param)[GRAD_REQ_BEFORE] = param.grad_req
+        else:
+            vars(param).pop(GRAD_REQ_BEFORE, None)
+        param.grad_req = value
+    except BaseException:
+        undo()
+        raise
+    return undo

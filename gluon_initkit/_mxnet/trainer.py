@@ -22,6 +22,9 @@ def release(trainer: Any) -> None:
     on contexts where this Trainer would not update it, and `Sharing` and `untie` do not replace it. On MXNet 1
     ``del trainer`` changes nothing about that.
 
+    The released Trainer is not changed, and must not be used any more: a step of it updates the same Parameters on the
+    contexts that it knew, and where its kvstore holds the values, it brings these back. Make another one.
+
     Parameters
     ----------
     trainer : Trainer or Block
@@ -31,12 +34,6 @@ def release(trainer: Any) -> None:
     ------
     TypeError
         `trainer` is neither.
-
-    Notes
-    -----
-    The released Trainer is not changed: it still has its list of parameters, the contexts and the optimizer's state.
-    If it makes another step, it updates the same Parameters on the contexts that it knew, and where its kvstore holds
-    the values, it brings these back. So make another Trainer, and do not use the old one any more.
 
     Examples
     --------
@@ -68,7 +65,7 @@ def kvstore_of(param: gluon.Parameter) -> Any:
     trainer = backend.trainer_of(param)
     if not (trainer and trainer._kv_initialized and trainer._update_on_kvstore):
         return None
-    return None if any(param is each for each in trainer._params_to_init) else trainer._kvstore
+    return None if any(param is other for other in trainer._params_to_init) else trainer._kvstore
 
 
 def trainer_objection(param: gluon.Parameter, ctxs: Sequence[Any]) -> Optional[Tuple[str, str]]:
@@ -100,7 +97,7 @@ def reset_updates(param: gluon.Parameter) -> None:
     params, key = trainer._params, backend.kvstore_key(trainer, param)
     number = key
     if key is None or key >= len(params) or params[key] is not param:
-        number = next((number for number, each in enumerate(params) if each is param), None)
+        number = next((index for index, other in enumerate(params) if other is param), None)
     if number is None:
         return
     kvstore, updaters = kvstore_of(param), trainer._updaters
@@ -118,15 +115,11 @@ def reset_updates(param: gluon.Parameter) -> None:
 
 
 def _is_writable(kvstore: Any) -> bool:
-    """Whether `renew_updates` can write into a kvstore: one of another library's may have no such method."""
-    return "dist" not in kvstore.type and hasattr(kvstore, "_set_updater")
+    return "dist" not in kvstore.type and hasattr(kvstore, "_set_updater")  # which another library's may not have
 
 
 def _write(kvstore: Any, key: int, values: ndarray.NDArray) -> None:
-    """Overwrite what a local kvstore holds.
-
-    Only an updater may write there. What is pushed does not count, and is 0 for a kvstore that compresses gradients.
-    """
+    """Overwrite what a local kvstore holds, by an updater: what is pushed it may compress."""
     updater = kvstore._updater
     kvstore._set_updater(lambda key, pushed, stored: values.copyto(stored))
     try:
@@ -144,3 +137,19 @@ def updates_of(param: gluon.Parameter) -> int:
     """How many updates the parameter's Trainer has made; 0 where it has none."""
     trainer = backend.trainer_of(param)
     return int(trainer._optimizer.num_update) if isinstance(trainer, gluon.Trainer) else 0
+
+
+def ignores_multipliers(param: gluon.Parameter) -> bool:
+    """Whether the parameter's Trainer updates it where its `lr_mult` and `wd_mult` are never read.
+
+    The servers of a distributed kvstore get a pickled optimizer, from which `Optimizer.__getstate__` leaves them out.
+    """
+    trainer: Any = backend.trainer_of(param)
+    kvstore = kvstore_of(param)
+    if kvstore is not None:
+        return "dist" in kvstore.type
+    if not isinstance(trainer, gluon.Trainer) or trainer._kv_initialized:
+        return False
+    config = trainer._kvstore_params
+    kind = getattr(config["kvstore"], "type", config["kvstore"])
+    return "dist" in str(kind) and config["update_on_kvstore"] is not False

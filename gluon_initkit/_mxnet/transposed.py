@@ -18,11 +18,13 @@ class Transposed(gluon.Parameter):
 
     It has no state of its own. `data()` is the transpose of the other's, through the operator, so that gradients flow;
     `var()` is the transpose of the other's variable, so that a graph, cached or exported, has that one variable only
-    (on MXNet 2 a block that does not hold the other has a variable of its own, filled at each call).
-    Whatever is not about an array's axes (`initialize`, `cast`, `grad_req`, ...) is the other's own. As `data()` is a
-    copy, it refuses to be written into: values are set by `set_data`, or through the other's `data()`. An operator's
-    ``out=`` and ``copyto`` cannot be refused, which see no more than the array's handle. The copies of gradients may be
-    written, in vain: on MXNet 2 `collect_params` has both, and who clips gradients in place scales the other's too.
+    (on MXNet 2 a block that does not hold the other has a variable of its own, filled at each call). Whatever is not
+    about an array's axes (`initialize`, `cast`, `grad_req`, ...) is the other's own.
+
+    As `data()` is a copy, it refuses to be written into: values are set by `set_data`, or through the other's `data()`.
+    An operator's ``out=`` and ``copyto`` cannot be refused, which see no more than the array's handle. The copies of
+    gradients may be written, in vain: on MXNet 2 `collect_params` has both, and who clips gradients in place scales the
+    other's too.
     """
 
     transposed_of: gluon.Parameter
@@ -36,19 +38,16 @@ class Transposed(gluon.Parameter):
         return getattr(object.__getattribute__(self, "transposed_of"), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        turned = name in ("shape", "_shape") and value is not None
-        setattr(self.transposed_of, name, value[::-1] if turned else value)
+        setattr(self.transposed_of, name, _reversed(value) if name in ("shape", "_shape") else value)
 
     @property
     def shape(self) -> Optional[Tuple[int, ...]]:
         """The other's, reversed."""
-        shape = self.transposed_of.shape
-        return None if shape is None else shape[::-1]
+        return _reversed(self.transposed_of.shape)
 
     @property
     def _shape(self) -> Optional[Tuple[int, ...]]:
-        shape = self.transposed_of._shape
-        return None if shape is None else shape[::-1]
+        return _reversed(self.transposed_of._shape)
 
     def data(self, ctx: Any = None) -> Any:
         """The other's values, transposed; inside `autograd.record` as part of the graph."""
@@ -60,7 +59,7 @@ class Transposed(gluon.Parameter):
 
     def list_data(self) -> List[Any]:
         """`data` on every context."""
-        return [_refusing_writes(each.transpose()) for each in self.transposed_of.list_data()]
+        return [_refusing_writes(array.transpose()) for array in self.transposed_of.list_data()]
 
     def grad(self, ctx: Any = None) -> Any:
         """A transposed copy of the gradient with respect to the one parameter."""
@@ -68,18 +67,18 @@ class Transposed(gluon.Parameter):
 
     def list_grad(self) -> List[Any]:
         """`grad` on every context."""
-        return [each.transpose() for each in self.transposed_of.list_grad()]
+        return [array.transpose() for array in self.transposed_of.list_grad()]
 
     def var(self) -> Any:
         """The other's variable, transposed; on MXNet 2 that of a graph without the other, as its parameter."""
         return backend.transposed_variable(self.transposed_of)
 
-    def _set_trainer(self, trainer: Any) -> None:
-        backend.train_source(trainer, self, self.transposed_of)
-
     def set_data(self, data: Any) -> None:
         """Set the other's values to the transpose of these."""
         self.transposed_of.set_data(data.transpose())
+
+    def _set_trainer(self, trainer: Any) -> None:
+        backend.train_source(trainer, self, self.transposed_of)
 
     def _reduce(self) -> Any:
         return self.transposed_of._reduce().transpose()
@@ -94,14 +93,23 @@ class Transposed(gluon.Parameter):
 _OWN = frozenset(vars(Transposed)) | {"transposed_of"}
 
 
-def _refusing_writes(made: Any) -> Any:
+def source_of(param: gluon.Parameter) -> gluon.Parameter:
+    """The Parameter that holds the values seen through `param`: itself, or the one that it shows transposed."""
+    return param.transposed_of if isinstance(param, Transposed) else param
+
+
+def _reversed(shape: Any) -> Any:
+    return None if shape is None else shape[::-1]
+
+
+def _refusing_writes(array: Any) -> Any:
     """The same array, which raises where somebody writes into it: that would change a copy, and no parameter."""
-    kind: Any = type(made)
-    made.__class__ = _refusing(kind)
-    return made
+    kind: Any = type(array)
+    array.__class__ = _refusing(kind)
+    return array
 
 
-class _AlikeClass(type):
+class _EqualToBase(type):
     """A class that equals its base: `NDArray.__setitem__` asks ``type(value) == NDArray`` of what it is given."""
 
     def __eq__(cls, other: object) -> bool:
@@ -121,12 +129,7 @@ def _refusing(kind: Any) -> type:
         )
 
     names = [name for name in _WRITES if hasattr(kind, name)]
-    return _AlikeClass(kind.__name__, (kind,), {"__slots__": (), **dict.fromkeys(names, refuse)})
+    return _EqualToBase(kind.__name__, (kind,), {"__slots__": (), **dict.fromkeys(names, refuse)})
 
 
 _WRITES = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__idiv__", "__itruediv__", "__imod__", "__ipow__")
-
-
-def source_of(param: gluon.Parameter) -> gluon.Parameter:
-    """The Parameter that holds the values seen through `param`: itself, or the one that it shows transposed."""
-    return param.transposed_of if isinstance(param, Transposed) else param

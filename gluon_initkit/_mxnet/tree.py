@@ -1,17 +1,19 @@
-"""Where every parameter of a network stands: its paths, and the blocks around it.
+"""Where every block and every parameter of a network stands: its paths, and the blocks around it.
 
 A path is what `Block.save_parameters` writes. Most blocks name a parameter by its attribute; a few name it otherwise
 (fused RNN layers, GluonNLP's attention cells) by overriding `_collect_params_with_prefix`, and are asked.
+
+Nothing here calls itself: networks are nested deeper than Python's stack. Nor is there a function inside another one,
+which would be a reference cycle where it calls itself, and keep the network alive until the garbage collector runs;
+MXNet 2's own blocks are free of cycles.
 """
 
-from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from mxnet import gluon
 from mxnet.gluon.nn.conv_layers import _Conv
 
 from . import backend
-
-_PLAIN_NAMES = gluon.Block._collect_params_with_prefix
 
 
 class Place(NamedTuple):
@@ -31,140 +33,6 @@ class Place(NamedTuple):
     """The ``__init__`` attribute that a SymbolBlock's symbol carries for it."""
     transposed: Tuple[str, ...] = ()
     """Those of the paths at which it is seen transposed, through a transposed tie."""
-
-
-def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
-    """Every parameter of `net`, in order of traversal, with its place. Changes nothing.
-
-    Parameters that `net.initialize` reaches but `net.save_parameters` does not write (created by ``self.params.get``
-    and held by no attribute) come last, under their block's path and their own name.
-    """
-    return _placed(_walked(net))
-
-
-def places_and_blocks(net: gluon.Block) -> Tuple[Dict[gluon.Parameter, Place], List[Tuple[str, gluon.Block]]]:
-    """What `places` answers; and every block with its path, the network first under ``''``, in that order."""
-    walk = _walked(net)
-    return _placed(walk), [(path, block) for path, block, _, _ in walk]
-
-
-def path_clashes(net: gluon.Block) -> List[str]:
-    """The paths at which two parameters stand, as where children are called ``'a.b'`` and ``'a'`` > ``'b'``."""
-    walk = _walked(net)
-    found: Dict[str, None] = {}
-    held: Dict[str, Tuple[gluon.Block, gluon.Parameter]] = {}
-    for _, owner, _, own in walk:
-        for path, param in own:
-            if held.setdefault(path, (owner, param))[1] is not param:
-                found[path] = None
-    for path, _, owner, _, param in _unregistered(walk, {param for *_, own in walk for _, param in own}):
-        # Under its block's own path stands a parameter that another took the place of: it is not written.
-        if held.setdefault(path, (owner, param))[0] is not owner:
-            found[path] = None
-    return list(found)
-
-
-def refuse_path_clashes(paths: Sequence[str]) -> None:
-    """Raise a ValueError if two parameters have one path; `paths` are what `same_paths` found."""
-    if paths:
-        more = f" and {len(paths) - 10} more" if paths[10:] else ""
-        raise ValueError(
-            f"two parameters have the path {', '.join(map(repr, paths[:10]))}{more}: values are drawn, saved and "
-            f"loaded by path. Give the children of each Block, and its parameters, names without a dot."
-        )
-
-
-def _placed(walk: List["_Visit"]) -> Dict[gluon.Parameter, Place]:
-    found: Dict[gluon.Parameter, Place] = {}
-    again: Dict[gluon.Parameter, List[Tuple[str, FrozenSet[type]]]] = {}
-    transposed: Dict[gluon.Parameter, List[str]] = {}
-    symbols: Dict[int, Dict[str, Dict[str, str]]] = {}
-    for owner_path, owner, inside, own in walk:
-        kind, axes, symbolic = type(owner), _axes(owner), isinstance(owner, gluon.SymbolBlock)
-        for path, param in own:
-            source = getattr(param, "transposed_of", None)
-            if source is not None:
-                transposed.setdefault(source, []).append(path)
-                again.setdefault(source, []).append((path, inside))
-            elif param in found:
-                again.setdefault(param, []).append((path, inside))
-            else:
-                symbol_init = _symbol_init(param, owner, symbols) if symbolic else None
-                found[param] = Place((path,), kind, owner_path, inside, axes, symbol_init)
-    for path, owner_path, owner, inside, param in _unregistered(walk, set(found)):
-        if param not in found:
-            symbol_init = _symbol_init(param, owner, symbols)
-            found[param] = Place((path,), type(owner), owner_path, inside, _axes(owner), symbol_init)
-    for param, others in again.items():
-        place = found.get(param)
-        if place is not None:  # what a transposed tie shows may stand nowhere in this network itself
-            paths = (*place.paths, *[path for path, _ in others])
-            inside, turned = place.inside.union(*[inside for _, inside in others]), tuple(transposed.get(param, ()))
-            found[param] = place._replace(paths=paths, inside=inside, transposed=turned)
-    return found
-
-
-def parameters_by_path(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Parameter]:
-    """Every path of `net` in order of traversal, with the parameter that stands there. Changes nothing.
-
-    Without `unregistered` those alone that `net.save_parameters` writes. A ValueError where two have one path.
-    """
-    return {path: param for path, (_, param) in standing(net, unregistered).items()}
-
-
-def standing(net: gluon.Block, unregistered: bool = True) -> Dict[str, Tuple[gluon.Block, gluon.Parameter]]:
-    """As `traversed`, with the block that holds each parameter.
-
-    Raises
-    ------
-    ValueError
-        Two parameters have one path.
-    """
-    found: Dict[str, Tuple[gluon.Block, gluon.Parameter]] = {}
-    for path, owner, param in _standing(net, unregistered):
-        if found.setdefault(path, (owner, param))[1] is not param:
-            refuse_path_clashes(path_clashes(net))
-    return found
-
-
-def _standing(net: gluon.Block, unregistered: bool) -> Iterator[Tuple[str, gluon.Block, gluon.Parameter]]:
-    walk = _walked(net)
-    for _, owner, _, own in walk:
-        for path, param in own:
-            yield path, owner, param
-    if unregistered:
-        paths = {path for *_, own in walk for path, _ in own}
-        for path, _, owner, _, param in _unregistered(walk, {param for *_, own in walk for _, param in own}):
-            # A swapped parameter's old self may still stand in a dictionary under the name of its successor.
-            if path not in paths:
-                paths.add(path)
-                yield path, owner, param
-
-
-def _symbol_init(param: gluon.Parameter, owner: gluon.Block, symbols: dict) -> Optional[str]:
-    if param.init is not None or not isinstance(owner, gluon.SymbolBlock):
-        return None
-    if id(owner) not in symbols:
-        symbols[id(owner)] = owner._cached_graph[1].attr_dict()
-    return symbols[id(owner)].get(param.name, {}).get("__init__")
-
-
-def _axes(owner: gluon.Block) -> str:
-    if isinstance(owner, gluon.nn.Embedding):
-        return "IO"
-    if not isinstance(owner, _Conv):
-        return "OI"
-    axes = owner._kwargs["layout"].replace("N", "O").replace("C", "I")
-    # A transposed convolution's weight is that of the convolution which it reverses.
-    return axes.translate(_SWAPPED) if owner._op_name.lower() == "deconvolution" else axes
-
-
-_SWAPPED = str.maketrans("OI", "IO")
-
-
-_Visit = Tuple[str, gluon.Block, FrozenSet[type], List[Tuple[str, gluon.Parameter]]]
-"""A block's path, the block, the classes around its parameters, and those by path. No record a parameter, nor a
-generator a block, which would hand on all that is below it."""
 
 
 def walk(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block]]:
@@ -187,11 +55,7 @@ def blocks_by_path(net: gluon.Block) -> Dict[str, gluon.Block]:
 
 
 def _levels(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block, int]]:
-    """As `walk`, with the number of blocks around each. It calls itself nowhere: networks are nested deeper than that.
-
-    A function that calls itself from inside another one would also be a reference cycle, which keeps the network alive
-    until the garbage collector runs. MXNet 2's own blocks are free of cycles.
-    """
+    """As `walk`, with the number of blocks around each."""
     around: List[Tuple[str, gluon.Block]] = [("", net)]
     waiting = [iter(backend.children(net))]
     yield "", net, 0
@@ -204,20 +68,29 @@ def _levels(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block, int]]:
         path = _join(around[-1][0], name)
         again = next((outer for outer, block in around if block is child), None)
         if again is not None:
-            raise ValueError(_cycle(path, again, child))
+            where = repr(again) if again else "the network itself"
+            raise ValueError(
+                f"the block {path!r} ({repr(type(child).__name__)[1:-1]}) is {where}, so a block contains itself.\n"
+                f"Expected blocks without a cycle: build a new block for {path!r}; a reference to an outer one is "
+                f"`weakref.ref(block)`, which Gluon does not register as a child."
+            )
         yield path, child, len(around)
         around.append((path, child))
         waiting.append(iter(backend.children(child)))
 
 
-def _cycle(path: str, outer: str, block: gluon.Block) -> str:
-    where = repr(outer) if outer else "the network itself"
-    return (f"the block {path!r} ({repr(type(block).__name__)[1:-1]}) is {where}, so a block contains itself.\n"
-            f"Expected blocks without a cycle: build a new block for {path!r}; a reference to an outer one is "
-            f"`weakref.ref(block)`, which Gluon does not register as a child.")  # fmt: skip
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
-def _walked(net: gluon.Block) -> List[_Visit]:
+_PLAIN_NAMES = gluon.Block._collect_params_with_prefix
+_Visit = Tuple[str, gluon.Block, FrozenSet[type], List[Tuple[str, gluon.Parameter]]]
+"""A block's path, the block, the classes around its parameters, and those by path: what most networks have thousands
+of, so it is no record a parameter."""
+
+
+def _visits(net: gluon.Block) -> List[_Visit]:
+    """Every block of a network with the parameters that it registers."""
     visits: List[_Visit] = []
     around: Dict[Tuple[FrozenSet[type], type], FrozenSet[type]] = {}  # blocks that are alike share one set
     insides: List[FrozenSet[type]] = []
@@ -232,61 +105,152 @@ def _walked(net: gluon.Block) -> List[_Visit]:
             inside = around[outside, kind] = outside | {kind}
         insides.append(inside)
         depths.append(depth)
-        prefix, plain = f"{path}." if path else "", kind._collect_params_with_prefix is _PLAIN_NAMES
-        own = [(prefix + name, param) for name, param in block._reg_params.items()] if plain else []
-        if not plain:
+        own: List[Tuple[str, gluon.Parameter]] = []
+        if kind._collect_params_with_prefix is _PLAIN_NAMES:
+            prefix = f"{path}." if path else ""
+            own = [(prefix + name, param) for name, param in block._reg_params.items()]
+        else:
             unusual.append(len(visits))
         visits.append((path, block, inside, own))
     for number in reversed(unusual):  # the innermost first: what they take is no name of the block around them
         path, block, _, own = visits[number]
-        end = next((each for each in range(number + 1, len(visits)) if depths[each] <= depths[number]), len(visits))
+        depth = depths[number]
+        end = next((index for index in range(number + 1, len(visits)) if depths[index] <= depth), len(visits))
         own += _own_names(block, path, {taken for *_, below in visits[number + 1 : end] for taken, _ in below})
     return visits
 
 
-def _unregistered(
-    walk: List[_Visit], seen: Set[gluon.Parameter]
-) -> Iterator[Tuple[str, str, gluon.Block, FrozenSet[type], gluon.Parameter]]:
-    """What blocks made by ``self.params.get`` and no attribute holds; `seen` are all others."""
-    for path, block, inside, _ in walk:
-        if seen.issuperset(block.params.values()):
-            continue
-        for name, param in _dictionary(block):
-            if param not in seen:
-                yield _join(path, name), path, block, inside, param
-
-
-def _own_names(block: gluon.Block, path: str, taken: Set[str]) -> Iterator[Tuple[str, gluon.Parameter]]:
+def _own_names(block: gluon.Block, path: str, taken: set) -> List[Tuple[str, gluon.Parameter]]:
     try:
         named = block._collect_params_with_prefix(path)
-    except AttributeError:
-        # An RNN layer of eleven or more layers, whose own naming breaks on "l10_i2h_weight".
-        yield from ((_join(path, name), param) for name, param in block._reg_params.items())
-    else:
-        own = {id(param) for param in block._reg_params.values()}
-        yield from ((name, param) for name, param in named.items() if id(param) in own and name not in taken)
+    except AttributeError:  # an RNN layer of eleven or more layers, whose own naming breaks on "l10_i2h_weight"
+        return [(_join(path, name), param) for name, param in block._reg_params.items()]
+    own = {id(param) for param in block._reg_params.values()}
+    return [(name, param) for name, param in named.items() if id(param) in own and name not in taken]
 
 
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+def _unregistered(visits: List[_Visit]) -> List[_Visit]:
+    """The same visits with what ``self.params.get`` made and no attribute of any block holds; most networks: none."""
+    seen = {param for *_, own in visits for _, param in own}
+    added = []
+    for path, block, inside, _ in visits:
+        if not backend.entries_by_name(block) or seen.issuperset(block.params.values()):
+            continue
+        prefix = block.params.prefix
+        names = [(name[len(prefix) :] if name.startswith(prefix) else name, param)
+                 for name, param in block.params.items() if param not in seen]  # fmt: skip
+        added.append((path, block, inside, [(_join(path, name), param) for name, param in names]))
+    return added
 
 
-def load_targets(net: gluon.Block) -> Dict[str, gluon.Parameter]:
-    """The parameters that `load_parameters` fills from a file of paths, under each of their paths.
+def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
+    """Every parameter of `net`, in order of traversal, with its place. Changes nothing.
 
-    Raises
-    ------
-    AttributeError
-        The network holds an RNN layer of eleven or more layers, on whose names MXNet breaks.
+    Parameters that `net.initialize` reaches but `net.save_parameters` does not write (created by ``self.params.get``
+    and held by no attribute) come last, under their block's path and their own name.
     """
-    return net._collect_params_with_prefix()
+    return places_and_blocks(net)[0]
 
 
-def clear_cached_graphs(block: gluon.Block) -> None:
-    """Drop the cached graphs of a network, in which the dtypes of its parameters stand; the next forward makes new."""
-    for _, each in walk(block):
-        if isinstance(each, gluon.HybridBlock):
-            each._clear_cached_op()
+def places_and_blocks(net: gluon.Block) -> Tuple[Dict[gluon.Parameter, Place], List[Tuple[str, gluon.Block]]]:
+    """What `places` answers; and every block with its path, the network first under ``''``, in that order."""
+    visits = _visits(net)
+    found: Dict[gluon.Parameter, Place] = {}
+    aliases: Dict[gluon.Parameter, List[Tuple[str, FrozenSet[type]]]] = {}
+    transposed: Dict[gluon.Parameter, List[str]] = {}
+    symbols: Dict[int, Dict[str, Dict[str, str]]] = {}
+    registered = len(visits)
+    for number, (owner_path, owner, inside, own) in enumerate([*visits, *_unregistered(visits)]):
+        kind, axes, symbolic = type(owner), _axes(owner), isinstance(owner, gluon.SymbolBlock)
+        for path, param in own:
+            source = getattr(param, "transposed_of", None)
+            if source is not None:
+                transposed.setdefault(source, []).append(path)
+                aliases.setdefault(source, []).append((path, inside))
+            elif param not in found:
+                symbol_init = _symbol_init(param, owner, symbols) if symbolic else None
+                found[param] = Place((path,), kind, owner_path, inside, axes, symbol_init)
+            elif number < registered:
+                aliases.setdefault(param, []).append((path, inside))
+    for param, others in aliases.items():
+        place = found.get(param)
+        if place is not None:  # what a transposed tie shows may stand nowhere in this network itself
+            paths, around = (*place.paths, *[path for path, _ in others]), [inside for _, inside in others]
+            found[param] = place._replace(
+                paths=paths, inside=place.inside.union(*around), transposed=tuple(transposed.get(param, ()))
+            )
+    return found, [(path, block) for path, block, _, _ in visits]
+
+
+def _symbol_init(param: gluon.Parameter, owner: gluon.Block, symbols: dict) -> Optional[str]:
+    if param.init is not None:
+        return None
+    if id(owner) not in symbols:
+        symbols[id(owner)] = owner._cached_graph[1].attr_dict()
+    return symbols[id(owner)].get(param.name, {}).get("__init__")
+
+
+_SWAPPED = str.maketrans("OI", "IO")
+
+
+def _axes(owner: gluon.Block) -> str:
+    if isinstance(owner, gluon.nn.Embedding):
+        return "IO"
+    if not isinstance(owner, _Conv):
+        return "OI"
+    axes = owner._kwargs["layout"].replace("N", "O").replace("C", "I")
+    # A transposed convolution's weight is that of the convolution which it reverses.
+    return axes.translate(_SWAPPED) if owner._op_name.lower() == "deconvolution" else axes
+
+
+_Standing = Dict[str, Tuple[gluon.Block, gluon.Parameter]]
+
+
+def _standing(net: gluon.Block, unregistered: bool) -> Tuple[_Standing, List[str]]:
+    """Every path with the block and the parameter that stands there first, and the paths at which two stand."""
+    visits = _visits(net)
+    standing: _Standing = {}
+    clashes: Dict[str, None] = {}
+    for _, owner, _, own in visits:
+        for path, param in own:
+            if standing.setdefault(path, (owner, param))[1] is not param:
+                clashes[path] = None
+    for _, owner, _, own in _unregistered(visits) if unregistered else ():
+        for path, param in own:
+            # Under its block's own path stands a parameter that another took the place of: it is not written.
+            if standing.setdefault(path, (owner, param))[0] is not owner:
+                clashes[path] = None
+    return standing, list(clashes)
+
+
+def standing(net: gluon.Block, unregistered: bool = True) -> _Standing:
+    """As `parameters_by_path`, with the block that holds each parameter."""
+    found, clashes = _standing(net, unregistered)
+    refuse_path_clashes(clashes)
+    return found
+
+
+def parameters_by_path(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Parameter]:
+    """Every path of `net` in order of traversal, with the parameter that stands there. Changes nothing.
+
+    Without `unregistered` those alone that `net.save_parameters` writes. A ValueError where two have one path.
+    """
+    return {path: param for path, (_, param) in standing(net, unregistered).items()}
+
+
+def path_clashes(net: gluon.Block) -> List[str]:
+    """The paths at which two parameters stand, as where children are called ``'a.b'`` and ``'a'`` > ``'b'``."""
+    return _standing(net, True)[1]
+
+
+def refuse_path_clashes(paths: Sequence[str]) -> None:
+    """Raise a ValueError if two parameters have one path; `paths` are what `path_clashes` answers."""
+    if paths:
+        more = f" and {len(paths) - 10} more" if paths[10:] else ""
+        raise ValueError(
+            f"two parameters have the path {', '.join(map(repr, paths[:10]))}{more}: values are drawn, saved and "
+            f"loaded by path. Give the children of each Block, and its parameters, names without a dot."
+        )
 
 
 def name_clashes(blocks: Iterable[gluon.Block]) -> List[List[gluon.Parameter]]:
@@ -298,9 +262,16 @@ def name_clashes(blocks: Iterable[gluon.Block]) -> List[List[gluon.Parameter]]:
     return [list(params.values()) for params in held.values() if len(params) > 1]
 
 
-def _dictionary(block: gluon.Block) -> List[Tuple[str, gluon.Parameter]]:
-    """The parameters in a block's dictionary, by their own names; an attribute need not hold them."""
-    if not backend.entries_by_name(block):
-        return []
-    prefix = block.params.prefix
-    return [(name[len(prefix) :] if name.startswith(prefix) else name, param) for name, param in block.params.items()]
+def load_targets(net: gluon.Block) -> Dict[str, gluon.Parameter]:
+    """The parameters that `load_parameters` fills from a file of paths, under each of their paths.
+
+    An AttributeError where the network holds an RNN layer of eleven or more layers, on whose names MXNet breaks.
+    """
+    return net._collect_params_with_prefix()
+
+
+def clear_cached_graphs(net: gluon.Block) -> None:
+    """Drop the cached graphs of a network, in which the dtypes of its parameters stand; the next forward makes new."""
+    for _, block in walk(net):
+        if isinstance(block, gluon.HybridBlock):
+            block._clear_cached_op()

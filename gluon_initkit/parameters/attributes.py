@@ -147,7 +147,7 @@ def unfreeze(net: Any, select: Selector = "*") -> AttributeReport:
     >>> ik.freeze(net)["weight"].after, ik.unfreeze(net, "weight")["weight"].after, net.bias.grad_req
     ('null', 'write', 'null')
     """
-    from .._mxnet.learning import frozen_from
+    from .._mxnet.parameter import frozen_from
 
     chosen = _selected(net, select)
     changes = [_Change(param, info, "grad_req", frozen_from(param)) for param, info in chosen if frozen_from(param)]
@@ -195,7 +195,8 @@ def set_attributes(net: Any, settings: Sequence[Tuple[Selector, Mapping[str, Any
     >>> [layer.weight.lr_mult for layer in net]
     [0.25, 0.5, 1.0]
     """
-    from .._mxnet.learning import ignores_multipliers, may_learn
+    from .._mxnet.parameter import may_learn
+    from .._mxnet.trainer import ignores_multipliers
 
     wanted: Dict[Tuple[int, str], _Change] = {}
     touched: Set[Any] = set()
@@ -275,7 +276,7 @@ def _listed(chosen: Sequence[Tuple[Any, ParameterInfo]]) -> str:
 def _apply(changes: Sequence[_Change], selected: int) -> AttributeReport:
     """Make the changes that are any: all of them, or none if one fails."""
     from .._mxnet.interrupts import interrupts_held
-    from .._mxnet.learning import set_grad_req
+    from .._mxnet.state import set_grad_req
 
     changes = [change for change in changes if getattr(change.param, change.attribute) != change.value]
     rows = []

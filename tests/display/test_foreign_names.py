@@ -40,7 +40,7 @@ OWN = {
     "parameters.info": {"hint", "found"},  # by printable, a line above
     "sharing.construct": {"kind"},  # by printable, a line above
     "initializer.corrected": {"found"},  # by printable, a line above
-    "_mxnet.tree": {"more"},
+    "_mxnet.tree": {"more", "where"},
     "_mxnet.inference.record": {"inputs", "listed"},
     "testing": {"explanation", "table"},  # tables escape what they show
     "sharing.load": {"name"},
