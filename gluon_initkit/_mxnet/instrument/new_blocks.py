@@ -10,6 +10,10 @@ from mxnet import gluon
 
 from .. import backend
 
+_lock = threading.Lock()
+_listeners: List[Tuple[int, Any]] = []  # by thread
+_patch: List[Any] = []  # our patch, and what stood there before it
+
 
 @contextmanager
 def new_blocks() -> Iterator[Iterable[gluon.Block]]:
@@ -26,22 +30,15 @@ def new_blocks() -> Iterator[Iterable[gluon.Block]]:
         yield listener[1]
     finally:
         with _lock:
-            _listeners[:] = [each for each in _listeners if each is not listener]
+            _listeners[:] = [other for other in _listeners if other is not listener]
             if not _listeners:
-                _take_off()
-
-
-_lock = threading.Lock()
-
-
-_listeners: List[Tuple[int, Any]] = []  # by thread
-
-
-_wrapped: List[Any] = []  # our wrapper, and what stood there before it
+                patched, original = _patch
+                if gluon.Block.__init__ is patched:  # else another patch is above, and ours stays and tells nobody
+                    gluon.Block.__init__ = original
 
 
 def _put_on() -> None:
-    """Wrap `Block.__init__` as it stands there now: another library may have patched it since."""
+    """Patch `Block.__init__` as it stands there now: another library may have patched it since."""
     original = gluon.Block.__init__
 
     @functools.wraps(original)
@@ -53,12 +50,4 @@ def _put_on() -> None:
         original(self, *args, **kwargs)
 
     gluon.Block.__init__ = listening_init
-    _wrapped[:] = [listening_init, original]
-
-
-def _take_off() -> None:
-    """Put back what stood there. Under a patch that was made meanwhile our wrapper stays, and tells nobody."""
-    wrapper, original = _wrapped
-    _wrapped.clear()
-    if gluon.Block.__init__ is wrapper:
-        gluon.Block.__init__ = original
+    _patch[:] = [listening_init, original]

@@ -1,8 +1,8 @@
-"""Between the kit's own work on parameters and whoever watches them.
+"""Between the kit's own work on parameters and whoever observes them.
 
 `ik.initialize` hands arrays over without going through a parameter's methods, and chooses hooks that MXNet never hears
-of; a watch, which stands before those methods, would miss both, so it is told. What the kit does only to find something
-out, and puts back, is not to be told: that is done quietly. Where nobody watches, telling is a dictionary look-up.
+of; an observer, which stands before those methods, would miss both, so it is told. What the kit does only to find
+something out, and puts back, is not told. Where nobody observes, telling is a dictionary look-up.
 """
 
 from contextlib import contextmanager
@@ -23,22 +23,22 @@ def emit(param: gluon.Parameter, what: str, **facts: Any) -> None:
 
 
 class _Thread(threading.local):
-    quiet = False
+    suppressed = False
 
 
 _thread = _Thread()
 
 
 def events_suppressed() -> bool:
-    """Whether what this thread does now is nobody's business."""
-    return _thread.quiet
+    """Whether what this thread does now is not told."""
+    return _thread.suppressed
 
 
 @contextmanager
 def suppress_events() -> Iterator[None]:
-    """What this thread does to networks meanwhile is not told, and not changed by a watch."""
-    before, _thread.quiet = _thread.quiet, True
+    """What this thread does to networks meanwhile is not told, and not changed by an observer."""
+    before, _thread.suppressed = _thread.suppressed, True
     try:
         yield
     finally:
-        _thread.quiet = before
+        _thread.suppressed = before
