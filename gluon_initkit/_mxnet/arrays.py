@@ -1,7 +1,6 @@
 """MXNet's arrays: their two kinds, their memory as NumPy arrays, waits, and whether a hook wrote into one."""
 
 import ctypes
-import sys
 from typing import Any, Dict, Iterable, Tuple
 
 from mxnet import context
@@ -85,19 +84,9 @@ def is_unwritten(arr: NDArray, sentinel: Any) -> bool:
     return bool((arr.asnumpy().view(sentinel.dtype) == sentinel).all())
 
 
-_HUGE, _MADV_HUGEPAGE = 2 << 20, 14
-_libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
 def empty(shape: Tuple[int, ...], dtype: Any, ctx: context.Context) -> NDArray:
     """A dense array that nothing has been written into."""
-    arr = mxnet_empty(shape, ctx=ctx, dtype=dtype)
-    size = arr.size * numpy.dtype(dtype).itemsize
-    if size >= 2 * _HUGE and is_host(ctx) and hasattr(_libc, "madvise"):
-        # The first touch of a page costs more than filling it; the kernel's larger pages are asked for, not assumed.
-        start = -(-address_of(arr) // _HUGE) * _HUGE
-        _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t((size - _HUGE) // _HUGE * _HUGE), _MADV_HUGEPAGE)
-    return arr
+    return mxnet_empty(shape, ctx=ctx, dtype=dtype)
 
 
 def address_of(arr: NDArray) -> int:

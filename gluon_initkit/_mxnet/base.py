@@ -29,10 +29,16 @@ class Backend(ABC):
     current_context: Callable[[], Any]
     context_slots: Tuple[str, str]
     """Where a parameter keeps the contexts that it is on; the first is their list."""
+    trainer_slot: str
+    """Where a Trainer keeps the contexts on which it updates parameters; None there until it knows them."""
     reset_method: str
     """The method that puts a parameter on other contexts."""
     reset_call: str
     """The call that does so for all parameters of a network."""
+    declaration_code: Callable[[str, str], str]
+    """Python that makes a parameter of a block's own, from its name and its shape."""
+    unnamed: Callable[[Any], Any]
+    """Makes a new block of a class, which takes no name from Gluon's counters."""
     FusedRNN: Any
     """The class of initializers for the one vector of an RNN."""
     infers_on_symbols: bool
@@ -85,10 +91,6 @@ class Backend(ABC):
         """The block in whose ``name_scope()`` this thread is, or None."""
         return None
 
-    @abstractmethod
-    def unnamed(self, block_class: Any) -> Any:
-        """A new block, which takes no name from Gluon's counters."""
-
     def entries_by_name(self, block: Any) -> Optional[Dict[str, Any]]:
         """The dictionary in which a block's ``params`` holds parameters by global name, where there is such a thing."""
         return None
@@ -102,16 +104,8 @@ class Backend(ABC):
         """The name whose end tells a parameter's role."""
 
     @abstractmethod
-    def declaration_code(self, name: str, shape: str) -> str:
-        """Python that makes a parameter of a block's own."""
-
-    @abstractmethod
     def trainer_of(self, param: Any) -> Any:
         """The Trainer that updates a parameter, or None."""
-
-    @abstractmethod
-    def trainer_contexts(self, trainer: Any) -> List[Any]:
-        """The contexts on which a Trainer updates parameters; none where it does not know yet."""
 
     @abstractmethod
     def kvstore_key(self, trainer: Any, param: Any) -> Optional[int]:
@@ -153,9 +147,9 @@ class Backend(ABC):
     def loads_numpy_arrays(self, by_path: bool) -> bool:
         """Whether `load_parameters` makes NumPy arrays of what it reads, here and now."""
 
-    @abstractmethod
     def load_context(self) -> Any:
         """The one context on which `load_parameters` insists, unless it is told another; None for any."""
+        return None
 
     @abstractmethod
     def load_refusal(self, versions: Sequence[int], named: bool, dotted: bool) -> Optional[Tuple[str, str]]:

@@ -75,11 +75,11 @@ def trainer_objection(param: gluon.Parameter, ctxs: Sequence[Any]) -> Optional[T
     """
     if not is_trained(param):
         return None
-    kvstore, trained = kvstore_of(param), backend.trainer_contexts(backend.trainer_of(param))
+    kvstore, trained = kvstore_of(param), getattr(backend.trainer_of(param), backend.trainer_slot)
     if kvstore is not None and not _is_writable(kvstore):
         return (f"a Trainer updates it on a distributed kvstore ({kvstore.type!r}), which would bring the old values "
                 f"back", "do it before the first step")  # fmt: skip
-    if trained and trained != list(ctxs) and tuple(ctxs) != contexts_of(param):
+    if trained and list(trained) != list(ctxs) and tuple(ctxs) != contexts_of(param):
         return (f"a Trainer updates it on {trained} and would never update it on {list(ctxs)}",
                 "call gluon_initkit.release(trainer), or release(net), and make the Trainer afterwards")  # fmt: skip
     return None

@@ -25,8 +25,11 @@ class Gluon1(Backend):
     Context = context.Context
     current_context = staticmethod(context.current_context)
     context_slots = ("_ctx_list", "_ctx_map")
+    trainer_slot = "_contexts"
     reset_method = "reset_ctx"
     reset_call = "net.collect_params().reset_ctx(ctx)"
+    declaration_code = staticmethod("self.params.get({!r}, shape={})".format)
+    unnamed = staticmethod(lambda block_class: block_class(prefix=""))
     FusedRNN = initializer.FusedRNN
     infers_on_symbols = True
     initialize_code = ParameterDict.initialize.__code__
@@ -55,9 +58,6 @@ class Gluon1(Backend):
         scope = getattr(_BlockScope._current, "value", None)
         return None if scope is None else scope._block
 
-    def unnamed(self, block_class: Any) -> Any:
-        return block_class(prefix="")
-
     def entries_by_name(self, block: Any) -> Optional[Dict[str, Any]]:
         return block._params._params
 
@@ -67,14 +67,8 @@ class Gluon1(Backend):
     def role_name(self, param: Any, path: str) -> str:
         return param.name  # an attribute may be called anything
 
-    def declaration_code(self, name: str, shape: str) -> str:
-        return f"self.params.get({name!r}, shape={shape})"
-
     def trainer_of(self, param: Any) -> Any:
         return param._trainer
-
-    def trainer_contexts(self, trainer: Any) -> List[Any]:
-        return list(trainer._contexts or ())
 
     def kvstore_key(self, trainer: Any, param: Any) -> Optional[int]:
         return trainer._param2idx.get(param.name)
@@ -115,9 +109,6 @@ class Gluon1(Backend):
 
     def loads_numpy_arrays(self, by_path: bool) -> bool:
         return by_path and is_np_array()
-
-    def load_context(self) -> Any:
-        return None
 
     def load_refusal(self, versions: Sequence[int], named: bool, dotted: bool) -> Optional[Tuple[str, str]]:
         if 4 in versions:

@@ -25,8 +25,11 @@ class Gluon2(Backend):
     Context = device.Device
     current_context = staticmethod(device.current_device)
     context_slots = ("_device_list", "_device_map")
+    trainer_slot = "_devices"
     reset_method = "reset_device"
     reset_call = "net.reset_device(device)"
+    declaration_code = staticmethod("gluon.Parameter({!r}, shape={})".format)
+    unnamed = staticmethod(lambda block_class: block_class())
     FusedRNN = initializer.RNNFused
     infers_on_symbols = False
     resolving_methods = ("infer_shape", "_call_cached_op")
@@ -55,23 +58,14 @@ class Gluon2(Backend):
     def defers_always(self, block: Any) -> bool:
         return isinstance(block, (_Conv, _RNNLayer))
 
-    def unnamed(self, block_class: Any) -> Any:
-        return block_class()
-
     def rename(self, param: Any, name: str) -> None:
         param._name, param._uuid, param._var_name = name, str(uuid.uuid4()), None
 
     def role_name(self, param: Any, path: str) -> str:
         return path
 
-    def declaration_code(self, name: str, shape: str) -> str:
-        return f"gluon.Parameter({name!r}, shape={shape})"
-
     def trainer_of(self, param: Any) -> Any:
         return param._trainer() if param._trainer else None
-
-    def trainer_contexts(self, trainer: Any) -> List[Any]:
-        return list(trainer._devices or ())
 
     def kvstore_key(self, trainer: Any, param: Any) -> Optional[int]:
         # Not the parameter's number in the Trainer, where a tied one before it was given twice.

@@ -1,7 +1,62 @@
-"""The bits of an array: what makes two arrays the same."""
+"""The memory of arrays: who keeps it, and who waits for it."""
 
-from gluon_initkit._mxnet.arrays import bits_of
+import gc
+
+from gluon_initkit._mxnet.arrays import bits_of, empty, memory_view, wait_to_read, wait_to_write
 import mxnet as mx
+import numpy as np
+import pytest
+from vocabulary import nd
+
+
+def test_memory_that_is_looked_at_is_not_given_to_another_array():
+    """A thread goes on filling it where an alarm has broken off who started that thread."""
+    array = empty((1000,), "float32", mx.cpu())
+    seen = memory_view(array)
+    seen[:] = 7
+    del array
+    gc.collect()
+    others = [empty((1000,), "float32", mx.cpu()) for _ in range(20)]
+    for other in others:
+        memory_view(other)[:] = 1
+    assert (seen == 7).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int64"])
+def test_a_view_has_the_arrays_dtype_and_may_be_written(dtype):
+    array = nd.ones((3, 4), dtype=dtype)
+    wait_to_read([array])
+    seen = memory_view(array)
+    assert seen.dtype == np.dtype(dtype) and seen.shape == (12,)
+    seen[0] = 5
+    assert array.asnumpy()[0, 0] == 5
+
+
+def test_what_is_waited_for_is_written():
+    arrays = [nd.ones((300, 300)) for _ in range(3)]
+    for array in arrays:
+        for _ in range(5):
+            array[:] = array * 2
+    wait_to_read(arrays + arrays)  # the same twice, as tied parameters hold them
+    assert all((memory_view(array) == 32).all() for array in arrays)
+    wait_to_read([])
+
+
+def test_who_reads_an_array_is_waited_for_before_it_is_written():
+    array = nd.ones((500, 500))
+    copies = [array * 1 for _ in range(20)]
+    wait_to_write([array])
+    memory_view(array)[:] = 0
+    assert all((copy.asnumpy() == 1).all() for copy in copies)
+
+
+@pytest.mark.mxnet1("an operator that fails in the engine as this one does")
+def test_an_error_of_the_engine_comes_where_its_array_is_waited_for():
+    good = mx.nd.ones((2,))
+    bad = mx.nd.random.normal(0, -1, (2, 2))  # which is found out when it is computed
+    wait_to_read([good])
+    with pytest.raises(mx.MXNetError):
+        wait_to_read([good, bad])
 
 
 def test_the_same_bits():
