@@ -19,23 +19,16 @@ __all__ = ["Sharing"]
 class Sharing:
     """Declare which parameters of a network are to be one. Nothing changes until `apply`.
 
-    A tie replaces the Parameter objects themselves, so it holds through whatever comes after: `hybridize`, `cast`,
-    `reset_ctx`, a Trainer, saving, exporting, `copy.deepcopy`. The order of declarations never matters. Only the places
-    of this network change: a parameter that stands in another one too stays there, and the report says so.
-
-    Pass the outermost network. A block does not know what is around it: of blocks around `net` and of other networks,
-    those alone are seen that the kit was called with before (`inspect`, `initialize`, ...). A hybridized one that was
-    not seen, and has run, goes on with the old Parameters until its ``hybridize()`` is called.
+    A tie replaces the Parameter objects themselves, so it holds through whatever comes after: `hybridize`, `cast`, a
+    Trainer, files, `copy.deepcopy`. The order of declarations never matters. Pass the outermost network: a block does
+    not know what is around it, so a hybridized network around `net` that has run, and that the kit was never called
+    with, goes on with the old Parameters until its ``hybridize()`` is called. A parameter that stands in another
+    network too stays there, and the report says so.
 
     Parameters
     ----------
     net : Block
         The network, in any state that no Trainer has been made for yet.
-
-    Raises
-    ------
-    TypeError
-        `net` is no Block.
 
     Examples
     --------
@@ -54,7 +47,7 @@ class Sharing:
         self._declared: List[Declaration] = []
 
     def tie(self, *targets: Any, to: Any = None, transpose: bool = False) -> "Sharing":
-        """Declare that all parameters named are one.
+        """Declare that all parameters named are one; returns this builder.
 
         Parameters
         ----------
@@ -64,11 +57,6 @@ class Sharing:
             Whose Parameter is kept; it belongs to the tie too. Without it, the first in order of traversal is kept.
         transpose : bool
             Whether what the first target names is the transpose of what the second does: two targets, or one and `to`.
-
-        Returns
-        -------
-        Sharing
-            This builder.
 
         Examples
         --------
@@ -85,7 +73,7 @@ class Sharing:
         return self
 
     def tie_blocks(self, *targets: Any, to: Any = None, only: Any = None) -> "Sharing":
-        """Declare that blocks of one structure share their parameters, each with its counterpart.
+        """Declare that blocks of one structure share their parameters, each with its counterpart; returns this builder.
 
         Parameters
         ----------
@@ -96,11 +84,6 @@ class Sharing:
         only : selector or list of selectors, optional
             Which of the parameters to share, by their whole paths or by those within the block: ``'weight'``,
             ``['hidden.*', 'head.bias']``.
-
-        Returns
-        -------
-        Sharing
-            This builder.
         """
         for target in (*targets, *([] if to is None else [to])):
             names = isinstance(target, (str, mx.gluon.Block)) or hasattr(target, "search")
@@ -123,18 +106,10 @@ class Sharing:
         dry_run : bool
             Whether to check and report only.
 
-        Returns
-        -------
-        SharingReport
-            What was done, or would be.
-
         Raises
         ------
         SharingError
             All that speaks against it, each problem with both paths.
-        ValueError
-            `values` is neither.
-
         """
         return self._apply(values, dry_run, frozenset())
 
@@ -169,8 +144,4 @@ class Sharing:
         try:
             return tie_groups(ties, targets.slots), wrong
         except SharingError as contradiction:
-            wrong.append(str(contradiction).rstrip("."))
-        try:  # without to=, what else is wrong can still be said
-            return tie_groups([tie for tie in ties if tie.to is None], targets.slots), wrong
-        except SharingError:
-            return [], wrong
+            return [], [*wrong, str(contradiction).rstrip(".")]

@@ -4,7 +4,7 @@ Each problem names two paths, what was found at either, and what to do. What is 
 decide for one of the two: everything that a Parameter is declared with, where it lives, and who else relies on it.
 """
 
-from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 
@@ -40,79 +40,63 @@ def problems(net: Any, groups: Sequence[TieGroup], values: str, yielding: Frozen
     declaration holds.
     """
     groups = [group for group in groups if group.dropped]
-    listed = parameters_in_containers(walk(net)) if groups else {}
-    return [problem for group in groups for problem in _problems(group, values, listed, yielding)]
+    containers = parameters_in_containers(walk(net)) if groups else {}
+    return [problem for group in groups for problem in _problems(group, values, containers, yielding)]
 
 
-def _problems(group: TieGroup, values: str, listed: Dict[Any, str], yielding: FrozenSet[Any]) -> Iterator[str]:
+def _problems(group: TieGroup, values: str, containers: Dict[Any, str], yielding: FrozenSet[Any]) -> Iterator[str]:
     kept = group.kept
     for member in group.members:
-        yield from _alone(member, kept if member is not kept else group.dropped[0])
+        other = kept if member is not kept else group.dropped[0]
+        who = f"{member.path!r} cannot be tied to {other.path!r}:"
+        if is_constant(member.param):
+            yield f"{who} it is a Constant, whose value belongs to its own block"
+        if is_trained(member.param):
+            yield f"{who} a Trainer updates it; call gluon_initkit.release(trainer), tie, and make another Trainer"
     for member in group.dropped:
-        yield from _places(member, kept, listed)
-    declared, fixed = declaration_of(kept.param), _fixes_gamma(kept)
-    for member in group.dropped:
-        for text in _pairwise(member, kept, declared, yielding):
+        yield from _places(member, kept, containers)
+        for text in _pairwise(member, kept, yielding):
             yield f"{member.path!r} and {kept.path!r} {text}"
-        if _fixes_gamma(member) != fixed:
-            yield (f"{member.path!r} and {kept.path!r} belong to batch normalizations with scale=True and "
-                   f"scale=False, which writes 1 over it: build both alike")  # fmt: skip
-    yield from _contexts(group)
     yield from _shapes(group)
-    yield from _initializers(group)
-    if values == "average":
-        yield from _averages(group)
+    yield from _disagreements(group)
+    for member in group.members if values == "average" else ():
+        arrays = arrays_of(member.param)
+        if arrays and (arrays[0].stype != "default" or numpy.dtype(arrays[0].dtype).kind != "f"):
+            yield (f"{member.path!r} has no average: found {arrays[0].stype} {numpy.dtype(arrays[0].dtype).name}, "
+                   f"expected dense floating-point numbers; pass values='keep'")  # fmt: skip
 
 
-def _alone(member: Member, other: Member) -> Iterator[str]:
-    """What forbids a parameter to be tied to anything, or to be one that goes."""
-    who = f"{member.path!r} cannot be tied to {other.path!r}:"
-    if is_constant(member.param):
-        yield f"{who} it is a Constant, whose value belongs to its own block"
-    if is_trained(member.param):
-        yield f"{who} a Trainer updates it; call gluon_initkit.release(trainer), tie, and make another Trainer"
-
-
-def _places(member: Member, first: Member, listed: Dict[Any, str]) -> Iterator[str]:
+def _places(member: Member, kept: Member, containers: Dict[Any, str]) -> Iterator[str]:
     """What keeps a parameter where it stands."""
     for slot, _ in member.places:
-        who = f"{slot.path!r} cannot take the parameter of {first.path!r}:"
+        who = f"{slot.path!r} cannot take the parameter of {kept.path!r}:"
         other_way = f"keep this one instead, to={slot.path!r}"
         if slot.key is None:
             yield f"{who} it is no attribute of its block, which would make it anew; {other_way}"
         elif isinstance(slot.block, mx.gluon.SymbolBlock):
             yield f"{who} the graph of its SymbolBlock calls it {member.param.name!r}; {other_way}"
-        elif slot.param in listed:
-            yield f"{who} {listed[slot.param]} holds it too, and would go on holding the old one; {other_way}"
+        elif slot.param in containers:
+            yield f"{who} {containers[slot.param]} holds it too, and would go on holding the old one; {other_way}"
 
 
-def _fixes_gamma(member: Member) -> Set[bool]:
-    return {fixes_gamma(slot.block, slot.key) for slot, _ in member.places}
-
-
-def _pairwise(member: Member, first: Member, other: Dict[str, Any], yielding: FrozenSet[Any]) -> Iterator[str]:
-    one = declaration_of(member.param)
-    for name, found in one.items():
-        yields = member.param in yielding and found == _DECLARED.get(name)
-        if found != other[name] and not yields:
-            yield f"differ in {name}, {found!r} and {other[name]!r}: {_MENDS[name]}"
+def _pairwise(member: Member, kept: Member, yielding: FrozenSet[Any]) -> Iterator[str]:
+    own, other = declaration_of(member.param), declaration_of(kept.param)
+    for name, value in own.items():
+        yields = member.param in yielding and value == _DECLARED.get(name)
+        if value != other[name] and not yields:
+            yield f"differ in {name}, {value!r} and {other[name]!r}: {_MENDS[name]}"
     kind = type(member.param)
     if kind is not mx.gluon.Parameter and not is_constant(member.param) and not (
-        kind is type(first.param) and _alike(extras_of(member.param), extras_of(first.param))
+        kind is type(kept.param) and _alike(extras_of(member.param), extras_of(kept.param))
     ):
         # The other way round is well: a plain one's place then sees what the special one makes of the values.
         yield (f"are of different kinds: {member.param!r} would be lost, and what it makes of its values; keep it, "
                f"to={member.path!r}, or make both alike")  # fmt: skip
-    if member.transposed and "row_sparse" in (one["stype"], one["grad_stype"]):
+    if member.transposed and "row_sparse" in (own["stype"], own["grad_stype"]):
         yield "cannot be transposes of each other where one is row_sparse: build both dense"
-
-
-def _contexts(group: TieGroup) -> Iterator[str]:
-    placed = [(member, contexts_of(member.param)) for member in group.members if contexts_of(member.param)]
-    for member, contexts in placed[1:]:
-        if contexts != placed[0][1]:
-            yield (f"{member.path!r} and {placed[0][0].path!r} live on different contexts, {contexts} and "
-                   f"{placed[0][1]}: {backend.reset_method} one of them first")  # fmt: skip
+    fixed = [{fixes_gamma(slot.block, slot.key) for slot, _ in each.places} for each in (member, kept)]
+    if fixed[0] != fixed[1]:
+        yield "belong to batch normalizations with scale=True and scale=False, which writes 1 over it: build both alike"
 
 
 def merged_shape(group: TieGroup) -> Tuple[Optional[Tuple[Optional[int], ...]], Optional[Member]]:
@@ -122,31 +106,28 @@ def merged_shape(group: TieGroup) -> Tuple[Optional[Tuple[Optional[int], ...]], 
         other = shape_of(member.param)
         if other is not None and member.transposed:
             other = other[::-1]
-        if other == shape:
-            continue
-        if other is None or shape is None:
+        if shape is None or other is None:
             shape = other if shape is None else shape
-            continue
-        if not agree(shape, other):
+        elif not agree(shape, other):
             return shape, member
-        shape = tuple(right if left is None else left for left, right in zip(shape, other))
+        else:
+            shape = tuple(right if left is None else left for left, right in zip(shape, other))
     return shape, None
 
 
 def _shapes(group: TieGroup) -> Iterator[str]:
     shape, against = merged_shape(group)
     if against is not None:
-        found = shape_of(against.param) or ()
+        other = shape_of(against.param) or ()
         mend = "no array has both"
-        if not against.transposed and shape is not None and found == shape[::-1]:
+        if not against.transposed and shape is not None and other == shape[::-1]:
             mend = "one is the other's transpose: pass transpose=True"
-        turned = ", transposed," if against.transposed else ""
-        yield (f"{against.path!r} and {group.kept.path!r} differ in shape, {shape_text(found)}{turned} and "
+        transposed = ", transposed," if against.transposed else ""
+        yield (f"{against.path!r} and {group.kept.path!r} differ in shape, {shape_text(other)}{transposed} and "
                f"{shape_text(shape)}: {mend}")  # fmt: skip
     elif shape is not None and len(shape) != 2 and any(turned for m in group.members for _, turned in m.places):
-        path = next(member.path for member in reversed(group.members))
-        yield (f"{path!r} and {group.kept.path!r} cannot be transposes of each other: found {shape_text(shape)}, "
-               f"expected two dimensions")  # fmt: skip
+        yield (f"{group.members[-1].path!r} and {group.kept.path!r} cannot be transposes of each other: found "
+               f"{shape_text(shape)}, expected two dimensions")  # fmt: skip
 
 
 def has_chosen_initializer(param: Any) -> bool:
@@ -157,17 +138,21 @@ def has_chosen_initializer(param: Any) -> bool:
     return init is not None and not is_layer_default(init)
 
 
-def _initializers(group: TieGroup) -> Iterator[str]:
+def _disagreements(group: TieGroup) -> Iterator[str]:
+    """Members on different contexts, or with different initializers of their own."""
+    placed = [(member.path, contexts_of(member.param)) for member in group.members if contexts_of(member.param)]
+    for path, contexts in placed[1:]:
+        if contexts != placed[0][1]:
+            yield (f"{path!r} and {placed[0][0]!r} live on different contexts, {contexts} and {placed[0][1]}: "
+                   f"{backend.reset_method} one of them first")  # fmt: skip
     chosen = [member for member in group.members if has_chosen_initializer(member.param)]
     for member in chosen[1:]:
-        if not _alike(_initializer(member.param.init), _initializer(chosen[0].param.init)):
+        one, other = (mx.init.create(each.param.init) if isinstance(each.param.init, str) else each.param.init
+                      for each in (member, chosen[0]))  # fmt: skip
+        if not _alike(one, other):
             yield (f"{member.path!r} and {chosen[0].path!r} have initializers of their own that differ, "
                    f"{_text(member.param.init)} and {_text(chosen[0].param.init)}: give both the same, or set the init "
                    f"of one to None")  # fmt: skip
-
-
-def _initializer(init: Any) -> Any:
-    return mx.init.create(init) if isinstance(init, str) else init
 
 
 def _text(init: Any) -> str:
@@ -175,14 +160,6 @@ def _text(init: Any) -> str:
         return init if isinstance(init, str) else init.dumps()
     except (AttributeError, TypeError):  # no Initializer, or an argument that JSON cannot hold
         return type(init).__name__
-
-
-def _averages(group: TieGroup) -> Iterator[str]:
-    for member in group.members:
-        held = arrays_of(member.param)
-        if held and (held[0].stype != "default" or numpy.dtype(held[0].dtype).kind != "f"):
-            yield (f"{member.path!r} has no average: found {held[0].stype} {numpy.dtype(held[0].dtype).name}, expected "
-                   f"dense floating-point numbers; pass values='keep'")  # fmt: skip
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -20,6 +20,8 @@ __all__ = ["shared_layers", "sharing_scope"]
 def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[Any]:
     """Build `n` layers that share their parameters, as ALBERT's do (Lan et al., 2019, arXiv:1909.11942).
 
+    A shape that one of them meets is everybody's.
+
     Parameters
     ----------
     factory : callable
@@ -28,11 +30,6 @@ def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[
         How many, at least one.
     only : selector or list of selectors, optional
         Which of the parameters to share, ``'weight'``; all by default.
-
-    Returns
-    -------
-    list of Block
-        The first one's Parameters stand in all of them, and a shape that one of them meets is everybody's.
 
     Raises
     ------

@@ -95,17 +95,11 @@ def _paths(row: SharingRow) -> Tuple[str, ...]:
     return (group.canonical, *(f"= {path}{marks.get(path, '')}" for path in group.aliases))
 
 
-def _values(row: SharingRow) -> str:
-    if row.values_from is None:
-        return "averaged" if row.dropped else ""
-    return row.values_from
-
-
 _COLUMNS = (
     Column("parameter", _paths, path=True),
     Column("shape", lambda row: shape_text(row.shape)),
     Column("dtype", lambda row: row.dtype),
     Column("saved", lambda row: size_text(row.saved), number=True),
-    Column("values of", _values, path=True),
+    Column("values of", lambda row: row.values_from or ("averaged" if row.dropped else ""), path=True),
     Column("other values", lambda row: row.dropped, path=True),
 )

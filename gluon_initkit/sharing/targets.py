@@ -112,16 +112,13 @@ class Targets:
             raise TargetNotFound(f"tie_blocks({declared.arguments}) names {listed} alone: a tie takes two or more")
         inside = {path: self._inside(path, block, declared.only) for path, block in blocks.values()}
         names = list(dict.fromkeys(name for own in inside.values() for name in own))
-        if not names:
-            chosen = f" that {declared.shown_only} selects" if declared.only is not None else ""
-            infos = [self._info(path) for path in self.slots]
-            reasons = (explain_no_match(selector, infos) for selector in selectors_in(declared.only))
-            hint = "; ".join(filter(None, reasons))
-            raise TargetNotFound(f"{_list(list(inside))} hold no parameter{chosen}{hint and f': {hint}'}")
         for selector in selectors_in(declared.only):
             if not any(self._inside(path, block, [selector]) for path, block in blocks.values()):
+                hint = explain_no_match(selector, [self._info(path) for path in self.slots])
                 raise TargetNotFound(f"{declared.shown_only}: {show_selector(selector)} selects no parameter of "
-                                     f"{_list(list(inside))}")  # fmt: skip
+                                     f"{_list(list(inside))}{hint and f': {hint}'}")  # fmt: skip
+        if not names:
+            raise TargetNotFound(f"{_list(list(inside))} hold no parameter to share")
         missing = [f"{path!r} has no {name!r}, which {next(p for p in inside if name in inside[p])!r} has"
                    for path, own in inside.items() for name in names if name not in own]  # fmt: skip
         if missing:

@@ -135,8 +135,8 @@ def test_blocks_of_another_structure():
     net = encoder(2)
     net[1].ffn.add(nn.Dense(4, in_units=4))
     refused(net, ik.Sharing(net).tie_blocks("0", "1"), "'0' has no 'ffn.2.weight', which '1' has", "only=")
-    refused(net, ik.Sharing(net).tie_blocks("0", "1", only="gamma"), "hold no parameter that only='gamma' selects")
-    refused(net, ik.Sharing(net).tie_blocks("0", "1", only=".*weight"), "only='.*weight' selects: ",
+    refused(net, ik.Sharing(net).tie_blocks("0", "1", only="gamma"), "'gamma' selects no parameter of '0', '1'")
+    refused(net, ik.Sharing(net).tie_blocks("0", "1", only=".*weight"), "'.*weight' selects no parameter of '0', '1': ",
             "it is read as a glob, such as '*weight'; write re.compile('.*weight')")  # fmt: skip
     assert ik.Sharing(net).tie_blocks("0", "1", only="ffn.[01].*").apply().saved == 4 * (8 * 4 + 8 + 4 * 8 + 4)
 
@@ -164,7 +164,7 @@ def test_only_takes_a_list_of_selectors():
     assert repr(sharing) == "<Sharing of HybridSequential: tie_blocks('0', '1', only=['weight', 'gama'])>"
     with pytest.raises(ik.SharingError, match=r"only=\['weight', 'gama'\]: 'gama' selects no parameter of '0', '1'"):
         sharing.apply()
-    with pytest.raises(ik.SharingError, match=r"hold no parameter that only=\[\] selects"):
+    with pytest.raises(ik.SharingError, match="hold no parameter to share"):
         ik.Sharing(net()).tie_blocks("0", "1", only=[]).apply()
     with pytest.raises(TypeError, match="3 is no selector"):
         ik.Sharing(net()).tie_blocks("0", "1", only=["weight", 3])
