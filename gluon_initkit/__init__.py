@@ -13,7 +13,6 @@ from .importing import mend_when_imported
 if TYPE_CHECKING:
     from .initializer import *  # noqa: F403
     from .inspector import *  # noqa: F403
-    from .inspector.recorder import Recorder as Recorder
     from .parameters import ParameterInfo as ParameterInfo
     from .sharing import *  # noqa: F403
     from .tracer import *  # noqa: F403

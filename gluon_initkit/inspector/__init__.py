@@ -1,16 +1,14 @@
 """The inspector: what every parameter is. Pure: looking changes nothing. Importing it imports no MXNet."""
 
-from typing import Any
-
 from ..display import Column
 from ..files import CheckpointError, StoredValues
 from .compare.compare import compare
 from .compare.comparison import Comparison, ComparisonRow
 from .compare.load_forecast import LoadForecast, Prefix
 from .findings import CODES, FindingsError, findings_of, raise_for
-from .history import History
 from .inspect import inspect
 from .outputs import OutputReport, OutputRow, outputs
+from .recorder import History, Recorder
 from .records import BlockRecord, Declared, Finding, Histogram, ParameterRecord, SharedValues, Statistics
 from .report.columns import COLUMNS, column
 from .report.report import Report
@@ -19,44 +17,9 @@ from .totals import Totals, totals_of
 from .view import ParameterView
 
 __all__ = [
-    "CODES",
-    "COLUMNS",
-    "BlockRecord",
-    "CheckpointError",
-    "Column",
-    "Comparison",
-    "ComparisonRow",
-    "Declared",
-    "Finding",
-    "FindingsError",
-    "Histogram",
-    "History",
-    "LoadForecast",
-    "OutputReport",
-    "OutputRow",
-    "ParameterRecord",
-    "ParameterView",
-    "Prefix",
-    "Recorder",
-    "Report",
-    "SharedValues",
-    "Statistics",
-    "StoredValues",
-    "Totals",
-    "column",
-    "compare",
-    "findings_of",
-    "inspect",
-    "outputs",
-    "raise_for",
-    "statistics_of",
-    "totals_of",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "Recorder":  # it needs MXNet, which reports of files do without
-        from .recorder import Recorder
-
-        return Recorder
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    "CODES", "COLUMNS", "BlockRecord", "CheckpointError", "Column", "Comparison", "ComparisonRow", "Declared",
+    "Finding", "FindingsError", "Histogram", "History", "LoadForecast", "OutputReport", "OutputRow",
+    "ParameterRecord", "ParameterView", "Prefix", "Recorder", "Report", "SharedValues", "Statistics",
+    "StoredValues", "Totals", "column", "compare", "findings_of", "inspect", "outputs", "raise_for",
+    "statistics_of", "totals_of",
+]  # fmt: skip

@@ -1,21 +1,151 @@
 """`Recorder`: statistics of weights and gradients over the steps of a training, in two lines of its loop.
 
-It only looks: no operator runs, nothing is drawn, no gradient is cleared. What it has seen is a `History`, plain data.
+It only looks: no operator runs, nothing is drawn, no gradient is cleared. What it has seen is a `History`: plain data
+in bounded memory, which needs no MXNet.
 """
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
 
-from .._mxnet import mx
-from .._mxnet.arrays import host_values, wait_to_read
-from .._mxnet.parameter import arrays_of, gradients_of
-from ..display import printable
-from ..parameters import list_parameters, matcher, refuse_no_match, show_selector
-from .history import History
+from .. import display
+from ..parameters import did_you_mean, list_parameters, matcher, refuse_no_match, show_selector
+from .report.columns import STATISTICS
 from .statistics import statistics_of_all
 
-__all__ = ["Recorder"]
+__all__ = ["History", "Recorder"]
+
+_KINDS = ("values", "gradient")
+
+
+class History:
+    """What a `Recorder` has seen.
+
+    When it is full it forgets every second step and keeps half as often from then on, so what is left is always evenly
+    spaced over the whole of the training.
+
+    Attributes
+    ----------
+    paths, stats : tuple of str
+        The parameters and the statistics.
+    every : int
+        How far apart kept steps are now.
+    capacity : int
+        How many steps are kept at most.
+    aliases : dict of str to str
+        The further paths of shared parameters, each with the one that stands in `paths`.
+
+    Examples
+    --------
+    >>> history = History(["0.weight"], ["mean"], capacity=2)
+    >>> for step in range(5):
+    ...     if history.counts():
+    ...         history.keep(numpy.full((1, 2, 1), step))
+    >>> history.steps, history.every, history.series("0.weight", "mean")
+    ((0, 4), 4, [0.0, 4.0])
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        stats: Sequence[str],
+        every: int = 1,
+        capacity: int = 512,
+        aliases: Optional[Mapping[str, str]] = None,
+    ) -> None:
+        unknown = [stat for stat in stats if stat not in STATISTICS]
+        if isinstance(stats, str) or unknown or not stats:
+            found = stats if isinstance(stats, str) else unknown
+            raise ValueError(f"stats= takes a sequence of {', '.join(STATISTICS)}; found {found!r}.")
+        for name, value, least in (("every", every, 1), ("capacity", capacity, 2)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ValueError(f"{name}= takes an integer of {least:d} or more, found {value!r}.")
+        self.paths, self.stats = tuple(paths), tuple(stats)
+        self.every, self.capacity, self.aliases = every, capacity, dict(aliases or {})
+        self._next = 0
+        self._kept: List[Tuple[int, numpy.ndarray]] = []
+
+    def counts(self) -> bool:
+        """Count a step; whether it is one to keep."""
+        self._next += 1
+        return (self._next - 1) % self.every == 0
+
+    def keep(self, seen: numpy.ndarray) -> None:
+        """Keep the step just counted: an array of parameters by (values, gradient) by statistics, NaN for nothing."""
+        self._kept.append((self._next - 1, numpy.asarray(seen, numpy.float64)))
+        if len(self._kept) > self.capacity:
+            self.every *= 2
+            self._kept = [(step, numbers) for step, numbers in self._kept if step % self.every == 0]
+
+    @property
+    def steps(self) -> Tuple[int, ...]:
+        """The steps that are kept, the first of all being 0."""
+        return tuple(step for step, _ in self._kept)
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the kept numbers take."""
+        return sum(numbers.nbytes for _, numbers in self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def series(self, path: str, stat: str, of: str = "values") -> List[float]:
+        """A statistic of one parameter, by its path or an alias, at each kept step; NaN where there was nothing to see.
+
+        Raises
+        ------
+        KeyError
+            That parameter or statistic is not recorded.
+        """
+        named = (*self.paths, *self.aliases)
+        for name, value, known in (("path", path, named), ("stat", stat, self.stats), ("of", of, _KINDS)):
+            if value not in known:
+                raise KeyError(f"{name}={value!r} is not recorded; {did_you_mean(str(value), known)}")
+        index = self.paths.index(self.aliases.get(path, path)), _KINDS.index(of), self.stats.index(stat)
+        return [float(numbers[index]) for _, numbers in self._kept]
+
+    def to_records(self) -> List[Dict[str, Any]]:
+        """One dictionary for each step and parameter; None where there was nothing to see."""
+        rows = [(step, path, numbers[index].ravel().tolist())
+                for step, numbers in self._kept for index, path in enumerate(self.paths)]  # fmt: skip
+        return [{"step": step, "path": path, **{name: None if number != number else number
+                                                for name, number in zip(self._names(), numbers)}}
+                for step, path, numbers in rows]  # fmt: skip
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row for each step and parameter."""
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("to_pandas needs pandas: pip install pandas", name="pandas") from None
+        index = pandas.MultiIndex.from_product([self.steps, self.paths], names=["step", "path"])
+        numbers = numpy.array([numbers for _, numbers in self._kept]).reshape(len(index), len(self._names()))
+        return pandas.DataFrame(numbers, index, self._names())
+
+    def plot(self, stat: Optional[str] = None, axes: Optional[Sequence[Any]] = None) -> List[Any]:
+        """A statistic over steps, a line a parameter: of the values, and of the gradients."""
+        stat = stat or ("norm" if "norm" in self.stats else self.stats[0])
+        if stat not in self.stats:
+            recorded = display.printable(", ".join(self.stats))
+            raise ValueError(f"{stat!r} is not recorded; there are {recorded}. Recorder(stats=) chooses.")
+        both = display.new_axes(2, 0, height=3.4) if axes is None else list(axes)
+        if len(both) != 2:
+            raise ValueError(f"values and gradients are drawn on 2 axes, found {len(both)}; pass two, or none.")
+        counts = [index for index, name in enumerate(self.stats) if name in ("nan", "posinf", "neginf")]
+        for which, (kind, title) in enumerate(zip(_KINDS, ("values", "gradients"))):
+            series = [(path, self.series(path, stat, kind)) for path in self.paths]
+            lines = [(path, numbers) for path, numbers in series if not numpy.isnan(numbers).all()]
+            bad = [step for step, numbers in self._kept if numpy.nan_to_num(numbers[:, which, counts]).any()]
+            display.draw_lines(both[which], self.steps, lines, f"{stat} of {title}", bad)
+        return both
+
+    def _names(self) -> List[str]:
+        return [*self.stats, *(f"grad_{stat}" for stat in self.stats)]
+
+    def __repr__(self) -> str:
+        steps, parameters = display.counted(len(self), "step"), display.counted(len(self.paths), "parameter")
+        return f"<History: {steps} of {parameters} every {self.every}, {self.nbytes:,} B>"
 
 
 class Recorder:
@@ -74,127 +204,74 @@ class Recorder:
         every: int = 1,
         capacity: int = 512,
     ) -> None:
-        described = list_parameters(net)
-        chosen = None if select is None else matcher(select)
-        watched = [(param, info) for param, _, info in described
-                   if (param.grad_req != "null" if chosen is None else chosen(info))]  # fmt: skip
+        parameters = [(param, info) for param, _, info in list_parameters(net)]
+        matches = None if select is None else matcher(select)
+        watched = [(param, info) for param, info in parameters
+                   if (param.grad_req != "null" if matches is None else matches(info))]  # fmt: skip
         self._watched = {info.label: param for param, info in watched}
         if not self._watched:
-            refuse_no_match(select, [info for _, _, info in described])
-            paths = ", ".join(info.label for _, _, info in described[:6]) + (", …" if len(described) > 6 else "")
-            asked = f"is selected by {show_selector(select)}" if chosen else "has a gradient; select='*' watches all"
-            raise ValueError(printable(f"no parameter of this {type(net).__name__} {asked}; it has {paths or 'none'}."))
+            refuse_no_match(select, [info for _, info in parameters])
+            paths = ", ".join(info.label for _, info in parameters[:6]) + (", …" if len(parameters) > 6 else "")
+            asked = f"is selected by {show_selector(select)}" if matches else "has a gradient; select='*' watches all"
+            raise ValueError(display.printable(f"no parameter of this {type(net).__name__} {asked}; "
+                                               f"it has {paths or 'none'}."))  # fmt: skip
         aliases = {alias: info.label for _, info in watched for alias in info.aliases}
         self.history = History(tuple(self._watched), stats, every, capacity, aliases)
 
     def step(self) -> None:
-        """Count a step, and look if it is one to keep.
-
-        Examples
-        --------
-        >>> net = mx.gluon.nn.Dense(1, in_units=2)
-        >>> net.initialize()
-        >>> recorder = Recorder(net, every=2)
-        >>> for _ in range(5):
-        ...     recorder.step()
-        >>> recorder.history.steps
-        (0, 2, 4)
-        """
+        """Count a step, and look if it is one to keep."""
         if self.history.counts():
             self.history.keep(self._look())
 
     def _look(self) -> numpy.ndarray:
+        from .._mxnet.arrays import host_values, wait_to_read  # not before: a history is read without MXNet
+        from .._mxnet.parameter import arrays_of, gradients_of
+
         watched = self._watched.values()
         held = [arrays[:1] for param in watched for arrays in (arrays_of(param), gradients_of(param))]
-        there = [index for index, arrays in enumerate(held) if arrays]  # of several contexts, the first
-        wait_to_read(held[index][0] for index in there)
+        indices = [index for index, arrays in enumerate(held) if arrays]  # of several contexts, the first
+        wait_to_read([held[index][0] for index in indices])
         seen = numpy.full((len(held), len(self.history.stats)), numpy.nan)
-        arrays = [host_values(held[index][0]) for index in there]
-        for index, found in zip(there, statistics_of_all(arrays)):
-            nothing = found.count and found.mean is None  # no number is finite: their norm is not 0, there is none
-            values = [None if nothing and stat == "norm" else getattr(found, stat) for stat in self.history.stats]
-            seen[index] = [numpy.nan if value is None else value for value in values]
+        for index, stats in zip(indices, statistics_of_all([host_values(held[index][0]) for index in indices])):
+            nothing = stats.count and stats.mean is None  # no number is finite: their norm is not 0, there is none
+            numbers = [None if nothing and name == "norm" else getattr(stats, name) for name in self.history.stats]
+            seen[index] = [numpy.nan if number is None else number for number in numbers]
         return seen.reshape(len(watched), 2, -1)
 
     def handler(self) -> Any:
         """An event handler for ``mxnet.gluon.contrib.estimator``: a step after each batch of training.
 
-        Returns
-        -------
-        EventHandler
-            For ``estimator.fit(..., event_handlers=[recorder.handler()])``.
-
-        Raises
-        ------
-        ImportError
-            This MXNet has no estimator.
-
-        Examples
-        --------
-        >>> net = mx.gluon.nn.Dense(1)
-        >>> type(Recorder(net).handler()).__mro__[1].__name__
-        'BatchEnd'
+        For ``estimator.fit(..., event_handlers=[recorder.handler()])``; an ImportError where this MXNet has none.
         """
         try:
             from mxnet.gluon.contrib.estimator import BatchEnd
         except ImportError:
-            message = f"MXNet {mx.__version__} has no gluon.contrib.estimator; call recorder.step() after backward()."
+            message = "This MXNet has no gluon.contrib.estimator; call recorder.step() after backward()."
             raise ImportError(message, name="mxnet.gluon.contrib.estimator") from None
         recorder = self
 
-        class StepOfRecorder(BatchEnd):
+        class RecorderHandler(BatchEnd):
             priority = -1500  # after the gradients' update, which leaves them as they are; before what may stop
 
             def batch_end(self, estimator: Any, *args: Any, **kwargs: Any) -> None:
                 recorder.step()
 
-        return StepOfRecorder()
+        return RecorderHandler()
 
     def to_records(self) -> List[Dict[str, Any]]:
         """What was seen, as dictionaries of plain Python values.
 
-        Returns
-        -------
-        list of dict
-            One for each step and parameter: ``step``, ``path``, each statistic, and each of the gradient's,
-            ``grad_mean``; None where there was nothing to see.
-
-        Examples
-        --------
-        >>> net = mx.gluon.nn.Dense(1, in_units=2, use_bias=False)
-        >>> net.initialize(mx.init.One())
-        >>> recorder = Recorder(net, stats=["mean"])
-        >>> recorder.step()
-        >>> recorder.to_records()
-        [{'step': 0, 'path': 'weight', 'mean': 1.0, 'grad_mean': 0.0}]
+        One for each step and parameter: ``step``, ``path``, each statistic, and each of the gradient's, ``grad_mean``;
+        None where there was nothing to see.
         """
         return self.history.to_records()
 
     def to_pandas(self) -> Any:
-        """What was seen, as a DataFrame with a row for each step and parameter.
-
-        Returns
-        -------
-        pandas.DataFrame
-
-        Raises
-        ------
-        ImportError
-            pandas is not installed.
-
-        Examples
-        --------
-        >>> net = mx.gluon.nn.Dense(1, in_units=2)
-        >>> net.initialize(mx.init.One())
-        >>> recorder = Recorder(net, stats=["mean"])
-        >>> recorder.step()
-        >>> float(recorder.to_pandas().loc[(0, "weight"), "mean"])
-        1.0
-        """
+        """What was seen, as a `pandas.DataFrame` with a row for each step and parameter."""
         return self.history.to_pandas()
 
     def plot(self, stat: Optional[str] = None, axes: Optional[Sequence[Any]] = None) -> List[Any]:
-        """A statistic over steps, a line a parameter: of the values, and of the gradients.
+        """Draw a statistic over steps, a line a parameter: of the values, and of the gradients.
 
         Parameters
         ----------
@@ -213,15 +290,6 @@ class Recorder:
             That statistic is not recorded.
         ImportError
             Matplotlib is not installed.
-
-        Examples
-        --------
-        >>> net = mx.gluon.nn.Dense(1, in_units=2)
-        >>> net.initialize()
-        >>> recorder = Recorder(net)
-        >>> recorder.step()
-        >>> [axes.get_title("left") for axes in recorder.plot("std")]
-        ['std of values', 'std of gradients']
         """
         return self.history.plot(stat, axes)
 

@@ -19,13 +19,6 @@ class Histogram:
     edges : tuple of float
         One more than `counts`; a bin is ``[edges[i], edges[i + 1])``, the last one closed.
     counts : tuple of int
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.Dense(4, in_units=1)
-    >>> net.initialize(mx.init.One())
-    >>> sum(ik.inspect(net, stats="full")["weight"].stats.histogram.counts)
-    4
     """
 
     edges: Tuple[float, ...]
@@ -91,14 +84,6 @@ class Declared:
         too few values to tell.
     untouched : bool
         Whether the values may still be the drawn ones: no sign of training or loading was seen in the network.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.Dense(4, in_units=1, weight_initializer=mx.init.Normal(0.5))
-    >>> net.initialize()
-    >>> declared = ik.inspect(net, stats=True)["weight"].declared
-    >>> declared.initializer, declared.mean, declared.std, declared.untouched
-    ('Normal(sigma=0.5)', 0.0, 0.5, True)
     """
 
     initializer: str
@@ -229,13 +214,6 @@ class BlockRecord:
         ``''`` for the network itself.
     block : str
         Its class's name.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(mx.gluon.nn.Dense(4))
-    >>> ik.inspect(net).blocks
-    (BlockRecord(path='', block='HybridSequential'), BlockRecord(path='0', block='Dense'))
     """
 
     path: str
@@ -252,13 +230,6 @@ class SharedValues:
         ``'parameter'``: one Parameter under several paths; ``'buffer'``: several over one piece of memory;
         ``'values'``: weights of equal values in memory of their own, a tie that broke or a copy.
     paths : tuple of str
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(*ik.shared_layers(lambda: mx.gluon.nn.Dense(4), n=2, only="weight"))
-    >>> ik.inspect(net).shared
-    (SharedValues(kind='parameter', paths=('0.weight', '1.weight')),)
     """
 
     kind: str
@@ -281,14 +252,6 @@ class Finding:
         What was seen, with numbers.
     hint : str
         What to do about it.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.Dense(4, in_units=4)
-    >>> net.initialize(mx.init.Zero())
-    >>> finding = ik.inspect(net, stats=True).findings[0]
-    >>> finding.code, finding.severity, finding.paths, finding.evidence
-    ('zero-weight', 'warning', ('weight',), 'all 16 values are 0')
     """
 
     code: str

@@ -3,7 +3,7 @@ buffer. The values play no part: parameters of equal values in memory of their o
 """
 
 from dataclasses import dataclass
-from typing import Dict, FrozenSet, Iterable, List, Sequence
+from typing import Dict, FrozenSet, Iterable, Sequence, Set
 
 from ..display import counted, size_text
 from .records import ParameterRecord, SharedValues
@@ -28,12 +28,6 @@ class Totals:
         Constants, which never have one. All 0 for a file, which does not say.
     gradients : bool
         Whether gradients were known of: a file has none.
-
-    Examples
-    --------
-    >>> totals = ik.inspect(mx.gluon.nn.BatchNorm(in_channels=8)).totals
-    >>> totals.parameters, totals.size, totals.trainable, totals.auxiliary
-    (4, 32, 16, 16)
     """
 
     parameters: int
@@ -65,39 +59,34 @@ def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]
     """
     again = counted_elsewhere(records, shared)
     once = [record for record in records if record.path not in again]
-    kinds: Dict[str, List[ParameterRecord]] = {"trainable": [], "frozen": [], "auxiliary": [], "": []}
+    sizes: Dict[str, int] = {"trainable": 0, "frozen": 0, "auxiliary": 0, "stored": 0}
     for record in once:
-        kinds[_kind(record)].append(record)
+        sizes[_kind(record)] += record.size or 0
     return Totals(
         parameters=len(records),
-        size=_size(once),
+        size=sum(sizes.values()),
         bytes=sum(record.bytes or 0 for record in once),
         unknown=sum(record.size is None for record in once),
-        trainable=_size(kinds["trainable"]),
-        frozen=_size(kinds["frozen"]),
-        auxiliary=_size(kinds["auxiliary"]),
+        trainable=sizes["trainable"],
+        frozen=sizes["frozen"],
+        auxiliary=sizes["auxiliary"],
         gradients=any(record.grad_req is not None for record in records),
     )
 
 
 def counted_elsewhere(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]) -> FrozenSet[str]:
     """The canonical paths of parameters whose buffer an earlier one of `records` holds already."""
-    canonical = {path: record.path for record in records for path in (record.path, *record.aliases)}
-    again: Dict[str, None] = {}
+    canonical = {path: record.path for record in records for path in record.paths}
+    again: Set[str] = set()
     for group in shared:
         if group.kind == "buffer":  # one Parameter over several paths is one record
-            present = list(dict.fromkeys(canonical[path] for path in group.paths if path in canonical))
-            again.update(dict.fromkeys(present[1:]))
+            again.update(list(dict.fromkeys(canonical[path] for path in group.paths if path in canonical))[1:])
     return frozenset(again)
 
 
 def _kind(record: ParameterRecord) -> str:
     if record.grad_req is None:
-        return ""
+        return "stored"
     if record.constant or record.role in ("running_mean", "running_var"):
         return "auxiliary"
     return "frozen" if record.grad_req == "null" else "trainable"
-
-
-def _size(records: Sequence[ParameterRecord]) -> int:
-    return sum(record.size or 0 for record in records)

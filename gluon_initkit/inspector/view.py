@@ -20,12 +20,6 @@ class ParameterView:
         The facts, as plain data.
     live : object or None
         What values are read through; not compared, and not pickled.
-
-    Examples
-    --------
-    >>> view = ParameterView(ParameterRecord("0.weight", "dense0_weight", "weight", (2, None), "float32"))
-    >>> view, view.role
-    (Parameter 0.weight (shape=(2, ?), dtype=float32), 'weight')
     """
 
     record: ParameterRecord
@@ -37,28 +31,15 @@ class ParameterView:
         return getattr(self.record, name)
 
     def data(self) -> Any:
-        """The values, read now.
-
-        Returns
-        -------
-        array
-
-        Raises
-        ------
-        RuntimeError
-            The report is not of a live network or file any more.
+        """The values, read now; a RuntimeError where the report is not of a live network or file any more.
 
         Examples
         --------
-        >>> net = mx.gluon.nn.HybridSequential()
-        >>> net.add(mx.gluon.nn.Dense(2, in_units=3))
+        >>> net = mx.gluon.nn.Dense(2, in_units=3)
         >>> net.initialize(mx.init.One())
-        >>> ik.inspect(net)["0.weight"].data()
+        >>> ik.inspect(net)["weight"].data()
         array([[1., 1., 1.],
                [1., 1., 1.]], dtype=float32)
-
-        A report that was read back from a file has no network to read:
-
         >>> ParameterView(ParameterRecord("0.bias", "dense0_bias", "bias", (2,), "float32")).data()
         Traceback (most recent call last):
           ...
@@ -67,35 +48,7 @@ class ParameterView:
         return self._source("data").values(self.record.path)
 
     def grad(self) -> Any:
-        """The gradient, read now.
-
-        Returns
-        -------
-        array
-
-        Raises
-        ------
-        RuntimeError
-            The report is not of a live network any more.
-
-        Examples
-        --------
-        >>> net = mx.gluon.nn.HybridSequential()
-        >>> net.add(mx.gluon.nn.Dense(1, in_units=2))
-        >>> net.initialize(mx.init.One())
-        >>> with mx.autograd.record():
-        ...     loss = net(mx.nd.array([[3, 4]])).sum()
-        >>> loss.backward()
-        >>> ik.inspect(net[0])["weight"].grad()
-        array([[3., 4.]], dtype=float32)
-
-        A report that was read back from a file has no network to read:
-
-        >>> ParameterView(ParameterRecord("0.bias", "dense0_bias", "bias", (2,), "float32")).grad()
-        Traceback (most recent call last):
-          ...
-        RuntimeError: 0.bias: this report was read back and holds facts only; ik.inspect(net)['0.bias'].grad() reads on.
-        """
+        """The gradient, read now; a RuntimeError where the report is not of a live network any more."""
         return self._source("grad").gradient(self.record.path)
 
     def _source(self, asked: str) -> Any:

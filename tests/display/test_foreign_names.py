@@ -31,11 +31,10 @@ HOSTILE = "a\x1b[2J\x9b31m\r\x07\u202eb\u2066c\u200b\udc80"
 OWN = {
     "parameters.messages": {"message"},  # by printable, a line above
     "initializer.arguments": {"name"},
-    "inspector.history": {"name", "recorded"},
     "inspector.inspect": {"name"},
     "inspector.report.json": {"where", "kind", "expected"},
     "inspector.live": {"found", "how"},
-    "inspector.recorder": {"message"},
+    "inspector.recorder": {"name", "recorded", "message"},
     "inspector.view": {"asked"},
     "parameters.info": {"hint", "found"},  # by printable, a line above
     "sharing.construct": {"kind"},  # by printable, a line above

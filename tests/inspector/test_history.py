@@ -3,7 +3,7 @@
 import math
 import sys
 
-from gluon_initkit.inspector.history import History
+from gluon_initkit.inspector.recorder import History
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import matplotlib
