@@ -13,7 +13,7 @@ import numpy
 
 from ..shapes import is_known
 from . import backend
-from .arrays import classic, empty, is_host, is_numpy_array, layer_array
+from .arrays import classic, context_of, empty, is_host, is_numpy_array, layer_array
 from .instrument.notify import emit
 from .parameter import GRAD_REQ_BEFORE, contexts_of, held_contexts, shape_of
 from .preserve import global_state_lock
@@ -58,6 +58,19 @@ def parameter_array(arr: ndarray.NDArray, param: gluon.Parameter) -> ndarray.NDA
 def in_storage_of(param: gluon.Parameter, array: ndarray.NDArray) -> ndarray.NDArray:
     """The array in the storage of the parameter: dense, row_sparse or csr."""
     return array if array.stype == param._stype else array.tostype(param._stype)
+
+
+class CopySource:
+    """Stands where MXNet copies an array to each context: gives the array itself away first, so it is not staged."""
+
+    def __init__(self, array: ndarray.NDArray, param: gluon.Parameter) -> None:
+        self.array, self.param, self.given = array, param, False
+
+    def copyto(self, ctx: context.Context) -> ndarray.NDArray:
+        """The values on a context, as the parameter holds them."""
+        copy = self.given or context_of(self.array) != ctx
+        self.given = True
+        return parameter_array(self.array.copyto(ctx) if copy else self.array, self.param)
 
 
 def set_pending(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], source: Any) -> None:

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any, List
+from typing import Any
 
 import numpy
 
 from .._mxnet import backend, mx
 from ..display import printable
-from ..parameters import ParameterInfo, did_you_mean
-from .dispatch import Decision, base_choice
+from ..parameters import did_you_mean
 from .initializer import Initializer
-from .serialization import shown
+from .serialization import initializer_text
 
-__all__ = ["Corrected", "as_initializer", "corrected"]
+__all__ = ["as_initializer", "corrected"]
 
 
 def corrected(initializer: Any) -> Initializer:
@@ -43,34 +42,28 @@ def corrected(initializer: Any) -> Initializer:
     >>> net.running_var.data().asnumpy().tolist()
     [1.0, 1.0]
     """
-    made = as_initializer(initializer)
-    return made if isinstance(made, Initializer) else Corrected(made)
+    initializer = as_initializer(initializer)
+    return initializer if isinstance(initializer, Initializer) else Corrected(initializer)
 
 
 class Corrected(Initializer):
-    """What `corrected` returns: the inner initializer's own hooks, the corrected base's for the rest."""
+    """What `corrected` returns: the inner initializer's own hooks, and the corrected base class's for the rest."""
 
     _registered_name = "gluon_initkit.corrected"
 
     def __init__(self, initializer: Any) -> None:
         super().__init__()
-        self.initializer = as_initializer(initializer)
-
-    def _choose(self, info: ParameterInfo, layer_default: Any) -> Decision:
-        return base_choice(self, self.initializer, info, layer_default)
-
-    def _targets(self) -> List[Any]:
-        return [self.initializer]
+        self.initializer = self._wrapped = as_initializer(initializer)
 
     def __repr__(self) -> str:
-        return f"corrected({shown(self.initializer)})"
+        return f"corrected({initializer_text(self.initializer)})"
 
 
 mx.init.alias(Corrected._registered_name)(Corrected)
 
 
 def as_initializer(value: Any) -> Any:
-    """An MXNet initializer from an instance, a registered name or its JSON; a clear error otherwise."""
+    """The initializer that an instance, a registered name or its JSON stands for; a clear error for anything else."""
     if isinstance(value, mx.init.Initializer):
         return value
     if isinstance(value, str):
@@ -79,15 +72,15 @@ def as_initializer(value: Any) -> Any:
         except Exception as error:
             raise ValueError(
                 f"no initializer is registered under the name {value!r} ({printable(str(error))}); "
-                f"{printable(_meant(value))} Register a class of your own with @mx.init.register, or pass an instance "
-                f"such as mx.init.Xavier()."
+                f"{printable(_did_you_mean(value))} Register a class of your own with @mx.init.register, or pass an "
+                f"instance such as mx.init.Xavier()."
             ) from error
     text = f"the network {type(value).__name__}" if isinstance(value, mx.gluon.Block) else f"{value!r:.200}"
-    found = printable(f"{text}.{_instead(value)}")
+    found = printable(f"{text}.{_instead_of(value)}")
     raise TypeError(f"expected an initializer (an instance, a registered name or its JSON), found {found}")
 
 
-# What the initializers of other libraries are called, and what they are here.
+# Parts of what other libraries call their initializers, and what these are here.
 _ELSEWHERE = {
     "xavier": "mx.init.Xavier()",
     "glorot": "mx.init.Xavier()",
@@ -101,15 +94,14 @@ _ELSEWHERE = {
 }
 
 
-def _meant(name: str) -> str:
-    """What a name that is not registered was probably meant for."""
+def _did_you_mean(name: str) -> str:
     for word, here in _ELSEWHERE.items():
         if word in name.lower():
             return f"did you mean {here}?"
     return did_you_mean(name.lower(), sorted(mx.registry.get_registry(mx.init.Initializer)))
 
 
-def _instead(value: Any) -> str:
+def _instead_of(value: Any) -> str:
     """What to write instead of a value that is no initializer."""
     if isinstance(value, (mx.init.Mixed, mx.init.Load)):
         return (f" mx.init.{type(value).__name__} is no Initializer and Gluon refuses it; write "

@@ -1,23 +1,185 @@
-"""Which initializer fills a parameter, and through which hook. The one decision that filling and planning share.
+"""Which initializer fills a parameter, and through which hook. `plan`, `initialize` and Gluon's own door all ask here.
 
-First match wins: what the layer was told explicitly; the matching rule; the network-level initializer's hook for the
-role, where its class overrides it; the layer's own default; the base class's hook for the role. A class that overrides
-`__call__` serves every role by that, and what its ``super().__call__`` does is the rest of this order.
+The first that matches wins:
+
+1. the initializer that the layer was explicitly given;
+2. the matching rule of `Rules`;
+3. the network-level initializer's hook for the role, where its class overrides that hook;
+4. the layer's own default;
+5. the base class's hook for the role.
+
+A class that overrides `__call__` serves every role by it; what its ``super().__call__`` does is the rest of this order.
 """
 
-from dataclasses import dataclass, replace
 import difflib
 import functools
-from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .._mxnet import backend, mx
 from .._mxnet.initializers import is_layer_default
-from ..display import counted, printable
-from ..parameters import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of
+from .._mxnet.parameter import is_constant
+from ..display import counted, printable, warn
+from ..parameters import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of, show_selector
 from .errors import InitializationError
 
-__all__ = ["Choice", "Uncovered", "base_choice", "choose", "explicit_choice", "idle_hooks", "is_users", "misspelt",
-           "overrides", "own_hook", "refuse_uncovered", "suspects"]  # fmt: skip
+__all__ = ["Assignment", "Choice", "Declared", "Rule", "Unassigned", "choose", "declared_parameters", "is_users",
+           "misspelt", "overrides", "refuse_unassigned", "rule_matches", "suspects", "targets", "unused_hooks",
+           "warn_of_misspelt"]  # fmt: skip
+
+
+class Choice(NamedTuple):
+    """The initializer that fills a parameter, its hook, and the reason."""
+
+    initializer: Any
+    hook: str
+    why: str
+    rest: Optional["Assignment"] = None
+    """Where the hook is a class's own ``__call__``: what fills the parameter when that calls ``super().__call__``."""
+
+
+class Unassigned(NamedTuple):
+    """No initializer fills the parameter: why, and what to add."""
+
+    reason: str
+    fix: str
+
+
+Assignment = Union[Choice, Unassigned]
+
+
+class Rule(NamedTuple):
+    """A rule of `Rules`, ready to be asked."""
+
+    number: int
+    selector: Any
+    matches: Any
+    initializer: Any
+    corrected: Any
+    """The same as one of the kit's initializers."""
+
+
+class Declared(NamedTuple):
+    """A parameter, the initializer that it was declared with (a str or None too), and whether it is a Constant."""
+
+    info: ParameterInfo
+    initializer: Any = None
+    constant: bool = False
+
+
+def declared_parameters(listed: Iterable[tuple]) -> List[Declared]:
+    """What `parameters.list_parameters` found, as `choose` takes it."""
+    return [Declared(info, param.init or place.symbol_init, is_constant(param)) for param, place, info in listed]
+
+
+def choose(init: Any, info: ParameterInfo, declared: Any = None, constant: bool = False) -> Assignment:
+    """Decide for one parameter: `init` is the network-level initializer, the rest is of `Declared`."""
+    if declared is None or (isinstance(declared, str) and _is_repr(declared)):
+        return _network_choice(init, info, None)
+    by_name = isinstance(declared, str) and declared in LAYER_DEFAULTS.get(info.role, ())
+    if by_name or is_layer_default(declared):
+        return _network_choice(init, info, declared)
+    if init.override_layers and not constant:
+        choice = _network_choice(init, info, None)
+        # Only a rule goes before the layer's initializer.
+        if isinstance(choice, Choice) and choice.why.startswith("rule"):
+            return choice
+    return _explicit_choice(backend.complete_initializer(declared, init), info, "layer")
+
+
+def _network_choice(init: Any, info: ParameterInfo, layer_default: Any) -> Assignment:
+    """Steps 2 to 5, for a network-level initializer of the kit."""
+    for rule in init._rules or ():
+        if rule_matches(rule, info):
+            return _rule_choice(rule, info, layer_default)
+    if init._rules is not None and init.default is not None:
+        return _network_choice(init._corrected_default, info, layer_default)
+    target = init if init._wrapped is None else init._wrapped
+    choice = _hook_choice(init, target, info, layer_default)
+    if overrides(target, "__call__"):
+        return Choice(target, "__call__", "hook", choice)
+    if init._rules is not None and isinstance(choice, Unassigned):
+        return Unassigned("no rule matches it and there is no default", "add a rule, or pass Rules(..., default=)")
+    return choice
+
+
+def _rule_choice(rule: Rule, info: ParameterInfo, layer_default: Any) -> Assignment:
+    """What a matching rule does with a parameter follows from what else it selects.
+
+    A rule for whole layers (``'*'``, ``nn.Dense``) goes by roles, as a network-level initializer does. A rule that
+    would not select the layer's weight (``'*.bias'``) names the parameter, so its initializer fills that as
+    ``bias_initializer=`` would. A constant fills whatever its rule selects.
+    """
+    why = f"rule {rule.number}"
+    constant = isinstance(rule.initializer, (mx.init.Constant, mx.init.Zero, mx.init.One))
+    named = constant or not rule_matches(rule, _weight_beside(info))
+    if named and not overrides(rule.initializer, "__call__"):
+        return _explicit_choice(rule.initializer, info, why)
+    choice = _network_choice(rule.corrected, info, layer_default)
+    if not isinstance(choice, Choice) or choice.why == "layer default":
+        return choice
+    # The base class fills by its own hooks; a parameter of no role goes to the weight hook of the rule's initializer.
+    return choice._replace(why=why) if choice.why != "base" or choice.hook == "_init_weight" else choice
+
+
+def rule_matches(rule: Rule, info: ParameterInfo) -> bool:
+    """Whether the rule's selector matches; an error of a user's callable names the selector and the parameter."""
+    try:
+        return rule.matches(info)
+    except Exception as error:
+        raise InitializationError(
+            f"the selector {show_selector(rule.selector)} raised {type(error).__name__}: {error}, asked for parameter "
+            f"{info.label!r}. It gets a ParameterInfo and answers True or False; its shape may be None, and so may its "
+            f"path, where MXNet gives a name alone."
+        ) from error
+
+
+def _weight_beside(info: ParameterInfo) -> ParameterInfo:
+    """The weight that might stand beside a parameter in its layer."""
+    if info.role == "weight":
+        return info
+    path, *aliases = (path.rpartition(".")[0] + ".weight" if "." in path else "weight" for path in info.paths)
+    return info._replace(path=path, aliases=tuple(aliases), name="weight", role="weight")
+
+
+def _explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Assignment:
+    """The choice where an initializer was given for this very parameter.
+
+    One of the kit's goes by role. MXNet's serve every parameter by their weight hook, as ``bias_initializer=`` does.
+    """
+    initializer = _create(declared, info)
+    if not hasattr(initializer, "_is_corrected_base"):
+        return Choice(initializer, "_init_weight", why)
+    choice = _network_choice(initializer, info, None)
+    return choice._replace(why=why) if isinstance(choice, Choice) else choice
+
+
+def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any) -> Assignment:
+    """Steps 3 to 5: `target`'s hook for the role, the layer's default, and the base class's hook, which `init` has."""
+    hook = _own_hook(target, info)
+    if hook is not None:
+        return Choice(target, hook, "hook")
+    if layer_default is not None:
+        return Choice(_create_default(layer_default, info), "_init_weight", "layer default")
+    name = type(target).__name__
+    if info.role == "weight":
+        return Unassigned(f"{name} defines no _init_weight", f"define _init_weight(self, desc, arr) in {name}")
+    if info.role != "default":
+        return Choice(init, f"_init_{info.role}", "base")
+    if info.path is None or issubclass(info.block or object, mx.gluon.SymbolBlock):
+        for ending, hook in _MXNET_ENDINGS:
+            if info.name.endswith(ending):
+                return Choice(init, hook, "base")
+    suffix = info.label.replace(".", "_").rsplit("_", 1)[-1]
+    fix = (f"add a rule for it (gluon_initkit.Rules), give the parameter its own init=, or define "
+           f"_init_{suffix}(self, desc, arr) in the initializer's class")  # fmt: skip
+    if info.path is None:
+        fix += "; an input of a Symbol belongs into the Module's data_names or label_names"
+    if not overrides(target, "_init_weight"):
+        return Unassigned(f"its name tells no role and {name} defines no _init_weight", fix)
+    if info.shape is not None and len(info.shape) < 2 and _needs_fans(target):
+        return Unassigned(f"{name} needs a fan-in and a fan-out, which an array of shape {info.shape} has not", fix)
+    return Choice(target, "_init_weight", "base")
+
 
 # Endings that MXNet's own Initializer.__call__ serves besides the roles, where it decides by the name of a Symbol's
 # variable. In Gluon they mean nothing: `x_max` is a parameter like any other.
@@ -31,132 +193,29 @@ _MXNET_ENDINGS = (
 )
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Who fills a parameter: this initializer, through this hook, for this reason."""
-
-    initializer: Any
-    hook: str
-    why: str
-    rest: Optional["Decision"] = None
-    """Where the hook is a class's own ``__call__``: what fills the parameter when that calls ``super().__call__``."""
-
-
-@dataclass(frozen=True)
-class Uncovered:
-    """Nobody fills it; `reason` says why and `mend` what to add."""
-
-    reason: str
-    mend: str
-
-
-Decision = Union[Choice, Uncovered]
-
-
-def choose(init: Any, info: ParameterInfo, declared: Any = None, constant: bool = False) -> Decision:
-    """Decide for one parameter.
-
-    Parameters
-    ----------
-    init : gluon_initkit.Initializer
-        The network-level initializer.
-    info : ParameterInfo
-        The parameter's facts.
-    declared : Initializer, str or None
-        What the parameter itself was declared with: ``Parameter.init``, or the symbol's ``__init__``.
-    constant : bool
-        Whether it is a `gluon.Constant`, whose own value goes before anything else.
-
-    Returns
-    -------
-    Choice or Uncovered
-    """
-    if declared is None or (isinstance(declared, str) and _is_repr(declared)):
-        return init._choose(info, None)
-    default = is_layer_default(declared) or (
-        isinstance(declared, str) and declared in LAYER_DEFAULTS.get(info.role, ())
-    )
-    if default:
-        return init._choose(info, declared)
-    if init.override_layers and not constant:
-        decision = init._choose(info, None)
-        # Overriding is the rules' privilege: where none matches, the layer's word stands.
-        if isinstance(decision, Choice) and decision.why.startswith("rule"):
-            return decision
-    return explicit_choice(backend.complete_initializer(declared, init), info, "layer")
-
-
-def refuse_uncovered(infos: Sequence[ParameterInfo], found: Sequence[Decision]) -> None:
-    """Raise one error that lists every parameter which nothing covers."""
-    uncovered = [(info, each) for info, each in zip(infos, found) if isinstance(each, Uncovered)]
-    if uncovered:
-        listed = "".join(f"\n  {printable(info.label)}: {each.reason}; {each.mend}" for info, each in uncovered)
-        count = counted(len(uncovered), "parameter is", "parameters are")
-        raise InitializationError(f"{count} covered by nothing:{listed}")
-
-
-def explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Decision:
-    """The choice where an initializer was named for this very parameter.
-
-    One of ours goes by role. MXNet's serve every parameter by their weight hook, as ``bias_initializer=`` does.
-    """
-    initializer = _create(declared, info)
-    if not hasattr(initializer, "_choose"):
-        return Choice(initializer, "_init_weight", why)
-    decision = initializer._choose(info, None)
-    return replace(decision, why=why) if isinstance(decision, Choice) else decision
-
-
-def base_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any) -> Decision:
-    """The last three steps: `target`'s hook for the role, the layer's default, the base class's hook on `init`."""
-    decision = _hook_choice(init, target, info, layer_default)
-    return Choice(target, "__call__", "hook", decision) if overrides(target, "__call__") else decision
-
-
-def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any) -> Decision:
-    hook = own_hook(target, info)
-    if hook is not None:
-        return Choice(target, hook, "hook")
-    if layer_default is not None:
-        return Choice(_default(layer_default, info), "_init_weight", "layer default")
-    name = type(target).__name__
-    if info.role == "weight":
-        return Uncovered(f"{name} defines no _init_weight", f"define _init_weight(self, desc, arr) in {name}")
-    if info.role != "default":
-        return Choice(init, f"_init_{info.role}", "base")
-    if info.path is None or issubclass(info.block or object, mx.gluon.SymbolBlock):
-        for ending, hook in _MXNET_ENDINGS:
-            if info.name.endswith(ending):
-                return Choice(init, hook, "base")
-    suffix = info.label.replace(".", "_").rsplit("_", 1)[-1]
-    mend = (f"add a rule for it (gluon_initkit.Rules), give the parameter its own init=, or define "
-            f"_init_{suffix}(self, desc, arr) in the initializer's class")  # fmt: skip
-    if info.path is None:
-        mend += "; an input of a Symbol belongs into the Module's data_names or label_names"
-    if not overrides(target, "_init_weight"):
-        return Uncovered(f"its name tells no role and {name} defines no _init_weight", mend)
-    if info.shape is not None and len(info.shape) < 2 and _needs_fans(target):
-        return Uncovered(f"{name} needs a fan-in and a fan-out, which an array of shape {info.shape} has not", mend)
-    return Choice(target, "_init_weight", "base")
-
-
 def _needs_fans(target: Any) -> bool:
-    """Whether a weight hook counts fans: MXNet's Xavier does, and those of ours that say so."""
+    """Whether a weight hook counts fans: MXNet's Xavier does, and those of the kit that say so."""
     hook = getattr(target._init_weight, "__func__", None)
     return hook is mx.init.Xavier._init_weight or (getattr(target, "_needs_fans", False) and not is_users(hook))
 
 
-def is_users(hook: Any) -> bool:
-    """Whether a hook is neither MXNet's code nor the kit's."""
-    module = getattr(hook, "__module__", None) or ""  # what `exec` defines has None
-    return module.partition(".")[0] not in ("mxnet", __name__.partition(".")[0])
+def refuse_unassigned(infos: Iterable[ParameterInfo], assignments: Iterable[Assignment]) -> None:
+    """Raise one error that lists every parameter which no initializer fills."""
+    lines = [f"\n  {printable(info.label)}: {assignment.reason}; {assignment.fix}"
+             for info, assignment in zip(infos, assignments) if isinstance(assignment, Unassigned)]  # fmt: skip
+    if lines:
+        count = counted(len(lines), "parameter is", "parameters are")
+        raise InitializationError(f"{count} covered by nothing:{''.join(lines)}")
 
 
-def own_hook(target: Any, info: ParameterInfo) -> Optional[str]:
+# Hooks
+
+
+def _own_hook(target: Any, info: ParameterInfo) -> Optional[str]:
     """The hook by which `target`'s own class serves this parameter, or None.
 
-    A hook of a role of the user's own, ``_init_alpha``, serves names that end in ``alpha``; the longest ending wins,
-    so ``_init_i2h_bias`` goes before ``_init_bias``.
+    A hook of a user's own role, ``_init_alpha``, serves names that end in ``alpha``. The longest ending wins, so
+    ``_init_i2h_bias`` goes before ``_init_bias``.
     """
     for suffix in _own_suffixes(target):
         if _ends_with(info, suffix):
@@ -169,8 +228,33 @@ def _ends_with(info: ParameterInfo, suffix: str) -> bool:
     return any(name == suffix or name.endswith(("_" + suffix, "." + suffix)) for name in (*info.paths, info.name))
 
 
+def overrides(target: Any, hook: str) -> bool:
+    """Whether `target`'s class, or the object itself, defines `hook` anew."""
+    if hook in vars(target):
+        return True
+    for cls in type(target).__mro__:
+        if hook in vars(cls):
+            return not _is_base(cls)
+    return False
+
+
+def is_users(hook: Any) -> bool:
+    """Whether a hook is neither MXNet's code nor the kit's."""
+    module = getattr(hook, "__module__", None) or ""  # what `exec` defines has None
+    return module.partition(".")[0] not in ("mxnet", __name__.partition(".")[0])
+
+
+def targets(init: Any) -> List[Any]:
+    """The initializers whose hooks fill a network: of `Rules` those of all rules, of `corrected(x)` just x."""
+    if init._rules is None:
+        return [init if init._wrapped is None else init._wrapped]
+    nested = [rule.corrected for rule in init._rules]
+    nested += [] if init.default is None else [init._corrected_default]
+    return [target for initializer in nested for target in targets(initializer)]
+
+
 def suspects(target: Any) -> List[str]:
-    """The endings of `target`'s hooks that are no role's: those that may be misspelt."""
+    """The endings of `target`'s hooks that tell no role: hooks that may be misspelt."""
     return [suffix for suffix in _own_suffixes(target) if role_of(suffix) == "default"]
 
 
@@ -180,44 +264,42 @@ def misspelt(target: Any, suffix: str, infos: Sequence[ParameterInfo]) -> Option
         return None
     names = [*ROLES, *(info.label.rpartition(".")[2] for info in infos)]
     near = difflib.get_close_matches(suffix, names, n=1)
-    # Where the class has that hook as well, this one is a method that it calls.
+    # Where the class has that hook too, this one is a method that it calls.
     return f"_init_{near[0]}" if near and not overrides(target, f"_init_{near[0]}") else None
 
 
-def idle_hooks(targets: Sequence[Any], decisions: Sequence[Decision]) -> List[Tuple[Any, str]]:
-    """The hooks of the users' own classes by which none of the parameters is filled, each with its initializer."""
-    used, waiting = set(), list(decisions)
+def warn_of_misspelt(initializers: Iterable[Any], infos: Sequence[ParameterInfo]) -> None:
+    """Warn of hooks of these initializers' classes that serve no parameter of a network and seem to be misspelt."""
+    for target in {type(target): target for target in initializers}.values():
+        for suffix in suspects(target):
+            meant = misspelt(target, suffix, infos)
+            if meant is not None:
+                warn(f"{type(target).__name__}._init_{suffix} serves no parameter of the network; "
+                     f"did you mean {meant}?")  # fmt: skip
+
+
+def unused_hooks(init: Any, assignments: Iterable[Any]) -> List[Tuple[Any, str]]:
+    """The hooks of users' own classes by which none of the parameters is filled, each with its initializer."""
+    used, waiting = set(), list(assignments)
     while waiting:
-        decision: Any = waiting.pop()
-        if isinstance(decision, Choice):
-            used.add((type(decision.initializer), decision.hook))
-            waiting.append(decision.rest)  # type: ignore[arg-type]  # None is no Choice
-    found: Dict[Tuple[type, str], Tuple[Any, str]] = {}
-    for target in targets:
+        choice = waiting.pop()
+        if isinstance(choice, Choice):
+            used.add((type(choice.initializer), choice.hook))
+            waiting.append(choice.rest)
+    unused: Dict[Tuple[type, str], Tuple[Any, str]] = {}
+    for target in targets(init):
         for suffix in (*ROLES, *_own_suffixes(target)):
             hook = f"_init_{suffix}"
             if (type(target), hook) not in used and overrides(target, hook) and is_users(getattr(target, hook)):
-                found.setdefault((type(target), hook), (target, hook))
-    return list(found.values())
-
-
-def overrides(target: Any, hook: str) -> bool:
-    """Whether `target`'s class (or the object itself) defines `hook` anew."""
-    if hook in vars(target):
-        return True
-    for cls in type(target).__mro__:
-        if hook in vars(cls):
-            return not _is_base(cls)
-    return False
+                unused.setdefault((type(target), hook), (target, hook))
+    return list(unused.values())
 
 
 def _own_suffixes(target: Any) -> List[str]:
+    """The endings of the hooks that `target` or its class adds to those of the roles, the longest first."""
     own = {name[len("_init_") :] for name in vars(target) if name.startswith("_init_") and callable(vars(target)[name])}
-    found = {*own, *_class_suffixes(type(target))}  # type: ignore[arg-type]  # mypy takes no class for hashable
-    return sorted(found - _ROLE_SUFFIXES, key=lambda name: (-len(name), name))
-
-
-_ROLE_SUFFIXES = {"weight", "bias", "gamma", "beta", "running_mean", "running_var", "default"}
+    suffixes = {*own, *_class_suffixes(type(target))}  # type: ignore[arg-type]  # mypy takes no class for hashable
+    return sorted(suffixes.difference(ROLES), key=lambda name: (-len(name), name))
 
 
 @functools.lru_cache(maxsize=None)
@@ -231,19 +313,22 @@ def _is_base(cls: type) -> bool:
     return cls is mx.init.Initializer or "_is_corrected_base" in vars(cls)
 
 
+# What a parameter was declared with
+
+
 def _is_repr(declared: str) -> bool:
     # GluonCV's feature expanders put an Initializer object into a symbol attribute; what arrives is its repr.
     return declared.startswith("<") and declared.endswith(">")
 
 
-def _default(declared: Any, info: ParameterInfo) -> Any:
-    """What a layer's default is: one object for all that say the same, so that hundreds of them are written once."""
+def _create_default(declared: Any, info: ParameterInfo) -> Any:
+    """The initializer of a layer's default: one object for all layers, so that it is serialized once."""
     registered = mx.registry.get_registry(mx.init.Initializer).get(declared) if isinstance(declared, str) else None
-    return _create(declared, info) if registered is None else _shared(declared, registered)
+    return _create(declared, info) if registered is None else _create_registered(declared, registered)
 
 
 @functools.lru_cache(maxsize=None)
-def _shared(name: str, registered: type) -> Any:  # by class too: a user may register another under the same name
+def _create_registered(name: str, registered: type) -> Any:  # by class too: a user may register another by this name
     return mx.init.create(name)
 
 

@@ -1,28 +1,31 @@
-"""Laws: the distributions that parameters are drawn from, as plain data, and how a stream fills memory by each.
+"""Distributions, from which parameters are drawn, as plain data, and how streams of random numbers fill memory by them.
 
-A law of independent values fills chunks, each from its own stream; a `Whole` makes one array at once. What an
-initializer's hook means as a law is `mxnet_distributions`'s business.
+A `Distribution` is of independent values: it fills each chunk of an array from a stream of its own. An
+`ArrayDistribution` makes a whole array at once.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 import math
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, ContextManager, List, Optional, Tuple
 
 import numpy
 
 from .random.streams import CHUNK, stream, uniforms
 from .random.ziggurat import normals
 
-__all__ = ["Constant", "Law", "Normal", "Shape", "Truncated", "Uniform", "Whole", "drawn", "jobs"]
+__all__ = ["ArrayDistribution", "Constant", "Distribution", "Normal", "Shape", "Truncated", "Uniform", "draw",
+           "fill_jobs"]  # fmt: skip
 
 Shape = Tuple[int, ...]
 
 
-class Law:
+class Distribution:
     """A distribution of independent values."""
 
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
-        """Fill the vector `out`, chunk `index` of the array of `key`, whatever its dtype."""
+        """Fill the vector `out`, of any dtype: chunk `index` of the array of `key`."""
         raise NotImplementedError
 
     def moments(self) -> Tuple[float, float]:
@@ -31,7 +34,7 @@ class Law:
 
 
 @dataclass(frozen=True)
-class Constant(Law):
+class Constant(Distribution):
     """One value everywhere."""
 
     value: float
@@ -44,45 +47,45 @@ class Constant(Law):
 
 
 @dataclass(frozen=True)
-class Uniform(Law):
+class Uniform(Distribution):
     """Uniform on [low, high)."""
 
     low: float
     high: float
 
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
-        drawn = _float(out)
-        uniforms(stream(key, index), drawn, self.low, self.high)
-        if drawn is not out:
-            out[...] = drawn
+        values = _float_buffer(out)
+        uniforms(stream(key, index), values, self.low, self.high)
+        if values is not out:
+            out[...] = values
 
     def moments(self) -> Tuple[float, float]:
         return (self.low + self.high) / 2, (self.high - self.low) / math.sqrt(12)
 
 
 @dataclass(frozen=True)
-class Normal(Law):
+class Normal(Distribution):
     """Normal."""
 
     mean: float
     stdev: float
 
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
-        drawn = _float(out)
-        normals(stream(key, index), drawn)
-        drawn *= drawn.dtype.type(self.stdev)
+        values = _float_buffer(out)
+        normals(stream(key, index), values)
+        values *= values.dtype.type(self.stdev)
         if self.mean:
-            drawn += drawn.dtype.type(self.mean)
-        if drawn is not out:
-            out[...] = drawn
+            values += values.dtype.type(self.mean)
+        if values is not out:
+            out[...] = values
 
     def moments(self) -> Tuple[float, float]:
         return self.mean, self.stdev
 
 
 @dataclass(frozen=True)
-class Truncated(Law):
-    """Normal, conditioned on [low, high]; by rejection, from the normal or the uniform that is rejected less."""
+class Truncated(Distribution):
+    """Normal, conditioned on [low, high]: by rejection from a normal or a uniform, whichever is rejected less."""
 
     mean: float
     stdev: float
@@ -90,56 +93,55 @@ class Truncated(Law):
     high: float
 
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
-        rng, low, high = stream(key, index), *self._limits()
-        from_uniform = self._from_uniform() > self._from_normal()
-        found = numpy.empty(0)
-        while found.size < out.size:
-            size = out.size - found.size
+        rng, low, high = stream(key, index), *self._standard_limits()
+        peak = min(max(low, 0.0), high)
+        from_uniform = self._accepted_of_uniform() > self._accepted_of_normal()
+        values = numpy.empty(0)
+        while values.size < out.size:
+            size = out.size - values.size
             size += size // 8 + 16
             if from_uniform:
-                drawn = low + (high - low) * rng.random(size)
-                peak = min(max(low, 0.0), high)
-                drawn = drawn[rng.random(size) < numpy.exp((peak * peak - drawn * drawn) / 2)]
+                proposed = low + (high - low) * rng.random(size)
+                proposed = proposed[rng.random(size) < numpy.exp((peak * peak - proposed * proposed) / 2)]
             else:
-                drawn = numpy.empty(size)
-                normals(rng, drawn)
-                drawn = drawn[(drawn >= low) & (drawn <= high)]
-            found = numpy.concatenate([found, drawn])
+                proposed = numpy.empty(size)
+                normals(rng, proposed)
+                proposed = proposed[(proposed >= low) & (proposed <= high)]
+            values = numpy.concatenate([values, proposed])
         # Rounding to a narrower dtype may step over a limit.
-        values = (found[: out.size] * self.stdev + self.mean).astype(out.dtype)
-        out[...] = numpy.clip(values, *_inside(self.low, self.high, out.dtype))
+        values = (values[: out.size] * self.stdev + self.mean).astype(out.dtype)
+        out[...] = numpy.clip(values, *_limits_of_dtype(self.low, self.high, out.dtype))
 
     def moments(self) -> Tuple[float, float]:
-        low, high = self._limits()
-        mass, density = self._from_normal(), [_density(low), _density(high)]
+        low, high = self._standard_limits()
+        mass, density = self._accepted_of_normal(), [_density(low), _density(high)]
         ends = [0.0 if math.isinf(end) else end * at for end, at in zip((low, high), density)]
         shift = (density[0] - density[1]) / mass
         spread = 1 + (ends[0] - ends[1]) / mass - shift * shift
         return self.mean + self.stdev * shift, self.stdev * math.sqrt(spread)
 
     def acceptance(self) -> float:
-        """How much of what is drawn is kept: the larger share of the two ways."""
-        return max(self._from_normal(), self._from_uniform())
+        """The share of proposed numbers that is kept."""
+        return max(self._accepted_of_normal(), self._accepted_of_uniform())
 
-    def _limits(self) -> Tuple[float, float]:
+    def _standard_limits(self) -> Tuple[float, float]:
         return (self.low - self.mean) / self.stdev, (self.high - self.mean) / self.stdev
 
-    def _from_normal(self) -> float:
-        low, high = self._limits()
+    def _accepted_of_normal(self) -> float:
+        low, high = self._standard_limits()
         if low > 0:
             low, high = -high, -low  # where erfc keeps its digits
         return (math.erfc(-high / math.sqrt(2)) - math.erfc(-low / math.sqrt(2))) / 2
 
-    def _from_uniform(self) -> float:
-        low, high = self._limits()
-        peak = min(max(low, 0.0), high)
-        most = _density(peak) * (high - low)  # infinite where a limit is, 0 where that is too far out to be told
-        return self._from_normal() / most if most else 0.0
+    def _accepted_of_uniform(self) -> float:
+        low, high = self._standard_limits()
+        area = _density(min(max(low, 0.0), high)) * (high - low)  # infinite where a limit is; 0 by underflow far out
+        return self._accepted_of_normal() / area if area else 0.0
 
 
 @dataclass(frozen=True)
-class Whole:
-    """An array made at once, by ``make(key, shape)``: its values depend on one another."""
+class ArrayDistribution:
+    """An array made at once by ``make(key, shape)``: its values depend on one another."""
 
     make: Callable[[bytes, Shape], Any]
     expected: Optional[Tuple[float, float]] = None
@@ -150,38 +152,38 @@ class Whole:
         return self.expected
 
 
-def jobs(law: Any, key: bytes, shape: Shape, out: numpy.ndarray) -> List[Tuple[int, Callable[[], None]]]:
-    """What has to run, in any order and on any thread, to fill the flat array `out`: (bytes, call) pairs."""
-    if isinstance(law, Whole):
+def fill_jobs(
+    distribution: Any,
+    key: bytes,
+    shape: Shape,
+    out: numpy.ndarray,
+    memory_errors: Callable[[], ContextManager[None]] = nullcontext,
+) -> List[Tuple[int, Callable[[], None]]]:
+    """The jobs, (bytes, call), that fill the flat array `out`, in any order and on any thread.
 
-        def whole() -> None:
-            out.reshape(shape)[...] = law.make(key, shape)
+    `memory_errors` makes the context for what takes more memory than the array itself, as a decomposition does.
+    """
+    if isinstance(distribution, ArrayDistribution):
 
-        return [(out.nbytes, whole)]
+        def fill_array() -> None:
+            with memory_errors():
+                out.reshape(shape)[...] = distribution.make(key, shape)
+
+        return [(out.nbytes, fill_array)]
     chunks = ((index, out[index * CHUNK : (index + 1) * CHUNK]) for index in range(-(-out.size // CHUNK)))
-    return [(chunk.nbytes, _Chunk(law, key, index, chunk)) for index, chunk in chunks]
+    return [(chunk.nbytes, partial(distribution.fill, key, index, chunk)) for index, chunk in chunks]
 
 
-def drawn(law: Any, key: bytes, shape: Shape, dtype: Any) -> numpy.ndarray:
-    """An array filled by a law, on this thread."""
+def draw(distribution: Any, key: bytes, shape: Shape, dtype: Any) -> numpy.ndarray:
+    """An array drawn from a distribution, on this thread."""
     out = numpy.empty(int(numpy.prod(shape, dtype=numpy.int64)), dtype)
-    for _, job in jobs(law, key, shape, out):
+    for _, job in fill_jobs(distribution, key, shape, out):
         job()
     return out.reshape(shape)
 
 
-class _Chunk:
-    __slots__ = ("index", "key", "law", "out")
-
-    def __init__(self, law: Law, key: bytes, index: int, out: numpy.ndarray) -> None:
-        self.law, self.key, self.index, self.out = law, key, index, out
-
-    def __call__(self) -> None:
-        self.law.fill(self.key, self.index, self.out)
-
-
-def _float(out: numpy.ndarray) -> numpy.ndarray:
-    """Where to draw what goes to `out`: there, or in single precision beside it."""
+def _float_buffer(out: numpy.ndarray) -> numpy.ndarray:
+    """Where numbers for `out` are drawn: in place, or in single precision beside it where it is of another dtype."""
     return out if out.dtype in (numpy.float32, numpy.float64) else numpy.empty(out.size, numpy.float32)
 
 
@@ -189,8 +191,8 @@ def _density(x: float) -> float:
     return math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
 
-def _inside(low: float, high: float, dtype: numpy.dtype) -> Tuple[Any, Any]:
-    """The nearest numbers of a dtype that are not outside [low, high]."""
+def _limits_of_dtype(low: float, high: float, dtype: numpy.dtype) -> Tuple[Any, Any]:
+    """The smallest and the largest number of a dtype within [low, high]."""
     least, most = dtype.type(low), dtype.type(high)
     if float(least) < low:
         least = numpy.nextafter(least, dtype.type(numpy.inf))

@@ -1,4 +1,4 @@
-"""The one error of this module."""
+"""The error of `initialize` and of everything around it."""
 
 from .._mxnet import mx
 from ..display import KitError
@@ -7,10 +7,10 @@ __all__ = ["InitializationError"]
 
 
 class InitializationError(KitError, mx.MXNetError, ValueError):
-    """A parameter could not be filled: nothing serves it, or the hook that does failed.
+    """A parameter could not be filled: no initializer serves it, or the hook that serves it failed.
 
-    It is an `MXNetError` and a `ValueError`, which plain MXNet raises in the same places, so older ``except`` clauses
-    go on working. The message names the parameter's path, what was found, and what mends it.
+    Plain MXNet raises `MXNetError` and `ValueError` in the same places, so older ``except`` clauses go on working. The
+    message names the parameter's path, what was found, and what mends it.
 
     Examples
     --------

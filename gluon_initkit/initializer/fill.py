@@ -1,37 +1,54 @@
-"""`Draw`: how one parameter gets its values, now or in the first forward pass.
+"""`fill_all`: a whole network is drawn and changed, or nothing of it is.
 
-It stands in MXNet's pending tuple where an array may stand, and MXNet asks it for one copy a context: the first is its
-own array, filled for the occasion, so nothing is staged.
+What may fail (a user's hook, memory) happens in arrays that no parameter holds yet, and any signal may break it off.
+Parameters are changed while signals wait, and put back when MXNet refuses. Arrays that a distribution refills in place
+come last: their old values are gone with the first new one, so what has begun there is finished.
 """
 
-from contextlib import nullcontext
-from typing import Any, Callable, ContextManager, Dict, List, Tuple
+from contextlib import ExitStack, nullcontext
+from functools import partial
+import math
+from typing import Any, Callable, ContextManager, Dict, List, Optional, Sequence, Tuple
 import weakref
 
 import numpy
 
 from .._mxnet import mx
-from .._mxnet.arrays import context_of, empty, is_host, layer_array, memory_view, wait_to_read
+from .._mxnet.arrays import empty, is_host, layer_array, memory_view, wait_to_read, wait_to_write
+from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import arrays_of, gradients_of, held_contexts, is_constant, shape_of
 from .._mxnet.rng import seeded_generators
-from .._mxnet.state import can_refill, commit, new_gradients, parameter_array, set_pending
+from .._mxnet.state import (
+    CopySource,
+    after_refill,
+    can_refill,
+    commit,
+    gradients_to_clear,
+    new_gradients,
+    restoring,
+    set_pending,
+)
+from .._mxnet.trainer import reset_updates
 from ..display import printable
 from ..parallel import Job, run
 from ..parameters import ParameterInfo, named_memory_errors
 from ..shapes import is_known
-from .description import Description
 from .dispatch import Choice
-from .distributions import Constant, Law, Whole, jobs
+from .distributions import ArrayDistribution, Constant, Distribution, fill_jobs
 from .errors import InitializationError
-from .initializer import fill
-from .mxnet_distributions import law_of
+from .initializer import HookContext, run_hook
+from .mxnet_distributions import distribution_of
+from .progress import ProgressBar
 from .random.streams import key_of
 
-__all__ = ["Draw", "cleared"]
+__all__ = ["PendingFill", "fill_all"]
 
 
-class Draw:
-    """One parameter's values as a function of seed, path, shape, dtype and configuration.
+class PendingFill:
+    """One parameter's values as a function of seed, path, shape, dtype and configuration, before they are drawn.
+
+    While the parameter is deferred, this stands in MXNet's pending tuple where an array may stand: MXNet asks it for a
+    copy for each context when the shape is known.
 
     Attributes
     ----------
@@ -39,7 +56,7 @@ class Draw:
     info : ParameterInfo
     choice : Choice
         Which initializer fills it, through which hook.
-    init : Initializer
+    global_init : Initializer
         The network-level initializer.
     parts : tuple
         What the key is made of, besides shape and dtype.
@@ -47,21 +64,19 @@ class Draw:
     """
 
     def __init__(self, param: Any, info: ParameterInfo, choice: Choice, init: Any, parts: tuple, ctxs: list) -> None:
-        self.info, self.choice, self.init, self.parts, self.ctxs = info, choice, init, parts, ctxs
-        self.param = param
+        # The parameter holds this while it is pending, so the reference back is weak: no cycle.
+        self._param = weakref.ref(param)
+        self.info, self.choice, self.global_init, self.parts, self.ctxs = info, choice, init, parts, ctxs
+        self.axes = info.axes
         self.array: Any = None
         self.grads: List[Any] = []
-        self.handed = False
+        self._source: Any = None
         self._key: Tuple[Any, bytes] = (None, b"")
 
     @property
     def param(self) -> Any:
-        """The parameter. It holds this while it is pending, so the reference back is weak: no cycle."""
+        """The parameter."""
         return self._param()
-
-    @param.setter
-    def param(self, param: Any) -> None:
-        self._param = weakref.ref(param)
 
     def __getstate__(self) -> Dict[str, Any]:
         return {**vars(self), "_param": self.param}  # a deep copy is for the copy of the parameter
@@ -71,53 +86,44 @@ class Draw:
 
     @property
     def shape(self) -> Any:
-        """The parameter's, as far as it is known."""
+        """The parameter's shape, as far as it is known."""
         return shape_of(self.param)
 
     @property
-    def known(self) -> bool:
-        """Whether the shape is."""
-        return is_known(self.shape)
+    def dtype(self) -> numpy.dtype:
+        """The parameter's dtype."""
+        return numpy.dtype(self.param.dtype)
 
     @property
-    def dtype(self) -> numpy.dtype:
-        """The parameter's."""
-        return numpy.dtype(self.param.dtype)
+    def size(self) -> int:
+        """How many bytes the values take on one context."""
+        return self.dtype.itemsize * math.prod(self.shape)
 
     @property
     def key(self) -> bytes:
         """What the values are a function of."""
-        of = (self.shape, self.dtype.str)
-        if of != self._key[0]:
-            self._key = of, key_of(*self.parts, *of)
+        shape_and_dtype = (self.shape, self.dtype.str)
+        if shape_and_dtype != self._key[0]:
+            self._key = shape_and_dtype, key_of(*self.parts, *shape_and_dtype)
         return self._key[1]
 
     @property
-    def axes(self) -> str:
-        """What the axes of a weight are; with `global_init` what a law asks of a description."""
-        return self.info.axes
+    def memory_errors(self) -> Callable[[], ContextManager[None]]:
+        """Makes the context in which a failed allocation names the parameter."""
+        return partial(named_memory_errors, self.info.label, self.param, InitializationError)
 
-    @property
-    def global_init(self) -> Any:
-        """The network-level initializer."""
-        return self.init
-
-    @property
-    def fits(self) -> bool:
-        """Whether the arrays that the parameter holds can be filled as they are."""
-        return can_refill(self.param, self.ctxs)
-
-    def law(self) -> Any:
-        """The law of the values; None where a hook of the user's own fills them."""
+    def distribution(self) -> Any:
+        """The distribution of the values; None where a user's hook fills them."""
         if is_constant(self.param):
             value = self.param.value.asnumpy()
-            return Whole(lambda key, shape: value)
+            return ArrayDistribution(lambda key, shape: value)
         try:
-            law = law_of(self.choice.initializer, self.choice.hook, self, self.shape)
+            distribution = distribution_of(self.choice.initializer, self.choice.hook, self, self.shape)
             # Rounded to integers it would be another distribution, most often 0 everywhere; MXNet refuses it too.
-            if isinstance(law, Law) and self.dtype.kind not in ("fiub" if isinstance(law, Constant) else "f"):
+            kinds = "fiub" if isinstance(distribution, Constant) else "f"
+            if isinstance(distribution, Distribution) and self.dtype.kind not in kinds:
                 raise TypeError(f"nothing draws numbers of dtype {printable(str(self.dtype))}")
-            return law
+            return distribution
         except InitializationError:
             raise
         except Exception as error:
@@ -126,89 +132,62 @@ class Draw:
                 f"{type(self.choice.initializer).__name__}: {error}. Give the layer another initializer, or add a rule."
             ) from error
 
-    def prepared(self, law: Any, reseed: Callable[[bytes], None]) -> List[Job]:
-        """Make an array; run the hook on zeros, or answer the jobs that will fill the array by the law."""
+    def prepare(self, distribution: Any, reseed: Callable[[bytes], None]) -> List[Job]:
+        """Make an array. Return the jobs that fill it by the distribution; without one, run the hook."""
         ctx = self.ctxs[0]
-        with self._memory():
+        with self.memory_errors():
             self.array = empty(self.shape, self.dtype, ctx if is_host(ctx) else mx.cpu())
-        if law is not None:
-            return self.jobs(law, self.array)
-        memory_view(self.array)[:] = 0  # plain Gluon gives a hook zeros, and `arr += 1` or `arr[i, i] = 1` needs them
+        if distribution is not None:
+            return self.jobs(distribution, self.array)
+        memory_view(self.array)[:] = 0  # plain Gluon gives a hook zeros: `arr += 1` and `arr[i, i] = 1` rely on it
         reseed(self.key)
         with mx.autograd.pause(), mx.cpu():
-            fill(self.choice, self._description, layer_array(self.array))
-            self._check()
+            desc = mx.init.InitDesc(self.param.name, global_init=self.global_init)
+            run_hook(self.choice, HookContext(desc, self.info, self.param, self.key), layer_array(self.array))
+            self._check_values()
         return []
 
-    def jobs(self, law: Any, array: Any) -> List[Job]:
-        """What fills a dense host array by a law."""
-        made = jobs(law, self.key, self.shape, memory_view(array))
-        if not isinstance(law, Whole):
-            return made
-        ((size, whole),) = made  # which takes more memory than the array's own, as a decomposition does
+    def jobs(self, distribution: Any, array: Any) -> List[Job]:
+        """The jobs that fill a dense host array by a distribution."""
+        return fill_jobs(distribution, self.key, self.shape, memory_view(array), self.memory_errors)
 
-        def named() -> None:
-            with self._memory():
-                whole()
-
-        return [(size, named)]
-
-    def prepared_gradients(self) -> List[Job]:
-        """Make the gradients' arrays where they are ours to make; the jobs that will clear them."""
-        with self._memory():
+    def prepare_gradients(self) -> List[Job]:
+        """Make the arrays of gradients that the kit can make. Return the jobs that clear them."""
+        with self.memory_errors():
             self.grads = new_gradients(self.param, self.ctxs)
-        return [job for grad in self.grads for job in cleared(grad)]
+        return [job for grad in self.grads for job in _clear_jobs(grad)]
 
     def commit(self) -> None:
         """Hand the array to the parameter, or leave the parameter pending."""
-        with self._memory():
-            commit(self.param, self.choice.initializer, self.ctxs, self, self.grads)
+        with self.memory_errors():
+            source = self if self.array is None else CopySource(self.array, self.param)
+            commit(self.param, self.choice.initializer, self.ctxs, source, self.grads)
             if len(self.ctxs) > 1 or not self.grads:  # then the engine makes arrays, and finds memory or not
-                wait_to_read([*arrays_of(self.param), *gradients_of(self.param)])
+                wait_to_read(_arrays(self))
 
     def copyto(self, ctx: Any) -> Any:
-        """What MXNet calls when the parameter is to be initialized, once a context.
-
-        Parameters
-        ----------
-        ctx : Context
-
-        Returns
-        -------
-        NDArray
-        """
+        """The values on a context; MXNet calls this in the forward pass that tells the shape."""
         try:
-            if self.array is None:
-                law = self.law()
-                keyed: ContextManager = nullcontext() if law is not None else seeded_generators()
-                with keyed as reseed:
-                    run(self.prepared(law, reseed))
-            array = self.array
-            if self.handed or context_of(array) != ctx:
-                with self._memory():
-                    array = array.copyto(ctx)
-            self.handed = True
-            return parameter_array(array, self.param)
+            if self._source is None:
+                distribution = self.distribution()
+                generators: ContextManager = nullcontext() if distribution is not None else seeded_generators()
+                with generators as reseed:
+                    run(self.prepare(distribution, reseed))
+                self._source = CopySource(self.array, self.param)
+            with self.memory_errors():
+                return self._source.copyto(ctx)
         except BaseException:
-            # MXNet has forgotten by now what was pending: a second try must find it.
+            # MXNet has forgotten by now what was pending: a second try must find it, on the contexts where it is wanted
+            # by now, which `reset_ctx` may have changed.
             self.forget()
-            # On the contexts where it is wanted by now, which `reset_ctx` may have changed.
             set_pending(self.param, self.choice.initializer, held_contexts(self.param), self)
             raise
 
     def forget(self) -> None:
-        """Begin anew: what was handed over is not in use, and the next shape may be another."""
-        self.array, self.handed = None, False
+        """Draw anew when asked next: the shape may be another."""
+        self.array = self._source = None
 
-    def _memory(self) -> ContextManager[None]:
-        return named_memory_errors(self.info.label, self.param, InitializationError)
-
-    @property
-    def _description(self) -> Description:
-        desc = mx.init.InitDesc(self.param.name, global_init=self.init)
-        return Description(desc, self.info, self.param, self.key)
-
-    def _check(self) -> None:
+    def _check_values(self) -> None:
         """Errors of the engine surface here, at the parameter that caused them; NaN is nobody's intention."""
         who = f"{type(self.choice.initializer).__name__}.{self.choice.hook}"
         try:
@@ -217,14 +196,75 @@ class Draw:
             raise InitializationError(
                 f"Parameter {self.info.label!r} of shape {self.shape} could not be filled: {who} raised {error}"
             ) from error
-        found = int(numpy.isnan(values).sum()) if self.dtype.kind == "f" else 0
-        if found:
+        nans = int(numpy.isnan(values).sum()) if self.dtype.kind == "f" else 0
+        if nans:
             raise InitializationError(
-                f"Parameter {self.info.label!r} of shape {self.shape} got {found} NaN from {who}. "
+                f"Parameter {self.info.label!r} of shape {self.shape} got {nans} NaN from {who}. "
                 f"Expected numbers: mend the hook."
             )
 
 
-def cleared(array: Any) -> List[Job]:
+def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
+    """Draw everything, then change everything; the bytes of parameters that were filled, over all contexts."""
+    known = [fill for fill in fills if is_known(fill.shape)]
+    distributions = {fill: fill.distribution() for fill in known}
+    # A distribution refills in place what fits; what may fail, or lies on a device, is made beside it and copied in.
+    refill = dict.fromkeys(fill for fill in known if can_refill(fill.param, fill.ctxs))
+    in_place = [fill for fill in refill if isinstance(distributions[fill], Distribution) and is_host(fill.ctxs[0])]
+    fresh = [fill for fill in fills if fill not in refill]
+    total = sum(fill.size for fill in known)
+    with interrupts_held() as released, ExitStack() as stack:
+        stack.enter_context(mx.autograd.pause())  # where MXNet records, it refuses a write into a parameter
+        bar = stack.enter_context(ProgressBar(total, progress))
+        hooks = any(distribution is None for distribution in distributions.values())
+        reseed = stack.enter_context(seeded_generators()) if hooks else _no_hooks
+        with released():
+            run(_prepare_all(known, distributions, in_place, refill, reseed, bar), bar)
+            wait_to_write(array for fill in refill for array in _arrays(fill))
+        with restoring([fill.param for fill in fresh]):
+            for fill in fresh:
+                fill.commit()
+            jobs = [job for fill in in_place for job in fill.jobs(distributions[fill], arrays_of(fill.param)[0])]
+        grads = [grad for fill in refill for grad in gradients_to_clear(fill.param)]
+        jobs += bar.expect([job for grad in grads for job in _clear_jobs(grad)])
+        try:
+            run(jobs, bar)
+        except BaseException:  # from the bar, or from threads that do not start
+            for _, job in jobs:
+                job()
+            raise
+        finally:
+            for fill in refill:
+                after_refill(fill.param, fill.array)
+            for fill in fresh:
+                reset_updates(fill.param)
+        wait_to_read(array for fill in fills for array in _arrays(fill))
+    return total * (len(fills[0].ctxs) if fills else 0)
+
+
+def _prepare_all(
+    known: List[PendingFill], distributions: dict, in_place: List[PendingFill], refill: dict, reseed: Any, bar: Any
+) -> List[Job]:
+    """Make all new arrays and run all hooks. Return the jobs that fill the rest, and clear new gradients."""
+    jobs: List[Job] = []
+    in_place_set = set(in_place)
+    for fill in known:
+        if fill not in in_place_set:
+            jobs += fill.prepare(distributions[fill], reseed)
+            bar.advance(fill.size if distributions[fill] is None else 0)
+        if fill not in refill:
+            jobs += bar.expect(fill.prepare_gradients())
+    return jobs
+
+
+def _arrays(fill: PendingFill) -> List[Any]:
+    return [*arrays_of(fill.param), *gradients_of(fill.param)]
+
+
+def _clear_jobs(array: Any) -> List[Job]:
     """The jobs that fill a dense host array with 0."""
-    return jobs(Constant(0.0), b"", (), memory_view(array))
+    return fill_jobs(Constant(0.0), b"", (), memory_view(array))
+
+
+def _no_hooks(key: bytes) -> None:
+    raise AssertionError("no hook was to run")

@@ -1,37 +1,134 @@
-"""`initialize`: the kit's front door. Decide for every parameter, check everything, draw, and only then change.
+"""`initialize`: the kit's front door. Describe the network, decide for every parameter, check everything, draw, and
+only then change.
 
-The drawing and changing itself is `transaction`'s.
+Which initializer fills a parameter is decided in `dispatch`; drawing and changing are in `fill`.
 """
 
+from dataclasses import dataclass
 import re
 import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .._mxnet import backend, mx
 from .._mxnet.arrays import classic
 from .._mxnet.containers import unregistered_blocks
 from .._mxnet.initializers import is_verbose, print_filled
 from .._mxnet.instrument.notify import emit
-from .._mxnet.parameter import allows_deferral, arrays_of, context_argument, contexts_of, is_constant, shape_of
+from .._mxnet.parameter import allows_deferral, arrays_of, context_argument, contexts_of, shape_of
 from .._mxnet.rng import draw_seed
 from .._mxnet.stale_graphs import stale_graphs
 from .._mxnet.trainer import trainer_objection
 from .._mxnet.tree import path_clashes, refuse_path_clashes, walk
-from ..display import counted, counted_of, listed, printable, shape_text, warn
-from ..parameters import ParameterInfo, context_mismatch, did_you_mean_path, list_parameters, made
+from ..display import (
+    Column,
+    Table,
+    TableReport,
+    counted,
+    counted_of,
+    listed,
+    printable,
+    shape_text,
+    size_text,
+    warn,
+)
+from ..parameters import ParameterInfo, context_mismatch, did_you_mean_path, find_row, list_parameters
 from ..shapes import is_known
-from .corrected import Corrected, corrected
-from .dispatch import Choice, choose, refuse_uncovered
+from .corrected import corrected
+from .dispatch import Choice, choose, declared_parameters, refuse_unassigned, targets, warn_of_misspelt
 from .errors import InitializationError
-from .fill import Draw
-from .initializer import warn_of_misspelt
-from .report import InitReport, InitRow
-from .serialization import shown, writable, written
-from .transaction import draw_all
+from .fill import PendingFill, fill_all
+from .plan import short_text
+from .serialization import dump, initializer_text, serializable
 
-__all__ = ["initialize"]
+__all__ = ["InitReport", "InitRow", "initialize"]
 
 Key = Union[None, Mapping[str, str], Callable[[str], str]]
+
+
+@dataclass(frozen=True)
+class InitRow:
+    """What happened to one parameter.
+
+    Attributes
+    ----------
+    path, aliases, name, role, shape, dtype
+        As in `ParameterInfo`; the shape is the one after initializing.
+    state : str
+        ``'initialized'``, ``'deferred'`` (its values come in the first forward pass), or ``'kept'`` (it was
+        initialized, or pending, already).
+    initializer, hook, why : str or None
+        As in `PlanRow`.
+    key : str or None
+        The hexadecimal key of which its values are a function; None where the shape, a part of it, is not known yet.
+
+    Examples
+    --------
+    >>> row = ik.initialize(mx.gluon.nn.Dense(4), mx.init.One())["weight"]
+    >>> row.shape, row.state, row.hook, row.key
+    ((4, None), 'deferred', '_init_weight', None)
+    """
+
+    path: str
+    aliases: Tuple[str, ...]
+    name: str
+    role: str
+    shape: Optional[Tuple[Optional[int], ...]]
+    dtype: str
+    state: str
+    initializer: Optional[str]
+    hook: Optional[str]
+    why: str
+    key: Optional[str]
+
+
+@dataclass(frozen=True, repr=False)
+class InitReport(TableReport[InitRow]):
+    """What `initialize` returns: one row a parameter. ``str()`` is a table, Jupyter shows it as HTML.
+
+    Attributes
+    ----------
+    rows : tuple of InitRow
+        In order of traversal. ``report['features.0.bias']`` finds one, by path or alias.
+    seed : int
+        The seed, given or drawn: ``initialize(net, init, seed=report.seed)`` makes the same values again.
+    seconds : float
+        How long it took.
+    bytes : int
+        How many bytes of parameters were filled, over all contexts; without gradients and deferred parameters.
+    initializer : str
+        The network-level initializer.
+
+    Examples
+    --------
+    >>> report = ik.initialize(mx.gluon.nn.Dense(4, in_units=2), mx.init.One(), seed=7)
+    >>> report.seed, report.bytes, report.initializer, report["bias"].why
+    (7, 48, 'One()', 'layer default')
+    """
+
+    rows: Tuple[InitRow, ...]
+    seed: int
+    seconds: float
+    bytes: int
+    initializer: str
+
+    def __getitem__(self, path: str) -> InitRow:
+        return find_row(self.rows, path)
+
+    def _table(self) -> Table:
+        states = [row.state for row in self.rows]
+        words = {"kept": "kept (not of this seed)"}
+        counts = ", ".join(f"{states.count(state)} {words.get(state, state)}" for state in dict.fromkeys(states))
+        title = f"{self.initializer}, seed {self.seed}: {counts or 'no parameters'}; "
+        columns = (
+            Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
+            Column("shape", lambda row: shape_text(row.shape)),
+            Column("state", lambda row: row.state),
+            Column("filled by", lambda row: short_text(row.initializer or "", self.initializer)),
+            Column("hook", lambda row: row.hook or ""),
+            Column("key", lambda row: (row.key or "")[:12]),
+        )
+        return Table(f"{title}{size_text(self.bytes)} in {self.seconds:.3g} s", columns, self.rows, (),
+                     lambda row: "changed" if row.state == "initialized" else "")  # fmt: skip
 
 
 def initialize(
@@ -104,55 +201,33 @@ def initialize(
     [('0.weight', 'deferred'), ('0.bias', 'initialized'), ('1.weight', 'initialized'), ('1.bias', 'initialized')]
     """
     start = time.perf_counter()
-    chosen, described, ctxs = corrected(init), list_parameters(net), _contexts(context_argument(ctx, device))
+    init, ctxs, parameters = corrected(init), _contexts(context_argument(ctx, device)), list_parameters(net)
     refuse_path_clashes(path_clashes(net))
-    names = _names(key, [info for _, _, info in described])
-    if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
-        order = "; in MXNet's order of arguments this is verbose, and force_reinit comes next: write force_reinit=True"
-        raise TypeError(f"seed is {seed!r}: expected an integer or None{order if isinstance(seed, bool) else ''}")
-    if force_reinit not in (True, False):
-        raise TypeError(f"force_reinit is {force_reinit!r}: expected True or False")
+    names = _key_names(key, [info for _, _, info in parameters])
+    _check_flags(seed, force_reinit)
     # What is pending counts as initialized, so that it does not matter whether a layer is deferred.
-    todo = [each for each in described if force_reinit or each[2].state == "uninitialized"]
-    choices = _choices(chosen, described, todo)
-    _check(todo, choices, ctxs)
+    to_fill = [entry for entry in parameters if force_reinit or entry[2].state == "uninitialized"]
+    choices = _choices(init, parameters, to_fill)
+    _check_parameters(to_fill, ctxs)
     seed = draw_seed() if seed is None else int(seed.__index__())
-    configurations: Dict[int, str] = {}
-    draws = [
-        Draw(param, info, choice, chosen, (seed, names[info.label], *_configuration(choice, configurations)), ctxs)
-        for (param, _, info), choice in zip(todo, choices)
-    ]
-    for draw in draws:
-        emit(draw.param, "initialize", initializer=draw.choice.initializer, hook=draw.choice.hook,
-             force_reinit=force_reinit)  # fmt: skip
-    written_bytes = draw_all(draws, progress)
-    for draw in draws:
-        draw.param.init = writable(draw.param.init)
-    _log(draws, chosen)
-    if len(todo) < len(described):
-        warn(_kept(described, todo, ctxs, asked=ctx is not None or device is not None))
-    for lost in (*unregistered_blocks(walk(net)), *stale_graphs(net)):
-        warn(str(lost))
-    rows = _rows(described, {id(draw.param): draw for draw in draws})
-    inner = chosen.initializer if isinstance(chosen, Corrected) else chosen
-    return InitReport(rows, seed, time.perf_counter() - start, written_bytes, shown(inner))
-
-
-def _kept(described: Sequence[tuple], todo: Sequence[tuple], ctxs: List[Any], asked: bool) -> str:
-    """What to say of parameters that hold values, or the promise of them."""
-    chosen = {id(param) for param, _, _ in todo}
-    kept = [(param, info) for param, _, info in described if id(param) not in chosen]
-    paths = [f"{info.label} (pending)" if info.state == "deferred" else info.label for _, info in kept]
-    count = counted_of(len(kept), len(described), "parameter", "is", "are")
-    text = f"{count} already initialized, ignoring: {listed(paths)}. Set force_reinit=True to re-initialize."
-    placed = [(info.label, contexts_of(param)) for param, info in kept]
-    elsewhere = context_mismatch([*placed, *((info.label, ctxs) for _, _, info in todo)])
-    if elsewhere is not None:
-        text += f" {elsewhere}"
-    elif asked and placed[0][1] != tuple(ctxs):
-        there, wanted = (", ".join(map(str, each)) for each in (placed[0][1], ctxs))
-        text += f" They stay on {there}, not on {wanted}. {backend.reset_call} puts all on the same."
-    return text
+    texts = _initializer_texts(choices)
+    fills = []
+    for (param, _, info), choice in zip(to_fill, choices):
+        parts = (seed, names[info.label], texts[id(choice.initializer)].configuration, choice.hook)
+        fills.append(PendingFill(param, info, choice, init, parts, ctxs))
+        emit(param, "initialize", initializer=choice.initializer, hook=choice.hook, force_reinit=force_reinit)
+    filled_bytes = fill_all(fills, progress)
+    for fill in fills:
+        fill.param.init = serializable(fill.param.init)
+        _log(fill, init)
+    if len(to_fill) < len(parameters):
+        warn(_kept(parameters, to_fill, ctxs, asked=ctx is not None or device is not None))
+    for problem in (*unregistered_blocks(walk(net)), *stale_graphs(net)):
+        warn(str(problem))
+    by_param = {id(fill.param): fill for fill in fills}
+    rows = tuple(_row(info, by_param.get(id(param)), texts) for param, _, info in parameters)
+    text = initializer_text(init if init._wrapped is None else init._wrapped)
+    return InitReport(rows, seed, time.perf_counter() - start, filled_bytes, text)
 
 
 def _contexts(ctx: Any) -> List[Any]:
@@ -165,8 +240,8 @@ def _contexts(ctx: Any) -> List[Any]:
     return ctxs
 
 
-def _names(key: Key, infos: Sequence[ParameterInfo]) -> Dict[str, str]:
-    """What stands for each path in the key."""
+def _key_names(key: Key, infos: Sequence[ParameterInfo]) -> Dict[str, str]:
+    """What stands for each path in the key of its values."""
     paths = [info.label for info in infos]
     if key is None:
         return dict(zip(paths, paths))
@@ -190,62 +265,83 @@ def _names(key: Key, infos: Sequence[ParameterInfo]) -> Dict[str, str]:
     return names
 
 
-def _choices(init: Any, described: Sequence[tuple], todo: Sequence[tuple]) -> List[Choice]:
-    """Which initializer fills each parameter to do; one error where any has none."""
-    found = [choose(init, info, param.init or place.symbol_init, is_constant(param)) for param, place, info in todo]
-    refuse_uncovered([info for _, _, info in todo], found)
-    init._review([(info, param.init or place.symbol_init, is_constant(param)) for param, place, info in described])
-    own = [param.init for param, _, _ in described if isinstance(param.init, mx.init.Initializer)]
-    named = set(map(type, init._targets()))
-    warn_of_misspelt([each for each in own if type(each) not in named], [info for _, _, info in described])
-    return [each for each in found if isinstance(each, Choice)]
+def _check_flags(seed: Any, force_reinit: Any) -> None:
+    if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
+        order = "; in MXNet's order of arguments this is verbose, and force_reinit comes next: write force_reinit=True"
+        raise TypeError(f"seed is {seed!r}: expected an integer or None{order if isinstance(seed, bool) else ''}")
+    if force_reinit not in (True, False):
+        raise TypeError(f"force_reinit is {force_reinit!r}: expected True or False")
 
 
-def _check(todo: Sequence[tuple], choices: Sequence[Choice], ctxs: List[Any]) -> None:
+def _choices(init: Any, parameters: Sequence[tuple], to_fill: Sequence[tuple]) -> List[Choice]:
+    """Which initializer fills each parameter; one error lists those that none fills."""
+    assignments = [choose(init, *declared) for declared in declared_parameters(to_fill)]
+    refuse_unassigned([info for _, _, info in to_fill], assignments)
+    init._review(declared_parameters(parameters))
+    own = [param.init for param, _, _ in parameters if isinstance(param.init, mx.init.Initializer)]
+    reviewed = set(map(type, targets(init)))
+    warn_of_misspelt([each for each in own if type(each) not in reviewed], [info for _, _, info in parameters])
+    return [choice for choice in assignments if isinstance(choice, Choice)]
+
+
+def _check_parameters(to_fill: Sequence[tuple], ctxs: List[Any]) -> None:
     problems = []
-    for param, _, info in todo:
-        name = printable(info.label)
+    for param, _, info in to_fill:
         if not is_known(shape_of(param)) and not allows_deferral(param):
-            problems.append(f"{name}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
+            problems.append(f"{info.label}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
                             f"the layer its input size, or the parameter allow_deferred_init=True")  # fmt: skip
         objection = trainer_objection(param, ctxs)
         if objection is not None:
-            problems.append(f"{name}: {'; '.join(objection)}")
+            problems.append(f"{info.label}: {'; '.join(objection)}")
     if problems:
-        listed = "".join(f"\n  {problem}" for problem in problems)
-        raise InitializationError(f"{counted(len(problems), 'parameter')} cannot be initialized:{listed}")
+        lines = "".join(f"\n  {printable(problem)}" for problem in problems)
+        raise InitializationError(f"{counted(len(problems), 'parameter')} cannot be initialized:{lines}")
 
 
-def _configuration(choice: Choice, seen: Dict[int, str]) -> Tuple[str, str]:
-    if id(choice.initializer) not in seen:
-        # An object's repr may hold its address, which is another in every process.
-        seen[id(choice.initializer)] = re.sub(r" at 0x[0-9a-fA-F]+", "", written(choice.initializer))
-    return seen[id(choice.initializer)], choice.hook
+class _Texts(NamedTuple):
+    """An initializer as it stands in a key, and as it is shown."""
+
+    configuration: str
+    shown: str
 
 
-def _log(draws: Sequence[Draw], init: Any) -> None:
+def _initializer_texts(choices: Sequence[Choice]) -> Dict[int, _Texts]:
+    """The texts of the initializers of these choices, by `id`."""
+    # An object's repr may hold its address, which is another in every process.
+    return {id(initializer): _Texts(re.sub(r" at 0x[0-9a-fA-F]+", "", dump(initializer)), initializer_text(initializer))
+            for initializer in {id(choice.initializer): choice.initializer for choice in choices}.values()}  # fmt: skip
+
+
+def _log(fill: PendingFill, init: Any) -> None:
     """What `set_verbosity` asked for."""
-    for draw in draws:
-        for each in (init, draw.choice.initializer):
-            if is_verbose(each) and arrays_of(draw.param):
-                name = mx.init.InitDesc(draw.param.name)
-                print_filled(each, name, draw.choice.hook, classic(arrays_of(draw.param)[0]))
-                break
+    arrays = arrays_of(fill.param)
+    verbose = next(filter(is_verbose, (init, fill.choice.initializer)), None)
+    if verbose is not None and arrays:
+        print_filled(verbose, mx.init.InitDesc(fill.param.name), fill.choice.hook, classic(arrays[0]))
 
 
-def _rows(described: Sequence[tuple], draws: Dict[int, Draw]) -> Tuple[InitRow, ...]:
-    rows = []
-    texts = {id(each): shown(each) for each in {id(draw.choice.initializer): draw.choice.initializer
-                                                for draw in draws.values()}.values()}  # fmt: skip
-    for param, _, info in described:
-        draw = draws.get(id(param))
-        facts = {"path": info.label, "aliases": info.aliases, "name": info.name, "role": info.role,
-                 "dtype": info.dtype}  # fmt: skip
-        if draw is None:
-            facts.update(shape=info.shape, state="kept", initializer=None, hook=None, why="", key=None)
-        else:
-            state, key = ("initialized", draw.key.hex()) if draw.known else ("deferred", None)
-            facts.update(shape=draw.shape, state=state, initializer=texts[id(draw.choice.initializer)],
-                         hook=draw.choice.hook, why=draw.choice.why, key=key)  # fmt: skip
-        rows.append(made(InitRow, facts))
-    return tuple(rows)
+def _kept(parameters: Sequence[tuple], to_fill: Sequence[tuple], ctxs: List[Any], asked: bool) -> str:
+    """What to say of parameters that hold values, or are pending."""
+    filled = {id(param) for param, _, _ in to_fill}
+    kept = [(param, info) for param, _, info in parameters if id(param) not in filled]
+    paths = [f"{info.label} (pending)" if info.state == "deferred" else info.label for _, info in kept]
+    count = counted_of(len(kept), len(parameters), "parameter", "is", "are")
+    text = f"{count} already initialized, ignoring: {listed(paths)}. Set force_reinit=True to re-initialize."
+    contexts = [(info.label, contexts_of(param)) for param, info in kept]
+    mismatch = context_mismatch([*contexts, *((info.label, ctxs) for _, _, info in to_fill)])
+    if mismatch is not None:
+        text += f" {mismatch}"
+    elif asked and contexts[0][1] != tuple(ctxs):
+        there, wanted = (", ".join(map(str, each)) for each in (contexts[0][1], ctxs))
+        text += f" They stay on {there}, not on {wanted}. {backend.reset_call} puts all on the same."
+    return text
+
+
+def _row(info: ParameterInfo, fill: Optional[PendingFill], texts: Dict[int, _Texts]) -> InitRow:
+    names = (info.label, info.aliases, info.name, info.role)
+    if fill is None:
+        return InitRow(*names, info.shape, info.dtype, "kept", None, None, "", None)
+    state, key = ("initialized", fill.key.hex()) if is_known(fill.shape) else ("deferred", None)
+    choice = fill.choice
+    return InitRow(*names, fill.shape, info.dtype, state, texts[id(choice.initializer)].shown, choice.hook,
+                   choice.why, key)  # fmt: skip

@@ -1,18 +1,44 @@
-"""The distributions that MXNet lacks: truncated normal, and variance scaling."""
+"""The kit's own initializers. Each says from which distribution it fills an array of a given shape; the base class
+draws it, wherever the initializer is called from.
+"""
 
 import math
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
-from .arguments import number, one_of
-from .distributions import Law, Normal, Shape, Truncated, Uniform
-from .drawn import Drawn, registered
-from .fans import fans
+import numpy
 
-__all__ = ["TruncatedNormal", "VarianceScaling"]
+from .._mxnet import mx
+from .._mxnet.arrays import classic
+from .._mxnet.rng import draw_seed
+from .arguments import count, number, one_of
+from .distributions import ArrayDistribution, Distribution, Normal, Shape, Truncated, Uniform, draw
+from .initializer import Initializer
+from .random.orthogonal import orthonormal_rows
+from .random.streams import key_of
+
+__all__ = ["DeltaOrthogonal", "Dirac", "DistributionInitializer", "Identity", "TruncatedNormal", "VarianceScaling"]
 
 
-@registered
-class TruncatedNormal(Drawn):
+class DistributionInitializer(Initializer):
+    """An initializer whose weights are drawn from a distribution."""
+
+    def distribution_for(self, desc: Any, shape: Shape) -> Any:
+        """The distribution for an array of this shape, whose axes ``desc.axes`` tells."""
+        raise NotImplementedError
+
+    def _init_weight(self, desc: Any, arr: Any) -> None:
+        key = getattr(desc, "key", None) or key_of("drawn", draw_seed())
+        classic(arr)[:] = draw(self.distribution_for(desc, arr.shape), key, arr.shape, arr.dtype)
+
+
+def _registered(cls: type) -> type:
+    """Decorator after which ``mx.init.create`` makes the class from its `dumps`, by a name behind the kit's."""
+    cls._registered_name = f"gluon_initkit.{cls.__name__.lower()}"  # type: ignore[attr-defined]
+    return mx.init.alias(cls._registered_name)(cls)  # type: ignore[attr-defined]
+
+
+@_registered
+class TruncatedNormal(DistributionInitializer):
     """Normal numbers, drawn anew where they fall outside [low, high].
 
     Parameters
@@ -47,33 +73,18 @@ class TruncatedNormal(Drawn):
         high = mean + 2 * stdev if high is None else number("high", high, finite=False)
         if not low < high:
             raise ValueError(f"low is {low:g} and high is {high:g}: expected low < high")
-        self._law = Truncated(mean, stdev, low, high)
-        if self._law.acceptance() < 1e-3:
+        self._distribution = Truncated(mean, stdev, low, high)
+        if self._distribution.acceptance() < 1e-3:
             raise ValueError(f"[{low:g}, {high:g}] is so far from mean {mean:g}, with stdev {stdev:g}, that next to "
                              f"nothing is drawn there: expected limits within a few stdev of the mean")  # fmt: skip
 
-    def law(self, desc: Any, shape: Shape) -> Law:
-        """The law for an array of this shape.
-
-        Parameters
-        ----------
-        desc : InitDesc
-        shape : tuple of int
-
-        Returns
-        -------
-        Law
-
-        Examples
-        --------
-        >>> TruncatedNormal(0.0, 1.0).law(None, (2, 3))
-        Truncated(mean=0.0, stdev=1.0, low=-2.0, high=2.0)
-        """
-        return self._law
+    def distribution_for(self, desc: Any, shape: Shape) -> Distribution:
+        """The distribution for an array of this shape."""
+        return self._distribution
 
 
-@registered
-class VarianceScaling(Drawn):
+@_registered
+class VarianceScaling(DistributionInitializer):
     """Variance ``scale / n``, with n the fan-in, the fan-out or their mean: Keras' ``VarianceScaling``.
 
     Glorot's initializers are ``(1, "fan_avg", ...)`` (Glorot and Bengio 2010), He's ``(2, "fan_in", ...)`` (He et al.
@@ -113,24 +124,9 @@ class VarianceScaling(Drawn):
         self.mode = one_of("mode", mode, ("fan_in", "fan_out", "fan_avg"))
         self.distribution = one_of("distribution", distribution, ("truncated_normal", "normal", "uniform"))
 
-    def law(self, desc: Any, shape: Shape) -> Law:
-        """The law for an array of this shape, by the axes that ``desc.axes`` tells.
-
-        Parameters
-        ----------
-        desc : InitDesc
-        shape : tuple of int
-
-        Returns
-        -------
-        Law
-
-        Examples
-        --------
-        >>> VarianceScaling(3.0, "fan_in", "uniform").law(None, (2, 4))
-        Uniform(low=-1.5, high=1.5)
-        """
-        fan_in, fan_out = fans(shape, getattr(desc, "axes", "OI"))
+    def distribution_for(self, desc: Any, shape: Shape) -> Distribution:
+        """The distribution for an array of this shape, whose axes ``desc.axes`` tells."""
+        fan_in, fan_out = _fans(shape, getattr(desc, "axes", "OI"))
         variance = self.scale / {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         if self.distribution == "uniform":
             limit = math.sqrt(3 * variance)
@@ -142,3 +138,166 @@ class VarianceScaling(Drawn):
 
 
 _CUT = Truncated(0.0, 1.0, -2.0, 2.0).moments()[1]  # 0.8796, the deviation that is left of 1
+
+
+@_registered
+class Identity(DistributionInitializer):
+    """The identity matrix, times `gain`: ones where the output's index is the input's. For two dimensions.
+
+    Parameters
+    ----------
+    gain : float
+
+    Raises
+    ------
+    TypeError, ValueError
+        `gain` is no finite number.
+    InitializationError
+        While filling: the array does not have two dimensions.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Dense(2, in_units=3)
+    >>> net.initialize(Identity())
+    >>> net.weight.data().asnumpy().tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        super().__init__(gain=gain)
+        self.gain = number("gain", gain)
+
+    def distribution_for(self, desc: Any, shape: Shape) -> ArrayDistribution:
+        """The distribution for an array of this shape."""
+        if len(shape) != 2:
+            raise ValueError(
+                f"Identity needs an array of 2 dimensions, found shape {shape!r}; Dirac serves convolutions"
+            )
+        return ArrayDistribution(lambda key, shape: self.gain * numpy.eye(shape[0], shape[1]))
+
+
+@_registered
+class Dirac(DistributionInitializer):
+    """Convolutions that pass their input through: a one in the kernel's middle where output and input channel agree.
+
+    Parameters
+    ----------
+    groups : int
+        The convolution's ``groups``: each passes its own channels through.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `groups` is no integer, or below 1.
+    InitializationError
+        While filling: the array is no convolution's, or its output channels do not divide by `groups`.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Conv2D(2, 3, padding=1, in_channels=2)
+    >>> net.initialize(Dirac())
+    >>> image = mx.nd.random.uniform(shape=(1, 2, 5, 5))
+    >>> bool((net(image) == image).asnumpy().all())
+    True
+    """
+
+    def __init__(self, groups: int = 1) -> None:
+        super().__init__(groups=groups)
+        self.groups = count("groups", groups)
+
+    def distribution_for(self, desc: Any, shape: Shape) -> ArrayDistribution:
+        """The distribution for an array of this shape, whose axes ``desc.axes`` tells."""
+        if len(shape) < 3:
+            raise ValueError(f"Dirac needs a convolution's array of 3 to 5 dimensions, found shape {shape!r}")
+        output, input_ = _channel_axes(shape, getattr(desc, "axes", "OI"))
+        if shape[output] % self.groups:
+            raise ValueError(f"{shape[output]:d} output channels do not divide by groups={self.groups:d}")
+        of_group = shape[output] // self.groups
+
+        def make(key: bytes, shape: Shape) -> numpy.ndarray:
+            kernels, middle = numpy.zeros(shape), [size // 2 for size in shape]
+            for channel in range(shape[output]):
+                if channel % of_group < shape[input_]:
+                    middle[output], middle[input_] = channel, channel % of_group
+                    kernels[tuple(middle)] = 1
+            return kernels
+
+        return ArrayDistribution(make)
+
+
+@_registered
+class DeltaOrthogonal(DistributionInitializer):
+    """A random orthogonal matrix in the middle of the kernel, zeros around it (Xiao et al. 2018, arXiv:1806.05393).
+
+    A convolution of stride 1 then multiplies the norm of its input, and of the gradient where it has as many outputs
+    as inputs, by `gain`. For one, two and three dimensions in every layout, and for transposed convolutions.
+
+    Parameters
+    ----------
+    gain : float
+        ``2 ** 0.5`` makes up for a ReLU behind the convolution.
+    groups : int
+        The convolution's ``groups``: each has a matrix of its own.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `gain` is no finite number, or `groups` no integer from 1 on.
+    InitializationError
+        While filling: the array is not that of a convolution, a size of its kernel is even, its channels do not divide
+        by `groups`, or a group has fewer outputs than inputs.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.Conv2D(8, 3, padding=1, in_channels=8)
+    >>> net.initialize(DeltaOrthogonal())
+    >>> image = mx.nd.random.uniform(shape=(1, 8, 5, 5))
+    >>> round(float(net(image).norm().asscalar() / image.norm().asscalar()), 4)
+    1.0
+    """
+
+    def __init__(self, gain: float = 1.0, groups: int = 1) -> None:
+        super().__init__(gain=gain, groups=groups)
+        self.gain, self.groups = number("gain", gain), count("groups", groups)
+
+    def distribution_for(self, desc: Any, shape: Shape) -> ArrayDistribution:
+        """The distribution for an array of this shape, whose axes ``desc.axes`` tells."""
+        if len(shape) < 3:
+            raise ValueError(f"DeltaOrthogonal needs a convolution's array of 3 to 5 dimensions, found {shape!r}; "
+                             f"mx.init.Orthogonal serves matrices")  # fmt: skip
+        output, input_ = _channel_axes(shape, getattr(desc, "axes", "OI"))
+        kernel = [size for axis, size in enumerate(shape) if axis not in (output, input_)]
+        if not all(size % 2 for size in kernel):
+            raise ValueError(f"its kernel {tuple(kernel)} has no middle: expected odd sizes")
+        split = min(output, input_)  # the axis that counts the channels of all groups; the other counts those of one
+        if shape[split] % self.groups:
+            raise ValueError(f"{shape[split]:d} channels do not divide by groups={self.groups:d}")
+        outputs, inputs = (shape[axis] // (self.groups if axis == split else 1) for axis in (output, input_))
+        if outputs < inputs:
+            raise ValueError(f"{outputs:d} outputs are fewer than {inputs:d} inputs, whose norm they cannot keep")
+
+        def make(key: bytes, shape: Shape) -> numpy.ndarray:
+            normal = draw(Normal(0.0, 1.0), key, (self.groups, inputs, outputs), numpy.float64)
+            matrices = [orthonormal_rows(rows).T for rows in normal]  # outputs x inputs, of orthonormal columns
+            kernels = numpy.zeros(shape)
+            middle = tuple(size // 2 for size in kernel)
+            matrix = self.gain * numpy.concatenate(matrices, axis=0 if split == output else 1)
+            numpy.moveaxis(kernels, (output, input_), (-2, -1))[middle] = matrix
+            return kernels
+
+        return ArrayDistribution(make, (0.0, abs(self.gain) / math.sqrt(outputs * math.prod(kernel))))
+
+
+def _fans(shape: Shape, axes: str) -> Tuple[float, float]:
+    """Fan-in and fan-out of a weight: the channels along its input and output axis, times its receptive field."""
+    if len(shape) < 2:
+        raise ValueError(f"an array of shape {shape!r} has no fan-in and fan-out: expected 2 dimensions or more")
+    output, input_ = _channel_axes(shape, axes)
+    area = int(numpy.prod(shape, dtype=numpy.int64)) // (shape[output] * shape[input_])
+    return shape[input_] * area, shape[output] * area
+
+
+def _channel_axes(shape: Shape, axes: str) -> Tuple[int, int]:
+    """The output axis and the input axis of a weight whose axes are called ``'OIHW'``."""
+    axes = axes if len(axes) == len(shape) else "OI"
+    return axes.index("O"), axes.index("I")

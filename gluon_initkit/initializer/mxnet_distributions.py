@@ -1,5 +1,5 @@
-"""What MXNet's initializers mean, as laws: the function that would run decides, so a subclass with its own hook is
-never mistaken for its base. A hook that is not here is run as it is.
+"""Which distribution an initializer of MXNet's means. The function that would run decides, so that a subclass with a
+hook of its own is never taken for its base class. A hook that is not here is run as it is.
 """
 
 import math
@@ -13,39 +13,29 @@ from ..parameters import ParameterInfo, role_of
 from .arguments import one_of
 from .corrected import corrected
 from .dispatch import Choice, choose
-from .distributions import Constant, Law, Normal, Shape, Uniform, Whole, drawn
-from .drawn import Drawn
+from .distributions import ArrayDistribution, Constant, Distribution, Normal, Shape, Uniform, draw
 from .initializer import Initializer
+from .initializers import DistributionInitializer
 from .random.orthogonal import orthonormal_rows
 from .random.streams import CHUNK, derive, stream, uniforms
 from .random.ziggurat import normals
 
-__all__ = ["law_of"]
+__all__ = ["distribution_of"]
 
 
-def law_of(initializer: Any, hook: str, desc: Any, shape: Shape) -> Any:
-    """The law by which `initializer`'s `hook` fills an array of this shape, or None where it is code of a user's own.
+def distribution_of(initializer: Any, hook: str, desc: Any, shape: Shape) -> Any:
+    """The distribution by which `initializer`'s `hook` fills an array of this shape; None where it is a user's code.
 
-    Raises
-    ------
-    ValueError
-        The initializer cannot fill such a shape, or its arguments are wrong.
+    `desc` has `axes` and `global_init`. A ValueError says that the initializer cannot fill such a shape, or that its
+    arguments are wrong.
     """
     if hook in vars(initializer):
         return None
-    known = _LAWS.get(getattr(type(initializer), hook, None))
+    known = _DISTRIBUTIONS.get(getattr(type(initializer), hook, None))
     return None if known is None else known(initializer, desc, shape)
 
 
-def _uniform(initializer: Any, desc: Any, shape: Shape) -> Law:
-    return Uniform(-initializer.scale, initializer.scale)
-
-
-def _normal(initializer: Any, desc: Any, shape: Shape) -> Law:
-    return Normal(0.0, initializer.sigma)
-
-
-def _xavier(initializer: Any, desc: Any, shape: Shape) -> Law:
+def _xavier(initializer: Any, desc: Any, shape: Shape) -> Distribution:
     # MXNet's fans (Glorot and Bengio 2010): by the shape alone, channels first.
     if len(shape) < 2:
         name = type(initializer).__name__
@@ -66,35 +56,35 @@ def _constant(initializer: Any, desc: Any, shape: Shape) -> Any:
     if numpy.ndim(value) == 0:
         return Constant(float(value))
     array = numpy.broadcast_to(numpy.asarray(value), shape)  # raises where it does not fit
-    return Whole(lambda key, shape: array)
+    return ArrayDistribution(lambda key, shape: array)
 
 
-def _fixed(value: float) -> Callable[[Any, Any, Shape], Law]:
+def _fixed(value: float) -> Callable[[Any, Any, Shape], Distribution]:
     return lambda initializer, desc, shape: Constant(value)
 
 
-def _orthogonal(initializer: Any, desc: Any, shape: Shape) -> Whole:
+def _orthogonal(initializer: Any, desc: Any, shape: Shape) -> ArrayDistribution:
     one_of("rand_type", initializer.rand_type, ("uniform", "normal"))
 
     def make(key: bytes, shape: Shape) -> numpy.ndarray:
-        out, size = shape[0], int(numpy.prod(shape[1:], dtype=numpy.int64))
-        entries = numpy.empty(out * size)
-        for index in range(-(-entries.size // CHUNK)):
-            chunk, rng = entries[index * CHUNK : (index + 1) * CHUNK], stream(key, index)
+        outputs, inputs = shape[0], int(numpy.prod(shape[1:], dtype=numpy.int64))
+        values = numpy.empty(outputs * inputs)
+        for index in range(-(-values.size // CHUNK)):
+            chunk, rng = values[index * CHUNK : (index + 1) * CHUNK], stream(key, index)
             if initializer.rand_type == "normal":
                 normals(rng, chunk)
             else:
                 uniforms(rng, chunk)
                 chunk *= 2
                 chunk -= 1
-        matrix = entries.reshape(out, size)
-        rows = orthonormal_rows(matrix) if out <= size else orthonormal_rows(matrix.T).T
+        matrix = values.reshape(outputs, inputs)
+        rows = orthonormal_rows(matrix) if outputs <= inputs else orthonormal_rows(matrix.T).T
         return (initializer.scale * rows).reshape(shape)
 
-    return Whole(make)
+    return ArrayDistribution(make)
 
 
-def _bilinear(initializer: Any, desc: Any, shape: Shape) -> Whole:
+def _bilinear(initializer: Any, desc: Any, shape: Shape) -> ArrayDistribution:
     if len(shape) != 4:
         raise ValueError(f"Bilinear needs an array of 4 dimensions, found shape {shape!r}")
 
@@ -104,41 +94,43 @@ def _bilinear(initializer: Any, desc: Any, shape: Shape) -> Whole:
         y, x = (1 - abs(numpy.arange(size) / f - c) for size in shape[2:])
         return numpy.broadcast_to(y[:, None] * x, shape)
 
-    return Whole(make)
+    return ArrayDistribution(make)
 
 
-def _lstm_bias(initializer: Any, desc: Any, shape: Shape) -> Whole:
+def _lstm_bias(initializer: Any, desc: Any, shape: Shape) -> ArrayDistribution:
     def make(key: bytes, shape: Shape) -> numpy.ndarray:
-        made = numpy.zeros(shape)
+        bias = numpy.zeros(shape)
         hidden = shape[0] // 4  # gates in the order input, forget, cell, output
-        made[hidden : 2 * hidden] = initializer.forget_bias
-        return made
+        bias[hidden : 2 * hidden] = initializer.forget_bias
+        return bias
 
-    return Whole(make)
+    return ArrayDistribution(make)
 
 
-def _fused_rnn(initializer: Any, desc: Any, shape: Shape) -> Optional[Whole]:
-    """The parts of a fused RNN's one vector, each by its own law; None where a part is filled by a user's hook."""
+def _fused_rnn(initializer: Any, desc: Any, shape: Shape) -> Optional[ArrayDistribution]:
+    """The one vector of a fused RNN, each part by its own distribution; None where a user's hook fills a part."""
     parts = backend.rnn_layout(initializer, shape)
-    inner = corrected(parts.network or desc.global_init)
-    laws: Dict[str, Any] = {}
+    network = corrected(parts.network or desc.global_init)
+    distributions: Dict[str, Any] = {}
     for name, part in parts.shapes.items():
         info = ParameterInfo(None, (), name, role_of(name), part, "float32")
-        found = choose(inner, info, parts.declared.get(name))
-        laws[name] = law_of(found.initializer, found.hook, desc, part) if isinstance(found, Choice) else None
-        if laws[name] is None:
+        choice = choose(network, info, parts.declared.get(name))
+        if not isinstance(choice, Choice):
+            return None
+        distributions[name] = distribution_of(choice.initializer, choice.hook, desc, part)
+        if distributions[name] is None:
             return None
 
     def make(key: bytes, shape: Shape) -> numpy.ndarray:
-        return parts.packed({name: drawn(law, derive(key, name), parts.shapes[name], "float32")
-                             for name, law in laws.items()})  # fmt: skip
+        return parts.packed({name: draw(distribution, derive(key, name), parts.shapes[name], "float32")
+                             for name, distribution in distributions.items()})  # fmt: skip
 
-    return Whole(make)
+    return ArrayDistribution(make)
 
 
-_LAWS: Dict[Any, Callable[[Any, Any, Shape], Any]] = {
-    mx.init.Uniform._init_weight: _uniform,
-    mx.init.Normal._init_weight: _normal,
+_DISTRIBUTIONS: Dict[Any, Callable[[Any, Any, Shape], Any]] = {
+    mx.init.Uniform._init_weight: lambda init, desc, shape: Uniform(-init.scale, init.scale),
+    mx.init.Normal._init_weight: lambda init, desc, shape: Normal(0.0, init.sigma),
     mx.init.Xavier._init_weight: _xavier,
     mx.init.Zero._init_weight: _fixed(0.0),
     mx.init.One._init_weight: _fixed(1.0),
@@ -154,5 +146,5 @@ _LAWS: Dict[Any, Callable[[Any, Any, Shape], Any]] = {
     mx.init.Initializer._init_one: _fixed(1.0),
     Initializer._init_running_mean: _fixed(0.0),
     Initializer._init_running_var: _fixed(1.0),
-    Drawn._init_weight: lambda initializer, desc, shape: initializer.law(desc, shape),
+    DistributionInitializer._init_weight: lambda init, desc, shape: init.distribution_for(desc, shape),
 }

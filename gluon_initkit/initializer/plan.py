@@ -1,23 +1,30 @@
-"""`plan`: what an initializer will do to each parameter, and what plain MXNet would do, before anything is done.
+"""`plan`: what an initializer will do to each parameter, beside what plain MXNet would do, before anything is done.
 
-The decision itself is `dispatch`'s, the same that filling uses; here it is only written down, beside plain MXNet's.
+`dispatch` decides, for `plan` as for `initialize`; here decisions are only written down.
 """
 
 from dataclasses import dataclass
-from typing import Any, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 from .._mxnet import mx
-from .._mxnet.parameter import is_constant
 from ..display import Column, Table, TableReport, counted, counted_of, shape_text
-from ..parameters import ParameterInfo, explain_no_match, find_row, list_parameters, show_selector
-from .corrected import Corrected, corrected
-from .dispatch import Choice, Uncovered, choose, idle_hooks, misspelt, overrides
+from ..parameters import explain_no_match, find_row, list_parameters, show_selector
+from .corrected import corrected
+from .dispatch import (
+    Choice,
+    Declared,
+    Unassigned,
+    choose,
+    declared_parameters,
+    misspelt,
+    overrides,
+    unused_hooks,
+)
 from .errors import InitializationError
-from .initializer import Initializer
 from .rules import Rules
-from .serialization import shown, written
+from .serialization import dump, initializer_text
 
-__all__ = ["Plan", "PlanRow", "plan"]
+__all__ = ["Plan", "PlanRow", "plan", "short_text"]
 
 
 @dataclass(frozen=True)
@@ -100,20 +107,22 @@ class Plan(TableReport[PlanRow]):
         return tuple(row for row in self.rows if row.error)
 
     def _table(self) -> Table:
-        filled = Column("filled by", lambda row: row.error or named(f"{row.initializer}", self.initializer))
+        columns = (
+            Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
+            Column("shape", lambda row: shape_text(row.shape)),
+            Column("filled by", lambda row: row.error or short_text(f"{row.initializer}", self.initializer)),
+            Column("hook", lambda row: row.hook or ""),
+            Column("why", lambda row: row.why),
+            Column("plain MXNet", lambda row: ("differs: " if row.differs else "") + row.plain),
+        )
         below = tuple(("warning", text) for text in self.idle_hooks)
-        return Table(f"Plan of {self.initializer}", (*_FIRST, filled, *_LAST), self.rows, self.notes, _emphasis, below)
+        return Table(f"Plan of {self.initializer}", columns, self.rows, self.notes,
+                     lambda row: "error" if row.error else "changed" if row.differs else "", below)  # fmt: skip
 
 
-def named(initializer: str, told: str) -> str:
-    """An initializer as a table names it: without the arguments that its title has told.
-
-    Examples
-    --------
-    >>> named("Normal(sigma=0.1)", "Normal(sigma=0.1)"), named("Normal(sigma=0.1)", "Normal(sigma=0.2)")
-    ('Normal', 'Normal(sigma=0.1)')
-    """
-    return initializer.partition("(")[0] if initializer == told and not told.endswith("()") else initializer
+def short_text(initializer: str, in_title: str) -> str:
+    """An initializer as a table names it: without the arguments that its title shows already."""
+    return initializer.partition("(")[0] if initializer == in_title and not in_title.endswith("()") else initializer
 
 
 def plan(net: Any, init: Any = "uniform") -> Plan:
@@ -141,36 +150,36 @@ def plan(net: Any, init: Any = "uniform") -> Plan:
     >>> [(row.path, row.hook, row.why) for row in plan(net, mx.init.Xavier())]
     [('weight', '_init_weight', 'hook'), ('bias', '_init_weight', 'layer default')]
     """
-    chosen = corrected(init)
-    described = list_parameters(net)
-    decisions = [_decision(chosen, *each) for each in described]
-    rows = tuple(_row(chosen, param, info, decision) for (param, _, info), decision in zip(described, decisions))
-    infos = [info for _, _, info in described]
-    idle = _idle_hooks(chosen, decisions, infos)
-    network = [(info, param.init or place.symbol_init, is_constant(param)) for param, place, info in described]
-    return Plan(rows, tuple(_notes(chosen, rows, network)), shown(_inner(chosen)), tuple(idle))
+    init = corrected(init)
+    listed = list_parameters(net)
+    network = declared_parameters(listed)
+    decisions = [_decision(init, declared) for declared in network]
+    rows = tuple(_row(declared, decision, _plain_choice(init, param))
+                 for (param, _, _), declared, decision in zip(listed, network, decisions))  # fmt: skip
+    notes = (*_notes_on_hooks(init), *_notes_on_rows(rows), *_notes_on_rules(init, network))
+    return Plan(rows, notes, initializer_text(_inner(init)), tuple(_idle_hooks(init, decisions, network)))
 
 
-def _decision(init: Initializer, param: Any, place: Any, info: ParameterInfo) -> Any:
-    """Who fills the parameter, or the error that initializing would raise."""
+def _decision(init: Any, declared: Declared) -> Any:
+    """Which initializer fills the parameter, or the error that initializing would raise."""
     try:
-        return choose(init, info, param.init or place.symbol_init, is_constant(param))
+        return choose(init, *declared)
     except InitializationError as error:
         return error
 
 
-def _row(init: Initializer, param: Any, info: ParameterInfo, found: Any) -> PlanRow:
-    facts = {key: getattr(info, key) for key in ("aliases", "name", "role", "shape", "dtype", "state")}
-    plain = _plain(init, param, info)
-    common = {"path": info.label, "plain": _call(plain), **facts}
-    if not isinstance(found, Choice):
-        reason = f"{found.reason}; {found.mend}" if isinstance(found, Uncovered) else str(found)
-        return PlanRow(initializer=None, hook=None, why="error", differs=True, error=reason, **common)
-    differs = plain is None or _effect(found) != _effect(plain)
-    return PlanRow(initializer=shown(found.initializer), hook=found.hook, why=found.why, differs=differs, **common)
+def _row(declared: Declared, decision: Any, plain: Optional[Choice]) -> PlanRow:
+    info = declared.info
+    facts = (info.label, info.aliases, info.name, info.role, info.shape, info.dtype, info.state)
+    plain_text = "raises" if plain is None else f"{type(plain.initializer).__name__}.{plain.hook}"
+    if not isinstance(decision, Choice):
+        error = f"{decision.reason}; {decision.fix}" if isinstance(decision, Unassigned) else str(decision)
+        return PlanRow(*facts, None, None, "error", plain_text, True, error)
+    differs = plain is None or _effect(decision) != _effect(plain)
+    return PlanRow(*facts, initializer_text(decision.initializer), decision.hook, decision.why, plain_text, differs)
 
 
-def _plain(init: Initializer, param: Any, info: ParameterInfo) -> Optional[Choice]:
+def _plain_choice(init: Any, param: Any) -> Optional[Choice]:
     """What plain MXNet calls: the weight hook of the parameter's own initializer, else of the network's.
 
     The network's own ``__call__``, where its class has one, goes before both, for every parameter.
@@ -185,70 +194,55 @@ def _plain(init: Initializer, param: Any, info: ParameterInfo) -> Optional[Choic
     return Choice(network, "__call__", "plain", choice) if own_call else choice
 
 
-def _inner(init: Initializer) -> Any:
-    return init.initializer if isinstance(init, Corrected) else init
+def _inner(init: Any) -> Any:
+    return init if init._wrapped is None else init._wrapped
 
 
-def _call(choice: Optional[Choice]) -> str:
-    return "raises" if choice is None else f"{type(choice.initializer).__name__}.{choice.hook}"
-
-
-_VALUES = {"_init_bias": 0.0, "_init_beta": 0.0, "_init_running_mean": 0.0, "_init_zero": 0.0}
-_VALUES.update({"_init_gamma": 1.0, "_init_running_var": 1.0, "_init_one": 1.0})
+_VALUES = {"_init_bias": 0.0, "_init_beta": 0.0, "_init_running_mean": 0.0, "_init_zero": 0.0,
+           "_init_gamma": 1.0, "_init_running_var": 1.0, "_init_one": 1.0}  # fmt: skip
 
 
 def _effect(choice: Choice) -> Any:
-    """What two choices are compared by: the constant they write, or whose method runs."""
+    """What two choices are compared by: the constant that they write, or the method that runs."""
     initializer, hook = choice.initializer, choice.hook
     if hook in _VALUES and not overrides(initializer, hook):
         return _VALUES[hook]
     if isinstance(initializer, (mx.init.Zero, mx.init.One)):
         return float(isinstance(initializer, mx.init.One))
     rest = _effect(choice.rest) if isinstance(choice.rest, Choice) else None
-    return type(initializer), written(initializer), hook, rest
+    return type(initializer), dump(initializer), hook, rest
 
 
-def _idle_hooks(init: Initializer, decisions: List[Any], infos: List[ParameterInfo]) -> Iterator[str]:
-    for target, hook in idle_hooks(init._targets(), decisions):
-        meant = misspelt(target, hook[len("_init_") :], infos)
+def _idle_hooks(init: Any, decisions: List[Any], network: List[Declared]) -> Iterator[str]:
+    for target, hook in unused_hooks(init, decisions):
+        meant = misspelt(target, hook[len("_init_") :], [info for info, _, _ in network])
         hint = f"; did you mean {meant}?" if meant else "."
         yield f"{type(target).__name__}.{hook} serves no parameter of the network{hint}"
 
 
-def _notes(init: Initializer, rows: Tuple[PlanRow, ...], network: Sequence[tuple]) -> Iterator[str]:
+def _notes_on_hooks(init: Any) -> Iterator[str]:
     inner = _inner(init)
     if inner is not init and not overrides(inner, "__call__"):
-        hooks = ("bias", "gamma", "beta", "running_mean", "running_var", "default")
-        ignored = [f"_init_{role}" for role in hooks if overrides(inner, f"_init_{role}")]
+        roles = ("bias", "gamma", "beta", "running_mean", "running_var", "default")
+        ignored = [f"_init_{role}" for role in roles if overrides(inner, f"_init_{role}")]
         if ignored:
-            name = type(inner).__name__
-            yield (f"{name} defines {', '.join(ignored)}, which Gluon never calls: derive it from "
+            yield (f"{type(inner).__name__} defines {', '.join(ignored)}, which Gluon never calls: derive it from "
                    f"gluon_initkit.Initializer, or pass gluon_initkit.corrected(...).")  # fmt: skip
-    errors = sum(1 for row in rows if row.error)
+
+
+def _notes_on_rows(rows: Tuple[PlanRow, ...]) -> Iterator[str]:
+    errors = sum(row.error is not None for row in rows)
     if errors:
         yield f"{counted_of(errors, len(rows), 'parameter', 'is', 'are')} covered by nothing; initializing raises."
-    if isinstance(init, Rules):
-        for number, reason in init.idle(network).items():
-            selector = init.rules[number - 1][0]
-            hint = explain_no_match(selector, [info for info, _, _ in network])
-            text = f"decides no parameter: {reason}." if reason else f"matches nothing{f': {hint}' if hint else '.'}"
-            yield f"rule {number} ({show_selector(selector)}) {text}"
-    done = sum(1 for row in rows if row.state != "uninitialized")
+    done = sum(row.state != "uninitialized" for row in rows)
     if done:
         count = counted(done, "parameter is", "parameters are")
         yield f"{count} initialized already, or pending: only force_reinit=True changes that."
 
 
-def _emphasis(row: PlanRow) -> str:
-    return "error" if row.error else ("changed" if row.differs else "")
-
-
-_FIRST = (
-    Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
-    Column("shape", lambda row: shape_text(row.shape)),
-)
-_LAST = (
-    Column("hook", lambda row: row.hook or ""),
-    Column("why", lambda row: row.why),
-    Column("plain MXNet", lambda row: ("differs: " if row.differs else "") + row.plain),
-)
+def _notes_on_rules(init: Any, network: List[Declared]) -> Iterator[str]:
+    if isinstance(init, Rules):
+        for rule, reason in init._idle_rules(network):
+            hint = explain_no_match(rule.selector, [info for info, _, _ in network])
+            text = f"decides no parameter: {reason}." if reason else f"matches nothing{f': {hint}' if hint else '.'}"
+            yield f"rule {rule.number} ({show_selector(rule.selector)}) {text}"

@@ -1,4 +1,4 @@
-"""An initializer's configuration: the arguments it was constructed with, as JSON.
+"""An initializer's configuration: the arguments that it was constructed with, as JSON and as a reader would type them.
 
 MXNet compares and writes initializers by what they passed to ``super().__init__``, which most classes forget; and an
 array among it breaks `hybridize` ("not JSON serializable"). Here the arguments are recorded when the object is made.
@@ -12,7 +12,7 @@ import numpy
 
 from .._mxnet import mx
 
-__all__ = ["as_json", "call_of", "constructor_arguments", "shown", "writable", "written"]
+__all__ = ["as_json", "call_text", "constructor_arguments", "dump", "initializer_text", "serializable"]
 
 
 def constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict[str, Any]]:
@@ -38,25 +38,25 @@ def constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict
 
 def as_json(value: Any) -> str:
     """JSON of a configuration: arrays as nested lists, initializers as their own dumps, anything else by its repr."""
-    return json.dumps(value, default=_plain)
+    return json.dumps(value, default=_as_plain)
 
 
-def _plain(value: Any) -> Any:
+def _as_plain(value: Any) -> Any:
     if isinstance(value, mx.nd.NDArray):
         return value.asnumpy().tolist()
     if isinstance(value, (numpy.ndarray, numpy.generic)):
         return value.tolist()
     if isinstance(value, mx.init.Initializer):
-        return written(value) if isinstance(value, mx.init.Constant) else value.dumps()
+        return dump(value) if isinstance(value, mx.init.Constant) else value.dumps()
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     return repr(value)
 
 
-def written(initializer: Any) -> str:
-    """What an initializer, MXNet's or ours, is compared and shown by.
+def dump(initializer: Any) -> str:
+    """The JSON by which an initializer, MXNet's or the kit's, is compared and shown.
 
-    Not MXNet's ``Constant.dumps``, which replaces the array that it holds by a list; nor a dumps that raises.
+    MXNet's ``Constant.dumps`` is not used: it replaces the array that it holds by a list. Some ``dumps`` raise.
     """
     if isinstance(initializer, mx.init.Constant):
         return as_json(["constant", {"value": initializer.value}])
@@ -74,24 +74,24 @@ class Constant(mx.init.Constant):
 
     def dumps(self) -> str:
         """The JSON of MXNet's ``Constant``."""
-        return written(self)
+        return dump(self)
 
 
-def writable(initializer: Any) -> Any:
-    """The same initializer, where MXNet's `Constant` could not be written."""
+def serializable(initializer: Any) -> Any:
+    """The same initializer, as the kit's `Constant` where MXNet's could not be written."""
     if type(initializer) is mx.init.Constant and not isinstance(initializer.value, (int, float)):
         return Constant(initializer.value)
     return initializer
 
 
-def shown(initializer: Any) -> str:
+def initializer_text(initializer: Any) -> str:
     """An initializer as a reader would type it, ``Normal(sigma=0.01)``; long arguments are shortened."""
-    if "__repr__" in {name for cls in type(initializer).__mro__[:-1] for name in vars(cls)}:
+    if any("__repr__" in vars(cls) for cls in type(initializer).__mro__[:-1]):
         return repr(initializer)
-    return call_of(type(initializer).__name__, json.loads(written(initializer))[1])
+    return call_text(type(initializer).__name__, json.loads(dump(initializer))[1])
 
 
-def call_of(name: str, arguments: Dict[str, Any]) -> str:
+def call_text(name: str, arguments: Dict[str, Any]) -> str:
     """``name(key=value, ...)``."""
     texts = ((key, repr(value)) for key, value in arguments.items())
     return f"{name}({', '.join(f'{key}={text if len(text) <= 40 else text[:37] + chr(8230)}' for key, text in texts)})"

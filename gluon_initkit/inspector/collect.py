@@ -32,7 +32,7 @@ from .._mxnet.stale_graphs import stale_graphs
 from .._mxnet.trainer import trained_by, updates_of
 from .._mxnet.tree import Place, name_clashes, path_clashes, places_and_blocks
 from ..initializer.corrected import corrected
-from ..initializer.serialization import shown
+from ..initializer.serialization import initializer_text
 from ..parameters import matcher, parameter_info, refuse_no_match, role_of
 from ..shapes import is_known
 from .findings.expected_moments import expectation_of
@@ -176,7 +176,8 @@ def _initializer_text(initializer: Any, texts: Dict[Any, str]) -> Optional[str]:
     key = initializer if isinstance(initializer, str) else id(initializer)
     if key not in texts:
         try:
-            texts[key] = shown(mx.init.create(initializer))  # MXNet's operators write initializers into symbols as JSON
+            # MXNet's operators write initializers into symbols as JSON.
+            texts[key] = initializer_text(mx.init.create(initializer))
         except Exception:  # a dumps() of a user's own may do anything, and is not what was asked for
             texts[key] = initializer if isinstance(initializer, str) else f"{type(initializer).__name__}(…)"
     return texts[key]

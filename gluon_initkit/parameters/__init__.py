@@ -2,7 +2,6 @@
 
 from .attributes import AttributeReport, AttributeRow, freeze, set_attributes, unfreeze
 from .info import ParameterInfo, check_block, list_parameters, parameter_info
-from .making import made
 from .messages import context_mismatch, did_you_mean, did_you_mean_path, find_row, named_memory_errors
 from .roles import LAYER_DEFAULTS, ROLES, role_of
 from .selectors import (
@@ -31,7 +30,7 @@ __all__ = [
     "find_row",
     "freeze",
     "list_parameters",
-    "made",
+
     "matcher",
     "named_memory_errors",
     "parameter_info",

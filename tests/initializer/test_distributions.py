@@ -2,7 +2,15 @@
 
 import math
 
-from gluon_initkit.initializer.distributions import Constant, Normal, Truncated, Uniform, Whole, drawn, jobs
+from gluon_initkit.initializer.distributions import (
+    ArrayDistribution,
+    Constant,
+    Normal,
+    Truncated,
+    Uniform,
+    draw,
+    fill_jobs,
+)
 from gluon_initkit.initializer.random.streams import CHUNK, key_of
 import numpy as np
 import pytest
@@ -39,7 +47,7 @@ def test_truncated_moments_are_the_integrals(law):
 @pytest.mark.parametrize("law", LAWS, ids=str)
 def test_what_is_drawn_has_the_moments_promised(law, dtype):
     n = 2 * CHUNK + 3
-    values = drawn(law, KEY, (n,), dtype).astype(float)
+    values = draw(law, KEY, (n,), dtype).astype(float)
     mean, stdev = law.moments()
     assert abs(values.mean() - mean) < 4.5 * stdev / math.sqrt(n) + 1e-7 * abs(mean)
     assert values.std() == pytest.approx(stdev, rel=4.5 * math.sqrt(1 / n))
@@ -48,13 +56,13 @@ def test_what_is_drawn_has_the_moments_promised(law, dtype):
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("law", [law for law in LAWS if isinstance(law, Truncated)], ids=str)
 def test_truncated_never_steps_over_its_limits(law, dtype):
-    values = drawn(law, KEY, (CHUNK,), dtype).astype(float)
+    values = draw(law, KEY, (CHUNK,), dtype).astype(float)
     assert values.min() >= law.low and values.max() <= law.high
 
 
 def test_truncated_follows_the_cut_density():
     law = Truncated(0.0, 1.0, 2.0, 3.0)  # drawn from the uniform
-    values = np.sort(drawn(law, KEY, (100000,), "float64"))
+    values = np.sort(draw(law, KEY, (100000,), "float64"))
     whole = math.erfc(2 / math.sqrt(2)) - math.erfc(3 / math.sqrt(2))
     cdf = [(math.erfc(2 / math.sqrt(2)) - math.erfc(x / math.sqrt(2))) / whole for x in values]
     assert np.abs(np.array(cdf) - np.arange(len(values)) / len(values)).max() * math.sqrt(len(values)) < 1.63
@@ -62,18 +70,18 @@ def test_truncated_follows_the_cut_density():
 
 @pytest.mark.parametrize("law", LAWS[:4], ids=str)
 def test_half_precision_is_single_precision_rounded(law):
-    assert (drawn(law, KEY, (1000,), "float16") == drawn(law, KEY, (1000,), "float32").astype("float16")).all()
+    assert (draw(law, KEY, (1000,), "float16") == draw(law, KEY, (1000,), "float32").astype("float16")).all()
 
 
 def test_double_precision_has_its_own_bits():
-    values = drawn(Normal(0.0, 1.0), KEY, (1000,), "float64")
+    values = draw(Normal(0.0, 1.0), KEY, (1000,), "float64")
     assert (values != values.astype("float32")).mean() > 0.99
-    values = drawn(Uniform(0.0, 1.0), KEY, (1000,), "float64")
+    values = draw(Uniform(0.0, 1.0), KEY, (1000,), "float64")
     assert (values != values.astype("float32")).mean() > 0.99
 
 
 def test_uniform_stays_within_its_limits():
-    values = drawn(Uniform(-0.07, 0.07), KEY, (CHUNK,), "float32")
+    values = draw(Uniform(-0.07, 0.07), KEY, (CHUNK,), "float32")
     assert values.min() >= np.float32(-0.07) and values.max() <= np.float32(0.07)
     assert values.min() < -0.0699 and values.max() > 0.0699
 
@@ -82,7 +90,7 @@ def test_jobs_in_any_order_give_the_same_array():
     size = 3 * CHUNK + 5
     forth, back = np.empty(size, "float32"), np.empty(size, "float32")
     for out, order in ((forth, 1), (back, -1)):
-        made = jobs(Normal(0.0, 1.0), KEY, (size,), out)
+        made = fill_jobs(Normal(0.0, 1.0), KEY, (size,), out)
         assert len(made) == 4 and sum(nbytes for nbytes, _ in made) == out.nbytes
         for _, job in made[::order]:
             job()
@@ -95,6 +103,6 @@ def test_jobs_in_any_order_give_the_same_array():
 
 
 def test_constants_and_wholes():
-    assert (drawn(Constant(0.1), KEY, (3,), "float32") == np.float32(0.1)).all()
-    assert (drawn(Constant(2.0), KEY, (3,), "int32") == 2).all()
-    assert drawn(Whole(lambda key, shape: np.eye(*shape)), KEY, (2, 2), "int8").tolist() == [[1, 0], [0, 1]]
+    assert (draw(Constant(0.1), KEY, (3,), "float32") == np.float32(0.1)).all()
+    assert (draw(Constant(2.0), KEY, (3,), "int32") == 2).all()
+    assert draw(ArrayDistribution(lambda key, shape: np.eye(*shape)), KEY, (2, 2), "int8").tolist() == [[1, 0], [0, 1]]

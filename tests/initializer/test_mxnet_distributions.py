@@ -3,7 +3,7 @@
 import math
 
 import gluon_initkit as ik
-from gluon_initkit.initializer.mxnet_distributions import law_of
+from gluon_initkit.initializer.mxnet_distributions import distribution_of
 import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np
@@ -44,7 +44,7 @@ EXACT = [
 
 @pytest.mark.parametrize("init, shape", EXACT)
 def test_fixed_values_are_mxnets(init, shape):
-    assert law_of(init, "_init_weight", None, shape) is not None
+    assert distribution_of(init, "_init_weight", None, shape) is not None
     assert (kit(init, shape) == plain(init, shape)).all()
 
 
@@ -59,7 +59,7 @@ SHAPES = [(300, 200), (64, 32, 3, 3), (96, 20, 11)]
 def test_random_values_have_mxnets_moments(init, shape):
     ours, theirs = kit(init, shape), plain(init, shape)
     n = ours.size
-    stdev = law_of(init, "_init_weight", None, shape).moments()[1]
+    stdev = distribution_of(init, "_init_weight", None, shape).moments()[1]
     for values in (ours, theirs):  # the same promise holds for both, and one standard error apart
         assert abs(values.mean()) < 4.5 * stdev / math.sqrt(n)
         assert values.std() == pytest.approx(stdev, rel=4.5 / math.sqrt(n))
@@ -128,8 +128,8 @@ def test_a_subclass_with_its_own_hook_is_never_taken_for_its_base():
     class Renamed(mx.init.Uniform):
         pass
 
-    assert law_of(Shifted(), "_init_weight", None, (2, 3)) is None
-    assert law_of(Renamed(), "_init_weight", None, (2, 3)) is not None
+    assert distribution_of(Shifted(), "_init_weight", None, (2, 3)) is None
+    assert distribution_of(Renamed(), "_init_weight", None, (2, 3)) is not None
     assert kit(Shifted(), (2, 3)).min() > 9
     patched = mx.init.Uniform()
     patched._init_weight = lambda desc, arr: arr.__setitem__(slice(None), 4)

@@ -4,7 +4,6 @@ import re
 import warnings
 
 import gluon_initkit as ik
-from gluon_initkit.parameters import list_parameters
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -244,7 +243,6 @@ def test_a_rule_by_a_regular_expression_in_a_str(text, glob):
         lambda net, init: ik.initialize(net, init),
         lambda net, init: net.initialize(init),
         lambda net, init: (net.initialize(), net.initialize(init, force_reinit=True)),
-        lambda net, init: init.review([info for _, _, info in list_parameters(net)]),
     ],
 )
 def test_the_warning_points_at_the_user_s_own_line(way):

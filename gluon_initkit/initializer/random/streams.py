@@ -1,11 +1,11 @@
-"""Streams of random numbers that are a function of a key, the same bits on every NumPy from 1.17 to 1.26.
+"""Streams of random numbers that are a function of a key, the same bits on every NumPy since 1.17.
 
-A key is a cryptographic hash over what the values depend on; a large array is cut into chunks, each with a stream of
-its own, so chunks can be filled in any order and on any thread. The generator is SFC64 (Doty-Humphrey 2010), its state
-set from the hash directly: NumPy's ``SeedSequence`` mixes spawn keys otherwise since 1.19.
+A key is a cryptographic hash over everything that the values depend on. A large array is cut into chunks, each with a
+stream of its own, so that chunks can be filled in any order and on any thread. The generator is SFC64 (Doty-Humphrey
+2010), whose state is set from the hash: NumPy's ``SeedSequence`` mixes spawn keys in another way since 1.19.
 
-Of NumPy's generator only what never changed is used: raw words and doubles. Its single-precision uniform and both its
-ziggurats did change, so numbers are made of words here, many at a time; which is faster, too.
+Of NumPy's generator only raw words and doubles are used, which never changed. Its float32 uniform and its ziggurats
+did change, so those numbers are made of raw words here, many at a time, which is also faster.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import numpy
 __all__ = ["BLOCK", "CHUNK", "derive", "generator", "key_of", "stream", "uniforms", "words"]
 
 CHUNK = 1 << 18
-"""Values in a chunk, which has a stream of its own: enough to hide what Python costs, few enough to share out."""
+"""Values in a chunk, which has a stream of its own: enough to hide Python's cost, few enough to share out."""
 
 BLOCK = 1 << 16
 """Values that are worked on at a time: few enough to stay in a core's cache."""
@@ -26,7 +26,7 @@ _thread = threading.local()
 
 
 def key_of(*parts: Any) -> bytes:
-    """256 bits of BLAKE2b over the parts, each with its length before it, so ("ab", "c") is not ("a", "bc").
+    """256 bits of BLAKE2b over the parts, each preceded by its length, so that ("ab", "c") is not ("a", "bc").
 
     Examples
     --------
@@ -39,29 +39,29 @@ def key_of(*parts: Any) -> bytes:
 
 
 def derive(key: bytes, name: str) -> bytes:
-    """The key of a part of what `key` is for."""
+    """The key of a named part of the array of `key`."""
     return key_of(key.hex(), name)
 
 
 def generator(key: bytes) -> numpy.random.Generator:
-    """A generator of one's own at the beginning of a key's stream."""
+    """A new generator at the beginning of a key's stream."""
     bits = numpy.random.SFC64(0)
-    _position(bits, key, 0)
+    _set_position(bits, key, 0)
     return numpy.random.Generator(bits)
 
 
 def stream(key: bytes, index: int) -> numpy.random.Generator:
-    """This thread's generator, put at the beginning of the stream of chunk `index`; good until the next call."""
+    """This thread's generator, set to the beginning of the stream of chunk `index`; valid until the next call."""
     if not hasattr(_thread, "bits"):
         _thread.bits = numpy.random.SFC64(0)
         _thread.generator = numpy.random.Generator(_thread.bits)
-    _position(_thread.bits, key, index)
+    _set_position(_thread.bits, key, index)
     return _thread.generator
 
 
-def _position(bits: Any, key: bytes, index: int) -> None:
+def _set_position(bits: Any, key: bytes, index: int) -> None:
     words = hashlib.blake2b(index.to_bytes(8, "little"), key=key, digest_size=24).digest()
-    state = numpy.ones(4, numpy.uint64)  # three words and the counter, which starts at 1
+    state = numpy.ones(4, numpy.uint64)  # three words, and the counter, which starts at 1
     state[:3] = numpy.frombuffer(words, "<u8")
     bits.state = {"bit_generator": "SFC64", "state": {"state": state}, "has_uint32": 0, "uinteger": 0}
 
@@ -83,8 +83,8 @@ def uniforms(rng: numpy.random.Generator, out: numpy.ndarray, low: float = 0.0, 
     width *= numpy.float32(2**-24)  # a power of 2: rounded as it would be in two steps
     for start in range(0, out.size, BLOCK):
         block = out[start : start + BLOCK]
-        drawn = words(rng, block.size, 32)
-        drawn >>= numpy.uint32(8)
-        numpy.copyto(block, drawn.view(numpy.int32), casting="unsafe")
+        raw = words(rng, block.size, 32)
+        raw >>= numpy.uint32(8)
+        numpy.copyto(block, raw.view(numpy.int32), casting="unsafe")
         block *= width
         block += low

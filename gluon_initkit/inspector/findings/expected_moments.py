@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Optional
 from ..._mxnet import backend
 from ..._mxnet.parameter import is_constant as is_gluon_constant
 from ...initializer.dispatch import Choice, choose
-from ...initializer.distributions import Constant, Law, Uniform
+from ...initializer.distributions import Constant, Distribution, Uniform
 from ...initializer.initializer import Initializer
-from ...initializer.mxnet_distributions import law_of
-from ...initializer.serialization import shown
+from ...initializer.mxnet_distributions import distribution_of
+from ...initializer.serialization import initializer_text
 from ...parameters import ParameterInfo
 from ...shapes import is_known
 from ..records import Declared, Statistics
@@ -32,7 +32,7 @@ class Expectation(NamedTuple):
     """How a parameter was to be filled: by what initializer, from what distribution, and whether nobody chose it."""
 
     initializer: str
-    distribution: Law
+    distribution: Distribution
     layer_default: bool
 
     def holds(self, stats: Statistics) -> bool:
@@ -65,14 +65,14 @@ def expectation_of(param: Any, place: Any, info: ParameterInfo, network: Any = N
         if isinstance(choice.initializer, backend.FusedRNN):
             return None  # each part of its one vector has a distribution of its own
         context = SimpleNamespace(axes=info.axes, global_init=network or _UNKNOWN)
-        law = law_of(choice.initializer, choice.hook, context, info.shape)  # type: ignore[arg-type]  # it is known
+        law = distribution_of(choice.initializer, choice.hook, context, info.shape)  # type: ignore[arg-type]  # it is known
     except (TypeError, ValueError):  # what cannot fill this parameter promises nothing; `plan` says why
         return None
-    text = shown(getattr(choice.initializer, "initializer", choice.initializer))
+    text = initializer_text(getattr(choice.initializer, "initializer", choice.initializer))
     return Expectation(text, law, choice.why == "layer default") if law is not None and law.moments() else None
 
 
-def _z_of_variance(ratio: float, size: int, law: Law) -> float:
+def _z_of_variance(ratio: float, size: int, law: Distribution) -> float:
     """By how many standard errors a variance is off, `ratio` being measured over promised deviation.
 
     By Wilson and Hilferty (1931), for any distribution: that power of a sample variance whose skewness vanishes is

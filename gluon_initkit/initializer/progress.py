@@ -1,24 +1,24 @@
-"""A progress bar, where somebody is looking and it takes long. The work itself is `parallel`'s to run."""
+"""A progress bar by bytes, shown where somebody looks and it takes long. `parallel.run` moves it."""
 
 import time
 from typing import Any, List, Optional
 
 from ..parallel import Job
 
-__all__ = ["Bar"]
+__all__ = ["ProgressBar"]
 
 
-class Bar:
-    """A progress bar by bytes; ``show=None`` shows it after a second, on a terminal or in Jupyter."""
+class ProgressBar:
+    """A progress bar; ``show=None`` shows it after a second, on a terminal or in Jupyter."""
 
-    every = 0.1
+    every = 0.1  # seconds after which `parallel.run` moves it
 
     def __init__(self, total: int, show: Optional[bool]) -> None:
         self.total, self.show, self.done = total, show, 0
         self._start = time.perf_counter()
         self._progress: Any = None
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> "ProgressBar":
         if self.show:
             self._open()
         return self
@@ -27,13 +27,13 @@ class Bar:
         """So many bytes more are done."""
         self.done += size
         late = self.show is None and time.perf_counter() - self._start > 1
-        if self._progress is None and late and _somebody_looks():
+        if self._progress is None and late and _is_watched():
             self._open()
         if self._progress is not None:
             self._progress.update(self._task, completed=self.done)
 
-    def expecting(self, jobs: List[Job]) -> List[Job]:
-        """The same jobs; their bytes are more than was said before."""
+    def expect(self, jobs: List[Job]) -> List[Job]:
+        """Add the bytes of these jobs to the total; the same jobs."""
         self.total += sum(size for size, _ in jobs)
         if self._progress is not None:
             self._progress.update(self._task, total=self.total)
@@ -42,8 +42,7 @@ class Bar:
     def _open(self) -> None:
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("initializing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns)
+        self._progress = Progress(TextColumn("initializing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         self._task = self._progress.add_task("initializing", total=self.total, completed=self.done)
         self._progress.start()
 
@@ -52,7 +51,7 @@ class Bar:
             self._progress.stop()
 
 
-def _somebody_looks() -> bool:
+def _is_watched() -> bool:
     from rich.console import Console
 
     console = Console()

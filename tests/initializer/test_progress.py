@@ -6,8 +6,8 @@ import pty
 import sys
 
 import gluon_initkit as ik
-from gluon_initkit.initializer import filling
-from gluon_initkit.initializer.filling import Bar
+from gluon_initkit.initializer import progress as progress_file
+from gluon_initkit.initializer.progress import ProgressBar
 from gluon_initkit.parallel import run
 import mxnet as mx
 
@@ -17,7 +17,7 @@ LARGE = 1 << 20
 def test_the_bar_counts_every_byte(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     for sizes in ([10] * 5, [LARGE] * 5):
-        with Bar(sum(sizes), True) as bar:
+        with ProgressBar(sum(sizes), True) as bar:
             run([(size, lambda: None) for size in sizes], bar)
         assert bar.done == sum(sizes)
     assert "initializing" in sys.stdout.getvalue()
@@ -25,7 +25,7 @@ def test_the_bar_counts_every_byte(monkeypatch):
 
 def test_gradients_that_are_cleared_are_counted_too(monkeypatch):
     bars = []
-    monkeypatch.setattr(Bar, "__exit__", lambda self, *_: bars.append((self.done, self.total)))
+    monkeypatch.setattr(ProgressBar, "__exit__", lambda self, *_: bars.append((self.done, self.total)))
     net = mx.gluon.nn.Dense(2, in_units=2)
     for force in (False, True):
         ik.initialize(net, mx.init.Normal(), force_reinit=force)
@@ -40,13 +40,13 @@ class Slow(ik.Initializer):
         self.seconds = seconds
 
     def _init_weight(self, desc, arr):
-        filling.time.now += self.seconds
+        progress_file.time.now += self.seconds
         arr[:] = 0
 
 
 def written(monkeypatch, terminal, seconds, progress):
     """What initializing three layers writes to standard output."""
-    monkeypatch.setattr(filling, "time", Clock())
+    monkeypatch.setattr(progress_file, "time", Clock())
     net = mx.gluon.nn.HybridSequential()
     net.add(*(mx.gluon.nn.Dense(2, in_units=2) for _ in range(3)))
     reading, writing = pty.openpty() if terminal else os.pipe()
