@@ -107,20 +107,20 @@ class InitRegression:
                 _write(path, now)
                 self.written.append(path)
             return
-        file = printable(str(path))
         if not path.exists():
-            raise AssertionError(f"no reviewed file yet: {file}. Run this test with --init-regression-update, look at "
-                                 f"the file that it writes, and commit it.")  # fmt: skip
+            raise AssertionError(f"no reviewed file yet: {printable(str(path))}. Run this test with "
+                                 f"--init-regression-update, look at the file that it writes, and commit it."
+                                 )  # fmt: skip
         if reviewed is None:
-            raise AssertionError(f"{file} is none of init_regression's files, of version {_VERSION}: it was cut, "
-                                 f"edited, or left with conflicts of a merge. Take the reviewed one from version "
-                                 f"control, or run this test with --init-regression-update.")  # fmt: skip
+            raise AssertionError(f"{printable(str(path))} is none of init_regression's files, of version {_VERSION}: "
+                                 f"it was cut, edited, or left with conflicts of a merge. Take the reviewed one from "
+                                 f"version control, or run this test with --init-regression-update.")  # fmt: skip
         rows = _differences(reviewed, now)
         if rows:
             count, total = len({row.path for row in rows if row.path}), counted(len(now["parameters"]), "parameter")
             where = f"in {count} of {total}" if count else "though no parameter by itself"
-            table = as_text(Table("", _COLUMNS, rows))
-            raise AssertionError(f"the network differs from {file}, {where}\n{table}\n{_MEND}")
+            message = f"the network differs from {path}, {where}\n{as_text(Table('', _COLUMNS, rows))}\n{_MEND}"
+            raise AssertionError(printable(message, keep="\n"))
 
 
 class _Difference(NamedTuple):

@@ -1,4 +1,4 @@
-"""Tables as text, by rich: as wide as the terminal, names wrapped at their dots and never cut.
+"""Tables and trees as text, by rich: as wide as the terminal, names wrapped at their dots and never cut.
 
 The kit chooses the widths of columns, since rich would break names and numbers anywhere: numbers keep their width as
 long as names and sentences can be broken.
@@ -14,14 +14,15 @@ from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table as RichTable  # noqa: E402
 from rich.text import Text  # noqa: E402
+from rich.tree import Tree  # noqa: E402
 
 random.setstate(_state)  # importing rich draws a number from the user's generator
 
 from .line_breaks import longest_piece, wrapped  # noqa: E402
-from .table import Column, Table  # noqa: E402
+from .table import Branch, Column, Table  # noqa: E402
 from .units import printable  # noqa: E402
 
-__all__ = ["as_rich", "as_text", "cell_widths", "fitted", "rendered", "rich_text", "terminal_width"]
+__all__ = ["as_rich", "as_rich_tree", "as_text", "cell_widths", "fitted", "rendered", "rich_text", "terminal_width"]
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "changed": "green", "": ""}
 _GAP = 2  # blanks between columns
@@ -36,6 +37,13 @@ def rich_text(text: str, style: str = "") -> Text:
 def as_rich(table: Table) -> Any:
     """A renderable for ``rich.print``."""
     return _Renderable(table)
+
+
+def as_rich_tree(branch: Branch) -> Tree:
+    """A tree for ``rich.print``: labels and remarks, without columns."""
+    tree = Tree(rich_text(printable(f"{branch.label} {branch.remark}".rstrip()), _STYLES[branch.severity]))
+    tree.children.extend(map(as_rich_tree, branch.below))
+    return tree
 
 
 def as_text(table: Table, width: Optional[int] = None) -> str:
@@ -91,6 +99,7 @@ def _lines(table: Table) -> List[List[str]]:
 
 
 def _fitted_columns(table: Table, width: int) -> List[int]:
+    """Names and sentences are broken between words first, then within; then they become short; last go numbers."""
     cells = _lines(table)
     wanted = [max(map(len, lines)) for lines in cells]
 

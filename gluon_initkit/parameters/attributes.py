@@ -209,13 +209,14 @@ def set_attributes(net: Any, settings: Sequence[Tuple[Selector, Mapping[str, Any
             if name == "grad_req" and value != "null":
                 takers = [(param, info) for param, info in chosen if may_learn(param)]
                 if not takers:
-                    raise ValueError(f"grad_req={value!r} is for parameters that learn; {show_selector(selector)} "
-                                     f"selects constants or running statistics alone: {_listed(chosen)}")  # fmt: skip
+                    message = (f"grad_req={value!r} is for parameters that learn; {show_selector(selector)} selects "
+                               f"constants or running statistics alone: {_listed(chosen)}")  # fmt: skip
+                    raise ValueError(printable(message))
             for param, info in takers:
                 if name != "grad_req" and ignores_multipliers(param) and getattr(param, name) != value:
-                    raise ValueError(f"{info.label}: {name} would have no effect, since a Trainer updates it on the "
-                                     f"servers of a distributed kvstore, which know no multipliers. Make the Trainer "
-                                     f"with update_on_kvstore=False.")  # fmt: skip
+                    raise ValueError(f"{printable(info.label)}: {name} would have no effect, since a Trainer updates "
+                                     f"it on the servers of a distributed kvstore, which know no multipliers. Make the "
+                                     f"Trainer with update_on_kvstore=False.")  # fmt: skip
                 wanted[id(param), name] = _Change(param, info, name, value)
     return _apply(list(wanted.values()), len(touched))
 
@@ -243,7 +244,8 @@ def _check(name: str, value: Any) -> None:
         except TypeError:
             valid = False
     if not valid:
-        raise ValueError(printable(f"{name} is {value!r}: expected {_VALUES[name]}"))
+        expected = _VALUES[name]
+        raise ValueError(printable(f"{name} is {value!r}: expected {expected}"))
 
 
 _VALUES = {

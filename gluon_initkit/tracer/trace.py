@@ -15,12 +15,11 @@ import time
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import numpy
-from rich.tree import Tree
 
 from .._mxnet.instrument.call_stack import input_shapes
 from .._mxnet.instrument.observer import NetworkObserver
 from .._mxnet.parameter import known_sizes
-from ..display import Branch, Column, Table, as_tree, counted, printable, rendered, rich_text, warn
+from ..display import Branch, Column, Table, as_rich_tree, as_tree, counted, printable, rendered, warn
 from ..parameters import ParameterInfo, check_block, list_parameters
 from .diagnosis import diagnosed_failure
 from .errors import DeferredInitError
@@ -158,7 +157,7 @@ class Trace:
         return rendered(self)
 
     def __rich__(self) -> Any:
-        return _as_rich(Branch(self._title(), below=tuple(_branches(self.events))))
+        return as_rich_tree(Branch(self._title(), below=tuple(_branches(self.events))))
 
     def _repr_html_(self) -> str:
         return as_tree(Table(self._title(), (Column("event", lambda row: ""),), list(_branches(self.events))))
@@ -241,7 +240,3 @@ def _line(event: TraceEvent) -> str:
     return " · ".join((event.headline, *event.facts[event.block is not None :]))  # the first fact is the block
 
 
-def _as_rich(branch: Branch) -> Tree:
-    tree = Tree(rich_text(printable(branch.label)))
-    tree.children.extend(map(_as_rich, branch.below))
-    return tree

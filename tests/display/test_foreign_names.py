@@ -36,10 +36,12 @@ OWN = {
     "inspector.live": {"found", "how"},
     "inspector.recorder": {"name", "recorded", "message"},
     "inspector.view": {"asked"},
+    "parameters.attributes": {"name"},  # one of three, by a line above
     "parameters.info": {"hint", "found"},  # by printable, a line above
     "sharing.construct": {"kind"},  # by printable, a line above
     "initializer.corrected": {"found"},  # by printable, a line above
     "_mxnet.tree": {"more", "where"},
+    "_mxnet.inference.imperative": {"structure", "block"},  # MXNet's words for how arguments are nested
     "_mxnet.inference.record": {"inputs", "listed"},
     "testing": {"explanation", "table"},  # tables escape what they show
     "sharing.load": {"name"},
