@@ -2,8 +2,6 @@
 
 from mxnet.base import MXNetError
 
-__all__ = ["NeedsNumbers", "ShapeConflict"]
-
 
 class NeedsNumbers(TypeError):
     """Code asked an array without memory for what only an array of numbers has."""

@@ -7,7 +7,7 @@ what is hybridized has the shapes, and the refusals, that Symbols have.
 
 from functools import partial
 import json
-from typing import Any, ContextManager, Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 from mxnet import gluon, nd, symbol
 from mxnet.base import MXNetError
@@ -27,12 +27,7 @@ from .record import Operator, Run, check_inputs
 
 __all__ = ["given", "lend", "prepare", "reshape", "running", "translated"]
 
-given = meta_array
-
-
-def running(run: Run) -> ContextManager[None]:
-    """Inside, operators of this thread answer arrays without memory."""
-    return meta_arrays(run.record)
+given, running = meta_array, meta_arrays
 
 
 def lend(param: gluon.Parameter, run: Run) -> None:
@@ -281,7 +276,7 @@ def _inferred(block: Any, run: Run, args: Any) -> Any:
     for call, symbols in graph.calls:
         call.given = tuple(next(rest, None) for each in symbols for _ in range(symbol.Symbol.__len__(each)))
     graph.calls = []  # which are those of the call that built it
-    run.met.append(partial(graph.operators, inside, run.stack[-1].path))
+    run.noted.append(partial(graph.operators, inside, run.stack[-1].path))
     used = {name: each.dtype for name, each in arrays.items() if name in graph.wanted}
     dtypes = _dtypes(graph.graph, used, graph.count)
     ctx = next((each.context for each in arrays.values()), None)

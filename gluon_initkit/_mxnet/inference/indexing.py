@@ -7,8 +7,6 @@ import numpy
 
 from .errors import NeedsNumbers
 
-__all__ = ["check_written", "counterfeit", "indexed"]
-
 
 def counterfeit(shape: Any) -> Any:
     """A NumPy array of this shape, in the memory of one number."""

@@ -9,33 +9,25 @@ from contextlib import contextmanager
 import ctypes
 import sys
 import threading
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 from mxnet import nd, np
 from mxnet.base import MXNetError
 from mxnet.context import Context, current_context
 from mxnet.ndarray import register
-from mxnet.util import is_np_array
+from mxnet.util import is_np_array, is_np_shape
 import numpy
 
 from .errors import NeedsNumbers, ShapeConflict
 from .indexing import check_written, counterfeit, indexed
 from .operators import Shape, draws_numbers, infer, operator_name
-
-__all__ = ["is_meta", "meta_array", "meta_arrays", "translated"]
+from .record import Run
 
 
 class Description:
     """What stands where an array has its handle. MXNet's C library refuses it, so nothing computes with it unseen.
 
-    Attributes
-    ----------
-    shape : tuple of int, or None
-        None where it depends on numbers.
-    dtype : type
-    ctx : Context
-    values : callable or None
-        Answers the numbers of the parameter that the array stands for.
+    A shape is None where it depends on numbers. `values` answers the numbers of the parameter for which it stands.
     """
 
     __slots__ = ("ctx", "dtype", "shape", "values")
@@ -44,53 +36,32 @@ class Description:
         self.shape, self.dtype, self.ctx, self.values = shape, dtype, ctx, values
 
 
-class Run:
-    """What operators need to know of the run that they are in.
-
-    Attributes
-    ----------
-    record : callable
-        Gets each operator's name, attributes, input shapes and output shapes.
-    converted : list
-        Arrays with memory that were written into, and the class and handle that they get back.
-    """
-
-    def __init__(self, record: Callable[..., None]) -> None:
-        self.record = record
-        self.converted: List[Tuple[Any, type, Any]] = []
-
-
 def meta_array(shape: Any, dtype: Any, values: Any = None, ctx: Any = None) -> Any:
     """An array without memory, of the kind that layers take."""
-    return _made(_MetaNumpy if is_np_array() else _MetaArray,
-                 Description(shape, numpy.dtype(dtype).type, ctx or current_context(), values))  # fmt: skip
-
-
-def is_meta(array: Any) -> bool:
-    """Whether an array has no memory."""
-    return isinstance(array, _Meta)
+    kind = _MetaNumpy if is_np_array() else _MetaArray
+    return _new(kind, Description(shape, numpy.dtype(dtype).type, ctx or current_context(), values))
 
 
 @contextmanager
-def meta_arrays(record: Callable[..., None]) -> Iterator[None]:
+def meta_arrays(run: Run) -> Iterator[None]:
     """Inside, operators of this thread answer arrays without memory; those of other threads compute as ever.
 
-    One thread at a time, which `undisturbed` sees to; a run inside a run finds MXNet's functions exchanged.
+    One thread at a time, which `preserve` sees to; a run inside a run finds MXNet's functions exchanged.
     """
-    run, outer = Run(record), getattr(_running, "run", None)
+    outer = _thread.run
     if outer is None:
-        _originals[:] = [getattr(module, name) for module, name, _ in _DOORS]
-        for module, name, exchanged in _DOORS:
-            setattr(module, name, exchanged)
-    _running.run = run
+        _originals[:] = [getattr(module, name) for module, name, _ in _EXCHANGED]
+        for module, name, ours in _EXCHANGED:
+            setattr(module, name, ours)
+    _thread.run = run
     try:
         yield
     finally:
-        _running.run = outer
+        _thread.run = outer
         for array, kind, handle in reversed(run.converted):
             array.__class__, array.handle = kind, handle
         if outer is None:
-            for (module, name, _), original in zip(_DOORS, _originals):
+            for (module, name, _), original in zip(_EXCHANGED, _originals):
                 setattr(module, name, original)
 
 
@@ -104,20 +75,24 @@ def translated(error: Exception) -> Exception:
     return error
 
 
-_running = threading.local()
+class _Thread(threading.local):
+    run: Optional[Run] = None
+
+
+_thread = _Thread()
 
 
 def _invoke(operator: int, inputs: Any, keys: Any, values: Any, out: Any, *rest: Any) -> Any:
-    run = getattr(_running, "run", None)
+    run = _thread.run
     if run is None:
         return _originals[0](operator, inputs, keys, values, out, *rest)
     outs = [] if out is None else [out] if isinstance(out, nd.NDArray) else list(out)
     if not any(isinstance(each, _Meta) for each in (*inputs, *outs)) and not draws_numbers(operator):
         return _originals[0](operator, inputs, keys, values, out, *rest)
     is_numpy, is_list = rest[0], rest[1] if len(rest) > 1 else False  # MXNet 1.6 has no lists of one output
-    attributes = [(key, str(value)) for key, value in zip(keys, values)]
-    shapes = [_shape(each) for each in inputs]
-    found = infer(operator, attributes, shapes, [each.dtype for each in inputs])
+    attributes = tuple((key, str(value)) for key, value in zip(keys, values))
+    shapes, dtypes = tuple(map(_shape, inputs)), tuple(each.dtype for each in inputs)
+    found = infer(operator, attributes, shapes, dtypes, bool(is_np_shape()))
     for array, shape in zip(inputs, found.inputs):
         if isinstance(array, _Meta):
             array.handle.shape = shape
@@ -128,7 +103,7 @@ def _invoke(operator: int, inputs: Any, keys: Any, values: Any, out: Any, *rest:
             _written(run, array, shape)
         return out
     kind = _MetaNumpy if is_numpy else _MetaArray
-    answers = [_made(kind, Description(shape, dtype, ctx)) for shape, dtype in zip(found.outputs, found.dtypes)]
+    answers = [_new(kind, Description(shape, dtype, ctx)) for shape, dtype in zip(found.outputs, found.dtypes)]
     return answers[0] if len(answers) == 1 and not is_list else answers
 
 
@@ -139,16 +114,15 @@ def _shape(array: Any) -> Optional[Shape]:
 def _written(run: Run, array: Any, shape: Optional[Shape]) -> None:
     """Let an array that values without memory were written into be one without memory, until the run ends."""
     if not isinstance(array, _Meta):
-        kind, handle = type(array), array.handle
-        run.converted.append((array, kind, handle))
-        described = Description(tuple(array.shape), array.dtype, array.context)
+        run.converted.append((array, type(array), array.handle))
+        description = Description(tuple(array.shape), array.dtype, array.context)
         array.__class__ = _MetaNumpy if isinstance(array, np.ndarray) else _MetaArray
-        array.handle = described
+        array.handle = description
     elif array.handle.shape is None:
         array.handle.shape = shape
 
 
-def _made(kind: Any, description: Description) -> Any:
+def _new(kind: Any, description: Description) -> Any:
     array = kind.__new__(kind)
     array.handle, array.writable = description, True
     return array
@@ -156,12 +130,12 @@ def _made(kind: Any, description: Description) -> Any:
 
 def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """The one operator that goes round that function, by the sizes of what is left of both arrays."""
-    if getattr(_running, "run", None) is None or not (is_meta(a) or is_meta(b)):
+    run = _thread.run
+    if run is None or not (isinstance(a, _Meta) or isinstance(b, _Meta)):
         return _originals[1](a, b, axes)
     shape = numpy.tensordot(counterfeit(a.shape), counterfeit(b.shape), axes).shape
-    described = Description(shape, a.dtype, a.context)
-    _running.run.record("tensordot", {"axes": str(axes)}, (a.shape, b.shape), (shape,))
-    return _made(_MetaNumpy, described)
+    run.record("tensordot", {"axes": str(axes)}, (a.shape, b.shape), (shape,))
+    return _new(_MetaNumpy, Description(shape, a.dtype, a.context))
 
 
 class _SameAsItsBase(type):
@@ -276,7 +250,7 @@ class _Meta:
     def _like(self, shape: Any = None, dtype: Any = None, ctx: Any = None) -> Any:
         """Another array, of this one's kind."""
         own = self.handle
-        return _made(type(self), Description(own.shape if shape is None else shape, dtype or own.dtype, ctx or own.ctx))
+        return _new(type(self), Description(own.shape if shape is None else shape, dtype or own.dtype, ctx or own.ctx))
 
     def astype(self, dtype: Any, *_: Any, copy: bool = True, **__: Any) -> Any:
         dtype = numpy.dtype(dtype).type
@@ -287,7 +261,8 @@ class _Meta:
             return self._like(ctx=other)
         if _shape(other) != self.handle.shape:
             raise ValueError(f"copyto: an array of shape {self.shape!r} does not fit into one of {other.shape!r}")
-        _written(_running.run, other, self.handle.shape)
+        assert _thread.run is not None, "an array without memory outlived its run"
+        _written(_thread.run, other, self.handle.shape)
         return other
 
     def as_in_context(self, context: Any) -> Any:
@@ -301,10 +276,10 @@ class _Meta:
         return self
 
     def as_np_ndarray(self) -> Any:
-        return _made(_MetaNumpy, self.handle)
+        return _new(_MetaNumpy, self.handle)
 
     def as_nd_ndarray(self) -> Any:
-        return _made(_MetaArray, self.handle)
+        return _new(_MetaArray, self.handle)
 
     def __getitem__(self, key: Any) -> Any:
         shape = indexed(self.shape, key)
@@ -344,8 +319,8 @@ class _MetaNumpy(_Meta, np.ndarray, metaclass=_SameAsItsBase):
 _MetaArray.__name__ = _MetaArray.__qualname__ = "NDArray"  # what a user's error message calls it
 _MetaNumpy.__name__ = _MetaNumpy.__qualname__ = "ndarray"
 
-_DOORS: List[Tuple[Any, str, Any]] = [(register, "_imperative_invoke", _invoke)]
-_api: Any = getattr(sys.modules.get("mxnet.ndarray.numpy._api_internal"), "tensordot", None)
-if _api is not None:
-    _DOORS.append((sys.modules["mxnet.ndarray.numpy._api_internal"], "tensordot", _tensordot))
+_EXCHANGED: List[Tuple[Any, str, Any]] = [(register, "_imperative_invoke", _invoke)]
+_api: Any = sys.modules.get("mxnet.ndarray.numpy._api_internal")
+if hasattr(_api, "tensordot"):
+    _EXCHANGED.append((_api, "tensordot", _tensordot))
 _originals: List[Any] = []

@@ -17,8 +17,6 @@ import numpy
 from ...shapes import agree
 from .errors import ShapeConflict
 
-__all__ = ["Inferred", "Shape", "decoded", "draws_numbers", "encoded", "infer", "operator_name"]
-
 Shape = Tuple[Optional[int], ...]
 
 
@@ -30,37 +28,44 @@ class Inferred(NamedTuple):
     dtypes: Tuple[Any, ...]
 
 
+# A network repeats its layers; a bound keeps what a long session asks from growing for ever.
+@lru_cache(maxsize=65536)
 def infer(
-    operator: int, attributes: Sequence[Tuple[str, str]], shapes: Sequence[Optional[Shape]], dtypes: Sequence[Any]
+    operator: int,
+    attributes: Tuple[Tuple[str, str], ...],
+    shapes: Tuple[Optional[Shape], ...],
+    dtypes: Tuple[Any, ...],
+    np_shape: bool,
 ) -> Inferred:
-    """What MXNet infers for one operator.
+    """What MXNet infers for one operator, by its handle, from the shapes and dtypes of its inputs.
 
-    Parameters
-    ----------
-    operator : int
-        MXNet's handle.
-    attributes : sequence of (str, str)
-    shapes, dtypes : sequence
-        Of the inputs.
-
-    Raises
-    ------
-    ShapeConflict
-        The shapes contradict each other.
-    MXNetError
-        MXNet refuses the operator for another reason.
+    A ShapeConflict where the shapes contradict each other; an MXNetError where MXNet refuses for another reason.
     """
-    return _infer(operator, tuple(attributes), tuple(shapes), tuple(dtypes), bool(is_np_shape()))
+    graph = _composed(operator, attributes, len(shapes))
+    inputs, outputs = _shapes(graph, shapes)
+    if any(shape is not None and None in shape for shape in inputs):
+        # Some operators (PReLU's) fill in a shape of which nothing is known, and not a size in one of a known rank.
+        again, _ = _shapes(graph, [None if shape and None in shape else shape for shape in inputs])
+        inputs = tuple(new if new is not None and agree(new, old) else old for new, old in zip(again, inputs))
+    return Inferred(inputs, outputs, _types(graph, dtypes, len(outputs)))
+
+
+_DRAWING = re.compile(
+    r"_?random_(?!pdf)|_?sample_|_?shuffle$|uniform$|normal$|(_npx_)?[dD]ropout$|(_npx_)?_image_random|"
+    r"_npi_(bernoulli|choice|exponential|gamma|gumbel|logistic|multinomial|normal(_n)?|pareto|powerd|random_\w+|"
+    r"rayleigh|shuffle|uniform(_n)?|weibull)$"
+)
+
+
+@lru_cache(maxsize=None)
+def draws_numbers(operator: int) -> bool:
+    """Whether an operator takes numbers from MXNet's generator, judged by its name, since MXNet does not tell."""
+    return bool(_DRAWING.match(operator_name(operator)))
 
 
 def operator_name(operator: int) -> str:
     """The name under which MXNet registers an operator: ``'FullyConnected'``."""
     return _described(operator)[0]
-
-
-def draws_numbers(operator: int) -> bool:
-    """Whether an operator takes numbers from MXNet's generator, judged by its name, since MXNet does not tell."""
-    return _draws(operator)
 
 
 def encoded(shape: Optional[Shape]) -> Optional[Tuple[int, ...]]:
@@ -75,18 +80,6 @@ def decoded(shape: Optional[Tuple[int, ...]]) -> Optional[Shape]:
     if shape is None or (shape == () and unknown == 0):
         return None
     return tuple(None if size == unknown else size for size in shape)
-
-
-# A network repeats its layers; a bound keeps what a long session asks from growing for ever.
-@lru_cache(maxsize=65536)
-def _infer(operator: int, attributes: Any, shapes: Any, dtypes: Any, np_shape: bool) -> Inferred:
-    graph = _composed(operator, attributes, len(shapes))
-    inputs, outputs = _shapes(graph, shapes)
-    if any(shape is not None and None in shape for shape in inputs):
-        # Some operators (PReLU's) fill in a shape of which nothing is known, and not a size in one of a known rank.
-        again, _ = _shapes(graph, [None if shape and None in shape else shape for shape in inputs])
-        inputs = tuple(new if new is not None and agree(new, old) else old for new, old in zip(again, inputs))
-    return Inferred(inputs, outputs, _types(graph, dtypes, len(outputs)))
 
 
 def _shapes(graph: Any, shapes: Sequence[Optional[Shape]]) -> Tuple[Tuple[Optional[Shape], ...], ...]:
@@ -142,15 +135,3 @@ def _described(operator: int) -> Tuple[str, str]:
         ctypes.c_void_p(operator), ctypes.byref(name), ctypes.byref(text), ctypes.byref(count),
         *map(ctypes.byref, lists), ctypes.byref(counted_by), ctypes.byref(returned)))  # fmt: skip
     return py_str(name.value), py_str(counted_by.value or b"")
-
-
-_DRAWING = re.compile(
-    r"_?random_(?!pdf)|_?sample_|_?shuffle$|uniform$|normal$|(_npx_)?[dD]ropout$|(_npx_)?_image_random|"
-    r"_npi_(bernoulli|choice|exponential|gamma|gumbel|logistic|multinomial|normal(_n)?|pareto|powerd|random_\w+|"
-    r"rayleigh|shuffle|uniform(_n)?|weibull)$"
-)
-
-
-@lru_cache(maxsize=None)
-def _draws(operator: int) -> bool:
-    return bool(_DRAWING.match(operator_name(operator)))

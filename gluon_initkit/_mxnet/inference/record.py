@@ -12,8 +12,6 @@ from mxnet.base import MXNetError
 
 from .errors import ShapeConflict
 
-__all__ = ["Call", "Operator", "Run", "Shape", "check_inputs"]
-
 Shape = Tuple[Optional[int], ...]
 
 
@@ -29,18 +27,17 @@ class Operator(NamedTuple):
 
 @dataclass(eq=False)
 class Call:
-    """One call of one block: its arguments, the shapes of the arrays among them, and the call around it."""
+    """One call of one block: its arguments, and the shapes of the arrays among them."""
 
     path: str
     block: gluon.Block
     args: Tuple[Any, ...]
     given: Tuple[Optional[Shape], ...]
-    around: Optional["Call"]
 
 
 @dataclass
 class Run:
-    """What a run left.
+    """What a run left; and, while it is under way, what its blocks and parameters note.
 
     Attributes
     ----------
@@ -54,8 +51,12 @@ class Run:
         Those that the network's code used, in its order.
     shapes : dict
         Of parameters, as far as the run came.
-    operators : list of Operator
-        In the order in which they were met.
+    stack : list of Call
+        Those under way.
+    noted : list
+        Operators, and functions that answer those of a graph.
+    open_layers, building, graphs, converted
+        Of MXNet 1: see `imperative` and `meta_arrays`.
     """
 
     entered: List[Call] = field(default_factory=list)
@@ -65,15 +66,45 @@ class Run:
     frames: List[Tuple[Any, int]] = field(default_factory=list)
     order: Dict[gluon.Parameter, None] = field(default_factory=dict)
     shapes: Dict[gluon.Parameter, Shape] = field(default_factory=dict)
-    met: List[Any] = field(default_factory=list)
     stack: List[Call] = field(default_factory=list)
-    # Of MXNet 1, while the run is under way. By the identity of a layer of MXNet's own: what it took of parameters
-    # whose shapes are not known. The hybridized blocks whose graph is being built, and the calls inside, with the
-    # Symbols that they were given. The graphs of those that were built.
+    noted: List[Any] = field(default_factory=list)
     open_layers: Dict[int, List[Tuple[Any, Any]]] = field(default_factory=dict)
     building: List[List[Tuple[Call, List[Any]]]] = field(default_factory=list)
     graphs: Dict[gluon.Block, Any] = field(default_factory=dict)
+    converted: List[Tuple[Any, type, Any]] = field(default_factory=list)
     thread: int = field(default_factory=threading.get_ident)
+
+    @property
+    def here(self) -> bool:
+        """Whether this thread is the run's."""
+        return threading.get_ident() == self.thread
+
+    @contextmanager
+    def call(self, path: str, block: gluon.Block, args: Tuple[Any, ...], given: Sequence[Any]) -> Iterator[Call]:
+        """Inside, a call is under way."""
+        call = Call(path, block, args, tuple(given))
+        self.entered.append(call)
+        self.stack.append(call)
+        try:
+            yield call
+        finally:
+            self.stack.pop()
+        self.finished.append(call)
+
+    def unfinished(self) -> Optional[Call]:
+        """The innermost call that did not return; None where all did."""
+        finished = set(map(id, self.finished))
+        return next((call for call in reversed(self.entered) if id(call) not in finished), None)
+
+    def record(self, operator: str, attributes: Dict[str, str], inputs: Any, outputs: Any) -> None:
+        """Note an operator."""
+        self.noted.append(Operator(operator, attributes, inputs, outputs, self.stack[-1].path if self.stack else ""))
+
+    @property
+    def operators(self) -> List[Operator]:
+        """Those met one by one, and those of graphs, which are read when somebody asks."""
+        self.noted = [operator for each in self.noted for operator in (each() if callable(each) else [each])]
+        return self.noted
 
     def end(self, error: Exception) -> None:
         """Note what ended the run early. The frames themselves hold this run: a cycle, which would keep the network."""
@@ -84,47 +115,22 @@ class Run:
         for each in filter(None, (self.error, self.conflict)):
             each.__traceback__ = each.__cause__ = each.__context__ = None
 
-    @property
-    def operators(self) -> List[Operator]:
-        """Those met one by one, and those of graphs, which are read when somebody asks."""
-        self.met = [operator for each in self.met for operator in (each() if callable(each) else [each])]
-        return self.met
-
-    def unfinished(self) -> Optional[Call]:
-        """The innermost call that did not return; None where all did."""
-        finished = set(map(id, self.finished))
-        return next((call for call in reversed(self.entered) if id(call) not in finished), None)
-
-    @property
-    def here(self) -> bool:
-        """Whether this thread is the run's."""
-        return threading.get_ident() == self.thread
-
-    @contextmanager
-    def call(self, path: str, block: gluon.Block, args: Tuple[Any, ...], given: Sequence[Any]) -> Iterator[Call]:
-        """Inside, a call is under way."""
-        call = Call(path, block, args, tuple(given), self.stack[-1] if self.stack else None)
-        self.entered.append(call)
-        self.stack.append(call)
-        try:
-            yield call
-        finally:
-            self.stack.pop()
-        self.finished.append(call)
-
-    def record(self, operator: str, attributes: Dict[str, str], inputs: Any, outputs: Any) -> None:
-        """Keep an operator."""
-        self.met.append(Operator(operator, attributes, inputs, outputs, self.stack[-1].path if self.stack else ""))
-
-    def agreed(self, other: "Run") -> None:
+    def keep_common(self, other: "Run") -> None:
         """Keep what another run found too, which began with other sizes."""
         self.shapes = {param: _common(shape, other.shapes.get(param)) for param, shape in self.shapes.items()}
         for call, again in zip(self.entered, other.entered):
-            call.given = tuple(_common(*pair) for pair in zip(call.given, again.given))
-        self.met = [
-            one._replace(inputs=tuple(map(_common, one.inputs, two.inputs)),
-                         outputs=tuple(map(_common, one.outputs, two.outputs)))
-            for one, two in zip(self.operators, other.operators)]  # fmt: skip
+            call.given = tuple(map(_common, call.given, again.given))
+        self.noted = [one._replace(inputs=tuple(map(_common, one.inputs, two.inputs)),
+                                   outputs=tuple(map(_common, one.outputs, two.outputs)))
+                      for one, two in zip(self.operators, other.operators)]  # fmt: skip
+
+
+def check_inputs(block: gluon.Block, names: Sequence[str], count: int) -> None:
+    """Refuse another number of arrays than a SymbolBlock takes, of which MXNet speaks as formats."""
+    if isinstance(block, gluon.SymbolBlock) and count != len(names):
+        inputs = "input" if len(names) == 1 else "inputs"
+        listed = repr(", ".join(names))[1:-1]  # which escapes what cannot be printed
+        raise ValueError(f"SymbolBlock takes {len(names)} {inputs} ({listed}), and was given {count!r}")
 
 
 def _contradiction(error: Optional[BaseException]) -> Optional[BaseException]:
@@ -137,14 +143,6 @@ def _contradiction(error: Optional[BaseException]) -> Optional[BaseException]:
         return MXNetError(str(error))
     # MXNet 2 infers shapes where it defers, and refuses other things there too.
     return error if type(error) is MXNetError and "deferred compute" not in str(error) else None
-
-
-def check_inputs(block: gluon.Block, names: Sequence[str], count: int) -> None:
-    """Refuse another number of arrays than a SymbolBlock takes, of which MXNet says formats."""
-    if isinstance(block, gluon.SymbolBlock) and count != len(names):
-        inputs = "input" if len(names) == 1 else "inputs"
-        listed = repr(", ".join(names))[1:-1]  # which escapes what cannot be printed
-        raise ValueError(f"SymbolBlock takes {len(names)} {inputs} ({listed}), and was given {count!r}")
 
 
 def _common(shape: Optional[Shape], other: Optional[Shape]) -> Any:

@@ -25,8 +25,6 @@ if backend.infers_on_symbols:
 else:
     from . import deferred_compute as arrays  # type: ignore[no-redef]
 
-__all__ = ["run_without_memory"]
-
 # What stands for a size that is not known: what two runs agree in does not depend on it. Primes first, which no sum or
 # product of a network's own sizes meets by chance; then sizes that code can divide by any small number.
 _SIZES = ((229, 257), (5040, 10080))
@@ -62,7 +60,7 @@ def run_without_memory(
     if (run.error is None) != (other.error is None):
         run.conflict, run.error = None, NeedsNumbers(
             "a size of the inputs is not known, and the network does not take every size")
-    run.agreed(other)
+    run.keep_common(other)
     return run
 
 
