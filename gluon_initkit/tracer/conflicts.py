@@ -5,10 +5,11 @@ the block alone, with the disputed sizes left open.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .._mxnet import mx
 from .._mxnet.inference import Call, Run, run_without_memory
+from .._mxnet.instrument.call_stack import ArrayArgument
 from .._mxnet.layers import channel_axis
 from .._mxnet.parameter import shape_of
 from ..parameters import ParameterInfo
@@ -90,20 +91,20 @@ def _needed(call: Call, inputs: Sequence[Optional[Shape]], disputed: Any, before
 
 def _infer(call: Call, inputs: Sequence[Optional[Shape]], shapes: Dict[Any, Any]) -> Optional[Dict[Any, Shape]]:
     """The shapes of a block's parameters when it alone gets these inputs; None where they contradict each other."""
-    given: Iterator[Any] = iter(list(inputs))
-
-    def stand_in(each: Any, make: Callable[[Shape, Any], Any]) -> Any:
-        if isinstance(each, (list, tuple)):
-            return [stand_in(inner, make) for inner in each]
-        if isinstance(each, dict):
-            return {key: stand_in(inner, make) for key, inner in each.items()}
-        if not isinstance(each, (mx.sym.Symbol, mx.nd.NDArray)):
-            return each
-        shape = next(given, ())
-        return make(shape or (), "float32")
-
-    run = run_without_memory(call.block, call.args, stand_in, shapes)
+    given = iter(inputs)
+    run = run_without_memory(call.block, [_argument(each, given) for each in call.args], shapes)
     return run.shapes if run.error is None else None
+
+
+def _argument(each: Any, given: Iterator[Any]) -> Any:
+    """One of a call's arguments, with the next shape of those `given` in place of each array or Symbol."""
+    if isinstance(each, (list, tuple)):
+        return [_argument(inner, given) for inner in each]
+    if isinstance(each, dict):
+        return {key: _argument(inner, given) for key, inner in each.items()}
+    if isinstance(each, (mx.sym.Symbol, mx.nd.NDArray)):
+        return ArrayArgument(next(given, ()) or (), "float32")
+    return each
 
 
 def _first_use(described: Described, run: Run, call: Call, param: Any) -> Tuple[str, tuple]:

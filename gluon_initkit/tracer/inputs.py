@@ -18,7 +18,7 @@ from .._mxnet import mx
 from .._mxnet.arrays import context_of
 from .._mxnet.instrument.call_stack import ArrayArgument, ValueArgument
 
-__all__ = ["arguments_text", "as_arrays", "contexts_in", "has_arrays", "mapped"]
+__all__ = ["arguments_text", "as_arguments", "as_arrays", "contexts_in", "has_arrays", "mapped"]
 
 Shape = Tuple[Optional[int], ...]
 
@@ -50,6 +50,11 @@ def mapped(given: Any, leaf: Callable[[Shape, Any, Any], Any]) -> Any:
     if isinstance(given, dict):
         return type(given)((key, mapped(each, leaf)) for key, each in given.items())
     return given
+
+
+def as_arguments(inputs: Sequence[Any]) -> List[Any]:
+    """The arguments for a run without memory."""
+    return [mapped(each, lambda shape, dtype, _: ArrayArgument(shape, dtype)) for each in inputs]
 
 
 def as_arrays(given: Any, ctx: Any) -> Any:

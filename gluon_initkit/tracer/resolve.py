@@ -7,7 +7,7 @@ trace has seen. Records and words are made of it elsewhere.
 from dataclasses import dataclass, field
 import re
 from types import FrameType
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._mxnet.containers import Unregistered, unregistered_blocks
 from .._mxnet.inference import NeedsNumbers, Run, run_without_memory
@@ -18,7 +18,7 @@ from .._mxnet.tree import walk
 from ..parameters import ParameterInfo, context_mismatch, list_parameters
 from .conflicts import Conflict, conflict_in, unchecked_sizes
 from .events import Shape, TraceEvent, inputs_text
-from .inputs import mapped
+from .inputs import as_arguments
 from .source import frames_of, last_lines
 
 __all__ = ["Observed", "Resolution", "Stop", "resolve", "said", "stop_of"]
@@ -138,14 +138,14 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
             bool(inputs),
             observed,
             unregistered_blocks(walk(net)),
-            context_mismatch((info.label, contexts_of(param)) for param, _, info in described),
+            context_mismatch([(info.label, contexts_of(param)) for param, _, info in described]),
             stale_graphs(net),
         )
         if inputs:
-            _add_run(found, run_without_memory(net, inputs, _stand_in))
+            _add_run(found, run_without_memory(net, as_arguments(inputs)))
         if observed.failing is not None and found.conflict is None:
             path, block, args = observed.failing
-            run = run_without_memory(block, args, _stand_in, at=path)
+            run = run_without_memory(block, as_arguments(args), at=path)
             if run.conflict is not None:
                 found.conflict = conflict_in(described, run, said(run.conflict))
         for path, given in observed.seen.items():
@@ -153,10 +153,6 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
         if observed.passed and "" in observed.seen:
             found.entered, found.stop = set(observed.seen), None
         return found
-
-
-def _stand_in(given: Any, make: Callable[[Any, Any], Any]) -> Any:
-    return mapped(given, lambda shape, dtype, _: make(shape, dtype))
 
 
 def _add_run(found: Resolution, run: Run) -> None:

@@ -5,6 +5,7 @@ import threading
 import gluon_initkit as ik
 from gluon_initkit._mxnet import mx
 from gluon_initkit._mxnet.inference import NeedsNumbers, run_without_memory
+from gluon_initkit._mxnet.instrument.call_stack import ArrayArgument
 from mxnet.gluon import nn
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.mxnet2("deferred compute")
 
 
 def run(net, *shapes):
-    return run_without_memory(net, shapes, lambda shape, make: make(shape, "float32"))
+    return run_without_memory(net, [ArrayArgument(shape, "float32") for shape in shapes])
 
 
 def network(*layers):

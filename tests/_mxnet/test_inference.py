@@ -2,6 +2,7 @@
 
 from gluon_initkit._mxnet import backend, mx
 from gluon_initkit._mxnet.inference import run_without_memory
+from gluon_initkit._mxnet.instrument.call_stack import ArrayArgument
 from gluon_initkit._mxnet.parameter import shape_of
 from mxnet.gluon import nn, rnn
 import pytest
@@ -11,7 +12,7 @@ NAMED = pytest.mark.mxnet1("names that layers are given as prefixes")
 
 
 def run(net, *shapes):
-    return run_without_memory(net, shapes, lambda shape, make: make(shape, "float32"))
+    return run_without_memory(net, [ArrayArgument(shape, "float32") for shape in shapes])
 
 
 def two_layers():

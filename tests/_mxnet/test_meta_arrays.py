@@ -6,6 +6,7 @@ import threading
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet.inference import NeedsNumbers, run_without_memory
+from gluon_initkit._mxnet.instrument.call_stack import ArrayArgument
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -28,7 +29,7 @@ class Code(mx.gluon.Block):
 def run(code, *shapes):
     net = Code(code)
     net.initialize()
-    return run_without_memory(net, shapes or ((3, 5),), lambda shape, make: make(shape, "float32")), net
+    return run_without_memory(net, [ArrayArgument(shape, "float32") for shape in shapes or ((3, 5),)]), net
 
 
 def door():
@@ -190,7 +191,7 @@ def test_operators_are_kept_with_their_shapes_hybridized_or_not():
         net.initialize()
         if hybridized:
             net.hybridize()
-        found = run_without_memory(net, [(2, 3, 8, 8)], lambda shape, make: make(shape, "float32"))
+        found = run_without_memory(net, [ArrayArgument((2, 3, 8, 8), "float32")])
         kept = [(each.name, each.block_path, each.inputs[1], each.outputs[0]) for each in found.operators]
         assert kept == [("Convolution", "0", (4, 3, 3, 3), (2, 4, 6, 6)), ("BatchNorm", "1", (4,), (2, 4, 6, 6)),
                         ("FullyConnected", "2", (2, 144), (2, 2))]  # fmt: skip

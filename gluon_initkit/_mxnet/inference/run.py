@@ -6,12 +6,13 @@ for it: `imperative` and `deferred_compute`.
 """
 
 from contextlib import ExitStack, contextmanager
-from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Iterator, Mapping, Optional, Sequence
 import warnings
 
 from mxnet import autograd, gluon, name
 
 from .. import backend
+from ..instrument.call_stack import ArrayArgument
 from ..interrupts import interrupts_held
 from ..parameter import shape_of
 from ..preserve import global_state_lock, parameters_of, preserve
@@ -33,7 +34,6 @@ _SIZES = ((229, 257), (5040, 10080))
 def run_without_memory(
     net: gluon.Block,
     inputs: Sequence[Any],
-    stand_in: Callable[[Any, Callable[[Shape, Any], Any]], Any],
     shapes: Optional[Mapping[gluon.Parameter, Optional[Shape]]] = None,
     at: str = "",
 ) -> Run:
@@ -43,18 +43,17 @@ def run_without_memory(
     ----------
     net : Block
     inputs : sequence
-        Its arguments; ``stand_in(given, make)`` answers one of them, with arrays made by ``make(shape, dtype)``.
+        Its arguments, nested as it takes them, with an `ArrayArgument` in place of each array.
     shapes : mapping, optional
         Of parameters that are to have another shape than their own; None is one of which nothing is known.
     at : str
         The path of `net` in a larger network.
     """
-    unknown: List[None] = []
     for sizes in _SIZES:
-        run = _run(net, inputs, stand_in, shapes, at, sizes[0], unknown)
-        if not unknown:
+        run = _run(net, inputs, shapes, at, sizes[0])
+        if not _has_unknown_size(inputs):
             return run
-        other = _run(net, inputs, stand_in, shapes, at, sizes[1], unknown)
+        other = _run(net, inputs, shapes, at, sizes[1])
         if run.error is None and other.error is None:
             break
     if (run.error is None) != (other.error is None):
@@ -64,15 +63,10 @@ def run_without_memory(
     return run
 
 
-def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, size: int, unknown: List[None]) -> Run:
+def _run(net: Any, inputs: Sequence[Any], shapes: Any, at: str, size: int) -> Run:
     run = Run()
     blocks = blocks_by_path(net)
     params = list(dict.fromkeys(map(source_of, parameters_of(blocks))))
-
-    def make(shape: Shape, dtype: Any) -> Any:
-        unknown.extend(each for each in shape if each is None)
-        return arrays.given(tuple(size if each is None else each for each in shape), dtype)
-
     with global_state_lock, interrupts_held() as released, ExitStack() as stack:
         stack.enter_context(preserve(blocks))
         stack.enter_context(name.NameManager())
@@ -90,11 +84,29 @@ def _run(net: Any, inputs: Any, stand_in: Any, shapes: Any, at: str, size: int, 
         warnings.simplefilter("ignore")  # MXNet's words about a forward pass belong to a real one
         try:
             with released():
-                net(*[stand_in(each, make) for each in inputs])
+                net(*[_with_arrays(each, size) for each in inputs])
         except Exception as error:
             run.end(arrays.translated(error))
         run.shapes = {param: shape for param in params for shape in [shape_of(param)] if shape is not None}
     return run
+
+
+def _with_arrays(value: Any, size: int) -> Any:
+    """The same nesting with arrays without memory; `size` stands for one that is not known."""
+    if isinstance(value, ArrayArgument):
+        return arrays.given(tuple(size if each is None else each for each in value.shape), value.dtype)
+    if isinstance(value, (list, tuple)):
+        return type(value)([_with_arrays(each, size) for each in value])
+    if isinstance(value, dict):
+        return type(value)((key, _with_arrays(each, size)) for key, each in value.items())
+    return value
+
+
+def _has_unknown_size(value: Any) -> bool:
+    if isinstance(value, ArrayArgument):
+        return None in value.shape
+    values = value.values() if isinstance(value, dict) else value
+    return isinstance(value, (list, tuple, dict)) and any(map(_has_unknown_size, values))
 
 
 @contextmanager

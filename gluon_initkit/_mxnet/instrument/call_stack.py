@@ -118,9 +118,9 @@ def shapes_of_arrays(args: Any) -> Shapes:
 
 
 class ArrayArgument(NamedTuple):
-    """An array among the arguments of a call that was made."""
+    """What stands for an array among arguments; a size that is not known is None."""
 
-    shape: Tuple[int, ...]
+    shape: Tuple[Optional[int], ...]
     dtype: str
 
 
