@@ -120,15 +120,8 @@ class StoredValues:
 class Values:
     """The values of one array of an open file, to be read whole or in sections (`statistics`).
 
-    Attributes
-    ----------
-    shape : tuple of int
-    dtype : numpy.dtype
-    size, itemsize, nbytes : int
-    order : str
-        ``'F'`` where the first index runs fastest in what `sections` answers.
-    forward : bool
-        Whether `sections` unpacks the whole array, and its result should be dropped soon.
+    In what `sections` reads, the first index runs fastest where `order` is ``'F'``. It unpacks the whole array where
+    `forward` is true: what it returns should then be dropped soon.
     """
 
     def __init__(self, reader: "_OpenFile", array: StoredArray) -> None:

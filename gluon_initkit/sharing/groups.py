@@ -64,11 +64,6 @@ def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
     -------
     tuple of SharedGroup
         In order of traversal. The canonical path of each is the first at which its parameter stands untransposed.
-
-    Raises
-    ------
-    TypeError
-        `net` is no Block.
     """
     return groups_of(sources(net))
 
@@ -121,8 +116,6 @@ def check_sharing(net: Any, groups: Any) -> None:
     ------
     SharingError
         Ties have been lost, or hold otherwise transposed; every one is named by both its paths.
-    TypeError
-        `net` is no Block, or `groups` none of those.
 
     Examples
     --------
@@ -155,23 +148,16 @@ def lost_ties(held: Sources, groups: Iterable[SharedGroup]) -> List[Tuple[Shared
     """Every tie of `groups` that does not hold: its group, the alias, and a sentence that says why."""
     lost = []
     for group in groups:
-        transposed = set(group.transposed)
+        turned = set(group.transposed)
         for alias in group.aliases:
-            reason = _lost(held, group.canonical, alias, alias in transposed)
-            if reason is not None:
-                turned = ", transposed" if alias in transposed else ""
-                sentence = f"{alias!r} should share the parameter of {group.canonical!r}{turned}, and {reason}"
-                lost.append((group, alias, sentence))
+            missing = next((path for path in (alias, group.canonical) if path not in held), None)
+            (one, flipped), (other, odd) = held.get(group.canonical, (None, False)), held.get(alias, (None, False))
+            transposed = alias in turned
+            reason = (f"the network has no parameter {missing!r}" if missing is not None else
+                      "is another parameter" if one is not other else
+                      "" if (flipped != odd) == transposed else
+                      "shares it untransposed" if transposed else "shares it transposed")  # fmt: skip
+            if reason:
+                lost.append((group, alias, f"{alias!r} should share the parameter of {group.canonical!r}"
+                                           f"{', transposed' if transposed else ''}, and {reason}"))  # fmt: skip
     return lost
-
-
-def _lost(held: Sources, canonical: str, alias: str, transposed: bool) -> Optional[str]:
-    missing = next((path for path in (alias, canonical) if path not in held), None)
-    if missing is not None:
-        return f"the network has no parameter {missing!r}"
-    (one, flipped), (other, turned) = held[canonical], held[alias]
-    if one is not other:
-        return "is another parameter"
-    if (flipped != turned) != transposed:
-        return "shares it untransposed" if transposed else "shares it transposed"
-    return None

@@ -44,12 +44,11 @@ def load(
 ) -> None:
     """Load parameters and see to it that what was shared stays so: bit-exact, or an error, and never in silence.
 
-    Reads files of `save` and of ``net.save_parameters``, with ``deduplicate=True`` or without, saved in NumPy mode or
-    not; and of ``net.export``, Module, ``net.save_params`` and ``net.collect_params().save``. The latter hold MXNet's
-    global names, which count what was built before: where they are others, but one change of prefix, or of the numbers
-    in their order, makes all of them fit, that is made. A parameter that the network shares takes whatever the file
-    holds for any of its paths, if it is the same bits. An existing Trainer goes on from the loaded values, without the
-    momentum and master copies that it had of them.
+    Reads every parameter file that MXNet writes: of `save`, ``net.save_parameters``, ``net.export``, Module,
+    ``net.save_params``, ``net.collect_params().save``. Where a file's global names are others than the network's, but
+    one change of prefix, or of the numbers in their order, makes all of them fit, that is made. A parameter that the
+    network shares takes whatever the file holds for any of its paths, if it is the same bits. An existing Trainer goes
+    on from the loaded values, without the momentum and master copies that it had of them.
 
     Parameters
     ----------

@@ -40,30 +40,20 @@ class Declaration:
     blocks: bool = False
     only: Any = None
 
-    @property
-    def arguments(self) -> str:
-        """The targets as they were written."""
-        return ", ".join([*map(_shown, self.targets), *([] if self.to is None else [f"to={_shown(self.to)}"])])
-
-    @property
-    def shown_only(self) -> str:
-        """What ``only=`` was given, as it was written."""
-        shown = ", ".join(map(show_selector, selectors_in(self.only)))
-        return f"only=[{shown}]" if isinstance(self.only, (list, tuple)) else f"only={shown}"
-
     def __str__(self) -> str:
-        options = ["transpose=True"] * self.transpose + [self.shown_only] * (self.only is not None)
-        return f"{'tie_blocks' if self.blocks else 'tie'}({', '.join([self.arguments, *options])})"
+        shown = [_shown(target) for target in self.targets]
+        if self.to is not None:
+            shown.append(f"to={_shown(self.to)}")
+        if self.transpose:
+            shown.append("transpose=True")
+        if self.only is not None:
+            only = ", ".join(map(show_selector, selectors_in(self.only)))
+            shown.append(f"only=[{only}]" if isinstance(self.only, (list, tuple)) else f"only={only}")
+        return f"{'tie_blocks' if self.blocks else 'tie'}({', '.join(shown)})"
 
 
 class Targets:
-    """A network's slots, and how targets lead to them.
-
-    Attributes
-    ----------
-    slots : dict of str to Slot
-        By path, in order of traversal.
-    """
+    """A network's slots by path, in order of traversal, and how targets lead to them."""
 
     def __init__(self, net: Any) -> None:
         self._net = net
@@ -88,13 +78,13 @@ class Targets:
         if not declared.transpose:
             paths = tuple(dict.fromkeys([path for side in sides for path in side] + ([to] if to else [])))
             if len(paths) < 2:
-                raise TargetNotFound(f"tie({declared.arguments}) names {_list(paths)} alone: a tie takes two or more")
+                raise TargetNotFound(f"{declared} names {_list(paths)} alone: a tie takes two or more")
             return [Tie(paths), *self._kept(to)]
         if len(sides) == 1 and to is not None:
             sides.append([to])
         if len(sides) != 2 or (to is not None and to not in (*sides[0], *sides[1])):
-            raise TargetNotFound(f"tie({declared.arguments}, transpose=True) expected two targets, the first the "
-                                 f"transpose of the second, or one and to=")  # fmt: skip
+            raise TargetNotFound(f"{declared} expected two targets, the first the transpose of the second, or one and "
+                                 f"to=")  # fmt: skip
         one, other = (tuple(side) for side in sides)
         return [Tie(one), Tie(other), Tie((one[0], other[0]), transposed=True), *self._kept(to)]
 
@@ -109,13 +99,13 @@ class Targets:
             blocks = {id(named[0][1]): named[0], **blocks}
         if len(blocks) < 2:
             listed = _list([path for path, _ in blocks.values()])
-            raise TargetNotFound(f"tie_blocks({declared.arguments}) names {listed} alone: a tie takes two or more")
+            raise TargetNotFound(f"{declared} names {listed} alone: a tie takes two or more")
         inside = {path: self._inside(path, block, declared.only) for path, block in blocks.values()}
         names = list(dict.fromkeys(name for own in inside.values() for name in own))
         for selector in selectors_in(declared.only):
             if not any(self._inside(path, block, [selector]) for path, block in blocks.values()):
                 hint = explain_no_match(selector, [self._info(path) for path in self.slots])
-                raise TargetNotFound(f"{declared.shown_only}: {show_selector(selector)} selects no parameter of "
+                raise TargetNotFound(f"{declared}: {show_selector(selector)} selects no parameter of "
                                      f"{_list(list(inside))}{hint and f': {hint}'}")  # fmt: skip
         if not names:
             raise TargetNotFound(f"{_list(list(inside))} hold no parameter to share")

@@ -7,7 +7,7 @@ arrays of the other of MXNet's two modes (classic, NumPy).
 """
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 from ...files import StoredArray
 from ...files.match import match_names, prefix_changes, strip_prefix
@@ -60,7 +60,7 @@ class LoadForecast:
     partial : tuple of str
         What would be loaded already when the error comes: the network is then half changed.
     prefixes : tuple of Prefix
-        How the names would have to be changed so that it fits, best first; none where it fits, or where none helps.
+        How the names would have to be changed so that it fits; none where it fits, or where none helps.
     """
 
     call: str
@@ -107,37 +107,39 @@ def forecast_load(net: Any, source: str, arrays: Sequence[StoredArray], flags: D
     files = {array.name if as_stored else prefix + strip_prefix(array.name): array for array in arrays}
 
     first_path = {id(param): path for path, param in reversed(list(paths.items()))}
-
-    def shown(key: str) -> str:
-        if key in paths:
-            return key
-        return first_path.get(id(wanted[key]), key) if key in wanted else key[len(prefix) :]
-
-    steps = list(_steps(wanted, files, flags, by_path, prefix))
-    verdicts = tuple(dict.fromkeys((shown(key), verdict) for key, verdict, _, _ in steps))
-    number, (key, verdict, error_name, reason) = next(
-        ((number, step) for number, step in enumerate(steps) if step[2]), (0, ("", "", None, "")))  # fmt: skip
-    if error_name is None:
+    shown = {key: key if key in paths else first_path.get(id(param), key) for key, param in wanted.items()}
+    steps = [_Step(shown.get(key, key[len(prefix) :]), *step)
+             for key, *step in _steps(wanted, files, flags, by_path, prefix)]  # fmt: skip
+    verdicts = tuple(dict.fromkeys((step.path, step.verdict) for step in steps))
+    number = next((number for number, step in enumerate(steps) if step.error), None)
+    if number is None:
         return LoadForecast(call, None, "", verdicts)
-    reason = f"{shown(key)!r}: {reason}"
-    if verdict == "missing" and isinstance(net, mx.gluon.SymbolBlock) and not wanted[key].shape:
+    first = steps[number]
+    reason = f"{first.path!r}: {first.reason}"
+    if first.verdict == "missing" and isinstance(net, mx.gluon.SymbolBlock):
         reason += "; if it is an input, name it among the inputs of the SymbolBlock"
-    if verdict in ("missing", "extra"):
+    if first.verdict in ("missing", "extra"):
         if any(array.aliases for array in arrays):
             reason += f"; the file has a tie map, which is read by gluon_initkit.load(net, {source!r})"
         elif match_names(net, arrays).complete:
             reason += f"; gluon_initkit.load(net, {source!r}) loads it"
-    partial = tuple(dict.fromkeys(shown(step[0]) for step in steps[:number] if step[1] == "loads"))
-    prefixes = sorted(_prefixes(net, source, arrays, {"paths": paths, "names": names or {}}), key=lambda it: -it.fits)
-    return LoadForecast(call, error_name, reason, verdicts, partial, tuple(prefixes))
+    partial = tuple(dict.fromkeys(step.path for step in steps[:number] if step.verdict == "loads"))
+    prefixes = tuple(_prefixes(net, source, arrays, {"paths": paths, "names": names or {}}))
+    return LoadForecast(call, first.error, reason, verdicts, partial, prefixes)
 
 
-_Step = Tuple[str, str, Optional[str], str]
+class _Step(NamedTuple):
+    """Something that MXNet does with a parameter, or a name in the file, and the exception that it raises then."""
+
+    path: str
+    verdict: str
+    error: Optional[str] = None
+    reason: str = ""
 
 
 def _steps(
     wanted: Dict[str, Any], files: Dict[str, StoredArray], flags: Dict[str, bool], by_path: bool, prefix: str
-) -> Iterator[_Step]:
+) -> Iterator[Tuple[str, ...]]:
     """Key, verdict, exception and reason of everything that MXNet does, in its order."""
     for key in wanted:
         if not key.startswith(prefix):
@@ -146,7 +148,7 @@ def _steps(
     for key, param in wanted.items():
         if id(param) not in in_file if by_path else key not in files:
             if flags.get("allow_missing"):
-                yield key, "kept", None, ""
+                yield key, "kept"
             else:
                 called = "" if by_path else f", where it would be called {key[len(prefix):]!r}"
                 yield key, "missing", "AssertionError", f"not in the file{called}; allow_missing=True keeps it as it is"
@@ -154,13 +156,13 @@ def _steps(
         if key in wanted:
             yield (key, *_load_init(wanted[key], array, flags.get("cast_dtype", False)))
         elif flags.get("ignore_extra"):
-            yield key, "ignored", None, ""
+            yield key, "ignored"
         else:
             kind = "ValueError" if by_path else "AssertionError"
             yield key, "extra", kind, "in the file, and no parameter of the network; ignore_extra=True ignores it"
 
 
-def _load_init(param: Any, array: StoredArray, cast: bool) -> Tuple[str, Optional[str], str]:
+def _load_init(param: Any, array: StoredArray, cast: bool) -> Tuple[str, ...]:
     """Verdict, exception and reason of `Parameter._load_init`."""
     from ..._mxnet import backend
     from ..._mxnet.arrays import dtype_name
@@ -176,7 +178,7 @@ def _load_init(param: Any, array: StoredArray, cast: bool) -> Tuple[str, Optiona
     if onto is not None and there and set(there) != {onto}:
         where, asked = ", ".join(map(str, there)), ", ".join(f"mx.{each}" for each in there)
         return "device", "AssertionError", f"on {where} in the network; device=[{asked}] must say so, else it is {onto}"
-    return "loads", None, ""
+    return ("loads",)
 
 
 def _prefixes(
