@@ -4,7 +4,6 @@ import os
 from typing import Any, Union
 
 from ..display import printable
-from ..files import is_path
 from ..parameters import check_block, list_parameters
 from .collect_file import collect_file
 from .findings import Ignored, drop_ignored, findings_of
@@ -87,7 +86,7 @@ def inspect(
     """
     if isinstance(stats, str) and stats != "full":
         raise ValueError(f"stats is {stats!r}: expected False, True or 'full'")
-    if is_path(net_or_file):
+    if isinstance(net_or_file, (str, os.PathLike)):
         for name, given in (("grads", grads), ("trainer", trainer is not None), ("init", init is not None)):
             if given:
                 raise ValueError(f"{name}= is about a network, and {os.fspath(net_or_file)!r} is a file: "

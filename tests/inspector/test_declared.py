@@ -4,8 +4,8 @@ import math
 
 import gluon_initkit as ik
 from gluon_initkit.initializer.distributions import Normal, Uniform
+from gluon_initkit.inspector.findings.checks import Z_LIMIT
 from gluon_initkit.inspector.findings.expected_moments import _z_of_variance
-from gluon_initkit.inspector.findings.values import Z_LIMIT
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np

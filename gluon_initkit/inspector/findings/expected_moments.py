@@ -20,7 +20,7 @@ from ...initializer.serialization import initializer_text
 from ...parameters import ParameterInfo
 from ...shapes import is_known
 from ..records import Declared, Statistics
-from .values import is_constant
+from .checks import is_constant
 
 __all__ = ["Expectation", "expectation_of"]
 
