@@ -1,5 +1,7 @@
 """`Report.plot`: axes with a distribution a layer."""
 
+import html
+
 import gluon_initkit as ik
 import matplotlib
 import mxnet as mx
@@ -76,6 +78,15 @@ def test_on_axes_of_ones_own():
     assert trained().plot(both) == list(both) and both[0].figure is figure
     with pytest.raises(ValueError, match="drawn on 2 axes, found 1"):
         trained().plot([both[0]])
+
+
+def test_a_column_without_histograms_says_what_to_call():
+    report = ik.inspect(nn.Dense(2, in_units=2), grads=True)
+    for text in (report.to_text(columns=["path", "histogram"]), report.to_html(columns=["histogram"])):
+        assert "histogram: ik.inspect(net, stats='full') computes them" in html.unescape(text)
+    asked = report.to_text(columns=["path", "quantiles", "grad_histogram"], width=120)
+    assert "quantiles and grad_histogram: ik.inspect(net, stats='full', grads=True) computes them" in asked
+    assert "computes them" not in report.to_text() + trained().to_text(columns=["path", "quantiles"])
 
 
 def test_without_statistics_it_says_what_to_call():

@@ -31,6 +31,7 @@ _NEED_NO_HEADING = ("dtype", "state", "contexts")
 _IN_TITLE = (*_NEED_NO_HEADING, "stype", "grad_req", "trained", "replicas_agree", "constant")
 _UNREMARKABLE = (None, "default", "write", False, ())
 _COUNTS = ("zeros", "nan", "posinf", "neginf", "grad_nan", "grad_posinf", "grad_neginf")  # shown where there are any
+_FULL = ("quantiles", "histogram", "grad_quantiles", "grad_histogram")  # which ``stats='full'`` computes
 _ROOM_FOR_PATHS = 26
 _MOST_ALIKE = 10  # parameters for a row, where only the first rows are shown
 _MOST_PATHS = 4  # of a finding, and findings of one code; the report holds all of them
@@ -72,6 +73,7 @@ def table_of(
     shown = sum(len(row.records) for row in rows)
     if shown < len(report.records):
         notes.insert(0, ("warning", _REST_OF_TEXT.format(shown=shown, all=len(report.records))))
+    notes += _not_computed(report, columns and chosen)
     severities = _severities(report)
     table = Table(
         title=_title(report, chosen),
@@ -110,13 +112,21 @@ def tree_table_of(report: Any, columns: Optional[Sequence[Any]], limit: Optional
         severity, below = _worst(severities, row.records), tuple(map(branch, row.below))
         return Branch(row.name, remark, cells, row.label, severity, below, is_open and row.copies == 1)
 
-    notes = [*_findings(report), *_totals(report, again)]
+    notes = [*_findings(report), *_totals(report, again), *_not_computed(report, columns and chosen)]
     if len(shown) < len(report.records):
         count = counted_of(len(shown), len(report.records), "parameter", "is", "are")
         notes.append(("warning", _REST_OF_HTML.format(shown=count)))
     chosen_and_path = [COLUMNS["path"], *chosen]
     return Table(_title(report, chosen), tuple(chosen_and_path), tuple(map(branch, root.below)),
                  footnotes=tuple(notes), footer=_sums(report, chosen_and_path, again))  # fmt: skip
+
+
+def _not_computed(report: Any, columns: Optional[Sequence[Column]]) -> List[Tuple[str, str]]:
+    """A note on columns that were asked for and are empty, since the report has moments alone, or no statistics."""
+    keys = [column.key for column in columns or () if column.key in _FULL
+            and report.records and not any(column.read(record) for record in report.records)]  # fmt: skip
+    grads = ", grads=True" if any(key.startswith("grad_") for key in keys) else ""
+    return [("warning", f"{' and '.join(keys)}: ik.inspect(net, stats='full'{grads}) computes them")] if keys else []
 
 
 def sorted_by(things: Iterable[Any], read: Any, reverse: bool) -> List[Any]:
