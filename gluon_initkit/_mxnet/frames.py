@@ -14,8 +14,7 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 from mxnet import gluon
 
 from . import backend
-from .networks import network_of, remember_places, remembered_place
-from .tree import Place, places
+from .tree import Place, network_of, places, remember_places, remembered_place
 
 _FILLING = gluon.Parameter._finish_deferred_init.__code__
 # MXNet 2 resolves parameters before it comes to Block's own.

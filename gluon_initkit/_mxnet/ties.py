@@ -17,10 +17,9 @@ import numpy
 
 from . import backend
 from .arrays import context_of, dtype_name, layer_array
-from .networks import known_blocks
 from .parameter import shape_of
 from .transposed import source_of
-from .tree import standing, walk
+from .tree import known_blocks, standing, walk
 
 
 class Slot(NamedTuple):

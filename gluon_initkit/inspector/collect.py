@@ -13,7 +13,6 @@ import numpy
 
 from .._mxnet import backend, mx
 from .._mxnet.arrays import dtype_name, host_values, wait_to_read
-from .._mxnet.containers import unregistered_blocks
 from .._mxnet.parameter import (
     allows_deferral,
     arrays_of,
@@ -28,7 +27,7 @@ from .._mxnet.parameter import (
     state_of,
     storage_type_of,
 )
-from .._mxnet.stale_graphs import stale_graphs
+from .._mxnet.structure import stale_graphs, unregistered_blocks
 from .._mxnet.trainer import trained_by, updates_of
 from .._mxnet.tree import Place, name_clashes, path_clashes, places_and_blocks
 from ..initializer.corrected import corrected

@@ -84,7 +84,7 @@ def list_parameters(net: Any) -> List[Tuple[Any, "Place", ParameterInfo]]:
 def check_block(net: Any) -> None:
     """Raise a TypeError unless `net` is a Gluon Block; from then on the kit has seen it."""
     from .._mxnet import mx
-    from .._mxnet.networks import remember_network
+    from .._mxnet.tree import remember_network
 
     if not isinstance(net, mx.gluon.Block):
         collected = hasattr(net, "initialize") or isinstance(net, dict)

@@ -4,9 +4,9 @@ from typing import Any, List
 
 from .._mxnet import backend, mx
 from .._mxnet.arrays import wait_to_read
-from .._mxnet.containers import parameters_in_containers
 from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import arrays_of
+from .._mxnet.structure import parameters_in_containers
 from .._mxnet.ties import Move, Slot, exchange, independent_copy, slots
 from .._mxnet.trainer import is_trained
 from .._mxnet.transposed import source_of

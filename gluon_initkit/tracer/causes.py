@@ -6,8 +6,8 @@ MXNet's own messages name a parameter by its global name, or none; its frames ho
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._mxnet import backend, mx
-from .._mxnet.containers import Unregistered
 from .._mxnet.parameter import contexts_of
+from .._mxnet.structure import Flaw
 from .._mxnet.transposed import source_of
 from ..display import counted_of, shape_text
 from .resolve import Resolution, said
@@ -143,7 +143,7 @@ def _is_of_no_block(failure: _Failure) -> bool:
     return bool(read) and read[-1] not in failure.records() and _container(failure) is None
 
 
-def _container(failure: _Failure) -> Optional[Unregistered]:
+def _container(failure: _Failure) -> Optional[Flaw]:
     """The container of the network that holds what MXNet speaks of; None where none does."""
     read, text = list(map(id, _parameters_read(failure))), str(failure.error)
     for each in failure.found.unregistered:

@@ -12,10 +12,10 @@ from .._mxnet import backend
 from .._mxnet.arrays import wait_to_read
 from .._mxnet.forward import run_forward as forward_pass
 from .._mxnet.interrupts import interrupts_held
-from .._mxnet.networks import network_of, remember_places
 from .._mxnet.parameter import arrays_of, contexts_of, gradients_of
 from .._mxnet.preserve import fork_safe
 from .._mxnet.state import finish_deferred, restoring
+from .._mxnet.tree import network_of, remember_places
 from ..display import warn
 from ..parameters import Selector, matcher, named_memory_errors, refuse_no_match, show_selector
 from ..shapes import is_known

@@ -9,11 +9,10 @@ import re
 from types import FrameType
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from .._mxnet.containers import Unregistered, unregistered_blocks
 from .._mxnet.inference import NeedsNumbers, Run, run_without_memory
 from .._mxnet.parameter import contexts_of, shape_of
 from .._mxnet.preserve import global_state_lock
-from .._mxnet.stale_graphs import StaleGraph, stale_graphs
+from .._mxnet.structure import Flaw, stale_graphs, unregistered_blocks
 from .._mxnet.tree import walk
 from ..parameters import ParameterInfo, context_mismatch, list_parameters
 from .conflicts import Conflict, conflict_in, unchecked_sizes
@@ -93,11 +92,11 @@ class Resolution:
         What each block was given first, by its path.
     entered : set of str
         The paths of the blocks that were reached.
-    unregistered : list of Unregistered
+    unregistered : list of Flaw
         What containers hold that is no part of the network.
     apart : str or None
         A sentence on parameters that are on different contexts.
-    stale : list of StaleGraph
+    stale : list of Flaw
         Cached graphs of other parameters than their block has.
     """
 
@@ -106,9 +105,9 @@ class Resolution:
     shapes: Dict[Any, Shape]
     asked: bool
     observed: Observed
-    unregistered: Sequence[Unregistered]
+    unregistered: Sequence[Flaw]
     apart: Optional[str]
-    stale: Sequence[StaleGraph]
+    stale: Sequence[Flaw]
     order: List[Any] = field(default_factory=list)
     inputs: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)
     entered: Set[str] = field(default_factory=set)

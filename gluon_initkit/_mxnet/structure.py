@@ -1,7 +1,9 @@
-"""What blocks hold in a list, tuple, dictionary or set, also in a container inside a container: not where Gluon looks.
+"""What Gluon does not tell of a network's structure: Blocks in containers, and cached graphs of other children.
 
-Gluon registers a Block or a Parameter that is an attribute itself. One in a container is no part of the network, and
-one that is registered besides cannot be exchanged for another.
+Gluon registers a Block or a Parameter that is an attribute itself. One in a list, tuple, dictionary or set is no part
+of the network, and one that is registered besides cannot be exchanged for another. And `HybridBlock.register_child`
+clears the cached graph of the block itself, not those of the blocks around it: a forward pass goes on with the old
+child, in silence.
 """
 
 from collections import deque
@@ -9,26 +11,29 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 from mxnet import gluon
 
+from . import backend
 from .preserve import parameters_of
-from .tree import blocks_by_path
+from .transposed import source_of
+from .tree import blocks_by_path, places
 
 
-class Unregistered(NamedTuple):
-    """An attribute whose container holds Blocks, or Parameters, that are no part of the network."""
+class Flaw(NamedTuple):
+    """What is wrong with the structure of a network."""
 
     path: str
-    """``'encoder.layers'``"""
+    """Of the attribute that is a container, ``'encoder.layers'``; or of the block that has the graph."""
     said: str
-    """The attribute, the class that has it, and what it holds, as a sentence."""
     mend: str
-    parameters: Tuple[gluon.Parameter, ...]
-    """Those that no block of the network registers."""
+    parameters: Tuple[gluon.Parameter, ...] = ()
+    """Those in the container that no block of the network registers."""
+    paths: Tuple[str, ...] = ()
+    """Parameters of the block that its graph does not use."""
 
     def __str__(self) -> str:
         return f"{self.said[0].upper()}{self.said[1:]}; {self.mend}."
 
 
-def unregistered_blocks(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Unregistered]:
+def unregistered_blocks(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Flaw]:
     """What the containers of a network hold that is no part of it; `blocks` are all of its blocks with their paths.
 
     A Block without parameters of its own is none: nothing of it would have to be initialized, saved or trained.
@@ -52,7 +57,7 @@ def unregistered_blocks(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Unreg
                 names, what, their = [thing.name for thing in lost], "Parameters", "them"
                 mend = "make each of them an attribute of its own"
             listed = ", ".join(names[:3]) + (", ..." if names[3:] else "")
-            unregistered.append(Unregistered(
+            unregistered.append(Flaw(
                 path,
                 f"the {type(container).__name__} {path} of {type(block).__name__} holds {what} ({listed}): they are no "
                 f"part of the network, and nothing initializes, saves or trains {their}",
@@ -120,3 +125,55 @@ def _things(container: Any) -> List[Any]:
 
 def _parameters(thing: Any) -> Sequence[gluon.Parameter]:
     return [thing] if isinstance(thing, gluon.Parameter) else parameters_of(blocks_by_path(thing))
+
+
+def stale_graphs(net: gluon.Block) -> List[Flaw]:
+    """The blocks of a network whose cached graphs hold a parameter that they have no more, or lack one of a new child.
+
+    A parameter that a graph lacks may be one that no forward pass uses. It is one of a new child where that child is
+    not hybridized, as all children are that were there when the block was. Backends add parameters to graphs of theirs.
+    """
+    cached = [(path, block) for path, block in blocks_by_path(net).items()
+              if vars(block).get("_cached_op") is not None and not vars(block).get("_backend")]  # fmt: skip
+    if not cached:
+        return []
+    everything = [(path, param) for param, place in places(net).items() for path in place.paths]
+    stale = []
+    for path, block in cached:
+        start = f"{path}." if path else ""
+        own = {each: param for each, param in everything if each.startswith(start)}
+        graph = {id(source_of(entry[-1])): entry[-1] for entry in block._cached_op_args if not entry[0]}
+        here = set(map(id, own.values()))
+        gone = [param.name for key, param in graph.items() if key not in here]
+        lacking = [each for each, param in own.items() if id(param) not in graph]
+        fresh = tuple(_not_hybridized(block, start))
+        paths = lacking if gone else [each for each in lacking if each.startswith(fresh)]
+        if gone or paths:
+            what = " and ".join([f"holds {_listed(gone)}, which it has no more"] * bool(gone)
+                                + [f"lacks {_listed(paths)}"] * bool(paths))  # fmt: skip
+            kind = type(block).__name__
+            stale.append(Flaw(
+                path,
+                f"the cached graph of {f'the {kind} {path}' if path else f'this {kind}'} {what}: a forward pass goes "
+                f"on with the children that were there before",
+                f"call hybridize() again on {path!r}" if path else "call net.hybridize() again",
+                paths=tuple(paths),
+            ))  # fmt: skip
+    return stale
+
+
+def _not_hybridized(block: Any, start: str) -> List[str]:
+    """The paths of the outermost blocks inside that are not hybridized."""
+    paths, left = [], [(block, start)]
+    while left:
+        outer, prefix = left.pop()
+        for name, child in backend.children(outer):
+            if vars(child).get("_active"):
+                left.append((child, f"{prefix}{name}."))
+            else:
+                paths.append(f"{prefix}{name}.")
+    return paths
+
+
+def _listed(names: List[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if names[10:] else "")
