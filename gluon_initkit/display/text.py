@@ -6,7 +6,7 @@ long as names and sentences can be broken.
 
 import io
 import random
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 _state = random.getstate()
 
@@ -22,7 +22,7 @@ from .line_breaks import longest_piece, wrapped  # noqa: E402
 from .table import Branch, Column, Table  # noqa: E402
 from .units import printable  # noqa: E402
 
-__all__ = ["as_rich", "as_rich_tree", "as_text", "cell_widths", "fitted", "rendered", "rich_text", "terminal_width"]
+__all__ = ["as_rich", "as_rich_tree", "as_text", "cell_widths", "rendered", "rich_text", "terminal_width"]
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "changed": "green", "": ""}
 _GAP = 2  # blanks between columns
@@ -71,23 +71,6 @@ def cell_widths(table: Table) -> List[int]:
     return [max(map(len, lines)) for lines in _lines(table)]
 
 
-def fitted(wanted: List[int], floors: Sequence[Callable[[], List[int]]], room: int) -> List[int]:
-    """Widths that fit the room, taken from the widest column first, down to the first floors, then to the next.
-
-    Examples
-    --------
-    >>> fitted([40, 10, 8], [lambda: [30, 10, 8], lambda: [12, 9, 8]], 38)
-    [20, 10, 8]
-    """
-    widths = list(wanted)
-    for floor in floors:
-        least = floor() if sum(widths) > room else widths
-        while sum(widths) > room and any(width > low for width, low in zip(widths, least)):
-            able = [index for index, width in enumerate(widths) if width > least[index]]
-            widths[max(able, key=lambda index: widths[index])] -= 1
-    return widths
-
-
 def _lines(table: Table) -> List[List[str]]:
     """All lines of each column, its heading and footer included."""
     around = zip(table.columns, table.footer or [""] * len(table.columns))
@@ -98,20 +81,33 @@ def _lines(table: Table) -> List[List[str]]:
     return columns
 
 
-def _fitted_columns(table: Table, width: int) -> List[int]:
-    """Names and sentences are broken between words first, then within; then they become short; last go numbers."""
+def _fitted_widths(table: Table, width: int) -> List[int]:
+    """How wide each column is, room being taken from the widest first.
+
+    Names and sentences are broken between words first, then within, until they are short; numbers are broken last.
+    """
     cells = _lines(table)
-    wanted = [max(map(len, lines)) for lines in cells]
+    widths = [max(map(len, lines)) for lines in cells]
+    room = width - _GAP * (len(widths) - 1)
+    for step in range(4):
+        if sum(widths) <= room:
+            break
+        floors = [_floor(column, lines, step) for column, lines in zip(table.columns, cells)]
+        while sum(widths) > room:
+            able = [index for index, floor in enumerate(floors) if widths[index] > floor]
+            if not able:
+                break
+            widths[max(able, key=lambda index: widths[index])] -= 1
+    return widths
 
-    def floor(least: Callable[[Column, List[str]], int]) -> List[int]:
-        return [full if column.number else min(full, least(column, lines))
-                for column, lines, full in zip(table.columns, cells, wanted)]  # fmt: skip
 
-    def pieces(forced: bool) -> List[int]:
-        return floor(lambda column, lines: max(longest_piece(line, column.path, forced) for line in lines))
-
-    floors = [lambda: pieces(False), lambda: pieces(True), lambda: floor(lambda *_: _LEAST), lambda: [1] * len(wanted)]
-    return fitted(wanted, floors, width - _GAP * (len(wanted) - 1))
+def _floor(column: Column, lines: Sequence[str], step: int) -> int:
+    """How narrow a column may become in a step."""
+    if step == 3:
+        return 1
+    if column.number:
+        return max(map(len, lines))
+    return _LEAST if step == 2 else max(longest_piece(line, column.path, forced=step == 1) for line in lines)
 
 
 class _Renderable:
@@ -140,7 +136,7 @@ class _Renderable:
 def _rich_table(table: Table, width: int, has_footer: bool) -> RichTable:
     made = RichTable(box=box.SIMPLE if has_footer else box.SIMPLE_HEAD, show_edge=False, pad_edge=False,
                      padding=(0, 1, 0, 0), show_footer=has_footer)  # fmt: skip
-    widths = _fitted_columns(table, width)
+    widths = _fitted_widths(table, width)
     for column, text, room in zip(table.columns, table.footer or [""] * len(widths), widths):
         made.add_column(rich_text(column.title), rich_text(text), justify="right" if column.number else "left",
                         overflow="fold", width=room)  # fmt: skip

@@ -1,23 +1,8 @@
 """How a table is fitted into its room."""
 
 from gluon_initkit.display import Column, Table, as_text
-from gluon_initkit.display.text import fitted
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-widths = st.lists(st.integers(1, 60), min_size=1, max_size=8)
-
-
-@settings(max_examples=100, deadline=None)
-@given(widths, st.integers(8, 200), st.data())
-def test_widths_fit_and_later_floors_wait_for_earlier_ones(wanted, room, data):
-    floor = [data.draw(st.integers(1, width)) for width in wanted]
-    made = fitted(wanted, [lambda: floor, lambda: [1] * len(wanted)], room)
-    assert sum(made) <= room and all(1 <= width <= most for width, most in zip(made, wanted))
-    if sum(wanted) <= room:
-        assert made == wanted
-    if any(width < least for width, least in zip(made, floor)):
-        assert all(width <= least for width, least in zip(made, floor))
 
 
 def test_prose_gives_way_before_calls_and_calls_before_numbers():

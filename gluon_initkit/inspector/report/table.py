@@ -26,7 +26,8 @@ _FIRST_TO_GO = (
     "block", "grad_histogram", "grad_mean", "zeros", "histogram", "grad_fresh", "trained", "max", "min", "grad_norm",
     "constant", "replicas_agree", "grad_req", "grad_std", "contexts", "stype", "mean",
 )  # fmt: skip
-_NOT_IN_HTML = ("path", "block", "min", "max", "zeros", "grad_mean", "grad_norm")  # the tree and histograms show them
+_SHOWN_BY_TREE = ("path", "block")
+_SHOWN_BY_HISTOGRAM = ("min", "max", "zeros", "grad_mean", "grad_norm")
 _NEED_NO_HEADING = ("dtype", "state", "contexts")
 _IN_TITLE = (*_NEED_NO_HEADING, "stype", "grad_req", "trained", "replicas_agree", "constant")
 _UNREMARKABLE = (None, "default", "write", False, ())
@@ -90,7 +91,8 @@ def tree_table_of(report: Any, columns: Optional[Sequence[Any]], limit: Optional
     """The table of a report whose rows are branches: every block unfolds, its row has the sums of all that is below."""
     again = counted_elsewhere(report.records, report.shared)
     chosen = _default_columns(report.records) if columns is None else chosen_columns(columns)
-    left_out = ("path", "block") if columns else _NOT_IN_HTML
+    has_histogram = columns is None and any(column.key == "histogram" for column in chosen)
+    left_out = {*_SHOWN_BY_TREE, *(_SHOWN_BY_HISTOGRAM if has_histogram else ())}
     chosen = [column for column in chosen if column.key not in left_out]
     if notebook:
         limit = _IN_NOTEBOOK // (1 + sum(column.html is not None for column in chosen))
