@@ -22,9 +22,10 @@ __version__ = "0.1.0"
 # The public names, by the module that defines them.
 _MODULES = {
     "initializer": [
-        "DeltaOrthogonal", "Dirac", "Identity", "InitReport", "InitRow", "InitializationError", "Initializer",
-        "LsuvReport", "LsuvRow", "Plan", "PlanRow", "Rules", "TruncatedNormal", "VarianceScaling", "check_workers",
-        "corrected", "fingerprint", "initialize", "lsuv", "plan", "release",
+        "CoordinateCheck", "CoordinateRow", "DeltaOrthogonal", "Dirac", "Identity", "InitReport", "InitRow",
+        "InitializationError", "Initializer", "LsuvReport", "LsuvRow", "MupReport", "MupRow", "Plan", "PlanRow",
+        "Rules", "TruncatedNormal", "VarianceScaling", "check_workers", "coordinate_check", "corrected",
+        "fingerprint", "initialize", "lsuv", "mup", "plan", "release",
     ],
     "inspector": [
         "BlockRecord", "CheckpointError", "Comparison", "ComparisonRow", "Declared", "Finding", "FindingsError",

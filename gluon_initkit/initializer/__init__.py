@@ -3,6 +3,7 @@
 """
 
 from .._mxnet.trainer import release
+from .coordinate_check import CoordinateCheck, CoordinateRow, coordinate_check
 from .corrected import corrected
 from .errors import InitializationError
 from .fingerprint import fingerprint
@@ -10,12 +11,14 @@ from .initialize import InitReport, InitRow, initialize
 from .initializer import Initializer
 from .initializers import DeltaOrthogonal, Dirac, Identity, TruncatedNormal, VarianceScaling
 from .lsuv import LsuvReport, LsuvRow, lsuv
+from .mup import MupReport, MupRow, mup
 from .plan import Plan, PlanRow, plan
 from .rules import Rules
 from .workers import check_workers
 
 __all__ = [
-    "DeltaOrthogonal", "Dirac", "Identity", "InitReport", "InitRow", "InitializationError", "Initializer",
-    "LsuvReport", "LsuvRow", "Plan", "PlanRow", "Rules", "TruncatedNormal", "VarianceScaling", "check_workers",
-    "corrected", "fingerprint", "initialize", "lsuv", "plan", "release",
+    "CoordinateCheck", "CoordinateRow", "DeltaOrthogonal", "Dirac", "Identity", "InitReport", "InitRow",
+    "InitializationError", "Initializer", "LsuvReport", "LsuvRow", "MupReport", "MupRow", "Plan", "PlanRow", "Rules",
+    "TruncatedNormal", "VarianceScaling", "check_workers", "coordinate_check", "corrected", "fingerprint",
+    "initialize", "lsuv", "mup", "plan", "release",
 ]  # fmt: skip

@@ -16,7 +16,8 @@ from .initializer import Initializer
 from .random.orthogonal import orthonormal_rows
 from .random.streams import key_of
 
-__all__ = ["DeltaOrthogonal", "Dirac", "DistributionInitializer", "Identity", "TruncatedNormal", "VarianceScaling"]
+__all__ = ["DeltaOrthogonal", "Dirac", "DistributionInitializer", "Identity", "TruncatedNormal", "VarianceScaling",
+           "channel_axes"]  # fmt: skip
 
 
 class DistributionInitializer(Initializer):
@@ -209,7 +210,7 @@ class Dirac(DistributionInitializer):
         """The distribution for an array of this shape, whose axes ``desc.axes`` tells."""
         if len(shape) < 3:
             raise ValueError(f"Dirac needs a convolution's array of 3 to 5 dimensions, found shape {shape!r}")
-        output, input_ = _channel_axes(shape, getattr(desc, "axes", "OI"))
+        output, input_ = channel_axes(shape, getattr(desc, "axes", "OI"))
         if shape[output] % self.groups:
             raise ValueError(f"{shape[output]:d} output channels do not divide by groups={self.groups:d}")
         of_group = shape[output] // self.groups
@@ -265,7 +266,7 @@ class DeltaOrthogonal(DistributionInitializer):
         if len(shape) < 3:
             raise ValueError(f"DeltaOrthogonal needs a convolution's array of 3 to 5 dimensions, found {shape!r}; "
                              f"mx.init.Orthogonal serves matrices")  # fmt: skip
-        output, input_ = _channel_axes(shape, getattr(desc, "axes", "OI"))
+        output, input_ = channel_axes(shape, getattr(desc, "axes", "OI"))
         kernel = [size for axis, size in enumerate(shape) if axis not in (output, input_)]
         if not all(size % 2 for size in kernel):
             raise ValueError(f"its kernel {tuple(kernel)} has no middle: expected odd sizes")
@@ -292,12 +293,12 @@ def _fans(shape: Shape, axes: str) -> Tuple[float, float]:
     """Fan-in and fan-out of a weight: the channels along its input and output axis, times its receptive field."""
     if len(shape) < 2:
         raise ValueError(f"an array of shape {shape!r} has no fan-in and fan-out: expected 2 dimensions or more")
-    output, input_ = _channel_axes(shape, axes)
+    output, input_ = channel_axes(shape, axes)
     area = int(numpy.prod(shape, dtype=numpy.int64)) // (shape[output] * shape[input_])
     return shape[input_] * area, shape[output] * area
 
 
-def _channel_axes(shape: Shape, axes: str) -> Tuple[int, int]:
+def channel_axes(shape: Shape, axes: str) -> Tuple[int, int]:
     """The output axis and the input axis of a weight whose axes are called ``'OIHW'``."""
     axes = axes if len(axes) == len(shape) else "OI"
     return axes.index("O"), axes.index("I")
