@@ -21,19 +21,7 @@ def corrected(initializer: Any) -> Initializer:
     Parameters
     ----------
     initializer : mx.init.Initializer or str
-        Any of MXNet's, a user's own, a registered name, or the JSON of ``dumps()``.
-
-    Returns
-    -------
-    gluon_initkit.Initializer
-        `initializer` itself where it is one of ours already.
-
-    Raises
-    ------
-    TypeError
-        It is no initializer (``mx.init.Mixed`` and ``mx.init.Load`` are none: use `Rules`).
-    ValueError
-        No initializer is registered under that name.
+        Any of MXNet's, a user's own, a registered name, or the JSON of ``dumps()``. One of the kit's is returned as is.
 
     Examples
     --------

@@ -48,19 +48,7 @@ class PendingFill:
     """One parameter's values as a function of seed, path, shape, dtype and configuration, before they are drawn.
 
     While the parameter is deferred, this stands in MXNet's pending tuple where an array may stand: MXNet asks it for a
-    copy for each context when the shape is known.
-
-    Attributes
-    ----------
-    param : Parameter
-    info : ParameterInfo
-    choice : Choice
-        Which initializer fills it, through which hook.
-    global_init : Initializer
-        The network-level initializer.
-    parts : tuple
-        What the key is made of, besides shape and dtype.
-    ctxs : list of Context
+    copy for each context when the shape is known. `parts` are what the key is made of, besides shape and dtype.
     """
 
     def __init__(self, param: Any, info: ParameterInfo, choice: Choice, init: Any, parts: tuple, ctxs: list) -> None:
@@ -220,7 +208,7 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
         reseed = stack.enter_context(seeded_generators()) if hooks else _no_hooks
         with released():
             run(_prepare_all(known, distributions, in_place, refill, reseed, bar), bar)
-            wait_to_write(array for fill in refill for array in _arrays(fill))
+            wait_to_write([array for fill in refill for array in _arrays(fill)])
         with restoring([fill.param for fill in fresh]):
             for fill in fresh:
                 fill.commit()
@@ -238,7 +226,7 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
                 after_refill(fill.param, fill.array)
             for fill in fresh:
                 reset_updates(fill.param)
-        wait_to_read(array for fill in fills for array in _arrays(fill))
+        wait_to_read([array for fill in fills for array in _arrays(fill)])
     return total * (len(fills[0].ctxs) if fills else 0)
 
 

@@ -1,18 +1,17 @@
 """`fingerprint`: one line by which two networks, runs or workers compare, bit for bit."""
 
+from functools import partial
 import hashlib
-from typing import Any, Callable, List, Tuple
+from typing import Any, List, Tuple
 
 import numpy
 
 from .._mxnet.arrays import context_of, is_host, memory_view, wait_to_read
 from .._mxnet.parameter import arrays_of
-from ..display import counted, printable
 from ..parallel import run
-from ..parameters import list_parameters
-from .errors import InitializationError
+from .values import parameters_with_values
 
-__all__ = ["digests", "fingerprint"]
+__all__ = ["combined", "digests", "fingerprint"]
 
 
 def fingerprint(net: Any) -> str:
@@ -23,16 +22,7 @@ def fingerprint(net: Any) -> str:
     Parameters
     ----------
     net : Block
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Raises
-    ------
-    InitializationError
-        Parameters have no values yet; all of them are named.
+        Initialized: parameters without values are an error, which names all of them.
 
     Examples
     --------
@@ -44,10 +34,10 @@ def fingerprint(net: Any) -> str:
     return combined(digests(net))
 
 
-def combined(each: List[Tuple[str, bytes]]) -> str:
+def combined(path_digests: List[Tuple[str, bytes]]) -> str:
     """The fingerprint of a network whose parameters have these digests."""
     whole = hashlib.sha256()
-    for path, digest in each:
+    for path, digest in path_digests:
         text = path.encode("utf-8", "surrogatepass")
         whole.update(len(text).to_bytes(8, "little") + text + digest)
     return whole.hexdigest()
@@ -55,29 +45,16 @@ def combined(each: List[Tuple[str, bytes]]) -> str:
 
 def digests(net: Any) -> List[Tuple[str, bytes]]:
     """Canonical path and SHA-256 of every parameter, in order of traversal."""
-    described = list_parameters(net)
-    empty = [f"{printable(info.label)} is {info.state}" for param, _, info in described if not arrays_of(param)]
-    if empty:
-        more = f" and {len(empty) - 8} more" if len(empty) > 8 else ""
-        raise InitializationError(
-            f"{counted(len(empty), 'parameter has', 'parameters have')} no values to take a fingerprint of: "
-            f"{', '.join(empty[:8])}{more}. "
-            f"Initialize the network, and give deferred parameters their shapes by a forward pass."
-        )
-    found: List[bytes] = [b""] * len(described)
-
-    def job(number: int, array: Any) -> Callable[[], None]:
-        return lambda: found.__setitem__(number, _digest(array))
-
-    arrays = [arrays_of(param)[0] for param, _, _ in described]
+    parameters = parameters_with_values(net, "to take a fingerprint of")
+    arrays = [arrays_of(param)[0] for param, _ in parameters]
+    hashes = [hashlib.sha256() for _ in arrays]
     wait_to_read(arrays)
-    run([(4 * int(numpy.prod(array.shape)), job(number, array)) for number, array in enumerate(arrays)])
-    return [(info.label, digest) for (_, _, info), digest in zip(described, found)]
+    run([(4 * array.size, partial(_update, sha, array)) for sha, array in zip(hashes, arrays)])
+    return [(info.label, sha.digest()) for (_, info), sha in zip(parameters, hashes)]
 
 
-def _digest(array: Any) -> bytes:
+def _update(sha: Any, array: Any) -> None:
     values = memory_view(array) if array.stype == "default" and is_host(context_of(array)) else array.asnumpy()
     little = numpy.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
-    hashed = hashlib.sha256(f"{tuple(map(int, array.shape))} {values.dtype.name} ".encode())
-    hashed.update(little.reshape(-1).view("u1"))  # type: ignore[arg-type]  # an array is a buffer
-    return hashed.digest()
+    sha.update(f"{tuple(map(int, array.shape))} {values.dtype.name} ".encode())
+    sha.update(little.reshape(-1).view("u1"))

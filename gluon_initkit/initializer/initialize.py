@@ -46,25 +46,10 @@ Key = Union[None, Mapping[str, str], Callable[[str], str]]
 
 @dataclass(frozen=True)
 class InitRow:
-    """What happened to one parameter.
+    """What happened to one parameter: `ParameterInfo`'s facts, with the shape after initializing, and `PlanRow`'s.
 
-    Attributes
-    ----------
-    path, aliases, name, role, shape, dtype
-        As in `ParameterInfo`; the shape is the one after initializing.
-    state : str
-        ``'initialized'``, ``'deferred'`` (its values come in the first forward pass), or ``'kept'`` (it was
-        initialized, or pending, already).
-    initializer, hook, why : str or None
-        As in `PlanRow`.
-    key : str or None
-        The hexadecimal key of which its values are a function; None where the shape, a part of it, is not known yet.
-
-    Examples
-    --------
-    >>> row = ik.initialize(mx.gluon.nn.Dense(4), mx.init.One())["weight"]
-    >>> row.shape, row.state, row.hook, row.key
-    ((4, None), 'deferred', '_init_weight', None)
+    `state` is ``'initialized'``, ``'deferred'`` (values come in the first forward pass) or ``'kept'`` (it was
+    initialized, or pending, already). `key` is what the values are a function of; None while the shape is not known.
     """
 
     path: str
@@ -82,20 +67,10 @@ class InitRow:
 
 @dataclass(frozen=True, repr=False)
 class InitReport(TableReport[InitRow]):
-    """What `initialize` returns: one row a parameter. ``str()`` is a table, Jupyter shows it as HTML.
+    """What `initialize` returns: one row a parameter, in order of traversal; ``report[path]`` finds one.
 
-    Attributes
-    ----------
-    rows : tuple of InitRow
-        In order of traversal. ``report['features.0.bias']`` finds one, by path or alias.
-    seed : int
-        The seed, given or drawn: ``initialize(net, init, seed=report.seed)`` makes the same values again.
-    seconds : float
-        How long it took.
-    bytes : int
-        How many bytes of parameters were filled, over all contexts; without gradients and deferred parameters.
-    initializer : str
-        The network-level initializer.
+    `seed`, given or drawn, makes the same values again. `bytes` counts what was filled, over all contexts, without
+    gradients and deferred parameters.
 
     Examples
     --------
@@ -157,10 +132,9 @@ def initialize(
     seed : int, optional
         Drawn from MXNet's generator by default, so ``mx.random.seed(7)`` alone makes a script repeatable.
     force_reinit : bool
-        Whether to initialize again what is initialized. Otherwise that is left alone, with a warning; and so is what
-        is pending, from an earlier call of this function or of Gluon's own (there the second call would win), so that
-        deferred and other layers are treated alike. Arrays that fit are refilled in place, so cached graphs and whoever
-        holds them see the new values; gradients become 0, and a Trainer goes on from the new values without momentum.
+        Whether to initialize again what is initialized. Otherwise that is left alone, with a warning, and so is what is
+        pending. Arrays that fit are refilled in place, so whoever holds them sees the new values; gradients become 0,
+        and a Trainer goes on from the new values without momentum.
     progress : bool, optional
         Whether to show a progress bar; by default where it takes longer than a second, on a terminal or in Jupyter.
     key : dict or callable, optional
@@ -184,12 +158,10 @@ def initialize(
 
     Notes
     -----
-    A hook of one's own finds its random numbers in ``desc.rng``. One that calls ``mx.nd.random``, ``np.random`` or
-    ``random`` instead is keyed too: those generators are seeded before it runs; afterwards NumPy's and Python's are as
-    they were, and MXNet's goes on from a value that was drawn from it before.
-
-    What a signal's handler raises (Ctrl-C, a time-out by SIGALRM) comes before anything has changed, or after all has:
-    while arrays are refilled in place, which takes a second or more in a large network, signals wait.
+    A hook finds its random numbers in ``desc.rng``. One that calls ``mx.nd.random``, ``np.random`` or ``random`` is
+    keyed too: those generators are seeded before it runs; afterwards NumPy's and Python's are as they were, and MXNet's
+    goes on from a value that was drawn from it before. Signals wait while a network changes, so that Ctrl-C leaves all
+    of it changed or nothing.
 
     Examples
     --------

@@ -130,11 +130,6 @@ class Initializer(mx.init.Initializer):
         that writes zeros, a hook after which all is zero is called once more, on a copy full of NaN (an integer copy
         is full of its type's smallest value). Set it on `Initializer` for all, on a class or on an instance.
 
-    Raises
-    ------
-    InitializationError
-        While filling: nothing serves the parameter, or its hook failed or wrote nothing. The message names the path.
-
     Examples
     --------
     >>> class MyInit(Initializer):

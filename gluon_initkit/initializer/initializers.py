@@ -50,12 +50,6 @@ class TruncatedNormal(DistributionInitializer):
         The limits, themselves values, not multiples of `stdev`; by default ``mean - 2 * stdev`` and
         ``mean + 2 * stdev``, as Keras' ``TruncatedNormal`` has them.
 
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is no number, `stdev` is not positive, the limits are the wrong way round, or so far out that
-        nothing is ever drawn there.
-
     Examples
     --------
     >>> net = mx.gluon.nn.Dense(100, in_units=100)
@@ -102,13 +96,6 @@ class VarianceScaling(DistributionInitializer):
         ``'truncated_normal'`` (cut at two standard deviations, then widened to the variance promised), ``'normal'`` or
         ``'uniform'``.
 
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is none of these.
-    InitializationError
-        While filling: the array has fewer than two dimensions, and so no fans.
-
     Examples
     --------
     >>> net = mx.gluon.nn.Dense(64, in_units=256)
@@ -145,17 +132,6 @@ _CUT = Truncated(0.0, 1.0, -2.0, 2.0).moments()[1]  # 0.8796, the deviation that
 class Identity(DistributionInitializer):
     """The identity matrix, times `gain`: ones where the output's index is the input's. For two dimensions.
 
-    Parameters
-    ----------
-    gain : float
-
-    Raises
-    ------
-    TypeError, ValueError
-        `gain` is no finite number.
-    InitializationError
-        While filling: the array does not have two dimensions.
-
     Examples
     --------
     >>> net = mx.gluon.nn.Dense(2, in_units=3)
@@ -185,13 +161,6 @@ class Dirac(DistributionInitializer):
     ----------
     groups : int
         The convolution's ``groups``: each passes its own channels through.
-
-    Raises
-    ------
-    TypeError, ValueError
-        `groups` is no integer, or below 1.
-    InitializationError
-        While filling: the array is no convolution's, or its output channels do not divide by `groups`.
 
     Examples
     --------
@@ -239,14 +208,6 @@ class DeltaOrthogonal(DistributionInitializer):
         ``2 ** 0.5`` makes up for a ReLU behind the convolution.
     groups : int
         The convolution's ``groups``: each has a matrix of its own.
-
-    Raises
-    ------
-    TypeError, ValueError
-        `gain` is no finite number, or `groups` no integer from 1 on.
-    InitializationError
-        While filling: the array is not that of a convolution, a size of its kernel is even, its channels do not divide
-        by `groups`, or a group has fewer outputs than inputs.
 
     Examples
     --------

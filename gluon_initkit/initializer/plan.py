@@ -10,16 +10,7 @@ from .._mxnet import mx
 from ..display import Column, Table, TableReport, counted, counted_of, shape_text
 from ..parameters import explain_no_match, find_row, list_parameters, show_selector
 from .corrected import corrected
-from .dispatch import (
-    Choice,
-    Declared,
-    Unassigned,
-    choose,
-    declared_parameters,
-    misspelt,
-    overrides,
-    unused_hooks,
-)
+from .dispatch import Choice, Declared, Unassigned, choose, declared_parameters, misspelt, overrides, unused_hooks
 from .errors import InitializationError
 from .rules import Rules
 from .serialization import dump, initializer_text
@@ -29,12 +20,10 @@ __all__ = ["Plan", "PlanRow", "plan", "short_text"]
 
 @dataclass(frozen=True)
 class PlanRow:
-    """What one parameter will get.
+    """What one parameter will get; the first seven fields are `ParameterInfo`'s.
 
     Attributes
     ----------
-    path, aliases, name, role, shape, dtype, state
-        As in `ParameterInfo`.
     initializer : str or None
         The initializer that wins; None where nothing covers the parameter.
     hook : str or None
@@ -73,18 +62,9 @@ class PlanRow:
 
 @dataclass(frozen=True, repr=False)
 class Plan(TableReport[PlanRow]):
-    """What `plan` returns: one row a parameter. ``str()`` is a table, Jupyter shows it as HTML.
+    """What `plan` returns: one row a parameter, in order of traversal; ``plan[path]`` finds one.
 
-    Attributes
-    ----------
-    rows : tuple of PlanRow
-        In order of traversal. ``plan['features.0.bias']`` finds one, by path or alias.
-    notes : tuple of str
-        What to know before reading the rows.
-    initializer : str
-        The network-level initializer.
-    idle_hooks : tuple of str
-        A sentence for each hook of your own class that fills none of the parameters; printed below the table.
+    `notes` say what to know before reading the rows; `idle_hooks` name each hook of a user's class that fills none.
 
     Examples
     --------
@@ -134,15 +114,6 @@ def plan(net: Any, init: Any = "uniform") -> Plan:
         The network, in any state.
     init : Initializer or str
         The network-level initializer: one of ours, or one of MXNet's, which is planned as ``corrected(init)``.
-
-    Returns
-    -------
-    Plan
-
-    Raises
-    ------
-    TypeError
-        `net` is no Block, or `init` no initializer.
 
     Examples
     --------

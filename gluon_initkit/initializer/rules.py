@@ -38,14 +38,6 @@ class Rules(Initializer):
         Whether a rule that decides no parameter of the network is an error instead of a warning: it matches none, or
         what it matches is decided before, by another rule or a layer's own initializer.
 
-    Raises
-    ------
-    TypeError, ValueError
-        A selector is none, or an initializer is none. The message names the rule.
-    InitializationError
-        While filling, before the network's first array is written: parameters that nothing covers, all of them listed;
-        with ``strict``, rules that decide nothing.
-
     Examples
     --------
     >>> net = mx.gluon.nn.HybridSequential()

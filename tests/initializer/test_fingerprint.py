@@ -91,5 +91,5 @@ def test_it_changes_nothing():
 def test_the_error_of_a_large_network_is_short():
     net = mx.gluon.nn.HybridSequential()
     net.add(*(mx.gluon.nn.Dense(1, in_units=1) for _ in range(50)))
-    with pytest.raises(ik.InitializationError, match=r"^100 parameters .* 3\.bias is uninitialized and 92 more\. Init"):
+    with pytest.raises(ik.InitializationError, match=r" 3\.bias is uninitialized and 92 more\.\nInit"):
         ik.fingerprint(net)
