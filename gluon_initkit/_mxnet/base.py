@@ -143,10 +143,6 @@ class Backend(ABC):
         """The parameters that `load_parameters` fills from a file without a dot in its names; None: by path alone."""
         return None
 
-    @abstractmethod
-    def loads_numpy_arrays(self, by_path: bool) -> bool:
-        """Whether `load_parameters` makes NumPy arrays of what it reads, here and now."""
-
     def load_context(self) -> Any:
         """The one context on which `load_parameters` insists, unless it is told another; None for any."""
         return None

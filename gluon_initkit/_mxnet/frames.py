@@ -58,7 +58,7 @@ def resolving_block() -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:
 def is_in_traced_graph(param: gluon.Parameter) -> bool:
     """Whether the block whose graph is being written holds this parameter; True where no block's is."""
     call = _locals_of(backend.tracing_code)
-    return call is None or any(each is param for each in call["self"].collect_params().values())
+    return call is None or any(held is param for held in call["self"].collect_params().values())
 
 
 def arrays_being_filled() -> Tuple[Any, Dict[str, Tuple[Any, Any]]]:

@@ -126,4 +126,4 @@ def _code(value: Any) -> str:
     except (TypeError, ValueError):
         given = {}
     module = "mx.init." if type(value).__module__ == "mxnet.initializer" else ""
-    return f"{module}{type(value).__name__}({', '.join(f'{key}={each!r}' for key, each in given.items())})"
+    return f"{module}{type(value).__name__}({', '.join(f'{key}={argument!r}' for key, argument in given.items())})"

@@ -42,9 +42,9 @@ def known_sizes(shape: Any) -> Optional[Tuple[Optional[int], ...]]:
 _shapes: Dict[Tuple[int, ...], Tuple[Optional[int], ...]] = {}  # of thousands of parameters few shapes are new
 
 
-def unknown_size() -> int:
-    """How MXNet writes a dimension that is not known, here and now."""
-    return -1 if is_np_shape() else 0
+def source_of(param: gluon.Parameter) -> gluon.Parameter:
+    """The Parameter that holds the values seen through `param`: itself, or the one that it shows transposed."""
+    return getattr(param, "transposed_of", param)
 
 
 def state_of(param: gluon.Parameter) -> str:

@@ -1,20 +1,20 @@
-"""Running a network's code and leaving no trace of it: attributes, name counters, generators, variables."""
+"""Running a network's code and leaving no trace of it: attributes, name counters, generators, variables, stack."""
 
 from collections import OrderedDict
 from contextlib import contextmanager
 import os
 import random
+import sys
 import threading
 from types import SimpleNamespace
 from typing import Any, Dict, Iterator, List
 
 from mxnet import gluon
-from mxnet.gluon import block
+from mxnet.gluon import block as gluon_block
 from mxnet.name import NameManager
 import numpy
 
 from . import backend
-from .instrument.patches import room_for_patches
 
 
 def fork_safe(lock: Any) -> Any:
@@ -37,10 +37,10 @@ def preserve(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     at a time, which would otherwise put back what another has put there. There is room for patches of `forward`.
     """
     with global_state_lock, room_for_patches():
-        attributes = [(vars(each), dict(vars(each))) for each in blocks.values()]
-        containers = [counter for each in blocks.values() for counter in backend.name_counters(each)]
-        containers += [value for each in blocks.values() if not type(each).__module__.startswith(_LAYERS)
-                       for value in vars(each).values() if type(value) in _CONTAINERS]  # fmt: skip
+        attributes = [(vars(block), dict(vars(block))) for block in blocks.values()]
+        containers = [counter for block in blocks.values() for counter in backend.name_counters(block)]
+        containers += [value for block in blocks.values() if not type(block).__module__.startswith(_LAYERS)
+                       for value in vars(block).values() if type(value) in _CONTAINERS]  # fmt: skip
         contents = [(live, live.copy()) for live in containers]
         variables = [(param, param._var) for param in parameters_of(blocks)]
         with generators_kept():
@@ -86,13 +86,13 @@ def generators_kept() -> Iterator[None]:
 
 def parameters_of(blocks: Dict[str, gluon.Block]) -> List[gluon.Parameter]:
     """The parameters of these blocks, each once, also those that no attribute holds."""
-    params = {id(param): param for each in blocks.values()
-              for param in (*each._reg_params.values(), *each.params.values())}  # fmt: skip
+    params = {id(param): param for block in blocks.values()
+              for param in (*block._reg_params.values(), *block.params.values())}  # fmt: skip
     return list(params.values())
 
 
 # MXNet 2 has no name scopes: its names are those of symbols, which the NameManager counts.
-_current: Any = block._BlockScope._current if hasattr(block, "_BlockScope") else SimpleNamespace()
+_current: Any = gluon_block._BlockScope._current if hasattr(gluon_block, "_BlockScope") else SimpleNamespace()
 
 
 @contextmanager
@@ -108,3 +108,29 @@ def fresh_names() -> Iterator[None]:
             yield
     finally:
         _current.value = scope
+
+
+_TIMES = 3
+_room_lock = threading.Lock()
+_room: Dict[str, int] = {"users": 0, "before": 0}
+
+
+@contextmanager
+def room_for_patches() -> Iterator[None]:
+    """Inside, Python's recursion limit is higher; afterwards it is as before, unless somebody else has changed it.
+
+    Blocks call each other, and the limit of 1,000 ends at about 230 blocks in MXNet 1. Patches of `forward` add up to
+    three frames to the two of a `Sequential`.
+    """
+    with _room_lock:
+        if not _room["users"]:
+            _room["before"] = sys.getrecursionlimit()
+            sys.setrecursionlimit(_TIMES * _room["before"])
+        _room["users"] += 1
+    try:
+        yield
+    finally:
+        with _room_lock:
+            _room["users"] -= 1
+            if not _room["users"] and sys.getrecursionlimit() == _TIMES * _room["before"]:
+                sys.setrecursionlimit(_room["before"])

@@ -12,8 +12,8 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 from mxnet import gluon
 
 from . import backend
+from .parameter import source_of
 from .preserve import parameters_of
-from .transposed import source_of
 from .tree import blocks_by_path, places
 
 
@@ -141,13 +141,13 @@ def stale_graphs(net: gluon.Block) -> List[Flaw]:
     stale = []
     for path, block in cached:
         start = f"{path}." if path else ""
-        own = {each: param for each, param in everything if each.startswith(start)}
+        own = {name: param for name, param in everything if name.startswith(start)}
         graph = {id(source_of(entry[-1])): entry[-1] for entry in block._cached_op_args if not entry[0]}
         here = set(map(id, own.values()))
         gone = [param.name for key, param in graph.items() if key not in here]
-        lacking = [each for each, param in own.items() if id(param) not in graph]
+        lacking = [name for name, param in own.items() if id(param) not in graph]
         fresh = tuple(_not_hybridized(block, start))
-        paths = lacking if gone else [each for each in lacking if each.startswith(fresh)]
+        paths = lacking if gone else [name for name in lacking if name.startswith(fresh)]
         if gone or paths:
             what = " and ".join([f"holds {_listed(gone)}, which it has no more"] * bool(gone)
                                 + [f"lacks {_listed(paths)}"] * bool(paths))  # fmt: skip

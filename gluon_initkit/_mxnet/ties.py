@@ -17,8 +17,7 @@ import numpy
 
 from . import backend
 from .arrays import context_of, dtype_name, layer_array
-from .parameter import shape_of
-from .transposed import source_of
+from .parameter import shape_of, source_of
 from .tree import known_blocks, standing, walk
 
 

@@ -93,11 +93,6 @@ class Transposed(gluon.Parameter):
 _OWN = frozenset(vars(Transposed)) | {"transposed_of"}
 
 
-def source_of(param: gluon.Parameter) -> gluon.Parameter:
-    """The Parameter that holds the values seen through `param`: itself, or the one that it shows transposed."""
-    return param.transposed_of if isinstance(param, Transposed) else param
-
-
 def _reversed(shape: Any) -> Any:
     return None if shape is None else shape[::-1]
 

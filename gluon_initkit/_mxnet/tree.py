@@ -306,10 +306,10 @@ def known_blocks() -> Dict[int, gluon.Block]:
     return blocks
 
 
-def remember_places(net: gluon.Block, found: Dict[gluon.Parameter, Place]) -> None:
+def remember_places(net: gluon.Block, standing: Dict[gluon.Parameter, Place]) -> None:
     """Note that these parameters stand in a network, and where."""
     remember_network(net)
-    seen = {param: (weakref.ref(net), place) for param, place in found.items()}
+    seen = {param: (weakref.ref(net), place) for param, place in standing.items()}
     with _lock:
         _places.update(seen)
 

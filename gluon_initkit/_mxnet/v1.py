@@ -107,9 +107,6 @@ class Gluon1(Backend):
         except AssertionError:  # two parameters have one name
             return {}
 
-    def loads_numpy_arrays(self, by_path: bool) -> bool:
-        return by_path and is_np_array()
-
     def load_refusal(self, versions: Sequence[int], named: bool, dotted: bool) -> Optional[Tuple[str, str]]:
         if 4 in versions:
             return "MXNetError", "MXNet 1 does not read MXNet 2's zip files, gluon_initkit.load does"

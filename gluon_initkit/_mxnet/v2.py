@@ -72,7 +72,7 @@ class Gluon2(Backend):
         return trainer._param2idx.get(param._uuid)
 
     def train_source(self, trainer: Any, transposed: Any, source: Any) -> None:
-        trainer._params = [source if each is transposed else each for each in trainer._params]
+        trainer._params = [source if param is transposed else param for param in trainer._params]
         source._set_trainer(trainer)
 
     def transposed_variable(self, source: Any) -> Any:
@@ -129,9 +129,6 @@ class Gluon2(Backend):
             if name.endswith("_initializer"):  # MXNet's own `RNNFused.set_initializer` makes it 'uniform' instead
                 setattr(completed, f"_{name}", init if given in (None, "zeros") else given)
         return completed
-
-    def loads_numpy_arrays(self, by_path: bool) -> bool:
-        return True
 
     def load_context(self) -> Any:
         return device.current_device()

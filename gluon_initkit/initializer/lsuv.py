@@ -9,9 +9,8 @@ import numpy
 from .._mxnet import mx
 from .._mxnet.arrays import classic
 from .._mxnet.forward import arrays_in, observed
-from .._mxnet.parameter import arrays_of
+from .._mxnet.parameter import arrays_of, source_of
 from .._mxnet.preserve import parameters_of
-from .._mxnet.transposed import source_of
 from ..display import Column, Table, TableReport, counted, listed, printable
 from ..parameters import ParameterInfo, find_row, matcher, refuse_no_match
 from .arguments import count, number

@@ -7,8 +7,9 @@ no second mechanism. The walk goes in order of traversal, so the order of declar
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
+from .._mxnet.parameter import source_of
 from .._mxnet.ties import Move, Slot
-from .._mxnet.transposed import Transposed, source_of
+from .._mxnet.transposed import Transposed
 from .errors import SharingError
 from .groups import SharedGroup, group_of, groups_of
 

@@ -8,8 +8,8 @@ import fnmatch
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._mxnet import backend, mx
+from .._mxnet.parameter import source_of
 from .._mxnet.ties import Slot, slots
-from .._mxnet.transposed import source_of
 from .._mxnet.tree import walk
 from ..display import KitError
 from ..parameters import (

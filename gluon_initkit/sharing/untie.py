@@ -5,11 +5,10 @@ from typing import Any, List
 from .._mxnet import backend, mx
 from .._mxnet.arrays import wait_to_read
 from .._mxnet.interrupts import interrupts_held
-from .._mxnet.parameter import arrays_of
+from .._mxnet.parameter import arrays_of, source_of
 from .._mxnet.structure import parameters_in_containers
 from .._mxnet.ties import Move, Slot, exchange, independent_copy, slots
 from .._mxnet.trainer import is_trained
-from .._mxnet.transposed import source_of
 from .._mxnet.tree import parameters_by_path
 from ..parameters import check_block, did_you_mean_path, list_parameters, named_memory_errors
 from .errors import SharingError, sharing_refused

@@ -6,9 +6,8 @@ MXNet's own messages name a parameter by its global name, or none; its frames ho
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._mxnet import backend, mx
-from .._mxnet.parameter import contexts_of
+from .._mxnet.parameter import contexts_of, source_of
 from .._mxnet.structure import Flaw
-from .._mxnet.transposed import source_of
 from ..display import counted_of, shape_text
 from .resolve import Resolution, said
 from .source import Frame, last_lines, whose

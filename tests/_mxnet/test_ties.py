@@ -5,10 +5,10 @@ import gc
 import weakref
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet.parameter import contexts_of
+from gluon_initkit._mxnet.parameter import contexts_of, source_of
 from gluon_initkit._mxnet.state import restoring
 from gluon_initkit._mxnet.ties import declaration_of, exchange, extras_of, independent_copy, slots
-from gluon_initkit._mxnet.transposed import Transposed, source_of
+from gluon_initkit._mxnet.transposed import Transposed
 from gluon_initkit._mxnet.tree import parameters_by_path, remember_network, walk
 import mxnet as mx
 from mxnet.gluon import nn

@@ -4,7 +4,7 @@ import re
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet.arrays import context_of
-from gluon_initkit._mxnet.transposed import source_of
+from gluon_initkit._mxnet.parameter import source_of
 from gluon_initkit._mxnet.tree import places
 import mxnet as mx
 from mxnet.gluon import nn

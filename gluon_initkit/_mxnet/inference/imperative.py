@@ -16,9 +16,8 @@ from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 import numpy
 
 from ...shapes import is_known
-from ..parameter import shape_of
+from ..parameter import shape_of, source_of
 from ..preserve import parameters_of
-from ..transposed import source_of
 from ..tree import blocks_by_path
 from .errors import NeedsNumbers, ShapeConflict
 from .meta_arrays import meta_array, meta_arrays, translated

@@ -14,9 +14,8 @@ from mxnet import autograd, gluon, name
 from .. import backend
 from ..instrument.call_stack import ArrayArgument
 from ..interrupts import interrupts_held
-from ..parameter import shape_of
+from ..parameter import shape_of, source_of
 from ..preserve import global_state_lock, parameters_of, preserve
-from ..transposed import source_of
 from ..tree import blocks_by_path
 from .errors import NeedsNumbers
 from .record import Run, Shape

@@ -20,11 +20,12 @@ import numpy
 from .. import backend
 from ..frames import resolving_block
 from ..parameter import contexts_of, is_constant
+from ..preserve import room_for_patches
 from ..state import restore, snapshot
 from ..tree import Place, blocks_by_path, places
 from .call_stack import FORWARD, BlockCall, argument_shapes, innermost, input_shapes, shapes_of_arrays
 from .notify import events_suppressed, listeners, suppress_events
-from .patches import InstancePatches, room_for_patches
+from .patches import InstancePatches
 
 _GUARDED = {"initialize", "load_parameters", "cast", "infer_shape", "optimize_for", *backend.resolving_methods}
 # What a forward pass leaves in a block; MXNet 2 asks a block for its shapes once, and notes that it did.
@@ -286,7 +287,8 @@ class NetworkObserver:
 
     def _initialize(self, param: gluon.Parameter, name: str, original: Callable, *args: Any, **kwargs: Any) -> None:
         given = dict(zip(("init", "ctx", "default_init", "force_reinit"), args), **kwargs)
-        init = next((each for each in (given.get("init"), given.get("default_init")) if each is not None), "Uniform")
+        asked = (given.get("init"), given.get("default_init"), "Uniform")
+        init = next(choice for choice in asked if choice is not None)
         kept = param._data is not None and not given.get("force_reinit")
         detail = "ignored: it is initialized already" if kept else ""
         kind = _kind(param, given.get("force_reinit"))

@@ -5,11 +5,9 @@ MXNet has no hook for a `forward` that raises, nor for what changes a parameter.
 (`copy`, `deepcopy`, `pickle`) is not patched: it would call into the original.
 """
 
-from contextlib import contextmanager
 import functools
-import sys
 import threading
-from typing import Any, Callable, Dict, Iterator, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 _NOTHING: Any = object()
 
@@ -66,29 +64,3 @@ class InstancePatches:
             if value is not _NOTHING:
                 state[name] = value
         return (*reduced[:2], state, *reduced[3:])
-
-
-_TIMES = 3
-_room_lock = threading.Lock()
-_room: Dict[str, int] = {"users": 0, "before": 0}
-
-
-@contextmanager
-def room_for_patches() -> Iterator[None]:
-    """Inside, Python's recursion limit is higher; afterwards it is as before, unless somebody else has changed it.
-
-    Blocks call each other, and the limit of 1,000 ends at about 230 blocks in MXNet 1. Patches of `forward` add up to
-    three frames to the two of a `Sequential`.
-    """
-    with _room_lock:
-        if not _room["users"]:
-            _room["before"] = sys.getrecursionlimit()
-            sys.setrecursionlimit(_TIMES * _room["before"])
-        _room["users"] += 1
-    try:
-        yield
-    finally:
-        with _room_lock:
-            _room["users"] -= 1
-            if not _room["users"] and sys.getrecursionlimit() == _TIMES * _room["before"]:
-                sys.setrecursionlimit(_room["before"])
