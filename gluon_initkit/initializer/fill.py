@@ -66,6 +66,10 @@ class PendingFill:
         """The parameter."""
         return self._param()
 
+    @param.setter
+    def param(self, param: Any) -> None:
+        self._param = weakref.ref(param)
+
     def __getstate__(self) -> Dict[str, Any]:
         return {**vars(self), "_param": self.param}  # a deep copy is for the copy of the parameter
 

@@ -4,7 +4,7 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
-from test_targets import groups
+from test_sharing_targets import groups
 from vocabulary import collected, declared, nd
 
 

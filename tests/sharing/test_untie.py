@@ -5,7 +5,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from test_checks import dense, run, state
+from test_sharing_refusals import dense, run, state
 from vocabulary import GLUON_2, collected, contexts, nd, tied
 
 

@@ -5,7 +5,7 @@ import re
 import gluon_initkit as ik
 from mxnet.gluon import nn
 import pytest
-from test_checks import dense, refused, run
+from test_sharing_refusals import dense, refused, run
 from vocabulary import HybridBlock, collected, nd
 
 
