@@ -72,8 +72,7 @@ class Normal(Distribution):
 
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
         values = _float_buffer(out)
-        normals(stream(key, index), values)
-        values *= values.dtype.type(self.stdev)
+        normals(stream(key, index), values, self.stdev)
         if self.mean:
             values += values.dtype.type(self.mean)
         if values is not out:
