@@ -2,9 +2,9 @@
 
 Forward passes and `ik.resolve_shapes` are alternated and the medians compared; ``mx.nd.waitall()`` is inside. A first
 forward pass is that of a network just built and initialized. ``--table`` tries every network of the suite instead, and
-``--readme`` writes that table between the marks in README.md.
+``--write`` writes that table between the marks in README.md beside this file.
 
-    python tests/benchmarks/deferred.py [--json] [--rounds 5] [--table | --readme]
+    python tests/benchmarks/deferred.py [--json] [--rounds 5] [--table | --write]
 """
 
 import argparse
@@ -27,8 +27,8 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 import zoo_networks as networks  # noqa: E402
 
-README = HERE.parent.parent / "README.md"
-MARKS = "<!-- every network tried: python tests/benchmarks/deferred.py --readme -->", "<!-- until here -->"
+README = HERE / "README.md"
+MARKS = "<!-- every network tried: python tests/benchmarks/deferred.py --write -->", "<!-- until here -->"
 
 
 def seconds(call):
@@ -100,7 +100,7 @@ def _status(field):
 def tried(rounds):
     """One record for every network of the suite; the vision zoo's with images of 224."""
     builders = {name: lambda name=name: networks.zoo(name, 1000, 224) for name in networks.VISION}
-    builders.update({build.__name__: build for build in networks.LIBRARIES})
+    builders.update({build.__name__: build for build in networks.SERIES + networks.LIBRARIES})
     for name, build in builders.items():
         net, inputs = build()
         net.initialize(force_reinit=True)
@@ -145,12 +145,12 @@ def main():
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--readme", action="store_true")
+    parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
-    if asked.table or asked.readme:
+    if asked.table or asked.write:
         lines = list(markdown(tried(asked.rounds)))
-        write(lines) if asked.readme else print("\n".join(lines))
+        write(lines) if asked.write else print("\n".join(lines))
         return
     rows = [first_forward("vgg16", 32, min(asked.rounds, 3), 200), one_forward("resnet152_v1", 1, asked.rounds, 3)]
     memory = billion()
