@@ -9,8 +9,8 @@ from .._mxnet import backend, mx
 from .._mxnet.parameter import contexts_of, source_of
 from .._mxnet.structure import Flaw
 from ..display import counted_of, shape_text
-from .resolve import Resolution, said
-from .source import Frame, last_lines, whose
+from .resolve import Resolution, error_text
+from .source import Frame, code_owner, last_lines
 
 __all__ = ["cause_of", "is_about_deferral", "is_of_no_block"]
 
@@ -32,7 +32,7 @@ class _Failure(NamedTuple):
     at: str
 
     def records(self) -> dict:
-        return {param: info for param, _, info in self.found.described}
+        return {param: info for param, _, info in self.found.parameters}
 
 
 def is_about_deferral(error: BaseException) -> bool:
@@ -54,10 +54,10 @@ def cause_of(error: BaseException, frames: Sequence[Frame], found: Resolution) -
         if answer is not None:
             return answer
     waiting = any(info.state != "initialized" for info in failure.records().values())
-    state_tells = found.conflict or found.stop or (found.asked and waiting and is_about_deferral(error))
-    if state_tells and not (found.apart and "same context" in str(error)):
+    state_tells = found.conflict or found.stop or (found.has_inputs and waiting and is_about_deferral(error))
+    if state_tells and not (found.context_mismatch and "same context" in str(error)):
         return "", ""
-    return f"MXNet raised {said(error)}{failure.at}", ""
+    return f"MXNet raised {error_text(error)}{failure.at}", ""
 
 
 def is_of_no_block(error: BaseException, frames: Sequence[Frame], found: Resolution) -> bool:
@@ -67,7 +67,7 @@ def is_of_no_block(error: BaseException, frames: Sequence[Frame], found: Resolut
 
 def _mxnets_calls(frames: Sequence[Frame]) -> List[Tuple[str, str, dict]]:
     return [(frame.f_code.co_name, frame.f_globals.get("__name__", ""), frame.f_locals)
-            for frame, _ in frames if whose(frame) == "mxnet"]  # fmt: skip
+            for frame, _ in frames if code_owner(frame) == "mxnet"]  # fmt: skip
 
 
 def _unregistered(failure: _Failure) -> Optional[Tuple[str, str]]:
@@ -124,7 +124,7 @@ def _on_another_context(failure: _Failure) -> Optional[Tuple[str, str]]:
             if here and asked not in here:
                 mend = f". Give inputs that are there; or {backend.reset_call} moves it"
                 return (f"{records[param].label} is on {', '.join(map(str, here))}, and was read on {asked}{failure.at}"
-                        f"{'' if failure.found.apart else mend}", "")  # fmt: skip
+                        f"{'' if failure.found.context_mismatch else mend}", "")  # fmt: skip
     return None
 
 

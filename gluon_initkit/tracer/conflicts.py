@@ -5,7 +5,7 @@ the block alone, with the disputed sizes left open.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .._mxnet import mx
 from .._mxnet.inference import Call, Run, run_without_memory
@@ -15,83 +15,99 @@ from .._mxnet.parameter import shape_of
 from ..parameters import ParameterInfo
 from ..shapes import agree, is_known
 
-__all__ = ["Conflict", "agree", "conflict_in", "holders", "unchecked_sizes"]
+__all__ = ["Conflict", "agree", "conflict_in", "holder_paths", "unchecked_sizes"]
 
-Shape = Tuple[Optional[int], ...]
-Described = Sequence[Tuple[Any, Any, ParameterInfo]]
+Shape = Optional[Tuple[Optional[int], ...]]
+Parameters = Sequence[Tuple[Any, Any, ParameterInfo]]
+
+
+class EarlierShape(NamedTuple):
+    """The shape that a parameter had, and the call of a block whose input it follows; ``''`` and () where declared."""
+
+    shape: Shape
+    block_path: str
+    inputs: Tuple[Shape, ...]
 
 
 @dataclass
 class Conflict:
-    """Two shapes that contradict each other: one that a block's input asks for, and one that stood before."""
+    """Two shapes that contradict each other in a call of a block: what its input asks for, and what stood before.
+
+    Attributes
+    ----------
+    block_path : str
+    inputs : tuple of shapes
+    message : str
+        What MXNet says.
+    needed, earlier : dict
+        By each of the block's parameters that is in dispute: the shape that the input asks for, and the `EarlierShape`.
+    checked : bool
+        Whether MXNet notices by itself when it computes.
+    """
 
     block_path: str
-    inputs: Tuple[Optional[Shape], ...]
-    said: str
+    inputs: Tuple[Shape, ...]
+    message: str
     needed: Dict[Any, Shape] = field(default_factory=dict)
-    """By parameter, where the block has a parameter that should have another shape."""
-    stood: Dict[Any, Tuple[Optional[Shape], str, Tuple[Optional[Shape], ...]]] = field(default_factory=dict)
-    """By parameter: its shape, the block of whose input it follows, and that input; ``''`` and () where declared."""
+    earlier: Dict[Any, EarlierShape] = field(default_factory=dict)
     checked: bool = True
-    """Whether MXNet notices by itself when it computes."""
 
 
-def conflict_in(described: Described, run: Run, said: str) -> Conflict:
+def conflict_in(parameters: Parameters, run: Run, message: str) -> Conflict:
     """Which parameters the input of the block that failed would give another shape, found by running it alone."""
     call = run.unfinished() or run.entered[-1]
-    inputs = call.given
-    made = Conflict(call.path, inputs, said)
-    own = [param for param, _, info in described if call.path in holders(info)]
+    conflict = Conflict(call.path, call.given, message)
+    own = [param for param, _, info in parameters if call.path in holder_paths(info)]
     before = {param: run.shapes.get(param, shape_of(param)) for param in own}
     for param in own:
-        needed, stood = _needed(call, inputs, param, before), before[param]
-        if needed is None or stood is None or agree(needed, stood):
+        needed = _needed_shape(call, param, before)
+        if needed is None or before[param] is None or agree(needed, before[param]):
             continue
-        made.needed[param] = needed
-        made.stood[param] = (stood, *_first_use(described, run, call, param))
-        if _infer(call, inputs, {**before, **made.needed}) is not None:
+        conflict.needed[param] = needed
+        conflict.earlier[param] = EarlierShape(before[param], *_first_use(parameters, run, call, param))
+        if _inferred(call, {**before, **conflict.needed}) is not None:
             break  # with these changed, the block takes its input
-    return made
+    return conflict
 
 
-def unchecked_sizes(described: Described, run: Run) -> Optional[Conflict]:
+def unchecked_sizes(parameters: Parameters, run: Run) -> Optional[Conflict]:
     """A normalization of another size than its input: MXNet notices when it computes, or reads foreign memory."""
     held: Dict[str, List[Any]] = {}
-    for param, _, info in described:
-        for path in holders(info):
+    for param, _, info in parameters:
+        for path in holder_paths(info):
             held.setdefault(path, []).append(param)
     for call in run.finished:
         axis, given = channel_axis(call.block), call.given
         if axis is None or not given or given[0] is None or given[0][axis] is None:
             continue
-        needed: Dict[Any, Shape] = dict.fromkeys(held.get(call.path, ()), (given[0][axis],))
-        wrong = {param: shape for param, shape in needed.items() if not agree(shape, shape_of(param))}
+        size: Shape = (given[0][axis],)
+        wrong = {param: size for param in held.get(call.path, ()) if not agree(size, shape_of(param))}
         if wrong:
-            stood: Dict[Any, Any] = {param: (shape_of(param), "", ()) for param in wrong}
-            return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, stood, False)
+            earlier = {param: EarlierShape(shape_of(param), "", ()) for param in wrong}
+            return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, earlier, False)
     return None
 
 
-def _needed(call: Call, inputs: Sequence[Optional[Shape]], disputed: Any, before: Dict[Any, Any]) -> Optional[Shape]:
+def _needed_shape(call: Call, param: Any, before: Dict[Any, Shape]) -> Shape:
     """The shape that one parameter of a block must have for these inputs.
 
     The others keep theirs where that is possible; several may be in dispute at once, as a BatchNorm's are.
     """
-    stood = before[disputed]
-    trials: List[Optional[Shape]] = [None]
-    if stood is not None:
-        trials += [(*stood[:axis], None, *stood[axis + 1 :]) for axis in reversed(range(len(stood)))]
+    shape = before[param]
+    trials: List[Shape] = [None]
+    if shape is not None:
+        trials += [(*shape[:axis], None, *shape[axis + 1 :]) for axis in reversed(range(len(shape)))]
     for others in (before, dict.fromkeys(before)):
         for trial in trials:
-            shape = (_infer(call, inputs, {**others, disputed: trial}) or {}).get(disputed)
-            if is_known(shape):
-                return shape
+            found = (_inferred(call, {**others, param: trial}) or {}).get(param)
+            if is_known(found):
+                return found
     return None
 
 
-def _infer(call: Call, inputs: Sequence[Optional[Shape]], shapes: Dict[Any, Any]) -> Optional[Dict[Any, Shape]]:
-    """The shapes of a block's parameters when it alone gets these inputs; None where they contradict each other."""
-    given = iter(inputs)
+def _inferred(call: Call, shapes: Dict[Any, Shape]) -> Optional[Dict[Any, Any]]:
+    """The shapes of a block's parameters when it alone gets a call's inputs; None where they contradict each other."""
+    given = iter(call.given)
     run = run_without_memory(call.block, [_argument(each, given) for each in call.args], shapes)
     return run.shapes if run.error is None else None
 
@@ -107,15 +123,15 @@ def _argument(each: Any, given: Iterator[Any]) -> Any:
     return each
 
 
-def _first_use(described: Described, run: Run, call: Call, param: Any) -> Tuple[str, tuple]:
+def _first_use(parameters: Parameters, run: Run, call: Call, param: Any) -> Tuple[str, tuple]:
     """The block that took the parameter as it stood, before `call`, and its input; nothing where there was none."""
-    info = next(info for each, _, info in described if each is param)
+    info = next(info for each, _, info in parameters if each is param)
     for other in run.finished:
-        if other is not call and other.path in holders(info):
+        if other is not call and other.path in holder_paths(info):
             return other.path, other.given
     return "", ()
 
 
-def holders(info: ParameterInfo) -> Set[str]:
+def holder_paths(info: ParameterInfo) -> Set[str]:
     """The paths of all blocks that hold the parameter."""
     return {info.block_path} | {path.rpartition(".")[0] for path in info.paths}

@@ -16,7 +16,7 @@ from .causes import cause_of, is_about_deferral, is_of_no_block
 from .errors import DeferredInitError, Unresolved
 from .inputs import arguments_text, has_arrays
 from .reasons import DEFERRED, NOT_DEFERRABLE, UNTOLD, UNTOUCHED, place_text, shapes_text, unresolved
-from .resolve import Observed, Resolution, resolve, said
+from .resolve import Observed, Resolution, error_text, resolve
 from .source import frames_of, last_lines
 
 __all__ = ["MOST", "diagnose", "diagnosed_failure", "error_of", "message", "quotation"]
@@ -55,7 +55,7 @@ def diagnosed_failure(
         rows, line = unresolved(resolve(net, ())), last_lines(frames_of(error, observed.around))[0]
         headline, mend = wrong
         at = f", at {line}" if line else ""
-        return DeferredInitError("\n".join([f"{headline}{at}", f"  {said(error)}", *_listed(rows), mend]), rows)
+        return DeferredInitError("\n".join([f"{headline}{at}", f"  {error_text(error)}", *_listed(rows), mend]), rows)
     if not is_about_deferral(error) and not isinstance(error, mx.MXNetError):
         return None
     found = resolve(net, inputs, observed)
@@ -116,7 +116,7 @@ def message(
     cause, mend = ("", "") if error is None else cause_of(error, frames, found)
     headline = cause or _headline(found, rows, inputs, last_lines(frames)[0])
     # Whether nothing stands in the way but that `initialize` was never called, of any parameter.
-    states = {info.state for param, _, info in found.described if not is_constant(param)}
+    states = {info.state for param, _, info in found.parameters if not is_constant(param)}
     refused = any(row.reason == NOT_DEFERRABLE for row in rows)  # by an `initialize` that was called
     forgotten = states == {"uninitialized"} and not refused and found.conflict is None and found.stop is None
     if forgotten:
@@ -142,27 +142,27 @@ def _listed(rows: Sequence[Unresolved]) -> List[str]:
 
 def quotation(error: Optional[BaseException], headline: str) -> Tuple[str, ...]:
     """What MXNet said, as a line, unless the headline has it; nothing without an error."""
-    return () if error is None or said(error) in headline else (f"MXNet said: {said(error)}",)
+    return () if error is None or error_text(error) in headline else (f"MXNet said: {error_text(error)}",)
 
 
 def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any], line: str) -> str:
     conflict, stop, given = found.conflict, found.stop, arguments_text(inputs)
 
     def of_all(count: int, one: str, many: str) -> str:
-        return counted_of(count, len(found.described), "parameter", one, many)
+        return counted_of(count, len(found.parameters), "parameter", one, many)
 
     if conflict is not None:
         where = f"{place_text(conflict.block_path)}, given {shapes_text(conflict.inputs)}"
-        words = f", at {line}\n  {conflict.said}" if line else f": {conflict.said}"
+        words = f", at {line}\n  {conflict.message}" if line else f": {conflict.message}"
         return f"shapes {'contradict each other' if conflict.needed else 'do not fit'} in {where}{words}"
     if stop is None:
         stuck = sum(row.reason != DEFERRED for row in rows)
-        if found.asked and stuck:
+        if found.has_inputs and stuck:
             return f"{of_all(stuck, 'is', 'are')} not resolved by the inputs {given}:"
         return f"{of_all(len(rows), 'holds', 'hold')} no values yet:"
     where = f"{place_text(stop.block_path)} ({class_name(stop.block)})"
     if not stop.line:
-        return f"{where} does not take {given}: {stop.said}"
+        return f"{where} does not take {given}: {stop.message}"
     if not has_arrays(inputs):
         what = f"the network was given {given}, with no array or shape in it, and stopped"
     elif any(row.block_path == stop.block_path and row.reason.startswith(UNTOLD) for row in rows):
@@ -171,7 +171,7 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
         what = f"{where} needs numbers, where shapes alone were given,"
     else:
         what = f"{where} stops, as in a forward pass,"
-    return f"{what} at {stop.line}\n  {stop.said}\n{of_all(len(rows), 'is', 'are')} not resolved:"
+    return f"{what} at {stop.line}\n  {stop.message}\n{of_all(len(rows), 'is', 'are')} not resolved:"
 
 
 def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) -> str:

@@ -59,39 +59,36 @@ class Explanation(TableReport[Unresolved]):
         return DeferredInitError(self.message, self.rows) if self.message else None
 
     def __str__(self) -> str:
-        if not self.rows:
-            return "\n".join([self.summary, *(note for note in self.notes if note not in self.summary)])
-        table = as_text(self._table("" if self._mend else self.summary, MOST))
-        return "\n".join([*self._head(), table, *self._written()])
+        head, table, tail = self._parts()
+        return "\n".join([*head, as_text(table), *tail] if self.rows else [self.summary, *table.notes])
 
     def __rich__(self) -> Any:
         from rich.console import Group
 
-        table = as_rich(self._table("" if self._mend else self.summary, MOST))
-        return Group(*map(rich_text, self._head()), table, *map(rich_text, self._written()))
+        head, table, tail = self._parts()
+        return Group(*map(rich_text, head), as_rich(table), *map(rich_text, tail))
 
     def _repr_html_(self) -> str:
-        title = " ".join([f"{self.summary}.", *self._mend]) if self._mend else self.summary
-        return as_html(self._table(title, None, Column("write", lambda row: row.fix)))
+        mend = self._mend()
+        title = " ".join([f"{self.summary}.", *mend]) if mend else self.summary
+        return as_html(Table(title, (*_COLUMNS, _FIX), self.rows, self._table().notes, _emphasis))
 
-    @property
     def _mend(self) -> List[str]:
         """The message's second line, where that says what to write: where `initialize` was forgotten."""
         return [line for line in self.message.splitlines()[1:2] if self.rows and not line.startswith("  ")]
 
-    def _head(self) -> List[str]:
-        return [self.summary, *self._mend] if self._mend else []
+    def _parts(self) -> Tuple[List[str], Table, List[str]]:
+        """The text: lines, a table, and lines to be pasted, which a table would wrap."""
+        mend, more = self._mend(), len(self.rows) - MOST
+        tail = [f"and {more} more, which `rows` has"] if more > 0 else []
+        fixes = dict.fromkeys(row.fix for row in self.rows[:MOST])
+        tail += ["", "To avoid it, write", *(f"  {printable(fix)}" for fix in fixes)] if fixes else []
+        table = Table("" if mend else self.summary, _COLUMNS, self.rows[:MOST], self._table().notes, _emphasis)
+        return [self.summary, *mend] if mend else [], table, tail
 
-    def _written(self) -> List[str]:
-        """Whole lines, to be pasted, which a table would wrap."""
-        more = len(self.rows) - MOST
-        left = [f"and {more} more, which `rows` has"] if more > 0 else []
-        fixes = list(dict.fromkeys(row.fix for row in self.rows[:MOST]))
-        return [*left, "", "To avoid it, write", *(f"  {printable(fix)}" for fix in fixes)] if fixes else []
-
-    def _table(self, title: Optional[str] = None, most: Optional[int] = None, *more: Column) -> Table:
+    def _table(self) -> Table:
         notes = tuple(note for note in self.notes if note not in self.summary)
-        return Table(self.summary if title is None else title, (*_COLUMNS, *more), self.rows[:most], notes, _emphasis)
+        return Table(self.summary, _COLUMNS, self.rows, notes, _emphasis)
 
 
 def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Explanation:
@@ -136,9 +133,9 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
     found = resolve(net, inputs)
     rows = unresolved(found)
     if not rows and found.conflict is None and error is None:
-        count = counted(len(found.described), "parameter holds", "parameters hold")
-        summary = f"{'' if len(found.described) == 1 else 'all '}{count} values"
-        if not found.described:
+        count = counted(len(found.parameters), "parameter holds", "parameters hold")
+        summary = f"{'' if len(found.parameters) == 1 else 'all '}{count} values"
+        if not found.parameters:
             summary = "the network has no parameters"
         empty = any(not arrays_of(param) for each in found.unregistered for param in each.parameters)
         return Explanation((), summary, "\n".join([summary, *found.notes]) if empty else "", found.notes)
@@ -158,3 +155,4 @@ _COLUMNS = (
     Column("given", lambda row: ", ".join(map(shape_text, row.inputs or ()))),
     Column("why", lambda row: row.reason),
 )
+_FIX = Column("write", lambda row: row.fix)

@@ -18,12 +18,12 @@ from .._mxnet import mx
 from .._mxnet.arrays import context_of
 from .._mxnet.instrument.call_stack import ArrayArgument, ValueArgument
 
-__all__ = ["arguments_text", "as_arguments", "as_arrays", "contexts_in", "has_arrays", "mapped"]
+__all__ = ["arguments_text", "as_arguments", "as_arrays", "contexts_in", "has_arrays", "map_arrays"]
 
 Shape = Tuple[Optional[int], ...]
 
 
-def mapped(given: Any, leaf: Callable[[Shape, Any, Any], Any]) -> Any:
+def map_arrays(given: Any, leaf: Callable[[Shape, Any, Any], Any]) -> Any:
     """The same nesting, with ``leaf(shape, dtype, array or None)`` for each array or shape.
 
     Raises
@@ -46,15 +46,15 @@ def mapped(given: Any, leaf: Callable[[Shape, Any, Any], Any]) -> Any:
     if isinstance(given, list) and given and all(_is_size(each) for each in given):
         raise TypeError(f"the list {given!r} is no shape: write {tuple(given)!r}, or give an array")
     if isinstance(given, (list, tuple)):
-        return type(given)([mapped(each, leaf) for each in given])
+        return type(given)([map_arrays(each, leaf) for each in given])
     if isinstance(given, dict):
-        return type(given)((key, mapped(each, leaf)) for key, each in given.items())
+        return type(given)((key, map_arrays(each, leaf)) for key, each in given.items())
     return given
 
 
 def as_arguments(inputs: Sequence[Any]) -> List[Any]:
     """The arguments for a run without memory."""
-    return [mapped(each, lambda shape, dtype, _: ArrayArgument(shape, dtype)) for each in inputs]
+    return [map_arrays(each, lambda shape, dtype, _: ArrayArgument(shape, dtype)) for each in inputs]
 
 
 def as_arrays(given: Any, ctx: Any) -> Any:
@@ -68,7 +68,7 @@ def as_arrays(given: Any, ctx: Any) -> Any:
         make = mx.np if mx.util.is_np_array() else mx.nd
         return make.zeros(shape, dtype=dtype, ctx=ctx) if array is None else make.array(array, dtype=dtype, ctx=ctx)
 
-    return mapped(given, leaf)
+    return map_arrays(given, leaf)
 
 
 def arguments_text(inputs: Sequence[Any]) -> str:
@@ -77,7 +77,7 @@ def arguments_text(inputs: Sequence[Any]) -> str:
     def leaf(shape: Shape, dtype: Any, array: Any) -> "_Verbatim":
         return _Verbatim(repr(shape) if dtype == "float32" else f"({shape!r}, {dtype!r})")
 
-    return ", ".join(repr(mapped(each, leaf)) for each in inputs)
+    return ", ".join(repr(map_arrays(each, leaf)) for each in inputs)
 
 
 class _Verbatim(str):
@@ -99,7 +99,7 @@ def _leaves(inputs: Sequence[Any]) -> List[Any]:
     """The arrays among the arguments, and None for each shape."""
     leaves: List[Any] = []
     for each in inputs:
-        mapped(each, lambda shape, dtype, array: leaves.append(array))
+        map_arrays(each, lambda shape, dtype, array: leaves.append(array))
     return leaves
 
 

@@ -21,7 +21,7 @@ from ..parameters import Selector, matcher, named_memory_errors, refuse_no_match
 from ..shapes import is_known
 from .diagnosis import error_of
 from .inputs import as_arrays, contexts_in
-from .resolve import Resolution, resolve, stop_of
+from .resolve import Resolution, forward_stop, resolve
 from .shapes import ShapeReport, shape_report
 
 __all__ = ["materialize"]
@@ -97,9 +97,9 @@ _one_at_a_time = fork_safe(threading.RLock())  # a second thread that asks for t
 def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
     """The parameters to do, in the order in which a forward pass would come to them."""
     matches = (lambda info: True) if select is None else matcher(select)
-    selected = [(param, info) for param, _, info in found.described if matches(info)]
+    selected = [(param, info) for param, _, info in found.parameters if matches(info)]
     if select is not None and not selected:
-        refuse_no_match(select, [info for _, _, info in found.described])
+        refuse_no_match(select, [info for _, _, info in found.parameters])
         raise ValueError(f"select={show_selector(select)} matches no parameter of the network")
     position = {id(param): number for number, param in enumerate(found.order)}
     waiting = [param for param, info in selected if info.state != "initialized"]
@@ -108,34 +108,34 @@ def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
 
 def _unfinishable(found: Resolution, chosen: Sequence[Any]) -> List[Any]:
     """Those that cannot be finished: a shape is not known, or nothing is pending."""
-    untouched = {id(param) for param, _, info in found.described if info.state == "uninitialized"}
+    untouched = {id(param) for param, _, info in found.parameters if info.state == "uninitialized"}
     return [each for each in chosen if id(each) in untouched or not is_known(found.shapes[each])]
 
 
 def _run_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
     """Find the shapes by a real forward pass."""
-    pending = [ctx for param, _, _ in found.described for ctx in contexts_of(param)]
+    pending = [ctx for param, _, _ in found.parameters for ctx in contexts_of(param)]
     ctxs = [*contexts_in(inputs), *pending, backend.current_context()]
     arrays = [as_arrays(each, ctxs[0]) for each in inputs]
     try:
         shapes, given = forward_pass(net, arrays)
     except Exception as error:
-        found.stop = stop_of(error, found.stop)
+        found.stop = forward_stop(error, found.stop)
         if found.conflict is not None and not found.conflict.needed:
             found.conflict = None  # no parameter is in dispute: why the forward pass failed says more
         return
     found.stop = found.conflict = None
     found.inputs, found.entered = given, set(given)
     known = set(map(id, found.order))
-    for param, _, info in found.described:
+    for param, _, info in found.parameters:
         found.shapes[param] = shapes.get(param, found.shapes[param])
         if id(param) not in known and info.block_path in given:
             found.order.append(param)
 
 
 def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
-    remember_places(found.net, {param: place for param, place, _ in found.described if network_of(param) is None})
-    labels = {id(param): info.label for param, _, info in found.described}
+    remember_places(found.net, {param: place for param, place, _ in found.parameters if network_of(param) is None})
+    labels = {id(param): info.label for param, _, info in found.parameters}
     with interrupts_held() as released, restoring(chosen), released():
         for param in chosen:
             with named_memory_errors(labels[id(param)], param):

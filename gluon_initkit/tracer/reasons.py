@@ -9,7 +9,7 @@ from .._mxnet.tree import blocks_by_path
 from ..display import printable, shape_text
 from ..parameters import ParameterInfo
 from ..shapes import is_known
-from .conflicts import holders
+from .conflicts import holder_paths
 from .errors import Shape, Unresolved
 from .resolve import Resolution
 
@@ -26,7 +26,7 @@ def unresolved(found: Resolution, params: Optional[Iterable[Any]] = None) -> Tup
     """The records of these parameters and of those whose shape is in dispute; by default of all that hold no values."""
     blocks = blocks_by_path(found.net)
     if params is None:
-        params = [param for param, _, info in found.described if info.state != "initialized"]
+        params = [param for param, _, info in found.parameters if info.state != "initialized"]
     chosen = {*map(id, params), *map(id, found.conflict.needed if found.conflict else ())}
     return tuple(
         Unresolved(
@@ -38,7 +38,7 @@ def unresolved(found: Resolution, params: Optional[Iterable[Any]] = None) -> Tup
             fix=_fix(found, blocks, param, info),
             reason=_reason(found, blocks, param, info),
         )
-        for param, _, info in found.described
+        for param, _, info in found.parameters
         if id(param) in chosen
     )
 
@@ -46,18 +46,18 @@ def unresolved(found: Resolution, params: Optional[Iterable[Any]] = None) -> Tup
 def _reason(found: Resolution, blocks: Dict[str, Any], param: Any, info: ParameterInfo) -> str:
     conflict, shape = found.conflict, found.shapes[param]
     if conflict is not None and param in conflict.needed:
-        stood, where, given = conflict.stood[param]
-        origin = found.observed.origin(info.label, stood)
-        user = f" in {place_text(where)}, given {shapes_text(given)}" if given else " before"
-        before = f", {origin}" if origin else user
+        earlier = conflict.earlier[param]
+        origin = found.observed.origin(info.label, earlier.shape)
+        user = f" in {place_text(earlier.block_path)}, given {shapes_text(earlier.inputs)}"
+        before = f", {origin}" if origin else user if earlier.inputs else " before"
         return (f"it has to be {shape_text(conflict.needed[param])} in {place_text(conflict.block_path)}, given "
-                f"{shapes_text(conflict.inputs)}, and was {shape_text(stood)}{before}")  # fmt: skip
+                f"{shapes_text(conflict.inputs)}, and was {shape_text(earlier.shape)}{before}")  # fmt: skip
     if info.state == "uninitialized":
         return UNTOUCHED if is_known(info.shape) or allows_deferral(param) else NOT_DEFERRABLE
     if is_known(shape):
         return DEFERRED
     owner: Any = info.block
-    around = [type(blocks[path]) for path in holders(info) if path in blocks]
+    around = [type(blocks[path]) for path in holder_paths(info) if path in blocks]
     if owner is not None and not any(map(backend.infers_shapes, around)):
         lack = "has no infer_shape" if issubclass(owner, mx.gluon.HybridBlock) else "is no HybridBlock"
         return f"{UNTOLD}{class_name(owner)} {lack}"
@@ -65,7 +65,7 @@ def _reason(found: Resolution, blocks: Dict[str, Any], param: Any, info: Paramet
         return "not reached before the code stopped"
     if _is_unreached(found, info):
         return f"no forward pass reaches {place_text(info.block_path)}"
-    if not found.asked or conflict is not None:
+    if not found.has_inputs or conflict is not None:
         return DEFERRED
     if param not in found.order:
         return f"the forward of {place_text(info.block_path)} does not use it"
@@ -73,7 +73,7 @@ def _reason(found: Resolution, blocks: Dict[str, Any], param: Any, info: Paramet
 
 
 def _is_unreached(found: Resolution, info: ParameterInfo) -> bool:
-    return bool(found.entered) and found.stop is None and not found.entered & holders(info)
+    return bool(found.entered) and found.stop is None and not found.entered & holder_paths(info)
 
 
 def _fix(found: Resolution, blocks: Dict[str, Any], param: Any, info: ParameterInfo) -> str:
@@ -82,8 +82,8 @@ def _fix(found: Resolution, blocks: Dict[str, Any], param: Any, info: ParameterI
     needed = found.conflict.needed if found.conflict else {}
     if _is_unreached(found, info):
         return f"{at}call it in forward, or remove it"
-    if found.conflict and param in needed and found.conflict.stood[param][2]:
-        users = sorted({found.conflict.stood[param][1], found.conflict.block_path})
+    if found.conflict and param in needed and found.conflict.earlier[param].inputs:
+        users = sorted({found.conflict.earlier[param].block_path, found.conflict.block_path})
         if len(users) == 1:
             return f"{at}call it with inputs of one size"
         both = " and ".join(map(place_text, users))

@@ -20,7 +20,7 @@ from .events import Shape, TraceEvent, inputs_text
 from .inputs import as_arguments
 from .source import frames_of, last_lines
 
-__all__ = ["Observed", "Resolution", "Stop", "resolve", "said", "stop_of"]
+__all__ = ["Observed", "Resolution", "Stop", "error_text", "forward_stop", "resolve"]
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Stop:
     block_path: str
     block: type
     line: str
-    said: str
+    message: str
     numbers: bool = False
 
 
@@ -80,10 +80,10 @@ class Resolution:
     Attributes
     ----------
     net : Block
-    described : list of (Parameter, Place, ParameterInfo)
+    parameters : list of (Parameter, Place, ParameterInfo)
     shapes : dict
         By parameter.
-    asked : bool
+    has_inputs : bool
         Whether inputs were given at all.
     observed : Observed
     order : list of Parameter
@@ -94,19 +94,19 @@ class Resolution:
         The paths of the blocks that were reached.
     unregistered : list of Flaw
         What containers hold that is no part of the network.
-    apart : str or None
+    context_mismatch : str or None
         A sentence on parameters that are on different contexts.
     stale : list of Flaw
         Cached graphs of other parameters than their block has.
     """
 
     net: Any
-    described: List[Tuple[Any, Any, ParameterInfo]]
+    parameters: List[Tuple[Any, Any, ParameterInfo]]
     shapes: Dict[Any, Shape]
-    asked: bool
+    has_inputs: bool
     observed: Observed
     unregistered: Sequence[Flaw]
-    apart: Optional[str]
+    context_mismatch: Optional[str]
     stale: Sequence[Flaw]
     order: List[Any] = field(default_factory=list)
     inputs: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)
@@ -119,7 +119,7 @@ class Resolution:
         """Sentences on what is no part of the network (ten, and how many more), on contexts and on cached graphs."""
         told = list(map(str, self.unregistered))
         more = [f"{len(told) - 10} more containers hold such."] if told[10:] else []
-        return (*told[:10], *more, *([self.apart] if self.apart else []), *map(str, self.stale))
+        return (*told[:10], *more, *([self.context_mismatch] if self.context_mismatch else []), *map(str, self.stale))
 
 
 def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None) -> Resolution:
@@ -129,15 +129,15 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
     """
     observed = observed or Observed()
     with global_state_lock:
-        described = list_parameters(net)
+        parameters = list_parameters(net)
         found = Resolution(
             net,
-            described,
-            {param: shape_of(param) for param, _, _ in described},
+            parameters,
+            {param: shape_of(param) for param, _, _ in parameters},
             bool(inputs),
             observed,
             unregistered_blocks(walk(net)),
-            context_mismatch([(info.label, contexts_of(param)) for param, _, info in described]),
+            context_mismatch([(info.label, contexts_of(param)) for param, _, info in parameters]),
             stale_graphs(net),
         )
         if inputs:
@@ -146,7 +146,7 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
             path, block, args = observed.failing
             run = run_without_memory(block, as_arguments(args), at=path)
             if run.conflict is not None:
-                found.conflict = conflict_in(described, run, said(run.conflict))
+                found.conflict = conflict_in(parameters, run, error_text(run.conflict))
         for path, given in observed.seen.items():
             found.inputs.setdefault(path, tuple(given))
         if observed.passed and "" in observed.seen:
@@ -157,9 +157,9 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
 def _add_run(found: Resolution, run: Run) -> None:
     found.shapes.update((param, shape) for param, shape in run.shapes.items() if param in found.shapes)
     if run.conflict is None:
-        found.conflict = unchecked_sizes(found.described, run)
+        found.conflict = unchecked_sizes(found.parameters, run)
     else:
-        found.conflict = conflict_in(found.described, run, said(run.conflict))
+        found.conflict = conflict_in(found.parameters, run, error_text(run.conflict))
     for call in run.entered:
         found.inputs.setdefault(call.path, call.given)
     found.entered = {call.path for call in run.entered}
@@ -170,17 +170,17 @@ def _add_run(found: Resolution, run: Run) -> None:
         theirs, mxnets = last_lines(run.frames)
         wrong_call = re.search(r"\(\) (missing|takes|got an unexpected)", str(run.error))
         line = theirs or ("" if isinstance(run.error, TypeError) and wrong_call else mxnets or "its first call")
-        found.stop = Stop(path, kind, line, said(run.error), isinstance(run.error, NeedsNumbers))
+        found.stop = Stop(path, kind, line, error_text(run.error), isinstance(run.error, NeedsNumbers))
 
 
-def stop_of(error: BaseException, before: Optional[Stop]) -> Stop:
+def forward_stop(error: BaseException, before: Optional[Stop]) -> Stop:
     """Where a real forward pass ended, after the run without memory had ended `before`."""
     path, block = (before.block_path, before.block) if before else ("", type(None))
     theirs, mxnets = last_lines(frames_of(error))
-    return Stop(path, block, theirs or mxnets, f"a forward pass raised {said(error)}")
+    return Stop(path, block, theirs or mxnets, f"a forward pass raised {error_text(error)}")
 
 
-def said(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """The exception's own words, without MXNet's C++ traceback and its operators' global names."""
     lines = [line.strip() for line in str(error).strip().splitlines()]
     lines = [line for line in lines if line and not line.startswith(("Traceback", "File ", "[bt]", "Stack trace"))]

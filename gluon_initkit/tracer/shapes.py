@@ -172,7 +172,7 @@ def shape_report(found: Resolution, start: float, done: Sequence[Any] = (), forw
             block_path=info.block_path,
             inputs=found.inputs.get(info.block_path),
         )
-        for param, _, info in found.described
+        for param, _, info in found.parameters
     )
     return ShapeReport(rows, time.perf_counter() - start, forward, found.notes)
 

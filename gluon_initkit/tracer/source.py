@@ -9,7 +9,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 from .._mxnet.instrument.call_stack import BlockCall, is_plain_forward
 
-__all__ = ["Frame", "frames_of", "last_lines", "source_within", "user_call", "whose"]
+__all__ = ["Frame", "code_owner", "frames_of", "last_lines", "source_within", "user_call"]
 
 Frame = Tuple[FrameType, int]
 _KIT = __name__.partition(".")[0]
@@ -22,7 +22,7 @@ def user_call() -> Tuple[str, Optional[str], Optional[int]]:
     frame: Optional[FrameType] = sys._getframe(1)
     called: Optional[FrameType] = None
     while frame is not None:
-        owner = whose(frame)
+        owner = code_owner(frame)
         if owner == "user":
             break
         if owner != "watch":
@@ -58,12 +58,12 @@ def last_lines(frames: Sequence[Frame]) -> Tuple[str, str]:
     for frame, number in frames:
         code = frame.f_code
         line = linecache.getline(code.co_filename, number, frame.f_globals).strip()
-        if line or whose(frame) == "user":  # functions that MXNet has generated have no source
-            found[whose(frame)] = f"{code.co_filename}:{number} (in {code.co_name}){': ' if line else ''}{line}"
+        if line or code_owner(frame) == "user":  # functions that MXNet has generated have no source
+            found[code_owner(frame)] = f"{code.co_filename}:{number} (in {code.co_name}){': ' if line else ''}{line}"
     return found.get("user", ""), found.get("mxnet", "")
 
 
-def whose(frame: FrameType) -> str:
+def code_owner(frame: FrameType) -> str:
     """Whose code a frame runs: ``'user'``, ``'mxnet'``, ``'kit'``, or ``'watch'``, which only looks on."""
     return _owner(frame.f_globals.get("__name__") or "")
 
@@ -82,6 +82,6 @@ def _named(frame: Any) -> str:
     if frame is None:
         return ""
     name = frame.f_code.co_name
-    if whose(frame) == "kit":
+    if code_owner(frame) == "kit":
         return f"ik.{name}"
     return f"{type(frame.f_locals['self']).__name__}.{name}" if "self" in frame.f_locals else name

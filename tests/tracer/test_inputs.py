@@ -1,6 +1,6 @@
 """What stands for a network's arguments."""
 
-from gluon_initkit.tracer.inputs import arguments_text, as_arrays, contexts_in, mapped
+from gluon_initkit.tracer.inputs import arguments_text, as_arrays, contexts_in, map_arrays
 import mxnet as mx
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from vocabulary import nd
 
 
 def leaves(given):
-    return mapped(given, lambda shape, dtype, array: (shape, dtype, array is not None))
+    return map_arrays(given, lambda shape, dtype, array: (shape, dtype, array is not None))
 
 
 @pytest.mark.parametrize("given, expected", [
