@@ -84,16 +84,6 @@ class InitRegression:
             Parameters have no values yet; all of them are named.
         ValueError
             This test has checked under this name before.
-
-        Examples
-        --------
-        >>> net = mx.gluon.nn.Dense(1, in_units=2)
-        >>> net.initialize(mx.init.One())
-        >>> regression = InitRegression(tempfile.mkdtemp(), "test_it[2-relu]", update=True)
-        >>> regression.check(net)
-        >>> regression.check(net, "again", init=mx.init.One())
-        >>> [path.name for path in regression.written]
-        ['test_it[2-relu].json', 'test_it[2-relu]--again.json']
         """
         __tracebackhide__ = True
         path = self.folder / f"{_file_name(self.test if name is None else f'{self.test}--{name}')}.json"

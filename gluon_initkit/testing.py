@@ -23,14 +23,7 @@ __all__ = ["assert_all_finite", "assert_initialized", "assert_no_findings", "ass
 def assert_initialized(net: Any) -> None:
     """Assert that every parameter of a network holds values.
 
-    Parameters
-    ----------
-    net : Block
-
-    Raises
-    ------
-    AssertionError
-        Some do not: the table of them, why, and what to write, as `explain` tells it.
+    A failure shows those that do not, why, and what to write, as `explain` does.
 
     Examples
     --------
@@ -55,14 +48,7 @@ def assert_initialized(net: Any) -> None:
 def assert_all_finite(net: Any) -> None:
     """Assert that every parameter of a network holds values, on every context, and none of them is NaN or infinite.
 
-    Parameters
-    ----------
-    net : Block
-
-    Raises
-    ------
-    AssertionError
-        Some are, or are not there: the table of how many, by parameter and context.
+    A failure shows how many are, by parameter and context.
 
     Examples
     --------
@@ -99,20 +85,7 @@ def assert_all_finite(net: Any) -> None:
 def assert_shared(net: Any, a: str, b: str) -> None:
     """Assert that two paths of a network lead to one parameter, transposed or not.
 
-    Parameters
-    ----------
-    net : Block
-    a, b : str
-        Paths of parameters, ``'embedding.weight'`` and ``'output.weight'``.
-
-    Raises
-    ------
-    AssertionError
-        They lead to two: the table of both, and the call that ties them.
-    KeyError
-        The network has no parameter of such a path.
-    ValueError
-        `a` is `b`.
+    A failure shows both parameters, and the call that ties them. A path that no parameter has is a KeyError.
 
     Examples
     --------
@@ -144,23 +117,17 @@ def assert_shared(net: Any, a: str, b: str) -> None:
 def assert_no_findings(
     net: Any, ignore: Ignored = (), *, grads: bool = False, trainer: Any = None, init: Any = None
 ) -> None:
-    """Assert that `inspect` finds nothing that deserves a look in a network and its values.
+    """Assert that `inspect` has no findings in a network and its values, not even of severity ``'info'``.
+
+    A failure shows the findings, with what to do.
 
     Parameters
     ----------
     net : Block
     ignore : sequence of str or (str, selector)
-        What may be found: a code, or a code and a selector of parameters, ``('broken-tie', 'teacher.*')``. Nothing else
-        passes, not even what is only worth knowing (``'info'``).
+        What may be found: a code, or a code and a selector of parameters, ``('broken-tie', 'teacher.*')``.
     grads, trainer, init
-        As `inspect` takes them, each for findings that are not looked for without it.
-
-    Raises
-    ------
-    AssertionError
-        There are findings: the table of them, with what to do.
-    TypeError, ValueError
-        `ignore` is no list of codes and pairs, or names no code.
+        As `inspect` takes them, each for findings that need it.
 
     Examples
     --------
@@ -181,15 +148,8 @@ def assert_no_findings(
 def assert_same_init(net_a: Any, net_b: Any) -> None:
     """Assert that two networks have the same parameters: paths, shapes, types, values, and what is shared.
 
-    Parameters
-    ----------
-    net_a, net_b : Block
-        Of several contexts the first one's values count. A NaN is equal to a NaN, and 0 to -0.
-
-    Raises
-    ------
-    AssertionError
-        They differ, or have no values to compare: the table of what differs, as `compare` tells it.
+    Of several contexts the first one's values count. A NaN is equal to a NaN, and 0 to -0. A failure shows what
+    differs, as `compare` does, or what has no values.
 
     Examples
     --------

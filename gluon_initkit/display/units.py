@@ -26,72 +26,36 @@ def show_value(value: Any) -> str:
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """A number and what it counts, in the singular where it is one; `many` is the other form, of more than a noun.
-
-    Examples
-    --------
-    >>> counted(1, "value"), counted(12345, "value"), counted(0, "parameter is", "parameters are")
-    ('1 value', '12,345 values', '0 parameters are')
-    """
+    """A number and what it counts: ``1 value``, ``12,345 values``; `many` is the plural of more than a noun."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def counted_of(count: int, total: int, noun: str, one: str, many: str) -> str:
-    """How many of how many, and what they do: the noun goes by the second number, the verb by the first.
-
-    Examples
-    --------
-    >>> counted_of(1, 4, "parameter", "holds", "hold"), counted_of(1, 1, "parameter", "is", "are")
-    ('1 of 4 parameters holds', '1 of 1 parameter is')
-    """
+    """``1 of 4 parameters holds``: the noun goes by the second number, the verb, `one` or `many`, by the first."""
     return f"{count:,} of {counted(total, noun)} {one if count == 1 else many}"
 
 
 def listed(names: Sequence[str], limit: int = 10) -> str:
-    """Names for a message: at most `limit` of them, and how many more there are.
-
-    Examples
-    --------
-    >>> listed(["0.weight", "0.bias", "1.weight"], 2), listed(["0.bias"])
-    ('0.weight, 0.bias and 1 more', '0.bias')
-    """
+    """Names for a message: ``0.weight, 0.bias and 1 more``."""
     more = len(names) - limit
     return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def shape_text(shape: Optional[Tuple[Optional[int], ...]]) -> str:
-    """A shape, with ``?`` for what is not known.
-
-    Examples
-    --------
-    >>> shape_text((2, None)), shape_text(None)
-    ('(2, ?)', '?')
-    """
+    """A shape, with ``?`` for what is not known: ``(2, ?)``."""
     if shape is None:
         return "?"
     return "(" + ", ".join("?" if size is None else str(size) for size in shape) + ")"
 
 
 def size_text(size: int) -> str:
-    """A number of bytes in powers of 1024.
-
-    Examples
-    --------
-    >>> size_text(512), size_text(1536), size_text(3 << 30)
-    ('512 B', '1.5 KiB', '3.0 GiB')
-    """
-    power = min((size.bit_length() - 1) // 10, 4) if size else 0
+    """A number of bytes in powers of 1024: ``512 B``, ``1.5 KiB``."""
+    power = min((int(size).bit_length() - 1) // 10, 4) if size else 0
     return f"{size / 1024**power:.1f} {('', 'KiB', 'MiB', 'GiB', 'TiB')[power]}" if power else f"{size} B"
 
 
 def printable(text: str, keep: str = "") -> str:
-    """A text in which no character can steer a terminal or is invisible, but those of `keep`; others are written out.
-
-    Examples
-    --------
-    >>> printable(chr(27) + "[2J.weight") == "\\\\x1b[2J.weight"
-    True
-    """
+    """A text in which characters that steer a terminal or are invisible are written as escapes, but those of `keep`."""
     if text.isprintable():
         return text
     return "".join(
@@ -100,11 +64,5 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def escape(text: str) -> str:
-    """A text as HTML without markup and without unprintable characters.
-
-    Examples
-    --------
-    >>> escape("<b>" + chr(0x202E) + chr(0xDC80))
-    '&lt;b&gt;\\\\u202e\\\\udc80'
-    """
+    """A text as HTML without markup and without unprintable characters."""
     return html.escape(printable(text, keep="\n"))

@@ -1,7 +1,7 @@
 """Numbers with what they count, in the singular where there is one."""
 
 import gluon_initkit as ik
-from gluon_initkit.display import counted, counted_of
+from gluon_initkit.display import counted, counted_of, listed, printable, shape_text, show_value, size_text
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
@@ -15,6 +15,15 @@ def test_a_number_and_a_noun(count, text):
 def test_the_verb_goes_by_the_first_number_and_the_noun_by_the_second():
     assert [counted_of(*each, "parameter", "is", "are") for each in ((1, 1), (1, 2000), (2, 2), (0, 1))] == [
         "1 of 1 parameter is", "1 of 2,000 parameters is", "2 of 2 parameters are", "0 of 1 parameter are"]  # fmt: skip
+
+
+def test_sizes_shapes_names_and_values():
+    assert [size_text(size) for size in (0, 512, 1024, 1536, 3 << 30, 5 << 50)] == [
+        "0 B", "512 B", "1.0 KiB", "1.5 KiB", "3.0 GiB", "5120.0 TiB"]  # fmt: skip
+    assert (shape_text((2, None)), shape_text(()), shape_text(None)) == ("(2, ?)", "()", "?")
+    assert listed(["a", "b", "c"], 2) == "a, b and 1 more" and listed(["a"]) == "a"
+    assert [show_value(value) for value in (1234567, 0.000123456, True, None)] == ["1,234,567", "0.0001235", "yes", ""]
+    assert printable("a\x1b\n", keep="\n") == "a\\x1b\n"
 
 
 def one_parameter(**options):

@@ -114,13 +114,7 @@ def flat_rows(row: Row, depth: Optional[int] = None) -> Iterator[Row]:
 
 
 def braced(names: Sequence[str]) -> str:
-    """Several names as one, as a shell expands it.
-
-    Examples
-    --------
-    >>> braced(["0", "1", "2"]), braced(["1", "2"]), braced(["query", "key"]), braced(["a"])
-    ('{0..2}', '{1,2}', '{query,key}', 'a')
-    """
+    """Several names as one, as a shell expands it: ``{0..2}``, ``{query,key}``."""
     if len(names) == 1:
         return names[0]
     numbers = [int(name) for name in names if name.isdecimal() and name == str(int(name))]
