@@ -8,7 +8,6 @@ import tracemalloc
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet.tree import places
-from gluon_initkit.inspector.collect import collect
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -343,10 +342,11 @@ def test_a_record_says_everything():
 
 
 def test_in_order_of_traversal_with_blocks_and_buffers():
-    records, tree, shared_, _ = collect(plain_block())
+    report = ik.inspect(plain_block())
+    records = report.records
     assert [each.path for each in records] == ["scale", "body.weight", "body.bias"] + ["orphan"] * (not GLUON_2)
-    assert [(each.path, each.block) for each in tree] == [("", "Plain"), ("body", "Dense")]
-    assert [each.buffer for each in records] == list(range(3 if GLUON_2 else 4)) and shared_ == ()
+    assert [(each.path, each.block) for each in report.blocks] == [("", "Plain"), ("body", "Dense")]
+    assert [each.buffer for each in records] == list(range(3 if GLUON_2 else 4)) and report.shared == ()
     assert (records[0].lr_mult, records[0].wd_mult, records[0].initializer) == (2.0, 0.0, "One()")
 
 
@@ -385,7 +385,7 @@ def test_what_a_deferred_parameter_waits_for(make, text):
 
 def test_an_imported_symbol_blocks_shapes_are_those_of_its_arrays():
     """MXNet 1 never tells its parameters: their `shape` is None."""
-    before, after = (collect(make())[0] for make in (initialized, symbol_block_imported))
+    before, after = (ik.inspect(make()).records for make in (initialized, symbol_block_imported))
     assert {(each.role, each.shape, each.size, each.bytes) for each in after} == {
         (each.role, each.shape, each.size, each.bytes) for each in before
     }

@@ -3,9 +3,6 @@
 import math
 
 import gluon_initkit as ik
-from gluon_initkit.initializer.distributions import Normal, Uniform
-from gluon_initkit.inspector.findings.checks import Z_LIMIT
-from gluon_initkit.inspector.findings.expected_moments import _z_of_variance
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -64,8 +61,8 @@ def test_what_only_the_network_was_told_is_not_known_until_it_is_told_again():
     bias = declared(net, "bias")
     assert (bias.mean, bias.std, bias.z_mean, bias.z_std) == (0, 0, None, None)
     assert abs(declared(net, "weight", init=mx.init.Normal(0.2)).z_std) < 4
-    assert declared(net, "weight", init=mx.init.Normal(0.3)).z_std < -Z_LIMIT
-    assert declared(net, "weight", init=ik.Rules([("*", mx.init.Normal(0.3))])).z_std < -Z_LIMIT
+    assert declared(net, "weight", init=mx.init.Normal(0.3)).z_std < -6
+    assert declared(net, "weight", init=ik.Rules([("*", mx.init.Normal(0.3))])).z_std < -6
 
 
 def test_a_layers_own_goes_before_the_networks():
@@ -136,17 +133,17 @@ def test_float16_keeps_what_was_promised():
     assert ik.inspect(net, stats=True).findings == ()
 
 
-@pytest.mark.parametrize("size", [16, 20, 50, 400])
-@pytest.mark.parametrize("law, draw", [
-    (Normal(0.0, 1.0), lambda rng, shape: rng.standard_normal(shape)),
-    (Uniform(-1.0, 1.0), lambda rng, shape: rng.uniform(-1, 1, shape)),
-], ids=["normal", "uniform"])  # fmt: skip
-def test_scores_of_sound_values_are_normal_numbers(size, law, draw):
-    values = draw(np.random.RandomState(size), (20_000, size))
-    scores = np.array([_z_of_variance(ratio / law.moments()[1], size, law) for ratio in values.std(axis=1)])
-    assert abs(scores.mean()) < 0.05 and 0.95 < scores.std() < 1.05
-    # 1.3 of 20,000 normal numbers pass 4, and 0.01 pass 5; the threshold is 6.
-    assert (np.abs(scores) > 5).sum() == 0 and (np.abs(scores) > 4).sum() <= 6
+@pytest.mark.parametrize("size", [16, 50])
+@pytest.mark.parametrize("init", [mx.init.Normal(1), mx.init.Uniform(1)], ids=["normal", "uniform"])
+def test_scores_of_sound_values_are_normal_numbers(size, init):
+    net = nn.HybridSequential()
+    net.add(*(nn.Dense(1, in_units=size, use_bias=False) for _ in range(2000)))
+    ik.initialize(net, init, seed=1)
+    records = ik.inspect(net, init=init).records
+    for scores in (np.array([record.declared.z_mean for record in records]),
+                   np.array([record.declared.z_std for record in records])):  # fmt: skip
+        # The mean of 2,000 normal numbers passes 0.1 once in 100,000 times; 0.1 of them pass 4, and the limit is 6.
+        assert abs(scores.mean()) < 0.1 and 0.92 < scores.std() < 1.08 and np.abs(scores).max() < 5
 
 
 @pytest.mark.parametrize("name", ["resnet18_v1", "mobilenetv2_0.25", "squeezenet1.1"])

@@ -1,8 +1,7 @@
 """Three kinds of sharing, and what is no evidence of the third."""
 
 import gluon_initkit as ik
-from gluon_initkit.inspector.records import SharedValues
-from gluon_initkit.inspector.shared_values import equal_bytes
+from gluon_initkit.inspector import SharedValues
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -109,12 +108,15 @@ def test_bilinear_kernels_are_no_evidence():
     assert report.records[0].stats is not None and report.shared == ()
 
 
-def test_bytes_are_compared_in_steps():
-    one = np.arange(700_000, dtype=np.float32).reshape(700, 1000)
-    other = one.copy()
-    assert equal_bytes(one, other) and not equal_bytes(one, one.T) and not equal_bytes(one, one.astype(np.float64))
-    other[-1, -1] += 1
-    assert not equal_bytes(one, other)
-    nan = np.array([np.nan, 0.0])
-    assert equal_bytes(nan, nan.copy()) and not equal_bytes(nan, np.array([np.nan, -0.0]))
-    assert equal_bytes(one.T, one.T.copy())
+@pytest.mark.parametrize("one, other, agree", [
+    (np.arange(700_000), np.arange(700_000), True),
+    (np.arange(700_000), np.append(np.arange(699_999), 0), False),
+    ([np.nan, 0.0], [np.nan, 0.0], True),
+    ([np.nan, 0.0], [np.nan, -0.0], False),
+], ids=["large", "the last value", "NaN", "minus zero"])  # fmt: skip
+def test_replicas_agree_where_all_their_bits_do(one, other, agree):
+    net = nn.Dense(1, in_units=len(one), use_bias=False)
+    net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
+    for array, values in zip(net.weight.list_data(), (one, other)):
+        array[:] = nd.array(np.array([values], "float32"), ctx=array.context)
+    assert ik.inspect(net, stats=True)["weight"].replicas_agree is agree

@@ -1,15 +1,15 @@
-"""Selectors over records."""
+"""`Report.select`: globs, roles, expressions, callables, and classes by their names."""
 
 import re
 
-from gluon_initkit.inspector.record_selectors import record_matcher
+from gluon_initkit.inspector import Report
 from mxnet.gluon import nn
 from networks import blocks, record
 import pytest
 
 
 def chosen(selector, *records, classes=()):
-    return [each.path for each in filter(record_matcher(selector, classes), records)]
+    return [each.path for each in Report(records, classes).select(selector).records]
 
 
 A = record("body.0.weight", block="Conv2D", block_path="body.0")
@@ -34,4 +34,4 @@ def test_a_class_goes_by_its_name_and_its_subclasses():
 
 def test_what_is_no_selector():
     with pytest.raises(TypeError, match="is no selector"):
-        record_matcher(3, ())
+        Report([A]).select(3)
