@@ -4,6 +4,7 @@ MXNet gets these names from stand-ins that nobody else sees. A stand-in answers 
 and takes every other from the module at the moment when it is asked.
 """
 
+from functools import wraps
 import re
 from types import ModuleType, SimpleNamespace
 from typing import Any, Callable, Dict, Tuple
@@ -54,6 +55,8 @@ def numpy_names(numpy: Any) -> Dict[str, Any]:
         """A copy, sorted along the first axis."""
         return numpy.sort(a, axis=0)
 
+    for name in ("nanpercentile", "nanquantile"):
+        names[name] = _interpolating(getattr(numpy, name))
     names.update(in1d=in1d, msort=msort, array=_wrapping(numpy, numpy.array), asarray=_wrapping(numpy, numpy.asarray))
     for name in ("mirr", "npv", "pmt", "ppmt", "pv", "rate"):
         names[name] = _financial(name)
@@ -71,6 +74,18 @@ def _wrapping(numpy: Any, function: Callable) -> Callable:
 
     convert.__name__, convert.__doc__ = function.__name__, function.__doc__
     return convert
+
+
+def _interpolating(function: Callable) -> Callable:
+    """A function of NumPy whose argument `method` was `interpolation`, as it is in MXNet's `percentile`."""
+
+    @wraps(function)
+    def compute(*args: Any, **options: Any) -> Any:
+        if "interpolation" in options:
+            options["method"] = options.pop("interpolation")
+        return function(*args, **options)
+
+    return compute
 
 
 def _financial(name: str) -> Callable:
