@@ -227,8 +227,7 @@ def _pending(source: gluon.Parameter, param: gluon.Parameter, transposed: bool) 
     if isinstance(values, ndarray.NDArray):
         values = _copied(values, transposed)
     elif values is not None:  # keyed values that are drawn for their own parameter, as `ik.initialize` leaves them
-        values = copy.copy(values)
-        values.param = param
+        values = values.for_parameter(param)
     return init, list(ctxs), default, values
 
 

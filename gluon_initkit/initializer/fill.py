@@ -6,6 +6,7 @@ come last: their old values are gone with the first new one, so what has begun t
 """
 
 from contextlib import ExitStack, nullcontext
+import copy
 from functools import partial
 import math
 from typing import Any, Callable, ContextManager, Dict, List, Optional, Sequence, Tuple
@@ -174,6 +175,12 @@ class PendingFill:
             self.forget()
             set_pending(self.param, self.choice.initializer, held_contexts(self.param), self)
             raise
+
+    def for_parameter(self, param: Any) -> "PendingFill":
+        """The same values, for a parameter that takes the place of this one."""
+        other = copy.copy(self)
+        other._param = weakref.ref(param)
+        return other
 
     def forget(self) -> None:
         """Draw anew when asked next: the shape may be another."""
