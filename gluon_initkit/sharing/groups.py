@@ -64,6 +64,13 @@ def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
     -------
     tuple of SharedGroup
         In order of traversal. The canonical path of each is the first at which its parameter stands untransposed.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(*ik.shared_layers(lambda: mx.gluon.nn.Dense(4, in_units=4, use_bias=False), n=2))
+    >>> [group.paths for group in ik.shared_groups(net)]
+    [('0.weight', '1.weight')]
     """
     return groups_of(sources(net))
 
