@@ -59,7 +59,8 @@ Trace of HybridSequential: 3 resolved, 0 pending
     assert "0.0 on (2, 5)" in console.file.getvalue()
 
 
-def test_a_failed_pass_stands_in_it_with_what_was_undone():
+def test_a_failed_pass_stands_in_it_with_what_was_undone(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     net = nn.Sequential()
     net.add(nn.Dense(2), nn.Dense(2, in_units=9))
     with ik.trace(net) as t:

@@ -73,9 +73,9 @@ def _run(net: Any, inputs: Sequence[Any], shapes: Any, at: str, size: int) -> Ru
         stack.enter_context(_borrowed(params))
         stack.enter_context(arrays.running(run))
         for param in params:
+            arrays.lend(param, run)
             if shapes is not None and shapes.get(param, shape_of(param)) != shape_of(param):
                 arrays.reshape(param, shapes[param])
-            arrays.lend(param, run)
         for path, block in blocks.items():
             block.__dict__["_forward_hooks"], block.__dict__["_forward_pre_hooks"] = {}, {}
             arrays.prepare(".".join(filter(None, (at, path))), block, run)
