@@ -64,7 +64,7 @@ def demo() -> None:
 
     console.rule("ik.inspect(net, stats=True): what every parameter is, folded; nothing is changed by looking")
     net[1][1].bias.data()[3] = float("nan")  # something to find
-    console.print(inspect(net, stats=True).to_text(depth=1, width=console.width), highlight=False)
+    console.print(inspect(net, stats=True).to_text(depth=1, width=console.width), highlight=False, markup=False)
 
     console.rule("ik.explain(net, shape): what is deferred, and what to write instead; ik.materialize completes it")
     net = _network()

@@ -25,6 +25,10 @@ def assert_initialized(net: Any) -> None:
 
     A failure shows those that do not, why, and what to write, as `explain` does.
 
+    Parameters
+    ----------
+    net : Block
+
     Examples
     --------
     >>> net = mx.gluon.nn.Dense(2)
@@ -49,6 +53,10 @@ def assert_all_finite(net: Any) -> None:
     """Assert that every parameter of a network holds values, on every context, and none of them is NaN or infinite.
 
     A failure shows how many are, by parameter and context.
+
+    Parameters
+    ----------
+    net : Block
 
     Examples
     --------
@@ -86,6 +94,11 @@ def assert_shared(net: Any, a: str, b: str) -> None:
     """Assert that two paths of a network lead to one parameter, transposed or not.
 
     A failure shows both parameters, and the call that ties them. A path that no parameter has is a KeyError.
+
+    Parameters
+    ----------
+    net : Block
+    a, b : str
 
     Examples
     --------
@@ -150,6 +163,10 @@ def assert_same_init(net_a: Any, net_b: Any) -> None:
 
     Of several contexts the first one's values count. A NaN is equal to a NaN, and 0 to -0. A failure shows what
     differs, as `compare` does, or what has no values.
+
+    Parameters
+    ----------
+    net_a, net_b : Block
 
     Examples
     --------
