@@ -4,7 +4,6 @@ Layers keep what they were given under names of their own; arguments are read on
 signature's default is written. What a layer of someone else's holds is not guessed.
 """
 
-from functools import lru_cache
 import inspect
 import json
 from typing import Any, Callable, Dict, Optional
@@ -15,6 +14,7 @@ from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 from mxnet.initializer import Initializer
 
 from . import backend
+from .tree import class_name
 
 # MXNet 1.6 and 1.7 have no class above BatchNorm. Of LayerNorm, MXNet 1.6 alone does not check the sizes.
 _BATCH_NORM: Any = getattr(basic_layers, "_BatchNorm", basic_layers.BatchNorm)
@@ -24,16 +24,6 @@ _SIZES = ("in_units", "in_channels", "input_size")
 _KWARGS = {"kernel_size": "kernel", "strides": "stride", "padding": "pad", "dilation": "dilate", "groups": "num_group",
            "output_padding": "adj", "axis": "axis", "momentum": "momentum", "epsilon": "eps", "num_devices": "ndev",
            "use_global_stats": "use_global_stats"}  # fmt: skip
-
-
-@lru_cache(maxsize=None)
-def class_name(block_class: type) -> str:
-    """A block's class as users write it: ``nn.Dense``, ``rnn.LSTM``, ``contrib.nn.SyncBatchNorm``, ``MyBlock``."""
-    module = block_class.__module__
-    if not module.startswith("mxnet.gluon."):
-        return block_class.__name__
-    parts = [part for part in module.split(".")[2:] if part in ("contrib", "nn", "rnn", "cnn")]
-    return ".".join([*parts, block_class.__name__])
 
 
 def channel_axis(block: gluon.Block) -> Optional[int]:

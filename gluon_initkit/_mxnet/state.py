@@ -1,4 +1,4 @@
-"""Changing what a parameter holds: its values, what is pending, its shape and dtype; and putting all of it back.
+"""Changing what a parameter holds (values, what is pending, shape, dtype), putting it back, and who is told of it.
 
 `Parameter._init_impl` only calls ``data.copyto(ctx)``, so whatever stands in a pending tuple's place for data and has
 that method can hand over an array that is filled already, and no copy is made. An array that stands in a parameter is
@@ -6,7 +6,8 @@ refilled in place where it fits, so that the gradients and cached graphs which h
 """
 
 from contextlib import contextmanager, suppress
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+import threading
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import autograd, context, gluon, ndarray
 import numpy
@@ -14,10 +15,45 @@ import numpy
 from ..shapes import is_known
 from . import backend
 from .arrays import classic, context_of, empty, is_host, is_numpy_array, layer_array
-from .instrument.notify import emit
 from .parameter import GRAD_REQ_BEFORE, contexts_of, held_contexts, shape_of
 from .preserve import global_state_lock
 from .trainer import reset_updates
+
+# `ik.initialize` hands arrays over without going through a parameter's methods, and chooses hooks that MXNet never sees.
+# An observer, which stands before those methods, would miss both, so it is told. Where nobody observes, that is a
+# look-up in a dictionary.
+listeners: Dict[int, Callable[..., None]] = {}
+"""Who is told about a parameter, by its id; whoever enters a parameter here keeps it alive meanwhile."""
+
+
+def emit(param: gluon.Parameter, what: str, **facts: Any) -> None:
+    """Say that the kit does `what` to `param`: ``'initialize'``, ``'deferred'``, or ``'filled'`` by a hook."""
+    listener = listeners.get(id(param))
+    if listener is not None:
+        listener(param, what, **facts)
+
+
+class _Thread(threading.local):
+    suppressed = False
+
+
+_thread = _Thread()
+
+
+def events_suppressed() -> bool:
+    """Whether what this thread does now is not told."""
+    return _thread.suppressed
+
+
+@contextmanager
+def suppress_events() -> Iterator[None]:
+    """What this thread does to networks meanwhile is not told, and not changed by an observer."""
+    before, _thread.suppressed = _thread.suppressed, True
+    try:
+        yield
+    finally:
+        _thread.suppressed = before
+
 
 _Snapshot = List[Tuple[gluon.Parameter, dict]]
 _SLOTS = ("_data", "_grad", *backend.context_slots, "_deferred_init", "_shape", "_dtype", "_var", "init",

@@ -9,6 +9,7 @@ MXNet 2's own blocks are free of cycles.
 """
 
 from contextlib import suppress
+from functools import lru_cache
 import threading
 from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 import weakref
@@ -84,6 +85,16 @@ def _levels(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block, int]]:
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+@lru_cache(maxsize=None)
+def class_name(block_class: type) -> str:
+    """A block's class as users write it: ``nn.Dense``, ``rnn.LSTM``, ``contrib.nn.SyncBatchNorm``, ``MyBlock``."""
+    module = block_class.__module__
+    if not module.startswith("mxnet.gluon."):
+        return block_class.__name__
+    parts = [part for part in module.split(".")[2:] if part in ("contrib", "nn", "rnn", "cnn")]
+    return ".".join([*parts, block_class.__name__])
 
 
 _PLAIN_NAMES = gluon.Block._collect_params_with_prefix

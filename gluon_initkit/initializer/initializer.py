@@ -21,9 +21,9 @@ from .._mxnet import mx
 from .._mxnet.arrays import classic, dtype_name, is_numpy_array, is_unwritten, prefill
 from .._mxnet.frames import arrays_being_filled, parameter_being_filled, place_of
 from .._mxnet.initializers import base_arguments, hook_arguments, print_filled
-from .._mxnet.instrument.notify import emit
 from .._mxnet.parameter import is_constant
 from .._mxnet.rng import draw_seed
+from .._mxnet.state import emit
 from .._mxnet.tree import Place, network_of
 from ..display import warn
 from ..parameters import ParameterInfo, list_parameters, parameter_info, role_of

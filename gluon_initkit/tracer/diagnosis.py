@@ -9,8 +9,8 @@ from typing import Any, Iterable, List, Optional, Sequence, Tuple
 
 from .._mxnet import mx
 from .._mxnet.instrument.call_stack import ArrayArgument, ValueArgument
-from .._mxnet.layers import class_name
 from .._mxnet.parameter import is_constant
+from .._mxnet.tree import class_name
 from ..display import counted, counted_of, printable, shape_text
 from .causes import cause_of, is_about_deferral, is_of_no_block
 from .errors import DeferredInitError, Unresolved

@@ -3,9 +3,9 @@
 from typing import Any, Dict, Iterable, Optional, Tuple
 
 from .._mxnet import backend, mx
-from .._mxnet.layers import class_name, constructor_call
+from .._mxnet.layers import constructor_call
 from .._mxnet.parameter import allows_deferral
-from .._mxnet.tree import blocks_by_path
+from .._mxnet.tree import blocks_by_path, class_name
 from ..display import printable, shape_text
 from ..parameters import ParameterInfo
 from ..shapes import is_known

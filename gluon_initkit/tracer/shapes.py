@@ -6,7 +6,7 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy
 
-from .._mxnet.layers import class_name
+from .._mxnet.tree import class_name
 from ..display import Column, Table, TableReport, shape_text, size_text
 from ..parameters import find_row
 from ..shapes import is_known

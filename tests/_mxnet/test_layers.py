@@ -1,7 +1,8 @@
 """Layers read back as the code that makes them: the code, run, makes the same layer."""
 
-from gluon_initkit._mxnet.layers import class_name, constructor_call
+from gluon_initkit._mxnet.layers import constructor_call
 from gluon_initkit._mxnet.parameter import shape_of
+from gluon_initkit._mxnet.tree import class_name
 import mxnet as mx
 from mxnet.gluon import contrib, nn, rnn
 import pytest

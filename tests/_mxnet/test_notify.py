@@ -2,7 +2,7 @@
 
 import threading
 
-from gluon_initkit._mxnet.instrument.notify import emit, events_suppressed, listeners, suppress_events
+from gluon_initkit._mxnet.state import emit, events_suppressed, listeners, suppress_events
 from mxnet import gluon
 
 

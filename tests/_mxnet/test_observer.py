@@ -3,8 +3,8 @@
 import threading
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet.instrument.notify import suppress_events
 from gluon_initkit._mxnet.parameter import shape_of
+from gluon_initkit._mxnet.state import suppress_events
 import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn

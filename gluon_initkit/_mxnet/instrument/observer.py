@@ -21,10 +21,9 @@ from .. import backend
 from ..frames import resolving_block
 from ..parameter import contexts_of, is_constant
 from ..preserve import room_for_patches
-from ..state import restore, snapshot
+from ..state import events_suppressed, listeners, restore, snapshot, suppress_events
 from ..tree import Place, blocks_by_path, places
 from .call_stack import FORWARD, BlockCall, argument_shapes, innermost, input_shapes, shapes_of_arrays
-from .notify import events_suppressed, listeners, suppress_events
 from .patches import InstancePatches
 
 _GUARDED = {"initialize", "load_parameters", "cast", "infer_shape", "optimize_for", *backend.resolving_methods}
