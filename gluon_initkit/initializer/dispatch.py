@@ -28,13 +28,15 @@ __all__ = ["Assignment", "Choice", "Declared", "Rule", "Unassigned", "choose", "
 
 
 class Choice(NamedTuple):
-    """The initializer that fills a parameter, its hook, and the reason."""
+    """The initializer that fills a parameter, its hook, and the reason.
+
+    Where the hook is a class's own ``__call__``, `rest` is what its ``super().__call__`` does.
+    """
 
     initializer: Any
     hook: str
     why: str
     rest: Optional["Assignment"] = None
-    """Where the hook is a class's own ``__call__``: what fills the parameter when that calls ``super().__call__``."""
 
 
 class Unassigned(NamedTuple):
@@ -48,14 +50,13 @@ Assignment = Union[Choice, Unassigned]
 
 
 class Rule(NamedTuple):
-    """A rule of `Rules`, ready to be asked."""
+    """A rule of `Rules`: its number, selector and predicate; its initializer as given, and as one of the kit's."""
 
     number: int
     selector: Any
     matches: Any
     initializer: Any
     corrected: Any
-    """The same as one of the kit's initializers."""
 
 
 class Declared(NamedTuple):
@@ -183,14 +184,9 @@ def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any
 
 # Endings that MXNet's own Initializer.__call__ serves besides the roles, where it decides by the name of a Symbol's
 # variable. In Gluon they mean nothing: `x_max` is a parameter like any other.
-_MXNET_ENDINGS = (
-    ("moving_inv_var", "_init_zero"),
-    ("moving_avg", "_init_zero"),
-    ("_min", "_init_zero"),
-    ("_max", "_init_one"),
-    ("weight_quantize", "_init_quantized_weight"),
-    ("bias_quantize", "_init_quantized_bias"),
-)
+_MXNET_ENDINGS = (("moving_inv_var", "_init_zero"), ("moving_avg", "_init_zero"), ("_min", "_init_zero"),
+                  ("_max", "_init_one"), ("weight_quantize", "_init_quantized_weight"),
+                  ("bias_quantize", "_init_quantized_bias"))  # fmt: skip
 
 
 def _needs_fans(target: Any) -> bool:
@@ -206,9 +202,6 @@ def refuse_unassigned(infos: Iterable[ParameterInfo], assignments: Iterable[Assi
     if lines:
         count = counted(len(lines), "parameter is", "parameters are")
         raise InitializationError(f"{count} covered by nothing:{''.join(lines)}")
-
-
-# Hooks
 
 
 def _own_hook(target: Any, info: ParameterInfo) -> Optional[str]:
@@ -311,9 +304,6 @@ def _class_suffixes(cls: type) -> FrozenSet[str]:
 
 def _is_base(cls: type) -> bool:
     return cls is mx.init.Initializer or "_is_corrected_base" in vars(cls)
-
-
-# What a parameter was declared with
 
 
 def _is_repr(declared: str) -> bool:

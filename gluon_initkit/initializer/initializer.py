@@ -1,13 +1,11 @@
 """`Initializer`: the base class that MXNet's own should have been. Every hook that a class defines is called.
 
-Gluon reaches an initializer by two doors, and neither asks for a role. A network-level initializer is reached by
-``__call__`` with the parameter's own initializer in ``desc.attrs['__init__']``, which is never empty. A layer's own is
-reached by ``_init_weight``, whatever the parameter is (MXNet 1.9.1, ``gluon/parameter.py``, `_finish_deferred_init`;
-``initializer.py``, `Initializer.__call__`). So both doors read the role here: ``__call__`` is overridden, and each
-subclass's ``_init_weight``, and its own ``__call__``, are wrapped when the class is made.
-
-MXNet makes plain `InitDesc`s only. So a hook that gets one was called by Gluon, and one that gets a `HookContext` was
-chosen by the kit, or called through ``super()``.
+Gluon reaches an initializer by two doors, and neither asks for a role: a network-level one by ``__call__`` with the
+parameter's own initializer in ``desc.attrs['__init__']``, which is never empty; a layer's own by ``_init_weight``,
+whatever the parameter is (MXNet 1.9.1, ``gluon/parameter.py``, `_finish_deferred_init`). So both doors read the role
+here: ``__call__`` is overridden, and each subclass's ``_init_weight`` and own ``__call__`` are wrapped when the class
+is made. Gluon gives them plain `InitDesc`s; a hook that gets a `HookContext` was chosen by the kit, or called through
+``super()``.
 """
 
 import functools
@@ -48,7 +46,7 @@ __all__ = ["HookContext", "Initializer", "run_hook"]
 
 
 class HookContext(mx.init.InitDesc):
-    """What a hook is told of the parameter that it fills: MXNet's name of it (a `str`), with what else is known.
+    """What a hook is told of the parameter that it fills: MXNet's `InitDesc`, the name, and what else is known.
 
     Attributes
     ----------
@@ -62,14 +60,8 @@ class HookContext(mx.init.InitDesc):
     key : bytes or None
         What `rng` starts from, under ``ik.initialize``.
     param : Parameter or None
-        The Gluon Parameter itself.
     axes : str
         What a weight's axes are: ``'OIHW'``, output, input, space.
-    attrs : dict
-        MXNet's attributes of the variable, without ``__init__``, which has been obeyed. For a class's own ``__call__``
-        it holds what its ``super().__call__`` does.
-    global_init : Initializer
-        The network-level initializer.
     """
 
     role: str
@@ -126,9 +118,8 @@ class Initializer(mx.init.Initializer):
     Attributes
     ----------
     check : bool
-        Debug mode, off by default. When True, a hook that leaves its array untouched raises. To tell that from a hook
-        that writes zeros, a hook after which all is zero is called once more, on a copy full of NaN (an integer copy
-        is full of its type's smallest value). Set it on `Initializer` for all, on a class or on an instance.
+        Debug mode, off by default: a hook that leaves its array untouched raises. A hook after which all is zero is
+        called once more for that, on a copy full of NaN. Set it on `Initializer` for all, on a class or an instance.
 
     Examples
     --------
@@ -168,10 +159,7 @@ class Initializer(mx.init.Initializer):
                 setattr(cls, name, wrap(hook))
 
     def __call__(self, desc: Any, arr: Any) -> None:
-        """Fill `arr`, the array of the parameter that `desc` names; MXNet calls this for a network-level initializer.
-
-        `desc` is an InitDesc, or the name alone, as ``mx.model.FeedForward`` gives it.
-        """
+        """Fill the array of the parameter that `desc` names: an InitDesc, or a str, as ``mx.model.FeedForward`` has."""
         if not isinstance(desc, str):
             raise TypeError(f"expected the name of a parameter, an InitDesc or a str, found {desc!r:.80}")
         if isinstance(desc, mx.init.InitDesc):

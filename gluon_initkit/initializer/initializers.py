@@ -147,9 +147,7 @@ class Identity(DistributionInitializer):
     def distribution_for(self, desc: Any, shape: Shape) -> ArrayDistribution:
         """The distribution for an array of this shape."""
         if len(shape) != 2:
-            raise ValueError(
-                f"Identity needs an array of 2 dimensions, found shape {shape!r}; Dirac serves convolutions"
-            )
+            raise ValueError(f"Identity needs an array of 2 dimensions, found {shape!r}; Dirac serves convolutions")
         return ArrayDistribution(lambda key, shape: self.gain * numpy.eye(shape[0], shape[1]))
 
 
@@ -157,10 +155,7 @@ class Identity(DistributionInitializer):
 class Dirac(DistributionInitializer):
     """Convolutions that pass their input through: a one in the kernel's middle where output and input channel agree.
 
-    Parameters
-    ----------
-    groups : int
-        The convolution's ``groups``: each passes its own channels through.
+    Each of the convolution's `groups` passes its own channels through.
 
     Examples
     --------

@@ -26,9 +26,10 @@ class ProgressBar:
     def advance(self, size: int) -> None:
         """So many bytes more are done."""
         self.done += size
-        late = self.show is None and time.perf_counter() - self._start > 1
-        if self._progress is None and late and _is_watched():
-            self._open()
+        if self.show is None and time.perf_counter() - self._start > 1:
+            self.show = _is_watched()
+            if self.show:
+                self._open()
         if self._progress is not None:
             self._progress.update(self._task, completed=self.done)
 

@@ -69,7 +69,7 @@ def dump(initializer: Any) -> str:
 class Constant(mx.init.Constant):
     """MXNet's, with a `dumps` that writes lists and NumPy's numbers too, and an array more than once.
 
-    A layer's own initializer is written when it is hybridized or exported, and on MXNet 2 whenever its values are read.
+    MXNet writes a layer's own initializer when the layer is hybridized; MXNet 2 whenever its values are read.
     """
 
     def dumps(self) -> str:
