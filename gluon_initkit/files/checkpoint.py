@@ -89,7 +89,7 @@ class StoredValues:
 
         A file that changed since its headers were read, or changes meanwhile, is a CheckpointError.
         """
-        with opened(self._absolute) as file:
+        with opened(self._absolute, buffering=0) as file:
             if _state(file) != self._state:
                 raise CheckpointError(self.path, 0, "the file was changed since its headers were read: inspect it anew")
             reader = _OpenFile(file, self.path)

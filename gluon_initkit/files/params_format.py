@@ -54,13 +54,13 @@ def read_headers(path: Any) -> List[StoredArray]:
 
 
 @contextmanager
-def opened(path: Any) -> Iterator[Any]:
+def opened(path: Any, buffering: int = 4096) -> Iterator[Any]:
     """A regular file, open for reading; a CheckpointError for anything else."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         # Opening a pipe would wait for a writer; reading a device would not end.
         source = str(os.fspath(path))
         raise CheckpointError(source, 0, "this is a directory or a device; expected a .params file")
-    with open(path, "rb", buffering=4096) as file:
+    with open(path, "rb", buffering) as file:
         yield file
 
 

@@ -196,7 +196,8 @@ def _named_pairs(a: _Source, b: _Source) -> Iterator[Tuple[_Entry, _Entry]]:
                 seen.add((id(entry), id(other)))
                 yield entry, other
     network, file = (a, b) if a.network is not None else (b, a)
-    if network.network is not None and file.file is not None:
+    done = {number for pair in seen for number in pair}
+    if network.network is not None and file.file is not None and not done.issuperset(map(id, network.entries)):
         match = match_names(network.network, list(file.file.arrays.values()))
         if match.scheme == "names":
             by_name = {entry.name: entry for entry in network.entries}
@@ -266,10 +267,10 @@ def _change(a: _Entry, b: _Entry) -> Tuple[Optional[Change], str]:
     """How the values changed, and what that is known by."""
     if a.values is not None and b.values is not None:
         return change_between(a.values(), b.values()), "values"
-    stats = [entry.stats or (statistics_of(entry.values()) if entry.values else None) for entry in (a, b)]
-    if stats[0] is None or stats[1] is None:
+    if any(entry.values is None and entry.stats is None for entry in (a, b)):
         return None, "shape"
-    return Change(equal=_equal_statistics(stats[0], stats[1])), "statistics"
+    one, other = (entry.stats or statistics_of(entry.values()) for entry in (a, b))  # type: ignore[misc]
+    return Change(equal=_equal_statistics(one, other)), "statistics"
 
 
 def _equal_statistics(a: Statistics, b: Statistics) -> bool:
