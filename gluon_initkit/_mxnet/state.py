@@ -19,7 +19,7 @@ from .parameter import GRAD_REQ_BEFORE, contexts_of, held_contexts, shape_of
 from .preserve import global_state_lock
 from .trainer import reset_updates
 
-# `ik.initialize` hands arrays over without going through a parameter's methods, and chooses hooks that MXNet never sees.
+# `ik.initialize` hands arrays over without a parameter's methods, and chooses hooks that MXNet never sees.
 # An observer, which stands before those methods, would miss both, so it is told. Where nobody observes, that is a
 # look-up in a dictionary.
 listeners: Dict[int, Callable[..., None]] = {}
