@@ -224,6 +224,8 @@ def test_what_is_replaced_stands_in_this_mxnet(module):
 
 def test_a_text_that_is_not_there_is_an_error():
     for module, edits in repair.EDITS.items():
+        if min(edit.since for edit in edits) > VERSION:
+            continue
         with pytest.raises(ImportError, match=re.escape(module)) as caught:
             repair.edited("import numpy\n", edits, module)
         assert "pip install --no-deps mxnet==1.9.1" in str(caught.value)
