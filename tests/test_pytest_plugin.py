@@ -211,6 +211,7 @@ def _escaped(path):
     return path.replace("[", "[[]")
 
 
+@pytest.mark.slow
 def test_regression_in_two_processes(pytester):
     pytester.makepyfile(test_net=REGRESSION.replace("INIT", "'ones'"))
     result = pytester.runpytest_subprocess(*PLUGIN, "-p", "xdist", "-n", "2", "--init-regression-update")

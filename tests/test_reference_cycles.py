@@ -199,8 +199,7 @@ def without_name_scopes(net):
 def is_freed(verb, known):
     verb(network(known))  # what is made once and kept, such as the names of initializers
     mx.nd.waitall()
-    gc.collect()
-    gc.disable()
+    gc.disable()  # what garbage there is stays: it holds nothing of the next network
     try:
         net = network(known)
         gone = weakref.ref(net)

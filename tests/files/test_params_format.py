@@ -155,6 +155,7 @@ def test_the_device_that_it_was_saved_from(write):
     assert contexts == ["cpu(0)", "gpu(3)", "cpu_shared(0)", "device9(1)"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["resnet", "vgg", "alexnet", "densenet", "squeezenet", "inception", "mobilenet"])
 def test_headers_equal_mxnets_over_the_model_zoo(family, tmp_path):
     names = [name for name in _ZOO if name.startswith(family)]

@@ -33,6 +33,7 @@ def test_the_zoo_is_all_of_it():
     assert len(ZOO) == 34
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_totals_are_those_of_summary(name, capsys):
     net = getattr(vision, name)(classes=10)
