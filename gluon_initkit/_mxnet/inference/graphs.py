@@ -32,7 +32,7 @@ def call_graph(block: Any, run: Run, args: Any) -> Any:
     flat, structure = gluon.block._flatten(args, "input")
     if _without_last_nones(structure) != _without_last_nones(block._in_format):
         raise ValueError(f"The argument structure of HybridBlock does not match the cached version. "
-                         f"Stored format = {structure}, input format = {block._in_format}")  # fmt: skip
+                         f"Stored format = {structure!r}, input format = {block._in_format!r}")  # fmt: skip
     arrays = dict(zip(graph.names, [each for each in flat if each is not None]))
     run.order.update(dict.fromkeys(graph.params))
     known = {param.name: shape_of(param) for param in graph.params}
