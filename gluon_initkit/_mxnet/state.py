@@ -99,8 +99,9 @@ def in_storage_of(param: gluon.Parameter, array: ndarray.NDArray) -> ndarray.NDA
 class CopySource:
     """Stands where MXNet copies an array to each context: gives the array itself away first, so it is not staged."""
 
-    def __init__(self, array: ndarray.NDArray, param: gluon.Parameter) -> None:
+    def __init__(self, array: ndarray.NDArray, param: gluon.Parameter, choice: Any = None) -> None:
         self.array, self.param, self.given = array, param, False
+        self.choice = choice  # an observer tells by it who filled the array
 
     def copyto(self, ctx: context.Context) -> ndarray.NDArray:
         """The values on a context, as the parameter holds them."""

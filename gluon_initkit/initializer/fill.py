@@ -153,7 +153,7 @@ class PendingFill:
     def commit(self) -> None:
         """Hand the array to the parameter, or leave the parameter pending."""
         with self.memory_errors():
-            source = self if self.array is None else CopySource(self.array, self.param)
+            source = self if self.array is None else CopySource(self.array, self.param, self.choice)
             commit(self.param, self.choice.initializer, self.ctxs, source, self.grads)
             if len(self.ctxs) > 1 or not self.grads:  # then the engine makes arrays, and finds memory or not
                 wait_to_read(_arrays(self))
