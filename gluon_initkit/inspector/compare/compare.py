@@ -103,23 +103,15 @@ def _source(thing: Any) -> _Source:
         thing = inspect(thing)
     if isinstance(thing, Report):
         file = thing.live if isinstance(thing.live, StoredValues) else None
-        entries = [_record_entry(record, file) for record in thing.records]
-        transposed = [record.transposed for record in thing.records]
-        return _Source(thing.source or "report", _with_transposed(entries, transposed), file=file)
+        entries = [entry for record in thing.records
+                   for entry in _entries(record, record.transposed, _reader(record, file))]  # fmt: skip
+        return _Source(thing.source or "report", tuple(entries), file=file)
     if not hasattr(thing, "collect_params"):
         raise TypeError(
             f"cannot compare {printable(type(thing).__name__)}: {thing!r:.80}. Expected a network (an "
             f"mxnet.gluon.Block), a report of ik.inspect, or the path of a .params file."
         )
     return _Source(type(thing).__name__, _network_entries(thing), network=thing)
-
-
-def _record_entry(record: Any, file: Optional[StoredValues]) -> _Entry:
-    has_values = file is not None and file.has_values(file.arrays[record.path])
-    aliases = (path for path in record.aliases if path not in record.transposed)
-    paths = (record.path, strip_prefix(record.path), *aliases)
-    return _Entry(record.path, tuple(dict.fromkeys(paths)), record.name, record.role, record.shape, record.dtype,
-                  record.stats, (lambda: file.values(record.path)) if file and has_values else None)  # fmt: skip
 
 
 def _network_entries(net: Any) -> Tuple[_Entry, ...]:
@@ -132,34 +124,33 @@ def _network_entries(net: Any) -> Tuple[_Entry, ...]:
 
     listed = list_parameters(net)
     wait_to_read(array for param, _, _ in listed for array in arrays_of(param)[:1])  # `memory_view` does not
-    entries = []
+    entries: List[_Entry] = []
     for param, place, info in listed:
         arrays = arrays_of(param)
-        entries.append(_Entry(
-            path=info.label,
-            paths=tuple(path for path in info.paths if path not in place.transposed),
-            name=info.name,
-            role=info.role,
-            shape=tuple(arrays[0].shape) if arrays else info.shape,
-            dtype=info.dtype,
-            values=reader(arrays[0]) if arrays else None,
-        ))  # fmt: skip
-    return _with_transposed(entries, [place.transposed for _, place, _ in listed])
+        shape = tuple(arrays[0].shape) if arrays else info.shape
+        entries += _entries(info._replace(shape=shape), place.transposed, reader(arrays[0]) if arrays else None)
+    return tuple(entries)
 
 
-def _with_transposed(entries: Sequence[_Entry], transposed: Sequence[Tuple[str, ...]]) -> Tuple[_Entry, ...]:
-    listed = []
-    for entry, paths in zip(entries, transposed):
-        listed.append(entry)
-        for path in paths:
-            shape = None if entry.shape is None else entry.shape[::-1]
-            listed.append(replace(entry, path=path, paths=(path,), name="", shape=shape, values=_transpose(entry)))
-    return tuple(listed)
+def _reader(record: Any, file: Optional[StoredValues]) -> Optional[Callable[[], numpy.ndarray]]:
+    if file is None or not file.has_values(file.arrays[record.path]):
+        return None
+    return lambda: file.values(record.path)
 
 
-def _transpose(entry: _Entry) -> Optional[Callable[[], numpy.ndarray]]:
-    read, shape = entry.values, entry.shape
-    return None if read is None else lambda: read().reshape(shape).T  # type: ignore[arg-type]
+def _entries(
+    record: Any, transposed: Sequence[str], values: Optional[Callable[[], numpy.ndarray]]
+) -> Iterator[_Entry]:
+    """The entry of a record or a `ParameterInfo`, and one for each path at which it stands transposed."""
+    paths = dict.fromkeys(path for path in (*record.paths, strip_prefix(record.paths[0])) if path not in transposed)
+    entry = _Entry(record.paths[0], tuple(paths), record.name, record.role, record.shape, record.dtype,
+                   getattr(record, "stats", None), values)  # fmt: skip
+    yield entry
+    shape = entry.shape
+    flipped = None if shape is None else shape[::-1]
+    transpose = None if values is None else lambda: values().reshape(shape).T  # type: ignore[arg-type]
+    for path in transposed:
+        yield replace(entry, path=path, paths=(path,), name="", shape=flipped, values=transpose)
 
 
 _Pair = Tuple[Optional[_Entry], Optional[_Entry], bool]  # with whether it is renamed: found by content, or by shape
