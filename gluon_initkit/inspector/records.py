@@ -1,7 +1,7 @@
 """What is known of a parameter, a network and a file, as plain data: it pickles, compares and goes to JSON.
 
-Nothing here holds a live MXNet object or needs MXNet: `collect` fills these records from networks, `checkpoint`
-from files; `statistics` and `findings` compute on them; `report` shows them.
+Nothing here holds a live MXNet object or needs MXNet. `collect` fills these records from networks, `collect_file` from
+files; `findings` judges them; `report` shows them.
 """
 
 from dataclasses import dataclass, fields
@@ -40,8 +40,9 @@ class Statistics:
     zeros, nan, posinf, neginf : int
         How many values are that.
     quantiles : tuple of (float, float)
-        Pairs ``(0.25, value)``.
+        Pairs ``(0.25, value)``; empty without ``stats='full'``.
     histogram : Histogram or None
+        None without ``stats='full'``.
     identical_rows : bool
         Whether an array of two dimensions or more has at least two rows, and all are the same.
 
