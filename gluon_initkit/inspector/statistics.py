@@ -15,7 +15,7 @@ from ..display import printable
 from ..parallel import run
 from .records import Histogram, Statistics
 
-__all__ = ["BINS", "QUANTILES", "identical_rows", "merge", "readable", "statistics_of", "statistics_of_all"]
+__all__ = ["BINS", "QUANTILES", "merge", "readable", "statistics_of", "statistics_of_all"]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 50
@@ -24,6 +24,8 @@ BINS = 50
 # is fetched anew for the next block, page by page, which costs more than all arithmetic.
 _BLOCK = 1 << 16
 _PIECE = 16 * _BLOCK  # values that one job reads
+
+_Section = Callable[[int, int], numpy.ndarray]  # the values from one number to another
 
 
 def statistics_of(array: numpy.ndarray) -> Statistics:
@@ -40,7 +42,8 @@ def statistics_of(array: numpy.ndarray) -> Statistics:
 def statistics_of_all(arrays: Sequence[Any], full: bool = False) -> List[Statistics]:
     """Moments and counts of many arrays, which share the cores; with `full`, quantiles and histograms as well.
 
-    An array may be the `Values` of a file. For moments no more of it is in memory than the blocks that are being read.
+    An array may be the `Values` of a file. For moments no more of it is in memory than the blocks that are being read,
+    unless it has to be unpacked.
     """
     surveys = [_Survey(readable(array), full) for array in arrays]
     large = [survey for survey in surveys if survey.array.size > 2 * _PIECE and not survey.array.forward]
@@ -94,22 +97,6 @@ def merge(parts: Iterable[Optional[Statistics]]) -> Optional[Statistics]:
     )
 
 
-def identical_rows(array: Any) -> bool:
-    """Whether an array of two dimensions or more has at least two rows, and all are the same."""
-    array = readable(array)
-    rows = array.shape[0] if len(array.shape) > 1 else 0
-    if rows < 2 or not array.size:
-        return False
-    read, columns = array.sections(), array.order == "F"
-    width = rows if columns else array.size // rows
-    first = _as_float(read(0, width))
-    for begin, end in _cut(array.size, max(1, _BLOCK // width) * width):
-        lines = _as_float(read(begin, end)).reshape(-1, width)
-        if not (lines == (lines[:, :1] if columns else first)).all():
-            return False
-    return True
-
-
 class _InMemory:
     """An array in memory, to be read as the `Values` of a file are."""
 
@@ -119,7 +106,7 @@ class _InMemory:
         self.shape, self.dtype, self.size, self.nbytes = array.shape, array.dtype, array.size, array.nbytes
         self.itemsize, self._flat = array.itemsize, array.reshape(-1)
 
-    def sections(self) -> Callable[[int, int], numpy.ndarray]:
+    def sections(self) -> _Section:
         """What answers the values from one number to another."""
         return lambda begin, end: self._flat[begin:end]
 
@@ -140,31 +127,47 @@ class _Survey:
         self.array, self._full = array, full
         self._blocks: List[Optional[Statistics]] = [None] * -(-array.size // _BLOCK)
 
-    def read(self, begin: int, end: int) -> None:
+    def read(self, begin: int, end: int, values: Optional[_Section] = None) -> None:
         """Compute the moments of the blocks between two numbers."""
-        read = self.array.sections()
+        values = values or self.array.sections()
         for start in range(begin, end, _BLOCK):
-            self._blocks[start // _BLOCK] = _moments(read(start, min(start + _BLOCK, end)))
+            self._blocks[start // _BLOCK] = _moments(values(start, min(start + _BLOCK, end)))
 
-    def finish(self) -> None:
+    def finish(self, values: Optional[_Section] = None) -> None:
         """The statistics of the whole."""
+        values = values or self.array.sections()
         merged = merge(self._blocks) or _NOTHING
-        facts = {**vars(merged), "identical_rows": identical_rows(self.array)}
+        facts = {**vars(merged), "identical_rows": _has_identical_rows(self.array, values)}
         if self._full and merged.min is not None and merged.max is not None:
-            values = _as_float(self.array.sections()(0, self.array.size))
+            finite = _as_float(values(0, self.array.size))
             if merged.nan or merged.posinf or merged.neginf:
-                values = values[numpy.isfinite(values)]
-            facts["quantiles"] = _quantiles(values)
-            facts["histogram"] = _histogram(values, merged.min, merged.max)
+                finite = finite[numpy.isfinite(finite)]
+            facts["quantiles"] = _quantiles(finite)
+            facts["histogram"] = _histogram(finite, merged.min, merged.max)
         self.result = Statistics(**facts)
 
     def whole(self) -> None:
-        """Read and finish on this thread."""
-        self.read(0, self.array.size)
-        self.finish()
+        """Read and finish on this thread. A file's array may have to be unpacked, once and no longer than this."""
+        values = self.array.sections()
+        self.read(0, self.array.size, values)
+        self.finish(values)
 
 
 _NOTHING = Statistics(0, None, None, None, None, 0.0, 0, 0, 0, 0)
+
+
+def _has_identical_rows(array: Any, values: _Section) -> bool:
+    rows = array.shape[0] if len(array.shape) > 1 else 0
+    if rows < 2 or not array.size:
+        return False
+    columns = array.order == "F"
+    width = rows if columns else array.size // rows
+    first = _as_float(values(0, width))
+    for begin, end in _cut(array.size, max(1, _BLOCK // width) * width):
+        lines = _as_float(values(begin, end)).reshape(-1, width)
+        if not (lines == (lines[:, :1] if columns else first)).all():
+            return False
+    return True
 
 
 def _cut(size: int, step: int) -> Iterator[Tuple[int, int]]:
