@@ -1,13 +1,14 @@
-"""Many small jobs on all cores: what fills arrays, hashes them, and computes their statistics. Needs no MXNet.
+"""Many small jobs on all cores, with a progress bar: what fills arrays, hashes them, and computes their statistics.
 
-The threads live for one call: nothing is left behind that a fork or an exit could trip over.
+Needs no MXNet. The threads live for one call: nothing is left behind that a fork or an exit could trip over.
 """
 
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 import os
-from typing import Any, Callable, List, Sequence, Tuple
+import time
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
-__all__ = ["Job", "run", "threads"]
+__all__ = ["Job", "ProgressBar", "run", "threads"]
 
 Job = Tuple[int, Callable[[], None]]
 """The bytes that a job works on, and what it does."""
@@ -29,7 +30,7 @@ def threads() -> int:
 def run(jobs: Sequence[Job], bar: Any = None) -> None:
     """Run all jobs; the first exception stops the rest and is raised, also a Ctrl-C in the main thread.
 
-    `bar` may be anything with ``advance(bytes)`` and ``every`` seconds.
+    `bar` is a `ProgressBar`.
     """
     workers = threads()
     large = [job for job in jobs if job[0] >= _TINY]
@@ -69,3 +70,54 @@ def _run_in_threads(jobs: Sequence[Job], workers: int, bar: Any) -> None:
         except BaseException:
             stopped.append(True)
             raise
+
+
+class ProgressBar:
+    """A progress bar by bytes; ``show=None`` shows it after a second, on a terminal or in Jupyter."""
+
+    every = 0.1  # seconds after which `run` moves it
+
+    def __init__(self, label: str, total: int, show: Optional[bool]) -> None:
+        self.label, self.total, self.show, self.done = label, total, show, 0
+        self._start = time.perf_counter()
+        self._progress: Any = None
+
+    def __enter__(self) -> "ProgressBar":
+        if self.show:
+            self._open()
+        return self
+
+    def advance(self, size: int) -> None:
+        """So many bytes more are done."""
+        self.done += size
+        if self.show is None and time.perf_counter() - self._start > 1:
+            self.show = _is_watched()
+            if self.show:
+                self._open()
+        if self._progress is not None:
+            self._progress.update(self._task, completed=self.done)
+
+    def expect(self, jobs: List[Job]) -> List[Job]:
+        """Add the bytes of these jobs to the total; the same jobs."""
+        self.total += sum(size for size, _ in jobs)
+        if self._progress is not None:
+            self._progress.update(self._task, total=self.total)
+        return jobs
+
+    def _open(self) -> None:
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(TextColumn(self.label), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        self._task = self._progress.add_task(self.label, total=self.total, completed=self.done)
+        self._progress.start()
+
+    def __exit__(self, *_: Any) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def _is_watched() -> bool:
+    from rich.console import Console
+
+    console = Console()
+    return console.is_terminal or console.is_jupyter

@@ -31,7 +31,7 @@ from .._mxnet.state import (
 )
 from .._mxnet.trainer import reset_updates
 from ..display import printable
-from ..parallel import Job, run
+from ..parallel import Job, ProgressBar, run
 from ..parameters import ParameterInfo, named_memory_errors
 from ..shapes import is_known
 from .dispatch import Choice
@@ -39,7 +39,6 @@ from .distributions import ArrayDistribution, Constant, Distribution, fill_jobs
 from .errors import InitializationError
 from .initializer import HookContext, run_hook
 from .mxnet_distributions import distribution_of
-from .progress import ProgressBar
 from .random.streams import key_of
 
 __all__ = ["PendingFill", "fill_all"]
@@ -66,10 +65,6 @@ class PendingFill:
     def param(self) -> Any:
         """The parameter."""
         return self._param()
-
-    @param.setter
-    def param(self, param: Any) -> None:
-        self._param = weakref.ref(param)
 
     def __getstate__(self) -> Dict[str, Any]:
         return {**vars(self), "_param": self.param}  # a deep copy is for the copy of the parameter
@@ -214,7 +209,7 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
     total = sum(fill.size for fill in known)
     with interrupts_held() as released, ExitStack() as stack:
         stack.enter_context(mx.autograd.pause())  # where MXNet records, it refuses a write into a parameter
-        bar = stack.enter_context(ProgressBar(total, progress))
+        bar = stack.enter_context(ProgressBar("initializing", total, progress))
         hooks = any(distribution is None for distribution in distributions.values())
         reseed = stack.enter_context(seeded_generators()) if hooks else _no_hooks
         with released():

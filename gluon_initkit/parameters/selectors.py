@@ -18,9 +18,8 @@ import re
 from typing import Any, Callable, Iterable, Optional, Pattern, Union
 
 from ..display import printable
-from .info import ParameterInfo
+from .info import ROLES, ParameterInfo
 from .messages import did_you_mean_path
-from .roles import ROLES
 
 __all__ = [
     "Selector",

@@ -6,9 +6,8 @@ import pty
 import sys
 
 import gluon_initkit as ik
-from gluon_initkit.initializer import progress as progress_file
-from gluon_initkit.initializer.progress import ProgressBar
-from gluon_initkit.parallel import run
+from gluon_initkit import parallel
+from gluon_initkit.parallel import ProgressBar, run
 import mxnet as mx
 
 LARGE = 1 << 20
@@ -17,7 +16,7 @@ LARGE = 1 << 20
 def test_the_bar_counts_every_byte(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     for sizes in ([10] * 5, [LARGE] * 5):
-        with ProgressBar(sum(sizes), True) as bar:
+        with ProgressBar("initializing", sum(sizes), True) as bar:
             run([(size, lambda: None) for size in sizes], bar)
         assert bar.done == sum(sizes)
     assert "initializing" in sys.stdout.getvalue()
@@ -40,13 +39,13 @@ class Slow(ik.Initializer):
         self.seconds = seconds
 
     def _init_weight(self, desc, arr):
-        progress_file.time.now += self.seconds
+        parallel.time.now += self.seconds
         arr[:] = 0
 
 
 def written(monkeypatch, terminal, seconds, progress):
     """What initializing three layers writes to standard output."""
-    monkeypatch.setattr(progress_file, "time", Clock())
+    monkeypatch.setattr(parallel, "time", Clock())
     net = mx.gluon.nn.HybridSequential()
     net.add(*(mx.gluon.nn.Dense(2, in_units=2) for _ in range(3)))
     reading, writing = pty.openpty() if terminal else os.pipe()
