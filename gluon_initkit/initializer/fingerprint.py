@@ -2,6 +2,7 @@
 
 from functools import partial
 import hashlib
+import math
 from typing import Any, List, Tuple
 
 import numpy
@@ -49,7 +50,7 @@ def digests(net: Any) -> List[Tuple[str, bytes]]:
     arrays = [arrays_of(param)[0] for param, _ in parameters]
     hashes = [hashlib.sha256() for _ in arrays]
     wait_to_read(arrays)
-    run([(4 * array.size, partial(_update, sha, array)) for sha, array in zip(hashes, arrays)])
+    run([(4 * math.prod(array.shape), partial(_update, sha, array)) for sha, array in zip(hashes, arrays)])
     return [(info.label, sha.digest()) for (_, info), sha in zip(parameters, hashes)]
 
 
