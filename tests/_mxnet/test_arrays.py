@@ -2,7 +2,7 @@
 
 import gc
 
-from gluon_initkit._mxnet.arrays import bits_of, empty, memory_view, wait_to_read, wait_to_write
+from gluon_initkit._mxnet.arrays import bits_of, empty, is_unwritten, memory_view, prefill, wait_to_read, wait_to_write
 import mxnet as mx
 import numpy as np
 import pytest
@@ -71,3 +71,12 @@ def test_what_differs():
         assert bits_of(one) != bits_of(mx.nd.array(other))
     assert bits_of(mx.nd.zeros((2, 2), dtype="int32")) != bits_of(mx.nd.zeros((2, 2)))
     assert bits_of(one.tostype("row_sparse")) != bits_of(one)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32"])
+def test_an_array_of_which_a_hook_left_one_value_is_written(dtype):
+    array = mx.nd.zeros((3,), dtype=dtype)
+    sentinel = prefill(array)
+    assert is_unwritten(array, sentinel)
+    array[:2] = 0
+    assert not is_unwritten(array, sentinel)
