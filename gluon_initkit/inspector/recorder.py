@@ -4,12 +4,14 @@ It only looks: no operator runs, nothing is drawn, no gradient is cleared. What 
 in bounded memory, which needs no MXNet.
 """
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
 
 from .. import display
 from ..parameters import did_you_mean, list_parameters, matcher, refuse_no_match, show_selector
+from .outputs import outputs as measure_outputs
+from .records import Statistics
 from .report.columns import STATISTICS
 from .statistics import statistics_of_all
 
@@ -34,6 +36,8 @@ class History:
         How many steps are kept at most.
     aliases : dict of str to str
         The further paths of shared parameters, each with the one that stands in `paths`.
+    counted : int
+        How many steps were counted.
 
     Examples
     --------
@@ -62,17 +66,17 @@ class History:
                 raise ValueError(f"{name}= takes an integer of {least:d} or more, found {value!r}.")
         self.paths, self.stats = tuple(paths), tuple(stats)
         self.every, self.capacity, self.aliases = every, capacity, dict(aliases or {})
-        self._next = 0
+        self.counted = 0
         self._kept: List[Tuple[int, numpy.ndarray]] = []
 
     def counts(self) -> bool:
         """Count a step; whether it is one to keep."""
-        self._next += 1
-        return (self._next - 1) % self.every == 0
+        self.counted += 1
+        return (self.counted - 1) % self.every == 0
 
     def keep(self, seen: numpy.ndarray) -> None:
         """Keep the step just counted: an array of parameters by (values, gradient) by statistics, NaN for nothing."""
-        self._kept.append((self._next - 1, numpy.asarray(seen, numpy.float64)))
+        self._kept.append((self.counted - 1, numpy.asarray(seen, numpy.float64)))
         if len(self._kept) > self.capacity:
             self.every *= 2
             self._kept = [(step, numbers) for step, numbers in self._kept if step % self.every == 0]
@@ -152,8 +156,8 @@ class Recorder:
     """Watch parameters and gradients over time.
 
     ``recorder = ik.Recorder(net)`` before the loop, ``recorder.step()`` in it, after ``backward()``. A step that is not
-    kept costs nothing. Freezing (``grad_req='null'``), deferred parameters, NaN and new contexts leave gaps or counts,
-    and stop nothing.
+    kept costs nothing. Without ``outputs=`` no operator runs. Freezing (``grad_req='null'``), deferred parameters, NaN
+    and new contexts leave gaps or counts, and stop nothing.
 
     Parameters
     ----------
@@ -170,6 +174,12 @@ class Recorder:
     capacity : int
         How many steps to keep. When they are full every second one is forgotten and `every` doubles, so the history
         always spans the whole training, evenly, and holds ``2 * parameters * len(stats) * capacity`` numbers at most.
+    outputs : NDArray or tuple of NDArray, optional
+        A batch on which the outputs of all blocks are measured at each kept step, as `ik.outputs` does. The attribute
+        `outputs` has their `History`, by the paths of blocks; None before the first step.
+    on_nan : callable, optional
+        Gets a path and the number of the step when a kept step has a value that is not finite: the path of the block
+        that puts it out first, where `outputs` is given; else that of the parameter with such values or gradient.
 
     Raises
     ------
@@ -203,7 +213,12 @@ class Recorder:
         stats: Sequence[str] = ("mean", "std", "norm", "nan"),
         every: int = 1,
         capacity: int = 512,
+        outputs: Any = None,
+        on_nan: Optional[Callable[[str, int], Any]] = None,
     ) -> None:
+        self._net, self._on_nan = net, on_nan
+        self._inputs = None if outputs is None else tuple(outputs) if isinstance(outputs, (tuple, list)) else (outputs,)
+        self.outputs: Optional[History] = None
         parameters = [(param, info) for param, _, info in list_parameters(net)]
         matches = None if select is None else matcher(select)
         watched = [(param, info) for param, info in parameters
@@ -220,10 +235,36 @@ class Recorder:
 
     def step(self) -> None:
         """Count a step, and look if it is one to keep."""
-        if self.history.counts():
-            self.history.keep(self._look())
+        step = self.history.counted
+        kept = self.history.counts()
+        if self.outputs is not None:
+            self.outputs.counts()
+        if not kept:
+            return
+        seen, bad = self._look()
+        self.history.keep(seen)
+        if self._inputs is not None:
+            report = measure_outputs(self._net, *self._inputs)
+            bad = bad if report.first_bad is None else report.first_bad
+            if self.outputs is None:
+                blocks = {alias: row.path for row in report for alias in row.aliases}
+                paths = tuple(row.path for row in report)
+                self.outputs = History(paths, self.history.stats, self.history.every, self.history.capacity, blocks)
+                self.outputs.counted = self.history.counted
+            found = {row.path: self._numbers(row.stats) for row in report if row.stats is not None}
+            nothing = [numpy.nan] * len(self.history.stats)
+            self.outputs.keep(numpy.array([[found.get(path, nothing), nothing] for path in self.outputs.paths]))
+        if bad is not None and self._on_nan is not None:
+            self._on_nan(bad, step)
 
-    def _look(self) -> numpy.ndarray:
+    def _numbers(self, stats: Statistics) -> List[float]:
+        """The recorded statistics, NaN for what there is not."""
+        nothing = stats.count and stats.mean is None  # no number is finite: their norm is not 0, there is none
+        numbers = [None if nothing and name == "norm" else getattr(stats, name) for name in self.history.stats]
+        return [numpy.nan if number is None else number for number in numbers]
+
+    def _look(self) -> Tuple[numpy.ndarray, Optional[str]]:
+        """The statistics of values and gradients; and the first parameter whose are not all finite."""
         from .._mxnet.arrays import host_values, wait_to_read  # not before: a history is read without MXNet
         from .._mxnet.parameter import arrays_of, gradients_of
 
@@ -232,11 +273,12 @@ class Recorder:
         indices = [index for index, arrays in enumerate(held) if arrays]  # of several contexts, the first
         wait_to_read([held[index][0] for index in indices])
         seen = numpy.full((len(held), len(self.history.stats)), numpy.nan)
+        bad = None
         for index, stats in zip(indices, statistics_of_all([host_values(held[index][0]) for index in indices])):
-            nothing = stats.count and stats.mean is None  # no number is finite: their norm is not 0, there is none
-            numbers = [None if nothing and name == "norm" else getattr(stats, name) for name in self.history.stats]
-            seen[index] = [numpy.nan if number is None else number for number in numbers]
-        return seen.reshape(len(watched), 2, -1)
+            seen[index] = self._numbers(stats)
+            if bad is None and stats.nan + stats.posinf + stats.neginf:
+                bad = list(self._watched)[index // 2]
+        return seen.reshape(len(watched), 2, -1), bad
 
     def handler(self) -> Any:
         """An event handler for ``mxnet.gluon.contrib.estimator``: a step after each batch of training.

@@ -254,3 +254,28 @@ def test_jupyter_shows_a_tree_with_histograms():
 def test_rows_are_plain_data():
     records = ik.outputs(small(), uniform((5, 3))).to_records()
     assert records[1]["path"] == "0" and records[1]["stats"]["count"] == 30 and records[1]["block"] == "Dense"
+
+
+def test_a_recorder_watches_outputs_and_says_where_they_break():
+    net, x, told = small(), uniform((5, 3)), []
+    recorder = ik.Recorder(net, stats=["mean", "nan"], every=2, capacity=4, outputs=x,
+                           on_nan=lambda *call: told.append(call))  # fmt: skip
+    for step in range(13):
+        if step == 9:
+            net[1].beta.set_data(net[1].beta.data() + float("nan"))
+        recorder.step()
+    assert recorder.outputs.steps == recorder.history.steps == (0, 4, 8, 12) and told == [("1", 12)]
+    assert recorder.outputs.series("3", "mean")[0] == pytest.approx(float(net_mean(x)), rel=1e-5)
+
+
+def net_mean(x):
+    return small()(x).asnumpy().mean()
+
+
+def test_without_outputs_the_parameter_is_named():
+    net, told = small(), []
+    recorder = ik.Recorder(net, on_nan=lambda *call: told.append(call))
+    recorder.step()
+    net[3].bias.set_data(net[3].bias.data() + float("inf"))
+    recorder.step()
+    assert told == [("3.bias", 1)] and recorder.outputs is None
