@@ -236,13 +236,17 @@ def test_without_the_replacements_their_tests_fail(tmp_path):
     assert {module: len(tests) for module, tests in WITNESSES.items()} == {m: len(e) for m, e in repair.EDITS.items()}
     calls = [test for module, tests in WITNESSES.items() if source_of(module)
              for test, edit in zip(tests, repair.EDITS[module]) if edit.since <= VERSION]  # fmt: skip
-    for call in calls:
-        eval(call, globals(), {"folder": tmp_path})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "tostring", DeprecationWarning)  # which is gone in NumPy 2.3
+        for call in calls:
+            eval(call, globals(), {"folder": tmp_path})
     code = f"""
-import pathlib, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); folder = pathlib.Path({str(tmp_path)!r})
+import pathlib, sys, warnings
+sys.path.insert(0, {str(Path(__file__).parent)!r}); folder = pathlib.Path({str(tmp_path)!r})
 from gluon_initkit.importing import repair
 repair.EDITS.clear()
 from test_repair import *
+warnings.filterwarnings("error", "tostring", DeprecationWarning)
 for call in sys.argv[1:]:
     try:
         eval(call)
