@@ -77,6 +77,12 @@ class Agent(nn.HybridBlock):
         return self.online(x)
 
 
+def test_a_copy_of_equal_values_counts_as_well():
+    net = Agent()
+    assert totals(net, stats=True) == totals(net) and totals(net).size == 18
+    assert [group.kind for group in ik.inspect(net, stats=True).shared] == ["values"]
+
+
 def step(net, *inputs):
     """A step of training."""
     with mx.autograd.record():
