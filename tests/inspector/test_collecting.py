@@ -253,6 +253,7 @@ def drawn():
 @pytest.mark.parametrize("how", HOWS, ids=["plain", "stats", "grads"])
 @pytest.mark.parametrize("make", NETWORKS)
 def test_looking_changes_nothing(make, how):
+    assert ik.inspect and ik.initialize  # the first use in a process imports them, which registers initializers
     mx.random.seed(11)
     net = make()
     for record in (False, True):
