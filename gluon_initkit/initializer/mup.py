@@ -166,18 +166,21 @@ _Growth = Tuple[float, float, str]
 
 def _growth(info: ParameterInfo, base: ParameterInfo, wider: ParameterInfo, transposed: bool) -> _Growth:
     """By what the inputs and the outputs of a parameter are more than in the base, and of which kind it is."""
-    name = printable(info.label)
+    name = info.label
     shapes: Any = (info.shape, base.shape, wider.shape)
     if not all(map(is_known, shapes)) or len(set(map(len, shapes))) > 1:
-        raise ValueError(f"{name} has the shapes {', '.join(map(shape_text, shapes))} in net, base and wider: expected "
-                         f"known shapes of as many dimensions; give the layers their input sizes")  # fmt: skip
+        listed = ", ".join(map(shape_text, shapes))
+        raise ValueError(printable(f"{name} has the shapes {listed} in net, base and wider: expected known shapes of "
+                                   f"as many dimensions; give the layers their input sizes"))  # fmt: skip
     if info.label.endswith("rnn_param"):
-        raise ValueError(f"{name} holds weights of several kinds in one vector, which have one lr_mult: use cells")
+        raise ValueError(
+            printable(f"{name} holds weights of several kinds in one vector, which have one lr_mult: use cells"))
     ratios = [1.0 if narrow == wide else own / narrow for own, narrow, wide in zip(*shapes)]
     fixed = [own for own, narrow, wide in zip(*shapes) if own != narrow == wide]
     if fixed:
-        raise ValueError(f"{name} has the shape {shape_text(shapes[0])}; base and wider have {shape_text(shapes[1])} "
-                         f"and {shape_text(shapes[2])}: what is the same in these must be so in net")  # fmt: skip
+        own, narrow, wide = map(shape_text, shapes)
+        raise ValueError(printable(f"{name} has the shape {own}; base and wider have {narrow} and {wide}: what is the "
+                                   f"same in these must be so in net"))  # fmt: skip
     grows = [narrow != wide for _, narrow, wide in zip(*shapes)]
     if len(grows) < 2 or info.role != "weight":
         growth = max(ratios, default=1.0)
@@ -185,8 +188,8 @@ def _growth(info: ParameterInfo, base: ParameterInfo, wider: ParameterInfo, tran
     output, into = channel_axes(shapes[0], info.axes)
     both = {"Dense", "Embedding"} <= {kind.__name__ for kind in info.inside}
     if grows[output] != grows[into] and (transposed or (info.aliases and both)):
-        raise ValueError(f"{name} is shared by an input layer and an output layer, which are scaled differently; "
-                         f"ik.untie(net, {info.label!r}) gives each its own")  # fmt: skip
+        raise ValueError(printable(f"{name} is shared by an input layer and an output layer, which are scaled "
+                                   f"differently; ik.untie(net, {name!r}) gives each its own"))  # fmt: skip
     kinds = {(False, True): "input", (True, True): "hidden", (True, False): "output", (False, False): "fixed"}
     return ratios[into], ratios[output], kinds[grows[into], grows[output]]
 
