@@ -64,7 +64,7 @@ def conflict_in(parameters: Parameters, run: Run, message: str) -> Conflict:
         if needed is None or before[param] is None or agree(needed, before[param]):
             continue
         conflict.needed[param] = needed
-        conflict.earlier[param] = EarlierShape(before[param], *_first_use(parameters, run, call, param))
+        conflict.earlier[param] = EarlierShape(before[param], *_first_use(parameters, run, param))
         if _inferred(call, {**before, **conflict.needed}) is not None:
             break  # with these changed, the block takes its input
     return conflict
@@ -123,11 +123,11 @@ def _argument(each: Any, given: Iterator[Any]) -> Any:
     return each
 
 
-def _first_use(parameters: Parameters, run: Run, call: Call, param: Any) -> Tuple[str, tuple]:
-    """The block that took the parameter as it stood, before `call`, and its input; nothing where there was none."""
+def _first_use(parameters: Parameters, run: Run, param: Any) -> Tuple[str, tuple]:
+    """The block that took the parameter as it stood, and its input; nothing where there was none."""
     info = next(info for each, _, info in parameters if each is param)
     for other in run.finished:
-        if other is not call and other.path in holder_paths(info):
+        if other.path in holder_paths(info):
             return other.path, other.given
     return "", ()
 
