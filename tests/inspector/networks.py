@@ -124,7 +124,7 @@ def pictured():
         loss.backward()
         trainer.step(loss.size)
     net.layers[1].down.weight.data()[3, 17] = float("nan")
-    return kept(net, stats=True)
+    return kept(net, stats="full")
 
 
 class Tied(nn.HybridBlock):

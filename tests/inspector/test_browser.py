@@ -32,14 +32,14 @@ with mx.autograd.record():
 loss.backward()
 net[0].weight.data()[0, 0, 0, 0] = float('nan')
 ---
-ik.inspect(net, grads=True, trainer=trainer)
+ik.inspect(net, stats='full', grads=True, trainer=trainer)
 ---
-ik.inspect(net, stats=True)['4.0.0.weight']
+ik.inspect(net, stats='full')['4.0.0.weight']
 ---
 resnet = mx.gluon.model_zoo.vision.resnet18_v1()
 ik.initialize(resnet, mx.init.Xavier(), seed=0)
 ik.materialize(resnet, (1, 3, 32, 32))
-report = ik.inspect(resnet, stats=True)
+report = ik.inspect(resnet, stats='full')
 report
 ---
 report['features.5']
