@@ -165,7 +165,9 @@ def _has_identical_rows(array: Any, values: _Section) -> bool:
     first = _as_float(values(0, width))
     for begin, end in _cut(array.size, max(1, _BLOCK // width) * width):
         lines = _as_float(values(begin, end)).reshape(-1, width)
-        if not (lines == (lines[:, :1] if columns else first)).all():
+        with numpy.errstate(invalid="ignore"):  # NumPy 1.17 warns where a NaN is compared
+            alike = bool((lines == (lines[:, :1] if columns else first)).all())
+        if not alike:
             return False
     return True
 
