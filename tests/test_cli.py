@@ -154,7 +154,7 @@ sys.exit(main(["demo"]))
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], cwd=files, capture_output=True, text=True, env=environment)
-    assert done.returncode == 2 and "pip install 'gluon-initkit[cpu]'" in done.stderr
+    assert done.returncode == 2 and "\n  pip install " in done.stderr
 
 
 def test_a_reader_that_has_seen_enough(files):
