@@ -126,9 +126,13 @@ def test_4_000_small_parameters_take_a_fraction_of_the_time_that_building_them_t
         lambda: net.add(*(nn.Dense(2, in_units=2) for _ in range(2000))),
         net.initialize,
         mx.nd.waitall,
-        lambda: ik.inspect(net),
     ):
         start = time.process_time()
         call()
         times.append(time.process_time() - start)
-    assert times[-1] < sum(times[:-1]) / 2  # on a busy machine too; the benchmark measures
+    looks = []
+    for _ in range(3):  # the first one may import, or meet a collection of garbage
+        start = time.process_time()
+        ik.inspect(net)
+        looks.append(time.process_time() - start)
+    assert min(looks) < sum(times) / 5
