@@ -54,9 +54,9 @@ def test_outputs_keep_their_size_as_the_width_grows(optimizer, rate):
         return net
 
     last, _, losses = slope(standard)
-    assert last > 0.4 and losses[-1] > 3 * losses[0]  # 0.50 to 1.45 in six runs of three seeds
+    assert last > 0.45 and losses[-1] > 3 * losses[0]
     last, steepest, losses = slope(by_mup)
-    assert abs(last) < 0.3 and steepest < 0.4 and losses[-1] < 1.5 * losses[0]  # -0.16 to 0.18
+    assert abs(last) < 0.15 and steepest < 0.35 and losses[-1] < 1.5 * losses[0]
 
 
 def parameters(net):
