@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from ._mxnet.arrays import context_of, host_values, wait_to_read
+from ._mxnet.arrays import context_of, host_values, wait_for
 from ._mxnet.parameter import arrays_of
 from .display import Column, Table, as_text, counted, printable, shape_text
 from .inspector import compare, inspect
@@ -73,7 +73,7 @@ def assert_all_finite(net: Any) -> None:
     """
     __tracebackhide__ = True
     parameters = list_parameters(net)
-    wait_to_read(array for param, _, _ in parameters for array in arrays_of(param))
+    wait_for(array for param, _, _ in parameters for array in arrays_of(param))
     rows = []
     for param, _, info in parameters:
         arrays = arrays_of(param)

@@ -1,7 +1,7 @@
 """MXNet's arrays: their two kinds, their memory as NumPy arrays, waits, and whether a hook wrote into one."""
 
 import ctypes
-from typing import Any, Dict, Iterable, Tuple
+from typing import Any, Dict, Iterable, List, Tuple
 
 from mxnet import context
 from mxnet.base import _LIB, check_call
@@ -121,25 +121,30 @@ def host_values(arr: NDArray) -> numpy.ndarray:
     return classic(arr).asnumpy()
 
 
-def wait_to_read(arrays: Iterable[NDArray]) -> None:
-    """Wait until these arrays are written, as far as that was asked for by now.
+def wait_for(arrays: Iterable[NDArray]) -> None:
+    """Wait until nobody writes or reads these arrays any more, as far as that was asked for by now.
+
+    Who reads may write: a forward pass without training leaves convolutions' weights in oneDNN's layout, and BatchNorm
+    sets a fixed gamma to 1. To read memory, too, means to wait for those who read it.
 
     ``mx.nd.waitall()`` waits for what other threads enqueue meanwhile, too: for ever beside one that never waits. One
-    array after the other would do the same for whoever trains them, so one operator reads all. It computes nothing.
+    array after the other would do the same for whoever trains them. So each gets an operator that writes it, which is
+    not waited for, and the last operator reads all. None computes anything.
     """
     handles = [array.handle for array in arrays]
     if handles:
         token = mxnet_empty((1,), ctx=context.cpu())
-        read, written = (ctypes.c_void_p * len(handles))(*handles), (ctypes.c_void_p * 1)(token.handle)
-        on_cpu = (ctypes.c_int * 3)(1, 0, 0)  # a `Context` of C++: its type of device, its number, and padding
-        check_call(_LIB.MXEnginePushSyncND(_nothing, None, None, on_cpu, read, len(handles), written, 1, None, 0, None))
+        for handle in handles:  # each by itself: arrays that share memory would wait for each other in one operator
+            _push([], [handle])
+        _push(handles, [token.handle])
         token.wait_to_read()  # an engine's error in one of the arrays has passed to the token
 
 
-_nothing = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(lambda *_: None)
+def _push(read: List[Any], written: List[Any]) -> None:
+    """Let the engine run an operator that only takes its turn."""
+    arrays = ((ctypes.c_void_p * len(read))(*read), len(read), (ctypes.c_void_p * len(written))(*written), len(written))
+    check_call(_LIB.MXEnginePushSyncND(_NOTHING, None, None, _ON_CPU, *arrays, None, 0, None))
 
 
-def wait_to_write(arrays: Iterable[NDArray]) -> None:
-    """Wait until nobody writes or reads these arrays any more, as far as that was asked for by now."""
-    for array in arrays:  # each by itself: arrays that share memory would wait for each other in one operator
-        check_call(_LIB.MXNDArrayWaitToWrite(array.handle))
+_NOTHING = _LIB.MXGetLastError  # a function of C that changes nothing: one of Python's would wait for the interpreter
+_ON_CPU = (ctypes.c_int * 3)(1, 0, 0)  # a `Context` of C++: its type of device, its number, and padding

@@ -15,7 +15,7 @@ import weakref
 import numpy
 
 from .._mxnet import mx
-from .._mxnet.arrays import empty, is_host, layer_array, memory_view, wait_to_read, wait_to_write
+from .._mxnet.arrays import empty, is_host, layer_array, memory_view, wait_for
 from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import arrays_of, gradients_of, held_contexts, is_constant, shape_of
 from .._mxnet.rng import seeded_generators
@@ -151,7 +151,7 @@ class PendingFill:
             source = self if self.array is None else CopySource(self.array, self.param, self.choice)
             commit(self.param, self.choice.initializer, self.ctxs, source, self.grads)
             if len(self.ctxs) > 1 or not self.grads:  # then the engine makes arrays, and finds memory or not
-                wait_to_read(_arrays(self))
+                wait_for(_arrays(self))
 
     def copyto(self, ctx: Any) -> Any:
         """The values on a context; MXNet calls this in the forward pass that tells the shape."""
@@ -214,7 +214,7 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
         reseed = stack.enter_context(seeded_generators()) if hooks else _no_hooks
         with released():
             run(_prepare_all(known, distributions, in_place, refill, reseed, bar), bar)
-            wait_to_write([array for fill in refill for array in _arrays(fill)])
+            wait_for([array for fill in refill for array in _arrays(fill)])
         with restoring([fill.param for fill in fresh]):
             for fill in fresh:
                 fill.commit()
@@ -232,7 +232,7 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
                 after_refill(fill.param, fill.array)
             for fill in fresh:
                 reset_updates(fill.param)
-        wait_to_read([array for fill in fills for array in _arrays(fill)])
+        wait_for([array for fill in fills for array in _arrays(fill)])
     return total * (len(fills[0].ctxs) if fills else 0)
 
 

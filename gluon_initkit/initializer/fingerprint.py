@@ -7,7 +7,7 @@ from typing import Any, List, Tuple
 
 import numpy
 
-from .._mxnet.arrays import context_of, is_host, memory_view, wait_to_read
+from .._mxnet.arrays import context_of, is_host, memory_view, wait_for
 from .._mxnet.parameter import arrays_of
 from ..parallel import run
 from .values import parameters_with_values
@@ -49,7 +49,7 @@ def digests(net: Any) -> List[Tuple[str, bytes]]:
     parameters = parameters_with_values(net, "to take a fingerprint of")
     arrays = [arrays_of(param)[0] for param, _ in parameters]
     hashes = [hashlib.sha256() for _ in arrays]
-    wait_to_read(arrays)
+    wait_for(arrays)
     run([(4 * math.prod(array.shape), partial(_update, sha, array)) for sha, array in zip(hashes, arrays)])
     return [(info.label, sha.digest()) for (_, info), sha in zip(parameters, hashes)]
 

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 import numpy
 
 from .._mxnet import backend, mx
-from .._mxnet.arrays import dtype_name, host_values, wait_to_read
+from .._mxnet.arrays import dtype_name, host_values, wait_for
 from .._mxnet.parameter import (
     allows_deferral,
     arrays_of,
@@ -67,10 +67,10 @@ def collect(
         places = _selected(places, select)
     arrays = [arrays_of(param) for param in places]
     gradients = [gradients_of(param) if grads else [] for param in places]
-    wait_to_read([array for held in (*arrays, *gradients) for array in held])  # no more is waited for below
     facts = _facts(places, None if trainer is None else trained_by(trainer))
     values: List[Any] = []
     if stats or grads or init is not None:
+        wait_for([array for held in (*arrays, *gradients) for array in held])  # no more is waited for below
         values = [host_values(held[0]) if held else None for held in arrays]
         _measure(places, arrays, values, gradients, facts, stats == "full")
         _add_expectations(places, facts, network_init)

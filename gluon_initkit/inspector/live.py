@@ -8,7 +8,7 @@ import weakref
 
 import numpy
 
-from .._mxnet.arrays import host_values, wait_to_read
+from .._mxnet.arrays import host_values, wait_for
 from .._mxnet.parameter import arrays_of, gradients_of, state_of
 from ..display import printable
 from ..parameters import list_parameters
@@ -60,5 +60,5 @@ _HOW = {
 
 
 def _copy(array: Any) -> numpy.ndarray:
-    wait_to_read([array])
+    wait_for([array])
     return numpy.array(host_values(array))

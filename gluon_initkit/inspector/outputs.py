@@ -307,9 +307,9 @@ class _Observer:
 
 def _values(arrays: Sequence[Any]) -> numpy.ndarray:
     """The values of arrays as one; without a copy where there is one array."""
-    from .._mxnet.arrays import host_values, wait_to_read
+    from .._mxnet.arrays import host_values, wait_for
 
-    wait_to_read(arrays)
+    wait_for(arrays)
     values = [host_values(array) for array in arrays]
     return values[0] if len(values) == 1 else numpy.concatenate([each.reshape(-1) for each in values])
 

@@ -265,13 +265,13 @@ class Recorder:
 
     def _look(self) -> Tuple[numpy.ndarray, Optional[str]]:
         """The statistics of values and gradients; and the first parameter whose are not all finite."""
-        from .._mxnet.arrays import host_values, wait_to_read  # not before: a history is read without MXNet
+        from .._mxnet.arrays import host_values, wait_for  # not before: a history is read without MXNet
         from .._mxnet.parameter import arrays_of, gradients_of
 
         watched = self._watched.values()
         held = [arrays[:1] for param in watched for arrays in (arrays_of(param), gradients_of(param))]
         indices = [index for index, arrays in enumerate(held) if arrays]  # of several contexts, the first
-        wait_to_read([held[index][0] for index in indices])
+        wait_for([held[index][0] for index in indices])
         seen = numpy.full((len(held), len(self.history.stats)), numpy.nan)
         bad = None
         for index, stats in zip(indices, statistics_of_all([host_values(held[index][0]) for index in indices])):

@@ -6,7 +6,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 
-from .._mxnet.arrays import bits_of, wait_to_read
+from .._mxnet.arrays import bits_of, wait_for
 from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, state_of
 from .._mxnet.state import restoring
@@ -81,7 +81,7 @@ def apply_ties(net: Any, groups: Sequence[TieGroup], values: str) -> Tuple[str, 
                 if values == "average" and outcome.differing:
                     means = mean_arrays([(member.param, member.transposed) for member in outcome.initialized])
                     replace_arrays(kept.param, means)
-                wait_to_read(arrays_of(kept.param))
+                wait_for(arrays_of(kept.param))
     if outside:
         gc.collect()  # a network that nobody holds any more does not count
     return tuple(member.path for group in groups for member in group.dropped

@@ -10,7 +10,7 @@ import os
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._mxnet import backend, mx
-from .._mxnet.arrays import bits_of, dtype_name, wait_to_read
+from .._mxnet.arrays import bits_of, dtype_name, wait_for
 from .._mxnet.files import array_from_file, dtype_named
 from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import arrays_of, context_argument, shape_of, state_of
@@ -389,4 +389,4 @@ def _refill(assignments: List[_Assignment]) -> None:
 
 def _wait(assignments: List[_Assignment]) -> None:
     """An engine's error belongs to this call."""
-    wait_to_read(array for assignment in assignments for array in arrays_of(assignment.param))
+    wait_for(array for assignment in assignments for array in arrays_of(assignment.param))

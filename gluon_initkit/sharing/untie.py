@@ -3,7 +3,7 @@
 from typing import Any, List
 
 from .._mxnet import backend, mx
-from .._mxnet.arrays import wait_to_read
+from .._mxnet.arrays import wait_for
 from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import arrays_of, source_of
 from .._mxnet.structure import parameters_in_containers
@@ -58,7 +58,7 @@ def untie(net: Any, path: str) -> None:
         leaving, transposed = others, True  # all others see it transposed: they get one that needs no transposing
     with named_memory_errors(path, source, SharingError):
         copy = independent_copy(source, _free_name(net, leaving[0]), transposed)
-        wait_to_read(arrays_of(copy))
+        wait_for(arrays_of(copy))
     moves: List[Move] = [(each, copy) for each in leaving]
     with interrupts_held(), exchange(net, moves):
         pass

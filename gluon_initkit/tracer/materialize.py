@@ -9,7 +9,7 @@ import time
 from typing import Any, List, Optional, Sequence
 
 from .._mxnet import backend
-from .._mxnet.arrays import wait_to_read
+from .._mxnet.arrays import wait_for
 from .._mxnet.forward import run_forward as forward_pass
 from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import arrays_of, contexts_of, gradients_of
@@ -142,4 +142,4 @@ def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
                 finish_deferred(param, found.shapes[param])
         for param in chosen:  # an engine's error belongs to this call
             with named_memory_errors(labels[id(param)], param):
-                wait_to_read([*arrays_of(param), *gradients_of(param)])
+                wait_for([*arrays_of(param), *gradients_of(param)])

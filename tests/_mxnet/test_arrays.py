@@ -2,11 +2,12 @@
 
 import gc
 
-from gluon_initkit._mxnet.arrays import bits_of, empty, is_unwritten, memory_view, prefill, wait_to_read, wait_to_write
+from gluon_initkit._mxnet.arrays import bits_of, empty, is_unwritten, memory_view, prefill, wait_for
 import mxnet as mx
+from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import nd
+from vocabulary import convolution, nd
 
 
 def test_memory_that_is_looked_at_is_not_given_to_another_array():
@@ -25,7 +26,7 @@ def test_memory_that_is_looked_at_is_not_given_to_another_array():
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int64"])
 def test_a_view_has_the_arrays_dtype_and_may_be_written(dtype):
     array = nd.ones((3, 4), dtype=dtype)
-    wait_to_read([array])
+    wait_for([array])
     seen = memory_view(array)
     assert seen.dtype == np.dtype(dtype) and seen.shape == (12,)
     seen[0] = 5
@@ -37,26 +38,41 @@ def test_what_is_waited_for_is_written():
     for array in arrays:
         for _ in range(5):
             array[:] = array * 2
-    wait_to_read(arrays + arrays)  # the same twice, as tied parameters hold them
+    wait_for(arrays + arrays)  # the same twice, as tied parameters hold them
     assert all((memory_view(array) == 32).all() for array in arrays)
-    wait_to_read([])
+    wait_for([])
 
 
 def test_who_reads_an_array_is_waited_for_before_it_is_written():
     array = nd.ones((500, 500))
     copies = [array * 1 for _ in range(20)]
-    wait_to_write([array])
+    wait_for([array])
     memory_view(array)[:] = 0
     assert all((copy.asnumpy() == 1).all() for copy in copies)
+
+
+def test_who_reads_an_array_and_writes_it_is_waited_for():
+    """A convolution without training puts its weight into oneDNN's layout, when the forward pass has come so far."""
+    net = convolution(nn.Conv2D, 8, 3, in_channels=3, use_bias=False)
+    net.initialize(mx.init.Xavier())
+    expected = net.weight.data().asnumpy().ravel()
+    slow = nd.ones((1200, 1200))
+    for _ in range(10):
+        slow = nd.dot(slow, slow) * 0
+    net(slow[:9].reshape((1, 3, 60, 60)))
+    wait_for([net.weight.data()])
+    seen = memory_view(net.weight.data())
+    mx.nd.waitall()
+    assert (seen == expected).all()
 
 
 @pytest.mark.mxnet1("an operator that fails in the engine as this one does")
 def test_an_error_of_the_engine_comes_where_its_array_is_waited_for():
     good = mx.nd.ones((2,))
     bad = mx.nd.random.normal(0, -1, (2, 2))  # which is found out when it is computed
-    wait_to_read([good])
+    wait_for([good])
     with pytest.raises(mx.MXNetError):
-        wait_to_read([good, bad])
+        wait_for([good, bad])
 
 
 def test_the_same_bits():

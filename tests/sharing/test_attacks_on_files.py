@@ -331,7 +331,8 @@ def mutations(seeds):
 
 def load_mutated(seeds, path, answers):
     """Load files into networks: each loads, or is refused by an error of ours, and the network is as before then."""
-    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()  # the parent's, too
+    resource.setrlimit(resource.RLIMIT_AS, (taken + (8 << 30), taken + (8 << 30)))
     warnings.simplefilter("ignore")
     begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     outcomes = Counter()

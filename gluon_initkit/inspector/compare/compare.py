@@ -115,7 +115,7 @@ def _source(thing: Any) -> _Source:
 
 
 def _network_entries(net: Any) -> Tuple[_Entry, ...]:
-    from ..._mxnet.arrays import context_of, is_host, memory_view, wait_to_read
+    from ..._mxnet.arrays import context_of, is_host, memory_view, wait_for
     from ..._mxnet.parameter import arrays_of
 
     def reader(array: Any) -> Callable[[], numpy.ndarray]:
@@ -123,7 +123,7 @@ def _network_entries(net: Any) -> Tuple[_Entry, ...]:
         return (lambda: memory_view(array)) if in_place else array.asnumpy
 
     listed = list_parameters(net)
-    wait_to_read(array for param, _, _ in listed for array in arrays_of(param)[:1])  # `memory_view` does not
+    wait_for(array for param, _, _ in listed for array in arrays_of(param)[:1])  # `memory_view` does not
     entries: List[_Entry] = []
     for param, place, info in listed:
         arrays = arrays_of(param)
