@@ -30,7 +30,14 @@ from ..display import (
     size_text,
     warn,
 )
-from ..parameters import ParameterInfo, context_mismatch, did_you_mean_path, find_row, list_parameters
+from ..parameters import (
+    ParameterInfo,
+    context_mismatch,
+    did_you_mean_path,
+    find_row,
+    list_parameters,
+    select_parameters,
+)
 from ..shapes import is_known
 from .corrected import corrected
 from .dispatch import Choice, choose, declared_parameters, refuse_unassigned, targets, warn_of_misspelt
@@ -113,6 +120,7 @@ def initialize(
     force_reinit: bool = False,
     progress: Optional[bool] = None,
     *,
+    select: Any = None,
     key: Key = None,
     device: Any = None,
 ) -> InitReport:
@@ -137,6 +145,10 @@ def initialize(
         and a Trainer goes on from the new values without momentum.
     progress : bool, optional
         Whether to show a progress bar; by default where it takes longer than a second, on a terminal or in Jupyter.
+    select : selector, optional
+        Which parameters, as for `freeze`; all by default. They get the bits that initializing the whole network with
+        this seed gives them; ``initialize(net[1], init, seed=7)`` gives others, since its paths begin elsewhere. The
+        other parameters are neither touched nor checked nor warned of, and have no row in the report.
     key : dict or callable, optional
         What stands for a path in the function above: ``{'encoder.0.weight': 'body.0.weight'}``, or a callable that
         gets the path, so that renamed parameters keep their values.
@@ -154,7 +166,7 @@ def initialize(
         Nothing serves a parameter (all of them are listed), a hook failed or wrote NaN, a shape is unknown that may not
         be, or a Trainer holds the values elsewhere. Every parameter is then as it was.
     TypeError, ValueError
-        An argument is none of the above, or two parameters of the network have one path.
+        An argument is none of the above, `select` selects nothing, or two parameters have one path.
 
     Notes
     -----
@@ -170,15 +182,20 @@ def initialize(
     >>> report = initialize(net, mx.init.Xavier(), seed=7)
     >>> [(row.path, row.state) for row in report]
     [('0.weight', 'deferred'), ('0.bias', 'initialized'), ('1.weight', 'initialized'), ('1.bias', 'initialized')]
+    >>> report = initialize(net, mx.init.Xavier(), seed=8, select="1.*", force_reinit=True)  # draws the head anew
+    >>> [(row.path, row.state) for row in report]
+    [('1.weight', 'initialized'), ('1.bias', 'initialized')]
     """
     start = time.perf_counter()
-    init, ctxs, parameters = corrected(init), _contexts(context_argument(ctx, device)), list_parameters(net)
-    refuse_path_clashes(path_clashes(net))
-    names = _key_names(key, [info for _, _, info in parameters])
+    init, ctxs, network = corrected(init), _contexts(context_argument(ctx, device)), list_parameters(net)
+    parameters = network if select is None else select_parameters(network, select)
+    paths = {path for _, _, info in parameters for path in info.paths}
+    refuse_path_clashes([path for path in path_clashes(net) if path in paths])
+    names = _key_names(key, [info for _, _, info in parameters], [info for _, _, info in network])
     _check_flags(seed, force_reinit)
     # What is pending counts as initialized, so that it does not matter whether a layer is deferred.
     to_fill = [entry for entry in parameters if force_reinit or entry[2].state == "uninitialized"]
-    choices = _choices(init, parameters, to_fill)
+    choices = _choices(init, network, parameters, to_fill)
     _check_parameters(to_fill, ctxs)
     seed = draw_seed() if seed is None else int(seed.__index__())
     texts = _initializer_texts(choices)
@@ -193,8 +210,12 @@ def initialize(
         _log(fill, init)
     if len(to_fill) < len(parameters):
         warn(_kept(parameters, to_fill, ctxs, asked=ctx is not None or device is not None))
-    for problem in (*unregistered_blocks(walk(net)), *stale_graphs(net)):
+    for problem in unregistered_blocks(walk(net)) if select is None else ():  # no selector selects what they hold
         warn(str(problem))
+    for problem in stale_graphs(net):
+        inside = f"{problem.path}." if problem.path else ""
+        if select is None or any(path.startswith(inside) for path in paths):
+            warn(str(problem))
     by_param = {id(fill.param): fill for fill in fills}
     rows = tuple(_row(info, by_param.get(id(param)), texts) for param, _, info in parameters)
     text = initializer_text(init if init._wrapped is None else init._wrapped)
@@ -211,15 +232,16 @@ def _contexts(ctx: Any) -> List[Any]:
     return ctxs
 
 
-def _key_names(key: Key, infos: Sequence[ParameterInfo]) -> Dict[str, str]:
-    """What stands for each path in the key of its values."""
+def _key_names(key: Key, infos: Sequence[ParameterInfo], network: Sequence[ParameterInfo]) -> Dict[str, str]:
+    """What stands for each path in the key of its values; a dict may name what is not selected."""
     paths = [info.label for info in infos]
     if key is None:
         return dict(zip(paths, paths))
     if isinstance(key, Mapping):
+        known = {info.label for info in network}
         for path in key:
-            if path not in paths:
-                hint = did_you_mean_path(path, infos)
+            if path not in known:
+                hint = did_you_mean_path(path, network)
                 raise ValueError(printable(f"key= names {path!r}, which is no parameter's canonical path; {hint}"))
         names = {path: key.get(path, path) for path in paths}
     elif callable(key):
@@ -244,14 +266,19 @@ def _check_flags(seed: Any, force_reinit: Any) -> None:
         raise TypeError(f"force_reinit is {force_reinit!r}: expected True or False")
 
 
-def _choices(init: Any, parameters: Sequence[tuple], to_fill: Sequence[tuple]) -> List[Choice]:
-    """Which initializer fills each parameter; one error lists those that none fills."""
+def _choices(
+    init: Any, network: Sequence[tuple], parameters: Sequence[tuple], to_fill: Sequence[tuple]
+) -> List[Choice]:
+    """Which initializer fills each parameter; one error lists those that none fills.
+
+    A rule or a hook that serves another part of the network than what is selected is none to warn of.
+    """
     assignments = [choose(init, *declared) for declared in declared_parameters(to_fill)]
     refuse_unassigned([info for _, _, info in to_fill], assignments)
-    init._review(declared_parameters(parameters))
+    init._review(declared_parameters(network))
     own = [param.init for param, _, _ in parameters if isinstance(param.init, mx.init.Initializer)]
     reviewed = set(map(type, targets(init)))
-    warn_of_misspelt([each for each in own if type(each) not in reviewed], [info for _, _, info in parameters])
+    warn_of_misspelt([each for each in own if type(each) not in reviewed], [info for _, _, info in network])
     return [choice for choice in assignments if isinstance(choice, Choice)]
 
 

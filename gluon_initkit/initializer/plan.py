@@ -8,7 +8,7 @@ from typing import Any, Iterator, List, Optional, Tuple
 
 from .._mxnet import mx
 from ..display import Column, Table, TableReport, counted, counted_of, shape_text
-from ..parameters import explain_no_match, find_row, list_parameters, show_selector
+from ..parameters import explain_no_match, find_row, list_parameters, select_parameters, show_selector
 from .corrected import corrected
 from .dispatch import Choice, Declared, Unassigned, choose, declared_parameters, misspelt, overrides, unused_hooks
 from .errors import InitializationError
@@ -105,7 +105,7 @@ def short_text(initializer: str, in_title: str) -> str:
     return initializer.partition("(")[0] if initializer == in_title and not in_title.endswith("()") else initializer
 
 
-def plan(net: Any, init: Any = "uniform") -> Plan:
+def plan(net: Any, init: Any = "uniform", *, select: Any = None) -> Plan:
     """Say what each parameter of a network will get, touching nothing.
 
     Parameters
@@ -114,6 +114,8 @@ def plan(net: Any, init: Any = "uniform") -> Plan:
         The network, in any state.
     init : Initializer or str
         The network-level initializer: one of ours, or one of MXNet's, which is planned as ``corrected(init)``.
+    select : selector, optional
+        Which parameters, as for `initialize`; all by default. One that selects nothing is a ValueError.
 
     Examples
     --------
@@ -125,8 +127,10 @@ def plan(net: Any, init: Any = "uniform") -> Plan:
     listed = list_parameters(net)
     network = declared_parameters(listed)
     decisions = [_decision(init, declared) for declared in network]
+    selected = {id(param) for param, _, _ in (listed if select is None else select_parameters(listed, select))}
     rows = tuple(_row(declared, decision, _plain_choice(init, param))
-                 for (param, _, _), declared, decision in zip(listed, network, decisions))  # fmt: skip
+                 for (param, _, _), declared, decision in zip(listed, network, decisions)
+                 if id(param) in selected)  # fmt: skip
     notes = (*_notes_on_hooks(init), *_notes_on_rows(rows), *_notes_on_rules(init, network))
     return Plan(rows, notes, initializer_text(_inner(init)), tuple(_idle_hooks(init, decisions, network)))
 

@@ -9,6 +9,7 @@ from .selectors import (
     matcher,
     path_matcher,
     refuse_no_match,
+    select_parameters,
     selector_from_json,
     selector_to_json,
     show_selector,
@@ -18,5 +19,5 @@ __all__ = [
     "LAYER_DEFAULTS", "ROLES", "AttributeReport", "AttributeRow", "ParameterInfo", "Selector", "check_block",
     "context_mismatch", "did_you_mean", "did_you_mean_path", "explain_no_match", "find_row", "freeze",
     "list_parameters", "matcher", "named_memory_errors", "parameter_info", "path_matcher", "refuse_no_match", "role_of",
-    "selector_from_json", "selector_to_json", "set_attributes", "show_selector", "unfreeze",
+    "select_parameters", "selector_from_json", "selector_to_json", "set_attributes", "show_selector", "unfreeze",
 ]  # fmt: skip

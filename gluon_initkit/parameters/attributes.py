@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set
 from ..display import Column, Table, TableReport, counted, printable
 from .info import ParameterInfo, list_parameters
 from .messages import did_you_mean, find_row
-from .selectors import Selector, explain_no_match, matcher, show_selector
+from .selectors import Selector, select_parameters, show_selector
 
 __all__ = ["AttributeReport", "AttributeRow", "freeze", "set_attributes", "unfreeze"]
 
@@ -256,18 +256,7 @@ _VALUES = {
 
 
 def _selected(net: Any, selector: Any) -> List[Tuple[Any, ParameterInfo]]:
-    """The selected Parameters; a selector that selects none is refused."""
-    everything = [(param, info) for param, _, info in list_parameters(net)]
-    matches = matcher(selector)
-    chosen = [(param, info) for param, info in everything if matches(info)]
-    if not chosen:
-        infos = [info for _, info in everything]
-        hint = explain_no_match(selector, infos)
-        if not hint:
-            paths = [path for info in infos for path in info.paths]
-            hint = f"{show_selector(selector)} selects no parameter; {did_you_mean(str(selector).strip('*'), paths)}"
-        raise ValueError(printable(hint))
-    return chosen
+    return [(param, info) for param, _, info in select_parameters(list_parameters(net), selector)]
 
 
 def _listed(chosen: Sequence[Tuple[Any, ParameterInfo]]) -> str:

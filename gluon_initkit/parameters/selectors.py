@@ -8,18 +8,19 @@ A selector is one of
 - a Block class: every parameter inside a block of that class;
 - a callable, which gets the `ParameterInfo` and answers yes or no.
 
-A glob, a role, an expression, a class or a callable may match no parameter of a network. A path that no parameter has
-is a mistake, which `refuse_no_match` refuses.
+Where parameters are shown, a glob, a role, an expression, a class or a callable may match none; a path that no
+parameter has is a mistake, which `refuse_no_match` refuses. Where parameters are changed, a selector has to match one:
+`select_parameters` sees to it.
 """
 
 import fnmatch
 import importlib
 import re
-from typing import Any, Callable, Iterable, Optional, Pattern, Union
+from typing import Any, Callable, Iterable, List, Optional, Pattern, Sequence, Union
 
 from ..display import printable
 from .info import ROLES, ParameterInfo
-from .messages import did_you_mean_path
+from .messages import did_you_mean, did_you_mean_path
 
 __all__ = [
     "Selector",
@@ -27,6 +28,7 @@ __all__ = [
     "matcher",
     "path_matcher",
     "refuse_no_match",
+    "select_parameters",
     "selector_from_json",
     "selector_to_json",
     "show_selector",
@@ -88,6 +90,23 @@ def refuse_no_match(selector: Any, records: Iterable[Any]) -> None:
     mistake = explain_no_match(selector, records)
     if mistake:
         raise ValueError(printable(mistake))
+
+
+def select_parameters(listed: Sequence[tuple], selector: Any) -> List[tuple]:
+    """Of what `list_parameters` found, the entries that a selector selects; a ValueError where it selects none."""
+    matches = matcher(selector)
+    chosen = [entry for entry in listed if matches(entry[-1])]
+    if not chosen:
+        infos = [entry[-1] for entry in listed]
+        known = [path for info in infos for path in info.paths]
+        if isinstance(selector, str) and "*" in selector:
+            parts = [path.split(".") for path in known]
+            known += [".".join([*names[:end], "*"]) for names in parts for end in range(1, len(names))]
+            known += [f"*.{names[-1]}" for names in parts]
+        hint = did_you_mean(show_selector(selector).strip("'"), list(dict.fromkeys(known)))
+        text = f"{show_selector(selector)} selects no parameter; {hint}"
+        raise ValueError(printable(explain_no_match(selector, infos) or text))
+    return chosen
 
 
 def explain_no_match(selector: Any, records: Iterable[Any]) -> str:
