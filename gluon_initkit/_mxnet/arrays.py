@@ -1,16 +1,58 @@
-"""MXNet's arrays: their two kinds, their memory as NumPy arrays, waits, and whether a hook wrote into one."""
+"""MXNet's arrays: nested in arguments, their two kinds, their memory as NumPy arrays, and waits."""
 
 import ctypes
-from typing import Any, Dict, Iterable, List, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Tuple
 
 from mxnet import context
 from mxnet.base import _LIB, check_call
 from mxnet.ndarray import NDArray
 from mxnet.ndarray import empty as mxnet_empty
 from mxnet.numpy import ndarray as numpy_array
+from mxnet.symbol import Symbol
 import numpy
 
 from . import backend
+
+
+def leaves(values: Any) -> List[Any]:
+    """What stands in nested lists, tuples and dictionaries, such as a call's arguments."""
+    if isinstance(values, dict):
+        values = list(values.values())
+    return [leaf for each in values for leaf in leaves(each)] if isinstance(values, (list, tuple)) else [values]
+
+
+def arrays_in(values: Any) -> List[NDArray]:
+    """The arrays in nested lists, tuples and dictionaries."""
+    return [leaf for leaf in leaves(values) if isinstance(leaf, NDArray)]
+
+
+def arrays_and_symbols_in(values: Any) -> List[Any]:
+    """The same with the Symbols that stand for arrays while a graph is written."""
+    return [leaf for leaf in leaves(values) if isinstance(leaf, (NDArray, Symbol))]
+
+
+def map_leaves(values: Any, change: Callable[[Any], Any]) -> Any:
+    """The same nesting of lists, tuples and dictionaries, with each leaf changed."""
+    if isinstance(values, dict):
+        return type(values)((key, map_leaves(each, change)) for key, each in values.items())
+    if not isinstance(values, (list, tuple)):
+        return change(values)
+    changed = [map_leaves(each, change) for each in values]
+    return type(values)(*changed) if hasattr(values, "_fields") else type(values)(changed)
+
+
+def with_arrays(values: Any, change: Callable[[NDArray], Any]) -> Any:
+    """The same nesting with each array changed."""
+    return map_leaves(values, lambda leaf: change(leaf) if isinstance(leaf, NDArray) else leaf)
+
+
+class EqualToBase(type):
+    """The class of an array class that equals its base: MXNet asks ``type(value) == NDArray`` before it writes."""
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or other in cls.__bases__
+
+    __hash__ = type.__hash__
 
 
 def is_numpy_array(arr: NDArray) -> bool:
@@ -53,35 +95,6 @@ def bits_of(arr: NDArray, transposed: bool = False) -> Tuple[str, Any, Tuple[int
     """All that makes two arrays the same to the bit; `transposed` of the array's transpose."""
     values = arr.asnumpy().T if transposed else arr.asnumpy()
     return arr.stype, values.dtype, values.shape, values.tobytes()
-
-
-# A quiet NaN with a payload that no arithmetic makes, so that a NaN which a hook writes is not mistaken for it.
-_SENTINEL = {
-    "float16": ("uint16", 0x7E5A),
-    "float32": ("uint32", 0x7FC5A5A5),
-    "float64": ("uint64", 0x7FF85A5A5A5A5A5A),
-}
-
-
-def prefill(arr: NDArray) -> Any:
-    """Fill a dense array with a value that no initializer writes, and return that value's bits.
-
-    Integers have no such value: theirs is the smallest of the type. None for an array that cannot be watched (sparse,
-    bool).
-    """
-    kind = numpy.dtype(arr.dtype)
-    if arr.stype != "default" or kind.kind not in "fiu" or arr.size == 0:
-        return None
-    bits_type, bits = _SENTINEL.get(kind.name, (kind.name, None))
-    value = numpy.array(numpy.iinfo(kind).min if bits is None else bits, dtype=bits_type)
-    # Through NumPy: an engine operator would be free to turn one NaN into another.
-    classic(arr)[:] = numpy.broadcast_to(value, arr.shape).copy().view(kind)
-    return value
-
-
-def is_unwritten(arr: NDArray, sentinel: Any) -> bool:
-    """Whether every value is still the `sentinel` of `prefill`."""
-    return bool((arr.asnumpy().view(sentinel.dtype) == sentinel).all())
 
 
 def empty(shape: Tuple[int, ...], dtype: Any, ctx: context.Context) -> NDArray:

@@ -48,8 +48,6 @@ class Backend(ABC):
 
     initialize_code: Any
     """The function that initializes all parameters of a network, one after the other."""
-    symbol_codes: Tuple[Any, ...] = ()
-    """The functions that initialize the arrays of a Symbol, one after the other."""
     resolving_code: Any = None
     """The function that resolves a block's parameters before its `forward`."""
     tracing_code: Any = None

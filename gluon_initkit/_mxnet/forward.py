@@ -5,14 +5,14 @@ Forward hooks do not serve: they cannot replace an output, and MXNet 2's SymbolB
 """
 
 from contextlib import ExitStack, contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, Sequence, Tuple
 
 from mxnet import autograd, context, gluon, ndarray
 from mxnet import numpy as np
 import numpy
 
 from . import backend
-from .arrays import is_numpy_array, layer_array
+from .arrays import arrays_in, is_numpy_array, layer_array
 from .interrupts import interrupts_held
 from .parameter import is_constant, shape_of
 from .preserve import global_state_lock, parameters_of, preserve
@@ -107,27 +107,6 @@ def _observe(path: str, block: gluon.Block, observer: Observer) -> None:
     attributes.update(forward=observed_forward, _forward_hooks={}, _forward_pre_hooks={})
     if isinstance(block, gluon.HybridBlock):
         attributes.update(_active=False, _cached_op=None, _cached_op_args=[])
-
-
-def arrays_in(values: Any) -> List[ndarray.NDArray]:
-    """The arrays in nested lists, tuples and dictionaries."""
-    if isinstance(values, ndarray.NDArray):
-        return [values]
-    if isinstance(values, dict):
-        values = list(values.values())
-    return [array for each in values for array in arrays_in(each)] if isinstance(values, (list, tuple)) else []
-
-
-def with_arrays(values: Any, change: Callable[[ndarray.NDArray], Any]) -> Any:
-    """The same nesting of lists, tuples and dictionaries, each array changed."""
-    if isinstance(values, ndarray.NDArray):
-        return change(values)
-    if isinstance(values, dict):
-        return type(values)((key, with_arrays(each, change)) for key, each in values.items())
-    if isinstance(values, (list, tuple)):
-        changed = [with_arrays(each, change) for each in values]
-        return type(values)(*changed) if hasattr(values, "_fields") else type(values)(changed)
-    return values
 
 
 def gradient_probe(array: ndarray.NDArray) -> Tuple[ndarray.NDArray, ndarray.NDArray]:

@@ -61,24 +61,6 @@ def is_in_traced_graph(param: gluon.Parameter) -> bool:
     return call is None or any(held is param for held in call["self"].collect_params().values())
 
 
-def arrays_being_filled() -> Tuple[Any, Dict[str, Tuple[Any, Any]]]:
-    """The Module or FeedForward that this thread initializes; its arrays by name, each with its variable's initializer.
-
-    (None, {}) outside of both.
-    """
-    calls = [frame.f_locals for frame in _frames() if frame.f_code in backend.symbol_codes]
-    if not calls:
-        return None, {}
-    owner = calls[-1]["self"]  # the SequentialModule, where a Module is a part of one
-    parts = [(module._arg_params, module._aux_params, module._symbol.attr_dict())
-             for module in getattr(owner, "_modules", [owner]) if hasattr(module, "_arg_params")]  # fmt: skip
-    filled = {}
-    for args, aux, attrs in parts or [(calls[-1]["arg_params"], calls[-1]["aux_params"], {})]:
-        for name, array in {**(args or {}), **(aux or {})}.items():
-            filled[name] = array, attrs.get(name, {}).get("__init__")
-    return owner, filled
-
-
 def place_of(param: gluon.Parameter) -> Optional[Place]:
     """Where `param` stands in the network whose initialization is under way, or was, or which runs; None elsewhere."""
     call = root = running = None

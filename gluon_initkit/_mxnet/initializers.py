@@ -1,9 +1,7 @@
-"""What MXNet's initializers keep to themselves: arguments, verbosity, defaults of layers, the parts of an RNN."""
+"""What MXNet's initializers keep to themselves: arguments, verbosity, the parts of an RNN."""
 
-import inspect
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Tuple
 
-from mxnet import gluon
 from mxnet.initializer import InitDesc, Initializer
 
 from .frames import fused_rnn_being_filled
@@ -40,19 +38,3 @@ def hook_arguments(desc: InitDesc, arr: Any) -> Tuple[InitDesc, Any]:
         # The classic reshape shares memory, which the NumPy one does not.
         arr = arr.as_nd_ndarray().reshape((int(rows), -1)).as_np_ndarray()
     return InitDesc(f"{connection}_{kind}", desc.attrs, desc.global_init), arr
-
-
-def is_layer_default(initializer: Any) -> bool:
-    """Whether this very object is a default argument of a layer of ``gluon.nn`` (PReLU's ``Constant(0.25)``).
-
-    Nobody chose it for a network, so a network-level initializer that serves the parameter goes before it.
-    """
-    if not _layer_defaults:
-        for layer in vars(gluon.nn).values():
-            if isinstance(layer, type) and issubclass(layer, gluon.Block) and "__init__" in vars(layer):
-                defaults = inspect.unwrap(vars(layer)["__init__"]).__defaults__ or ()
-                _layer_defaults.extend(default for default in defaults if isinstance(default, Initializer))
-    return any(initializer is default for default in _layer_defaults)
-
-
-_layer_defaults: List[Initializer] = []

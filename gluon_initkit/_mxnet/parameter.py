@@ -5,10 +5,12 @@ functions only look.
 """
 
 import ctypes
+import inspect
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import gluon, ndarray
 from mxnet.base import _LIB, check_call
+from mxnet.initializer import Initializer
 from mxnet.ndarray.ndarray import _DTYPE_MX_TO_NP
 from mxnet.util import is_np_shape
 
@@ -134,6 +136,21 @@ def buffers_of(params: Iterable[gluon.Parameter]) -> Iterator[Tuple[Any, int, Se
             check_call(failed)
         yield _DTYPE_MX_TO_NP[flag.value], (address.value or 0) if dense else 0, held_contexts(param)
 
+
+def is_layer_default(initializer: Any) -> bool:
+    """Whether this very object is a default argument of a layer of ``gluon.nn`` (PReLU's ``Constant(0.25)``).
+
+    Nobody chose it for a network, so a network-level initializer that serves the parameter goes before it.
+    """
+    if not _layer_defaults:
+        for layer in vars(gluon.nn).values():
+            if isinstance(layer, type) and issubclass(layer, gluon.Block) and "__init__" in vars(layer):
+                defaults = inspect.unwrap(vars(layer)["__init__"]).__defaults__ or ()
+                _layer_defaults.extend(default for default in defaults if isinstance(default, Initializer))
+    return any(initializer is default for default in _layer_defaults)
+
+
+_layer_defaults: List[Initializer] = []
 
 GRAD_REQ_BEFORE = "_grad_req_before"  # in the Parameter's __dict__, so that copies and pickles of the network know it
 

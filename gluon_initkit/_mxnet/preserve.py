@@ -1,4 +1,7 @@
-"""Running a network's code and leaving no trace of it: attributes, name counters, generators, variables, stack."""
+"""Running code and leaving no trace of it: attributes, name counters, generators, variables, stack.
+
+MXNet's generator can neither be read nor put back: afterwards it goes on from a value that was drawn before.
+"""
 
 from collections import OrderedDict
 from contextlib import contextmanager
@@ -7,11 +10,12 @@ import random
 import sys
 import threading
 from types import SimpleNamespace
-from typing import Any, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterable, Iterator, List
 
-from mxnet import gluon
+from mxnet import context, gluon, ndarray
 from mxnet.gluon import block as gluon_block
 from mxnet.name import NameManager
+import mxnet.random
 import numpy
 
 from . import backend
@@ -37,26 +41,34 @@ def preserve(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     at a time, which would otherwise put back what another has put there. There is room for patches of `forward`.
     """
     with global_state_lock, room_for_patches():
-        attributes = [(vars(block), dict(vars(block))) for block in blocks.values()]
         containers = [counter for block in blocks.values() for counter in backend.name_counters(block)]
         containers += [value for block in blocks.values() if not type(block).__module__.startswith(_LAYERS)
                        for value in vars(block).values() if type(value) in _CONTAINERS]  # fmt: skip
         contents = [(live, live.copy()) for live in containers]
         variables = [(param, param._var) for param in parameters_of(blocks)]
-        with generators_kept():
+        with generators_kept(), attributes_kept(blocks.values()):
             try:
                 yield
             finally:
-                for live, saved in attributes:
-                    for added in set(live) - set(saved):
-                        del live[added]
-                    live.update({key: value for key, value in saved.items() if live.get(key, _GONE) is not value})
                 for live, saved in contents:
                     if not _alike(live, saved):
                         live.clear()
                         (live.extend if isinstance(live, list) else live.update)(saved)
                 for param, variable in variables:
                     param._var = variable
+
+
+@contextmanager
+def attributes_kept(things: Iterable[Any]) -> Iterator[None]:
+    """Put the attributes of blocks or parameters back afterwards, methods that were put before their own too."""
+    before = [(vars(thing), dict(vars(thing))) for thing in things]
+    try:
+        yield
+    finally:
+        for live, saved in before:
+            for added in set(live) - set(saved):
+                del live[added]
+            live.update({key: value for key, value in saved.items() if live.get(key, _GONE) is not value})
 
 
 _CONTAINERS = (list, dict, OrderedDict, set)
@@ -82,6 +94,35 @@ def generators_kept() -> Iterator[None]:
     finally:
         numpy.random.set_state(numpy_state)
         random.setstate(python_state)
+
+
+def draw_seed() -> int:
+    """A number of 62 bits from MXNet's CPU generator, which advances by that."""
+    with context.cpu():
+        high, low = ndarray.random.randint(0, 2**31 - 1, shape=(2,), dtype="int64").asnumpy()
+    return int(high) << 31 | int(low)
+
+
+@contextmanager
+def seeded_generators() -> Iterator[Callable[[bytes], None]]:
+    """Inside, the function that it yields seeds all global generators from a key of 16 bytes or more.
+
+    Afterwards NumPy's and Python's are exactly as before, and MXNet's starts from a value drawn from it before. One
+    thread at a time: they are the process's, and another's seed between a seed and its draw would change the values.
+    """
+    with global_state_lock:
+        carried = draw_seed() % 2**31
+        try:
+            with generators_kept():
+                yield _seed
+        finally:
+            mxnet.random.seed(carried)
+
+
+def _seed(key: bytes) -> None:
+    mxnet.random.seed(int.from_bytes(key[:4], "little") % 2**31)
+    numpy.random.seed(numpy.frombuffer(key[:16], "<u4").astype("u4"))
+    random.seed(int.from_bytes(key[:16], "little"))
 
 
 def parameters_of(blocks: Dict[str, gluon.Block]) -> List[gluon.Parameter]:

@@ -10,6 +10,7 @@ from typing import Any, List, Optional, Tuple
 from mxnet import gluon
 
 from . import backend
+from .arrays import EqualToBase
 from .frames import is_in_traced_graph
 
 
@@ -104,16 +105,6 @@ def _refusing_writes(array: Any) -> Any:
     return array
 
 
-class _EqualToBase(type):
-    """A class that equals its base: `NDArray.__setitem__` asks ``type(value) == NDArray`` of what it is given."""
-
-    def __eq__(cls, other: object) -> bool:
-        return other is cls or other is cls.__base__
-
-    def __hash__(cls) -> int:
-        return hash(cls.__base__)
-
-
 @lru_cache(maxsize=None)
 def _refusing(kind: Any) -> type:
     def refuse(self: Any, *_: Any) -> None:
@@ -124,7 +115,7 @@ def _refusing(kind: Any) -> type:
         )
 
     names = [name for name in _WRITES if hasattr(kind, name)]
-    return _EqualToBase(kind.__name__, (kind,), {"__slots__": (), **dict.fromkeys(names, refuse)})
+    return EqualToBase(kind.__name__, (kind,), {"__slots__": (), **dict.fromkeys(names, refuse)})
 
 
 _WRITES = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__idiv__", "__itruediv__", "__imod__", "__ipow__")

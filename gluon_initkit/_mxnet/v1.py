@@ -10,8 +10,6 @@ from typing import AbstractSet, Any, Callable, Dict, List, Optional, Sequence, T
 from mxnet import context, gluon, initializer, nd, numpy_extension
 from mxnet.gluon.block import _BlockScope
 from mxnet.gluon.parameter import ParameterDict
-import mxnet.model
-import mxnet.module
 import mxnet.rnn
 from mxnet.util import is_np_array, is_np_shape
 import numpy
@@ -33,11 +31,6 @@ class Gluon1(Backend):
     FusedRNN = initializer.FusedRNN
     infers_on_symbols = True
     initialize_code = ParameterDict.initialize.__code__
-    symbol_codes = (
-        mxnet.module.Module.init_params.__code__,
-        mxnet.module.SequentialModule.init_params.__code__,
-        mxnet.model.FeedForward._init_params.__code__,
-    )
 
     def uses_numpy_arrays(self) -> bool:
         return is_np_array()

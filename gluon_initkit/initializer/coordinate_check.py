@@ -7,7 +7,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import numpy
 
 from .._mxnet import mx
-from .._mxnet.forward import arrays_in, observed
+from .._mxnet.arrays import arrays_in
+from .._mxnet.forward import observed
 from .._mxnet.preserve import parameters_of
 from ..display import Column, Table, TableReport, new_axes, printable
 from ..parameters import check_block, find_row

@@ -16,8 +16,7 @@ import functools
 from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .._mxnet import backend, mx
-from .._mxnet.initializers import is_layer_default
-from .._mxnet.parameter import is_constant
+from .._mxnet.parameter import is_constant, is_layer_default
 from ..display import counted, printable, warn
 from ..parameters import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of, show_selector
 from .errors import InitializationError

@@ -18,7 +18,7 @@ from .._mxnet import mx
 from .._mxnet.arrays import empty, is_host, layer_array, memory_view, wait_for
 from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import arrays_of, gradients_of, held_contexts, is_constant, shape_of
-from .._mxnet.rng import seeded_generators
+from .._mxnet.preserve import seeded_generators
 from .._mxnet.state import (
     CopySource,
     after_refill,

@@ -13,7 +13,7 @@ from .._mxnet import backend, mx
 from .._mxnet.arrays import classic
 from .._mxnet.initializers import is_verbose, print_filled
 from .._mxnet.parameter import allows_deferral, arrays_of, context_argument, contexts_of, shape_of
-from .._mxnet.rng import draw_seed
+from .._mxnet.preserve import draw_seed
 from .._mxnet.state import emit
 from .._mxnet.structure import stale_graphs, unregistered_blocks
 from .._mxnet.trainer import trainer_objection

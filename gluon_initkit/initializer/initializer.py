@@ -16,11 +16,11 @@ import weakref
 import numpy
 
 from .._mxnet import mx
-from .._mxnet.arrays import classic, dtype_name, is_numpy_array, is_unwritten, prefill
-from .._mxnet.frames import arrays_being_filled, parameter_being_filled, place_of
+from .._mxnet.arrays import classic, dtype_name, is_numpy_array
+from .._mxnet.frames import parameter_being_filled, place_of
 from .._mxnet.initializers import base_arguments, hook_arguments, print_filled
 from .._mxnet.parameter import is_constant
-from .._mxnet.rng import draw_seed
+from .._mxnet.preserve import draw_seed
 from .._mxnet.state import emit
 from .._mxnet.tree import Place, network_of
 from ..display import warn
@@ -198,20 +198,19 @@ class Initializer(mx.init.Initializer):
         print_filled(self, desc, choice.hook, arr)
 
     def _review_network_of(self, param: Any, alone: bool) -> None:
-        """Look at the whole network, or Module, before its first parameter is filled."""
+        """Look at the whole network before its first parameter is filled."""
         if self._rules is None and not any(map(suspects, targets(self))):
             return
-        owner, arrays = arrays_being_filled() if param is None else (network_of(param), {})
-        if owner is None and (param is not None or alone):
-            self._review_without_network(param)
-        if owner is None or owner in self._reviewed:
-            return
-        network = declared_parameters(list_parameters(owner)) if param is not None else [
-            Declared(_info_of_name(name, arr), declared) for name, (arr, declared) in arrays.items()]  # fmt: skip
-        if self._rules is not None:
-            refuse_unassigned([info for info, _, _ in network], [choose(self, *each) for each in network])
-        self._review(network)
-        self._reviewed.add(owner)
+        net = None if param is None else network_of(param)
+        if net is None:
+            if param is not None or alone:
+                self._review_without_network(param)
+        elif net not in self._reviewed:
+            network = declared_parameters(list_parameters(net))
+            if self._rules is not None:
+                refuse_unassigned([info for info, _, _ in network], [choose(self, *each) for each in network])
+            self._review(network)
+            self._reviewed.add(net)
 
     def _review(self, network: List[Declared]) -> None:
         """Warn of what serves no parameter of a network: hooks that seem misspelt; of `Rules` also idle rules."""
@@ -372,16 +371,16 @@ _warned_of_zeros: Any = weakref.WeakSet()  # one warning for each class is enoug
 
 
 def _writes_nothing(hook: Callable, context: HookContext, arr: Any) -> bool:
-    """Whether a hook leaves a copy of the array untouched; False where the copy cannot tell."""
-    copy = arr.copy()
-    sentinel = prefill(copy)
-    if sentinel is None:
+    """Whether a hook that left all zero leaves a copy full of NaN untouched; False where such a copy cannot tell."""
+    if arr.stype != "default" or numpy.dtype(arr.dtype).kind != "f":
         return False
+    copy = arr.copy()
+    classic(copy)[:] = float("nan")
     try:
         _call_hook(hook, context, copy)
     except Exception:  # it reads what it is given, and needs zeros
         return False
-    return is_unwritten(copy, sentinel)
+    return bool(numpy.isnan(copy.asnumpy()).all())
 
 
 def _call_hook(hook: Callable, desc: Any, arr: Any) -> None:

@@ -9,7 +9,7 @@ import numpy
 
 from .._mxnet import mx
 from .._mxnet.arrays import classic
-from .._mxnet.rng import draw_seed
+from .._mxnet.preserve import draw_seed
 from .arguments import count, number, one_of
 from .distributions import ArrayDistribution, Distribution, Normal, Shape, Truncated, Uniform, draw
 from .initializer import Initializer

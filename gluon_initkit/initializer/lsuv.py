@@ -7,8 +7,8 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 import numpy
 
 from .._mxnet import mx
-from .._mxnet.arrays import classic
-from .._mxnet.forward import arrays_in, observed
+from .._mxnet.arrays import arrays_in, classic
+from .._mxnet.forward import observed
 from .._mxnet.parameter import arrays_of, source_of
 from .._mxnet.preserve import parameters_of
 from ..display import Column, Table, TableReport, counted, listed, printable

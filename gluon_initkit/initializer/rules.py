@@ -88,8 +88,7 @@ class Rules(Initializer):
             known = ", ".join(info.label for info in infos[:5])
             text = f"{' and '.join(map(_rule_text, unmatched))} matched none of the network's parameters"
             hints = [explain_no_match(rule.selector, infos).rstrip(".") for rule in unmatched]
-            by_name = [_BY_NAME] if infos and infos[0].path is None else []
-            texts.insert(0, ". ".join([f"{text} ({known}, ...)", *filter(None, hints), *by_name]))
+            texts.insert(0, ". ".join([f"{text} ({known}, ...)", *filter(None, hints)]))
         if texts:
             self._complain(". ".join(texts))
 

@@ -192,7 +192,8 @@ def outputs(
     """
     # MXNet is imported when a network is looked at: reports of files do without it.
     from .._mxnet import mx
-    from .._mxnet.forward import arrays_in, observed
+    from .._mxnet.arrays import arrays_in
+    from .._mxnet.forward import observed
     from .._mxnet.tree import walk
     from ..initializer.values import parameters_with_values
 
@@ -240,7 +241,7 @@ class _Observer:
         self._probed: Dict[int, int] = {}  # the id of an output that has a probe: which
 
     def __call__(self, path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
-        from .._mxnet.forward import arrays_in, with_arrays
+        from .._mxnet.arrays import arrays_in, with_arrays
 
         calls = self.calls.setdefault(path, [])
         self._under_way.append(_Call(path, block, arguments))
@@ -315,13 +316,13 @@ def _values(arrays: Sequence[Any]) -> numpy.ndarray:
 
 
 def _not_finite_in(values: Any) -> str:
-    from .._mxnet.forward import arrays_in
+    from .._mxnet.arrays import arrays_in
 
     arrays = list(arrays_in(values))
     return _not_finite(statistics_of(_values(arrays))) if arrays else ""
 
 
 def _largest(values: Any) -> float:
-    from .._mxnet.forward import arrays_in
+    from .._mxnet.arrays import arrays_in
 
     return max((float(numpy.abs(_values([array])).max(initial=0)) for array in arrays_in(values)), default=0.0)

@@ -9,8 +9,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tup
 import numpy
 
 from .._mxnet import backend, mx
-from .._mxnet.initializers import is_layer_default
-from .._mxnet.parameter import arrays_of, contexts_of, is_constant, shape_of
+from .._mxnet.parameter import arrays_of, contexts_of, is_constant, is_layer_default, shape_of
 from .._mxnet.structure import parameters_in_containers
 from .._mxnet.ties import declaration_of, extras_of, fixes_gamma
 from .._mxnet.trainer import is_trained

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List
 
 from .._mxnet import backend, mx
-from .._mxnet.instrument.new_blocks import new_blocks
+from .._mxnet.instrument.patches import new_blocks
 from .._mxnet.ties import slots
 from .._mxnet.tree import walk
 from ..display import printable

@@ -5,9 +5,10 @@ the block alone, with the disputed sizes left open.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .._mxnet import mx
+from .._mxnet.arrays import map_leaves
 from .._mxnet.inference import Call, Run, run_without_memory
 from .._mxnet.instrument.call_stack import ArrayArgument
 from .._mxnet.layers import channel_axis
@@ -107,20 +108,14 @@ def _needed_shape(call: Call, param: Any, before: Dict[Any, Shape]) -> Shape:
 
 def _inferred(call: Call, shapes: Dict[Any, Shape]) -> Optional[Dict[Any, Any]]:
     """The shapes of a block's parameters when it alone gets a call's inputs; None where they contradict each other."""
-    given = iter(call.given)
-    run = run_without_memory(call.block, [_argument(each, given) for each in call.args], shapes)
+    given: Any = iter(call.given)
+
+    def argument(leaf: Any) -> Any:
+        is_array = isinstance(leaf, (mx.sym.Symbol, mx.nd.NDArray))
+        return ArrayArgument(next(given, ()) or (), "float32") if is_array else leaf
+
+    run = run_without_memory(call.block, map_leaves(call.args, argument), shapes)
     return run.shapes if run.error is None else None
-
-
-def _argument(each: Any, given: Iterator[Any]) -> Any:
-    """One of a call's arguments, with the next shape of those `given` in place of each array or Symbol."""
-    if isinstance(each, (list, tuple)):
-        return [_argument(inner, given) for inner in each]
-    if isinstance(each, dict):
-        return {key: _argument(inner, given) for key, inner in each.items()}
-    if isinstance(each, (mx.sym.Symbol, mx.nd.NDArray)):
-        return ArrayArgument(next(given, ()) or (), "float32")
-    return each
 
 
 def _first_use(parameters: Parameters, run: Run, param: Any) -> Tuple[str, tuple]:

@@ -93,8 +93,8 @@ def _wrong_states(observed: Observed) -> Optional[Tuple[str, str]]:
     if own or not hasattr(block, "state_info") or len(args) < 2 or args[1] == ValueArgument(None):
         return None
     states, wanted = args[1], block.state_info()  # type: ignore[union-attr]
-    is_list = type(states) in (list, tuple)  # the records of arrays and values are tuples too
-    if is_list and len(states) == len(wanted) and all(isinstance(each, ArrayArgument) for each in states):
+    fits = isinstance(states, (list, tuple)) and len(states) == len(wanted)
+    if fits and all(isinstance(each, ArrayArgument) for each in states):
         return None
     count = counted(len(wanted), "state")
     return (f"{place_text(path)} ({class_name(block_class)}) takes a list of {count}, and was given {_nested(states)}",
@@ -103,7 +103,7 @@ def _wrong_states(observed: Observed) -> Optional[Tuple[str, str]]:
 
 
 def _nested(given: Any) -> str:
-    if type(given) in (list, tuple):
+    if isinstance(given, (list, tuple)):
         return f"[{', '.join(map(_nested, given))}]"
     return f"an array {shape_text(given.shape)}" if isinstance(given, ArrayArgument) else repr(given.value)
 

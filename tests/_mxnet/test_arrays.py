@@ -2,10 +2,9 @@
 
 import gc
 
-from gluon_initkit._mxnet.arrays import bits_of, empty, is_unwritten, memory_view, prefill, wait_for
+from gluon_initkit._mxnet.arrays import bits_of, empty, memory_view, wait_for
 import mxnet as mx
 from mxnet.gluon import nn
-import numpy as np
 import pytest
 from vocabulary import convolution, nd
 
@@ -21,16 +20,6 @@ def test_memory_that_is_looked_at_is_not_given_to_another_array():
     for other in others:
         memory_view(other)[:] = 1
     assert (seen == 7).all()
-
-
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int64"])
-def test_a_view_has_the_arrays_dtype_and_may_be_written(dtype):
-    array = nd.ones((3, 4), dtype=dtype)
-    wait_for([array])
-    seen = memory_view(array)
-    assert seen.dtype == np.dtype(dtype) and seen.shape == (12,)
-    seen[0] = 5
-    assert array.asnumpy()[0, 0] == 5
 
 
 def test_what_is_waited_for_is_written():
@@ -87,12 +76,3 @@ def test_what_differs():
         assert bits_of(one) != bits_of(mx.nd.array(other))
     assert bits_of(mx.nd.zeros((2, 2), dtype="int32")) != bits_of(mx.nd.zeros((2, 2)))
     assert bits_of(one.tostype("row_sparse")) != bits_of(one)
-
-
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32"])
-def test_an_array_of_which_a_hook_left_one_value_is_written(dtype):
-    array = mx.nd.zeros((3,), dtype=dtype)
-    sentinel = prefill(array)
-    assert is_unwritten(array, sentinel)
-    array[:2] = 0
-    assert not is_unwritten(array, sentinel)

@@ -2,7 +2,7 @@
 
 from gluon_initkit._mxnet.arrays import address_of
 from gluon_initkit._mxnet.files import array_from_file, saved_values
-from gluon_initkit._mxnet.state import in_storage_of, load_contexts, recast, set_values
+from gluon_initkit._mxnet.state import recast
 import mxnet as mx
 import numpy
 import pytest
@@ -57,27 +57,6 @@ def test_the_saved_value_is_a_copy_of_the_first_replica_or_the_mean():
     assert saved_values([three])[0].asnumpy().tolist() == [1, 1]
 
 
-def test_where_values_go():
-    assert load_contexts(parameter(), None) == [mx.cpu(0)]
-    assert load_contexts(parameter(), [mx.cpu(1)]) == [mx.cpu(1)]
-    there = parameter([mx.cpu(1), mx.cpu(0)])
-    assert load_contexts(there, None) == load_contexts(there, [mx.cpu(0), mx.cpu(1)]) == [mx.cpu(1), mx.cpu(0)]
-    assert load_contexts(there, [mx.cpu(0)]) is None
-    pending = mx.gluon.Parameter("w", shape=(0,), allow_deferred_init=True)
-    pending.initialize(ctx=mx.cpu(1))
-    assert load_contexts(pending, None) == [mx.cpu(1)] and load_contexts(pending, [mx.cpu(0)]) is None
-
-
-def test_put_initializes_or_refills():
-    param = parameter()
-    set_values(param, mx.nd.array([1, 2]), [mx.cpu(0), mx.cpu(1)])
-    assert [each.asnumpy().tolist() for each in param.list_data()] == [[1, 2]] * 2
-    assert param.grad(mx.cpu(1)).shape == (2,)
-    first = param._data[0]
-    set_values(param, mx.nd.array([3, 4]), [mx.cpu(0), mx.cpu(1)])
-    assert param._data[0] is first and [each.asnumpy().tolist() for each in param.list_data()] == [[3, 4]] * 2
-
-
 def test_recast_forgets_the_symbol_of_the_old_dtype():
     param = parameter(mx.cpu())
     assert param.var().attr("__dtype__") == "0"  # float32; plain cast keeps it in MXNet 1
@@ -85,11 +64,3 @@ def test_recast_forgets_the_symbol_of_the_old_dtype():
     assert param.var().attr("__dtype__") == ("2" if GLUON_2 else "0")
     recast(param, numpy.float64)
     assert param.var().attr("__dtype__") == "1" and param.data().dtype == numpy.float64
-
-
-def test_storage():
-    sparse, dense = parameter(stype="row_sparse"), parameter()
-    array = mx.nd.array([[1, 0], [0, 0]])
-    assert in_storage_of(dense, array) is array
-    assert in_storage_of(sparse, array).stype == "row_sparse"
-    assert in_storage_of(dense, array.tostype("row_sparse")).stype == "default"

@@ -62,16 +62,6 @@ def test_of_several_handlers_that_raise_each_runs_and_all_are_put_back(handlers)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_signal_that_another_thread_gets_waits_too(handlers):
-    done = []
-    with pytest.raises(TimeOut), interrupts_held():
-        thread = threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGALRM))
-        thread.start()
-        thread.join()
-        done.append("all of it")
-    assert done == ["all of it"]
-
-
 def test_a_handler_that_raises_nothing_runs_once_after_the_block():
     order = []
     before = signal.signal(signal.SIGUSR1, lambda *_: order.append("handler"))
@@ -113,12 +103,6 @@ def test_a_handler_that_is_set_inside_stays(handlers):
     with interrupts_held() as released, released():
         signal.signal(signal.SIGALRM, another)
     assert signal.getsignal(signal.SIGALRM) is another
-
-
-def test_an_error_passes_and_the_handler_is_put_back():
-    with pytest.raises(ValueError, match="mine"), interrupts_held():
-        raise ValueError("mine")
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_in_another_thread_nothing_is_held_since_no_handler_runs_there():

@@ -1,6 +1,6 @@
 """Listening for blocks that are built: all of this thread's, and no name is another for it."""
 
-from gluon_initkit._mxnet.instrument.new_blocks import new_blocks
+from gluon_initkit._mxnet.instrument.patches import new_blocks
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest

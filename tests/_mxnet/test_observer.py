@@ -252,7 +252,8 @@ def test_quietly_done_is_not_told():
     net = nn.Dense(2, in_units=2)
     with ik.trace(net) as t:
         with suppress_events():
-            net.initialize()
+            with suppress_events():
+                net.initialize()
             net(nd.ones((1, 2)))
         assert not t.events
         net.cast("float64")

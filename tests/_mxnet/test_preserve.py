@@ -63,14 +63,6 @@ def test_variables():
     assert net.weight._var is None
 
 
-def test_blocks_by_their_first_path():
-    net = nn.HybridSequential()
-    shared = nn.Dense(2)
-    net.add(shared, nn.HybridSequential())
-    net[1].add(shared, nn.Dense(3))
-    assert list(blocks_by_path(net)) == ["", "0", "1", "1.1"]
-
-
 def number():
     """Which number the next layer gets, in MXNet 2 the next operator of a graph; it uses one up."""
     if GLUON_2:

@@ -1,19 +1,14 @@
 """Slots, and exchanging what stands in them: every place that holds a parameter is kept in step, or all is undone."""
 
 import copy
-import gc
-import weakref
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet.parameter import contexts_of, source_of
-from gluon_initkit._mxnet.state import restoring
-from gluon_initkit._mxnet.ties import declaration_of, exchange, extras_of, independent_copy, slots
-from gluon_initkit._mxnet.transposed import Transposed
+from gluon_initkit._mxnet.ties import exchange, independent_copy, slots
 from gluon_initkit._mxnet.tree import parameters_by_path, remember_network, walk
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
-from vocabulary import GLUON_2, collected, nd, tied
+from vocabulary import GLUON_2, collected, nd
 
 
 def pair():
@@ -94,47 +89,6 @@ def test_caches_outside_are_cleared_and_strangers_are_not():
     with exchange(net, [(slots(net)[2], net[0].weight)]):
         pass
     assert outer._cached_op is None and stranger._cached_op is kept is not None
-
-
-def test_a_network_that_was_seen_dies_all_the_same():
-    net = pair()
-    remember_network(net)
-    gone = weakref.ref(net)
-    del net
-    gc.collect()
-    assert gone() is None
-
-
-def test_the_source_of_a_view():
-    param = mx.gluon.Parameter("weight", shape=(2, 3))
-    assert source_of(Transposed(param)) is source_of(param) is param
-
-
-def layer():
-    made = nn.Dense(2, in_units=3)
-    made.initialize(mx.init.One())
-    return made
-
-
-def test_facts():
-    net = nn.Dense(2)
-    assert contexts_of(net.weight) == ()
-    net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
-    assert contexts_of(net.weight) == contexts_of(net.bias) == (mx.cpu(0), mx.cpu(1))
-    assert declaration_of(net.weight) == {"dtype": "float32", "stype": "default", "grad_stype": "default",
-                                    "grad_req": "write", "lr_mult": 1.0, "wd_mult": 1.0}  # fmt: skip
-    again = tied(nn.Dense, net, 2)  # which writes its arguments over what it finds
-    assert extras_of(again.weight) == {}
-
-
-def test_restoring():
-    net = layer()
-    before = net.weight.data()
-    with pytest.raises(KeyError), restoring([net.weight]):
-        net.weight.initialize(mx.init.Zero(), force_reinit=True)
-        net.weight.init = mx.init.Zero()
-        raise KeyError
-    assert net.weight.data() is before and net.weight.init is None
 
 
 @pytest.mark.mxnet1("sparse gradients beside NumPy arrays")

@@ -15,10 +15,10 @@ import numpy
 
 from ...shapes import is_known
 from .. import backend
+from ..arrays import arrays_in
 from ..parameter import shape_of
-from .errors import NeedsNumbers
 from .indexing import check_written, indexed
-from .record import Run, check_inputs
+from .record import NeedsNumbers, Run, check_inputs
 
 __all__ = ["given", "lend", "prepare", "reshape", "running", "translated"]
 
@@ -117,7 +117,7 @@ def _array(shape: Any, dtype: Any, variable: Any) -> Any:
 def _composed(block: Any, args: Any, run: Run) -> Any:
     """What SymbolBlock.forward answers, which refuses deferred compute: arrays of the shapes that its graph infers."""
     graph, params = block._cached_graph[1], {param.var().name: param for param in block._reg_params.values()}
-    names, arrays = [each.name for each in block._cached_graph[0]], _arrays(args)
+    names, arrays = [each.name for each in block._cached_graph[0]], arrays_in(args)
     check_inputs(block, names, len(arrays))
     shapes = {each: tuple(value.shape) for each, value in zip(names, arrays)}
     for variable, param in params.items():
@@ -142,15 +142,7 @@ def _refuse(*_: Any) -> None:
 
 
 def _shapes(value: Any) -> List[Any]:
-    return [tuple(each.shape) for each in _arrays(value)]
-
-
-def _arrays(value: Any) -> List[Any]:
-    if isinstance(value, (list, tuple)):
-        return [leaf for inner in value for leaf in _arrays(inner)]
-    if isinstance(value, dict):
-        return _arrays(list(value.values()))
-    return [value] if isinstance(value, np.ndarray) else []
+    return [tuple(each.shape) for each in arrays_in(value)]
 
 
 _running = threading.local()

@@ -8,19 +8,19 @@ from functools import partial
 import json
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from mxnet import gluon, nd, symbol
+from mxnet import gluon, symbol
 from mxnet.base import MXNetError
 from mxnet.gluon.parameter import DeferredInitializationError
 import numpy
 
 from ...shapes import is_known
+from ..arrays import arrays_and_symbols_in
 from ..parameter import shape_of, source_of
 from ..preserve import parameters_of
 from ..tree import blocks_by_path
-from .errors import NeedsNumbers, ShapeConflict
 from .meta_arrays import meta_array
 from .operators import decoded, encoded
-from .record import Operator, Run, Shape, check_inputs
+from .record import NeedsNumbers, Operator, Run, Shape, ShapeConflict, check_inputs
 
 
 def call_graph(block: Any, run: Run, args: Any) -> Any:
@@ -137,17 +137,8 @@ def build_graph(block: Any, args: Any) -> Tuple[Any, Any]:
     if not isinstance(block, gluon.SymbolBlock):
         block.__dict__["_cached_graph"] = ()
     inputs, graph = block._get_graph(*args)
-    check_inputs(block, [each.name for each in inputs], len(leaves(args)))
+    check_inputs(block, [each.name for each in inputs], len(arrays_and_symbols_in(args)))
     return inputs, graph
-
-
-def leaves(value: Any) -> List[Any]:
-    """The arrays and Symbols in nested arguments."""
-    if isinstance(value, (list, tuple)):
-        return [leaf for inner in value for leaf in leaves(inner)]
-    if isinstance(value, dict):
-        return leaves(list(value.values()))
-    return [value] if isinstance(value, (nd.NDArray, symbol.Symbol)) else []
 
 
 def array_shape(value: Any) -> Optional[Shape]:

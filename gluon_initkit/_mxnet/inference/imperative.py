@@ -12,14 +12,14 @@ from mxnet.gluon.parameter import DeferredInitializationError
 from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 
 from ...shapes import is_known
+from ..arrays import arrays_and_symbols_in, arrays_in
 from ..parameter import shape_of, source_of
 from ..preserve import parameters_of
 from ..tree import blocks_by_path
-from .errors import ShapeConflict
-from .graphs import array_shape, build_graph, call_graph, leaves
+from .graphs import array_shape, build_graph, call_graph
 from .meta_arrays import meta_array, meta_arrays, translated
 from .operators import decoded, encoded
-from .record import Run
+from .record import Run, ShapeConflict
 
 __all__ = ["given", "lend", "prepare", "reshape", "running", "translated"]
 
@@ -105,7 +105,7 @@ class _PreparedBlock:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         block, run, original = self.block, self.run, self.original
-        arrays = leaves((args, kwargs))
+        arrays = arrays_and_symbols_in((args, kwargs))
         symbols = [each for each in arrays if isinstance(each, symbol.Symbol)]
         if not run.here or (symbols and not run.building):
             return original(*args, **kwargs)  # in the graph from which a block infers its parameters' shapes
@@ -134,7 +134,7 @@ class _PreparedBlock:
         if not self.run.here or attribute != "shape":
             return type(block)._infer_attrs(block, function, attribute, *args)
         inputs, graph = build_graph(block, args)
-        shapes = {each.name: tuple(array.shape) for each, array in zip(inputs, leaves(args))}
+        shapes = {each.name: tuple(array.shape) for each, array in zip(inputs, arrays_in(args))}
         arguments, _, states = graph.infer_shape_partial(**shapes)
         found = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
         for param in map(source_of, parameters_of(blocks_by_path(block))):

@@ -5,7 +5,7 @@ from typing import Any
 from mxnet import nd
 import numpy
 
-from .errors import NeedsNumbers
+from .record import NeedsNumbers
 
 
 def counterfeit(shape: Any) -> Any:

@@ -18,10 +18,10 @@ from mxnet.ndarray import register
 from mxnet.util import is_np_array, is_np_shape
 import numpy
 
-from .errors import NeedsNumbers, ShapeConflict
+from ..arrays import EqualToBase
 from .indexing import check_written, counterfeit, indexed
-from .operators import Shape, draws_numbers, infer, operator_name
-from .record import Run
+from .operators import draws_numbers, infer, operator_name
+from .record import NeedsNumbers, Run, Shape, ShapeConflict
 
 
 class Description:
@@ -136,15 +136,6 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     shape = numpy.tensordot(counterfeit(a.shape), counterfeit(b.shape), axes).shape
     run.record("tensordot", {"axes": str(axes)}, (a.shape, b.shape), (shape,))
     return _new(_MetaNumpy, Description(shape, a.dtype, a.context))
-
-
-class _SameAsItsBase(type):
-    """Arrays are written into by what has `type(value) == self.__class__`; an array without memory is such a value."""
-
-    def __eq__(cls, other: Any) -> bool:
-        return other is cls or other in cls.__bases__
-
-    __hash__ = type.__hash__
 
 
 class _Meta:
@@ -291,7 +282,7 @@ class _Meta:
         check_written(self.shape, key, value)
 
 
-class _MetaArray(_Meta, nd.NDArray, metaclass=_SameAsItsBase):
+class _MetaArray(_Meta, nd.NDArray, metaclass=EqualToBase):
     __slots__ = ()
 
     def reshape(self, *shape: Any, **kwargs: Any) -> Any:
@@ -305,7 +296,7 @@ class _MetaArray(_Meta, nd.NDArray, metaclass=_SameAsItsBase):
         return answer
 
 
-class _MetaNumpy(_Meta, np.ndarray, metaclass=_SameAsItsBase):
+class _MetaNumpy(_Meta, np.ndarray, metaclass=EqualToBase):
     __slots__ = ()
 
     @property

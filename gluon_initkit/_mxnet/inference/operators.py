@@ -15,9 +15,7 @@ from mxnet.util import is_np_shape
 import numpy
 
 from ...shapes import agree
-from .errors import ShapeConflict
-
-Shape = Tuple[Optional[int], ...]
+from .record import Shape, ShapeConflict
 
 
 class Inferred(NamedTuple):

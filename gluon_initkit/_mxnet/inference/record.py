@@ -1,4 +1,4 @@
-"""What a run on arrays without memory leaves: its calls, its operators and the shapes of parameters, as records."""
+"""What a run on arrays without memory leaves, as records (calls, operators, shapes), and what ends it."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,9 +10,18 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 from mxnet import gluon
 from mxnet.base import MXNetError
 
-from .errors import ShapeConflict
-
 Shape = Tuple[Optional[int], ...]
+
+
+class NeedsNumbers(TypeError):
+    """Code asked an array without memory for what only an array of numbers has."""
+
+
+class ShapeConflict(MXNetError):
+    """MXNet refuses shapes, as it would in a real forward pass; the cause is MXNet's error."""
+
+    def __str__(self) -> str:
+        return str(self.__cause__)
 
 
 class Operator(NamedTuple):

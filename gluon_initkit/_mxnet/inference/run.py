@@ -5,20 +5,20 @@ of the run stays. What differs between MXNet 1 and 2 is how an array without mem
 for it: `imperative` and `deferred_compute`.
 """
 
-from contextlib import ExitStack, contextmanager
-from typing import Any, Iterator, Mapping, Optional, Sequence
+from contextlib import ExitStack
+from typing import Any, Mapping, Optional, Sequence
 import warnings
 
 from mxnet import autograd, gluon, name
 
 from .. import backend
+from ..arrays import leaves, map_leaves
 from ..instrument.call_stack import ArrayArgument
 from ..interrupts import interrupts_held
 from ..parameter import shape_of, source_of
-from ..preserve import global_state_lock, parameters_of, preserve
+from ..preserve import attributes_kept, global_state_lock, parameters_of, preserve
 from ..tree import blocks_by_path
-from .errors import NeedsNumbers
-from .record import Run, Shape
+from .record import NeedsNumbers, Run, Shape
 
 if backend.infers_on_symbols:
     from . import imperative as arrays
@@ -50,7 +50,7 @@ def run_without_memory(
     """
     for sizes in _SIZES:
         run = _run(net, inputs, shapes, at, sizes[0])
-        if not _has_unknown_size(inputs):
+        if all(None not in leaf.shape for leaf in leaves(inputs) if isinstance(leaf, ArrayArgument)):
             return run
         other = _run(net, inputs, shapes, at, sizes[1])
         if run.error is None and other.error is None:
@@ -70,7 +70,7 @@ def _run(net: Any, inputs: Sequence[Any], shapes: Any, at: str, size: int) -> Ru
         stack.enter_context(preserve(blocks))
         stack.enter_context(name.NameManager())
         stack.enter_context(autograd.pause(train_mode=False))
-        stack.enter_context(_borrowed(params))
+        stack.enter_context(attributes_kept(params))
         stack.enter_context(arrays.running(run))
         for param in params:
             arrays.lend(param, run)
@@ -90,31 +90,12 @@ def _run(net: Any, inputs: Sequence[Any], shapes: Any, at: str, size: int) -> Ru
     return run
 
 
-def _with_arrays(value: Any, size: int) -> Any:
+def _with_arrays(values: Any, size: int) -> Any:
     """The same nesting with arrays without memory; `size` stands for one that is not known."""
-    if isinstance(value, ArrayArgument):
-        return arrays.given(tuple(size if each is None else each for each in value.shape), value.dtype)
-    if isinstance(value, (list, tuple)):
-        return type(value)([_with_arrays(each, size) for each in value])
-    if isinstance(value, dict):
-        return type(value)((key, _with_arrays(each, size)) for key, each in value.items())
-    return value
 
+    def array(leaf: Any) -> Any:
+        if not isinstance(leaf, ArrayArgument):
+            return leaf
+        return arrays.given(tuple(size if each is None else each for each in leaf.shape), leaf.dtype)
 
-def _has_unknown_size(value: Any) -> bool:
-    if isinstance(value, ArrayArgument):
-        return None in value.shape
-    values = value.values() if isinstance(value, dict) else value
-    return isinstance(value, (list, tuple, dict)) and any(map(_has_unknown_size, values))
-
-
-@contextmanager
-def _borrowed(params: Sequence[gluon.Parameter]) -> Iterator[None]:
-    """Put back afterwards what parameters lend a run: their methods, shapes and variables."""
-    before = [(param.__dict__, dict(param.__dict__)) for param in params]
-    try:
-        yield
-    finally:
-        for living, saved in before:
-            living.clear()
-            living.update(saved)
+    return map_leaves(values, array)

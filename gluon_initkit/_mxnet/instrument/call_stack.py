@@ -4,8 +4,9 @@ Inside a hybridized block the children run once, on Symbols: which block used a 
 what it was given only by inferring them, which is done when they are asked for, once for all.
 """
 
+from dataclasses import dataclass
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from mxnet import gluon, symbol
 from mxnet.base import MXNetError
@@ -13,6 +14,7 @@ from mxnet.ndarray import NDArray
 import numpy
 
 from .. import backend
+from ..arrays import arrays_and_symbols_in, map_leaves
 from ..parameter import known_sizes
 
 Shape = Optional[Tuple[Optional[int], ...]]
@@ -28,7 +30,7 @@ class BlockCall:
         self.block, self.path, self.name, self.outer = block, path, name, outer
         self.is_forward = name in FORWARD
         self.passes = name == "forward" or name in backend.resolving_methods
-        leaves = list(_leaves(args)) if self.is_forward or self.passes else ()
+        leaves = arrays_and_symbols_in(args) if self.is_forward or self.passes else ()
         self.symbols = tuple(leaf for leaf in leaves if isinstance(leaf, symbol.Symbol))
         self.inputs: Shapes = tuple(None if self.symbols else tuple(leaf.shape) for leaf in leaves)
         self.used: Dict[int, str] = {}
@@ -104,27 +106,21 @@ def _infer(groups: List[Tuple[symbol.Symbol, ...]], given: Dict[str, Shape]) -> 
     return [tuple(known_sizes(next(shapes)) for part in group for _ in part.list_outputs()) for group in groups]
 
 
-def _leaves(args: Any) -> Iterator[Any]:
-    for argument in args:
-        if isinstance(argument, (NDArray, symbol.Symbol)):
-            yield argument
-        elif isinstance(argument, (list, tuple)):
-            yield from _leaves(argument)
-
-
 def shapes_of_arrays(args: Any) -> Shapes:
     """The shapes of the arrays among arguments; None where one is a Symbol."""
-    return tuple(tuple(leaf.shape) if isinstance(leaf, NDArray) else None for leaf in _leaves(args))
+    return tuple(tuple(leaf.shape) if isinstance(leaf, NDArray) else None for leaf in arrays_and_symbols_in(args))
 
 
-class ArrayArgument(NamedTuple):
+@dataclass(frozen=True)
+class ArrayArgument:
     """What stands for an array among arguments; a size that is not known is None."""
 
     shape: Tuple[Optional[int], ...]
     dtype: str
 
 
-class ValueArgument(NamedTuple):
+@dataclass(frozen=True)
+class ValueArgument:
     """Anything else among them: a tuple of numbers is itself, and no shape."""
 
     value: Any
@@ -132,11 +128,8 @@ class ValueArgument(NamedTuple):
 
 def argument_shapes(args: Any) -> Any:
     """A call's arguments, nested as they are, without its arrays."""
-    if isinstance(args, NDArray):
-        return ArrayArgument(tuple(args.shape), numpy.dtype(args.dtype).name)
-    if type(args) is dict:
-        return {key: argument_shapes(value) for key, value in args.items()}
-    return type(args)(map(argument_shapes, args)) if type(args) in (list, tuple) else ValueArgument(args)
+    return map_leaves(args, lambda leaf: ArrayArgument(tuple(leaf.shape), numpy.dtype(leaf.dtype).name)
+                      if isinstance(leaf, NDArray) else ValueArgument(leaf))  # fmt: skip
 
 
 def is_plain_forward(block: gluon.Block) -> bool:

@@ -1,13 +1,20 @@
-"""Instance attributes that stand before a Block's or Parameter's methods, and come off without leaving anything.
+"""Patches of Gluon's code, which come off without leaving anything: `InstancePatches`, and `new_blocks`.
 
-MXNet has no hook for a `forward` that raises, nor for what changes a parameter. No class is touched: Python looks
-`forward` and its like up on the instance first, and so do Gluon's own calls of them. A copy of a patched thing
-(`copy`, `deepcopy`, `pickle`) is not patched: it would call into the original.
+MXNet has no hook for a `forward` that raises, nor for what changes a parameter. For that no class is touched: Python
+looks `forward` and its like up on the instance first, and so do Gluon's own calls of them. A copy of a patched thing
+(`copy`, `deepcopy`, `pickle`) is not patched: it would call into the original. Nor has it a hook for blocks that are
+built; a block of any class comes by `Block.__init__`.
 """
 
+from contextlib import contextmanager
 import functools
 import threading
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
+from weakref import WeakKeyDictionary
+
+from mxnet import gluon
+
+from .. import backend
 
 _NOTHING: Any = object()
 
@@ -64,3 +71,46 @@ class InstancePatches:
             if value is not _NOTHING:
                 state[name] = value
         return (*reduced[:2], state, *reduced[3:])
+
+
+_constructor_lock = threading.Lock()
+_constructor_listeners: List[Tuple[int, Any]] = []  # by thread
+_constructor_patch: List[Any] = []  # our patch, and what stood there before it
+
+
+@contextmanager
+def new_blocks() -> Iterator[Iterable[gluon.Block]]:
+    """Inside, every block that this thread builds joins what is yielded, in order of building, while it lives.
+
+    Inside the ``name_scope()`` of any block too, but for one built here: what is built there is a part of that block.
+    """
+    listener: Tuple[int, Any] = threading.get_ident(), WeakKeyDictionary()
+    with _constructor_lock:
+        if not _constructor_listeners:
+            _patch_constructor()
+        _constructor_listeners.append(listener)
+    try:
+        yield listener[1]
+    finally:
+        with _constructor_lock:
+            _constructor_listeners[:] = [other for other in _constructor_listeners if other is not listener]
+            if not _constructor_listeners:
+                patched, original = _constructor_patch
+                if gluon.Block.__init__ is patched:  # else another patch is above, and ours stays and tells nobody
+                    gluon.Block.__init__ = original
+
+
+def _patch_constructor() -> None:
+    """Patch `Block.__init__` as it stands there now: another library may have patched it since."""
+    original = gluon.Block.__init__
+
+    @functools.wraps(original)
+    def listening_init(self: gluon.Block, *args: Any, **kwargs: Any) -> None:
+        around = backend.name_scope()
+        for thread, built in list(_constructor_listeners):
+            if thread == threading.get_ident() and (around is None or around not in built):
+                built[self] = None
+        original(self, *args, **kwargs)
+
+    gluon.Block.__init__ = listening_init
+    _constructor_patch[:] = [listening_init, original]
