@@ -491,8 +491,14 @@ def test_check_knows_each_dtype(dtype):
         def _init_weight(self, desc, arr):
             pass
 
+    class First(ik.Initializer):
+        check = True
+
+        def _init_weight(self, desc, arr):
+            arr[0] = 0
+
     param = mx.gluon.Parameter("some_weight", shape=(2, 2), dtype=dtype)
-    param.initialize(init=Nothing())
+    param.initialize(init=First())  # it wrote a part
     Nothing.check = True
     with pytest.raises(ik.InitializationError, match="some_weight.*untouched"):
         param.initialize(init=Nothing(), force_reinit=True)

@@ -32,6 +32,23 @@ def test_an_operator_that_fills_in_a_shape_of_no_rank_alone_is_asked_again():
     assert shapes(net_of(nn.Conv2D(4, 3), nn.PReLU(in_channels=0)), (2, 3, 8, 8))["1.alpha"] == (4,)
 
 
+@pytest.mark.parametrize("hybridized", [False, True])
+def test_what_follows_from_a_size_that_is_not_known_is_not_known(hybridized):
+    net = net_of(nn.Dense(4), nn.Dense(2))
+    net.hybridize(hybridized)
+    found = ik.resolve_shapes(net, (3, None))
+    assert found["0.weight"].shape == (4, None) and found["1.weight"].shape == (2, 4)
+    assert ik.resolve_shapes(net, (None, 5))["1.weight"].inputs == ((None, 4),)
+
+
+@pytest.mark.parametrize("hybridized", [False, True])
+def test_the_innermost_block_that_contradicts_is_named(hybridized):
+    net = net_of(*(nn.Dense(4) for _ in range(3)), nn.Dense(4, in_units=9), *(nn.Dense(4) for _ in range(3)))
+    net.hybridize(hybridized)
+    with pytest.raises(ik.DeferredInitError, match=r"contradict each other in 3, given \(3, 4\)"):
+        ik.resolve_shapes(net, (3, 5))
+
+
 @pytest.mark.parametrize("given", [(2, 5), (None, 5), nd.ones((2, 5)), np.ones((2, 5)), ((2, 5), "float16")])
 @pytest.mark.parametrize("kind", [nn.HybridSequential, nn.Sequential])
 def test_arrays_and_shapes(given, kind):
