@@ -117,6 +117,19 @@ def plan(net: Any, init: Any = "uniform", *, select: Any = None) -> Plan:
     select : selector, optional
         Which parameters, as for `initialize`; all by default. One that selects nothing is a ValueError.
 
+    Notes
+    -----
+    The first of these that applies fills a parameter:
+
+    1. what its layer was told (``weight_initializer=``, ``Parameter.init``), or a `Constant`'s value. MXNet cannot tell
+       ``bias_initializer='zeros'`` from a layer's default: pass ``mx.init.Zero()`` to insist;
+    2. the matching rule of `Rules`;
+    3. the network-level initializer's hook for the role, where its class defines it. A class that overrides
+       ``__call__`` serves all roles by that, and its ``super().__call__`` goes on with the rest of this list;
+    4. the layer's own default;
+    5. the base class: bias 0, gamma 1, beta 0, running mean 0, running variance 1. A weight must be served. A parameter
+       of no conventional role goes to the weight hook.
+
     Examples
     --------
     >>> net = mx.gluon.nn.Dense(2, in_units=3)

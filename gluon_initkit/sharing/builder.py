@@ -52,7 +52,7 @@ class Sharing:
         Parameters
         ----------
         *targets : path, selector, Parameter or Block
-            A path is ``'decoder.weight'``; for selectors see the README. A Block stands for its only parameter.
+            A path is ``'decoder.weight'``; selectors are those of `freeze`. A Block stands for its only parameter.
         to : path, selector, Parameter or Block, optional
             Whose Parameter is kept; it belongs to the tie too. Without it, the first in order of traversal is kept.
         transpose : bool
