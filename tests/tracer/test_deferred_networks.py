@@ -1,6 +1,7 @@
 """Real networks: materialized, after a forward pass, and built without deferral, they hold the same bits.
 
-The third way is left out for the largest, whose arrays take seconds to fill; it is `initialize`'s own promise.
+The third way is left out for the largest, whose arrays take seconds to fill; it is `initialize`'s own promise. Of the
+vision zoo one network of each kind is tried, and all of them where GLUON_INITKIT_LONG is set.
 """
 
 import re
@@ -9,11 +10,13 @@ import gluon_initkit as ik
 import mxnet as mx
 import numpy as np
 import pytest
+from vocabulary import rounds
 import zoo_networks as networks
 
 pytestmark = pytest.mark.slow
 
-BUILDERS = [pytest.param(lambda name=name: networks.zoo(name), id=name) for name in networks.VISION]
+VISION = rounds(networks.KINDS, networks.VISION)
+BUILDERS = [pytest.param(lambda name=name: networks.zoo(name), id=name) for name in VISION]
 BUILDERS += [pytest.param(build, id=build.__name__) for build in networks.SERIES]
 BUILDERS += [pytest.param(build, id=build.__name__, marks=pytest.mark.zoo) for build in networks.LIBRARIES]
 LARGE = 100 << 20

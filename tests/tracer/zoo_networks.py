@@ -15,6 +15,9 @@ nd = mx.nd if hasattr(mx.gluon, "ParameterDict") else mx.np  # arrays as layers 
 _MAKERS = {"get_model", "get_resnet", "get_vgg", "get_mobilenet", "get_mobilenet_v2"}
 VISION = sorted(name for name, maker in vars(vision).items()
                 if inspect.isfunction(maker) and name not in _MAKERS and not name.startswith("_"))  # fmt: skip
+# The smallest of each kind.
+KINDS = ["alexnet", "densenet121", "inception_v3", "mobilenet0_25", "mobilenet_v2_0_25", "resnet18_v1", "resnet18_v2",
+         "resnet50_v1", "resnet50_v2", "squeezenet1_1", "vgg11", "vgg11_bn"]  # fmt: skip
 
 
 def zoo(name, classes=10, size=None):
