@@ -30,7 +30,7 @@ _MODULES = {
     "inspector": [
         "BlockRecord", "CheckpointError", "Comparison", "ComparisonRow", "Declared", "Finding", "FindingsError",
         "Histogram", "OutputReport", "OutputRow", "ParameterRecord", "ParameterView", "Recorder", "Report",
-        "SharedValues", "Statistics", "Totals", "compare", "inspect", "outputs",
+        "SharedValues", "Statistics", "Summary", "SummaryRow", "Totals", "compare", "inspect", "outputs", "summary",
     ],
     "parameters": ["AttributeReport", "AttributeRow", "ParameterInfo", "freeze", "set_attributes", "unfreeze"],
     "sharing": [

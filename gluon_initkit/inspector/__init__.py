@@ -13,6 +13,7 @@ from .records import BlockRecord, Declared, Finding, Histogram, ParameterRecord,
 from .report.columns import COLUMNS, column
 from .report.report import Report
 from .statistics import statistics_of
+from .summary import Summary, SummaryRow, summary
 from .totals import Totals, totals_of
 from .view import ParameterView
 
@@ -20,6 +21,6 @@ __all__ = [
     "CODES", "COLUMNS", "BlockRecord", "CheckpointError", "Column", "Comparison", "ComparisonRow", "Declared",
     "Finding", "FindingsError", "Histogram", "History", "LoadForecast", "OutputReport", "OutputRow",
     "ParameterRecord", "ParameterView", "Prefix", "Recorder", "Report", "SharedValues", "Statistics",
-    "StoredValues", "Totals", "column", "compare", "findings_of", "inspect", "outputs", "raise_for",
-    "statistics_of", "totals_of",
+    "StoredValues", "Summary", "SummaryRow", "Totals", "column", "compare", "findings_of", "inspect", "outputs",
+    "raise_for", "statistics_of", "summary", "totals_of",
 ]  # fmt: skip

@@ -171,7 +171,8 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
         what = f"{where} needs numbers, where shapes alone were given,"
     else:
         what = f"{where} stops, as in a forward pass,"
-    return f"{what} at {stop.line}\n  {stop.message}\n{of_all(len(rows), 'is', 'are')} not resolved:"
+    open_rows = f"\n{of_all(len(rows), 'is', 'are')} not resolved:" if rows else ""
+    return f"{what} at {stop.line}\n  {stop.message}{open_rows}"
 
 
 def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) -> str:

@@ -98,6 +98,8 @@ class Resolution:
         A sentence on parameters that are on different contexts.
     stale : list of Flaw
         Cached graphs of other parameters than their block has.
+    run : Run or None
+        The run without memory that told these, where inputs were given.
     """
 
     net: Any
@@ -113,6 +115,7 @@ class Resolution:
     entered: Set[str] = field(default_factory=set)
     stop: Optional[Stop] = None
     conflict: Optional[Conflict] = None
+    run: Optional[Run] = None
 
     @property
     def notes(self) -> Tuple[str, ...]:
@@ -155,6 +158,7 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
 
 
 def _add_run(found: Resolution, run: Run) -> None:
+    found.run = run
     found.shapes.update((param, shape) for param, shape in run.shapes.items() if param in found.shapes)
     if run.conflict is None:
         found.conflict = unchecked_sizes(found.parameters, run)

@@ -5,8 +5,9 @@ whatever the memory holds, when a number is read, or a shape that depends on num
 """
 
 from contextlib import contextmanager
+from functools import partial
 import threading
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable, Iterator, List, Tuple
 import warnings
 
 from mxnet import _deferred_compute, _global_var, cpu, gluon, nd, np, symbol
@@ -18,7 +19,7 @@ from .. import backend
 from ..arrays import arrays_in
 from ..parameter import shape_of
 from .indexing import check_written, indexed
-from .record import NeedsNumbers, Run, check_inputs
+from .record import NeedsNumbers, Operator, Run, check_inputs, graph_operators
 
 __all__ = ["given", "lend", "prepare", "reshape", "running", "translated"]
 
@@ -28,6 +29,15 @@ def given(shape: Any, dtype: Any) -> Any:
     return _array(shape, dtype, symbol.var("data").as_np_ndarray())
 
 
+def _operators(arrays: List[Tuple[Any, str]]) -> List[Operator]:
+    """The operators that answered these arrays, of which each has the path of the block that was under way."""
+    if not arrays:
+        return []
+    graph = _deferred_compute.get_symbol([array for array, _ in arrays])
+    shapes = [_shape(array) for array, _ in arrays]
+    return graph_operators(graph, shapes, lambda _, first: "" if first is None else arrays[first][1])
+
+
 @contextmanager
 def running(run: Run) -> Iterator[None]:
     """Defer what operators compute, and let them answer arrays without numbers; other threads get theirs as ever."""
@@ -35,12 +45,14 @@ def running(run: Run) -> Iterator[None]:
         if not _users:
             _global_var._np_ndarray_cls = _answered(_global_var._np_ndarray_cls)
         _users.append(_global_var._np_ndarray_cls)
-    _running.runs = getattr(_running, "runs", 0) + 1
+    arrays: List[Tuple[Any, str]] = []
+    outer, _running.note = getattr(_running, "note", None), lambda array: arrays.append((array, run.path))
+    run.noted.append(partial(_operators, arrays))
     try:
         with np_shape(True), _deferred_compute.context():  # also in a thread, where MXNet's mode is off
             yield
     finally:
-        _running.runs -= 1
+        _running.note = outer
         with _exchanging:
             ours = _users.pop()
             if not _users:
@@ -89,10 +101,12 @@ def prepare(path: str, block: Any, run: Run) -> None:
         run.finished.pop()
 
     def forward(*args: Any, **kwargs: Any) -> Any:
-        with run.call(path, block, args, _shapes((args, kwargs))):
+        with run.call(path, block, args, _shapes((args, kwargs))) as call:
             if cell:
                 original_shapes(0, args[0], False)  # type: ignore[misc]  # which MXNet itself never asks
-            return original(*args, **kwargs)
+            answer = original(*args, **kwargs)
+            call.answered = tuple(map(_shape, arrays_in(answer)))
+            return answer
 
     attributes = block.__dict__
     attributes["forward"] = forward
@@ -111,6 +125,7 @@ def _array(shape: Any, dtype: Any, variable: Any) -> Any:
     kind = "float32" if numpy.dtype(dtype).kind == "f" else dtype
     array = _MetaArray(handle=nd.ndarray._new_alloc_handle(shape, cpu(), True, kind))
     _deferred_compute.set_variable(array, variable)
+    _running.note(array)
     return array
 
 
@@ -127,6 +142,10 @@ def _composed(block: Any, args: Any, run: Run) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that not all is known
         arguments, outputs, states = graph.infer_shape_partial(**shapes)
+        internals = graph.get_internals()
+        every = [None if each is None or -1 in each else each for each in internals.infer_shape_partial(**shapes)[1]]
+    path = run.path
+    run.noted.append(partial(graph_operators, internals, every, lambda *_: path))
     inferred = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
     for variable in graph.list_inputs():
         if variable in params and inferred[variable] is not None:
@@ -145,6 +164,14 @@ def _shapes(value: Any) -> List[Any]:
     return [tuple(each.shape) for each in arrays_in(value)]
 
 
+def _shape(array: Any) -> Any:
+    """The shape of an array; None where it depends on numbers."""
+    try:
+        return tuple(array.shape)
+    except NeedsNumbers:
+        return None
+
+
 _running = threading.local()
 _exchanging = threading.Lock()
 _users: List[Any] = []
@@ -153,8 +180,10 @@ _users: List[Any] = []
 def _answered(plain: Callable[..., Any]) -> Callable[..., Any]:
     def make(handle: Any, writable: bool = True, stype: int = 0) -> Any:
         array = plain(handle, writable, stype)
-        if getattr(_running, "runs", 0):
+        note = getattr(_running, "note", None)
+        if note:
             array.__class__ = _MetaArray
+            note(array)
         return array
 
     make.plain = plain  # type: ignore[attr-defined]

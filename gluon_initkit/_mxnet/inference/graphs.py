@@ -20,7 +20,7 @@ from ..preserve import parameters_of
 from ..tree import blocks_by_path
 from .meta_arrays import meta_array
 from .operators import decoded, encoded
-from .record import NeedsNumbers, Operator, Run, Shape, ShapeConflict, check_inputs
+from .record import Call, NeedsNumbers, Operator, Run, Shape, ShapeConflict, check_inputs, graph_operators
 
 
 def call_graph(block: Any, run: Run, args: Any) -> Any:
@@ -44,9 +44,12 @@ def call_graph(block: Any, run: Run, args: Any) -> Any:
             param.shape = found.variables[param.name]
         if not is_known(shape_of(param)):
             raise DeferredInitializationError(f"Parameter {param.name!r}: its shape does not follow from the inputs'")
-    if is_new:
-        for (call, _), given in zip(graph.calls, found.given):
-            call.given = given
+    for (call, *_), (given, answered) in zip(graph.calls, found.calls):
+        if not is_new:
+            call = Call(call.path, call.block, call.args, given)
+            run.entered.append(call)
+            run.finished.append(call)
+        call.given, call.answered = given, answered
     run.noted.append(partial(graph.operators, found.internals, run.stack[-1].path))
     ctx = next((each.context for each in arrays.values()), None)
     dtypes = graph.dtypes({name: each.dtype for name, each in arrays.items()})
@@ -54,20 +57,28 @@ def call_graph(block: Any, run: Run, args: Any) -> Any:
     return gluon.block._regroup(answers, block._out_format)
 
 
+BLOCK_PATH = "__block_path__"
+"""The attribute by which a node tells the block whose code made it."""
+
+
 class GraphShapes(NamedTuple):
-    """Shapes in a graph: of variables by name, as MXNet writes them; of outputs, of every node's, of inner calls'."""
+    """Shapes in a graph: of variables by name, as MXNet writes them; of outputs, of every node's, of inner calls'.
+
+    Of each call, what it was given and what it answered.
+    """
 
     variables: Dict[str, Any]
     outputs: List[Optional[Shape]]
     internals: List[Optional[Shape]]
-    given: List[Tuple[Optional[Shape], ...]]
+    calls: List[Tuple[Tuple[Optional[Shape], ...], Tuple[Optional[Shape], ...]]]
 
 
 class HybridGraph:
     """The graph of a hybridized block, which is built in its first call and serves the others, as MXNet's does.
 
     `cached` is the block's own, by which it tells that MXNet has dropped it since. `names` are those of the inputs, in
-    the order of the block's arguments. `calls` are the calls of blocks inside, and how many outputs each was given.
+    the order of the block's arguments. `calls` are the calls of blocks inside, and how many outputs each was given and
+    answered.
     """
 
     def __init__(self, block: Any, run: Run, args: Any) -> None:
@@ -83,11 +94,12 @@ class HybridGraph:
         for name in self.variables:
             assert name in self.names or name in params, f"Unknown input to HybridBlock: {name}"  # MXNet's own words
         self.params = [params[name] for name in self.variables if name in params and name not in self.names]
-        self.paths = {call.block.prefix: call.path for call, _ in calls}
-        self.calls = [(call, sum(map(symbol.Symbol.__len__, symbols))) for call, symbols in calls]
+        self.composed = {node["name"]: call.path for call, *_ in calls for node in _own_nodes(call.block)}
+        self.calls = [(call, sum(map(len, given)), sum(map(len, answered))) for call, given, answered in calls]
         self.internals = self.graph.get_internals()
         # All in one, since what blocks inside were given need not be a part of the graph.
-        self.parts = symbol.Group([self.graph, self.internals, *(each for _, symbols in calls for each in symbols)])
+        inner = [each for _, given, answered in calls for each in (*given, *answered)]
+        self.parts = symbol.Group([self.graph, self.internals, *inner])
         self.found: Dict[Any, GraphShapes] = {}
 
     def infer(self, known: Dict[str, Optional[Shape]]) -> GraphShapes:
@@ -109,7 +121,8 @@ class HybridGraph:
                 shapes = iter([decoded(shape) for shape in found])
                 outputs = [next(shapes) for _ in self.graph.list_outputs()]
                 internals = [next(shapes, None) for _ in self.internals.list_outputs()]
-                inner = [tuple([next(shapes, None) for _ in range(count)]) for _, count in self.calls]
+                inner = [(tuple(next(shapes, None) for _ in range(given)),
+                          tuple(next(shapes, None) for _ in range(answered))) for _, given, answered in self.calls]
                 return GraphShapes(variables, outputs, internals, inner)
         raise ShapeConflict from refused
 
@@ -123,13 +136,8 @@ class HybridGraph:
 
     def operators(self, shapes: List[Optional[Shape]], here: str) -> List[Operator]:
         """Its operators; `shapes` are those of all its nodes' outputs."""
-        nodes = json.loads(self.graph.tojson())["nodes"]
-        outputs = _by_node(nodes, self.internals.list_outputs(), shapes)
-        return [
-            Operator(node["op"], node.get("attrs", {}), tuple(outputs[source][at] for source, at, *_ in node["inputs"]),
-                     answered, _owner(node["name"], self.paths, here))
-            for node, answered in zip(nodes, outputs) if node["op"] != "null"
-        ]  # fmt: skip
+        return graph_operators(self.internals, shapes, lambda node, _: (
+            node.get("attrs", {}).pop(BLOCK_PATH, None) or self.composed.get(node["name"], here)))  # fmt: skip
 
 
 def build_graph(block: Any, args: Any) -> Tuple[Any, Any]:
@@ -157,30 +165,6 @@ def _without_last_nones(structure: Any) -> Any:
     return structure[:end]
 
 
-def _owner(node: str, paths: Dict[str, str], otherwise: str) -> str:
-    """The path of the block with the longest prefix that begins a node's name; each prefix ends with `_`."""
-    end = node.rfind("_")
-    while end > 0:
-        if node[: end + 1] in paths:
-            return paths[node[: end + 1]]
-        end = node.rfind("_", 0, end)
-    return otherwise
-
-
-def _by_node(nodes: List[Dict[str, Any]], names: List[str], shapes: List[Any]) -> List[Tuple[Any, ...]]:
-    """The shapes of each node's outputs: both lists are in one order, and an output begins with its node's name."""
-
-    def fits(number: int, name: str) -> bool:
-        node = nodes[number]
-        return name == node["name"] or (node["op"] != "null" and name.startswith(node["name"] + "_"))
-
-    found: List[List[Any]] = [[] for _ in nodes]
-    number = 0
-    for name, shape in zip(names, shapes):
-        follows = number + 1 < len(nodes) and fits(number + 1, name)
-        if found[number] and follows and not (
-            fits(number, name) and len(nodes[number]["name"]) > len(nodes[number + 1]["name"])
-        ):
-            number += 1
-        found[number].append(shape)
-    return [tuple(group) for group in found]
+def _own_nodes(block: Any) -> List[Any]:
+    """The nodes of a SymbolBlock's graph, which its call copies."""
+    return json.loads(block._cached_graph[1].tojson())["nodes"] if isinstance(block, gluon.SymbolBlock) else []

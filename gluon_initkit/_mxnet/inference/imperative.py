@@ -6,7 +6,7 @@ hybridized block builds its graph and calls it. The graph's call alone is replac
 
 from typing import Any, List, Tuple
 
-from mxnet import gluon, symbol
+from mxnet import AttrScope, gluon, symbol
 from mxnet.base import MXNetError
 from mxnet.gluon.parameter import DeferredInitializationError
 from mxnet.gluon.rnn.rnn_layer import _RNNLayer
@@ -16,7 +16,7 @@ from ..arrays import arrays_and_symbols_in, arrays_in
 from ..parameter import shape_of, source_of
 from ..preserve import parameters_of
 from ..tree import blocks_by_path
-from .graphs import array_shape, build_graph, call_graph
+from .graphs import BLOCK_PATH, array_shape, build_graph, call_graph
 from .meta_arrays import meta_array, meta_arrays, translated
 from .operators import decoded, encoded
 from .record import Run, ShapeConflict
@@ -111,10 +111,16 @@ class _PreparedBlock:
             return original(*args, **kwargs)  # in the graph from which a block infers its parameters' shapes
         with run.call(self.path, block, args, tuple(map(array_shape, arrays))) as call:
             if run.building:
-                run.building[-1].append((call, symbols))
-            elif _is_mxnets_own_layer(block):
-                return _by_operators(block, run, original, args, kwargs)
-            return original(*args, **kwargs)
+                with AttrScope(**{BLOCK_PATH: self.path}):
+                    answer = original(*args, **kwargs)
+                run.building[-1].append((call, symbols, arrays_and_symbols_in(answer)))
+                return answer
+            if _is_mxnets_own_layer(block):
+                answer = _by_operators(block, run, original, args, kwargs)
+            else:
+                answer = original(*args, **kwargs)
+            call.answered = tuple(map(array_shape, arrays_and_symbols_in(answer)))
+            return answer
 
     def call_cached_op(self, *args: Any) -> Any:
         block, run = self.block, self.run

@@ -2,10 +2,11 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+import json
 import threading
 import traceback
 from types import SimpleNamespace
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from mxnet import gluon
 from mxnet.base import MXNetError
@@ -25,23 +26,51 @@ class ShapeConflict(MXNetError):
 
 
 class Operator(NamedTuple):
-    """One operator that a run met: its name and attributes as MXNet writes them, shapes, and the block's path."""
+    """One operator that a run met: its name and attributes as MXNet writes them, shapes, and the block's path.
+
+    One of a graph has the name of its node, and those of the variables that it takes.
+    """
 
     name: str
     attributes: Dict[str, str]
     inputs: Tuple[Optional[Shape], ...]
     outputs: Tuple[Optional[Shape], ...]
     block_path: str
+    node: str = ""
+    variables: Tuple[str, ...] = ()
+
+
+def graph_operators(graph: Any, shapes: Sequence[Any], owner: Callable[[Any, Optional[int]], str]) -> List[Operator]:
+    """The operators of a Symbol whose outputs have these shapes.
+
+    `owner` answers the path of the block, given a node and which of the outputs is its first.
+    """
+    parsed = json.loads(graph.tojson())
+    nodes = parsed["nodes"]
+    outputs: List[Dict[int, Any]] = [{} for _ in nodes]
+    first: Dict[int, int] = {}
+    for number, ((node, at, *_), shape) in enumerate(zip(parsed["heads"], shapes)):
+        outputs[node][at] = shape
+        first.setdefault(node, number)
+    taken = [[nodes[source] for source, *_ in node["inputs"]] for node in nodes]
+    return [
+        Operator(block_path=owner(node, first.get(number)), name=node["op"], attributes=node.get("attrs") or {},
+                 inputs=tuple(outputs[source].get(at) for source, at, *_ in node["inputs"]),
+                 outputs=tuple(outputs[number].values()), node=node["name"],
+                 variables=tuple(each["name"] for each in taken[number] if each["op"] == "null"))
+        for number, node in enumerate(nodes) if node["op"] != "null"
+    ]  # fmt: skip
 
 
 @dataclass(eq=False)
 class Call:
-    """One call of one block: its arguments, and the shapes of the arrays among them."""
+    """One call of one block: its arguments, the shapes of the arrays among them, and of those that it answered."""
 
     path: str
     block: gluon.Block
     args: Tuple[Any, ...]
     given: Tuple[Optional[Shape], ...]
+    answered: Tuple[Optional[Shape], ...] = ()
 
 
 @dataclass
@@ -78,7 +107,7 @@ class Run:
     stack: List[Call] = field(default_factory=list)
     noted: List[Any] = field(default_factory=list)
     open_layers: Dict[int, List[Tuple[Any, Any]]] = field(default_factory=dict)
-    building: List[List[Tuple[Call, List[Any]]]] = field(default_factory=list)
+    building: List[List[Tuple[Call, List[Any], List[Any]]]] = field(default_factory=list)
     graphs: Dict[gluon.Block, Any] = field(default_factory=dict)
     converted: List[Tuple[Any, type, Any]] = field(default_factory=list)
     thread: int = field(default_factory=threading.get_ident)
@@ -87,6 +116,11 @@ class Run:
     def here(self) -> bool:
         """Whether this thread is the run's."""
         return threading.get_ident() == self.thread
+
+    @property
+    def path(self) -> str:
+        """That of the block under way."""
+        return self.stack[-1].path if self.stack else ""
 
     @contextmanager
     def call(self, path: str, block: gluon.Block, args: Tuple[Any, ...], given: Sequence[Any]) -> Iterator[Call]:
@@ -107,7 +141,7 @@ class Run:
 
     def record(self, operator: str, attributes: Dict[str, str], inputs: Any, outputs: Any) -> None:
         """Note an operator."""
-        self.noted.append(Operator(operator, attributes, inputs, outputs, self.stack[-1].path if self.stack else ""))
+        self.noted.append(Operator(operator, attributes, inputs, outputs, self.path))
 
     @property
     def operators(self) -> List[Operator]:
@@ -129,6 +163,7 @@ class Run:
         self.shapes = {param: _common(shape, other.shapes.get(param)) for param, shape in self.shapes.items()}
         for call, again in zip(self.entered, other.entered):
             call.given = tuple(map(_common, call.given, again.given))
+            call.answered = tuple(map(_common, call.answered, again.answered))
         self.noted = [one._replace(inputs=tuple(map(_common, one.inputs, two.inputs)),
                                    outputs=tuple(map(_common, one.outputs, two.outputs)))
                       for one, two in zip(self.operators, other.operators)]  # fmt: skip

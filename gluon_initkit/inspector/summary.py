@@ -1,0 +1,355 @@
+"""`summary`: a network's blocks with their output shapes, parameters, multiply-adds and bytes of activations.
+
+Nothing is computed: the network's own code runs on arrays without memory, as for `resolve_shapes`, and its operators
+are counted.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field, fields, replace
+import math
+from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+
+import numpy
+
+from ..display import AtLeast, Column, Table, TableReport, shape_text, size_text
+from ..parameters import check_block, did_you_mean
+from ..shapes import is_known
+from .inspect import inspect
+from .multiply_adds import multiply_adds
+from .records import ParameterRecord
+from .report.columns import chosen_columns
+from .totals import Totals, counted_elsewhere, totals_of
+
+__all__ = ["Summary", "SummaryRow", "summary"]
+
+Shape = Optional[Tuple[Optional[int], ...]]
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """One block, and all that is below it; of a SymbolBlock, one operator.
+
+    Attributes
+    ----------
+    path : str
+        ``''`` for the network itself.
+    depth : int
+        How many blocks are around it.
+    block : str
+        Its class, ``'nn.Dense'``; an operator's name, ``'FullyConnected'``.
+    output_shapes : tuple of shapes
+        Those of the arrays that its first call answers; none where it is not reached. `output_shape` is the first.
+    parameters : int
+        How many values its parameters have. What is shared is counted where it stands first.
+    share : float
+        That as a part of all the network's, from 0 to 1.
+    macs : int
+        Multiply-adds of all its calls.
+    activation_bytes : int
+        What its operators answer in all its calls, which training keeps for the backward pass.
+    calls : int
+        How often it is called in one forward pass.
+    columns : dict
+        What `summary` was asked for by ``columns=``, by key.
+    aliases : tuple of str
+        The other paths of a block that stands at several.
+
+    A number of which a part is not known is an `AtLeast`.
+    """
+
+    path: str
+    depth: int
+    block: str
+    output_shapes: Tuple[Shape, ...]
+    parameters: int
+    share: float
+    macs: int
+    activation_bytes: int
+    calls: int
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    aliases: Tuple[str, ...] = ()
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape of the array that its first call answers, or of the first of them; None where there is none."""
+        return self.output_shapes[0] if self.output_shapes else None
+
+
+@dataclass(frozen=True, repr=False)
+class Summary(TableReport[SummaryRow]):
+    """What `summary` returns: one row a block. ``str()`` is a table where equal neighbours are one row.
+
+    Attributes
+    ----------
+    rows : tuple of SummaryRow
+        Every block in order of traversal, the network itself first. ``summary['features.0']`` finds one.
+    source : str
+        The network's class, and what it was given.
+    totals : Totals
+        Of its parameters; each is counted once.
+    uncounted : dict
+        Operators whose multiply-adds are not known, and how often each is met: ``{'_foreach': 1}``.
+    extra : tuple of Column
+        The columns of ``columns=``.
+
+    Examples
+    --------
+    >>> summary = ik.summary(mx.gluon.nn.Dense(4), (1, 5))
+    >>> summary.parameters, summary.macs, summary.activation_bytes, summary.rows[0].output_shape
+    (24, 20, 16, (1, 4))
+    """
+
+    rows: Tuple[SummaryRow, ...]
+    source: str
+    totals: Totals
+    uncounted: Mapping[str, int] = field(default_factory=dict)
+    extra: Tuple[Column, ...] = ()
+
+    def __getitem__(self, path: str) -> SummaryRow:
+        for row in self.rows:
+            if path == row.path or path in row.aliases:
+                return row
+        raise KeyError(f"no block has the path {path!r}; {did_you_mean(str(path), [row.path for row in self.rows])}")
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of one forward pass."""
+        return self.rows[0].macs
+
+    @property
+    def parameters(self) -> int:
+        """How many values all parameters have, each counted once."""
+        return self.rows[0].parameters
+
+    @property
+    def activation_bytes(self) -> int:
+        """The bytes of what all operators answer in one forward pass."""
+        return self.rows[0].activation_bytes
+
+    def _table(self) -> Table:
+        columns = [
+            Column("path", lambda row: row.path or "(network)", "block", path=True),
+            Column("block", lambda row: row.block, "class"),
+            Column("output_shapes", lambda row: row.output_shapes if row.calls else None, "output", show=_shapes_text),
+            Column("parameters", lambda row: row.parameters, fold="sum", number=True),
+            Column("share", lambda row: row.share, show=lambda value: f"{value:.1%}", fold="sum", number=True),
+            Column("macs", lambda row: row.macs, "multiply-adds", show=_short, fold="sum", number=True),
+            Column("activation_bytes", lambda row: row.activation_bytes, "activations", show=_bytes, fold="sum",
+                   number=True),
+        ]  # fmt: skip
+        if any(row.calls > 1 for row in self.rows):
+            columns.append(Column("calls", lambda row: row.calls, number=True))
+        columns += [replace(column, read=_extra(column.key)) for column in self.extra]
+        unknown = ", ".join(f"{name} (x{count})" for name, count in self.uncounted.items())
+        notes = [("warning", f"multiply-adds are not known of {unknown}")] if unknown else []
+        title = (f"{self.source}: {_short(self.macs)} multiply-adds; {_bytes(self.activation_bytes)} of activations; "
+                 f"{self.totals}")  # fmt: skip
+        return Table(title, tuple(columns), self.rows, footnotes=tuple(notes))
+
+
+def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) -> Summary:
+    """What a network is made of: output shapes, parameters, multiply-adds, activations; nothing runs or changes.
+
+    Multiply-adds are those of convolutions, dense and recurrent layers, and of every product of matrices; operators on
+    elements, normalization, pooling and looking up rows count 0, as in papers. One that multiplies matrices and has no
+    rule is listed in `Summary.uncounted`. A block that is called several times has the sum of its calls.
+
+    Activations are counted in the dtype of most of the network's parameters.
+
+    Parameters
+    ----------
+    net : Block
+        Initialized or not, hybridized or not.
+    *inputs
+        The network's arguments, as `resolve_shapes` takes them: arrays, or shapes as tuples.
+    columns : sequence
+        Columns of `inspect` to show besides: ``['dtype', 'grad_req']``. Those of statistics read the values.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    DeferredInitError
+        The network's code contradicts itself, fails, or needs numbers; the message says where.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Conv2D(8, 3), mx.gluon.nn.Dense(2))
+    >>> [(row.path, row.output_shape, row.parameters, row.macs) for row in ik.summary(net, (1, 3, 8, 8)).rows]
+    [('', (1, 2), 802, 8352), ('0', (1, 8, 6, 6), 224, 7776), ('1', (1, 2), 578, 576)]
+    """
+    from ..tracer.diagnosis import error_of  # not before: a file is inspected without MXNet
+    from ..tracer.inputs import arguments_text
+    from ..tracer.resolve import resolve
+
+    check_block(net)
+    if not inputs:
+        raise TypeError("summary needs the network's arguments or their shapes: ik.summary(net, (1, 3, 224, 224))")
+    extra = tuple(chosen_columns(columns))
+    report = inspect(net, **_statistics(extra))
+    found = resolve(net, inputs)
+    run = found.run
+    if run is None or run.error is not None or found.conflict is not None:
+        raise error_of(found, inputs, params=())
+    shapes = {info.path: found.shapes[param] for param, _, info in found.parameters}
+    records = [_with_shape(record, shapes[record.path]) for record in report.records]
+    largest = max(records, key=lambda record: record.size or 0, default=None)
+    itemsize = numpy.dtype(largest.dtype if largest else "float32").itemsize
+    again = counted_elsewhere(records, report.shared)
+    parts = _parts(net, run.operators)
+    uncounted: Counter = Counter()
+    owner: Dict[Tuple[str, str], _Part] = {}
+    for operator in run.operators:
+        macs = multiply_adds(operator)
+        if macs is None:
+            uncounted[operator.name] += 1
+        part = parts.get(_node_path(operator), parts[operator.block_path])
+        part.macs.append(macs)
+        part.bytes.extend(None if size is None else size * itemsize for size in map(_size, operator.outputs))
+        part.shapes = part.shapes or (operator.outputs if part.is_operator else ())
+        owner.update(((operator.block_path, name), part) for name in operator.variables if part.is_operator)
+    for call in run.entered:
+        part = parts[call.path]
+        part.shapes, part.calls = part.shapes or call.answered, part.calls + 1
+    for record in records:
+        local = record.path[len(record.block_path) + 1 :] if record.block_path else record.path
+        block = record.block_path
+        part = owner.get((block, local)) or owner.get((block, record.name)) or parts[block]
+        part.records.append(record)
+    totals = totals_of(records, report.shared)
+    rows = tuple(_rows(list(parts.values()), again, totals.size, extra))
+    return Summary(rows, f"{_class_name(net)} given {arguments_text(inputs)}", totals, dict(uncounted), extra)
+
+
+@dataclass
+class _Part:
+    """What is known of one row by itself."""
+
+    path: str
+    depth: int
+    block: str
+    is_operator: bool = False
+    calls: int = 0
+    shapes: Tuple[Shape, ...] = ()
+    aliases: List[str] = field(default_factory=list)
+    macs: List[Optional[int]] = field(default_factory=list)
+    bytes: List[Optional[int]] = field(default_factory=list)
+    records: List[ParameterRecord] = field(default_factory=list)
+
+
+def _parts(net: Any, operators: Iterable[Any]) -> Dict[str, _Part]:
+    """A part for each block, by its first path, and for each operator of a SymbolBlock."""
+    from .._mxnet import mx
+    from .._mxnet.tree import walk
+
+    parts: Dict[str, _Part] = {}
+    first: Dict[int, _Part] = {}
+    around: List[str] = []
+    for path, block in walk(net):
+        while around and not _is_inside(path, around[-1]):
+            around.pop()
+        around.append(path)
+        if id(block) in first:
+            first[id(block)].aliases.append(path)
+            continue
+        first[id(block)] = parts[path] = _Part(path, len(around) - 1, _class_name(block))
+        if isinstance(block, mx.gluon.SymbolBlock):
+            for each in operators:
+                if each.block_path == path:
+                    node = _node_path(each)
+                    parts[node] = _Part(node, len(around), each.name, is_operator=True, calls=1)
+    return parts
+
+
+def _class_name(block: Any) -> str:
+    from .._mxnet.tree import class_name
+
+    kind: Any = type(block)
+    return class_name(kind)
+
+
+def _is_inside(path: str, outer: str) -> bool:
+    return not outer or path.startswith(outer + ".")
+
+
+def _node_path(operator: Any) -> str:
+    return ".".join(filter(None, (operator.block_path, operator.node.replace(".", "_"))))
+
+
+def _rows(
+    parts: Sequence[_Part], again: FrozenSet[str], size: int, extra: Sequence[Column]
+) -> Iterator[SummaryRow]:
+    """The rows, each with the sums of all that is inside it."""
+    for index, part in enumerate(parts):
+        end = next((later for later in range(index + 1, len(parts)) if parts[later].depth <= part.depth), len(parts))
+        inside = parts[index:end]
+        records = [record for each in inside for record in each.records]
+        own = _total(record.size for record in records if record.path not in again)
+        yield SummaryRow(
+            part.path,
+            part.depth,
+            part.block,
+            part.shapes,
+            own,
+            own / size if size else 0.0,
+            _total(macs for each in inside for macs in each.macs),
+            _total(count for each in inside for count in each.bytes),
+            part.calls,
+            {column.key: column.of(records) for column in extra} if records else {},
+            tuple(part.aliases),
+        )
+
+
+def _total(values: Iterable[Optional[int]]) -> int:
+    """The sum; at least that, where a part is not known."""
+    values = list(values)
+    total = sum(value or 0 for value in values)
+    return AtLeast(total) if None in values else total
+
+
+def _with_shape(record: ParameterRecord, shape: Shape) -> ParameterRecord:
+    """The record of a parameter whose shape follows from the network's inputs."""
+    if shape == record.shape or not is_known(shape):
+        return record
+    size = _size(shape)
+    return replace(record, shape=shape, size=size, bytes=(size or 0) * numpy.dtype(record.dtype).itemsize)
+
+
+def _size(shape: Shape) -> Optional[int]:
+    """How many values an array of that shape has; None where that is not known."""
+    sizes = [None] if shape is None else list(shape)
+    return None if None in sizes else math.prod(map(int, sizes))  # type: ignore[arg-type]
+
+
+def _extra(key: str) -> Callable[[SummaryRow], Any]:
+    return lambda row: row.columns.get(key)
+
+
+def _statistics(columns: Iterable[Column]) -> Dict[str, Any]:
+    """What `inspect` is asked for, so that these columns have values. One that is not its own may read anything."""
+    keys = [column.key for column in columns]
+    full = any(key.endswith(("quantiles", "histogram")) for key in keys)
+    plain = {each.name for each in fields(ParameterRecord)} - {"replicas_agree", "declared", "stats"}
+    grads = any(key.startswith("grad_") and key != "grad_req" for key in keys)
+    return {"stats": "full" if full else not plain.issuperset(keys), "grads": grads}
+
+
+def _shapes_text(shapes: Optional[Sequence[Any]]) -> str:
+    return "not reached" if shapes is None else ", ".join(map(shape_text, shapes))
+
+
+def _short(value: int) -> str:
+    """A number of operations in powers of 1000: ``1.814 G``."""
+    power = min((len(str(int(value))) - 1) // 3, 4)
+    return f"{_least(value)}{value / 1000**power:.4g} {' KMGT'[power]}".rstrip()
+
+
+def _bytes(value: int) -> str:
+    return _least(value) + size_text(value)
+
+
+def _least(value: int) -> str:
+    return "≥" if isinstance(value, AtLeast) else ""
