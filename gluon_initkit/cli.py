@@ -11,7 +11,7 @@ import sys
 from typing import Any, Optional, Sequence
 
 from . import __version__
-from .display import printable
+from .display import counted, printable, size_text
 
 __all__ = ["main"]
 
@@ -20,6 +20,7 @@ _EXAMPLES = """examples:
   gluon-initkit inspect net-0000.params --stats          its values too: statistics, NaN, suspicious arrays
   gluon-initkit inspect net-0000.params --depth 2        summed by block
   gluon-initkit compare before.params after.params       what was added, renamed, changed, and by how much
+  gluon-initkit convert net-0000.params net.safetensors  into another format, and back
   gluon-initkit demo                                     plain MXNet beside the kit, on a real network
 
 exit codes: 0; 1 findings (errors, warnings) or differences; 2 bad usage, or a file that cannot be read.
@@ -98,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("after", help="another")
     compare.add_argument("--json", action="store_true", help="print JSON, equal arrays included, and no table")
     compare.set_defaults(run=_compare)
+    convert = commands.add_parser("convert", help="write the arrays of a file into one of another format")
+    convert.add_argument("source", help="a parameter file")
+    convert.add_argument("target", help="the new file: of safetensors where its name ends so, else of MXNet")
+    convert.set_defaults(run=_convert)
     demo = commands.add_parser("demo", help="initialize a real network: what plain MXNet does, what the kit does")
     demo.set_defaults(run=_demo)
     return parser
@@ -128,6 +133,15 @@ def _compare(arguments: argparse.Namespace) -> int:
     comparison = compare(arguments.before, arguments.after)
     print(comparison.to_json() if arguments.json else comparison)
     return 0 if comparison.same else 1
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from .files.convert import convert
+
+    arrays = convert(arguments.source, arguments.target)
+    size = size_text(sum(array.nbytes for array in arrays))
+    print(printable(f"{arguments.target}: {counted(len(arrays), 'array')}, {size}"))
+    return 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -39,8 +39,9 @@ def _dense_array(values: numpy.ndarray) -> ndarray.NDArray:
 
 
 def dtype_named(name: str) -> Any:
-    """MXNet's dtype of this name; None where it has none."""
-    return next((dtype for dtype in _DTYPES if dtype_name(dtype) == name), None)
+    """MXNet's dtype of this name; None where it has none, or its layers do not: ``mx.np`` has no bfloat16."""
+    kinds = [dtype for dtype in _DTYPES if not (dtype.names and backend.uses_numpy_arrays())]
+    return next((dtype for dtype in kinds if dtype_name(dtype) == name), None)
 
 
 _DTYPES = [numpy.dtype(kind) for kind in ndarray.ndarray._DTYPE_NP_TO_MX if kind is not None]

@@ -16,7 +16,7 @@ import numpy
 from ..display import counted, printable
 from ..parameters import did_you_mean
 from .params_format import opened, read_open_file
-from .stored_array import CheckpointError, Part, StoredArray
+from .stored_array import CheckpointError, Part, StoredArray, stored_type
 
 __all__ = ["StoredValues", "Values", "is_path"]
 
@@ -74,14 +74,19 @@ class StoredValues:
         array = self.arrays.get(name)
         if array is None:
             raise KeyError(f"no array is called {name!r} in {self.path}; {did_you_mean(name, list(self.arrays))}")
-        if not array.parts:
-            raise CheckpointError(self.path, 0, f"{name!r} was saved before its shape was known: it has no values")
-        if not self.has_values(array):
-            what = "unpacked" if array.stype == "default" else "made dense"
-            reason = f"{name!r} is too large to be {what}: {array.shape}"
-            raise CheckpointError(self.path, array.parts[0].offset, reason)
+        self.require_values(array)
         with self.reading() as read:
             return read(array).whole()
+
+    def require_values(self, array: StoredArray) -> None:
+        """Raise a CheckpointError where `has_values` is false."""
+        if not array.parts:
+            reason = f"{array.name!r} was saved before its shape was known: it has no values"
+            raise CheckpointError(self.path, 0, reason)
+        if not self.has_values(array):
+            what = "unpacked" if array.stype == "default" else "made dense"
+            reason = f"{array.name!r} is too large to be {what}: {array.shape}"
+            raise CheckpointError(self.path, array.parts[0].offset, reason)
 
     @contextmanager
     def reading(self) -> Iterator[Callable[[StoredArray], "Values"]]:
@@ -195,7 +200,7 @@ class _OpenFile:
 
     def section(self, part: Part) -> Section:
         """A function that reads the values of a part from one number to another."""
-        size = numpy.dtype("<u2" if part.dtype == "bfloat16" else part.dtype).itemsize
+        size = numpy.dtype(stored_type(part.dtype)).itemsize
         if part.deflated:
             inflated = self._inflated(part)
             return lambda begin, end: _decoded(inflated[begin * size : end * size], part.dtype)

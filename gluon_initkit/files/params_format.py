@@ -6,7 +6,8 @@ A file is a list of arrays followed by the list of their names (``NDArray::Save`
 
 An array begins with a magic number that says how the rest of its header is written: three versions, and the oldest,
 whose magic is the number of dimensions itself. Everything is little-endian. No number of a header is believed before
-it was compared with the bytes that are really there. MXNet 2's zip files are read by `npz_format`.
+it was compared with the bytes that are really there. MXNet 2's zip files are read by `npz_format`,
+others' by `safetensors_format`.
 """
 
 from contextlib import contextmanager
@@ -16,15 +17,16 @@ import os
 import re
 import stat
 import struct
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..display import counted
 from ..shapes import is_known
 from .npz_format import read_zip
+from .safetensors_format import is_safetensors, read_safetensors
 from .stored_array import MAX_DIMENSIONS, CheckpointError, Part, StoredArray
-from .tie_map import read_ties
+from .tie_map import read_ties, written_ties
 
-__all__ = ["opened", "read_headers", "read_open_file"]
+__all__ = ["opened", "read_headers", "read_open_file", "write_params"]
 
 # mshadow's type flags, by number; NumPy has no bfloat16.
 _DTYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32",
@@ -33,8 +35,8 @@ _ITEMSIZES = (4, 8, 2, 1, 4, 1, 8, 1, 2, 2, 4, 8, 2)
 _STYPES = {0: ("default", 0), 1: ("row_sparse", 1), 2: ("csr", 2)}  # and how many arrays of indices each has
 _DEVICES = {1: "cpu", 2: "gpu", 3: "cpu_pinned", 5: "cpu_shared"}
 _FILE_MAGIC = 0x112
-_V2 = 0xF993FAC9
-_VERSIONS = {0xF993FAC8: 1, _V2: 2, 0xF993FACA: 3}
+_V2, _V3 = 0xF993FAC9, 0xF993FACA
+_VERSIONS = {0xF993FAC8: 1, _V2: 2, _V3: 3}
 _MAX_NAME = 1 << 16
 
 _LIST, _THREE, _TWO, _INT32 = (struct.Struct("<" + letters) for letters in ("QQQ", "iii", "ii", "i"))
@@ -59,20 +61,40 @@ def opened(path: Any, buffering: int = 4096) -> Iterator[Any]:
     if not stat.S_ISREG(os.stat(path).st_mode):
         # Opening a pipe would wait for a writer; reading a device would not end.
         source = str(os.fspath(path))
-        raise CheckpointError(source, 0, "this is a directory or a device; expected a .params file")
+        raise CheckpointError(source, 0, "this is a directory or a device; expected a parameter file")
     with open(path, "rb", buffering) as file:
         yield file
 
 
 def read_open_file(file: Any, source: str) -> List[StoredArray]:
     """The arrays of an open file, which messages call `source`."""
-    if file.read(2) == b"PK":
+    start = file.read(9)
+    if is_safetensors(start):
+        return read_safetensors(file, source)
+    if start[:2] == b"PK":
         return read_zip(file, source)
     file.seek(0)
     reader = _Reader(file, source)
     arrays = reader.arrays()
     ties: Dict[str, Any] = read_ties(file, source, reader.offset, {array.name for array in arrays})
     return [array._replace(**ties.get(array.name, {})) for array in arrays] if ties else arrays
+
+
+def write_params(path: str, arrays: Sequence[StoredArray], values: Callable[[StoredArray], Any]) -> None:
+    """Write arrays with their ties as MXNet would; `values` gives those of one, dense, bfloat16 as uint16."""
+    # MXNet reads a file's arrays in one mode alone, and in the classic one it has neither scalars nor empty arrays.
+    magic = _V2 if all(array.shape and 0 not in array.shape for array in arrays) else _V3
+    with open(path, "wb") as file:
+        file.write(_LIST.pack(_FILE_MAGIC, 0, len(arrays)))
+        for array in arrays:
+            shape: Any = array.shape
+            file.write(_START.pack(magic, 0, len(shape)))
+            file.write(_REST[len(shape)].pack(*shape, 1, 0, _DTYPES.index(array.dtype)))
+            file.write(values(array))
+        file.write(_UINT64.pack(len(arrays)))
+        for name in (array.name.encode() for array in arrays):
+            file.write(_UINT64.pack(len(name)) + name)
+        file.write(written_ties(array for array in arrays if array.aliases))
 
 
 class _Reader:
@@ -228,9 +250,6 @@ def _kind(head: bytes, size: int) -> str:
     """What a file of `size` bytes that is no parameter file seems to be, from its first few hundred bytes."""
     if not size:
         return "it is empty: whatever should have written it was interrupted, or found no space; copy it again"
-    (length,) = struct.unpack("<Q", head[:8].ljust(8, b"\0"))
-    if head[8:9] == b"{" and length <= size - 8:
-        return "it is a safetensors file: safetensors.numpy.load_file opens it"
     for pattern, kind in _KINDS:
         if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
             return f"it is {kind}"

@@ -1,19 +1,22 @@
 """One array of a parameter file as its header describes it, and the error of a file that is broken.
 
-The readers of the formats (`params_format`, `npz_format`) return these records.
+The readers of the formats (`params_format`, `npz_format`, `safetensors_format`) return these records.
 """
 
-from typing import NamedTuple, Optional, Tuple
+import math
+from typing import Any, NamedTuple, Optional, Tuple
+
+import numpy
 
 from ..display import KitError, printable
 
-__all__ = ["MAX_DIMENSIONS", "CheckpointError", "Part", "StoredArray"]
+__all__ = ["MAX_DIMENSIONS", "CheckpointError", "Part", "StoredArray", "stored_type"]
 
 MAX_DIMENSIONS = 32  # of NumPy
 
 
 class CheckpointError(KitError, ValueError):
-    """A file that is no ``.params`` file, or a broken one.
+    """A file that is no parameter file, or a broken one.
 
     Attributes
     ----------
@@ -56,7 +59,7 @@ class StoredArray(NamedTuple):
 
     name: str
     version: int
-    """4 in a zip file, 3 for NumPy's shapes, 2, 1, or 0 for the oldest."""
+    """5 in a safetensors file, 4 in a zip file, 3 for NumPy's shapes, 2, 1, or 0 for the oldest."""
     stype: str
     shape: Optional[Tuple[Optional[int], ...]]
     """None, or a None in it, where the array was saved before its shape was known: then nothing else is stored."""
@@ -71,3 +74,28 @@ class StoredArray(NamedTuple):
     """The other paths of the parameter, from the tie map."""
     transposed: Tuple[str, ...] = ()
     """Those aliases at which it stands transposed."""
+
+    @property
+    def canonical(self) -> str:
+        """The name, as a group of a tie map calls it."""
+        return self.name
+
+    @property
+    def header(self) -> Tuple[Any, ...]:
+        """What two files that hold the same arrays have in common."""
+        return self.name, self.shape, self.dtype, self.aliases, self.transposed
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of one value."""
+        return numpy.dtype(stored_type(self.dtype)).itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all values, if it is dense; its shape must be known."""
+        return self.itemsize * math.prod(self.shape)  # type: ignore[arg-type]
+
+
+def stored_type(dtype: str) -> str:
+    """The NumPy type in which a file's values are read as they stand: NumPy has no bfloat16."""
+    return "uint16" if dtype == "bfloat16" else dtype

@@ -25,7 +25,7 @@ from typing import Any, Dict, Iterable, List, Set, Tuple
 from .json_text import parsed_json
 from .stored_array import CheckpointError
 
-__all__ = ["MAGIC", "VERSION", "read_ties", "written_ties"]
+__all__ = ["MAGIC", "VERSION", "checked_ties", "read_ties", "written_ties"]
 
 Ties = Dict[str, Dict[str, Tuple[str, ...]]]
 
@@ -36,7 +36,7 @@ _KEYS = ("canonical", "aliases", "transposed")
 
 
 def written_ties(groups: Iterable[Any]) -> bytes:
-    """The bytes behind the list for these `SharedGroup`s; none where there are no groups."""
+    """The bytes behind the list for these `SharedGroup`s, or tied `StoredArray`s; none where there are none."""
     listed = [{key: getattr(group, key) for key in _KEYS} for group in groups]
     text = json.dumps({"version": VERSION, "groups": listed}, separators=(",", ":")).encode()
     return text + _END.pack(len(text), MAGIC) if listed else b""
@@ -67,12 +67,13 @@ def read_ties(file: Any, source: str, begin: int, names: Set[str]) -> Ties:
     if version != VERSION:
         raise CheckpointError(source, start, f"the tie map has version {version!r:.40}; this reads {VERSION}")
     try:
-        return _checked(document.get("groups"), names)
+        return checked_ties(document.get("groups"), names)
     except ValueError as error:
         raise CheckpointError(source, start, str(error)) from None
 
 
-def _checked(groups: Any, names: Set[str]) -> Ties:
+def checked_ties(groups: Any, names: Set[str]) -> Ties:
+    """What `read_ties` returns, of groups as they stand in the JSON; a ValueError where they do not fit the names."""
     ties: Ties = {}
     used = set(names)
     if not isinstance(groups, list):

@@ -1,9 +1,7 @@
 """Files of other kinds, told by what they are and by what opens them, by all who read files."""
 
 import io
-import json
 import pickle
-import struct
 import zipfile
 
 import gluon_initkit as ik
@@ -12,13 +10,6 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-
-HEADER = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
-
-
-def safetensors(size):
-    """A safetensors file whose header is padded to `size` bytes."""
-    return struct.pack("<Q", size) + HEADER.ljust(size) + bytes(8)
 
 
 def torch_archive():
@@ -47,8 +38,6 @@ KINDS = {
     "a bare page": (b"<html><head><title>404 Not Found", "an HTML page"),
     "XML": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "an XML document"),
     "ONNX": (b"\x08\x07\x12\x07pytorch\x1a\x051.10:\x80\x01", "an ONNX model"),
-    "safetensors": (safetensors(len(HEADER)), "a safetensors file: safetensors.numpy.load_file opens it"),
-    "safetensors that begins as a pickle": (safetensors(0x280), "a safetensors file"),
     "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file"),
     "npy": (saved_by_numpy(), "an array of NumPy's: numpy.load opens it"),
     "gzip": (b"\x1f\x8b\x08" + bytes(99), "unpack it first"),

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 
+from gluon_initkit.cli import main
 import numpy as np
 from params_files import dense, listed
 import pytest
@@ -80,11 +81,15 @@ print(json.dumps(outcome))
 """
 
 
+@pytest.mark.parametrize("kind", ["params", "safetensors"])
 @pytest.mark.parametrize("how", ["truncate", "rewrite"])
-def test_a_file_that_is_cut_or_rewritten_while_it_is_read_is_an_error_and_kills_nothing(how, tmp_path):
-    arrays = [dense(2, np.full((1 << 18, 4), 0.5, "float32"))] * 3 + [dense(2, np.arange(1 << 20, dtype="float32"))] * 3
-    path = tmp_path / "a.params"
-    path.write_bytes(listed(arrays, [f"w{number}" for number in range(6)]))
+def test_a_file_that_is_cut_or_rewritten_while_it_is_read_is_an_error_and_kills_nothing(how, kind, tmp_path):
+    values = [np.full((1 << 18, 4), 0.5, "float32")] * 3 + [np.arange(1 << 20, dtype="float32")] * 3
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(listed([dense(2, each) for each in values], [f"w{number}" for number in range(6)]))
+    if kind == "safetensors":
+        (tmp_path / "a.params").write_bytes(path.read_bytes())
+        assert main(["convert", str(tmp_path / "a.params"), str(path)]) == 0
     outcome = attacked(CUT, path, how, 30 if LONG else 4)
     assert outcome["whole"] + outcome["refused"] == outcome["rounds"] and outcome["refused"]
 
@@ -157,6 +162,8 @@ def test_mutated_files_are_read_or_refused_in_little_memory(tmp_path):
     )
     for name, save in (("stored.npz", np.savez), ("deflated.npz", np.savez_compressed)):
         save(str(tmp_path / name), **{"0.weight": matrix, "turned": matrix.T, "0.bias": np.zeros(3, "int8")})
+    pytest.importorskip("safetensors.numpy").save_file({"0.weight": matrix, "0.bias": matrix[0].astype("int8")},
+                                                       tmp_path / "other", {"1.weight": "0.weight"})  # fmt: skip
     outcome = attacked(MUTATED, tmp_path, 10_000 if LONG else 200, 1 << 30)
     assert outcome["read"] + outcome["refused"] == outcome["rounds"] and outcome["read"] and outcome["refused"]
 

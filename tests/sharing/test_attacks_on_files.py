@@ -282,6 +282,8 @@ def originals():
     ik.Sharing(net).tie("1.weight", "0.weight").apply()
     ik.save(net, path)
     yield Path(path).read_bytes()
+    ik.save(net, f"{path}.safetensors")
+    yield Path(f"{path}.safetensors").read_bytes()
     arrays = {name: param.data().asnumpy() for name, param in net._collect_params_with_prefix().items()}
     for write in (np.savez, np.savez_compressed):
         with open(path, "wb") as file:

@@ -1,0 +1,135 @@
+"""Hugging Face's safetensors files: read from their headers, and written; without MXNet.
+
+A file is the header's length as uint64, the header, JSON, and the values without a gap:
+
+    {"__metadata__": {}, "0.weight": {"dtype": "F32", "shape": [4, 3], "data_offsets": [0, 48]}}
+
+The library `safetensors` judges every header, also that of a file just written. It does not tell where values stand, so
+that is read from the JSON. Nor does it write the files: it would sort the names, and hold all values in memory twice.
+
+A shared array stands once, and the metadata name its aliases, as the library's `save_model` writes them:
+``{"1.weight": "0.weight"}``. Aliases at which it stands transposed, which it does not know, are the JSON of one entry.
+"""
+
+import json
+import math
+import os
+import struct
+import tempfile
+from typing import Any, Callable, Dict, List, Sequence
+
+from .json_text import parsed_json
+from .stored_array import MAX_DIMENSIONS, CheckpointError, Part, StoredArray
+from .tie_map import checked_ties
+
+__all__ = ["SUFFIX", "is_safetensors", "read_safetensors", "require_safetensors", "write_safetensors"]
+
+SUFFIX = ".safetensors"
+_VERSION = 5
+_LENGTH = struct.Struct("<Q")
+_MAX_HEADER = 100_000_000  # of the library
+_TRANSPOSED = "gluon_initkit.transposed"
+_DTYPES = {"BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "U16": "uint16", "F16": "float16",
+           "BF16": "bfloat16", "I32": "int32", "U32": "uint32", "F32": "float32", "F64": "float64", "I64": "int64",
+           "U64": "uint64"}  # fmt: skip
+_CODES = {dtype: code for code, dtype in _DTYPES.items()}
+
+
+def require_safetensors() -> Any:
+    """The library; an ImportError that says how to install it."""
+    try:
+        import safetensors
+    except ImportError:
+        message = "safetensors files need a library: pip install safetensors"
+        raise ImportError(message, name="safetensors") from None
+    return safetensors
+
+
+def is_safetensors(start: bytes) -> bool:
+    """Whether a file that begins with these 9 bytes is one: a length below 4 GB, and the brace of JSON."""
+    return start[4:9] == b"\0\0\0\0{"
+
+
+def read_safetensors(file: Any, source: str) -> List[StoredArray]:
+    """The arrays of an open file, in the order of its header."""
+    file.seek(0)
+    size, (length,) = os.fstat(file.fileno()).st_size, _LENGTH.unpack(file.read(_LENGTH.size))
+    begin = _LENGTH.size + length
+    if length > min(size - _LENGTH.size, _MAX_HEADER):
+        reason = f"the header of this safetensors file is to take {length:,} bytes; the file has {size - 8:,} more"
+        raise CheckpointError(source, 0, reason)
+    text = file.read(length)
+    _judge(text, size, source)
+    try:
+        header = parsed_json(text.decode())
+        metadata = header.pop("__metadata__", None) or {}
+        arrays = [_array(name, begin, **entry) for name, entry in header.items()]
+        ties = _ties(metadata, header)
+    except ValueError as error:
+        raise CheckpointError(source, _LENGTH.size, f"the header of this safetensors file: {error}") from None
+    return [array._replace(**ties.get(array.name, {})) for array in arrays]
+
+
+def _judge(text: bytes, size: int, source: str) -> None:
+    """Let the library check a header: types, shapes, and that the values cover the file without gap and overlap."""
+    library = require_safetensors()
+    # The library maps what it is given into memory, and the process would die if that were cut meanwhile. So it is
+    # given a private file: this header, and behind it a hole of the size of the values, which takes no space.
+    descriptor, copy = tempfile.mkstemp()
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(_LENGTH.pack(len(text)) + text)
+            file.truncate(size)
+        with library.safe_open(copy, "numpy"):
+            pass
+    except library.SafetensorError as error:
+        raise CheckpointError(source, _LENGTH.size, f"not a sound safetensors file: {error}") from None
+    finally:
+        os.remove(copy)
+
+
+def _array(name: str, begin: int, dtype: str, shape: List[int], data_offsets: List[int], **_: Any) -> StoredArray:
+    if dtype not in _DTYPES:
+        raise ValueError(f"{name!r:.80} has the type {dtype}, which MXNet has not")
+    # An empty array takes no bytes, whatever its other dimensions; but old NumPys count an empty one as 1.
+    if len(shape) > MAX_DIMENSIONS or (0 in shape and math.prod(size or 1 for size in shape) >> 31):
+        raise ValueError(f"{name!r:.80} has the shape {shape!r:.80}")
+    start, end = data_offsets
+    part = Part(_DTYPES[dtype], tuple(shape), begin + start, end - start)
+    return StoredArray(name, _VERSION, "default", part.shape, part.dtype, parts=(part,))
+
+
+def _ties(metadata: Dict[str, str], names: Any) -> Any:
+    groups: Dict[str, Any] = {}
+    plain = [(alias, name) for alias, name in metadata.items()
+             if name in names and alias not in names and (alias, name) != ("format", "pt")]  # fmt: skip
+    transposed = parsed_json(metadata.get(_TRANSPOSED, "{}"))
+    if not isinstance(transposed, dict) or not all(isinstance(name, str) for name in transposed.values()):
+        raise ValueError(f"the metadata have {_TRANSPOSED} {transposed!r:.80}")
+    for alias, name in [*plain, *transposed.items()]:
+        group = groups.setdefault(name, {"canonical": name, "aliases": [], "transposed": []})
+        group["aliases"].append(alias)
+        if alias in transposed:
+            group["transposed"].append(alias)
+    return checked_ties(list(groups.values()), set(names))
+
+
+def write_safetensors(path: str, arrays: Sequence[StoredArray], values: Callable[[StoredArray], Any]) -> None:
+    """Write arrays with their ties; `values` gives those of one, bfloat16 as uint16."""
+    metadata = {alias: array.name for array in arrays for alias in array.aliases if alias not in array.transposed}
+    transposed = {alias: array.name for array in arrays for alias in array.transposed}
+    if transposed:
+        metadata[_TRANSPOSED] = json.dumps(transposed)
+    header: Dict[str, Any] = {"__metadata__": metadata} if metadata else {}
+    header.update((array.name, {"dtype": _CODES[array.dtype], "shape": array.shape}) for array in arrays)
+    ordered = sorted(arrays, key=lambda array: -array.itemsize)  # so that each is aligned, as PyTorch needs it
+    end = 0
+    for array in ordered:
+        begin, end = end, end + array.nbytes
+        header[array.name]["data_offsets"] = (begin, end)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(_LENGTH.pack(len(text)) + text)
+        for array in ordered:
+            file.write(values(array))
