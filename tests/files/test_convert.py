@@ -12,7 +12,7 @@ from mxnet.gluon import nn
 import numpy as np
 from params_files import dense, listed
 import pytest
-from vocabulary import classic
+from vocabulary import GLUON_2, classic
 
 numpy_safetensors = pytest.importorskip("safetensors.numpy")
 
@@ -38,7 +38,9 @@ def test_there_and_back_are_the_same_bytes_ties_included(capsys):
     assert main(["convert", "a.params", "b.safetensors"]) == 0
     assert capsys.readouterr().out == "b.safetensors: 5 arrays, 126 B\n"
     assert main(["convert", "b.safetensors", "c.params"]) == 0
-    assert content("a.params") == content("c.params")
+    assert ik.compare("a.params", "c.params").same and ik.compare(net, "c.params").same
+    if not GLUON_2:  # whose lists of arrays have NumPy's shapes
+        assert content("a.params") == content("c.params")
     ik.save(net, "d.safetensors")
     assert content("b.safetensors") == content("d.safetensors")
 
