@@ -1,10 +1,12 @@
 """safetensors files: what the official library writes is read, and reads what is written; hostile ones are refused."""
 
 import json
+import os
 import random
 import struct
 import subprocess
 import sys
+import tracemalloc
 
 import gluon_initkit as ik
 from gluon_initkit.cli import main
@@ -274,6 +276,20 @@ HOSTILE = {
 def test_a_hostile_file_gets_an_error_with_offset_and_reason(data, offset, reason, path):
     path.write_bytes(data)
     assert_refused(path, offset, reason)
+
+
+def test_a_long_header_is_not_read_and_long_values_are_not(path):
+    """Gigabytes, holes on the disk."""
+    path.write_bytes(made({}, length=150_000_000))
+    os.truncate(path, 1 << 30)
+    assert_refused(path, 0, "is to take 150,000,000 bytes")
+    path.write_bytes(made({"a": entry(shape=(1 << 28,), end=1 << 30)}))
+    os.truncate(path, path.stat().st_size + (1 << 30))
+    tracemalloc.start()
+    report = ik.inspect(path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+    assert report.records[0].bytes == 1 << 30
 
 
 @pytest.mark.parametrize("length", [0x112, 0x280, 0x4B50])
