@@ -157,7 +157,8 @@ class Recorder:
 
     ``recorder = ik.Recorder(net)`` before the loop, ``recorder.step()`` in it, after ``backward()``. A step that is not
     kept costs nothing. Without ``outputs=`` no operator runs. Freezing (``grad_req='null'``), deferred parameters, NaN
-    and new contexts leave gaps or counts, and stop nothing.
+    and new contexts leave gaps or counts, and stop nothing. Of several contexts the values are the first one's, and the
+    gradient is the sum that a Trainer takes, whether it has summed by then or not.
 
     Parameters
     ----------
@@ -269,12 +270,15 @@ class Recorder:
         from .._mxnet.parameter import arrays_of, gradients_of
 
         watched = self._watched.values()
-        held = [arrays[:1] for param in watched for arrays in (arrays_of(param), gradients_of(param))]
-        indices = [index for index, arrays in enumerate(held) if arrays]  # of several contexts, the first
-        wait_for([held[index][0] for index in indices])
+        held = [arrays for param in watched for arrays in (arrays_of(param)[:1], gradients_of(param))]
+        indices = [index for index, arrays in enumerate(held) if arrays]
+        wait_for([array for arrays in held for array in arrays])
+        read = [[host_values(array) for array in held[index]] for index in indices]
+        summed = all(map(_are_equal, read))  # by a Trainer that updates on the contexts: all of them hold the sum
+        taken = [arrays[0] if summed or len(arrays) == 1 else sum(arrays) for arrays in read]
         seen = numpy.full((len(held), len(self.history.stats)), numpy.nan)
         bad = None
-        for index, stats in zip(indices, statistics_of_all([host_values(held[index][0]) for index in indices])):
+        for index, stats in zip(indices, statistics_of_all(taken)):
             seen[index] = self._numbers(stats)
             if bad is None and stats.nan + stats.posinf + stats.neginf:
                 bad = list(self._watched)[index // 2]
@@ -337,3 +341,9 @@ class Recorder:
 
     def __repr__(self) -> str:
         return repr(self.history).replace(History.__name__, type(self).__name__, 1)
+
+
+def _are_equal(arrays: Sequence[numpy.ndarray]) -> bool:
+    """Whether all have the same bits."""
+    first = arrays[0].tobytes() if len(arrays) > 1 else b""
+    return all(array.tobytes() == first for array in arrays[1:])

@@ -182,6 +182,23 @@ def test_several_contexts_and_a_new_one():
     assert recorder.history.series("weight", "mean") == [1, 1, 1]
 
 
+@pytest.mark.parametrize("on_kvstore", [True, False])
+def test_the_gradient_of_several_contexts_is_what_a_trainer_takes(on_kvstore):
+    net = nn.Dense(1, in_units=2)
+    contexts = [mx.cpu(0), mx.cpu(1)]
+    net.initialize(mx.init.One(), ctx=contexts)
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.5}, update_on_kvstore=on_kvstore)
+    recorder = ik.Recorder(net, stats=["mean"])
+    with autograd.record():
+        losses = [net(nd.ones((1, 2), ctx=ctx) * (at + 1)) for at, ctx in enumerate(contexts)]
+    autograd.backward(losses)
+    recorder.step()
+    trainer.step(1)
+    recorder.step()
+    before, after = recorder.history.series("weight", "mean")
+    assert recorder.history.series("weight", "mean", of="gradient") == [3, 3] == [(before - after) / 0.5] * 2
+
+
 @pytest.mark.mxnet1("sparse gradients in Gluon")
 def test_sparse_gradients():
     net = nn.Embedding(10, 2, sparse_grad=True)
