@@ -163,15 +163,16 @@ class _Reader:
 
     def plain_array(self) -> Optional[Tuple[Any, ...]]:
         """What `array` returns, faster, for a sound dense array of version 2; None for any other."""
-        at = self.offset
-        if self.end - at >= _START.size + _REST[-1].size:
-            magic, stype, count = self.numbers(_START, "the start of")
+        start = self.file.read(_START.size + _REST[-1].size)
+        if len(start) == _START.size + _REST[-1].size:
+            magic, stype, count = _START.unpack_from(start)
             if magic == _V2 and stype == 0 and 0 < count <= MAX_DIMENSIONS:
-                *dims, device, number, flag = self.numbers(_REST[count], "the shape of")
+                *dims, device, number, flag = _REST[count].unpack_from(start, _START.size)
                 if min(dims) > 0 and 0 <= flag < len(_DTYPES):
+                    self.offset += _START.size + _REST[count].size
                     part = self.part(flag, tuple(dims))
                     return 2, "default", part.shape, part.dtype, _context(device, number), (part,)
-            self.skip(at - self.offset)
+        self.file.seek(self.offset)
         return None
 
     def array(self) -> Tuple[Any, ...]:

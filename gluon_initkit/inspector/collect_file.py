@@ -48,8 +48,11 @@ def _affordable(live: StoredValues) -> Iterator[StoredArray]:
 
 def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
     # What is as in most arrays is left to the class: of a million records each entry takes memory.
-    known: Dict[str, Any] = {"stats": stats, "aliases": array.aliases, "transposed": array.transposed}
-    facts = {name: value for name, value in known.items() if value}
+    facts: Dict[str, Any] = {}
+    if stats is not None:
+        facts["stats"] = stats
+    if array.aliases:
+        facts.update(aliases=array.aliases, transposed=array.transposed)
     if array.stype != "default":
         facts["stype"] = array.stype
     if array.parts:

@@ -89,7 +89,8 @@ def findings_of(
 ) -> Tuple[Finding, ...]:
     """All findings about these records, the gravest first, then in order of traversal."""
     inspected = Inspected(records, shared, structure or Structure())
-    known = {needs: any(getattr(record, needs) is not None for record in records) for _, needs, _ in _CHECKS}
+    needed = {needs for _, needs, _ in _CHECKS}
+    known = {needs: any(getattr(record, needs) is not None for record in records) for needs in needed}
     findings = [Finding(code, *evidence) for code, needs, find in _CHECKS if known[needs]
                 for evidence in find(inspected)]  # fmt: skip
     if findings:
