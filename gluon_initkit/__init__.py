@@ -34,8 +34,8 @@ _MODULES = {
     ],
     "parameters": ["AttributeReport", "AttributeRow", "ParameterInfo", "freeze", "set_attributes", "unfreeze"],
     "sharing": [
-        "LoadError", "SharedGroup", "Sharing", "SharingError", "SharingReport", "SharingRow", "check_sharing",
-        "load", "save", "shared_groups", "shared_layers", "sharing_scope", "untie",
+        "LoadError", "LoadReport", "LoadRow", "SharedGroup", "Sharing", "SharingError", "SharingReport", "SharingRow",
+        "check_sharing", "load", "save", "shared_groups", "shared_layers", "sharing_scope", "untie",
     ],
     "testing": [],  # its functions are called by its name: ik.testing.assert_shared(...)
     "tracer": [

@@ -5,7 +5,7 @@
 
 from abc import ABC, abstractmethod
 from contextlib import nullcontext
-from typing import AbstractSet, Any, Callable, ContextManager, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy
 
@@ -140,23 +140,6 @@ class Backend(ABC):
     def load_targets_by_name(self, net: Any) -> Optional[Dict[str, Any]]:
         """The parameters that `load_parameters` fills from a file without a dot in its names; None: by path alone."""
         return None
-
-    def load_context(self) -> Any:
-        """The one context on which `load_parameters` insists, unless it is told another; None for any."""
-        return None
-
-    @abstractmethod
-    def load_refusal(self, versions: Sequence[int], named: bool, dotted: bool) -> Optional[Tuple[str, str]]:
-        """The exception with which `load_parameters` refuses a file whatever is in it, and why; None where it looks.
-
-        `versions` are those of its arrays, as `StoredArray` counts them; `dotted` says whether any name has a dot.
-        """
-
-    @abstractmethod
-    def renamed_load_code(
-        self, by_name: bool, source: str, renamed: str, selected: str, flags: str, versions: AbstractSet[int]
-    ) -> str:
-        """Python that loads a file under other names: `renamed` is their expression, `selected` a condition."""
 
     @abstractmethod
     def write_list(self, path: str, arrays: Dict[str, Any]) -> None:

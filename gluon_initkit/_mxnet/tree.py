@@ -276,14 +276,6 @@ def name_clashes(blocks: Iterable[gluon.Block]) -> List[List[gluon.Parameter]]:
     return [list(params.values()) for params in held.values() if len(params) > 1]
 
 
-def load_targets(net: gluon.Block) -> Dict[str, gluon.Parameter]:
-    """The parameters that `load_parameters` fills from a file of paths, under each of their paths.
-
-    An AttributeError where the network holds an RNN layer of eleven or more layers, on whose names MXNet breaks.
-    """
-    return net._collect_params_with_prefix()
-
-
 def clear_cached_graphs(net: gluon.Block) -> None:
     """Drop the cached graphs of a network, in which the dtypes of its parameters stand; the next forward makes new."""
     for _, block in walk(net):

@@ -5,13 +5,13 @@ children themselves.
 """
 
 import json
-from typing import AbstractSet, Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from mxnet import context, gluon, initializer, nd, numpy_extension
 from mxnet.gluon.block import _BlockScope
 from mxnet.gluon.parameter import ParameterDict
 import mxnet.rnn
-from mxnet.util import is_np_array, is_np_shape
+from mxnet.util import is_np_array
 import numpy
 
 from .base import Backend, RNNLayout
@@ -99,30 +99,6 @@ class Gluon1(Backend):
             return dict(net.collect_params().items())
         except AssertionError:  # two parameters have one name
             return {}
-
-    def load_refusal(self, versions: Sequence[int], named: bool, dotted: bool) -> Optional[Tuple[str, str]]:
-        if 4 in versions:
-            return "MXNetError", "MXNet 1 does not read MXNet 2's zip files, gluon_initkit.load does"
-        if 3 in versions and not is_np_shape():
-            reason = "the file has NumPy's shapes: call mx.npx.set_np() first, or load it with gluon_initkit and NumPy"
-            return "MXNetError", reason
-        if is_np_shape() and set(versions) & {0, 1, 2} and not (dotted and is_np_array()):
-            # `load_parameters` reads it again without NumPy's shapes; `ParameterDict.load`, without a dot, does not.
-            why = "no dot in any name" if not dotted else "is read with np_shape on and np_array off"
-            call = "call mx.npx.reset_np(), or gluon_initkit.load"
-            return "MXNetError", f"the file has classic arrays, and {why}: {call}"
-        if not versions or not named:
-            return "AttributeError", f"the file is {'a list of arrays without names' if versions else 'empty'}"
-        return None
-
-    def renamed_load_code(
-        self, by_name: bool, source: str, renamed: str, selected: str, flags: str, versions: AbstractSet[int]
-    ) -> str:
-        kind = "npx" if is_np_array() else "nd"
-        arrays = f"{{{renamed}: array for name, array in mx.{kind}.load({source!r}).items(){selected}}}"
-        if by_name:
-            return f"net.collect_params().load_dict({arrays}{flags})"
-        return f"mx.{kind}.save('fitting.params', {arrays}); net.load_parameters('fitting.params'{flags})"
 
     def write_list(self, path: str, arrays: Dict[str, Any]) -> None:
         if is_np_array():

@@ -6,7 +6,7 @@ Blocks and Trainers are held by weak references.
 
 import copy
 import inspect
-from typing import AbstractSet, Any, Callable, ContextManager, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Optional, Tuple
 import uuid
 
 from mxnet import _deferred_compute, device, gluon, initializer, nd, symbol
@@ -129,25 +129,6 @@ class Gluon2(Backend):
             if name.endswith("_initializer"):  # MXNet's own `RNNFused.set_initializer` makes it 'uniform' instead
                 setattr(completed, f"_{name}", init if given in (None, "zeros") else given)
         return completed
-
-    def load_context(self) -> Any:
-        return device.current_device()
-
-    def load_refusal(self, versions: Sequence[int], named: bool, dotted: bool) -> Optional[Tuple[str, str]]:
-        if not versions or named:  # an empty file is none: nothing is loaded
-            return None
-        error = "AssertionError" if 3 not in versions else "AttributeError" if len(versions) > 1 else "ValueError"
-        return error, "the file is a list of arrays without names"
-
-    def renamed_load_code(
-        self, by_name: bool, source: str, renamed: str, selected: str, flags: str, versions: AbstractSet[int]
-    ) -> str:
-        if versions & {3, 4}:
-            before, arrays, array = "", f"mx.npx.load({source!r})", "array"
-        else:
-            before = f"mx.npx.reset_np(); arrays = mx.nd.load({source!r}); mx.npx.set_np(); "
-            arrays, array = "arrays", "array.as_np_ndarray()"
-        return f"{before}net.load_dict({{{renamed}: {array} for name, array in {arrays}.items(){selected}}}{flags})"
 
     def write_list(self, path: str, arrays: Dict[str, Any]) -> None:
         nd.save(path, arrays)  # what `save_parameters` writes is a zip file, in which no tie map can stand

@@ -1,4 +1,4 @@
-"""Which array of a file belongs to which parameter of a network, by name: for `load`, `compare` and its forecast.
+"""Which array of a file belongs to which parameter of a network, by name; and which other names would fit better.
 
 A file calls its arrays by paths (`save_parameters`) or by MXNet's global names (`export`, `save_params`, Module,
 ``collect_params().save``). It may put ``arg:`` or ``aux:`` before them, or leave the network's own prefix away. Global
@@ -6,12 +6,16 @@ names count what was built before, so the names of another process may differ in
 """
 
 from collections import Counter
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
+from ..display import printable
+from ..parameters import did_you_mean, role_of
 from ..shapes import agree
 from .stored_array import StoredArray
 
-__all__ = ["Match", "match_names", "prefix_changes", "strip_prefix"]
+__all__ = ["Match", "Rename", "match_names", "propose_rename", "renamed_names", "strip_prefix"]
+
+Rename = Union[None, Mapping[str, str], Callable[[str], str]]
 
 Shape = Optional[Tuple[Optional[int], ...]]
 
@@ -28,15 +32,14 @@ class Match(NamedTuple):
     """Whether it is by ``'paths'`` or by MXNet's global ``'names'``."""
     names: Dict[str, str]
     """The network's name for each name in the file, aliases of a tie map included; unknown ones are left out."""
-    complete: bool
-    """Whether every parameter is in the file, with a shape that fits."""
 
 
-def match_names(net: Any, arrays: Sequence[StoredArray]) -> Match:
+def match_names(net: Any, arrays: Sequence[StoredArray], renamed: Mapping[str, str]) -> Match:
     """Match as plain MXNet would load; where that leaves parameters out, by other global names if all of them fit then.
 
     Paths are never changed: they do not depend on what was built before. Where two changes of the global names fit,
-    none is made. Numbers in names are changed, keeping their order, only if all of the file is used then.
+    none is made. Numbers in names are changed, keeping their order, only if all of the file is used then. `renamed` are
+    the names that the user gives to those of the file; then no other name is changed.
     """
     from .._mxnet import backend
     from .._mxnet.parameter import shape_of
@@ -46,24 +49,25 @@ def match_names(net: Any, arrays: Sequence[StoredArray]) -> Match:
     shapes.update({array.name: array.shape for array in arrays})
     by_name = backend.load_targets_by_name(net) or {}
     schemes = {"paths": parameters_by_path(net, unregistered=False), "names": by_name}
-    bare, prefix = {name: strip_prefix(name) for name in shapes}, backend.prefix_of(net)
+    bare, prefix = {name: renamed.get(name, strip_prefix(name)) for name in shapes}, backend.prefix_of(net)
 
-    def match(scheme: str, renamed: Dict[str, str]) -> Tuple[bool, int, Match]:
+    def match(scheme: str, candidates: Dict[str, str]) -> Tuple[bool, int, Match]:
         params = schemes[scheme]
-        names = {name: new for name, new in renamed.items() if new in params}
-        fitting = {params[new] for name, new in names.items() if agree(shapes[name], shape_of(params[new]))}
-        complete = fitting == set(params.values())
-        return complete, len({params[new] for new in names.values()}), Match(scheme, names, complete)
+        known = {**schemes["paths"], **params} if renamed else params  # a path may be given for a global name
+        names = {name: new for name, new in candidates.items() if new in (known if name in renamed else params)}
+        fitting = {known[new] for name, new in names.items() if agree(shapes[name], shape_of(known[new]))}
+        complete = bool(fitting) and fitting == set(params.values())
+        return complete, len({known[new] for new in names.values()}), Match(scheme, names)
 
-    plain = [match("paths", dict(zip(shapes, shapes))), match("paths", bare), match("names", bare),
-             match("names", {name: prefix + short for name, short in bare.items()})]  # fmt: skip
+    plain = [match("paths", {name: renamed.get(name, name) for name in shapes}), match("paths", bare),
+             match("names", bare), match("names", {name: prefix + short for name, short in bare.items()})]  # fmt: skip
     complete, _, best = max(plain, key=lambda each: each[:2])
-    if complete or any("." in short for short in bare.values()):
+    if complete or renamed or any("." in short for short in bare.values()):
         return best
     wanted = {name: shape_of(param) for name, param in by_name.items()}
     for changes in _changes({short: shapes[name] for name, short in bare.items()}, wanted):
-        renamed = [{name: change[short] for name, short in bare.items() if short in change} for change in changes]
-        fitting = [found for complete, _, found in (match("names", each) for each in renamed) if complete]
+        changed = [{name: change[short] for name, short in bare.items() if short in change} for change in changes]
+        fitting = [found for complete, _, found in (match("names", each) for each in changed) if complete]
         if fitting:
             return fitting[0] if all(found == fitting[0] for found in fitting) else best
     return best
@@ -106,6 +110,86 @@ def _split_number(part: str) -> Tuple[str, str]:
 
 def _by_value(digits: str) -> Tuple[int, str]:  # Python refuses to convert thousands of digits
     return len(digits.lstrip("0")), digits.lstrip("0")
+
+
+def renamed_names(rename: Rename, names: Iterable[str]) -> Dict[str, str]:
+    """The new names of those in a file that `rename` changes. Of several prefixes the longest counts.
+
+    A ValueError where a prefix is none of any name, or two arrays would have one name.
+
+    Examples
+    --------
+    >>> renamed_names({"backbone.": "features.", "fc.weight": "output.weight"}, ["arg:backbone.0.bias", "fc.weight"])
+    {'arg:backbone.0.bias': 'features.0.bias', 'fc.weight': 'output.weight'}
+    """
+    bare = {name: strip_prefix(name) for name in names}
+    if rename is None:
+        return {}
+    if isinstance(rename, Mapping):
+        if not all(isinstance(text, str) for pair in rename.items() for text in pair):
+            raise TypeError(printable(f"rename is {rename!r:.80}: expected a dict from str to str"))
+        keys = sorted(rename, key=len, reverse=True)
+        for key in keys:
+            if not any(short.startswith(key) for short in bare.values()):
+                parts = [short.split(".") for short in bare.values()]
+                known = [".".join([*words[:end], ""]) for words in parts for end in range(1, len(words))]
+                hint = did_you_mean(key, list(dict.fromkeys([*known, *bare.values()])))
+                raise ValueError(printable(f"rename= has {key!r}, with which no name in the file begins; {hint}"))
+        used = {name: next(filter(short.startswith, keys), None) for name, short in bare.items()}
+        renamed = {name: rename[key] + bare[name][len(key):] for name, key in used.items() if key is not None}
+    elif callable(rename):
+        renamed = {name: rename(short) for name, short in bare.items()}
+        for name, new in renamed.items():
+            if not isinstance(new, str):
+                raise TypeError(printable(f"rename= gives {new!r:.80} for {bare[name]!r}: expected a str"))
+    else:
+        raise TypeError(printable(f"rename is {rename!r:.80}: expected a dict of prefixes or names, or a callable"))
+    owner: Dict[str, str] = {}
+    for name, short in bare.items():
+        new = renamed.get(name, short)
+        other = owner.setdefault(new, name)
+        if other != name and (name in renamed or other in renamed):
+            raise ValueError(printable(f"rename= puts both {other!r} and {name!r} of the file on {new!r}"))
+    return renamed
+
+
+def propose_rename(files: Mapping[str, Shape], wanted: Mapping[str, Shape], used: Iterable[str]) -> Tuple[dict, int]:
+    """A `rename` that finds more of what is `wanted` among the `files` that are not used, and how many it finds.
+
+    First one prefix is changed, if more than half of either fits then. Then layers are paired that have the same parameters of
+    the same shapes, in order. What is `used` of the file is not changed, and no two names become one.
+    """
+    rename: Dict[str, str] = {}
+    left, missing = dict(files), dict(wanted)
+    for strip, add, fitting in prefix_changes(files, wanted)[:1]:
+        if 2 * len(fitting) > min(len(files), len(wanted)):
+            rename[strip] = add
+            left = {name: shape for name, shape in files.items() if name not in fitting}
+            missing = {name: shape for name, shape in wanted.items() if name not in fitting.values()}
+    theirs, begin = list(_layers(left).items()), 0
+    for start, layer in _layers(missing).items():
+        for number in range(begin, len(theirs)):
+            other, candidate = theirs[number]
+            if layer.keys() == candidate.keys() and all(agree(layer[end], candidate[end]) for end in layer):
+                rename.setdefault(other, start)
+                begin = number + 1
+                break
+    try:
+        renamed = renamed_names(rename, [*files, *used]) if rename else {}
+    except ValueError:  # two arrays would have one name
+        return {}, 0
+    found = {new for name, new in renamed.items() if new in wanted and agree(files.get(name), wanted[new])}
+    return (rename, len(found)) if found and files.keys() >= renamed.keys() else ({}, 0)
+
+
+def _layers(shapes: Mapping[str, Shape]) -> Dict[str, Dict[str, Shape]]:
+    """The shapes by the end of the name, for each beginning of a name, in order."""
+    layers: Dict[str, Dict[str, Shape]] = {}
+    for name, shape in shapes.items():
+        role = role_of(name)
+        end = role if name.endswith(role) else name.rpartition(".")[-1]
+        layers.setdefault(name[: len(name) - len(end)], {})[end] = shape
+    return layers
 
 
 def prefix_changes(files: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> List[Tuple[str, str, Dict[str, str]]]:

@@ -4,7 +4,6 @@ from ..display import Column
 from ..files import CheckpointError, StoredValues
 from .compare.compare import compare
 from .compare.comparison import Comparison, ComparisonRow
-from .compare.load_forecast import LoadForecast, Prefix
 from .findings import CODES, FindingsError, findings_of, raise_for
 from .inspect import inspect
 from .outputs import OutputReport, OutputRow, outputs
@@ -19,8 +18,8 @@ from .view import ParameterView
 
 __all__ = [
     "CODES", "COLUMNS", "BlockRecord", "CheckpointError", "Column", "Comparison", "ComparisonRow", "Declared",
-    "Finding", "FindingsError", "Histogram", "History", "LoadForecast", "OutputReport", "OutputRow",
-    "ParameterRecord", "ParameterView", "Prefix", "Recorder", "Report", "SharedValues", "Statistics",
-    "StoredValues", "Summary", "SummaryRow", "Totals", "column", "compare", "findings_of", "inspect", "outputs",
-    "raise_for", "statistics_of", "summary", "totals_of",
+    "Finding", "FindingsError", "Histogram", "History", "OutputReport", "OutputRow", "ParameterRecord",
+    "ParameterView", "Recorder", "Report", "SharedValues", "Statistics", "StoredValues", "Summary", "SummaryRow",
+    "Totals", "column", "compare", "findings_of", "inspect", "outputs", "raise_for", "statistics_of", "summary",
+    "totals_of",
 ]  # fmt: skip

@@ -5,11 +5,12 @@ from .construct import shared_layers, sharing_scope
 from .errors import LoadError, SharingError
 from .groups import SharedGroup, check_sharing, shared_groups
 from .load import load
+from .load_report import LoadReport, LoadRow
 from .merge import Tie, merge
 from .report import SharingReport, SharingRow
 from .save import save
 from .untie import untie
 
-__all__ = ["LoadError", "SharedGroup", "Sharing", "SharingError", "SharingReport", "SharingRow", "Tie",
-           "check_sharing", "load", "merge", "save", "shared_groups", "shared_layers", "sharing_scope",
-           "untie"]  # fmt: skip
+__all__ = ["LoadError", "LoadReport", "LoadRow", "SharedGroup", "Sharing", "SharingError", "SharingReport",
+           "SharingRow", "Tie", "check_sharing", "load", "merge", "save", "shared_groups", "shared_layers",
+           "sharing_scope", "untie"]  # fmt: skip

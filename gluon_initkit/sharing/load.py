@@ -1,13 +1,14 @@
-"""`load`: parameters from a file, into a network tied as the file says, not tied, or tied otherwise.
+"""`load`: parameters from a file, into a network tied as the file says, not tied, or tied otherwise; all, or a part.
 
-First it is decided which array each parameter takes, and everything is checked; then all is changed, or nothing. A file
-offers an array for each path that it names, by itself or in its tie map (`files.match` finds which name of a file is
-which path). A parameter takes the arrays that are offered for any of its paths, if all agree to the bit.
+First it is decided which array each parameter takes, and everything is checked, which is all that `forecast_load` does;
+then all is changed, or nothing. A file offers an array for each path that it names, by itself or in its tie map
+(`files.match` finds which name of a file is which path). A parameter takes the arrays that are offered for any of its
+paths, if all agree to the bit.
 """
 
 from dataclasses import dataclass
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 from .._mxnet import backend, mx
 from .._mxnet.arrays import bits_of, dtype_name, wait_for
@@ -19,15 +20,16 @@ from .._mxnet.trainer import trainer_objection
 from .._mxnet.tree import clear_cached_graphs
 from ..display import KitError, counted, warn
 from ..files import StoredArray, StoredValues
-from ..files.match import match_names
-from ..parameters import check_block, named_memory_errors
+from ..files.match import Rename, match_names, propose_rename, renamed_names, strip_prefix
+from ..parameters import check_block, list_parameters, named_memory_errors, select_parameters
 from ..shapes import agree, is_known
 from .builder import Sharing
-from .errors import LoadSharingError
+from .errors import LoadSharingError, SharingError
 from .groups import SharedGroup, Sources, group_of, lost_ties, sources
+from .load_report import LoadReport, LoadRow
 from .save import Path
 
-__all__ = ["load"]
+__all__ = ["LoadOptions", "forecast_load", "load"]
 
 
 def load(
@@ -40,8 +42,11 @@ def load(
     ignore_extra: bool = False,
     cast_dtype: bool = False,
     dtype_source: str = "current",
+    select: Any = None,
+    rename: Rename = None,
+    mismatched: str = "raise",
     device: Any = None,
-) -> None:
+) -> LoadReport:
     """Load parameters and see to it that what was shared stays so: bit-exact, or an error, and never in silence.
 
     Reads every parameter file that MXNet writes: of `save`, ``net.save_parameters``, ``net.export``, Module,
@@ -70,13 +75,32 @@ def load(
         Whether dtypes may differ.
     dtype_source : {'current', 'saved'}
         Then, whether the parameter's dtype stays or the file's is taken.
+    select : selector, optional
+        Which of the network's parameters are loaded, as for `freeze`; all by default. The others are neither touched
+        nor checked, and what the file has for them is not extra.
+    rename : dict or callable, optional
+        Other names for those in the file: a dict of prefixes or whole names, of which the longest that fits is changed,
+        once, ``{'backbone.': 'features.', 'fc.weight': 'output.weight'}``; or a callable from a name in the file,
+        without its ``arg:`` or ``aux:``, to a path of the network.
+    mismatched : {'raise', 'skip'}
+        Whether a parameter that has another shape in the file is an error, or stays as it is.
     device : Device or list of Device, optional
         What MXNet 2 calls `ctx`.
+
+    Returns
+    -------
+    LoadReport
+        What became of each parameter, and what of the file was not used. ``ik.compare(net, path).load`` is the same
+        beforehand. ``ik.initialize(net, init, seed=7)`` then fills what is left, with the bits that it would have
+        in a whole initialization.
 
     Raises
     ------
     CheckpointError
         The file is none of MXNet's, or a broken one: the same error as of `inspect`.
+    ValueError, TypeError
+        An argument is none of the above: `select` selects nothing; no name in the file begins with a prefix in
+        `rename`, or two arrays would have one name.
     LoadError
         Ties are lost; a shared parameter has different values in the file; something is missing, too much, or of
         another shape, dtype or context; or nothing would be loaded. All is named at once, and the network is as before.
@@ -85,31 +109,35 @@ def load(
     Examples
     --------
     >>> import os, tempfile
-    >>> def network(tied):
+    >>> def network(classes):
     ...     net = mx.gluon.nn.HybridSequential()
-    ...     net.add(*(mx.gluon.nn.Dense(1, in_units=1, use_bias=False) for _ in range(2)))
-    ...     if tied: ik.Sharing(net).tie("*.weight").apply()
+    ...     net.add(mx.gluon.nn.Dense(8, in_units=4), mx.gluon.nn.Dense(classes, in_units=8))
     ...     return net
-    >>> saved, loaded = network(tied=True), network(tied=False)
-    >>> saved.initialize(mx.init.One())
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     ik.save(saved, os.path.join(folder, "tied.params"))
-    ...     ik.load(loaded, os.path.join(folder, "tied.params"), ties="ignore")
-    >>> loaded[1].weight.data().asnumpy().tolist()
-    [[1.0]]
+    >>> trained, net = network(1000), network(7)
+    >>> trained.initialize(mx.init.One())
+    >>> path = os.path.join(tempfile.mkdtemp(), "trained.params")
+    >>> ik.save(trained, path)
+    >>> report = ik.load(net, path, select="0.*")  # or all that fits: mismatched="skip"
+    >>> report.loaded, report["1.weight"].status
+    (('0.weight', '0.bias'), 'unselected')
+    >>> report = ik.initialize(net, mx.init.Xavier(), seed=7, select="1.*")  # the new head
+
+    Names that are others in the file:
+
+    >>> whole = mx.gluon.nn.HybridSequential()
+    >>> whole.add(network(1000))
+    >>> ik.load(whole, path, rename={"": "0."}).loaded
+    ('0.0.weight', '0.0.bias', '0.1.weight', '0.1.bias')
     """
-    for name, value, known in (("ties", ties, ("check", "apply", "ignore")),
-                               ("dtype_source", dtype_source, ("current", "saved"))):  # fmt: skip
-        if value not in known:
-            raise ValueError(f"{name} is {value!r}: expected one of {', '.join(map(repr, known))}")
-    ctx = context_argument(ctx, device)
-    ctxs = [ctx] if isinstance(ctx, backend.Context) else None if ctx is None else list(ctx)
-    options = _Options(ties, ctxs, allow_missing, ignore_extra, cast_dtype, dtype_source)
+    options = LoadOptions(ties, ctx, allow_missing, ignore_extra, cast_dtype, dtype_source, select, rename, mismatched,
+                          device).checked()  # fmt: skip
     check_block(net)
     stored = StoredValues(os.fsdecode(path))
     with stored.reading() as read:
-        offers = _Offers(net, stored, read)
-        lost, assignments = _assigned(offers, options)
+        decision = _decide(net, stored, read, options)
+        offers, assignments, lost = decision.offers, decision.assignments, decision.lost
+        if decision.report.error is not None:
+            raise LoadSharingError(decision.report.error)
         for assignment in assignments:
             with named_memory_errors(assignment.path, assignment.param, LoadSharingError):
                 assignment.array = _read(assignment, offers)
@@ -117,24 +145,43 @@ def load(
     if believed:
         warn(f"{stored.path!r} has no tie map; {', '.join(believed)} are believed to have been tied as they are in "
              f"the network.")  # fmt: skip
-    sharing = _sharing(net, lost if ties == "apply" else ())
-    if ties == "apply" and lost:
-        sharing.apply(dry_run=True)  # what it refuses, it refuses before anything is loaded
-        for group in lost:
-            _place_together(assignments, [offers.held[path][0] for path in group.paths])
+    for group in lost:
+        _place_together(assignments, [offers.held[path][0] for path in group.paths])
     with interrupts_held():
         _commit(net, assignments)
-        if ties == "apply" and lost:
-            sharing.apply()
+        if lost:
+            _sharing(net, lost).apply()
+    return decision.report
 
 
-class _Options(NamedTuple):
-    ties: str
-    ctxs: Optional[Sequence[Any]]
-    allow_missing: bool
-    ignore_extra: bool
-    cast_dtype: bool
-    dtype_source: str
+class LoadOptions(NamedTuple):
+    """What `load` is asked for."""
+
+    ties: str = "check"
+    ctx: Any = None
+    allow_missing: bool = False
+    ignore_extra: bool = False
+    cast_dtype: bool = False
+    dtype_source: str = "current"
+    select: Any = None
+    rename: Rename = None
+    mismatched: str = "raise"
+    device: Any = None
+
+    def checked(self) -> "LoadOptions":
+        """The same, with a list of contexts or None; an error where a word is none that is known."""
+        for name, known in (("ties", ("check", "apply", "ignore")), ("dtype_source", ("current", "saved")),
+                            ("mismatched", ("raise", "skip"))):  # fmt: skip
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: expected one of {', '.join(map(repr, known))}")
+        ctx = context_argument(self.ctx, self.device)
+        return self._replace(ctx=[ctx] if isinstance(ctx, backend.Context) else None if ctx is None else list(ctx))
+
+
+def forecast_load(net: Any, stored: StoredValues, options: LoadOptions) -> LoadReport:
+    """The report that `load` would return, or that of an error which it would raise. Changes nothing."""
+    with stored.reading() as read:
+        return _decide(net, stored, read, options).report
 
 
 @dataclass
@@ -152,34 +199,37 @@ class _Assignment:
 
 
 class _Misfit(KitError):
-    """Why something cannot be loaded, and what mends it, which many may have in common."""
+    """Why something cannot be loaded, what mends it, which many may have in common, and its status in the report."""
 
-    def __init__(self, what: str, mend: str = "") -> None:
-        super().__init__(what, mend)
-        self.what, self.mend = what, mend
+    def __init__(self, what: str, mend: str = "", status: str = "refused") -> None:
+        super().__init__(what, mend, status)
+        self.what, self.mend, self.status = what, mend, status
 
 
 class _Offers:
     """What a file offers a network: by path, the name of an array and whether it is to be transposed; and ties."""
 
-    def __init__(self, net: Any, stored: StoredValues, read: Callable[[StoredArray], Any]) -> None:
+    def __init__(
+        self, net: Any, stored: StoredValues, read: Callable[[StoredArray], Any], renamed: Dict[str, str]
+    ) -> None:
         arrays = list(stored.arrays.values())
-        if not all(array.named for array in arrays):
-            raise LoadSharingError(f"{stored.path!r} holds {counted(len(arrays), 'array')} without names, so no "
-                                   f"parameters of a network. Expected a file of gluon_initkit.save.")  # fmt: skip
         self.stored, self._read = stored, read
         self._arrays: Dict[str, Any] = {}
-        match = match_names(net, arrays)
+        match = match_names(net, arrays, renamed)
         self.held: Sources = sources(net, unregistered=match.scheme == "names")
-        self.groups = tuple(SharedGroup(array.name, array.aliases, array.transposed)
+        self.names = {path: renamed.get(path, path) for array in arrays for path in (array.name, *array.aliases)}
+        self.groups = tuple(SharedGroup(self.names[array.name], *(tuple([self.names[path] for path in paths])
+                                                                  for paths in (array.aliases, array.transposed)))
                             for array in arrays if array.aliases)  # fmt: skip
         self.by_path: Dict[str, Tuple[str, bool]] = {}
+        self.extra = [path for path in self.names if path not in match.names]
+        files = {new: name for name, new in match.names.items()}
         for array in arrays:
             for path in (array.name, *array.aliases):
-                if match.scheme == "paths" or path not in match.names:
-                    self.by_path[match.names.get(path, path)] = array.name, path in array.transposed
+                new = match.names.get(path)
+                if new is not None and (match.scheme == "paths" or (path in renamed and new in self.held)):
+                    self.by_path[new] = array.name, path in array.transposed
         if match.scheme == "names":
-            files = {new: name for name, new in match.names.items()}
             self.by_path.update((path, (files[param.name], transposed))
                                 for path, (param, transposed) in self.held.items() if param.name in files)  # fmt: skip
 
@@ -204,12 +254,32 @@ class _Offers:
         It lists a parameter where its first path stands, under its last path; a network tied otherwise seldom does so.
         """
         last = {(id(param), transposed): path for path, (param, transposed) in self.held.items()}
-        return not self.groups and list(self.stored.arrays) == list(last.values())
+        return not self.groups and [self.names[name] for name in self.stored.arrays] == list(last.values())
 
 
-def _assigned(offers: _Offers, options: _Options) -> Tuple[List[SharedGroup], List[_Assignment]]:
-    """The ties that the network has lost, and what every parameter takes; an error that names all that does not fit."""
-    held = offers.held
+class _Decision(NamedTuple):
+    """The report; and where it has no error, what is to be done."""
+
+    report: LoadReport
+    offers: Any = None
+    assignments: List[_Assignment] = []
+    lost: Sequence[SharedGroup] = ()  # the groups that are to be tied
+
+
+def _decide(
+    net: Any, stored: StoredValues, read: Callable[[StoredArray], Any], options: LoadOptions
+) -> _Decision:
+    """What every parameter takes, and the ties that the network has lost; all that does not fit is in the report."""
+    chosen = None if options.select is None else {
+        id(param) for param, _, _ in select_parameters(list_parameters(net), options.select)}  # fmt: skip
+    names = [path for array in stored.arrays.values() for path in (array.name, *array.aliases)]
+    renamed = renamed_names(options.rename, names)
+    if not all(array.named for array in stored.arrays.values()):
+        error = (f"{stored.path!r} holds {counted(len(stored.arrays), 'array')} without names, so no parameters of a "
+                 f"network. Expected a file of gluon_initkit.save.")  # fmt: skip
+        return _Decision(LoadReport((), stored.path, error))
+    offers = _Offers(net, stored, read, renamed)
+    held = {path: source for path, source in offers.held.items() if chosen is None or id(source[0]) in chosen}
     within = [group_of([path for path in group.paths if path in held], set(group.transposed))
               for group in offers.groups if any(path in held for path in group.paths)]  # fmt: skip
     lost = lost_ties(held, within)
@@ -217,38 +287,78 @@ def _assigned(offers: _Offers, options: _Options) -> Tuple[List[SharedGroup], Li
                for _, _, reason in lost if options.ties == "check"]  # fmt: skip
     trusting = options.ties == "ignore" or offers.look_deduplicated()
     members: Dict[Any, List[Tuple[str, bool]]] = {}
-    for path, (param, transposed) in held.items():
+    for path, (param, transposed) in offers.held.items():
         members.setdefault(param, []).append((path, transposed))
-    assignments = []
+    assignments, rows = [], []
     for param, places in members.items():
+        status = "loaded"
         try:
-            assignment = _assignment(param, places, offers, options, trusting)
+            if chosen is not None and id(param) not in chosen:
+                status = "unselected"
+            else:
+                assignments.append(_assignment(param, places, offers, options, trusting))
         except _Misfit as misfit:
-            misfits.append(misfit)
-        else:
-            assignments += [assignment] if assignment is not None else []
+            status = misfit.status
+            if not {"missing": options.allow_missing, "mismatched": options.mismatched == "skip"}.get(status):
+                misfits.append(misfit)
+        rows.append(_row(param, places, offers, status))
+    extra = [path for path in offers.extra if path not in offers.held]
+    rows += [LoadRow(path, (), path, "extra", (None, array.shape), (None, array.dtype))
+             for array in stored.arrays.values() for path in (array.name, *array.aliases) if path in extra]  # fmt: skip
     if not options.ignore_extra:
         misfits += [_Misfit(f"{path!r} is in the file, and the network has no such path",
-                            "ignore_extra=True passes over what the network has not.")
-                    for path in offers.by_path if path not in held]  # fmt: skip
-    if not (assignments or misfits) and (held or offers.by_path):
+                            "ignore_extra=True passes over what the network has not.") for path in extra]  # fmt: skip
+    if not (assignments or misfits) and (held or stored.arrays):
         ours, theirs = (", ".join(map(repr, names[:3])) + ", ..." * (len(names) > 3) or "nothing"
-                        for names in (list(held), list(offers.stored.arrays)))  # fmt: skip
+                        for names in (list(held), list(stored.arrays)))  # fmt: skip
         misfits = [_Misfit(f"nothing would be loaded: the network has {ours}, the file has {theirs}",
-                           f"gluon_initkit.compare(net, {offers.stored.path!r}) tells what belongs together.")]
+                           f"gluon_initkit.compare(net, {stored.path!r}) tells what belongs together.")]
+    error = ""
     if misfits:
-        more = [f"  and {len(misfits) - 10} more"] if len(misfits) > 10 else []
-        lines = [f"{offers.stored.path!r} does not fit the network, which is left as it was:",
-                 *(f"  {misfit.what}" for misfit in misfits[:10]), *more,
-                 *dict.fromkeys(misfit.mend for misfit in misfits if misfit.mend)]  # fmt: skip
-        raise LoadSharingError("\n".join(lines))
-    return list(dict.fromkeys(group for group, _, _ in lost)), assignments
+        error = _error(stored.path, misfits, "" if options.rename is not None else _other_names(net, rows, offers))
+    groups = list(dict.fromkeys(group for group, _, _ in lost)) if options.ties == "apply" else []
+    if groups and not error:
+        try:  # what it refuses, it refuses before anything is loaded
+            _sharing(net, groups).apply(dry_run=True)
+        except SharingError as refused:
+            error = str(refused)
+    return _Decision(LoadReport(tuple(rows), stored.path, error or None), offers, assignments, groups)
+
+
+def _row(param: Any, places: List[Tuple[str, bool]], offers: _Offers, status: str) -> LoadRow:
+    (path, _), *aliases = places
+    name = next((offers.by_path[each][0] for each, _ in places if each in offers.by_path), None)
+    array = None if name is None else offers.stored.arrays[name]
+    shapes, dtypes = (shape_of(param), array and array.shape), (dtype_name(param.dtype), array and array.dtype)
+    return LoadRow(path, tuple(alias for alias, _ in aliases), name, status, shapes, dtypes)
+
+
+def _error(path: str, misfits: Sequence[_Misfit], hint: str) -> str:
+    more = [f"  and {len(misfits) - 10} more"] if len(misfits) > 10 else []
+    mends = dict.fromkeys(misfit.mend for misfit in misfits)
+    start = f"{path!r} does not fit the network, which is left as it was:"
+    listed = [f"  {misfit.what}" for misfit in misfits[:10]]
+    return "\n".join([start, *listed, *more, *filter(None, [*mends, hint])])
+
+
+def _other_names(net: Any, rows: Sequence[LoadRow], offers: _Offers) -> str:
+    """The `rename` under which more of the file fits; empty where there is none."""
+    used = {row.name: strip_prefix(row.name) for row in rows
+            if row.name is not None and row.status in ("loaded", "refused", "unselected")}  # fmt: skip
+    files = {strip_prefix(name): array.shape for name, array in offers.stored.arrays.items() if name not in used}
+    wanted = [row for row in rows if row.status in ("missing", "mismatched")]
+    schemes = [{row.path: row.shapes[0] for row in wanted}]
+    if backend.load_targets_by_name(net) and not any("." in name for name in files):
+        schemes.append({offers.held[row.path][0].name: row.shapes[0] for row in wanted})
+    proposals = [propose_rename(files, shapes, used.values()) for shapes in schemes]
+    rename, found = max(proposals, key=lambda proposal: (proposal[1], -len(proposal[0])))
+    return f"rename={rename!r} finds {found} of {counted(len(wanted), 'parameter')} in the file." if rename else ""
 
 
 def _assignment(
-    param: Any, places: List[Tuple[str, bool]], offers: _Offers, options: _Options, trusting: bool
-) -> Optional[_Assignment]:
-    """What a parameter that stands at these paths takes; None where it is left alone, a `_Misfit` where it cannot."""
+    param: Any, places: List[Tuple[str, bool]], offers: _Offers, options: LoadOptions, trusting: bool
+) -> _Assignment:
+    """What a parameter that stands at these paths takes; a `_Misfit` where it can take nothing."""
     label = places[0][0]
     absent = [path for path, _ in places if path not in offers.by_path]
     offered: Dict[Tuple[str, bool], str] = {}  # each array with the first path that leads to it
@@ -257,13 +367,11 @@ def _assignment(
             name, turned = offers.by_path[path]
             offered.setdefault((name, transposed != turned), path)
     if not offered:
-        if options.allow_missing:
-            return None
         mend = "allow_missing=True leaves what is missing as it is."
         if not offers.groups:
             mend += (" A file that plain MXNet wrote with deduplicate=True names a shared parameter once and has no "
                      "tie map: tie the network as it was, and load it again.")  # fmt: skip
-        raise _Misfit(f"{label!r} is missing in the file", mend)
+        raise _Misfit(f"{label!r} is missing in the file", mend, "missing")
     ((name, flip), first), *others = offered.items()
     if absent and not options.allow_missing and offers.groups:
         raise _Misfit(f"{absent[0]!r} is missing in the file, which does not tie it to {first!r} as the network does",
@@ -279,9 +387,9 @@ def _assignment(
                           f"gluon_initkit.untie(net, {path!r}) gives {path!r} a parameter of its own.")  # fmt: skip
     array = offers.stored.arrays[name]
     _check_shape(param, label, array, flip, offers.stored)
-    dtype, ctxs = _dtype(param, label, array, options), load_contexts(param, options.ctxs)
+    dtype, ctxs = _dtype(param, label, array, options), load_contexts(param, options.ctx)
     if ctxs is None:
-        raise _Misfit(f"{label!r} is on {load_contexts(param, None)}, and asked for on {options.ctxs}",
+        raise _Misfit(f"{label!r} is on {load_contexts(param, None)}, and asked for on {options.ctx}",
                       f"A parameter's {backend.reset_method}(...) moves it; or ask for none.")  # fmt: skip
     objection = trainer_objection(param, ctxs)
     if objection is not None:
@@ -299,17 +407,19 @@ def _check_shape(param: Any, label: str, array: StoredArray, flip: bool, stored:
     if not array.parts or shape is None:
         raise _Misfit(f"{label!r} has no values {in_file}: it was saved before its shape was known")
     if flip and len(shape) != 2:
-        raise _Misfit(f"{label!r} is tied transposed, and has shape {shape} {in_file}; expected two dimensions")
+        raise _Misfit(f"{label!r} is tied transposed, and has shape {shape} {in_file}; expected two dimensions",
+                      status="mismatched")  # fmt: skip
     shape = shape[::-1] if flip else shape
     if expected is not None and not agree(expected, shape):
-        shown = tuple("?" if size is None else size for size in expected)
-        raise _Misfit(f"{label!r} has shape {shape} {in_file}, expected {shown}".replace("'?'", "?"))
+        shown = str(tuple("?" if size is None else size for size in expected)).replace("'?'", "?")
+        raise _Misfit(f"{label!r} has shape {shape} {in_file}, expected {shown}",
+                      "mismatched='skip' leaves what has another shape as it is.", "mismatched")  # fmt: skip
     if not is_known(expected) and not stored.has_values(array):
         raise _Misfit(f"{label!r} is too large to be unpacked {in_file}, and the network does not know its shape",
                       "Give the network its shapes first: by a forward pass, or in_units= and the like.")  # fmt: skip
 
 
-def _dtype(param: Any, label: str, array: StoredArray, options: _Options) -> Any:
+def _dtype(param: Any, label: str, array: StoredArray, options: LoadOptions) -> Any:
     """The dtype to which the parameter is to be cast; None where it keeps its own."""
     if dtype_name(param.dtype) == array.dtype:
         return None

@@ -94,11 +94,9 @@ def test_a_transposed_tie_fits_a_file_in_which_each_path_has_its_own_layout(path
     assert [row.path for row in ik.compare(net, path).differences] == ["2.weight"]
 
 
-def test_what_plain_mxnet_lacks_of_a_transposed_tie_is_foretold_with_what_reads_it(path):
+def test_plain_mxnet_lacks_one_path_of_a_transposed_tie(path):
     net = tied()
     ik.save(net, path)
-    load = ik.compare(net, path).load
-    assert not load.loads and "'2.weight': not in the file" in load.reason and "gluon_initkit.load(net, " in load.reason
     with pytest.raises(AssertionError, match="2.weight"):
         net.load_parameters(path)
     ik.load(net, path)

@@ -210,6 +210,7 @@ def test_all_problems_stand_in_one_error(path):
         "  '1.weight' is float16 in the file, expected float32",
         "  '2.weight' has shape (2,) in the file, expected (1, 2)",
         "  '3.weight' is in the file, and the network has no such path",
+        "mismatched='skip' leaves what has another shape as it is.",
         "cast_dtype=True lets dtypes differ.",
         "ignore_extra=True passes over what the network has not.",
     ]

@@ -1,10 +1,8 @@
-"""Files that plain MXNet loads, whatever they call their arrays: `load` and the forecast of `compare` match alike."""
+"""Files that plain MXNet loads, whatever they call their arrays."""
 
 import os
 
 import gluon_initkit as ik
-from gluon_initkit.files import read_headers
-from gluon_initkit.files.match import match_names
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -87,11 +85,9 @@ def test_what_plain_mxnet_writes_is_loaded(way, prefixes, scope, tmp_path):
         way = "collect_params().save"  # MXNet strips no prefix that its names have not
     source, net = filled(network(prefixes[0], scope)), network(prefixes[1], scope)
     path = WAYS[way](source, str(tmp_path / "x.params"))
-    forecast = ik.compare(net, path).load
-    assert match_names(net, read_headers(path)).complete
-    assert forecast.loads or f"gluon_initkit.load(net, {path!r}) loads it" in forecast.reason
+    assert ik.compare(net, path).load.loads
     for _ in range(2):  # without values, and in place
-        ik.load(net, path)
+        assert len(ik.load(net, path).loaded) == 10
         assert same(net, source)
 
 

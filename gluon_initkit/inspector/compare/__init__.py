@@ -1,1 +1,1 @@
-"""What differs between two networks, reports or files, and whether a network could load a file."""
+"""What differs between two networks, reports or files, and what a network would load of a file."""

@@ -8,13 +8,13 @@ side has the shape and the role.
 from dataclasses import dataclass, replace
 import hashlib
 import math
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
 
 from ...display import printable
 from ...files import StoredValues, is_path
-from ...files.match import match_names, strip_prefix
+from ...files.match import renamed_names, strip_prefix
 from ...parameters import list_parameters
 from ...shapes import agree, is_known
 from ..inspect import inspect
@@ -23,26 +23,23 @@ from ..report.report import Report
 from ..statistics import statistics_of
 from .comparison import Comparison, ComparisonRow
 from .diff import Change, change_between
-from .load_forecast import forecast_load
 
 __all__ = ["compare"]
 
 
-def compare(
-    a: Any, b: Any, *, allow_missing: bool = False, ignore_extra: bool = False, cast_dtype: bool = False
-) -> Comparison:
+def compare(a: Any, b: Any, **options: Any) -> Comparison:
     """Say what differs between two networks, reports or files, in any mix. Changes nothing.
 
-    Where a network is compared with a file, it also foretells ``a.load_parameters(b)``, parameter by parameter, and
-    where that would fail, names the change of prefix under which the file would fit.
+    Where a network is compared with a file, ``.load`` foretells ``ik.load(a, b, **options)``: the report that it would
+    return, or with ``.load.error`` what it would raise, and the `rename` under which more of the file would fit.
 
     Parameters
     ----------
     a, b : Block, Report, str or path-like
         What was, and what is: ``change`` is relative to `a`. The values of networks and files are compared. A report
         of a network holds none: its statistics are compared, where it has any.
-    allow_missing, ignore_extra, cast_dtype : bool
-        As `load_parameters` would be given them; they matter to the forecast alone.
+    **options
+        As for `load`, where a network is compared with a file: ``mismatched='skip'``, ``rename={'l1.': 'l2.'}``.
 
     Returns
     -------
@@ -64,13 +61,19 @@ def compare(
     >>> [(row.status, row.path, row.change) for row in comparison]
     [('changed', 'weight', 0.5), ('equal', 'bias', 0.0)]
     """
-    first, second = _source(a), _source(b)
+    first, second = (_source(thing, options.get("rename")) for thing in (a, b))
+    network, file = (first, second) if first.network is not None else (second, first)
     load = None
-    if first.network is not None and second.file is not None:
-        flags = {"allow_missing": allow_missing, "ignore_extra": ignore_extra, "cast_dtype": cast_dtype}
-        load = forecast_load(first.network, second.name, list(second.file.arrays.values()), flags)
-    verdicts = dict(load.verdicts) if load else {}
-    rows = tuple(_row(*pair, verdicts) for pair in _pairs(first, second))
+    if network.network is not None and file.file is not None:
+        from ...sharing.load import LoadOptions, forecast_load
+
+        load = forecast_load(network.network, file.file, LoadOptions(**options).checked())
+    elif options:
+        raise TypeError(f"{next(iter(options))}= is of load: it is for a network that is compared with a file")
+    pairs = _pairs(first, second, load)
+    load = load if network is first else None
+    statuses = {path: row.status for row in load or () for path in (row.path, *row.aliases)}
+    rows = tuple(_row(*pair, statuses) for pair in pairs)
     return Comparison(rows, (first.name, second.name), load)
 
 
@@ -98,13 +101,14 @@ class _Source:
     file: Optional[StoredValues] = None
 
 
-def _source(thing: Any) -> _Source:
+def _source(thing: Any, rename: Any) -> _Source:
     if is_path(thing):
         thing = inspect(thing)
     if isinstance(thing, Report):
         file = thing.live if isinstance(thing.live, StoredValues) else None
+        renamed = renamed_names(rename, [path for record in thing.records for path in record.paths] if file else ())
         entries = [entry for record in thing.records
-                   for entry in _entries(record, record.transposed, _reader(record, file))]  # fmt: skip
+                   for entry in _entries(record, record.transposed, _reader(record, file), renamed)]  # fmt: skip
         return _Source(thing.source or "report", tuple(entries), file=file)
     if not hasattr(thing, "collect_params"):
         raise TypeError(
@@ -128,7 +132,7 @@ def _network_entries(net: Any) -> Tuple[_Entry, ...]:
     for param, place, info in listed:
         arrays = arrays_of(param)
         shape = tuple(arrays[0].shape) if arrays else info.shape
-        entries += _entries(info._replace(shape=shape), place.transposed, reader(arrays[0]) if arrays else None)
+        entries += _entries(info._replace(shape=shape), place.transposed, reader(arrays[0]) if arrays else None, {})
     return tuple(entries)
 
 
@@ -139,10 +143,12 @@ def _reader(record: Any, file: Optional[StoredValues]) -> Optional[Callable[[], 
 
 
 def _entries(
-    record: Any, transposed: Sequence[str], values: Optional[Callable[[], numpy.ndarray]]
+    record: Any, transposed: Sequence[str], values: Optional[Callable[[], numpy.ndarray]], renamed: Mapping[str, str]
 ) -> Iterator[_Entry]:
     """The entry of a record or a `ParameterInfo`, and one for each path at which it stands transposed."""
-    paths = dict.fromkeys(path for path in (*record.paths, strip_prefix(record.paths[0])) if path not in transposed)
+    bare = {path: renamed.get(path, path) for path in record.paths}
+    bare.setdefault(strip_prefix(record.path), renamed.get(record.path, strip_prefix(record.path)))
+    paths = dict.fromkeys(new for path, new in bare.items() if path not in transposed)
     entry = _Entry(record.paths[0], tuple(paths), record.name, record.role, record.shape, record.dtype,
                    getattr(record, "stats", None), values)  # fmt: skip
     yield entry
@@ -150,18 +156,18 @@ def _entries(
     flipped = None if shape is None else shape[::-1]
     transpose = None if values is None else lambda: values().reshape(shape).T  # type: ignore[arg-type]
     for path in transposed:
-        yield replace(entry, path=path, paths=(path,), name="", shape=flipped, values=transpose)
+        yield replace(entry, path=path, paths=(bare[path],), name="", shape=flipped, values=transpose)
 
 
 _Pair = Tuple[Optional[_Entry], Optional[_Entry], bool]  # with whether it is renamed: found by content, or by shape
 
 
-def _pairs(a: _Source, b: _Source) -> List[_Pair]:
+def _pairs(a: _Source, b: _Source, load: Any) -> List[_Pair]:
     """The entries that belong together, in the order of `a`; then what only `b` has.
 
     An array of two paths on one side, whose paths are two arrays on the other, is in two pairs.
     """
-    named = list(_named_pairs(a, b))
+    named = _named_pairs(a, b, load)
     pairs: List[_Pair] = [(one, other, False) for one, other in named if agree(one.shape, other.shape)]
     pairs += _matched(*_left(a, b, pairs), _content)
     done = {id(entry) for pair in pairs for entry in pair[:2]}
@@ -176,27 +182,19 @@ def _pairs(a: _Source, b: _Source) -> List[_Pair]:
     return sorted(pairs, key=lambda pair: order[id(pair[0])]) + [(None, entry, False) for entry in left_b]
 
 
-def _named_pairs(a: _Source, b: _Source) -> Iterator[Tuple[_Entry, _Entry]]:
-    """Entries of one path, and of one global name where a network is compared with a file."""
+def _named_pairs(a: _Source, b: _Source, load: Any) -> List[Tuple[_Entry, _Entry]]:
+    """Entries of one path, and those that `load` would match."""
     by_path = {path: entry for entry in b.entries for path in entry.paths}
-    seen = set()
-    for entry in a.entries:
-        for path in entry.paths:
-            other = by_path.get(path)
-            if other is not None and (id(entry), id(other)) not in seen:
-                seen.add((id(entry), id(other)))
-                yield entry, other
+    pairs = [(entry, by_path[path]) for entry in a.entries for path in entry.paths if path in by_path]
+    done = {id(entry) for pair in pairs for entry in pair}
     network, file = (a, b) if a.network is not None else (b, a)
-    done = {number for pair in seen for number in pair}
-    if network.network is not None and file.file is not None and not done.issuperset(map(id, network.entries)):
-        match = match_names(network.network, list(file.file.arrays.values()))
-        if match.scheme == "names":
-            by_name = {entry.name: entry for entry in network.entries}
-            for entry in file.entries:
-                known = by_name.get(match.names.get(entry.name, ""))
-                one, other = (known, entry) if network is a else (entry, known)
-                if one is not None and other is not None and (id(one), id(other)) not in seen:
-                    yield one, other
+    ours = {path: entry for entry in network.entries for path in entry.paths}
+    theirs = {entry.path: entry for entry in file.entries}
+    for row in load or ():
+        one, other = ours.get(row.path), theirs.get(row.name)
+        if one is not None and other is not None and id(one) not in done:
+            pairs.append((one, other) if network is a else (other, one))
+    return list({tuple(map(id, pair)): pair for pair in pairs}.values())
 
 
 def _left(a: _Source, b: _Source, pairs: Sequence[_Pair]) -> Tuple[List[_Entry], List[_Entry]]:

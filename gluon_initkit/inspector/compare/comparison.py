@@ -2,12 +2,14 @@
 
 from dataclasses import asdict, dataclass
 import json
-from typing import Dict, Iterator, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, Optional, Tuple
 
-from ...display import Column, Table, TableReport, counted, shape_text
+from ...display import Column, Table, TableReport, shape_text
 from ...parameters import did_you_mean
 from ..report.json import to_plain
-from .load_forecast import LoadForecast
+
+if TYPE_CHECKING:
+    from ...sharing.load_report import LoadReport
 
 __all__ = ["Comparison", "ComparisonRow"]
 
@@ -37,7 +39,7 @@ class ComparisonRow:
     sign_flips, nonfinite : int or None
         How many values changed their sign; how many differ in being NaN or infinite.
     load : str or None
-        What ``net.load_parameters(file)`` would make of it: a verdict of `LoadForecast`.
+        What `load` would make of it: a status of `LoadReport`.
     """
 
     status: str
@@ -65,8 +67,8 @@ class Comparison(TableReport[ComparisonRow]):
         In the order of the first; then what only the second has. ``comparison['0.weight']`` finds one by either path.
     sources : tuple of (str, str)
         What was compared.
-    load : LoadForecast or None
-        What `load_parameters` would do, where a network was compared with a file.
+    load : LoadReport or None
+        What `load` would do, where a network was compared with a file.
 
     Examples
     --------
@@ -78,7 +80,7 @@ class Comparison(TableReport[ComparisonRow]):
 
     rows: Tuple[ComparisonRow, ...]
     sources: Tuple[str, str]
-    load: Optional[LoadForecast] = None
+    load: Optional["LoadReport"] = None
 
     def __bool__(self) -> bool:
         return self.same
@@ -116,7 +118,7 @@ class Comparison(TableReport[ComparisonRow]):
         return json.dumps(to_plain({"schema": 1, **fields, "load": load}), allow_nan=False)
 
     def _table(self) -> Table:
-        shown = [row for row in self.rows if row.status not in ("equal", "unread") or row.load not in (None, "loads")]
+        shown = [row for row in self.rows if row.status not in ("equal", "unread") or row.load not in (None, "loaded")]
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items()) or "nothing to compare"
         columns = tuple(each for each in _COLUMNS if each.path or any(each.read(row) for row in shown))
         title = f"{self.sources[0]} -> {self.sources[1]}: {counts}"
@@ -125,19 +127,13 @@ class Comparison(TableReport[ComparisonRow]):
     def _notes(self) -> Iterator[str]:
         if self.load is None:
             return
-        if self.load.loads:
-            yield f"{self.load.call} would load it."
-        else:
-            yield f"{self.load.call} would raise {self.load.error}: {self.load.reason}."
-        if self.load.partial:
-            count = counted(len(self.load.partial), "parameter")
-            yield f"{count} would be loaded by then: the network would be half changed."
-        for prefix in self.load.prefixes:
-            yield f"This would: {prefix.call}"
+        would = "load it" if self.load.loads else "raise a LoadError:"
+        yield f"gluon_initkit.load(net, {self.load.source!r}) would {would}"
+        yield from (line.strip() for line in (self.load.error or "").splitlines()[1:])
 
 
 def _emphasis(row: ComparisonRow) -> str:
-    refused = row.load in ("missing", "extra", "shape", "dtype", "device")
+    refused = row.load not in (None, "loaded", "unselected")
     return "error" if refused else ("" if row.status in ("equal", "unread") else "changed")
 
 

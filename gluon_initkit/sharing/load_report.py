@@ -1,0 +1,132 @@
+"""`LoadReport`: what `load` did with each parameter and each array of the file, or would do."""
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from ..display import Column, Table, TableReport, shape_text
+from ..parameters import find_row
+
+__all__ = ["LoadReport", "LoadRow"]
+
+_Shape = Optional[Tuple[Optional[int], ...]]
+
+
+@dataclass(frozen=True)
+class LoadRow:
+    """One parameter of the network, or an array of the file that belongs to none.
+
+    Attributes
+    ----------
+    path, aliases
+        The parameter's paths. Of an array that belongs to none `path` is its name in the file.
+    name : str or None
+        What the file calls the array; None where the file has none.
+    status : str
+        ``'loaded'``; ``'missing'``: not in the file; ``'mismatched'``: of another shape in the file; ``'unselected'``;
+        ``'extra'``: in the file alone; ``'refused'``, in a forecast alone: of another dtype or context, or different
+        values for one shared parameter.
+    shapes, dtypes : tuple
+        The network's, before it was loaded, and the file's; None where it is not there.
+    """
+
+    path: str
+    aliases: Tuple[str, ...]
+    name: Optional[str]
+    status: str
+    shapes: Tuple[_Shape, _Shape]
+    dtypes: Tuple[Optional[str], Optional[str]]
+
+
+@dataclass(frozen=True, repr=False)
+class LoadReport(TableReport[LoadRow]):
+    """What `load` returns, and `compare` foretells: one row a parameter, then what the file has more.
+
+    Attributes
+    ----------
+    rows : tuple of LoadRow
+        In order of traversal; ``report['0.weight']`` finds one.
+    source : str
+        The file.
+    error : str or None
+        In a forecast, what `load` would raise as a LoadError. Nothing is loaded then; ``'loaded'`` is what fits.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> def network(classes):
+    ...     net = mx.gluon.nn.HybridSequential()
+    ...     net.add(mx.gluon.nn.Dense(8, in_units=4), mx.gluon.nn.Dense(classes, in_units=8))
+    ...     return net
+    >>> trained, net = network(1000), network(7)
+    >>> trained.initialize()
+    >>> path = os.path.join(tempfile.mkdtemp(), "trained.params")
+    >>> trained.save_parameters(path)
+    >>> report = ik.load(net, path, mismatched="skip")
+    >>> report.loaded, report.mismatched, report.missing, report.extra
+    (('0.weight', '0.bias'), ('1.weight', '1.bias'), (), ())
+    >>> ik.compare(net, path).load.loads
+    False
+    """
+
+    rows: Tuple[LoadRow, ...]
+    source: str
+    error: Optional[str] = None
+
+    def __getitem__(self, path: str) -> LoadRow:
+        return find_row(self.rows, path)
+
+    @property
+    def loads(self) -> bool:
+        """Whether nothing is refused."""
+        return self.error is None
+
+    @property
+    def loaded(self) -> Tuple[str, ...]:
+        """The paths of the parameters that have the file's values."""
+        return self._paths("loaded")
+
+    @property
+    def missing(self) -> Tuple[str, ...]:
+        """The paths of the parameters that the file has not."""
+        return self._paths("missing")
+
+    @property
+    def mismatched(self) -> Tuple[str, ...]:
+        """The paths of the parameters that have another shape in the file."""
+        return self._paths("mismatched")
+
+    @property
+    def extra(self) -> Tuple[str, ...]:
+        """What the file has, under its names there, and the network has not."""
+        return self._paths("extra")
+
+    def _paths(self, status: str) -> Tuple[str, ...]:
+        return tuple(row.path for row in self.rows if row.status == status)
+
+    def _table(self) -> Table:
+        counts = ((len(self._paths(status)), status) for status in _STATUSES)
+        title = f"{self.source}: {', '.join(f'{n} {status}' for n, status in counts if n) or 'nothing to load'}"
+        wrong = "error" if self.error else "warning"
+        below = tuple(("error", line.strip()) for line in (self.error or "").splitlines())
+        return Table(title, _COLUMNS, self.rows, (),
+                     lambda row: "" if row.status in ("loaded", "unselected") else wrong, below)  # fmt: skip
+
+
+_STATUSES = ("loaded", "missing", "mismatched", "refused", "unselected", "extra")
+
+
+def _both(ours: str, theirs: str) -> str:
+    return ours if ours == theirs or not theirs else f"{ours} <- {theirs}" if ours else theirs
+
+
+def _shapes(row: LoadRow) -> str:
+    return _both(*("" if dtype is None else shape_text(shape) for shape, dtype in zip(row.shapes, row.dtypes)))
+
+
+_COLUMNS = (
+    Column("", lambda row: row.status),
+    Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
+    Column("in the file as", lambda row: "" if row.name in (None, row.path) else row.name),
+    Column("shape", _shapes),
+    Column("dtype", lambda row: _both(*(dtype or "" for dtype in row.dtypes))),
+)
