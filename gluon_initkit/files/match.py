@@ -156,8 +156,8 @@ def renamed_names(rename: Rename, names: Iterable[str]) -> Dict[str, str]:
 def propose_rename(files: Mapping[str, Shape], wanted: Mapping[str, Shape], used: Iterable[str]) -> Tuple[dict, int]:
     """A `rename` that finds more of what is `wanted` among the `files` that are not used, and how many it finds.
 
-    First one prefix is changed, if more than half of either fits then. Then layers are paired that have the same parameters of
-    the same shapes, in order. What is `used` of the file is not changed, and no two names become one.
+    First one prefix is changed, if more than half of either fits then. Then layers are paired that have the same
+    parameters of the same shapes, in order. What is `used` of the file is not changed, and no two names become one.
     """
     rename: Dict[str, str] = {}
     left, missing = dict(files), dict(wanted)

@@ -104,8 +104,8 @@ def select_parameters(listed: Sequence[tuple], selector: Any) -> List[tuple]:
             known += [".".join([*names[:end], "*"]) for names in parts for end in range(1, len(names))]
             known += [f"*.{names[-1]}" for names in parts]
         hint = did_you_mean(show_selector(selector).strip("'"), list(dict.fromkeys(known)))
-        text = f"{show_selector(selector)} selects no parameter; {hint}"
-        raise ValueError(printable(explain_no_match(selector, infos) or text))
+        text = explain_no_match(selector, infos) or f"{show_selector(selector)} selects no parameter; {hint}"
+        raise ValueError(printable(text))
     return chosen
 
 

@@ -213,7 +213,7 @@ def test_a_wrong_option_changes_nothing(file):
         assert ik.fingerprint(net) == before
     with pytest.raises(TypeError, match="mismatch"):
         ik.compare(net, path, mismatch="skip")
-    with pytest.raises(TypeError, match="mismatched= is of load"):
+    with pytest.raises(TypeError, match="'mismatched' is an option of load"):
         ik.compare(net, net, mismatched="skip")
 
 

@@ -69,7 +69,7 @@ def compare(a: Any, b: Any, **options: Any) -> Comparison:
 
         load = forecast_load(network.network, file.file, LoadOptions(**options).checked())
     elif options:
-        raise TypeError(f"{next(iter(options))}= is of load: it is for a network that is compared with a file")
+        raise TypeError(f"{next(iter(options))!r} is an option of load, for a network that is compared with a file")
     pairs = _pairs(first, second, load)
     load = load if network is first else None
     statuses = {path: row.status for row in load or () for path in (row.path, *row.aliases)}
