@@ -6,14 +6,25 @@ before a fixture is asked for: neither MXNet nor NumPy nor any other part of the
 """
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Iterator, List
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Set
 
 import pytest
 
 if TYPE_CHECKING:
     from .regression import InitRegression
 
-_WRITTEN = "init_regression_written"
+_WRITTEN, _CHECKED = "init_regression_written", "init_regression_checked"
+_MXNETS_OWN = r"ignore::DeprecationWarning:(mxnet|gluon_initkit\.importing)\b"
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: Any) -> Iterator[None]:
+    """Silence what importing MXNet says of NumPy's and Python's deprecations, before a conftest.py imports it.
+
+    It comes before all other filters: ``-W default`` and a project's own ``filterwarnings`` show them.
+    """
+    early_config.getini("filterwarnings").insert(0, _MXNETS_OWN)
+    yield
 
 
 def pytest_addoption(parser: Any) -> None:
@@ -72,17 +83,31 @@ def init_regression(request: Any) -> "Iterator[InitRegression]":
     yield regression
     # Reports carry this from xdist's workers to the process that writes the summary.
     request.node.user_properties.extend((_WRITTEN, str(path)) for path in regression.written)
+    if update:
+        request.node.user_properties.extend((_CHECKED, str(path)) for path in regression.checked)
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """List the files that `--init-regression-update` has written."""
-    reports = [report for reports in terminalreporter.stats.values() for report in reports]
-    properties = [each for report in reports for each in getattr(report, "user_properties", ())]
-    written = sorted({value for key, value in properties if key == _WRITTEN})
-    if written:
-        terminalreporter.section("init_regression: written, to be reviewed and committed")
-        for path in written:
-            terminalreporter.line(path)
+def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
+    """List the files that `--init-regression-update` has written, and those that no test of their module checks."""
+    if not config.getoption("--init-regression-update"):
+        return
+    paths: Dict[str, Set[str]] = {_WRITTEN: set(), _CHECKED: set()}
+    modules: Dict[str, Set[str]] = {}
+    for outcome, reports in terminalreporter.stats.items():
+        for report in reports if outcome != "warnings" else ():
+            modules.setdefault(getattr(report, "nodeid", "").partition("::")[0], set()).add(outcome)
+            for key, value in getattr(report, "user_properties", ()):
+                paths.get(key, set()).add(value)
+    whole = not any("::" in each for each in config.args) and not config.getoption("lf", False)
+    # Each test of such a module was run to its end: a file that none of them checked is of a test that is gone.
+    passed = [config.rootpath / module for module, outcomes in modules.items() if outcomes <= {"passed", ""}]
+    gone = {str(file) for module in passed if whole
+            for file in (module.parent / "init_regression" / module.stem).glob("*.json")} - paths[_CHECKED]
+    for title, found in (("written, to be reviewed and committed", paths[_WRITTEN]), ("of no test any more", gone)):
+        if found:
+            terminalreporter.section(f"init_regression: {title}")
+            for path in sorted(found):
+                terminalreporter.line(path)
 
 
 def _names(request: Any) -> List[str]:

@@ -60,7 +60,8 @@ class InitRegression:
         self.folder, self.test, self.update = Path(folder), test, update
         self.written: List[Path] = []
         """The files that were written, because they were not there or differed."""
-        self._checked: List[Path] = []
+        self.checked: List[Path] = []
+        """All files that were looked for."""
 
     def check(self, net: Any, name: Optional[str] = None, *, init: Any = None) -> None:
         """Compare a network with its reviewed file: paths, roles, shapes, types, initializers, moments, and every bit.
@@ -87,10 +88,10 @@ class InitRegression:
         """
         __tracebackhide__ = True
         path = self.folder / f"{_file_name(self.test if name is None else f'{self.test}--{name}')}.json"
-        if path in self._checked:
+        if path in self.checked:
             raise ValueError(f"{printable(path.name)} was checked before in this test: tell its networks apart, "
                              f"check(net, name='second')")  # fmt: skip
-        self._checked.append(path)
+        self.checked.append(path)
         now, reviewed = _facts(net, init), _read(path)
         if self.update:
             if reviewed is None or _differences(reviewed, now):
@@ -209,9 +210,10 @@ def _write(path: Path, facts: Dict[str, Any]) -> None:
 
 
 def _file_name(text: str) -> str:
-    """A test's name as a file's. Where characters are replaced or left out, a digest tells such names apart."""
+    """A test's name as a file's. Where characters are replaced or left out, a digest tells such names apart, and those
+    with capitals, which some file systems take for small letters."""
     plain = re.sub(r"[^\w.,=+\[\]-]", "-", text, flags=re.ASCII)
-    if plain == text and len(text) <= 120:
+    if plain == text == text.lower() and len(text) <= 120:
         return text
     return f"{plain[:120]}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 

@@ -72,6 +72,27 @@ def test_it_costs_nothing_when_unused_and_is_one_plugin_however_it_comes(pyteste
     pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=1)
 
 
+def test_mxnets_own_deprecations_are_silent_unless_asked_for(pytester):
+    pytester.makeconftest("""
+        import warnings
+        warnings.warn_explicit("as in a conftest", DeprecationWarning, "mxnet/numpy/utils.py", 1, "mxnet.numpy.utils")
+    """)
+    pytester.makepyfile("""
+        import warnings
+
+        def test_it():
+            for module in ("mxnet", "gluon_initkit.importing.stand_ins", "mxnetlike"):
+                warnings.warn_explicit(f"by {module}", DeprecationWarning, f"{module}.py", 1, module)
+            warnings.warn_explicit("a user's concern", UserWarning, "mxnet.py", 1, "mxnet")
+    """)
+    said = pytester.runpytest_subprocess(*PLUGIN).stdout.str()
+    assert "by mxnetlike" in said and "a user's concern" in said
+    assert not any(words in said for words in ("as in a conftest", "by mxnet\n", "by gluon_initkit"))
+    assert "as in a conftest" in pytester.runpytest_subprocess(*PLUGIN, "-W", "default").stdout.str()
+    pytester.makeini("[pytest]\nfilterwarnings = error:by mxnet:DeprecationWarning")
+    pytester.runpytest_subprocess(*PLUGIN).assert_outcomes(failed=1)
+
+
 def _pyproject():
     return (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8")
 
@@ -173,8 +194,8 @@ def init(request):
 """
 FILES = [
     f"init_regression/test_net/{name}.json"
-    for name in ("TestA.test_it[ones]--second", "TestA.test_it[ones]", "TestA.test_it[zeros]--second",
-                 "TestA.test_it[zeros]", "test_one")
+    for name in ("TestA.test_it[ones]--second-3015f011", "TestA.test_it[ones]-66be95f4",
+                 "TestA.test_it[zeros]--second-2ddc6d2a", "TestA.test_it[zeros]-8728e3b6", "test_one")
 ]  # fmt: skip
 
 
@@ -205,6 +226,14 @@ def test_regression_from_the_first_run_to_a_change(pytester):
     result.stdout.fnmatch_lines(["*init_regression: written*", "*test_one.json"])
     result.stdout.no_fnmatch_line("*TestA*")
     run(pytester).assert_outcomes(passed=3)
+
+    left = REGRESSION.replace("INIT", "mx.init.Constant(0.25)").replace("def test_one", "def test_two")
+    pytester.makepyfile(test_net=left)
+    result = run(pytester, "--init-regression-update")
+    result.stdout.fnmatch_lines(["*init_regression: of no test any more*", "*test_one.json"])
+    assert "TestA" not in result.stdout.str() and files(pytester) == [*FILES, FILES[-1].replace("one", "two")]
+    for part in (["test_net.py::test_two"], ["-k", "test_two"]):  # others may check it
+        run(pytester, "--init-regression-update", *part).stdout.no_fnmatch_line("*of no test any more*")
 
 
 def _escaped(path):

@@ -244,13 +244,13 @@ def test_a_file_that_says_something_twice_is_none(reviewed, twice):
 
 
 def test_names_make_good_files_and_stay_apart(tmp_path):
-    names = ["test_it[a/b]", "test_it[a:b]", "test_it[a b]", "TestA.test_it[1-x.y]", "test_it[" + "x" * 300 + "]",
-             "test_it[" + "x" * 301 + "]", "test_it[é]", "../test_it"]  # fmt: skip
+    names = ["test_it[a/b]", "test_it[a:b]", "test_it[a b]", "TestA.it[1-x.y]", "testa.it[1-x.y]",
+             "test_it[" + "x" * 300 + "]", "test_it[" + "x" * 301 + "]", "test_it[é]", "../test_it"]  # fmt: skip
     net = network()
     for name in names:
         InitRegression(tmp_path, name, update=True).check(net)
-    found = sorted(path.name for path in tmp_path.iterdir())
-    assert len(found) == len(names) and "TestA.test_it[1-x.y].json" in found
+    found = {path.name.lower() for path in tmp_path.iterdir()}  # some file systems tell no capitals apart
+    assert len(found) == len(names) and "testa.it[1-x.y].json" in found
     assert all(len(name) < 140 and name.isascii() and not set(name) & set('/:* "?<>|\\') for name in found)
 
 
