@@ -210,6 +210,21 @@ def test_several_inputs_and_contexts():
     assert report["right"].grad_stats.mean == 1
 
 
+def test_float16_overflows_where_float16_does():
+    net = nn.HybridSequential()
+    net.add(nn.Activation("relu"), nn.HybridLambda("square"), nn.HybridLambda("square"))
+    report = ik.outputs(net, nd.full((2, 3), 200, dtype="float16"))
+    assert report.first_bad == "2" and report["1"].stats.max == 40000
+
+
+@pytest.mark.mxnet1("sparse arrays as the outputs of blocks")
+def test_sparse_outputs_are_measured_as_dense_ones():
+    net = nn.HybridSequential()
+    net.add(nn.HybridLambda(lambda F, x: F.cast_storage(x, "row_sparse")))
+    row = ik.outputs(net, mx.nd.array([[0, 0], [1, 3]]))["0"]
+    assert (row.shapes, row.stats.mean, row.stats.zeros) == (((2, 2),), 1, 2)
+
+
 def test_what_did_not_run_is_told():
     class Idle(nn.HybridSequential):
         def forward(self, x):
