@@ -35,10 +35,10 @@ def assert_initialized(net: Any) -> None:
     >>> net.initialize()
     >>> assert_initialized(net)
     Traceback (most recent call last):
-    AssertionError: 1 of 2 parameters holds no values yet:
-    parameter  shape   block     given  why
-    ────────────────────────────────────────────
-    weight     (2, ?)  nn.Dense         deferred
+    AssertionError: 1 of 2 parameters holds no values yet
+    parameter  shape   block
+    ───────────────────────────
+    weight     (2, ?)  nn.Dense
     <BLANKLINE>
     To avoid it, write
       nn.Dense(2, in_units=?)
@@ -175,10 +175,10 @@ def assert_same_init(net_a: Any, net_b: Any) -> None:
     >>> other.initialize(mx.init.Constant(1.5))
     >>> assert_same_init(one, other)
     Traceback (most recent call last):
-    AssertionError: Dense -> Dense: 1 changed, 1 equal
-             parameter  shape   dtype    change  cosine  flips
-    ──────────────────────────────────────────────────────────
-    changed  weight     (2, 2)  float32     0.5  1.0000      0
+    AssertionError: Dense -> Dense: 1 changed, 1 equal · float32
+    status   parameter  shape   change  cosine  flips
+    ─────────────────────────────────────────────────
+    changed  weight     (2, 2)     0.5  1.0000      0
     """
     __tracebackhide__ = True
     parameters = [list_parameters(net) for net in (net_a, net_b)]  # refuses what is no Block: compare takes files too

@@ -1,10 +1,11 @@
 """Small histograms: inline SVG for pages, a line of block characters for terminals."""
 
+import math
 from typing import Sequence
 
 from .units import counted, escape
 
-__all__ = ["histogram_svg", "histogram_text"]
+__all__ = ["histogram_svg", "histogram_text", "series_text"]
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -52,6 +53,22 @@ def histogram_text(counts: Sequence[int], width: int = 12) -> str:
     if not tallest:
         return ""
     return "".join(" " if not count else _BLOCKS[-(-count * len(_BLOCKS) // tallest) - 1] for count in sums)
+
+
+def series_text(values: Sequence[float], width: int = 16) -> str:
+    """Values in their order as block characters, from the smallest to the largest; ``!`` for what is not finite.
+
+    Examples
+    --------
+    >>> series_text([1.0, 2.0, float("nan"), 4.0])
+    '▁▃!█'
+    """
+    size = max(1, -(-len(values) // width))  # values a character, of which the last is shown
+    shown = [values[min(start + size, len(values)) - 1] for start in range(0, len(values), size)]
+    finite = [value for value in shown if math.isfinite(value)]
+    low, span = min(finite, default=0.0), (max(finite, default=0.0) - min(finite, default=0.0)) or 1.0
+    steps = len(_BLOCKS) - 1
+    return "".join(_BLOCKS[round((value - low) / span * steps)] if math.isfinite(value) else "!" for value in shown)
 
 
 def _short(number: float) -> str:

@@ -12,6 +12,7 @@ from .units import escape
 
 __all__ = ["as_html", "as_page", "as_tree"]
 
+_FOUND = ("error", "warning", "info")  # what a dot marks
 _WIDEST_LABEL, _WIDEST_CELL = 46, 28  # characters; what is longer wraps
 
 
@@ -41,7 +42,7 @@ def as_tree(table: Table) -> str:
     longest = [max(len(column.title), len(text)) for column, text in zip(columns, footer)]
     label = 24
     for depth, branch in _branches(table.rows, 1):
-        length = 2 * depth + len(branch.label) + len(branch.remark) + (10 if branch.severity else 2)
+        length = 2 * depth + len(branch.label) + len(branch.remark) + (10 if branch.severity in _FOUND else 2)
         label = min(max(label, length), _WIDEST_LABEL)
         longest = [max(most, len(cell)) for most, cell in zip(longest, branch.cells)]
     rows = "".join(part for branch in table.rows for part in _rows(branch, 0))
@@ -95,13 +96,14 @@ def _branches(branches: Iterable[Branch], depth: int) -> Iterator[Tuple[int, Bra
 def _rows(branch: Branch, depth: int) -> Iterator[str]:
     """The HTML of a branch in parts."""
     remark = f' <span class="ik-remark">{escape(branch.remark)}</span>' if branch.remark else ""
-    if branch.severity:
+    if branch.severity in _FOUND:
         remark += f' <span class="ik-dot ik-{branch.severity}">● {branch.severity}</span>'
     title = f' title="{escape(branch.path)}"' if branch.path else ""
     label = f'<span class="ik-label" style="--ik-depth:{depth}"{title}>{breakable_html(branch.label)}{remark}</span>'
     row = label + "".join(f"<span>{cell}</span>" for cell in branch.cells)
     if not branch.below:
-        yield f'<div class="ik-row">{row}</div>'
+        kind = "" if branch.severity in ("", *_FOUND) else f" ik-{branch.severity}"
+        yield f'<div class="ik-row{kind}">{row}</div>'
         return
     yield f'<details{" open" if branch.open else ""}><summary class="ik-row">{row}</summary>'
     for inner in branch.below:
@@ -143,6 +145,8 @@ p.ik-error,p.ik-warning,p.ik-info{border-left:3px solid;padding-left:.6em!import
 border-bottom:1px solid var(--ik-rule)}
 .ik-table.ik-table .ik-right{text-align:right;font-variant-numeric:tabular-nums}
 .ik-table.ik-table tbody tr{background:none;color:var(--ik-text)}.ik-table.ik-table .ik-changed td{background:#2a92}
+.ik-row.ik-changed>span,.ik-row.ik-changed>.ik-label{background:linear-gradient(#2a92,#2a92),var(--ik-back)}
+.ik-row.ik-dim>span{color:var(--ik-quiet)}
 .ik-table.ik-table tbody .ik-error{color:var(--ik-error-color);font-weight:600}
 .ik-scroll{overflow-x:auto;padding-bottom:.3em}.ik-body{width:max-content}
 .ik-row{display:grid;grid-template-columns:var(--ik-columns);column-gap:1em;align-items:center;

@@ -13,7 +13,7 @@ from .units import escape
 __all__ = ["breakable_html", "longest_piece", "wrapped"]
 
 _DOT = r"(?<=(?<!\.)\.)(?!\.)"
-_NO_SHAPE = r"(?![\d?, ]+\))"
+_NO_SHAPE = r"(?![\d?,. ]+\))"
 _BLANK = rf"(?<=\s)(?!\s){_NO_SHAPE}(?!(?:[KMGT]i)?B\b)"
 _LEVELS = [re.compile(level) for level in (_BLANK, _DOT, rf"(?<=[(,/]){_NO_SHAPE}", r"(?<=[_=])", r"(?<=.)(?=.)")]
 

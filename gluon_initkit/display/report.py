@@ -1,22 +1,31 @@
-"""`TableReport`: the base class of reports that are a sequence of rows, and show them as a table."""
+"""`TableReport`: the one face of all reports: text, colours, HTML, Markdown, pandas and records of one table."""
 
 import dataclasses
-from typing import Any, Dict, Generic, Iterator, List, Tuple, TypeVar
+import os
+import sys
+from typing import Any, Dict, Generic, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
 
-from .html import as_html
+from .fold import flat_table, text_table, tree_table
+from .html import as_html, as_page, as_tree
+from .markdown import as_markdown
+from .suggest import did_you_mean, find_row
 from .table import Table
-from .text import as_rich, as_text
+from .text import as_rich, as_text, coloured, terminal_width
 from .units import counted, printable
 
-__all__ = ["TableReport"]
+__all__ = ["TableReport", "import_pandas"]
 
 Row = TypeVar("Row")
+Path = Union[str, "os.PathLike[str]"]
+
+_IN_NOTEBOOK = 1000  # rows that a notebook shows; less where there are histograms, which are long
+_MOST_LINES = 60  # of a table that is a repr
 
 
 class TableReport(Generic[Row]):
-    """What a frozen dataclass of `rows`, themselves dataclasses, inherits; it says by `_table` which table it is.
+    """What has rows, dataclasses with a `path`, and says by `_table` which table they are.
 
-    It is declared with ``repr=False``: a repr is one line.
+    A frozen dataclass of `rows` inherits it with ``repr=False``: the repr is the table.
     """
 
     rows: Tuple[Row, ...]
@@ -24,24 +33,175 @@ class TableReport(Generic[Row]):
     def _table(self) -> Table:
         raise NotImplementedError
 
+    def _chosen(self, columns: Optional[Sequence[Any]]) -> Table:
+        """The table of these columns, by their keys; of its own where there are none."""
+        table = self._table()
+        if columns is None:
+            return table
+        known = {column.key: column for column in table.columns}
+        unknown = [key for key in columns if key not in known]
+        if unknown or isinstance(columns, str):
+            hint = did_you_mean(str(columns if isinstance(columns, str) else unknown[0]), list(known))
+            raise KeyError(f"columns= takes a sequence of keys, found {columns!r:.80}; {hint}")
+        return dataclasses.replace(
+            table,
+            columns=tuple(dataclasses.replace(known[key], hoist=False) for key in columns),
+            in_title=tuple(column for column in table.columns if column.key not in columns),
+        )
+
+    @property
+    def _entries(self) -> Sequence[Any]:
+        """What records are made of."""
+        return self.rows
+
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def to_records(self) -> List[Dict[str, Any]]:
-        """The rows as dictionaries of plain Python values, keyed by the attributes of a row's class."""
-        return [dataclasses.asdict(row) for row in self.rows]  # type: ignore[call-overload]
+    def __getitem__(self, path: str) -> Any:
+        """The row of a path or alias; a KeyError names what is near."""
+        return find_row(self.rows, path)
 
-    def __repr__(self) -> str:
-        return printable(f"<{type(self).__name__}: {self._table().title.rstrip(':')}; {counted(len(self), 'row')}>")
+    def _ipython_key_completions_(self) -> List[str]:
+        return [path for row in self.rows for path in (row.path, *getattr(row, "aliases", ()))]  # type: ignore
+
+    def to_text(
+        self,
+        width: Optional[int] = None,
+        *,
+        all: bool = False,
+        depth: Optional[int] = None,
+        columns: Optional[Sequence[Any]] = None,
+    ) -> str:
+        """The table as plain text: a tree by path, in which rows that are alike are one.
+
+        Parameters
+        ----------
+        width : int, optional
+            In characters; the terminal's by default (the variable COLUMNS overrides it). Names are wrapped, never cut.
+        all : bool
+            Whether each row is shown, and none folded.
+        depth : int, optional
+            Fold the blocks at this depth, and all below, into a row each: 1 folds the network's own children.
+        columns : sequence, optional
+            Keys of columns. By default those that tell rows apart, as far as they fit.
+        """
+        width = width or terminal_width()
+        return as_text(self._text_table(width, all, depth, columns), width)
+
+    def _text_table(
+        self, width: Optional[int], all: bool = False, depth: Any = None, columns: Optional[Sequence[Any]] = None
+    ) -> Table:
+        if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
+            raise ValueError(f"depth= takes 0 (the whole network in one row), 1, 2, ... or None, found {depth!r}.")
+        return text_table(self._chosen(columns), width, all, depth)
+
+    def to_markdown(self, *, depth: Optional[int] = None, columns: Optional[Sequence[Any]] = None) -> str:
+        """The table as GitHub's Markdown, folded as in `to_text`."""
+        return as_markdown(flat_table(self._chosen(columns), depth))
+
+    def to_html(
+        self,
+        path: Optional[Path] = None,
+        *,
+        columns: Optional[Sequence[Any]] = None,
+        limit: Optional[int] = None,
+        page: bool = True,
+    ) -> str:
+        """A page with a tree that unfolds: nothing from a network, light and dark.
+
+        Parameters
+        ----------
+        path : str or PathLike, optional
+            A file to write it to.
+        columns : sequence, optional
+            As in `to_text`.
+        limit : int, optional
+            How many rows to write at most; by default all.
+        page : bool
+            Whether to make a whole page, rather than a ``<div>``.
+
+        Returns
+        -------
+        str
+            The path of the file, where one is written; else the HTML.
+        """
+        if not isinstance(path, (str, os.PathLike, type(None))):
+            raise TypeError(f"to_html takes the path of a file to write, found {path!r:.80}; columns= chooses columns.")
+        html = self._html(columns, limit)
+        html = as_page(self._table().title, html) if page else html
+        if path is None:
+            return html
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(html)
+        return os.fspath(path)
+
+    def _html(self, columns: Optional[Sequence[Any]] = None, limit: Optional[int] = None) -> str:
+        table = self._chosen(columns)
+        return as_html(table) if table.parts is None else as_tree(tree_table(table, limit))
+
+    def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
+        """A dictionary of plain Python values for each row: of these columns, else of all its attributes."""
+        if columns is None:
+            return [dataclasses.asdict(row) for row in self._entries]
+        chosen = self._chosen(columns).columns
+        return [{column.key: column.read(row) for column in chosen} for row in self._entries]
+
+    def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
+        """The rows as a pandas DataFrame, by path: of these columns, else of all that are not empty.
+
+        Integers with gaps stay integers.
+        """
+        pandas = import_pandas()
+        records = self._pandas_records(columns)
+        index = pandas.Index([row.path for row in self._entries], name="path", dtype=object)
+        keys = [key for key in (records[0] if records else ()) if key != "path"]
+        values = {key: [record[key] for record in records] for key in keys}
+        if columns is None:
+            values = {key: cells for key, cells in values.items() if any(cell not in (None, ()) for cell in cells)}
+        series = {key: pandas.Series(cells, index, _dtype(cells)) for key, cells in values.items()}
+        return pandas.DataFrame(series, index)
+
+    def _pandas_records(self, columns: Optional[Sequence[Any]]) -> List[Dict[str, Any]]:
+        return self.to_records(columns)
 
     def __str__(self) -> str:
-        return as_text(self._table())
+        return self.to_text()
 
-    def __rich__(self) -> Any:
-        return as_rich(self._table())
+    def __repr__(self) -> str:
+        text = str(self)
+        if text.count("\n") < _MOST_LINES:
+            return text
+        rows = counted(len(self.rows), "row")
+        return printable(f"<{type(self).__name__}: {self._table().title}; {rows}; print it to see them>")
+
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        yield as_rich(self._text_table(options.max_width))
 
     def _repr_html_(self) -> str:
-        return as_html(self._table())
+        table = self._table()
+        return self._html(limit=_IN_NOTEBOOK // (1 + sum(column.html is not None for column in table.columns)))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(coloured(self) if sys.stdout.isatty() else repr(self))
+
+
+def import_pandas() -> Any:
+    """The module pandas; an ImportError says how to install it."""
+    try:
+        import pandas
+    except ImportError:
+        raise ImportError("to_pandas needs pandas: pip install pandas", name="pandas") from None
+    return pandas
+
+
+def _dtype(values: Sequence[Any]) -> Any:
+    kinds = {type(value) for value in values if value is not None}
+    gaps = any(value is None for value in values)
+    if kinds == {int}:
+        return "Int64" if gaps else "int64"
+    if kinds == {bool}:
+        return "boolean" if gaps else "bool"
+    return "float64" if kinds == {float} else object

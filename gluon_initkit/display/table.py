@@ -3,12 +3,13 @@
 Renderers turn a table into text, HTML or Markdown. All of the kit's tables have this one kind of column.
 """
 
-from dataclasses import dataclass
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, Callable, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
 
-from .units import AtLeast, escape, printable, show_value
+from .units import AtLeast, escape, printable, shape_text, show_value
 
-__all__ = ["Branch", "Column", "Table"]
+__all__ = ["Branch", "Column", "Table", "dotted", "path_column", "shape_column"]
 
 
 @dataclass(frozen=True)
@@ -27,16 +28,20 @@ class Column:
     show : callable
         A value as text.
     fold : str or callable
-        How one row speaks for several: ``'sum'``; ``'same'``, the value where all have the same, else each once; or a
-        callable that gets the rows as a sequence.
+        How one row speaks for several: ``'same'``, only rows that have the same value are one, and a block shows each
+        value once; ``'range'``, the same, but in a long table rows are one where it differs, and it shows
+        ``(64..512, 3)``; ``'sum'``; or a callable that gets the rows as a sequence.
     number : bool
         Whether it is set flush right.
     html : callable, optional
         A value as HTML, given the value and the row's path; by default what `show` writes.
-    hoist : bool
-        Whether a report says the value once in its title where all rows have the same.
+    hoist : bool or str
+        Whether a report says the value once in its title where all rows have the same. A string says how:
+        ``'seed {}'``; an empty one leaves it unsaid.
     path : bool
         Whether it holds paths of parameters: a str, or a tuple of them that are lines. A path is broken at its dots.
+    of_block : bool
+        Whether it is a fact of the block around a row, which a tree says once.
     """
 
     key: str
@@ -46,8 +51,9 @@ class Column:
     fold: Union[str, Callable[[Sequence[Any]], Any]] = "same"
     number: bool = False
     html: Optional[Callable[[Any, str], str]] = None
-    hoist: bool = False
+    hoist: Union[bool, str] = False
     path: bool = False
+    of_block: bool = False
 
     @property
     def title(self) -> str:
@@ -63,6 +69,8 @@ class Column:
         values = [value for value in map(self.read, rows) if value is not None]
         if self.fold == "sum":
             return (AtLeast(sum(values)) if len(values) < len(rows) else sum(values)) if values else None
+        if self.fold == "range":
+            return "" if 0 < len(values) < len(rows) else _range(values) if values else None
         different = list({repr(value): value for value in values}.values())
         return different[0] if len(different) == 1 else tuple(different) or None
 
@@ -82,17 +90,57 @@ class Column:
         return value if value is None or isinstance(value, (int, float)) else self.show(value)
 
 
+def path_column(heading: str = "parameter") -> Column:
+    """The first column of a tree: the paths of its rows. Aliases are written below."""
+    return Column("path", lambda row: row.path, heading, path=True)
+
+
+def shape_column(key: str = "shape", heading: str = "", **options: Any) -> Column:
+    """A column of shapes, which are the attribute `key` of rows."""
+    return Column(key, attrgetter(key), heading, show=shape_text, fold="range", **options)
+
+
+def _range(values: Sequence[Any]) -> Any:
+    """One value for several: sizes that differ are a range; a blank where even the number of axes differs."""
+    first = values[0]
+    if all(value == first for value in values):
+        return first
+    if all(isinstance(value, (int, float)) for value in values):
+        return "..".join(str(value) if type(value) is int else f"{value:.4g}" for value in (min(values), max(values)))
+    if all(isinstance(value, tuple) and len(value) == len(first) for value in values):
+        return tuple(map(_range, zip(*values)))
+    return None if None in values else ""
+
+
+def dotted(row: Any) -> Tuple[str, ...]:
+    """The blocks around a row, and its own name."""
+    return tuple(row.path.split(".")) if row.path else ()
+
+
 @dataclass(frozen=True)
 class Table:
-    """A titled table with notes above it and below."""
+    """A titled table with notes above it and below. `fold` makes a tree of it, by the paths of its rows."""
 
     title: str
-    columns: Tuple[Column, ...]
+    columns: Tuple[Column, ...]  # the first holds the paths
     rows: Sequence[Any]  # what the columns read; of a tree, branches
     notes: Tuple[str, ...] = ()  # sentences above the table, most important first
-    emphasis: Callable[[Any], str] = lambda row: ""  # 'error', 'warning', 'info', 'changed' or '' of a row
+    emphasis: Callable[[Any], str] = lambda row: ""  # 'error', 'warning', 'info', 'changed', 'dim' or '' of a row
     footnotes: Tuple[Tuple[str, str], ...] = ()  # below the table: 'error', 'warning', 'info' or '', and a text
     footer: Sequence[str] = ()  # what stands under each column, such as its sum
+    parts: Optional[Callable[[Any], Tuple[str, ...]]] = dotted  # None of a list that is no tree
+    headings: int = 0  # how many of the first parts are no names of a path
+    blocks: bool = False  # whether a row is a block, and what stands below it in the tree are blocks too
+    kinds: Mapping[str, str] = field(default_factory=dict)  # the class of each block, by its path
+    alike: Callable[[Any], Any] = lambda row: None  # what rows must have in common, besides cells, to be one row
+    again: FrozenSet[str] = frozenset()  # the paths of rows that another row counts: they add nothing to sums
+    shown: Optional[Callable[[Any], bool]] = None  # which rows the text shows, unless it shows all
+    rest: Callable[[Sequence[Any]], str] = lambda rows: ""  # a sentence on the rows that it leaves out
+    in_title: Sequence[Column] = ()  # further columns, of which the title says what all rows have alike
+    noun: str = "row"  # what a row is
+    shown_by_histogram: Sequence[str] = ()  # the keys of columns that HTML leaves out where it has a histogram
+    order: Optional[Tuple[Column, bool]] = None  # by which column rows are sorted, and whether downwards
+    first_to_go: Sequence[str] = ()  # the keys of columns that are left out where there is little room
 
 
 @dataclass(frozen=True)
@@ -103,6 +151,6 @@ class Branch:
     remark: str = ""  # behind the label, less loud
     cells: Tuple[str, ...] = ()  # HTML for each further column
     path: str = ""  # the whole path, of which the label is the end
-    severity: str = ""  # 'error', 'warning' or 'info', the worst finding here or below; or ''
+    severity: str = ""  # the emphasis: of findings the worst here or below; or ''
     below: Tuple["Branch", ...] = ()
     open: bool = False  # whether the rows below are shown from the start

@@ -6,6 +6,7 @@ long as names and sentences can be broken.
 
 import io
 import random
+import re
 from typing import Any, List, Optional, Sequence
 
 _state = random.getstate()
@@ -14,18 +15,18 @@ from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table as RichTable  # noqa: E402
 from rich.text import Text  # noqa: E402
-from rich.tree import Tree  # noqa: E402
 
 random.setstate(_state)  # importing rich draws a number from the user's generator
 
 from .line_breaks import longest_piece, wrapped  # noqa: E402
-from .table import Branch, Column, Table  # noqa: E402
+from .table import Column, Table  # noqa: E402
 from .units import printable  # noqa: E402
 
-__all__ = ["as_rich", "as_rich_tree", "as_text", "cell_widths", "rendered", "rich_text", "terminal_width"]
+__all__ = ["as_rich", "as_text", "cell_widths", "coloured", "rendered", "terminal_width"]
 
-_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "changed": "green", "": ""}
+_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "changed": "green", "dim": "dim", "": ""}
 _GAP = 2  # blanks between columns
+_SHAPE = re.compile(r"\([\d?,. ]*\)")  # which stays whole
 _LEAST = 12  # characters that a column of names or sentences keeps until numbers are broken as well
 
 
@@ -39,13 +40,6 @@ def as_rich(table: Table) -> Any:
     return _Renderable(table)
 
 
-def as_rich_tree(branch: Branch) -> Tree:
-    """A tree for ``rich.print``: labels and remarks, without columns."""
-    tree = Tree(rich_text(printable(f"{branch.label} {branch.remark}".rstrip()), _STYLES[branch.severity]))
-    tree.children.extend(map(as_rich_tree, branch.below))
-    return tree
-
-
 def as_text(table: Table, width: Optional[int] = None) -> str:
     """Plain text without colour codes, as wide as the terminal or as `width`."""
     return rendered(as_rich(table), width)
@@ -56,14 +50,19 @@ def terminal_width() -> int:
     return Console(force_jupyter=False).width
 
 
-def rendered(renderable: Any, width: Optional[int] = None) -> str:
-    """Anything that rich can print, as plain text."""
+def rendered(renderable: Any, width: Optional[int] = None, terminal: bool = False) -> str:
+    """Anything that rich can print, as text: plain, or as for this terminal."""
     out = io.StringIO()
     # In Jupyter, rich would show it as an output of the cell instead of writing it to the file.
-    console = Console(file=out, force_terminal=False, force_jupyter=False, color_system=None,
-                      width=width or terminal_width())  # fmt: skip
+    console = Console(file=out, force_terminal=terminal, force_jupyter=False, width=width or terminal_width(),
+                      color_system="auto" if terminal else None)  # fmt: skip
     console.print(renderable, soft_wrap=False)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def coloured(renderable: Any) -> str:
+    """Anything that rich can print, in this terminal's colours; without where NO_COLOR is set."""
+    return rendered(renderable, terminal=True)
 
 
 def cell_widths(table: Table) -> List[int]:
@@ -107,7 +106,9 @@ def _floor(column: Column, lines: Sequence[str], step: int) -> int:
         return 1
     if column.number:
         return max(map(len, lines))
-    return _LEAST if step == 2 else max(longest_piece(line, column.path, forced=step == 1) for line in lines)
+    if step == 2:
+        return max([_LEAST, *(len(shape) for line in lines for shape in _SHAPE.findall(line))])
+    return max(longest_piece(line, column.path, forced=step == 1) for line in lines)
 
 
 class _Renderable:
@@ -141,10 +142,20 @@ def _rich_table(table: Table, width: int, has_footer: bool) -> RichTable:
         made.add_column(rich_text(column.title), rich_text(text), justify="right" if column.number else "left",
                         overflow="fold", width=room)  # fmt: skip
     for row in table.rows:
-        cells = [[wrapped(line, room, column.path) for line in column.lines(row)]
+        cells = [[_indented(line, room, column.path) for line in column.lines(row)]
                  for column, room in zip(table.columns, widths)]  # fmt: skip
         made.add_row(*(Text("\n".join(lines)) for lines in cells), style=_STYLES[table.emphasis(row)])
     return made
+
+
+def _indented(line: str, room: int, path: bool) -> str:
+    """A line in lines, all of which are indented as its beginning is, and those of a tree's row further."""
+    if len(line) <= room:
+        return line
+    text = line.lstrip()
+    indent = line[: len(line) - len(text)][: max(0, room - min(len(text), _LEAST))]
+    further = indent + "  " if indent else ""
+    return indent + wrapped(text, room - len(further), path).replace("\n", f"\n{further}")
 
 
 def _paragraph(text: str, width: int, indent: str = "") -> str:
@@ -152,5 +163,5 @@ def _paragraph(text: str, width: int, indent: str = "") -> str:
     text = printable(text, keep="\n")
     if len(text) <= width or width < 20:
         return text
-    lines = (line for part in text.split("\n") for line in wrapped(part, width - len(indent)).split("\n"))
+    lines = [line for part in text.split("\n") for line in _indented(part, width - len(indent), False).split("\n")]
     return f"\n{indent}".join(lines)

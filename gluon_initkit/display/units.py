@@ -1,9 +1,10 @@
 """How values, counts, shapes, sizes and foreign names are written."""
 
 import html
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Sequence
 
-__all__ = ["AtLeast", "counted", "counted_of", "escape", "listed", "printable", "shape_text", "show_value", "size_text"]
+__all__ = ["AtLeast", "counted", "counted_of", "escape", "inputs_text", "listed", "printable", "shape_text",
+           "show_value", "size_text"]  # fmt: skip
 
 
 class AtLeast(int):
@@ -41,11 +42,16 @@ def listed(names: Sequence[str], limit: int = 10) -> str:
     return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def shape_text(shape: Optional[Tuple[Optional[int], ...]]) -> str:
-    """A shape, with ``?`` for what is not known: ``(2, ?)``."""
-    if shape is None:
-        return "?"
+def shape_text(shape: Any) -> str:
+    """A shape, with ``?`` for what is not known, ``(2, ?)``, and ranges as they are; a text is itself."""
+    if shape is None or isinstance(shape, str):
+        return "?" if shape is None else shape
     return "(" + ", ".join("?" if size is None else str(size) for size in shape) + ")"
+
+
+def inputs_text(inputs: Any) -> str:
+    """The shapes of several arrays; nothing for None, and a text is itself."""
+    return inputs or "" if inputs is None or isinstance(inputs, str) else ", ".join(map(shape_text, inputs))
 
 
 def size_text(size: int) -> str:

@@ -10,8 +10,8 @@ from .._mxnet import mx
 from .._mxnet.arrays import arrays_in
 from .._mxnet.forward import observed
 from .._mxnet.preserve import parameters_of
-from ..display import Column, Table, TableReport, new_axes, printable
-from ..parameters import check_block, find_row
+from ..display import Column, Table, TableReport, new_axes, path_column, printable
+from ..parameters import check_block
 from .arguments import count, number
 
 __all__ = ["CoordinateCheck", "CoordinateRow", "coordinate_check"]
@@ -56,21 +56,18 @@ class CoordinateCheck(TableReport[CoordinateRow]):
     widths: Tuple[int, ...]
     losses: Tuple[Tuple[float, ...], ...]
 
-    def __getitem__(self, path: str) -> CoordinateRow:
-        return find_row(self.rows, path)
-
     def _table(self) -> Table:
         def size(index: int) -> Column:
-            return Column(f"width {self.widths[index]}", lambda row: row.sizes[index], number=True)
+            return Column(f"width {self.widths[index]}", lambda row: row.sizes[index], fold="range", number=True)
 
         columns = (
-            Column("path", lambda row: row.path or "(network)", "layer", path=True),
+            path_column("layer"),
             Column("block", attrgetter("block"), "class"),
             *map(size, range(len(self.widths))),
-            Column("slope", lambda row: "" if row.slope is None else f"{row.slope:+.2f}", number=True),
+            Column("slope", attrgetter("slope"), show=_slope_text, fold="range", number=True),
         )
         steps = len(self.losses[0]) if self.losses else 0
-        return Table(f"Mean |output| after {steps} steps", columns, self.rows)
+        return Table(f"Mean |output| after {steps} steps", columns, self.rows, blocks=True)
 
     def plot(self, axes: Optional[Any] = None) -> Any:
         """Sizes over widths, a line a layer, named with its slope.
@@ -86,7 +83,7 @@ class CoordinateCheck(TableReport[CoordinateRow]):
         """
         axes = new_axes(1, 1, height=3.4)[0] if axes is None else axes
         for row in self.rows:
-            slope = "" if row.slope is None else f" ({row.slope:+.2f})"
+            slope = "" if row.slope is None else f" ({_slope_text(row.slope)})"
             axes.plot(self.widths, row.sizes, marker="o", markersize=3, label=printable(row.path or "network") + slope)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
@@ -95,6 +92,10 @@ class CoordinateCheck(TableReport[CoordinateRow]):
         axes.grid(color="0.9", linewidth=0.6)
         axes.legend(fontsize="small", edgecolor="none", title="layer (slope)", title_fontsize="small")
         return axes
+
+
+def _slope_text(slope: Any) -> str:
+    return f"{slope:+.2f}" if isinstance(slope, float) else slope or ""
 
 
 def coordinate_check(

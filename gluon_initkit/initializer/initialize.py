@@ -25,19 +25,14 @@ from ..display import (
     counted,
     counted_of,
     listed,
+    path_column,
     printable,
+    shape_column,
     shape_text,
     size_text,
     warn,
 )
-from ..parameters import (
-    ParameterInfo,
-    context_mismatch,
-    did_you_mean_path,
-    find_row,
-    list_parameters,
-    select_parameters,
-)
+from ..parameters import ParameterInfo, context_mismatch, did_you_mean_path, list_parameters, select_parameters
 from ..shapes import is_known
 from .corrected import corrected
 from .dispatch import Choice, choose, declared_parameters, refuse_unassigned, targets, warn_of_misspelt
@@ -92,24 +87,20 @@ class InitReport(TableReport[InitRow]):
     bytes: int
     initializer: str
 
-    def __getitem__(self, path: str) -> InitRow:
-        return find_row(self.rows, path)
-
     def _table(self) -> Table:
         states = [row.state for row in self.rows]
         words = {"kept": "kept (not of this seed)"}
         counts = ", ".join(f"{states.count(state)} {words.get(state, state)}" for state in dict.fromkeys(states))
         title = f"{self.initializer}, seed {self.seed}: {counts or 'no parameters'}; "
         columns = (
-            Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
-            Column("shape", lambda row: shape_text(row.shape)),
-            Column("state", lambda row: row.state),
-            Column("filled by", lambda row: short_text(row.initializer or "", self.initializer)),
-            Column("hook", lambda row: row.hook or ""),
-            Column("key", lambda row: (row.key or "")[:12]),
+            path_column(),
+            shape_column(),
+            Column("state", lambda row: "" if row.state == "initialized" else row.state),
+            Column("initializer", lambda row: short_text(row.initializer or "", self.initializer), "filled by"),
+            Column("hook", lambda row: row.hook, hoist=True),
         )
         return Table(f"{title}{size_text(self.bytes)} in {self.seconds:.3g} s", columns, self.rows, (),
-                     lambda row: "changed" if row.state == "initialized" else "")  # fmt: skip
+                     lambda row: "dim" if row.state == "kept" else "")  # fmt: skip
 
 
 def initialize(

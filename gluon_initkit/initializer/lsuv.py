@@ -11,8 +11,8 @@ from .._mxnet.arrays import arrays_in, classic
 from .._mxnet.forward import observed
 from .._mxnet.parameter import arrays_of, source_of
 from .._mxnet.preserve import parameters_of
-from ..display import Column, Table, TableReport, counted, listed, printable
-from ..parameters import ParameterInfo, find_row, matcher, refuse_no_match
+from ..display import Column, Table, TableReport, counted, listed, path_column, printable
+from ..parameters import ParameterInfo, matcher, refuse_no_match
 from .arguments import count, number
 from .errors import InitializationError
 from .values import parameters_with_values, refuse_trainers, replace_values
@@ -64,9 +64,6 @@ class LsuvReport(TableReport[LsuvRow]):
     rows: Tuple[LsuvRow, ...]
     kept: Tuple[str, ...] = ()
 
-    def __getitem__(self, path: str) -> LsuvRow:
-        return find_row(self.rows, path)
-
     def _table(self) -> Table:
         after = [row.after for row in self.rows]
         title = f"LSUV: {counted(len(self.rows), 'layer')}, deviations {min(after):.4g} to {max(after):.4g}"
@@ -78,9 +75,9 @@ class LsuvReport(TableReport[LsuvRow]):
 
 
 _COLUMNS = (
-    Column("path", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), "weight", path=True),
-    Column("block", lambda row: row.block, "layer"),
-    *(Column(key, attrgetter(key), number=True) for key in ("before", "after", "scale", "iterations")),
+    path_column("weight"),
+    Column("block", attrgetter("block"), "layer", of_block=True),
+    *(Column(key, attrgetter(key), fold="range", number=True) for key in ("before", "after", "scale", "iterations")),
 )
 
 

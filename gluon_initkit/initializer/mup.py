@@ -7,8 +7,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from .._mxnet.arrays import classic
 from .._mxnet.parameter import arrays_of
-from ..display import Column, Table, TableReport, printable, shape_text
-from ..parameters import ParameterInfo, find_row, list_parameters
+from ..display import Column, Table, TableReport, path_column, printable, shape_column, shape_text
+from ..parameters import ParameterInfo, list_parameters
 from ..shapes import is_known
 from .arguments import one_of
 from .corrected import corrected
@@ -68,17 +68,14 @@ class MupReport(TableReport[MupRow]):
     seed: int
     optimizer: str
 
-    def __getitem__(self, path: str) -> MupRow:
-        return find_row(self.rows, path)
-
     def _table(self) -> Table:
         return Table(f"Maximal update parametrization for {self.optimizer}, seed {self.seed}", _COLUMNS, self.rows)
 
 
 _COLUMNS = (
-    Column("path", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), "parameter", path=True),
-    Column("shape", lambda row: shape_text(row.shape)),
-    Column("base_shape", lambda row: shape_text(row.base_shape), "in the base"),
+    path_column(),
+    shape_column(),
+    shape_column("base_shape", "in the base"),
     Column("kind", attrgetter("kind")),
     *(Column(key, attrgetter(key), number=True) for key in ("scale", "lr_mult")),
 )

@@ -3,12 +3,13 @@
 `dispatch` decides, for `plan` as for `initialize`; here decisions are only written down.
 """
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from .._mxnet import mx
-from ..display import Column, Table, TableReport, counted, counted_of, shape_text
-from ..parameters import explain_no_match, find_row, list_parameters, select_parameters, show_selector
+from ..display import Column, Table, TableReport, counted, counted_of, path_column, shape_column
+from ..parameters import explain_no_match, list_parameters, select_parameters, show_selector
 from .corrected import corrected
 from .dispatch import Choice, Declared, Unassigned, choose, declared_parameters, misspelt, overrides, unused_hooks
 from .errors import InitializationError
@@ -78,9 +79,6 @@ class Plan(TableReport[PlanRow]):
     initializer: str
     idle_hooks: Tuple[str, ...] = ()
 
-    def __getitem__(self, path: str) -> PlanRow:
-        return find_row(self.rows, path)
-
     @property
     def errors(self) -> Tuple[PlanRow, ...]:
         """The rows of parameters that nothing covers."""
@@ -88,16 +86,26 @@ class Plan(TableReport[PlanRow]):
 
     def _table(self) -> Table:
         columns = (
-            Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
-            Column("shape", lambda row: shape_text(row.shape)),
-            Column("filled by", lambda row: row.error or short_text(f"{row.initializer}", self.initializer)),
-            Column("hook", lambda row: row.hook or ""),
+            path_column(),
+            shape_column(),
+            Column("initializer", lambda row: row.error or short_text(f"{row.initializer}", self.initializer),
+                   "filled by"),
+            Column("hook", lambda row: row.hook, hoist=""),
             Column("why", lambda row: row.why),
-            Column("plain MXNet", lambda row: ("differs: " if row.differs else "") + row.plain),
-        )
-        below = tuple(("warning", text) for text in self.idle_hooks)
-        return Table(f"Plan of {self.initializer}", columns, self.rows, self.notes,
-                     lambda row: "error" if row.error else "changed" if row.differs else "", below)  # fmt: skip
+            Column("plain", lambda row: row.plain, "plain MXNet"),
+        )  # fmt: skip
+        differ = sum(row.differs for row in self.rows)
+        title = f"Plan of {self.initializer}: {differ or 'nothing'} of {counted(len(self.rows), 'parameter')} "
+        return Table(f"{title}{'differs' if differ < 2 else 'differ'} from plain MXNet", columns, self.rows, self.notes,
+                     lambda row: "error" if row.error else "changed" if row.differs else "",
+                     tuple(("warning", text) for text in self.idle_hooks), shown=lambda row: row.differs,
+                     rest=self._rest)  # fmt: skip
+
+    def _rest(self, rows: Sequence[PlanRow]) -> str:
+        """How many parameters each initializer fills as plain MXNet does."""
+        by = Counter(short_text(f"{row.initializer}", self.initializer) for row in rows)
+        each = ", ".join(f"{count:,} by {initializer}" for initializer, count in by.most_common())
+        return f"{counted(len(rows), 'parameter is', 'parameters are')} filled as by plain MXNet: {each}."
 
 
 def short_text(initializer: str, in_title: str) -> str:

@@ -1,12 +1,12 @@
 """`outputs`: what goes through a network in one pass, measured at every block, and the block that first breaks."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from operator import attrgetter
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 
-from ..display import Branch, Column, Table, TableReport, as_tree, counted, listed, printable, shape_text
-from ..parameters import did_you_mean
+from ..display import Column, Table, TableReport, counted, did_you_mean, inputs_text, listed, path_column, printable
 from .records import Statistics
 from .report.columns import COLUMNS
 from .statistics import merge, statistics_of
@@ -80,43 +80,9 @@ class OutputReport(TableReport[OutputRow]):
         footnotes = [("error", f"first not finite: {_named(self.first_bad)}: {self.reason}")] if broken else []
         if self.unused:
             footnotes.append(("info", f"{counted(len(self.unused), 'block')} did not run: {listed(self.unused)}"))
-        gradients = any(row.grad_stats for row in self.rows)
-        left_out = {"min", "max"} if gradients else {"grad_std"}
-        columns = tuple(column for column in _COLUMNS if column.key not in left_out and (broken or column is not _BAD))
-        return Table(title, columns, self.rows, emphasis=self._severity, footnotes=tuple(footnotes))
-
-    def _severity(self, row: OutputRow) -> str:
-        return "error" if row.stats and _not_finite(row.stats) else ""
-
-    def _repr_html_(self) -> str:
-        table = self._table()
-        columns = [column for column in table.columns if column.key not in ("block", "min", "max")]
-        if any(column.key == "grad_std" for column in columns):
-            columns.append(COLUMNS["grad_histogram"])
-        paths = {row.path for row in self.rows}
-        below: Dict[Optional[str], List[Branch]] = {}
-        for row in reversed(self.rows):  # what is inside a block began after it
-            around = _around(row.path, paths)
-            label = row.path[len(around) + 1 :] if around else _named(row.path)
-            remark = row.block + (f" x{row.calls}" if row.calls > 1 else "")
-            cells = tuple(column.as_html(column.read(row), row.path) for column in columns[1:])
-            inside, severity = tuple(below.pop(row.path, ())), self._severity(row)
-            is_open = len(self.rows) <= _OPEN or bool(severity)
-            branch = Branch(label, remark, cells, row.path, severity, inside, is_open)
-            below.setdefault(around, []).insert(0, branch)
-        return as_tree(Table(table.title, tuple(columns), below.get(None, ()), footnotes=table.footnotes))
-
-
-_OPEN = 24  # blocks up to which everything is unfolded from the start
-
-
-def _around(path: str, paths: Set[str]) -> Optional[str]:
-    """The path of the block around another that ran itself; None of the network's own path."""
-    while path:
-        path = path.rpartition(".")[0]
-        if path in paths:
-            return path
-    return None
+        return Table(title, _COLUMNS, self.rows, blocks=True, footnotes=tuple(footnotes),
+                     emphasis=lambda row: "error" if row.stats and _not_finite(row.stats) else "",
+                     first_to_go=("block", "zeros", "max", "min", "histogram", "grad_std", "mean"))  # fmt: skip
 
 
 def _named(path: Optional[str]) -> str:
@@ -128,17 +94,20 @@ def _not_finite(stats: Statistics) -> str:
     return ", ".join(f"{count:,} {name}" for count, name in counts if count)
 
 
-_BAD = Column("not_finite", lambda row: _not_finite(row.stats) if row.stats else "", "not finite")
+def _zeros(row: OutputRow) -> Optional[float]:
+    return row.stats.zeros / row.stats.count if row.stats and row.stats.zeros else None
+
+
 _COLUMNS = (
-    Column("path", lambda row: _named(row.path), "block", path=True),
-    Column("block", lambda row: row.block + (f" x{row.calls}" if row.calls > 1 else ""), "class"),
-    Column("shapes", lambda row: ", ".join(map(shape_text, row.shapes)), "output"),
+    path_column("block"),
+    Column("block", attrgetter("block"), "class"),
+    Column("shapes", attrgetter("shapes"), "output", show=inputs_text, fold="range"),
+    Column("calls", attrgetter("calls"), number=True, hoist=""),
     *(COLUMNS[key] for key in ("mean", "std", "min", "max")),
-    Column("zeros", lambda row: f"{row.stats.zeros / row.stats.count:.0%}" if row.stats and row.stats.zeros else "",
-           number=True),
-    _BAD,
-    COLUMNS["histogram"],
-    COLUMNS["grad_std"],
+    Column("zeros", _zeros, show=lambda value: "" if value is None else f"{value:.0%}", number=True,
+           fold=lambda rows: sum(_zeros(row) or 0 for row in rows) / len(rows) or None),
+    Column("not_finite", lambda row: _not_finite(row.stats) if row.stats else None, "not finite", hoist=""),
+    *(COLUMNS[key] for key in ("histogram", "grad_std", "grad_histogram")),
 )  # fmt: skip
 
 

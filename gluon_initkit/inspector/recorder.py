@@ -4,6 +4,7 @@ It only looks: no operator runs, nothing is drawn, no gradient is cleared. What 
 in bounded memory, which needs no MXNet.
 """
 
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
@@ -20,8 +21,19 @@ __all__ = ["History", "Recorder"]
 _KINDS = ("values", "gradient")
 
 
-class History:
-    """What a `Recorder` has seen.
+@dataclass(frozen=True)
+class _Series:
+    """One statistic of a parameter over the steps, as a table shows it."""
+
+    path: str
+    aliases: Tuple[str, ...]
+    values: Tuple[float, ...]
+    gradient: Tuple[float, ...]
+    bad: int  # how many kept steps were not finite
+
+
+class History(display.TableReport[_Series]):
+    """What a `Recorder` has seen: as a table a row a parameter, with a line of blocks for its values over the steps.
 
     When it is full it forgets every second step and keeps half as often from then on, so what is left is always evenly
     spaced over the whole of the training.
@@ -109,7 +121,42 @@ class History:
         index = self.paths.index(self.aliases.get(path, path)), _KINDS.index(of), self.stats.index(stat)
         return [float(numbers[index]) for _, numbers in self._kept]
 
-    def to_records(self) -> List[Dict[str, Any]]:
+    @property
+    def rows(self) -> Tuple[_Series, ...]:  # type: ignore[override]
+        """One row for each parameter."""
+        stat = self._stat()
+        bad = [sum(bool(numpy.nan_to_num(numbers[index][:, self._counts()]).any()) for _, numbers in self._kept)
+               for index in range(len(self.paths))]  # fmt: skip
+        aliases = {path: tuple(alias for alias, known in self.aliases.items() if known == path) for path in self.paths}
+        return tuple(_Series(path, aliases[path], tuple(self.series(path, stat)),
+                             tuple(self.series(path, stat, "gradient")), count)
+                     for path, count in zip(self.paths, bad))  # fmt: skip
+
+    def _stat(self) -> str:
+        return "norm" if "norm" in self.stats else self.stats[0]
+
+    def _counts(self) -> List[int]:
+        return [index for index, name in enumerate(self.stats) if name in ("nan", "posinf", "neginf")]
+
+    def _table(self) -> display.Table:
+        stat, shown = self._stat(), display.series_text
+        steps, parameters = display.counted(len(self), "step"), display.counted(len(self.paths), "parameter")
+        title = f"History: {steps} of {parameters} every {self.every}, {self.nbytes:,} B; {stat}, first to last"
+
+        def ends(kind: str) -> Any:
+            return lambda row: _ends(getattr(row, kind))
+
+        columns = (
+            display.path_column(),
+            display.Column("values", lambda row: shown(row.values), stat),
+            display.Column("ends", ends("values"), "from, to"),
+            display.Column("gradient", lambda row: shown(row.gradient), f"gradient {stat}"),
+            display.Column("gradient_ends", ends("gradient"), "from, to"),
+            display.Column("bad", lambda row: row.bad or None, "not finite", fold="sum", number=True, hoist=""),
+        )
+        return display.Table(title, columns, self.rows, emphasis=lambda row: "error" if row.bad else "")
+
+    def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
         """One dictionary for each step and parameter; None where there was nothing to see."""
         rows = [(step, path, numbers[index].ravel().tolist())
                 for step, numbers in self._kept for index, path in enumerate(self.paths)]  # fmt: skip
@@ -117,42 +164,39 @@ class History:
                                                 for name, number in zip(self._names(), numbers)}}
                 for step, path, numbers in rows]  # fmt: skip
 
-    def to_pandas(self) -> Any:
+    def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
         """A DataFrame with a row for each step and parameter."""
-        try:
-            import pandas
-        except ImportError:
-            raise ImportError("to_pandas needs pandas: pip install pandas", name="pandas") from None
+        pandas = display.import_pandas()
         index = pandas.MultiIndex.from_product([self.steps, self.paths], names=["step", "path"])
         numbers = numpy.array([numbers for _, numbers in self._kept]).reshape(len(index), len(self._names()))
         return pandas.DataFrame(numbers, index, self._names())
 
     def plot(self, stat: Optional[str] = None, axes: Optional[Sequence[Any]] = None) -> List[Any]:
         """A statistic over steps, a line a parameter: of the values, and of the gradients."""
-        stat = stat or ("norm" if "norm" in self.stats else self.stats[0])
+        stat = stat or self._stat()
         if stat not in self.stats:
             recorded = display.printable(", ".join(self.stats))
             raise ValueError(f"{stat!r} is not recorded; there are {recorded}. Recorder(stats=) chooses.")
         both = display.new_axes(2, 0, height=3.4) if axes is None else list(axes)
         if len(both) != 2:
             raise ValueError(f"values and gradients are drawn on 2 axes, found {len(both)}; pass two, or none.")
-        counts = [index for index, name in enumerate(self.stats) if name in ("nan", "posinf", "neginf")]
         for which, (kind, title) in enumerate(zip(_KINDS, ("values", "gradients"))):
             series = [(path, self.series(path, stat, kind)) for path in self.paths]
             lines = [(path, numbers) for path, numbers in series if not numpy.isnan(numbers).all()]
-            bad = [step for step, numbers in self._kept if numpy.nan_to_num(numbers[:, which, counts]).any()]
+            bad = [step for step, numbers in self._kept if numpy.nan_to_num(numbers[:, which, self._counts()]).any()]
             display.draw_lines(both[which], self.steps, lines, f"{stat} of {title}", bad)
         return both
 
     def _names(self) -> List[str]:
         return [*self.stats, *(f"grad_{stat}" for stat in self.stats)]
 
-    def __repr__(self) -> str:
-        steps, parameters = display.counted(len(self), "step"), display.counted(len(self.paths), "parameter")
-        return f"<History: {steps} of {parameters} every {self.every}, {self.nbytes:,} B>"
+
+def _ends(numbers: Sequence[float]) -> Optional[str]:
+    finite = [number for number in numbers if number == number]
+    return f"{finite[0]:.3g}, {finite[-1]:.3g}" if finite else None
 
 
-class Recorder:
+class Recorder(display.TableReport[_Series]):
     """Watch parameters and gradients over time.
 
     ``recorder = ik.Recorder(net)`` before the loop, ``recorder.step()`` in it, after ``backward()``. A step that is not
@@ -304,7 +348,15 @@ class Recorder:
 
         return RecorderHandler()
 
-    def to_records(self) -> List[Dict[str, Any]]:
+    @property
+    def rows(self) -> Tuple[_Series, ...]:  # type: ignore[override]
+        """One row for each parameter."""
+        return self.history.rows
+
+    def _table(self) -> display.Table:
+        return self.history._table()
+
+    def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
         """What was seen, as dictionaries of plain Python values.
 
         One for each step and parameter: ``step``, ``path``, each statistic, and each of the gradient's, ``grad_mean``;
@@ -312,7 +364,7 @@ class Recorder:
         """
         return self.history.to_records()
 
-    def to_pandas(self) -> Any:
+    def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
         """What was seen, as a `pandas.DataFrame` with a row for each step and parameter."""
         return self.history.to_pandas()
 
@@ -338,9 +390,6 @@ class Recorder:
             Matplotlib is not installed.
         """
         return self.history.plot(stat, axes)
-
-    def __repr__(self) -> str:
-        return repr(self.history).replace(History.__name__, type(self).__name__, 1)
 
 
 def _are_equal(arrays: Sequence[numpy.ndarray]) -> bool:

@@ -144,7 +144,7 @@ class Summary(TableReport[SummaryRow]):
         notes = [("warning", f"multiply-adds are not known of {unknown}")] if unknown else []
         title = (f"{self.source}: {_short(self.macs)} multiply-adds; {_bytes(self.activation_bytes)} of activations; "
                  f"{self.totals}")  # fmt: skip
-        return Table(title, tuple(columns), self.rows, footnotes=tuple(notes))
+        return Table(title, tuple(columns), self.rows, footnotes=tuple(notes), blocks=True)
 
 
 def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) -> Summary:

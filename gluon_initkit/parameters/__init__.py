@@ -1,8 +1,9 @@
 """What the kit knows of a parameter before it looks at values: paths, role, shape; and selectors that name many."""
 
+from ..display.suggest import did_you_mean, did_you_mean_path, find_row
 from .attributes import AttributeReport, AttributeRow, freeze, set_attributes, unfreeze
 from .info import LAYER_DEFAULTS, ROLES, ParameterInfo, check_block, list_parameters, parameter_info, role_of
-from .messages import context_mismatch, did_you_mean, did_you_mean_path, find_row, named_memory_errors
+from .messages import context_mismatch, named_memory_errors
 from .selectors import (
     Selector,
     explain_no_match,

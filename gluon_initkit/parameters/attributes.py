@@ -6,11 +6,11 @@ Gluon keeps three attributes on each Parameter: `grad_req`, `lr_mult`, `wd_mult`
 from contextlib import ExitStack
 from dataclasses import dataclass
 import math
+from operator import attrgetter
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
-from ..display import Column, Table, TableReport, counted, printable
+from ..display import Column, Table, TableReport, counted, did_you_mean, path_column, printable
 from .info import ParameterInfo, list_parameters
-from .messages import did_you_mean, find_row
 from .selectors import Selector, select_parameters, show_selector
 
 __all__ = ["AttributeReport", "AttributeRow", "freeze", "set_attributes", "unfreeze"]
@@ -50,9 +50,6 @@ class AttributeReport(TableReport[AttributeRow]):
     rows: Tuple[AttributeRow, ...]
     selected: int
 
-    def __getitem__(self, path: str) -> AttributeRow:
-        return find_row(self.rows, path)
-
     def _table(self) -> Table:
         changed = len({row.path for row in self.rows})
         title = f"{counted(changed, 'parameter')} changed, {self.selected} selected"
@@ -60,10 +57,10 @@ class AttributeReport(TableReport[AttributeRow]):
 
 
 _COLUMNS = (
-    Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
-    Column("attribute", lambda row: row.attribute),
-    Column("before", lambda row: f"{row.before}", number=True),
-    Column("after", lambda row: f"{row.after}", number=True),
+    path_column(),
+    Column("attribute", attrgetter("attribute")),
+    Column("before", attrgetter("before"), number=True),
+    Column("after", attrgetter("after"), number=True),
 )
 
 

@@ -18,9 +18,8 @@ import importlib
 import re
 from typing import Any, Callable, Iterable, List, Optional, Pattern, Sequence, Union
 
-from ..display import printable
+from ..display import did_you_mean, did_you_mean_path, printable
 from .info import ROLES, ParameterInfo
-from .messages import did_you_mean, did_you_mean_path
 
 __all__ = [
     "Selector",

@@ -1,9 +1,10 @@
 """`SharingReport`: what a tie makes of a network, one row a group, rendered like the other tables."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Iterator, Optional, Tuple
 
-from ..display import Column, Table, TableReport, counted, shape_text, size_text
+from ..display import Column, Table, TableReport, counted, path_column, shape_column, size_text
 from .groups import SharedGroup
 
 __all__ = ["SharingReport", "SharingRow"]
@@ -36,6 +37,21 @@ class SharingRow:
     saved: int
     dropped: Tuple[str, ...]
     values_from: Optional[str]
+
+    @property
+    def path(self) -> str:
+        """The canonical path."""
+        return self.group.canonical
+
+    @property
+    def aliases(self) -> Tuple[str, ...]:
+        """The other paths."""
+        return self.group.aliases
+
+    @property
+    def transposed(self) -> Tuple[str, ...]:
+        """Those at which the parameter stands transposed."""
+        return self.group.transposed
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,17 +105,12 @@ class SharingReport(TableReport[SharingRow]):
                    f"one: tie it there too, or tie the two under one Block.")  # fmt: skip
 
 
-def _paths(row: SharingRow) -> Tuple[str, ...]:
-    group = row.group
-    marks = dict.fromkeys(group.transposed, " (transposed)")
-    return (group.canonical, *(f"= {path}{marks.get(path, '')}" for path in group.aliases))
-
-
 _COLUMNS = (
-    Column("parameter", _paths, path=True),
-    Column("shape", lambda row: shape_text(row.shape)),
-    Column("dtype", lambda row: row.dtype),
-    Column("saved", lambda row: size_text(row.saved), number=True),
-    Column("values of", lambda row: row.values_from or ("averaged" if row.dropped else ""), path=True),
-    Column("other values", lambda row: row.dropped, path=True),
-)
+    path_column(),
+    shape_column(),
+    Column("dtype", attrgetter("dtype"), hoist="{}"),
+    Column("saved", attrgetter("saved"), show=size_text, fold="sum", number=True),
+    Column("values of", lambda row: "averaged" if row.dropped and not row.values_from else
+           row.values_from if row.values_from != row.path else None),
+    Column("other values", lambda row: ", ".join(row.dropped)),
+)  # fmt: skip

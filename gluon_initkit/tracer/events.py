@@ -6,9 +6,9 @@ Plain data, no live MXNet object, so that events outlive the network, compare, p
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from ..display import printable, shape_text, size_text
+from ..display import inputs_text, printable, shape_text, size_text
 
-__all__ = ["Shape", "TraceEvent", "inputs_text"]
+__all__ = ["Shape", "TraceEvent", "seconds_text"]
 
 Shape = Optional[Tuple[Optional[int], ...]]
 
@@ -99,21 +99,20 @@ class TraceEvent:
     @property
     def facts(self) -> Tuple[str, ...]:
         """What else is known, as text."""
-        where = f"in {self.block or 'the network'} on {inputs_text(self.inputs)}" if self.block is not None else ""
+        given = inputs_text(self.inputs) or "?"
+        where = "" if self.block is None else f"in {self.block or 'the network'} on {given}"
         size = size_text(self.bytes) if self.bytes else ""
-        took = _seconds_text(self.seconds) if self.kind not in ("initialize", "force_reinit", "deferred") else ""
+        took = seconds_text(self.seconds) if self.kind not in ("initialize", "force_reinit", "deferred") else ""
         return tuple(part for part in (where, self.filled_by, size, took, self.detail) if part)
 
     def __str__(self) -> str:
         return printable(" · ".join(part for part in (self.headline, *self.facts, self.source) if part))
 
 
-def inputs_text(inputs: Optional[Tuple[Shape, ...]]) -> str:
-    """The shapes that a block is given."""
-    return ", ".join(map(shape_text, inputs)) if inputs else "?"
-
-
-def _seconds_text(seconds: float) -> str:
+def seconds_text(seconds: Optional[float]) -> str:
+    """A time as tables show it; nothing for None."""
+    if seconds is None:
+        return ""
     if seconds < 1e-3:
         return f"{seconds * 1e6:.0f} µs"
     return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"

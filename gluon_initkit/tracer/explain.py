@@ -3,12 +3,24 @@
 Printed, it is the tutorial's section on avoiding deferred initialization, for the network at hand.
 """
 
-from dataclasses import dataclass
-from typing import Any, List, Optional, Tuple
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from .._mxnet.parameter import arrays_of
-from ..display import Column, Table, TableReport, as_html, as_rich, as_text, counted, printable, rich_text, shape_text
-from .diagnosis import MOST, message, quotation
+from ..display import (
+    Column,
+    Table,
+    TableReport,
+    as_tree,
+    counted,
+    inputs_text,
+    listed,
+    path_column,
+    shape_column,
+    tree_table,
+)
+from .diagnosis import message, quotation
 from .errors import DeferredInitError, Unresolved
 from .reasons import DEFERRED, unresolved
 from .resolve import resolve
@@ -20,7 +32,7 @@ __all__ = ["Explanation", "explain"]
 class Explanation(TableReport[Unresolved]):
     """What `explain` returns: one row for each parameter without values. ``str()`` is a table and what to write.
 
-    The text shows ten parameters at most, and how many more there are; `rows`, `fixes` and the HTML have all.
+    The text shows ten fixes at most, and how many more there are; `fixes` has all.
 
     Attributes
     ----------
@@ -58,37 +70,29 @@ class Explanation(TableReport[Unresolved]):
         """The same as an error to raise; None where nothing is the matter."""
         return DeferredInitError(self.message, self.rows) if self.message else None
 
-    def __str__(self) -> str:
-        head, table, tail = self._parts()
-        return "\n".join([*head, as_text(table), *tail] if self.rows else [self.summary, *table.notes])
-
-    def __rich__(self) -> Any:
-        from rich.console import Group
-
-        head, table, tail = self._parts()
-        return Group(*map(rich_text, head), as_rich(table), *map(rich_text, tail))
-
-    def _repr_html_(self) -> str:
-        mend = self._mend()
-        title = " ".join([f"{self.summary}.", *mend]) if mend else self.summary
-        return as_html(Table(title, (*_COLUMNS, _FIX), self.rows, self._table().notes, _emphasis))
-
-    def _mend(self) -> List[str]:
-        """The message's second line, where that says what to write: where `initialize` was forgotten."""
-        return [line for line in self.message.splitlines()[1:2] if self.rows and not line.startswith("  ")]
-
-    def _parts(self) -> Tuple[List[str], Table, List[str]]:
-        """The text: lines, a table, and lines to be pasted, which a table would wrap."""
-        mend, more = self._mend(), len(self.rows) - MOST
-        tail = [f"and {more} more, which `rows` has"] if more > 0 else []
-        fixes = dict.fromkeys(row.fix for row in self.rows[:MOST])
-        tail += ["", "To avoid it, write", *(f"  {printable(fix)}" for fix in fixes)] if fixes else []
-        table = Table("" if mend else self.summary, _COLUMNS, self.rows[:MOST], self._table().notes, _emphasis)
-        return [self.summary, *mend] if mend else [], table, tail
-
     def _table(self) -> Table:
+        # The message's second line, where that says what to write: where `initialize` was forgotten.
+        mend = [line for line in self.message.splitlines()[1:2] if self.rows and not line.startswith("  ")]
         notes = tuple(note for note in self.notes if note not in self.summary)
-        return Table(self.summary, _COLUMNS, self.rows, notes, _emphasis)
+        places: Dict[str, Dict[str, None]] = {}  # what to write the same is one line
+        for row in self.rows:
+            place = row.block_path if row.fix.startswith(f"{row.block_path}: ") else ""
+            places.setdefault(row.fix[len(place) + 2 :] if place else row.fix, {})[place] = None
+        fixes = [": ".join(filter(None, (listed(list(where), 4), code))) for code, where in places.items()]
+        below = ["To avoid it, write", *(f"  {fix}" for fix in fixes[:_MOST_FIXES])] if fixes else []
+        below += [f"  and {len(fixes) - _MOST_FIXES:,} more, which `fixes` has"] if len(fixes) > _MOST_FIXES else []
+        columns = (*_COLUMNS, Column("reason", _reason, "why", hoist="" if mend else False))
+        return Table("\n".join([self.summary.rstrip(":"), *mend]), columns, self.rows, notes if self.rows else (),
+                     _emphasis, tuple(("", line) for line in (below if self.rows else notes)))  # fmt: skip
+
+    def _html(self, columns: Optional[Sequence[Any]] = None, limit: Optional[int] = None) -> str:
+        table = self._chosen(columns)
+        fixes = Column("fix", attrgetter("fix"), "write", of_block=True)
+        columns = table.columns if columns else (*table.columns, fixes)
+        return as_tree(tree_table(replace(table, columns=columns, footnotes=table.footnotes if not self.rows else ())))
+
+
+_MOST_FIXES = 10  # of a text
 
 
 def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Explanation:
@@ -144,15 +148,17 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
     return Explanation(rows, summary, text, (*found.notes, *quotation(error, summary)))
 
 
+def _reason(row: Unresolved) -> Optional[str]:
+    return None if row.reason == DEFERRED else row.reason
+
+
 def _emphasis(row: Unresolved) -> str:
     return "" if row.reason == DEFERRED else "error"
 
 
 _COLUMNS = (
-    Column("parameter", lambda row: row.path, path=True),
-    Column("shape", lambda row: shape_text(row.shape)),
-    Column("block", lambda row: row.block),
-    Column("given", lambda row: ", ".join(map(shape_text, row.inputs or ()))),
-    Column("why", lambda row: row.reason),
-)
-_FIX = Column("write", lambda row: row.fix)
+    path_column(),
+    shape_column(),
+    Column("block", attrgetter("block"), of_block=True),
+    Column("inputs", attrgetter("inputs"), "given", show=inputs_text, fold="range", of_block=True),
+)  # fmt: skip

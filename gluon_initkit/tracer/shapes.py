@@ -1,14 +1,14 @@
 """`resolve_shapes`: every parameter's shape, from the shapes of the inputs, as records; nothing changes."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 import time
 from typing import Any, Optional, Sequence, Tuple
 
 import numpy
 
 from .._mxnet.tree import class_name
-from ..display import Column, Table, TableReport, shape_text, size_text
-from ..parameters import find_row
+from ..display import Column, Table, TableReport, inputs_text, path_column, shape_column, size_text
 from ..shapes import is_known
 from .diagnosis import error_of
 from .resolve import Resolution, resolve
@@ -95,9 +95,6 @@ class ShapeReport(TableReport[ShapeRow]):
     forward: bool = False
     notes: Tuple[str, ...] = ()
 
-    def __getitem__(self, path: str) -> ShapeRow:
-        return find_row(self.rows, path)
-
     @property
     def unresolved(self) -> Tuple[ShapeRow, ...]:
         """The rows of parameters whose shape is still not known."""
@@ -113,7 +110,7 @@ class ShapeReport(TableReport[ShapeRow]):
         counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         title = f"Shapes: {counts or 'no parameters'}; {size_text(self.bytes)}, in {self.seconds:.3g} s"
         title += " and one forward pass" if self.forward else ""
-        return Table(title, _COLUMNS, self.rows, self.notes, _emphasis)
+        return Table(title, _COLUMNS, self.rows, self.notes, _emphasis, first_to_go=("declared",))
 
 
 def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
@@ -182,10 +179,11 @@ def _emphasis(row: ShapeRow) -> str:
 
 
 _COLUMNS = (
-    Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
-    Column("block", lambda row: row.block),
-    Column("given", lambda row: "not reached" if row.inputs is None else ", ".join(map(shape_text, row.inputs))),
-    Column("declared", lambda row: shape_text(row.declared)),
-    Column("shape", lambda row: shape_text(row.shape)),
-    Column("state", lambda row: row.state),
+    path_column(),
+    Column("block", attrgetter("block"), of_block=True),
+    Column("inputs", lambda row: "not reached" if row.inputs is None else row.inputs, "given", show=inputs_text,
+           fold="range", of_block=True),
+    shape_column("declared"),
+    shape_column(),
+    Column("state", attrgetter("state"), hoist=""),
 )

@@ -5,25 +5,24 @@ what MXNet says about shapes and deferral becomes a `DeferredInitError`, anythin
 """
 
 from collections import deque
-import dataclasses
-from itertools import groupby
 import json
 import math
+from operator import attrgetter
 import sys
 import threading
 import time
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Deque, List, Optional, Tuple
 
 import numpy
 
 from .._mxnet.instrument.call_stack import input_shapes
 from .._mxnet.instrument.observer import NetworkObserver
 from .._mxnet.parameter import known_sizes
-from ..display import Branch, Column, Table, as_rich_tree, as_tree, counted, printable, rendered, warn
+from ..display import Column, Table, TableReport, counted, inputs_text, path_column, shape_column, size_text, warn
 from ..parameters import ParameterInfo, check_block, list_parameters
 from .diagnosis import diagnosed_failure
 from .errors import DeferredInitError
-from .events import TraceEvent, inputs_text
+from .events import TraceEvent, seconds_text
 from .resolve import Observed
 from .source import source_within
 
@@ -78,8 +77,8 @@ def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent]
     return Trace(net, live, on_event)
 
 
-class Trace:
-    """What `trace` returns. ``str()`` and Jupyter show its events as a tree: by the user's call, then by block.
+class Trace(TableReport[TraceEvent]):
+    """What `trace` returns: a report whose rows are its events, shown by the user's call, by kind, then by block.
 
     Examples
     --------
@@ -135,38 +134,28 @@ class Trace:
             return tuple(self._events)
 
     @property
+    def rows(self) -> Tuple[TraceEvent, ...]:  # type: ignore[override]
+        """The events, as of every report."""
+        return self.events
+
+    @property
     def pending(self) -> Tuple[ParameterInfo, ...]:
         """The parameters that are deferred, in order of traversal; after the trace, those that were at its end."""
         if not self._running:
             return self._pending
         return tuple(info for _, _, info in list_parameters(self._net) if info.state == "deferred")
 
-    def to_records(self) -> List[Dict[str, Any]]:
-        """The events as dictionaries of plain Python values, keyed by the attributes of `TraceEvent`."""
-        return [dataclasses.asdict(event) for event in self.events]
-
     def to_json(self) -> str:
         """The records as a JSON list; unknown dimensions are null."""
         return json.dumps(self.to_records())
 
-    def __repr__(self) -> str:
-        facts = f"{counted(len(self.events), 'event')}, {counted(len(self.pending), 'parameter')} pending"
-        return f"<{type(self).__name__} of {printable(self._type)}: {facts}>"
-
-    def __str__(self) -> str:
-        return rendered(self)
-
-    def __rich__(self) -> Any:
-        return as_rich_tree(Branch(self._title(), below=tuple(_branches(self.events))))
-
-    def _repr_html_(self) -> str:
-        return as_tree(Table(self._title(), (Column("event", lambda row: ""),), list(_branches(self.events))))
-
-    def _title(self) -> str:
+    def _table(self) -> Table:
         events = self.events
         resolved = sum(event.kind == "resolved" for event in events)
         counts = f"{resolved} resolved, {len(self.pending)} pending" if events else "nothing happened"
-        return f"Trace of {self._type}: {counts}"
+        return Table(f"Trace of {self._type}: {counts}", _COLUMNS, events, headings=2, parts=_parts,
+                     emphasis=lambda event: "error" if event.kind == "failed" else "",
+                     first_to_go=("seconds", "bytes", "inputs"))  # fmt: skip
 
     def _record(self, kind: str, facts: dict) -> None:
         """Write down that something happened; `facts` are the observer's, and are the note's own from now on."""
@@ -221,22 +210,19 @@ class Trace:
         return diagnosed
 
 
-_FEW = 12  # events of one call, which the page shows unfolded
+def _parts(event: TraceEvent) -> Tuple[str, ...]:
+    """The user's call and its line, the kind, and the path."""
+    call = " · ".join(filter(None, (event.call, event.source))) or "no call of the user's"
+    return (call, event.kind, *(event.path or "(network)").split("."))
 
 
-def _branches(events: Iterable[TraceEvent]) -> Iterator[Branch]:
-    """Neighbours that one call of the user's caused are one branch; in it, those of one block are one."""
-    for (call, source, _), of_call in groupby(events, lambda event: (event.call, event.source, event.thread)):
-        below: List[Branch] = []
-        for (block, inputs), of_block in groupby(of_call, lambda event: (event.block, event.inputs)):
-            lines = tuple(Branch(_line(event)) for event in of_block)
-            place = f"{block or 'the network'} on {inputs_text(inputs)}"
-            below += lines if block is None else (Branch(place, below=lines, open=True),)
-        label = " · ".join(filter(None, (call, source))) or "no call of the user's"
-        yield Branch(label, below=tuple(below), open=len(below) <= _FEW)
-
-
-def _line(event: TraceEvent) -> str:
-    return " · ".join((event.headline, *event.facts[event.block is not None :]))  # the first fact is the block
-
-
+_COLUMNS = (
+    path_column("event"),
+    shape_column(hoist=""),
+    Column("inputs", attrgetter("inputs"), "given", show=inputs_text, fold="range", of_block=True),
+    Column("filled_by", lambda event: event.filled_by.replace("._init_weight", ""), "filled by"),
+    Column("bytes", lambda event: event.bytes or None, show=lambda value: size_text(value) if value else "", fold="sum",
+           number=True),
+    Column("seconds", lambda event: event.seconds or None, "took", show=seconds_text, fold="sum", number=True),
+    Column("detail", attrgetter("detail"), "", hoist=""),
+)  # fmt: skip

@@ -48,9 +48,9 @@ def test_text_and_html(width, monkeypatch):
         assert row.path in text
     joined = " ".join(text.split())
     assert "Normal(sigma=0.5), seed 7: 1 deferred, 3 initialized, 2 kept (not of this seed); 56 B in" in joined
-    assert "(4, ?)" in text and report["1.weight"].key[:4] in text
+    assert "(4, ?)" in text and "kept" in text
     html = report._repr_html_()
-    assert "1.<wbr>weight" in html and "deferred" in html
+    assert ">weight<" in html and "deferred" in html
 
 
 def test_a_network_without_parameters():

@@ -98,10 +98,10 @@ def test_plot_marks_a_gradient_that_is_not_finite_beside_values_that_are():
 
 def test_its_repr():
     history = History(["a", "b"], ["mean"])
-    assert repr(history) == "<History: 0 steps of 2 parameters every 1, 0 B>"
+    assert repr(history).startswith("History: 0 steps of 2 parameters every 1, 0 B; mean, first to last\n")
     history.counts()
     history.keep(numpy.zeros((2, 2, 1)))
-    assert repr(history) == "<History: 1 step of 2 parameters every 1, 32 B>"
+    assert repr(history).startswith("History: 1 step of 2 parameters every 1, 32 B; mean, first to last\n")
 
 
 def test_a_series_by_an_alias_and_by_a_typo():

@@ -169,11 +169,11 @@ def test_check_raises_with_all_findings():
         told.check(strict=True)
 
 
-def test_repr_is_one_line():
-    assert (
-        repr(networks.small())
-        == "<Report of HybridSequential: 42 values in 8 parameters, 30 trainable; 168 bytes (168 B)>"
-    )
+def test_its_repr_is_the_table_where_that_is_short():
+    assert repr(networks.small()) == str(networks.small())
+    findings = [Finding("x", "info", ("0.weight",), "odd", "mend it")] * 3
+    long = Report([record(f"{number}.weight", shape=(number,)) for number in range(40)], findings=findings)
+    assert repr(long).count("\n") < 60 or repr(long) == "<Report: Report; 40 rows; print it to see them>"
 
 
 def test_reports_need_no_mxnet():

@@ -158,7 +158,7 @@ def test_bounded_however_long():
     for _ in range(100):
         recorder.step()
     assert recorder.history.steps == tuple(range(0, 100, 16)) and recorder.history.nbytes == 7 * 2 * 2 * 8
-    assert repr(recorder) == "<Recorder: 7 steps of 2 parameters every 16, 224 B>"
+    assert repr(recorder).startswith("History: 7 steps of 2 parameters every 16, 224 B; mean, first to last\n")
 
 
 def test_select_and_every():

@@ -5,6 +5,7 @@ import sys
 
 import gluon_initkit as ik
 from gluon_initkit.inspector import Finding, Report
+import mxnet as mx
 import networks
 from networks import record
 import pytest
@@ -50,14 +51,17 @@ def test_counts_are_shown_where_there_are_any_moments_always():
     assert {"mean", "std"} <= set(heading(Report([ones]))) and "zeros" not in heading(Report([ones]))
 
 
-def test_statistics_keep_identical_layers_apart_unless_asked():
+def test_identical_layers_are_one_row_whose_statistics_are_of_all():
     net = networks.Bert(4, 3)
     net.initialize()
+    for number, cell in enumerate(net.layer):
+        cell.norm.gamma.set_data(mx.nd.full(4, number))
     report = ik.inspect(net, stats=True)
-    assert "layer.2.norm.gamma" in report.to_text(width=200)
-    together = report.to_text(width=200, collapse=True)
-    assert "layer.{0..2}.norm.gamma x3" in together
-    assert len(together.splitlines()) < len(report.to_text(width=200).splitlines()) / 2
+    lines = report.to_text(width=200).splitlines()
+    (gamma,) = (line.split() for line in lines if line.startswith("    gamma"))
+    assert "layer.{0..2} x3" in "\n".join(lines) and gamma[-5:] == ["1", "0.8165", "0", "2", "4"]
+    everything = report.to_text(width=200, all=True).splitlines()
+    assert len(lines) < len(everything) / 2 and sum(line.strip().startswith("gamma") for line in everything) == 3
 
 
 def test_a_name_cannot_steer_the_terminal():

@@ -68,8 +68,8 @@ def test_rows_add_up_at_every_depth():
 
 
 def test_few_parameters_are_unfolded_many_are_not():
-    assert networks.deferred().to_html().count("<details open>") == 4
-    assert "<details open>" not in networks.resnet50().to_html()
+    assert "<details>" not in networks.deferred().to_html()
+    assert 0 < networks.resnet50().to_html().count("<details open>") < 9
 
 
 def test_a_cap_says_how_to_see_the_rest():

@@ -9,13 +9,13 @@ import pytest
 
 TEXT = """\
 1 path had other values, which are dropped: 2.weight.
-Shared: 2 groups, 108 B saved
-parameter                shape   dtype    saved  values of  other values
-────────────────────────────────────────────────────────────────────────
-0.weight                 (3, 4)  float32   96 B  0.weight   2.weight
+Shared: 2 groups, 108 B saved · float32
+parameter                shape   saved  other values
+────────────────────────────────────────────────────
+0.weight                 (3, 4)   96 B  2.weight
 = 1.weight (transposed)
 = 2.weight
-0.bias                   (3)     float32   12 B  0.bias
+0.bias                   (3)      12 B
 = 2.bias"""
 
 

@@ -213,7 +213,7 @@ def test_records_table_and_error():
     found = ik.explain(net, ROWS)
     assert pickle.loads(pickle.dumps(found)) == found and len(found) == len(found.to_records()) == 1
     assert found.error.unresolved == found.rows and str(found.error) == found.message
-    assert "nn.Dense(4, in_units=5)" in str(found) and "<table" in found._repr_html_()
+    assert "nn.Dense(4, in_units=5)" in str(found) and "nn.Dense(4, in_units=5)" in found._repr_html_()
     net(nd.ones(ROWS))
     done = ik.explain(net, ROWS)
     assert not done and done.error is None and str(done) == "all 2 parameters hold values"
@@ -312,11 +312,11 @@ def test_what_is_to_be_written_stands_apart_and_whole(monkeypatch):
     net.add(nn.Conv2DTranspose(4, 2, strides=2, padding=1, output_padding=1, use_bias=False))
     explanation = ik.explain(net)
     monkeypatch.setenv("COLUMNS", "40")
-    assert str(explanation).endswith(f"\n\nTo avoid it, write\n  {explanation.fixes[0]}")
     console = Console(width=40, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(explanation)  # which crops what does not fit: there it is wrapped
-    _, fix = console.export_text().split("To avoid it, write")
-    assert "".join(fix.split()) == "".join(explanation.fixes[0].split())
+    console.print(explanation)
+    for text in (str(explanation), console.export_text()):
+        head, fix = text.split("To avoid it, write")
+        assert head.endswith("\n\n") and "".join(fix.split()) == "".join(explanation.fixes[0].split())
 
 
 @pytest.mark.parametrize("axis, size", [(1, 6), (2, 5), (-1, 3)])
@@ -410,10 +410,10 @@ def test_a_forgotten_initialize_is_the_first_line_and_what_to_write_the_second(i
         first, second, *rest = text.splitlines()
         assert first == "initialize was never called on this network"
         assert second == "Call net.initialize(...) or gluon_initkit.initialize(net, ...) first."
-        assert len(rest) < 45 and any(line.strip().startswith("and 50 more") for line in rest)
+        assert len(rest) < 45
     assert len(explanation) == len(explanation.error.unresolved) == 60
-    assert "<td>29: net.initialize(...)</td>" in explanation._repr_html_() and "29" not in str(explanation)
-    assert len(explanation.fixes) == 60
+    assert "29: net.initialize(...)<" in explanation._repr_html_()
+    assert len(explanation.fixes) == 60 and "  and 50 more" in explanation.message
 
 
 def test_a_forgotten_initialize_is_the_first_line_whatever_was_called():

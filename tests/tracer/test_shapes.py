@@ -138,7 +138,7 @@ def test_records_table_and_lookups():
     assert rows["0.weight"].inputs == ((2, 4),) and rows["0.weight"].block == "nn.Dense"
     assert pickle.loads(pickle.dumps(rows)) == rows and len(rows) == len(rows.to_records()) == 2
     assert rows.bytes == 4 * (16 + 4) and not rows.unresolved
-    assert "(4, 4)" in str(rows) and "<table" in rows._repr_html_()
+    assert "(4, 4)" in str(rows) and "(4, 4)" in rows._repr_html_()
     with pytest.raises(KeyError, match="no parameter has the path 'nothing'; there are '0.weight'"):
         rows["nothing"]
 

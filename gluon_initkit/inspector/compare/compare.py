@@ -248,7 +248,7 @@ def _row(a: Optional[_Entry], b: Optional[_Entry], renamed: bool, verdicts: Dict
               "equal" if change.equal else "changed")  # fmt: skip
     if change is not None and by == "values":
         fields.update(change=change.relative, cosine=change.cosine)
-        fields.update(sign_flips=change.sign_flips, nonfinite=change.nonfinite)
+        fields.update(sign_flips=change.sign_flips, nonfinite=change.nonfinite, norm=change.norm)
     return ComparisonRow(status, by=by, **fields)
 
 

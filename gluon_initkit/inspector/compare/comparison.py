@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 import json
+import math
 from typing import TYPE_CHECKING, Dict, Iterator, Optional, Tuple
 
 from ...display import Column, Table, TableReport, shape_text
@@ -40,6 +41,8 @@ class ComparisonRow:
         How many values changed their sign; how many differ in being NaN or infinite.
     load : str or None
         What `load` would make of it: a status of `LoadReport`.
+    norm : float or None
+        L2 norm of the second, where the first is all 0 and `change` therefore None. It is not in the JSON.
     """
 
     status: str
@@ -53,6 +56,7 @@ class ComparisonRow:
     sign_flips: Optional[int] = None
     nonfinite: Optional[int] = None
     load: Optional[str] = None
+    norm: Optional[float] = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -114,15 +118,15 @@ class Comparison(TableReport[ComparisonRow]):
         NaN and infinity, which JSON lacks, are written as text.
         """
         load = None if self.load is None else {**asdict(self.load), "loads": self.load.loads}
-        fields = {"sources": self.sources, "same": self.same, "counts": self.counts, "rows": self.to_records()}
+        rows = [{key: value for key, value in row.items() if key != "norm"} for row in map(asdict, self.rows)]
+        fields = {"sources": self.sources, "same": self.same, "counts": self.counts, "rows": rows}
         return json.dumps(to_plain({"schema": 1, **fields, "load": load}), allow_nan=False)
 
     def _table(self) -> Table:
-        shown = [row for row in self.rows if row.status not in ("equal", "unread") or row.load not in (None, "loaded")]
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items()) or "nothing to compare"
-        columns = tuple(each for each in _COLUMNS if each.path or any(each.read(row) for row in shown))
         title = f"{self.sources[0]} -> {self.sources[1]}: {counts}"
-        return Table(title, columns, shown, tuple(self._notes()), _emphasis)
+        rows = sorted(self.rows, key=lambda row: (row.status in ("equal", "unread"), -_size_of_change(row)))
+        return Table(title, _COLUMNS, rows, tuple(self._notes()), _emphasis, parts=None, shown=_differs)
 
     def _notes(self) -> Iterator[str]:
         if self.load is None:
@@ -130,6 +134,23 @@ class Comparison(TableReport[ComparisonRow]):
         would = "load it" if self.load.loads else "raise a LoadError:"
         yield f"gluon_initkit.load(net, {self.load.source!r}) would {would}"
         yield from (line.strip() for line in (self.load.error or "").splitlines()[1:])
+
+
+def _differs(row: ComparisonRow) -> bool:
+    return row.status not in ("equal", "unread") or row.load not in (None, "loaded")
+
+
+def _size_of_change(row: ComparisonRow) -> float:
+    """By which rows are sorted: another shape or nothing to compare is more than any change of values."""
+    if row.status not in ("changed", "retyped") or row.nonfinite:
+        return math.inf
+    return (math.inf if row.norm else 0.0) if row.change is None else row.change
+
+
+def _change_text(row: ComparisonRow) -> str:
+    if row.norm:
+        return f"from 0 to norm {row.norm:.3g}"
+    return "" if row.change is None else f"{row.change:.3g}"
 
 
 def _emphasis(row: ComparisonRow) -> str:
@@ -148,11 +169,11 @@ def _both(a: str, b: str) -> str:
 
 
 _COLUMNS = (
-    Column("", lambda row: row.status),
-    Column("parameter", _paths, path=True),
+    Column("status", lambda row: row.status, ""),
+    Column("path", _paths, "parameter", path=True),
     Column("shape", lambda row: _both(*("" if each is None else shape_text(each) for each in row.shapes))),
-    Column("dtype", lambda row: _both(*(each or "" for each in row.dtypes))),
-    Column("change", lambda row: "" if row.change is None else f"{row.change:.3g}", number=True),
+    Column("dtype", lambda row: _both(*(each or "" for each in row.dtypes)), hoist="{}"),
+    Column("change", _change_text, number=True),
     Column("cosine", lambda row: "" if row.cosine is None else f"{row.cosine:.4f}", number=True),
     Column("flips", lambda row: "" if row.sign_flips is None else f"{row.sign_flips:,}", number=True),
     Column("nan/inf", lambda row: f"{row.nonfinite:,}" if row.nonfinite else "", number=True),

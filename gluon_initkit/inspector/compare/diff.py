@@ -27,6 +27,8 @@ class Change:
         How many values went from below 0 to above, or back.
     nonfinite : int
         How many values differ in being NaN or infinite. The other numbers are over the rest.
+    norm : float or None
+        L2 norm of the second array, where the first is all 0.
     """
 
     equal: bool
@@ -34,6 +36,7 @@ class Change:
     cosine: Optional[float] = 1.0
     sign_flips: int = 0
     nonfinite: int = 0
+    norm: Optional[float] = None
 
 
 def change_between(a: numpy.ndarray, b: numpy.ndarray) -> Change:
@@ -71,7 +74,8 @@ def change_between(a: numpy.ndarray, b: numpy.ndarray) -> Change:
     with numpy.errstate(over="ignore"):  # a norm beyond 1e308 times the other is infinite
         relative = float(numpy.sqrt(difference / squares_a) * numpy.float64(scale / scale_a)) if squares_a else None
     cosine = max(-1.0, min(1.0, product / math.sqrt(squares_a * squares_b))) if squares_a and squares_b else None
-    return Change(False, relative, cosine, flips, nonfinite)
+    norm = None if squares_a else math.sqrt(squares_b) * scale_b
+    return Change(False, relative, cosine, flips, nonfinite, norm)
 
 
 def _largest(values: numpy.ndarray) -> float:

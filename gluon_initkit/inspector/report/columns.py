@@ -2,8 +2,15 @@
 
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Union
 
-from ...display import Column, escape, histogram_svg, histogram_text, shape_text, show_value
-from ...parameters import did_you_mean
+from ...display import (
+    Column,
+    did_you_mean,
+    histogram_svg,
+    histogram_text,
+    path_column,
+    shape_column,
+    show_value,
+)
 from ..records import Histogram, ParameterRecord, Statistics
 from ..statistics import merge
 
@@ -29,15 +36,6 @@ def _nothing(records: Sequence[ParameterRecord]) -> None:
 
 def _unknown_or(value: Optional[int]) -> str:
     return "?" if value is None else show_value(value)
-
-
-def _shape(value: Any) -> str:
-    return value if isinstance(value, str) else shape_text(value)
-
-
-def _same_shape(records: Sequence[ParameterRecord]) -> Any:
-    shapes = {record.shape for record in records}
-    return shapes.pop() if len(shapes) == 1 else ""
 
 
 def _grad_ratio(records: Sequence[ParameterRecord]) -> Optional[float]:
@@ -75,19 +73,19 @@ def _statistics(prefix: str, heading: str, of: Callable[[ParameterRecord], Optio
 
 
 _BUILT_IN = (
-    Column("path", lambda record: record.path, "parameter", html=lambda value, path: escape(path), path=True),
+    path_column(),
     _field("name"),
     _field("aliases"),
-    _field("block", hoist=True),
+    _field("block", hoist="", of_block=True),
     _field("block_path"),
     _field("role", hoist=True),
-    _field("shape", show=_shape, fold=_same_shape),
-    _field("dtype", hoist=True),
+    shape_column(),
+    _field("dtype", hoist="{}"),
     _field("stype", hoist=True),
-    _field("state", hoist=True),
+    _field("state", hoist="{}"),
     _field("pending"),
     _field("initializer"),
-    _field("contexts", hoist=True),
+    _field("contexts", hoist="{}"),
     _field("constant", hoist=True),
     _field("size", show=_unknown_or, fold="sum", number=True),
     _field("bytes", show=_unknown_or, fold="sum", number=True),

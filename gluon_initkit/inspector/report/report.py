@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ... import display
-from ...parameters import did_you_mean_path, refuse_no_match
+from ...parameters import refuse_no_match
 from ..findings import raise_for
 from ..record_selectors import check_selector, record_matcher
 from ..records import BlockRecord, Finding, ParameterRecord, SharedValues, Statistics
@@ -17,15 +17,13 @@ from ..totals import Totals, totals_of
 from ..view import ParameterView
 from .columns import COLUMNS, chosen_columns
 from .json import decoded, encoded
-from .table import sorted_by, table_of, tree_table_of
+from .table import table_of
 
 __all__ = ["Report"]
 
-_MOST_ROWS = 10_000  # of a text
-
 
 @dataclass(frozen=True, repr=False)
-class Report:
+class Report(display.TableReport[ParameterView]):
     """Every parameter of a network or file. ``print`` shows a table, Jupyter a tree that unfolds.
 
     Attributes
@@ -73,6 +71,11 @@ class Report:
         for name in ("records", "blocks", "shared", "findings"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
+    @property
+    def rows(self) -> Tuple[ParameterView, ...]:  # type: ignore[override]
+        """The `ParameterView` of each parameter, as iterating gives them."""
+        return tuple(self)
+
     def __iter__(self) -> Iterator[ParameterView]:
         return (ParameterView(record, self.live) for record in self.records)
 
@@ -93,7 +96,7 @@ class Report:
         records = [record for record in self.records if any(known.startswith(inside) for known in record.paths)]
         blocks = tuple(block for block in self.blocks if block.path == path or block.path.startswith(inside))
         if not path or not (records or blocks):
-            hint = did_you_mean_path(path, self.records, [block.path for block in self.blocks if block.path])
+            hint = display.did_you_mean_path(path, self.records, [block.path for block in self.blocks if block.path])
             raise KeyError(f"no parameter or block has the path {path!r}; {hint}")
         part = self._part(records)
         findings = tuple(finding for finding in self.findings
@@ -136,101 +139,42 @@ class Report:
         """
         return self._part([record for record in self.records if predicate(record)])
 
-    def sort(self, by: Union[str, Callable[[ParameterRecord], Any]], reverse: bool = False) -> "Report":
+    def sort(self, by: Union[str, Callable[[ParameterRecord], Any]], reverse: Optional[bool] = None) -> "Report":
         """The report in another order: by a column's key, or by what a callable answers for a `ParameterRecord`.
 
-        Parameters without a value come last. By a column, folded rows are sorted as well.
+        By a column of numbers the largest come first, unless `reverse` says otherwise. Parameters without a value come
+        last. By a column, folded rows are sorted as well.
 
         Examples
         --------
         >>> records = [ParameterRecord(f"{n}.bias", "bias", "bias", (n,), "float32", size=n) for n in (2, 9)]
-        >>> [parameter.path for parameter in Report(records).sort("size", reverse=True)]
+        >>> [parameter.path for parameter in Report(records).sort("size")]
         ['9.bias', '2.bias']
         """
         if callable(by):
-            return dataclasses.replace(self, records=tuple(sorted_by(self.records, by, reverse)), order=None)
+            records = display.sorted_by(self.records, by, bool(reverse))
+            return dataclasses.replace(self, records=tuple(records), order=None)
         (column,) = chosen_columns([by])
-        records = sorted_by(self.records, lambda record: column.sort_value(column.read(record)), reverse)
-        return dataclasses.replace(self, records=tuple(records), order=(by, reverse))
+        downwards = column.number if reverse is None else reverse
+        records = display.sorted_by(self.records, lambda record: column.sort_value(column.read(record)), downwards)
+        return dataclasses.replace(self, records=tuple(records), order=(by, downwards))
 
     def check(self, strict: bool = False) -> None:
         """Raise a `FindingsError` that lists all errors and warnings; with `strict`, what is worth knowing as well."""
         raise_for(self.findings, strict)
 
-    def to_text(
-        self,
-        depth: Optional[int] = None,
-        columns: Optional[Sequence[Any]] = None,
-        width: Optional[int] = None,
-        collapse: Optional[bool] = None,
-        limit: Optional[int] = _MOST_ROWS,
-    ) -> str:
-        """A table as plain text; names are wrapped, never cut.
+    def _chosen(self, columns: Optional[Sequence[Any]]) -> display.Table:
+        return table_of(self, columns)
 
-        Parameters
-        ----------
-        depth : int, optional
-            Fold the blocks at this depth, and all below, into a row each: 1 folds the network's own children. Their
-            sums are exact, and so are their statistics but for quantiles and histograms.
-        columns : sequence, optional
-            Keys of columns, or `Column` objects. By default those that tell the parameters apart, as far as they fit.
-        width : int, optional
-            In characters; the terminal's by default (the variable COLUMNS overrides it).
-        collapse : bool, optional
-            Whether identical siblings become one row, ``layer.{0..11} x12``. By default where there are no statistics,
-            which would tell them apart.
-        limit : int, optional
-            How many rows to write at most; a note tells how to see the others. None writes all.
-        """
-        _check_depth(depth)
-        width = width or display.terminal_width()
-        return display.as_text(table_of(self, depth, columns, width, collapse, limit), width)
+    def _table(self) -> display.Table:
+        return table_of(self, None)
 
-    def to_markdown(
-        self, depth: Optional[int] = None, columns: Optional[Sequence[Any]] = None, collapse: Optional[bool] = None
-    ) -> str:
-        """The table of `to_text` as GitHub's Markdown, by default with all columns that tell parameters apart."""
-        _check_depth(depth)
-        return display.as_markdown(table_of(self, depth, columns, None, collapse))
+    @property
+    def _entries(self) -> Sequence[ParameterRecord]:
+        return self.records
 
-    def to_html(self, columns: Optional[Sequence[Any]] = None, limit: Optional[int] = None, page: bool = True) -> str:
-        """A tree of blocks that unfold, as a page of its own: no script, nothing from a network, light and dark.
-
-        Parameters
-        ----------
-        columns : sequence, optional
-            As in `to_text`.
-        limit : int, optional
-            How many parameters to write at most; a note tells how to see the others. By default all.
-        page : bool
-            Whether to write a whole page, to be saved as a file, rather than a ``<div>``.
-        """
-        fragment = display.as_tree(tree_table_of(self, columns, limit))
-        return display.as_page(self.source or "Report", fragment) if page else fragment
-
-    def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
-        """A dictionary of plain Python values for each parameter: of these columns, else of all its attributes."""
-        if columns is None:
-            return [dataclasses.asdict(record) for record in self.records]
-        chosen = chosen_columns(columns)
-        return [{column.key: column.read(record) for column in chosen} for record in self.records]
-
-    def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
-        """The parameters as a pandas DataFrame, by path: of these columns, else of all that are not empty.
-
-        Integers with gaps stay integers.
-        """
-        try:
-            import pandas
-        except ImportError:
-            raise ImportError("to_pandas needs pandas: pip install pandas", name="pandas") from None
-        chosen = list(COLUMNS.values()) if columns is None else chosen_columns(columns)
-        values = {column.key: list(map(column.read, self.records)) for column in chosen if column.key != "path"}
-        if columns is None:
-            values = {key: cells for key, cells in values.items() if any(cell not in (None, ()) for cell in cells)}
-        index = pandas.Index([record.path for record in self.records], name="path", dtype=object)
-        series = {key: pandas.Series(cells, index, _dtype(cells)) for key, cells in values.items()}
-        return pandas.DataFrame(series, index)
+    def _pandas_records(self, columns: Optional[Sequence[Any]]) -> List[Dict[str, Any]]:
+        return self.to_records(list(COLUMNS) if columns is None else columns)
 
     def to_json(self, columns: Sequence[Any] = (), indent: Optional[int] = None) -> str:
         """The whole report as JSON, which `from_json` reads. NaN and infinity are written as text.
@@ -291,35 +235,7 @@ class Report:
     def __getstate__(self) -> Dict[str, Any]:
         return {**self.__dict__, "live": None}
 
-    def __repr__(self) -> str:
-        return display.printable(f"<Report{' of ' + self.source if self.source else ''}: {self.totals}>")
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def __rich_console__(self, console: Any, options: Any) -> Any:
-        yield display.as_rich(table_of(self, None, None, options.max_width, None, _MOST_ROWS))
-
-    def _repr_html_(self) -> str:
-        return display.as_tree(tree_table_of(self, None, None, notebook=True))
-
-
-def _check_depth(depth: Optional[int]) -> None:
-    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
-        raise ValueError(f"depth= takes 0 (the whole network in one row), 1, 2, ... or None, found {depth!r}.")
-
-
 def _bins(stats: Optional[Statistics]) -> Tuple[Any, Any]:
     """The edges and counts of a histogram."""
     histogram = stats.histogram if stats else None
     return (histogram.edges, histogram.counts) if histogram else (None, None)
-
-
-def _dtype(values: Sequence[Any]) -> Any:
-    kinds = {type(value) for value in values if value is not None}
-    gaps = any(value is None for value in values)
-    if kinds == {int}:
-        return "Int64" if gaps else "int64"
-    if kinds == {bool}:
-        return "boolean" if gaps else "bool"
-    return "float64" if kinds == {float} else object

@@ -1,0 +1,102 @@
+"""How tables fold: what is one row, what stays apart, what the title says; no shape and no number is broken."""
+
+from dataclasses import dataclass
+from typing import Tuple
+
+from gluon_initkit.display import Column, Table, TableReport, path_column, shape_column
+import pytest
+
+
+@dataclass(frozen=True)
+class Row:
+    path: str
+    shape: Tuple[int, ...] = (3, 4)
+    kind: str = "weight"
+    size: int = 12
+    aliases: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, repr=False)
+class Sizes(TableReport[Row]):
+    rows: Tuple[Row, ...]
+
+    def _table(self):
+        columns = (path_column(), shape_column(), Column("kind", lambda row: row.kind, hoist="only {}"),
+                   Column("size", lambda row: row.size, fold="sum", number=True))  # fmt: skip
+        return Table("Sizes", columns, self.rows, emphasis=lambda row: "error" if row.size == 13 else "")
+
+
+def lines(*rows, width=80, **options):
+    return Sizes(tuple(rows)).to_text(width, **options).splitlines()
+
+
+def cells(of):
+    """The rows between the heading's rule and the notes, each as words."""
+    return [line.split() for line in of[3 : of.index("") if "" in of else None]]
+
+
+def test_a_short_table_is_a_list_and_what_all_have_alike_is_in_its_title():
+    assert lines(Row("0.weight"), Row("1.weight")) == [
+        "Sizes · only weight", "parameter  shape   size", "───────────────────────", "0.weight   (3, 4)    12",
+        "1.weight   (3, 4)    12",
+    ]  # fmt: skip
+    assert lines(Row("0.weight"), Row("1.bias", kind="bias"))[0] == "Sizes"
+    assert "only weight" in lines(Row("0.weight"), columns=["path", "size"])[0]  # of what is not shown
+
+
+def test_equal_siblings_are_one_row_with_their_sum_and_unequal_ones_are_not():
+    text = lines(*(Row(f"layer.{n}.weight") for n in range(30)))
+    assert cells(text) == [["layer.{0..29}.weight", "x30", "(3,", "4)", "360"]]
+    text = lines(*(Row(f"layer.{n}.weight", size=13 if n == 7 else 12) for n in range(30)))
+    assert [row[0] for row in cells(text)] == ["layer", "{0..6,8..29}.weight", "7.weight"]
+    assert len(cells(lines(*(Row(f"layer.{n}.weight") for n in range(30)), all=True))) == 31
+
+
+def test_rows_of_other_sizes_are_one_only_where_there_is_no_room_for_all():
+    rows = [Row(f"{n}.{part}.weight", (n % 3, 4)) for n in range(30) for part in "ab"]
+    assert [row[0] for row in cells(lines(*rows))] == ["{0,3,6,9,12,15,18,21,24,27}.{a,b}.weight",
+                                                       "{1,4,7,10,13,16,19,22,25,28}.{a,b}.weight",
+                                                       "{2,5,8,11,14,17,20,23,26,29}.{a,b}.weight"]  # fmt: skip
+    many = [Row(f"{n}.weight", (n, 4)) for n in range(60)]
+    assert cells(lines(*many)) == [["{0..59}.weight", "x60", "(0..59,", "4)", "720"]]
+
+
+def test_blocks_that_differ_are_cut_to_what_fits():
+    rows = [Row(f"{n}.{m}.w{n}_{m}", kind=f"{n}{m}") for n in range(20) for m in range(9)]
+    text = lines(*rows)
+    assert [row[0] for row in cells(text)] == [str(n) for n in range(20)] and cells(text)[0][-1] == "108"
+    assert text[-1] == "to_text(all=True) shows all 180." or "shows all 180" in text[-1] or len(text) < 26
+
+
+def test_depth_folds_and_a_wrong_one_is_refused():
+    rows = [Row(f"{n}.{m}.weight") for n in "ab" for m in range(2)]
+    assert [row[0] for row in cells(lines(*rows, depth=0))] == ["(all)"]
+    with pytest.raises(ValueError, match="depth= takes 0"):
+        lines(*rows, depth=-1)
+
+
+@pytest.mark.parametrize("width", range(52, 90, 3))
+def test_no_shape_and_no_number_is_broken(width):
+    rows = [Row(f"features.{n}.a_long_name_of_a_block.weight", (1, 64, 224, 22400 + n), "k" * 20, 10**9 + n)
+            for n in range(4)]  # fmt: skip
+    text = "\n".join(lines(*rows, width=width))
+    assert all(f"(1, 64, 224, {22400 + n})" in text and f"1,000,000,00{n}" in text for n in range(4))
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_columns_by_key_and_a_typo():
+    assert lines(Row("0.weight"), columns=["path", "kind"])[1].split() == ["parameter", "kind"]
+    with pytest.raises(KeyError, match="did you mean 'shape'"):
+        lines(Row("0.weight"), columns=["shpe"])
+
+
+def test_faces(tmp_path, monkeypatch):
+    report = Sizes((Row("0.weight"), Row("0.bias", aliases=("1.bias",))))
+    assert report["1.bias"] is report.rows[1] and report._ipython_key_completions_() == ["0.weight", "0.bias", "1.bias"]
+    assert report.to_pandas().loc["0.bias", "size"] == 12 and report.to_records(["size"]) == [{"size": 12}] * 2
+    path = tmp_path / "page.html"
+    assert report.to_html(path) == str(path) and "<!DOCTYPE" in path.read_text(encoding="utf-8")
+    assert report.to_html(path=str(path)) == str(path) and ">weight<" in report.to_html(page=False)
+    with pytest.raises(TypeError, match="columns= chooses columns"):
+        report.to_html(["size"])
+    assert report.to_markdown().splitlines()[-1] == "| `0.bias`<br>`= 1.bias` | (3, 4) | 12 |"
