@@ -40,8 +40,7 @@ def require_safetensors() -> Any:
     try:
         import safetensors
     except ImportError:
-        message = "safetensors files need a library: pip install safetensors"
-        raise ImportError(message, name="safetensors") from None
+        raise ImportError("safetensors files need a library: pip install safetensors", name="safetensors") from None
     return safetensors
 
 
@@ -90,7 +89,7 @@ def _judge(text: bytes, size: int, source: str) -> None:
 
 def _array(name: str, begin: int, dtype: str, shape: List[int], data_offsets: List[int], **_: Any) -> StoredArray:
     if dtype not in _DTYPES:
-        raise ValueError(f"{name!r:.80} has the type {dtype}, which MXNet has not")
+        raise ValueError(f"{name!r:.80} has the type {dtype!r:.80}, which MXNet has not")
     # An empty array takes no bytes, whatever its other dimensions; but old NumPys count an empty one as 1.
     if len(shape) > MAX_DIMENSIONS or (0 in shape and math.prod(size or 1 for size in shape) >> 31):
         raise ValueError(f"{name!r:.80} has the shape {shape!r:.80}")

@@ -94,6 +94,6 @@ def save(net: Any, path: Path) -> None:
             try:
                 write_arrays(part, arrays)
             except mx.MXNetError as error:
-                raise OSError(errno.EIO, str(error).strip().splitlines()[-1]) from error
+                raise OSError(errno.EIO, printable(str(error).strip().splitlines()[-1])) from error
             with open(part, "ab") as file:
                 file.write(written_ties(groups))

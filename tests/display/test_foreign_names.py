@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import contextlib
 import importlib
 from pathlib import Path
 import warnings
@@ -102,9 +103,19 @@ _Foreign.__name__ = "B" + HOSTILE.encode("ascii", "ignore").decode()
 
 
 def raised(path):
-    """Every ``raise`` of a file that makes its error, as (line, expression, the functions of the file by name)."""
+    """Every ``raise`` of a file that makes its error, as (line, expression, the functions of the file by name).
+
+    Those that a function of the file imports are among them.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    package = ".".join(("gluon_initkit", *path.relative_to(ROOT).parts[:-1]))
+    late = [node for function in functions.values() for node in ast.walk(function)
+            if isinstance(node, ast.ImportFrom) and node.level and node.module]  # fmt: skip
+    for node in late:
+        with contextlib.suppress(ImportError):  # what belongs to the other MXNet
+            module = importlib.import_module("." * node.level + node.module, package)
+            functions.update({alias.asname or alias.name: getattr(module, alias.name) for alias in node.names})
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             yield node.lineno, node.exc, functions
@@ -112,9 +123,10 @@ def raised(path):
 
 def answers_a_kit_error(callee, functions, module):
     name = callee.attr if isinstance(callee, ast.Attribute) else getattr(callee, "id", "")
-    returns = functions[name].returns if name in functions else None
+    function = functions.get(name, getattr(module, name, None))
+    returns = function.returns if isinstance(function, ast.AST) else None
     kind = getattr(module, returns.id) if isinstance(returns, ast.Name) else (
-        getattr(getattr(module, name, None), "__annotations__", {}).get("return"))  # fmt: skip
+        getattr(function, "__annotations__", {}).get("return"))  # fmt: skip
     return isinstance(kind, type) and issubclass(kind, KitError)
 
 
