@@ -27,6 +27,7 @@ NAMES = (
     "04-sharing-parameters",
     "05-reproducible-and-distributed",
     "06-inspecting-a-real-model",
+    "07-fine-tuning",
     "08-deep-and-wide",
 )
 ALL = [pytest.param(name, marks=pytest.mark.zoo if name.startswith("06") else ()) for name in NAMES]

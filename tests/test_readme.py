@@ -50,6 +50,36 @@ def test_every_example_runs_and_prints_what_it_says():
     assert not failures, "".join(failures)
 
 
+def torchvision_names(blocks):
+    """The keys of ``torchvision.models.resnet50().state_dict()`` (0.13.1), without the counts of batches."""
+
+    def layer(convolution, normalization):
+        yield f"{convolution}.weight"
+        yield from (f"{normalization}.{name}" for name in ("weight", "bias", "running_mean", "running_var"))
+
+    yield from layer("conv1", "bn1")
+    for stage, count in enumerate(blocks, start=1):
+        for block in range(count):
+            for number in (1, 2, 3):
+                yield from layer(f"layer{stage}.{block}.conv{number}", f"layer{stage}.{block}.bn{number}")
+            if block == 0:
+                yield from layer(f"layer{stage}.0.downsample.0", f"layer{stage}.0.downsample.1")
+    yield from ("fc.weight", "fc.bias")
+
+
+def test_the_names_of_a_resnet_50_become_torchvisions():
+    from mxnet.gluon.model_zoo import vision
+
+    scope = {}
+    examples = doctest.DocTestParser().get_examples(TEXT[TEXT.index(">>> NAMES =") :])
+    for example in examples[:2]:
+        exec(example.source, scope)
+    paths = vision.resnet50_v1()._collect_params_with_prefix()
+    found = {scope["rename"](path) for path in paths}
+    extra = {name for name in found if ".conv" in name and name.endswith("bias")}  # which the README adds to the means
+    assert len(extra) == 32 and found - extra == set(torchvision_names((3, 4, 6, 3)))
+
+
 @pytest.mark.parametrize("width", ["80", "140"])
 def test_the_demo_tells_the_story(width, monkeypatch):
     monkeypatch.setenv("COLUMNS", width)

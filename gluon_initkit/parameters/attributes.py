@@ -101,8 +101,8 @@ def freeze(net: Any, select: Selector = "*") -> AttributeReport:
     A Trainer passes a frozen parameter over as a whole: neither weight decay nor momentum changes it. Its momentum is
     kept, and goes on after `unfreeze`.
 
-    The running statistics of BatchNorm are no trainable parameters: a forward pass in training mode goes on changing
-    them. Build the layer with ``use_global_stats=True`` to keep them.
+    The running statistics of BatchNorm are no trainable parameters. A backward pass that goes through the layer, to
+    parameters before it that learn, changes them. Build the layer with ``use_global_stats=True`` to keep them.
 
     Examples
     --------

@@ -156,6 +156,18 @@ def test_unfreeze_gives_back_what_was_there_and_leaves_what_the_user_froze():
     assert len(ik.unfreeze(net)) == 0
 
 
+@pytest.mark.parametrize("hybridize", [False, True])
+def test_running_statistics_change_where_a_backward_pass_goes_through_their_layer(hybridize):
+    net = network(hybridize={} if hybridize else None)
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+    for frozen, expected in (("[01].*", set()), ("1.*", {"1.running_mean", "1.running_var"})):
+        ik.unfreeze(net)
+        ik.freeze(net, frozen)
+        before = values(net)
+        train(net, trainer)
+        assert {path for path in moved(before, values(net)) if path.startswith("1.")} == expected
+
+
 def test_freezing_twice_forgets_nothing():
     net = network()
     ik.freeze(net, "2.*")
@@ -199,13 +211,28 @@ def test_multipliers_are_obeyed_by_a_trainer_that_exists(trained):
     assert moved(before, values(net)) == TRAINED - {"0.weight", "0.bias"} | STATISTICS
 
 
-def test_layer_decay_equals_timms():
+def test_layer_decay_gives_the_learning_rates_of_timm():
+    """The recipe of the docstring, by what a step really changes; timm.optim.param_groups_layer_decay has the scales
+    ``layer_decay ** (layer_max - i)``: the last layer's is 1, each before it has 0.75 of the next one's."""
     net = nn.HybridSequential()
     net.add(*(nn.Dense(4, in_units=4) for _ in range(12)), nn.Dense(2, in_units=4))
+    ik.initialize(net, mx.init.Orthogonal(scale=1), seed=3)
     decay, last = 0.75, len(net) - 1
     ik.set_attributes(net, [(f"{i}.*", {"lr_mult": decay ** (last - i)}) for i in range(len(net))])
-    scales = [decay ** (last - i) for i in range(last + 1)]  # timm.optim.param_groups_layer_decay
-    assert [layer.weight.lr_mult for layer in net] == scales == [layer.bias.lr_mult for layer in net]
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.5})
+    before = values(net)
+    with mx.autograd.record():
+        loss = net(nd.ones((1, 4))).sum()
+    loss.backward()
+    gradients = {path: param.grad().asnumpy() for path, param in parameters(net).items()}
+    trainer.step(1)
+    scale = 1
+    for number in reversed(range(len(net))):
+        for path in (f"{number}.weight", f"{number}.bias"):
+            assert np.abs(gradients[path]).max() > 0.01
+            step = before[path][0] - values(net)[path][0]
+            np.testing.assert_allclose(step, 0.5 * scale * gradients[path], rtol=1e-4, atol=1e-6)
+        scale *= 0.75
 
 
 @pytest.mark.parametrize(("settings", "error", "says"), [
