@@ -89,7 +89,7 @@ def test_mxnets_own_deprecations_are_silent_unless_asked_for(pytester):
     assert "by mxnetlike" in said and "a user's concern" in said
     assert not any(words in said for words in ("as in a conftest", "by mxnet\n", "by gluon_initkit"))
     assert "as in a conftest" in pytester.runpytest_subprocess(*PLUGIN, "-W", "default").stdout.str()
-    pytester.makeini("[pytest]\nfilterwarnings = error:by mxnet:DeprecationWarning")
+    pytester.makeini("[pytest]\nfilterwarnings = error:by mxnet$:DeprecationWarning")
     pytester.runpytest_subprocess(*PLUGIN).assert_outcomes(failed=1)
 
 
