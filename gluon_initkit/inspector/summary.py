@@ -130,10 +130,11 @@ class Summary(TableReport[SummaryRow]):
         columns = [
             Column("path", lambda row: row.path or "(network)", "block", path=True),
             Column("block", lambda row: row.block, "class"),
-            Column("output_shapes", lambda row: row.output_shapes if row.calls else None, "output", show=_shapes_text),
+            Column("output_shapes", lambda row: row.output_shapes if _is_reached(row) else None, "output",
+                   show=_shapes_text, fold="range"),
             Column("parameters", lambda row: row.parameters, fold="sum", number=True),
             Column("share", lambda row: row.share, show=lambda value: f"{value:.1%}", fold="sum", number=True),
-            Column("macs", lambda row: row.macs, "multiply-adds", show=_short, fold="sum", number=True),
+            Column("macs", lambda row: row.macs, "mult-adds", show=_short, fold="sum", number=True),
             Column("activation_bytes", lambda row: row.activation_bytes, "activations", show=_bytes, fold="sum",
                    number=True),
         ]  # fmt: skip
@@ -144,7 +145,9 @@ class Summary(TableReport[SummaryRow]):
         notes = [("warning", f"multiply-adds are not known of {unknown}")] if unknown else []
         title = (f"{self.source}: {_short(self.macs)} multiply-adds; {_bytes(self.activation_bytes)} of activations; "
                  f"{self.totals}")  # fmt: skip
-        return Table(title, tuple(columns), self.rows, footnotes=tuple(notes), blocks=True)
+        return Table(title, tuple(columns), self.rows, footnotes=tuple(notes), blocks=True, noun="block",
+                     alike=lambda row: (row.parameters, row.macs, row.activation_bytes, row.calls),
+                     first_to_go=("share", "activation_bytes"))  # fmt: skip
 
 
 def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) -> Summary:
@@ -322,6 +325,11 @@ def _size(shape: Shape) -> Optional[int]:
     """How many values an array of that shape has; None where that is not known."""
     sizes = [None] if shape is None else list(shape)
     return None if None in sizes else math.prod(map(int, sizes))  # type: ignore[arg-type]
+
+
+def _is_reached(row: SummaryRow) -> bool:
+    """Whether it is called, or something inside it is."""
+    return bool(row.calls or row.activation_bytes or isinstance(row.activation_bytes, AtLeast))
 
 
 def _extra(key: str) -> Callable[[SummaryRow], Any]:

@@ -51,6 +51,18 @@ def test_parameters_are_those_of_the_materialized_network():
     assert sum(row.share for row in summary.rows if row.depth == 1) == pytest.approx(1)
 
 
+def test_the_text_folds_and_breaks_no_shape_where_rows_hold_every_block():
+    net = vision.resnet18_v1()
+    summary = ik.summary(net, (1, 3, 224, 224))
+    blocks = []
+    net.apply(blocks.append)
+    text = summary.to_text(80)
+    assert len(summary.rows) == len(blocks) == 77 and len(text.splitlines()) <= 60
+    assert "{0,1} x2" in text and "(1, 64, 112, 112)" in text and "1.814 G" in text and "11,699,112" in text
+    assert all(row.path.rpartition(".")[2] in summary.to_text(120, all=True) for row in summary.rows)
+    assert "98.6%" not in text and "share" in summary.to_text(120)
+
+
 LAYERS = {
     "nn.Conv2D(8, 3, groups=2, strides=2, in_channels=4)": ((2, 4, 9, 9), 2 * 8 * 4 * 4 * 2 * 9),
     "nn.Conv1D(8, 3, dilation=2)": ((2, 4, 9), 2 * 8 * 5 * 4 * 3),
@@ -180,14 +192,16 @@ def test_what_is_not_reached():
     class Half(mx.gluon.Block):
         def __init__(self):
             super().__init__()
-            self.used, self.unused = nn.Dense(4), nn.Dense(4)
+            self.held, self.unused = nn.HybridSequential(), nn.Dense(4)
+            self.held.add(nn.Dense(4))
 
         def forward(self, x):
-            return self.used(x), x
+            return self.held[0](x), x
 
     summary = ik.summary(Half(), (3, 5))
     assert summary.rows[0].output_shapes == ((3, 4), (3, 5)) and summary["unused"].output_shape is None
-    assert isinstance(summary.parameters, AtLeast) and summary.parameters == 28 and "not reached" in str(summary)
+    assert isinstance(summary.parameters, AtLeast) and summary.parameters == 28
+    assert str(summary).count("not reached") == 1 and summary["held"].calls == 0
 
 
 def test_bytes_follow_the_dtype_of_the_network():
