@@ -222,16 +222,21 @@ class _Offers:
                                                                   for paths in (array.aliases, array.transposed)))
                             for array in arrays if array.aliases)  # fmt: skip
         self.by_path: Dict[str, Tuple[str, bool]] = {}
-        self.extra = [path for path in self.names if path not in match.names]
-        files = {new: name for name, new in match.names.items()}
+        self.extra: Dict[str, StoredArray] = {}  # by name, aliases included
+        by_name = {new: name for name, new in match.names.items() if match.scheme == "names"}
         for array in arrays:
             for path in (array.name, *array.aliases):
-                new = match.names.get(path)
-                if new is not None and (match.scheme == "paths" or (path in renamed and new in self.held)):
+                new = match.names.get(path, "" if path in renamed else path)
+                if new in self.held and (new not in by_name or path in renamed):
                     self.by_path[new] = array.name, path in array.transposed
-        if match.scheme == "names":
-            self.by_path.update((path, (files[param.name], transposed))
-                                for path, (param, transposed) in self.held.items() if param.name in files)  # fmt: skip
+                elif path not in match.names:
+                    self.extra[path] = array
+        for path, (param, transposed) in self.held.items():
+            if param.name in by_name:
+                offer = by_name[param.name], transposed
+                if self.by_path.setdefault(path, offer)[0] != offer[0]:
+                    raise LoadSharingError(f"rename= puts both {self.by_path[path][0]!r} and {offer[0]!r} of the file "
+                                           f"on {path!r}")  # fmt: skip
 
     def array(self, name: str) -> Any:
         """One array of the file as an NDArray on the CPU; a CheckpointError where its values cannot be read."""
@@ -278,7 +283,10 @@ def _decide(
         error = (f"{stored.path!r} holds {counted(len(stored.arrays), 'array')} without names, so no parameters of a "
                  f"network. Expected a file of gluon_initkit.save.")  # fmt: skip
         return _Decision(LoadReport((), stored.path, error))
-    offers = _Offers(net, stored, read, renamed)
+    try:
+        offers = _Offers(net, stored, read, renamed)
+    except ValueError as refused:  # two parameters have one path, or two arrays
+        return _Decision(LoadReport((), stored.path, str(refused)))
     held = {path: source for path, source in offers.held.items() if chosen is None or id(source[0]) in chosen}
     within = [group_of([path for path in group.paths if path in held], set(group.transposed))
               for group in offers.groups if any(path in held for path in group.paths)]  # fmt: skip
@@ -302,12 +310,12 @@ def _decide(
             if not {"missing": options.allow_missing, "mismatched": options.mismatched == "skip"}.get(status):
                 misfits.append(misfit)
         rows.append(_row(param, places, offers, status))
-    extra = [path for path in offers.extra if path not in offers.held]
     rows += [LoadRow(path, (), path, "extra", (None, array.shape), (None, array.dtype))
-             for array in stored.arrays.values() for path in (array.name, *array.aliases) if path in extra]  # fmt: skip
+             for path, array in offers.extra.items()]  # fmt: skip
     if not options.ignore_extra:
         misfits += [_Misfit(f"{path!r} is in the file, and the network has no such path",
-                            "ignore_extra=True passes over what the network has not.") for path in extra]  # fmt: skip
+                            "ignore_extra=True passes over what the network has not.")
+                    for path in offers.extra]  # fmt: skip
     if not (assignments or misfits) and (held or stored.arrays):
         ours, theirs = (", ".join(map(repr, names[:3])) + ", ..." * (len(names) > 3) or "nothing"
                         for names in (list(held), list(stored.arrays)))  # fmt: skip
@@ -352,7 +360,8 @@ def _other_names(net: Any, rows: Sequence[LoadRow], offers: _Offers) -> str:
         schemes.append({offers.held[row.path][0].name: row.shapes[0] for row in wanted})
     proposals = [propose_rename(files, shapes, used.values()) for shapes in schemes]
     rename, found = max(proposals, key=lambda proposal: (proposal[1], -len(proposal[0])))
-    return f"rename={rename!r} finds {found} of {counted(len(wanted), 'parameter')} in the file." if rename else ""
+    told = 0 < len(rename) <= 100  # more than that nobody reads
+    return f"rename={rename!r} finds {found} of {counted(len(wanted), 'parameter')} in the file." if told else ""
 
 
 def _assignment(
