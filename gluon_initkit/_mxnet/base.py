@@ -141,6 +141,3 @@ class Backend(ABC):
         """The parameters that `load_parameters` fills from a file without a dot in its names; None: by path alone."""
         return None
 
-    @abstractmethod
-    def write_list(self, path: str, arrays: Dict[str, Any]) -> None:
-        """Write classic arrays into a file as MXNet's list of arrays, which `load_parameters` reads."""

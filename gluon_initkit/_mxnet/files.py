@@ -4,10 +4,10 @@ A file is written in one of two modes (classic, or NumPy shapes), and MXNet read
 `files` has read of it becomes arrays in either.
 """
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, List, Sequence
 
 from mxnet import autograd, context, gluon, ndarray
-from mxnet.util import np_array, np_shape
+from mxnet.util import is_np_shape, np_array, np_shape
 import numpy
 
 from . import backend
@@ -47,9 +47,17 @@ def dtype_named(name: str) -> Any:
 _DTYPES = [numpy.dtype(kind) for kind in ndarray.ndarray._DTYPE_NP_TO_MX if kind is not None]
 
 
-def write_arrays(path: str, arrays: Dict[str, ndarray.NDArray]) -> None:
-    """Write a file as `Block.save_parameters` of MXNet 1 does, in MXNet's present mode."""
-    backend.write_list(path, {name: classic(array) for name, array in arrays.items()})
+def file_version() -> int:
+    """The version in which MXNet writes and reads arrays in its present mode: 3 with NumPy's shapes, else 2."""
+    return 3 if is_np_shape() else 2
+
+
+def array_parts(array: ndarray.NDArray) -> List[numpy.ndarray]:
+    """What a file holds of a classic array: its values, and the indices of a sparse one."""
+    if array.stype == "default":
+        return [array.asnumpy()]
+    indices = [array.indptr, array.indices] if array.stype == "csr" else [array.indices]
+    return [part.asnumpy() for part in (array.data, *indices)]
 
 
 def saved_values(params: Sequence[gluon.Parameter]) -> List[ndarray.NDArray]:

@@ -7,7 +7,7 @@ children themselves.
 import json
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from mxnet import context, gluon, initializer, nd, numpy_extension
+from mxnet import context, gluon, initializer, nd
 from mxnet.gluon.block import _BlockScope
 from mxnet.gluon.parameter import ParameterDict
 import mxnet.rnn
@@ -99,9 +99,3 @@ class Gluon1(Backend):
             return dict(net.collect_params().items())
         except AssertionError:  # two parameters have one name
             return {}
-
-    def write_list(self, path: str, arrays: Dict[str, Any]) -> None:
-        if is_np_array():
-            numpy_extension.save(path, {name: array.as_np_ndarray() for name, array in arrays.items()})
-        else:
-            nd.save(path, arrays)

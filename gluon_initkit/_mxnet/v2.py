@@ -9,7 +9,7 @@ import inspect
 from typing import Any, Callable, ContextManager, Dict, List, Optional, Tuple
 import uuid
 
-from mxnet import _deferred_compute, device, gluon, initializer, nd, symbol
+from mxnet import _deferred_compute, device, gluon, initializer, symbol
 from mxnet.gluon.nn.conv_layers import _Conv
 from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 from mxnet.util import np_array
@@ -129,6 +129,3 @@ class Gluon2(Backend):
             if name.endswith("_initializer"):  # MXNet's own `RNNFused.set_initializer` makes it 'uniform' instead
                 setattr(completed, f"_{name}", init if given in (None, "zeros") else given)
         return completed
-
-    def write_list(self, path: str, arrays: Dict[str, Any]) -> None:
-        nd.save(path, arrays)  # what `save_parameters` writes is a zip file, in which no tie map can stand

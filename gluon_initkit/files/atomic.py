@@ -31,14 +31,14 @@ def replacing(path: str, arrays: Sequence[StoredArray]) -> Iterator[str]:
     folder, name = os.path.split(target)
     try:
         with _part_of(folder, name) as (part, descriptor):
-            reason = ""
+            yield part
             try:
-                yield part
-            except OSError as error:
-                if error.errno != errno.EIO:
-                    raise
-                reason = str(error.strerror)
-            _verify(part, descriptor, arrays, reason)
+                whole = [array.header for array in read_headers(part)] == [array.header for array in arrays]
+                reason = "what was read back is not what was written"
+            except CheckpointError as error:
+                whole, reason = False, error.reason
+            if not whole:
+                raise OSError(errno.EIO, f"the file could not be written whole: {reason}")
             if old is not None:
                 with contextlib.suppress(PermissionError):  # only root gives files away
                     os.chown(part, old.st_uid, old.st_gid)
@@ -49,20 +49,6 @@ def replacing(path: str, arrays: Sequence[StoredArray]) -> Iterator[str]:
         why = f"{printable(str(error.strerror))} (in folder {folder!r}). Nothing was saved; an older file is as it was"
         raise _error(code=error.errno or errno.EIO, reason=why, path=path) from error
     _sync_folder(folder)
-
-
-def _verify(part: str, descriptor: int, arrays: Sequence[StoredArray], reason: str) -> None:
-    """Read back the headers: MXNet ignores what closing a file answers (a full disk)."""
-    try:
-        whole = not reason and [array.header for array in read_headers(part)] == [array.header for array in arrays]
-        reason = reason or "what was read back is not what was written"
-    except CheckpointError as error:
-        whole, reason = False, error.reason
-    if not whole:
-        size = sum(array.nbytes for array in arrays)
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(descriptor, 0, max(size, 1))  # says why: no space, quota, the largest file
-        raise _error(errno.EIO, f"the file could not be written whole: {printable(reason)}", path=part)
 
 
 @contextlib.contextmanager

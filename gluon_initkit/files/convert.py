@@ -23,14 +23,16 @@ def convert(source: Any, target: Any) -> List[StoredArray]:
     for array in stored.arrays.values():
         stored.require_values(array)
 
-    def values(array: StoredArray) -> numpy.ndarray:
+    def values(array: StoredArray) -> List[numpy.ndarray]:
         array = stored.arrays[array.name]
         bits = stored_type(array.dtype)  # of bfloat16, not the float32 that they mean
         parts = array.parts[0]._replace(dtype=bits), *array.parts[1:]
         array = array._replace(dtype=bits, parts=parts)
-        return numpy.ascontiguousarray(read(array).whole())
+        return [numpy.ascontiguousarray(read(array).whole())]
 
-    dense = [array._replace(stype="default") for array in stored.arrays.values()]
+    # MXNet reads a file's arrays in one mode alone, and in the classic one it has neither scalars nor empty arrays.
+    version = 2 if all(array.shape and 0 not in array.shape for array in stored.arrays.values()) else 3
+    dense = [array._replace(stype="default", version=version) for array in stored.arrays.values()]
     with stored.reading() as read, replacing(target, dense) as part:
         (write_safetensors if target.endswith(SUFFIX) else write_params)(part, dense, values)
     return dense

@@ -80,21 +80,33 @@ def read_open_file(file: Any, source: str) -> List[StoredArray]:
     return [array._replace(**ties.get(array.name, {})) for array in arrays] if ties else arrays
 
 
-def write_params(path: str, arrays: Sequence[StoredArray], values: Callable[[StoredArray], Any]) -> None:
-    """Write arrays with their ties as MXNet would; `values` gives those of one, dense, bfloat16 as uint16."""
-    # MXNet reads a file's arrays in one mode alone, and in the classic one it has neither scalars nor empty arrays.
-    magic = _V2 if all(array.shape and 0 not in array.shape for array in arrays) else _V3
+def write_params(path: str, arrays: Sequence[StoredArray], parts: Callable[[StoredArray], Sequence[Any]]) -> None:
+    """Write arrays with their ties, byte for byte as MXNet does, in version 2 or 3 as each says.
+
+    `parts` gives the values of one, bfloat16 as uint16, and the indices of a sparse one.
+    """
+    magics = {version: magic for magic, version in _VERSIONS.items()}
+    stypes = {stype: flag for flag, (stype, _) in _STYPES.items()}
     with open(path, "wb") as file:
         file.write(_LIST.pack(_FILE_MAGIC, 0, len(arrays)))
         for array in arrays:
-            shape: Any = array.shape
-            file.write(_START.pack(magic, 0, len(shape)))
-            file.write(_REST[len(shape)].pack(*shape, 1, 0, _DTYPES.index(array.dtype)))
-            file.write(values(array))
+            values, *indices = parts(array)
+            file.write(_UINT32.pack(magics[array.version]) + _INT32.pack(stypes[array.stype]))
+            if indices:
+                file.write(_packed_shape(values.shape))
+            file.write(_packed_shape(array.shape) + _THREE.pack(1, 0, _DTYPES.index(array.dtype)))
+            for each in indices:
+                file.write(_INT32.pack(_DTYPES.index(each.dtype.name)) + _packed_shape(each.shape))
+            for part in (values, *indices):
+                file.write(part)
         file.write(_UINT64.pack(len(arrays)))
         for name in (array.name.encode() for array in arrays):
             file.write(_UINT64.pack(len(name)) + name)
         file.write(written_ties(array for array in arrays if array.aliases))
+
+
+def _packed_shape(shape: Any) -> bytes:
+    return _INT32.pack(len(shape)) + _INT64S[len(shape)].pack(*shape)
 
 
 class _Reader:

@@ -113,8 +113,8 @@ def _ties(metadata: Dict[str, str], names: Any) -> Any:
     return checked_ties(list(groups.values()), set(names))
 
 
-def write_safetensors(path: str, arrays: Sequence[StoredArray], values: Callable[[StoredArray], Any]) -> None:
-    """Write arrays with their ties; `values` gives those of one, bfloat16 as uint16."""
+def write_safetensors(path: str, arrays: Sequence[StoredArray], parts: Callable[[StoredArray], Sequence[Any]]) -> None:
+    """Write arrays with their ties; `parts` gives the values of one, in a list, bfloat16 as uint16."""
     metadata = {alias: array.name for array in arrays for alias in array.aliases if alias not in array.transposed}
     transposed = {alias: array.name for array in arrays for alias in array.transposed}
     if transposed:
@@ -131,4 +131,4 @@ def write_safetensors(path: str, arrays: Sequence[StoredArray], values: Callable
     with open(path, "wb") as file:
         file.write(_LENGTH.pack(len(text)) + text)
         for array in ordered:
-            file.write(values(array))
+            file.write(parts(array)[0])

@@ -1,17 +1,16 @@
 """`save`: a parameter file that plain MXNet reads, or a safetensors file; each shared parameter once, and its ties."""
 
-import errno
 import os
 from typing import Any, Union
 
-from .._mxnet import mx
 from .._mxnet.arrays import dtype_name
-from .._mxnet.files import saved_values, write_arrays
+from .._mxnet.files import array_parts, file_version, saved_values
 from .._mxnet.parameter import state_of
 from .._mxnet.tree import parameters_by_path
 from ..display import counted, printable, warn
-from ..files import StoredArray, written_ties
+from ..files import StoredArray
 from ..files.atomic import replacing
+from ..files.params_format import write_params
 from ..files.safetensors_format import SUFFIX, write_safetensors
 from .errors import SharingError
 from .groups import SharedGroup, groups_of, sources
@@ -81,19 +80,13 @@ def save(net: Any, path: Path) -> None:
     arrays = {path: array.T if transposed else array
               for (path, (_, transposed)), array in zip(written.items(), saved)}  # fmt: skip
     ties = {group.canonical: group for group in groups}
-    headers = []
+    target, version, headers = os.fsdecode(path), file_version(), []
+    dense = target.endswith(SUFFIX) or version == 3  # neither safetensors nor MXNet with NumPy's shapes has sparse ones
     for name, array in arrays.items():
         group = ties.get(name, SharedGroup(name, ()))
-        header = StoredArray(name, 0, "default", tuple(array.shape), dtype_name(array.dtype))
+        stype = "default" if dense else array.stype
+        header = StoredArray(name, version, stype, tuple(array.shape), dtype_name(array.dtype))
         headers.append(header._replace(aliases=group.aliases, transposed=group.transposed))
-    target = os.fsdecode(path)
     with replacing(target, headers) as part:
-        if target.endswith(SUFFIX):
-            write_safetensors(part, headers, lambda header: arrays[header.name].tostype("default").asnumpy())
-        else:
-            try:
-                write_arrays(part, arrays)
-            except mx.MXNetError as error:
-                raise OSError(errno.EIO, printable(str(error).strip().splitlines()[-1])) from error
-            with open(part, "ab") as file:
-                file.write(written_ties(groups))
+        write = write_safetensors if target.endswith(SUFFIX) else write_params
+        write(part, headers, lambda header: array_parts(arrays[header.name].tostype(header.stype)))

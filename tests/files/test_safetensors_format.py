@@ -258,7 +258,7 @@ HOSTILE = {
     "negative": (made({"a": entry(shape=(-1, -2))}, bytes(8)), 8, UNSOUND),
     "no number": (made({"a": entry(shape=(2.0,))}, bytes(8)), 8, UNSOUND),
     "an unknown type": (made({"a": entry("X9")}, bytes(8)), 8, UNSOUND),
-    "a type that MXNet has not": (made({"a": entry("F8_E4M3", (8,))}, bytes(8)), 8, "'a' has the type F8_E4M3"),
+    "a type that MXNet has not": (made({"a": entry("F8_E4M3", (8,))}, bytes(8)), 8, "'a' has the type 'F8_E4M3'"),
     "empty and huge": (made({"a": entry(shape=(0, 1 << 62), end=0)}), 8, "the shape [0, 4611686018427387904]"),
     "dimensions": (made({"a": entry(shape=(1,) * 40 + (2,))}, bytes(8)), 8, "'a' has the shape [1, 1, "),
     "twice the name": (made(json.dumps(ONE).encode()[:-1] + b', "a": ' + json.dumps(entry()).encode() + b"}", bytes(8)),

@@ -139,15 +139,15 @@ def test_a_kill_at_any_moment(tmp_path):
 
 def test_what_a_killed_save_left_is_removed_and_what_a_running_one_writes_is_not(tmp_path, monkeypatch):
     saving = sys.modules["gluon_initkit.sharing.save"]
-    begun, go_on, write = threading.Event(), threading.Event(), saving.write_arrays
+    begun, go_on, write = threading.Event(), threading.Event(), saving.write_params
 
-    def slow(part, arrays):
-        write(part, arrays)
+    def slow(part, *arguments):
+        write(part, *arguments)
         if threading.current_thread() is not threading.main_thread():
             begun.set()
             assert go_on.wait(60)
 
-    monkeypatch.setattr(saving, "write_arrays", slow)
+    monkeypatch.setattr(saving, "write_params", slow)
     path, nets = tmp_path / "x.params", [network(2, 1), network(2, 2)]
     thread = threading.Thread(target=ik.save, args=(nets[1], path))
     thread.start()

@@ -68,10 +68,16 @@ def at(write):
     return act
 
 
+def in_safetensors(net, path):
+    ik.save(net, path + ".safetensors")
+    return path + ".safetensors"
+
+
 KINDS = {
     "save_parameters": at(lambda net, path: net.save_parameters(path)),
     "deduplicate": at(lambda net, path: net.save_parameters(path, deduplicate=True)),
     "ours": at(ik.save),
+    "safetensors": in_safetensors,
     "zip": zipped,
     "export": exported,
     "Module": by_module,

@@ -122,8 +122,14 @@ def test_sparse_values_need_no_trainer(path):
     with pytest.raises(AttributeError):
         net.save_parameters(path)
     ik.save(net, path)
+    mx.nd.save(path + ".plain", {"one": mx.nd.ones((3, 2)).tostype("row_sparse")})
+    plain = content(path + ".plain")
+    assert content(path).startswith(plain) and content(path)[len(plain) :].endswith(b"GIKTIES\0")
     (array,) = mx.nd.load(path).values()
     assert array.stype == "row_sparse" and array.asnumpy().tolist() == [[1, 1]] * 3
+    with mx.util.np_shape(True):  # in which MXNet has no sparse files
+        ik.save(net, path)
+        assert mx.nd.load(path)["one"].asnumpy().tolist() == [[1, 1]] * 3
 
 
 @pytest.mark.zoo
