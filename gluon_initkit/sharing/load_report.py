@@ -104,8 +104,10 @@ class LoadReport(TableReport[LoadRow]):
         return tuple(row.path for row in self.rows if row.status == status)
 
     def _table(self) -> Table:
-        counts = ((len(self._paths(status)), status) for status in _STATUSES)
-        title = f"{self.source}: {', '.join(f'{n} {status}' for n, status in counts if n) or 'nothing to load'}"
+        words = {"loaded": "fit"} if self.error else {}
+        counts = ((len(self._paths(status)), words.get(status, status)) for status in _STATUSES)
+        title = f"{self.source}{' would not be loaded' if self.error else ''}: "
+        title += ", ".join(f"{count} {word}" for count, word in counts if count) or "nothing to load"
         wrong = "error" if self.error else "warning"
         below = tuple(("error", line.strip()) for line in (self.error or "").splitlines())
         return Table(title, _COLUMNS, self.rows, (),
