@@ -6,6 +6,7 @@ names count what was built before, so the names of another process may differ in
 """
 
 from collections import Counter
+import re
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ..display import printable
@@ -108,6 +109,10 @@ def _split_number(part: str) -> Tuple[str, str]:
     return text, part[len(text) :]
 
 
+def _natural(name: str) -> List[Any]:
+    return [_by_value(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", name)]
+
+
 def _by_value(digits: str) -> Tuple[int, str]:  # Python refuses to convert thousands of digits
     return len(digits.lstrip("0")), digits.lstrip("0")
 
@@ -166,13 +171,14 @@ def propose_rename(files: Mapping[str, Shape], wanted: Mapping[str, Shape], used
             rename[strip] = add
             left = {name: shape for name, shape in files.items() if name not in fitting}
             missing = {name: shape for name, shape in wanted.items() if name not in fitting.values()}
-    theirs, begin = list(_layers(left).items()), 0
+    if list(left) == sorted(left):  # in a zip file or one of safetensors: layer 10 stands before layer 2
+        left = {name: left[name] for name in sorted(left, key=_natural)}
+    theirs = _layers(left)
     for start, layer in _layers(missing).items():
-        for number in range(begin, len(theirs)):
-            other, candidate = theirs[number]
+        for other, candidate in theirs.items():
             if layer.keys() == candidate.keys() and all(agree(layer[end], candidate[end]) for end in layer):
                 rename.setdefault(other, start)
-                begin = number + 1
+                del theirs[other]
                 break
     try:
         renamed = renamed_names(rename, [*files, *used]) if rename else {}

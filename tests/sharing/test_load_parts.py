@@ -56,7 +56,7 @@ def by_module(net, path):
 def zipped(net, path):
     """As MXNet 2 writes, and NumPy 2 with the names of its own."""
     with open(path, "wb") as file:
-        np.savez(file, **values(net))
+        np.savez(file, **dict(sorted(values(net).items())))
     return path
 
 
@@ -302,6 +302,14 @@ def test_mxnet_18116_a_layer_that_was_renamed_is_proposed(path):
     same_units = network_of_values(layers("a", "b", "c", units=(5, 5, 5)))
     same_units.save_parameters(path)
     assert proposed(layers("a", "x", "y", units=(5, 5, 5)), path) == {"b.": "x.", "c.": "y."}
+
+
+@pytest.mark.parametrize("write", [zipped, lambda net, path: (net.save_parameters(path), path)[1]])
+def test_layers_are_counted_as_numbers_where_a_file_is_sorted_by_name(write, path):
+    units = (3,) * 11
+    path = write(network_of_values(layers(*(f"l{n}" for n in range(11)), units=units)), path)
+    renamed = {f"l{n}.": f"m{n}." for n in range(1, 11)}
+    assert proposed(layers(*("l0", *(f"m{n}" for n in range(1, 11))), units=units), path) == renamed
 
 
 def test_a_prefix_is_proposed_and_then_the_layer_that_is_another(path):
