@@ -1,30 +1,38 @@
-"""The command line, ``gluon-initkit``: parses, calls, prints; the work is elsewhere.
-
-Exit codes, for scripts and continuous integration: 0; 1 where there are findings that `Report.check` raises, or
-differences; 2 on bad usage, a file that cannot be read, or a missing MXNet, with a message on standard error.
-"""
+"""The command line, ``gluon-initkit``: parses, calls, prints; the work is elsewhere. Exit codes are for scripts."""
 
 import argparse
+from contextlib import contextmanager
+from dataclasses import replace
 import io
 import os
+import shutil
 import sys
-from typing import Any, Optional, Sequence
+import tempfile
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+import warnings
 
 from . import __version__
-from .display import counted, printable, size_text
+from .display import KitError, counted, did_you_mean, printable, size_text
 
 __all__ = ["main"]
 
-_EXAMPLES = """examples:
+_EXIT_CODES = """exit codes:
+  0  there is nothing to say: no errors or warnings, no differences
+  1  findings that are errors or warnings, or differences
+  2  wrong usage, a file that cannot be read, or no MXNet where it is needed"""
+_EXAMPLES = f"""examples:
   gluon-initkit inspect net-0000.params                  what is in a file: names, shapes, types, sizes
-  gluon-initkit inspect net-0000.params --stats          its values too: statistics, NaN, suspicious arrays
+  gluon-initkit inspect *.params --stats                 their values too: statistics, NaN, suspicious arrays
   gluon-initkit inspect net-0000.params --depth 2        summed by block
+  gluon-initkit summary net-symbol.json --input data=1,3,224,224     operators, parameters, multiply-adds
   gluon-initkit compare before.params after.params       what was added, renamed, changed, and by how much
   gluon-initkit convert net-0000.params net.safetensors  into another format, and back
   gluon-initkit demo                                     plain MXNet beside the kit, on a real network
 
-exit codes: 0; 1 findings (errors, warnings) or differences; 2 bad usage, or a file that cannot be read.
-Files are read from their headers, without MXNet; values where they are asked for."""
+A file called - is read from standard input; --html - writes the page to standard output.
+Parameter files are read from their headers, without MXNet; values where they are asked for.
+
+{_EXIT_CODES}"""
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -39,21 +47,28 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without rules and bars is no fault of the file
     try:
-        code = arguments.run(arguments)
+        code = _attempt(arguments.command, lambda: arguments.run(arguments))
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # `... | head`: the reader has seen enough
         _discard_output()
         return 0
-    except (OSError, ValueError, ImportError) as error:  # CheckpointError is a ValueError
-        # The lines of an ImportError's text name commands to type; a file's errors may hold names from the file.
-        keep = "\n" if isinstance(error, ImportError) else ""
-        code = _complain(f"gluon-initkit {arguments.command}: {error}", keep)
-        try:
-            sys.stdout.flush()
-        except (OSError, ValueError):
-            _discard_output()
-        return code
+    except (OSError, ValueError) as error:  # of the flush
+        _discard_output()
+        return _complain(f"gluon-initkit {arguments.command}: {error}")
+
+
+def _attempt(command: str, run: Callable[[], int]) -> int:
+    """The exit code of a part of a command; an error is told in a line, and the other parts go on."""
+    try:
+        return run()
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError, KeyError, ImportError, KitError) as error:  # CheckpointError is a ValueError
+        # Some errors' lines name commands to type, or list shapes; a file's errors may hold names from the file.
+        keep = "\n" if isinstance(error, (ImportError, KitError)) and not isinstance(error, ValueError) else ""
+        text = error.args[0] if isinstance(error, KeyError) else error
+        return _complain(f"gluon-initkit {command}: {text}", keep)
 
 
 def _complain(text: str, keep: str = "") -> int:
@@ -79,32 +94,39 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="gluon-initkit",
-        description="The parameter kit for Apache MXNet Gluon.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    table = argparse.ArgumentParser(add_help=False)  # the options of all that print a table
+    table.add_argument("--json", action="store_true", help="print JSON, and no table")
+    table.add_argument("--html", metavar="OUT", help="write a self-contained page there as well")
+    table.add_argument("--columns", type=lambda text: ["path", *text.split(",")], metavar="A,B", help="the columns")
+    table.add_argument("--width", type=_positive, metavar="N", help="in characters; the terminal's by default")
+    parser = _Parser("gluon-initkit", description="The parameter kit for Apache MXNet Gluon.", epilog=_EXAMPLES,
+                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--version", action="version", version=f"gluon-initkit {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command")
-    inspect = commands.add_parser("inspect", help="what is in a .params file, without a network and without MXNet")
-    inspect.add_argument("file", help="a file that save_parameters, export, mx.nd.save or mx.npx.save wrote")
+
+    def command(name: str, run: Any, text: str, *parents: Any) -> Any:
+        made = commands.add_parser(name, help=text, description=text, parents=parents, epilog=_EXIT_CODES,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+        made.set_defaults(run=run)
+        return made
+
+    inspect = command("inspect", _inspect, "what is in parameter files, without a network and without MXNet", table)
+    inspect.add_argument("files", nargs="+", metavar="file", help="of MXNet, NumPy or safetensors")
     inspect.add_argument("--stats", action="store_true", help="read the values: statistics and findings")
-    inspect.add_argument("--json", action="store_true", help="print JSON, which Report.from_json reads, and no table")
-    inspect.add_argument("--html", metavar="OUT", help="write a self-contained page there as well")
+    inspect.add_argument("--select", metavar="GLOB", help="show these alone: a glob over paths, or a role")
+    inspect.add_argument("--sort", metavar="COLUMN", help="in the order of this column, the largest numbers first")
     inspect.add_argument("--depth", type=_positive, metavar="N", help="sum up what lies deeper than N parts of a path")
-    inspect.set_defaults(run=_inspect)
-    compare = commands.add_parser("compare", help="what differs between two .params files")
-    compare.add_argument("before", help="a .params file")
+    summary = command("summary", _summary, "operators, parameters and multiply-adds of a symbol file", table)
+    summary.add_argument("file", help="a net-symbol.json that export wrote")
+    summary.add_argument("--input", type=_input, action="append", required=True, metavar="NAME=SHAPE", dest="inputs",
+                         help="the shape of an input, data=1,3,224,224; once for each")  # fmt: skip
+    compare = command("compare", _compare, "what differs between two parameter files", table)
+    compare.add_argument("before", help="a parameter file")
     compare.add_argument("after", help="another")
-    compare.add_argument("--json", action="store_true", help="print JSON, equal arrays included, and no table")
-    compare.set_defaults(run=_compare)
-    convert = commands.add_parser("convert", help="write the arrays of a file into one of another format")
+    convert = command("convert", _convert, "write the arrays of a file into one of another format")
     convert.add_argument("source", help="a parameter file")
     convert.add_argument("target", help="the new file: of safetensors where its name ends so, else of MXNet")
-    convert.set_defaults(run=_convert)
-    demo = commands.add_parser("demo", help="initialize a real network: what plain MXNet does, what the kit does")
-    demo.set_defaults(run=_demo)
+    command("demo", _demo, "initialize a real network: what plain MXNet does, what the kit does")
     return parser
 
 
@@ -114,24 +136,111 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _input(text: str) -> Tuple[str, Tuple[int, ...]]:
+    name, _, sizes = text.rpartition("=")
+    if not name:
+        raise argparse.ArgumentTypeError(f"expected a name and a shape, data=1,3,224,224, found {text!r}")
+    return name, tuple(map(_positive, sizes.strip("()").rstrip(",").split(",")))
+
+
+@contextmanager
+def _on_disk(path: str) -> Iterator[str]:
+    """A path that can be read anywhere and twice: of standard input, that of a copy."""
+    if path not in ("-", "/dev/stdin"):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = os.path.join(folder, "standard input")
+        with open(copy, "wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield copy
+
+
+def _show(report: Any, arguments: argparse.Namespace, sources: Sequence[str], **options: Any) -> None:
+    """Print a report as it was asked for, and write its page."""
+    page = arguments.html
+    if page == "-":
+        print(report.to_html(columns=arguments.columns), end="")
+        return
+    if page and any(os.path.exists(page) and os.path.samefile(page, source) for source in sources):
+        raise ValueError(f"--html {page!r} would overwrite a file that is read: name another")
+    if page:
+        report.to_html(page, columns=arguments.columns)
+    if arguments.json:
+        print(report.to_json())
+    else:
+        print(report.to_text(arguments.width, columns=arguments.columns, **options))
+
+
 def _inspect(arguments: argparse.Namespace) -> int:
+    files: List[str] = arguments.files
+    if arguments.html and len(files) > 1:
+        raise ValueError("--html writes the page of one file, and several are given")
+    codes = []
+    for number, file in enumerate(files):
+        if number and not arguments.json:
+            print()
+        codes.append(_attempt("inspect", lambda file=file: _inspect_one(arguments, file)))  # type: ignore[misc]
+    return max(codes)
+
+
+def _inspect_one(arguments: argparse.Namespace, file: str) -> int:
     from .inspector import inspect
 
-    if arguments.html and os.path.exists(arguments.html) and os.path.samefile(arguments.html, arguments.file):
-        raise ValueError(f"--html {arguments.html!r} would overwrite the file that is inspected: name another")
-    report = inspect(arguments.file, stats=arguments.stats)
-    if arguments.html:
-        with open(arguments.html, "w", encoding="utf-8") as page:
-            page.write(report.to_html())
-    print(report.to_json() if arguments.json else report.to_text(depth=arguments.depth))
+    with _on_disk(file) as path:
+        report = inspect(path, stats=arguments.stats, select=arguments.select)
+        report = replace(report, source="standard input" if path != file else file)
+        if arguments.sort:
+            report = report.sort(arguments.sort)
+        _show(report, arguments, [path], depth=arguments.depth)
     return int(any(finding.severity != "info" for finding in report.findings))  # as `report.check()` raises
+
+
+def _summary(arguments: argparse.Namespace) -> int:
+    from .files import parsed_json
+
+    inputs = dict(arguments.inputs)
+    with _on_disk(arguments.file) as path:
+        try:
+            with open(path, encoding="utf-8") as file:
+                nodes = parsed_json(file.read())["nodes"]
+            variables = [node["name"] for node in nodes if node["op"] == "null"]
+            numpy = any(node["op"].startswith("_np") for node in nodes)
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f"{arguments.file!r} is no symbol file, as export writes it, net-symbol.json") from None
+        for name in inputs:
+            if name not in variables:
+                raise ValueError(f"the network takes no {name!r}; {did_you_mean(name, variables)}")
+        report = _summarized(path, inputs, numpy, arguments.columns or ())
+        shapes = ", ".join(f"{name}={shape}" for name, shape in inputs.items())
+        source = "standard input" if path != arguments.file else arguments.file
+        _show(replace(report, source=f"{source} given {shapes}"), arguments, [path])
+    return 0
+
+
+def _summarized(path: str, inputs: Dict[str, Tuple[int, ...]], numpy: bool, columns: Sequence[str]) -> Any:
+    """The summary of a symbol file whose operators take NumPy's arrays, or MXNet's own."""
+    from ._mxnet import backend, mx
+    from .inspector import Summary, summary
+
+    numpy = numpy or not backend.infers_on_symbols
+    with warnings.catch_warnings(), mx.util.np_shape(numpy), mx.util.np_array(numpy):
+        warnings.simplefilter("ignore")  # MXNet's about types that it cannot tell
+        try:
+            net = mx.gluon.SymbolBlock.imports(path, list(inputs))
+        except mx.MXNetError as error:
+            raise ValueError(printable(str(error).strip().partition("\n")[0])) from None
+        own = {column.key for column in Summary.COLUMNS}
+        return summary(net, *inputs.values(), columns=[column for column in columns if column not in own])
 
 
 def _compare(arguments: argparse.Namespace) -> int:
     from .inspector import compare
 
-    comparison = compare(arguments.before, arguments.after)
-    print(comparison.to_json() if arguments.json else comparison)
+    given = (arguments.before, arguments.after)
+    with _on_disk(given[0]) as before, _on_disk(given[1]) as after:
+        comparison = replace(compare(before, after), sources=given)
+        _show(comparison, arguments, (before, after))
     return 0 if comparison.same else 1
 
 

@@ -1,5 +1,6 @@
 """The command line, in processes of its own: what it prints, its exit codes, and that it needs no MXNet for files."""
 
+import io
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import tied
+from vocabulary import nd, tied
 
 
 def run(*arguments, cwd=None, width="100"):
@@ -57,7 +58,7 @@ def test_help_and_version_and_bad_usage(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["inspect", "--help"])
     said = capsys.readouterr().out
-    assert caught.value.code == 0 and all(word in said for word in ("--stats", "--json", "--html", "--depth"))
+    assert caught.value.code == 0 and all(word in said for word in ("--stats", "--html", "\n  1  findings"))
 
 
 def test_inspect(files):
@@ -128,6 +129,78 @@ def test_compare(files):
     assert done.returncode == 1 and "1 changed, 3 equal" in done.stdout and "0.weight" in done.stdout
     told = json.loads(run("compare", "a.params", "b.params", "--json", cwd=files).stdout)
     assert told["rows"][0]["change"] == pytest.approx(1) and told["same"] is False
+
+
+def said(capsys, *arguments, code=0):
+    """What a command prints in this process."""
+    assert main(list(map(str, arguments))) == code
+    return capsys.readouterr().out
+
+
+def test_rows_and_columns_are_chosen(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    out = said(capsys, "inspect", "a.params", "--select", "*.weight", "--sort", "size", "--columns", "size,role")
+    rows = [line.split()[:2] for line in out.splitlines() if "weight" in line]
+    assert rows == [["0.weight", "12"], ["1.weight", "8"]]
+    assert "bias" not in out and "shape" not in out
+    assert max(map(len, said(capsys, "inspect", "a.params", "--width", "50").splitlines())) <= 50
+    for wrong, words in ((["--columns", "sise"], "did you mean 'size'"), (["--sort", "sise"], "did you mean 'size'"),
+                         (["--select", "0.wieght"], "did you mean '0.weight'")):  # fmt: skip
+        assert main(["inspect", "a.params", *wrong]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_several_files(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    out = said(capsys, "inspect", "a.params", "b.params")
+    assert "a.params" in out and "b.params" in out
+    assert main(["inspect", "a.params", "missing.params", "b.params", "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["source"] for line in out.splitlines()] == ["a.params", "b.params"]
+    assert err.count("\n") == 1 and "missing.params" in err
+    assert main(["inspect", "a.params", "b.params", "--html", "both.html"]) == 2
+    assert not (files / "both.html").exists()
+
+
+def test_standard_input_and_output(files, capsys, monkeypatch):
+    for path in ("-", "/dev/stdin"):
+        with open(files / "a.params", "rb") as file:
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(file))
+            assert json.loads(said(capsys, "inspect", path, "--stats", "--json", code=0))["source"] == "standard input"
+    done = shell("cat a.params | $PYTHON -m gluon_initkit inspect - --html -", files)
+    assert done.returncode == 0 and done.stdout.startswith("<!DOCTYPE html>") and done.stdout.endswith("</html>\n")
+    assert shell("cat a.params | $PYTHON -m gluon_initkit compare - same.params", files).returncode == 0
+    done = shell("head -c 70 a.params | $PYTHON -m gluon_initkit inspect -", files)
+    assert done.returncode == 2 and "standard input" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_page_of_what_differs(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    assert "1 changed" in said(capsys, "compare", "a.params", "b.params", "--html", "differs.html", code=1)
+    page = (files / "differs.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>") and "1 changed, 3 equal" in page and "weight" in page
+
+
+def test_the_summary_of_a_symbol_file(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = nn.HybridSequential()
+    made.add(nn.Conv2D(8, 3), nn.BatchNorm(), nn.Dense(2))
+    made.initialize()
+    made.hybridize()
+    made(nd.ones((1, 3, 8, 8)))
+    made.export("net")
+    ask = ["summary", "net-symbol.json", "--input", "data=2,3,8,8"]
+    told = json.loads(said(capsys, *ask, "--json"))
+    expected = ik.summary(made, (2, 3, 8, 8))
+    assert (told["macs"], told["parameters"]) == (expected.macs, expected.parameters) == (2 * (7776 + 576), 834)
+    assert [row["macs"] for row in told["rows"]] == [row.macs for row in expected.rows]
+    assert "net-symbol.json given data=(2, 3, 8, 8)" in said(capsys, *ask, "--columns", "macs,dtype")
+    for wrong, words in ((["summary", "net-symbol.json", "--input", "dta=1"], "did you mean 'data'"),
+                         (["summary", "net-0000.params", "--input", "data=1"], "is no symbol file"),
+                         (["summary", "net-symbol.json", "--input", "data=2,3,2,2"], "do not fit in the network"),
+                         (["summary", "missing.json", "--input", "data=1"], "No such file")):  # fmt: skip
+        assert main(wrong) == 2
+        assert words in capsys.readouterr().err
 
 
 def test_files_are_looked_at_without_mxnet(files):
@@ -209,4 +282,4 @@ def test_a_page_is_never_written_over_the_file_that_is_inspected(way, tmp_path, 
     else:
         page = path if way == "itself" else tmp_path / ".." / tmp_path.name / "a.params"
     assert main(["inspect", str(path), "--html", str(page)]) == 2
-    assert path.read_bytes() == before and "would overwrite the file that is inspected" in capsys.readouterr().err
+    assert path.read_bytes() == before and "would overwrite a file that is read" in capsys.readouterr().err

@@ -8,6 +8,7 @@ each.
 from dataclasses import dataclass, field, replace
 import itertools
 from operator import itemgetter
+import re
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .table import Branch, Column, Table, path_column
@@ -167,11 +168,16 @@ def braced(names: Sequence[str]) -> str:
 
     Examples
     --------
-    >>> braced(["0"]), braced(["query", "key"]), braced(["0", "1", "2", "5"])
-    ('0', '{query,key}', '{0..2,5}')
+    >>> braced(["0"]), braced(["query", "key"]), braced(["0", "1", "2", "5"]), braced(["conv0_fwd", "conv1_fwd"])
+    ('0', '{query,key}', '{0..2,5}', 'conv{0,1}_fwd')
     """
     if len(names) == 1:
         return names[0]
+    # Every second piece is a number.
+    pieces = list(itertools.zip_longest(*(re.split(r"([0-9]+)", name) for name in names), fillvalue=""))
+    different = [index for index, values in enumerate(pieces) if len(set(values)) > 1]
+    if len(different) == 1 and different[0] % 2 and any(map(itemgetter(0), pieces[::2])):
+        return "".join(braced(values) if index in different else values[0] for index, values in enumerate(pieces))
     if all(map(str.isdecimal, names)):
         names = sorted(names, key=int)
     parts: List[str] = []

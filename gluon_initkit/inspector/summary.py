@@ -6,8 +6,9 @@ are counted.
 
 from collections import Counter
 from dataclasses import dataclass, field, fields, replace
+import json
 import math
-from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, ClassVar, Collection, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy
 
@@ -66,7 +67,7 @@ class SummaryRow:
     macs: int
     activation_bytes: int
     calls: int
-    columns: Mapping[str, Any] = field(default_factory=dict)
+    columns: Dict[str, Any] = field(default_factory=dict)
     aliases: Tuple[str, ...] = ()
 
     @property
@@ -99,10 +100,11 @@ class Summary(TableReport[SummaryRow]):
     (24, 20, 16, (1, 4))
     """
 
+    COLUMNS: ClassVar[Tuple[Column, ...]] = ()
     rows: Tuple[SummaryRow, ...]
     source: str
     totals: Totals
-    uncounted: Mapping[str, int] = field(default_factory=dict)
+    uncounted: Dict[str, int] = field(default_factory=dict)
     extra: Tuple[Column, ...] = ()
 
     def __getitem__(self, path: str) -> SummaryRow:
@@ -126,26 +128,18 @@ class Summary(TableReport[SummaryRow]):
         """The bytes of what all operators answer in one forward pass."""
         return self.rows[0].activation_bytes
 
+    def to_json(self) -> str:
+        """The rows and the totals as JSON."""
+        keys = ("source", "parameters", "macs", "activation_bytes", "uncounted")
+        return json.dumps({**{key: getattr(self, key) for key in keys}, "rows": self.to_records()}, default=str)
+
     def _table(self) -> Table:
-        columns = [
-            Column("path", lambda row: row.path or "(network)", "block", path=True),
-            Column("block", lambda row: row.block, "class"),
-            Column("output_shapes", lambda row: row.output_shapes if _is_reached(row) else None, "output",
-                   show=_shapes_text, fold="range"),
-            Column("parameters", lambda row: row.parameters, fold="sum", number=True),
-            Column("share", lambda row: row.share, show=lambda value: f"{value:.1%}", fold="sum", number=True),
-            Column("macs", lambda row: row.macs, "mult-adds", show=_short, fold="sum", number=True),
-            Column("activation_bytes", lambda row: row.activation_bytes, "activations", show=_bytes, fold="sum",
-                   number=True),
-        ]  # fmt: skip
-        if any(row.calls > 1 for row in self.rows):
-            columns.append(Column("calls", lambda row: row.calls, number=True))
-        columns += [replace(column, read=_extra(column.key)) for column in self.extra]
+        columns = (*self.COLUMNS, *(replace(column, read=_extra(column.key)) for column in self.extra))
         unknown = ", ".join(f"{name} (x{count})" for name, count in self.uncounted.items())
         notes = [("warning", f"multiply-adds are not known of {unknown}")] if unknown else []
         title = (f"{self.source}: {_short(self.macs)} multiply-adds; {_bytes(self.activation_bytes)} of activations; "
                  f"{self.totals}")  # fmt: skip
-        return Table(title, tuple(columns), self.rows, footnotes=tuple(notes), blocks=True, noun="block",
+        return Table(title, columns, self.rows, footnotes=tuple(notes), blocks=True, noun="block",
                      alike=lambda row: (row.parameters, row.macs, row.activation_bytes, row.calls),
                      first_to_go=("share", "activation_bytes"))  # fmt: skip
 
@@ -283,7 +277,7 @@ def _node_path(operator: Any) -> str:
 
 
 def _rows(
-    parts: Sequence[_Part], again: FrozenSet[str], size: int, extra: Sequence[Column]
+    parts: Sequence[_Part], again: Collection[str], size: int, extra: Sequence[Column]
 ) -> Iterator[SummaryRow]:
     """The rows, each with the sums of all that is inside it."""
     for index, part in enumerate(parts):
@@ -327,9 +321,10 @@ def _size(shape: Shape) -> Optional[int]:
     return None if None in sizes else math.prod(map(int, sizes))  # type: ignore[arg-type]
 
 
-def _is_reached(row: SummaryRow) -> bool:
-    """Whether it is called, or something inside it is."""
-    return bool(row.calls or row.activation_bytes or isinstance(row.activation_bytes, AtLeast))
+def _output(row: SummaryRow) -> Optional[Tuple[Shape, ...]]:
+    """The shapes; None where neither it nor anything inside it is called."""
+    reached = row.calls or row.activation_bytes or isinstance(row.activation_bytes, AtLeast)
+    return row.output_shapes if reached else None
 
 
 def _extra(key: str) -> Callable[[SummaryRow], Any]:
@@ -361,3 +356,15 @@ def _bytes(value: int) -> str:
 
 def _least(value: int) -> str:
     return "≥" if isinstance(value, AtLeast) else ""
+
+
+Summary.COLUMNS = (
+    Column("path", lambda row: row.path or "(network)", "block", path=True),
+    Column("block", lambda row: row.block, "class"),
+    Column("output_shapes", _output, "output", show=_shapes_text, fold="range"),
+    Column("parameters", lambda row: row.parameters, fold="sum", number=True),
+    Column("share", lambda row: row.share, show="{:.1%}".format, fold="sum", number=True),
+    Column("macs", lambda row: row.macs, "mult-adds", show=_short, fold="sum", number=True),
+    Column("activation_bytes", lambda row: row.activation_bytes, "activations", show=_bytes, fold="sum", number=True),
+    Column("calls", lambda row: row.calls, show=lambda calls: str(calls) if calls > 1 else "", number=True),
+)
