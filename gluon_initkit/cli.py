@@ -53,9 +53,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except BrokenPipeError:  # `... | head`: the reader has seen enough
         _discard_output()
         return 0
-    except (OSError, ValueError) as error:  # of the flush
+    except (OSError, ValueError) as error:  # of the flush; an error of writing has been told before
         _discard_output()
-        return _complain(f"gluon-initkit {arguments.command}: {error}")
+        return 2 if code == 2 else _complain(f"gluon-initkit {arguments.command}: {error}")
 
 
 def _attempt(command: str, run: Callable[[], int]) -> int:
