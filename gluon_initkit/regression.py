@@ -16,7 +16,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 from .display import Column, Table, as_text, counted, printable, shape_text
 from .files import parsed_json
 from .initializer import plan
-from .initializer.fingerprint import combined, digests
+from .initializer.values import combined, digests
 from .inspector import inspect
 
 __all__ = ["InitRegression"]

@@ -45,7 +45,7 @@ def test_names_that_numpy_2_has_dropped():
     assert mx.np.nanpercentile(array, 50, interpolation="lower").item() == 2
     assert mx.np.nanquantile(array, 0.5, interpolation="lower").item() == 2
     if NUMPY >= (1, 20):
-        with pytest.raises(RuntimeError, match=r"function npv was removed .* numpy_financial"):
+        with pytest.raises(RuntimeError, match="numpy_financial"):
             mx.np.npv(0.1, array)
 
 

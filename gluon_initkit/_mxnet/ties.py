@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import copy
 import inspect
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
-import weakref
 
 from mxnet import autograd, gluon, ndarray
 import numpy
@@ -56,25 +55,23 @@ _Entry = Tuple[dict, str, Any]  # of a dictionary, and what it held
 
 
 @contextmanager
-def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[Dict[gluon.Parameter, "weakref.ref[gluon.Block]"]]:
+def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
     """Put other parameters into slots of a network; if the body or the exchange itself raises, all is as before.
 
     A parameter that stands in no slot any more leaves every dictionary of the network, and the cached graphs of all
-    blocks around a change are cleared, also of those outside `net` that the kit has seen. What is yielded tells
-    afterwards which of them goes on standing in such a block, and in which.
+    blocks around a change are cleared, also of those outside `net` that the kit has seen.
     """
     saved: List[_Entry] = []
-    outside: Dict[gluon.Parameter, weakref.ref[gluon.Block]] = {}
     try:
-        yield outside
-        outside.update(_exchange({id(block): block for _, block in walk(net)}, moves, saved))
+        yield
+        _exchange({id(block): block for _, block in walk(net)}, moves, saved)
     except BaseException:
         for mapping, key, value in reversed(saved):
             mapping[key] = value
         raise
 
 
-def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List[_Entry]) -> dict:
+def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List[_Entry]) -> None:
     wanted: Dict[int, Dict[str, gluon.Parameter]] = {}
     for slot, param in moves:
         assert slot.key is not None
@@ -98,8 +95,7 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
             saved.append((vars(block._params), "_params", entries))
             held = {source_of(param) for param in block._reg_params.values()}
             vars(block._params)["_params"] = _renamed(entries, held, left, gone)
-    living = {**known_blocks(), **blocks}
-    for block in _around(changed, living):
+    for block in _around(changed, {**known_blocks(), **blocks}):
         attributes = vars(block)
         if attributes.get("_cached_graph") or attributes.get("_cached_op"):
             saved += ((attributes, key, value) for key, value in attributes.items())
@@ -107,8 +103,6 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
             block._clear_cached_op()
     for block in changed:
         backend.infer_again(block)
-    return {source_of(param): weakref.ref(block) for number, block in living.items() if number not in blocks
-            for param in block._reg_params.values() if source_of(param) in gone}  # fmt: skip
 
 
 def _renamed(entries: dict, held: set, left: dict, gone: dict) -> Dict[str, gluon.Parameter]:

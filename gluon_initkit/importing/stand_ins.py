@@ -58,8 +58,7 @@ def numpy_names(numpy: Any) -> Dict[str, Any]:
     for name in ("nanpercentile", "nanquantile"):
         names[name] = _interpolating(getattr(numpy, name))
     names.update(in1d=in1d, msort=msort, array=_wrapping(numpy, numpy.array), asarray=_wrapping(numpy, numpy.asarray))
-    for name in ("mirr", "npv", "pmt", "ppmt", "pv", "rate"):
-        names[name] = _financial(name)
+    names.update(dict.fromkeys(("mirr", "npv", "pmt", "ppmt", "pv", "rate"), _removed))
     return names
 
 
@@ -88,18 +87,9 @@ def _interpolating(function: Callable) -> Callable:
     return compute
 
 
-def _financial(name: str) -> Callable:
-    """A function that NumPy 1.20 to 1.26 have, and that only says where it went."""
-
-    def removed(*args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError(
-            f"In accordance with NEP 32, the function {name} was removed from NumPy version 1.20.  A replacement for "
-            "this function is available in the numpy_financial library: https://pypi.org/project/numpy-financial"
-        )
-
-    removed.__name__ = removed.__qualname__ = name
-    removed.__doc__ = "Raise: the function is in the package numpy_financial."
-    return removed
+def _removed(*args: Any, **kwargs: Any) -> Any:
+    """A financial function of NumPy before 1.20, of which NumPy up to 1.26 says where it went."""
+    raise RuntimeError("NumPy has no financial functions since 1.20 (NEP 32); the package numpy_financial has them")
 
 
 def distutils_version() -> ModuleType:

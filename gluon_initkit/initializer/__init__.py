@@ -4,16 +4,15 @@
 
 from .._mxnet.trainer import release
 from .coordinate_check import CoordinateCheck, CoordinateRow, coordinate_check
-from .corrected import corrected
 from .errors import InitializationError
-from .fingerprint import fingerprint
 from .initialize import InitReport, InitRow, initialize
-from .initializer import Initializer
+from .initializer import Initializer, corrected
 from .initializers import DeltaOrthogonal, Dirac, Identity, TruncatedNormal, VarianceScaling
 from .lsuv import LsuvReport, LsuvRow, lsuv
 from .mup import MupReport, MupRow, mup
 from .plan import Plan, PlanRow, plan
 from .rules import Rules
+from .values import fingerprint
 from .workers import check_workers
 
 __all__ = [

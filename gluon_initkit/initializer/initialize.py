@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 from .._mxnet import backend, mx
 from .._mxnet.arrays import classic
-from .._mxnet.initializers import is_verbose, print_filled
+from .._mxnet.frames import is_verbose, print_filled
 from .._mxnet.parameter import allows_deferral, arrays_of, context_argument, contexts_of, shape_of
 from .._mxnet.preserve import draw_seed
 from .._mxnet.state import emit
@@ -34,10 +34,10 @@ from ..display import (
 )
 from ..parameters import ParameterInfo, context_mismatch, did_you_mean_path, list_parameters, select_parameters
 from ..shapes import is_known
-from .corrected import corrected
 from .dispatch import Choice, choose, declared_parameters, refuse_unassigned, targets, warn_of_misspelt
 from .errors import InitializationError
 from .fill import PendingFill, fill_all
+from .initializer import corrected
 from .plan import short_text
 from .serialization import dump, initializer_text, serializable
 

@@ -1,4 +1,5 @@
-"""`Initializer`: the base class that MXNet's own should have been. Every hook that a class defines is called.
+"""`Initializer`: the base class that MXNet's own should have been. Every hook that a class defines is called; and
+`corrected`, which does the same for a class that one cannot edit.
 
 Gluon reaches an initializer by two doors, and neither asks for a role: a network-level one by ``__call__`` with the
 parameter's own initializer in ``desc.attrs['__init__']``, which is never empty; a layer's own by ``_init_weight``,
@@ -17,14 +18,13 @@ import numpy
 
 from .._mxnet import mx
 from .._mxnet.arrays import classic, dtype_name, is_numpy_array
-from .._mxnet.frames import parameter_being_filled, place_of
-from .._mxnet.initializers import base_arguments, hook_arguments, print_filled
+from .._mxnet.frames import base_arguments, hook_arguments, parameter_being_filled, place_of, print_filled
 from .._mxnet.parameter import is_constant
 from .._mxnet.preserve import draw_seed
 from .._mxnet.state import emit
 from .._mxnet.tree import Place, network_of
-from ..display import warn
-from ..parameters import ParameterInfo, list_parameters, parameter_info, role_of
+from ..display import printable, warn
+from ..parameters import ParameterInfo, did_you_mean, list_parameters, parameter_info, role_of
 from .dispatch import (
     Assignment,
     Choice,
@@ -40,9 +40,9 @@ from .dispatch import (
 )
 from .errors import InitializationError
 from .random.streams import generator, key_of
-from .serialization import as_json, call_text, constructor_arguments
+from .serialization import as_json, call_text, constructor_arguments, initializer_text
 
-__all__ = ["HookContext", "Initializer", "run_hook"]
+__all__ = ["HookContext", "Initializer", "as_initializer", "corrected", "run_hook"]
 
 
 class HookContext(mx.init.InitDesc):
@@ -162,11 +162,9 @@ class Initializer(mx.init.Initializer):
         """Fill the array of the parameter that `desc` names: an InitDesc, or a str, as ``mx.model.FeedForward`` has."""
         if not isinstance(desc, str):
             raise TypeError(f"expected the name of a parameter, an InitDesc or a str, found {desc!r:.80}")
-        if isinstance(desc, mx.init.InitDesc):
-            declared = desc.attrs.get("__init__") or None
-        else:
-            declared = _declared_by_name(desc)
+        if not isinstance(desc, mx.init.InitDesc):
             desc = mx.init.InitDesc(desc)
+        declared = desc.attrs.get("__init__") or None
         if isinstance(declared, SuperCall):
             if declared.caller is self:  # ``super().__call__`` in a class's own `__call__`
                 declared._init_weight(desc, arr)
@@ -260,18 +258,6 @@ class Initializer(mx.init.Initializer):
 def _info_of_name(name: str, arr: Any) -> ParameterInfo:
     """What is known of an array by its name alone."""
     return ParameterInfo(None, (), str(name), role_of(name), tuple(arr.shape), dtype_name(arr.dtype))
-
-
-def _declared_by_name(name: str) -> Any:
-    """The initializer by which MXNet fills an array of this plain name, whatever else it is told; None for most."""
-    if name.startswith("upsampling"):
-        return mx.init.Bilinear()
-    if name.startswith("stn_loc"):  # of a spatial transformer, which begins as the identity
-        if name.endswith("weight"):
-            return mx.init.Zero()
-        if name.endswith("bias"):
-            return mx.init.Constant(numpy.array([1.0, 0, 0, 0, 1.0, 0]))
-    return None
 
 
 def _wrap_weight_hook(hook: Callable) -> Callable:
@@ -400,3 +386,61 @@ _CLASSIC_TAKES = ("legacy", "Cannot assign mx.nd.NDArray", "scalar tensor can on
 def _root_mean_square(arr: Any) -> str:
     arr = classic(arr)
     return str((mx.nd.norm(arr) / arr.size**0.5).asscalar())
+
+
+def corrected(initializer: Any) -> Initializer:
+    """An initializer that calls every hook which `initializer`'s class defines, and its weight hook for weights only.
+
+    Parameters
+    ----------
+    initializer : mx.init.Initializer or str
+        Any of MXNet's, a user's own, a registered name, or the JSON of ``dumps()``. One of the kit's is returned as is.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.BatchNorm(in_channels=2)
+    >>> net.initialize(corrected(mx.init.Xavier()))
+    >>> net.running_var.data().asnumpy().tolist()
+    [1.0, 1.0]
+    """
+    initializer = as_initializer(initializer)
+    return initializer if isinstance(initializer, Initializer) else Corrected(initializer)
+
+
+class Corrected(Initializer):
+    """What `corrected` returns: the inner initializer's own hooks, and the corrected base class's for the rest."""
+
+    _registered_name = "gluon_initkit.corrected"
+
+    def __init__(self, initializer: Any) -> None:
+        super().__init__()
+        self.initializer = self._wrapped = as_initializer(initializer)
+
+    def __repr__(self) -> str:
+        return f"corrected({initializer_text(self.initializer)})"
+
+
+mx.init.alias(Corrected._registered_name)(Corrected)
+
+
+def as_initializer(value: Any) -> Any:
+    """The initializer that an instance, a registered name or its JSON stands for; a clear error for anything else."""
+    if isinstance(value, mx.init.Initializer):
+        return value
+    if isinstance(value, str):
+        try:
+            return mx.init.create(value)
+        except Exception as error:
+            names = sorted(mx.registry.get_registry(mx.init.Initializer))
+            raise ValueError(
+                f"no initializer is registered under the name {value!r} ({printable(str(error))}); "
+                f"{printable(did_you_mean(value.lower(), names))} Register a class of your own with @mx.init.register, "
+                f"or pass an instance such as mx.init.Xavier()."
+            ) from error
+    text = f"the network {type(value).__name__}" if isinstance(value, mx.gluon.Block) else f"{value!r:.200}"
+    mend = ("It is a class: make an instance of it." if isinstance(value, type) else
+            "For numbers, arrays, and what mx.init.Mixed or Load holds, write gluon_initkit.Rules([(selector, value), "
+            "...], default=...).")  # fmt: skip
+    raise TypeError(
+        f"expected an initializer (an instance, a registered name or its JSON), found {printable(text)}. {mend}"
+    )

@@ -11,9 +11,9 @@ from ..display import Column, Table, TableReport, path_column, printable, shape_
 from ..parameters import ParameterInfo, list_parameters
 from ..shapes import is_known
 from .arguments import one_of
-from .corrected import corrected
 from .dispatch import Choice, choose, declared_parameters
 from .initialize import initialize
+from .initializer import corrected
 from .initializers import VarianceScaling, channel_axes
 from .mxnet_distributions import distribution_of
 from .values import replace_values

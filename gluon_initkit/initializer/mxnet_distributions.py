@@ -11,10 +11,9 @@ from .._mxnet import backend, mx
 from ..display import printable
 from ..parameters import ParameterInfo, role_of
 from .arguments import one_of
-from .corrected import corrected
 from .dispatch import Choice, choose
 from .distributions import ArrayDistribution, Constant, Distribution, Normal, Shape, Uniform, draw
-from .initializer import Initializer
+from .initializer import Initializer, corrected
 from .initializers import DistributionInitializer
 from .random.orthogonal import orthonormal_rows
 from .random.streams import CHUNK, derive, stream, uniforms

@@ -10,9 +10,9 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 from .._mxnet import mx
 from ..display import Column, Table, TableReport, counted, counted_of, path_column, shape_column
 from ..parameters import explain_no_match, list_parameters, select_parameters, show_selector
-from .corrected import corrected
 from .dispatch import Choice, Declared, Unassigned, choose, declared_parameters, misspelt, overrides, unused_hooks
 from .errors import InitializationError
+from .initializer import corrected
 from .rules import Rules
 from .serialization import dump, initializer_text
 

@@ -12,10 +12,9 @@ import numpy
 from .._mxnet import mx
 from ..display import listed, printable, warn
 from ..parameters import explain_no_match, matcher, selector_from_json, selector_to_json, show_selector
-from .corrected import as_initializer, corrected
 from .dispatch import Choice, Declared, Rule, choose, rule_matches
 from .errors import InitializationError
-from .initializer import Initializer
+from .initializer import Initializer, as_initializer, corrected
 from .serialization import as_json, initializer_text
 
 __all__ = ["Rules"]

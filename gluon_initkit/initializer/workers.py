@@ -11,11 +11,11 @@ from .._mxnet.trainer import kvstore_of
 from ..display import counted, counted_of
 from ..parameters import list_parameters
 from .errors import InitializationError
-from .fingerprint import combined, digests
+from .values import combined, digests
 
 __all__ = ["check_workers"]
 
-_DIGEST, _COUNT, _DETAIL, _TEXT = 32, 8, 16, 400  # bytes
+_DIGEST, _COUNT, _DETAIL = 32, 8, 16  # bytes
 # Keys, numbers as a Trainer's are, far from them; the same on all workers, which make the same calls in the same order.
 _keys: Iterator[Any] = itertools.count(1 << 30)
 
@@ -42,8 +42,8 @@ def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
     ------
     InitializationError
         Workers differ: the message, raised on all of them, names ranks and the first path that differs. Some have
-        nothing to compare, such as deferred parameters: all raise, and name them. A worker did not come in time. Or
-        `kv` is asynchronous, or runs an optimizer already, which would change what is pushed.
+        nothing to compare, such as deferred parameters: all raise. A worker did not come in time. Or `kv` is
+        asynchronous, or runs an optimizer already, which would change what is pushed.
 
     Notes
     -----
@@ -77,10 +77,12 @@ def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
     fingerprint = combined(own)
     facts = bytes.fromhex(fingerprint) + len(own).to_bytes(_COUNT, "little") + bytes([failure is not None])
     everybody = _exchange(kv, facts, len(facts), timeout)
-    if everybody[:, -1].any():
-        text = b"" if failure is None else f"{type(failure).__name__}: {failure}".encode()[:_TEXT]
-        texts = _exchange(kv, text, _TEXT, timeout)
-        raise InitializationError(_failures(texts, everybody[:, -1] > 0)) from failure
+    if failure is not None:
+        raise failure
+    failed = everybody[:, -1].nonzero()[0]
+    if len(failed):
+        workers = counted_of(len(failed), len(everybody), "worker", "has", "have")
+        raise InitializationError(f"{workers} nothing to compare: rank {', '.join(map(str, failed))}, which says why")
     if (everybody == everybody[0]).all():
         return fingerprint
     counts = [int.from_bytes(row[_DIGEST : _DIGEST + _COUNT].tobytes(), "little") for row in everybody]
@@ -131,15 +133,6 @@ def _push_and_pull(kv: Any, row: numpy.ndarray) -> numpy.ndarray:
         raise InitializationError("the kvstore changed what was pushed: an optimizer runs on it, or it compresses; "
                                   "call check_workers(net, kv) with one that does neither.")  # fmt: skip
     return rows.astype(numpy.uint8)
-
-
-def _failures(texts: numpy.ndarray, failed: numpy.ndarray) -> str:
-    """What the workers say that have nothing to compare."""
-    ranks = failed.nonzero()[0]
-    lines = [f"\n  rank {rank}: {texts[rank].tobytes().decode(errors='replace')}".rstrip("\0") for rank in ranks[:10]]
-    more = f"\n  and {len(ranks) - 10} more" if len(ranks) > 10 else ""
-    workers = counted_of(len(ranks), len(failed), "worker", "has", "have")
-    return f"{workers} nothing to compare, so nothing is compared on any:{''.join(lines)}{more}"
 
 
 def _difference(rows: numpy.ndarray, counts: List[int], paths: List[str], rank: int) -> str:

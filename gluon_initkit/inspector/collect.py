@@ -30,7 +30,7 @@ from .._mxnet.parameter import (
 from .._mxnet.structure import stale_graphs, unregistered_blocks
 from .._mxnet.trainer import trained_by, updates_of
 from .._mxnet.tree import Place, name_clashes, path_clashes, places_and_blocks
-from ..initializer.corrected import corrected
+from ..initializer.initializer import corrected
 from ..initializer.serialization import initializer_text
 from ..parameters import matcher, parameter_info, refuse_no_match, role_of
 from ..shapes import is_known

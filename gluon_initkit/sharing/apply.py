@@ -1,6 +1,5 @@
 """Making several parameters one: whose values and initializer the kept one has afterwards, and the change itself."""
 
-import gc
 import math
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -59,17 +58,14 @@ def report_row(group: TieGroup, values: str) -> SharingRow:
     )
 
 
-def apply_ties(net: Any, groups: Sequence[TieGroup], values: str) -> Tuple[str, ...]:
-    """Make the members of every group one parameter; where anything fails, nothing has changed.
-
-    Returns the paths whose own Parameters another network still has.
-    """
+def apply_ties(net: Any, groups: Sequence[TieGroup], values: str) -> None:
+    """Make the members of every group one parameter; where anything fails, nothing has changed."""
     groups = [group for group in groups if group.dropped]  # the others are as they shall be
     if not groups:
-        return ()
+        return
     moves = [move for group in groups for move in group.moves()]
     # An interrupt between the two would put values back, and leave the ties.
-    with interrupts_held(), restoring([group.kept.param for group in groups]), exchange(net, moves) as outside:
+    with interrupts_held(), restoring([group.kept.param for group in groups]), exchange(net, moves):
         for group in groups:
             kept = group.kept
             with named_memory_errors(kept.path, kept.param, SharingError):
@@ -82,7 +78,3 @@ def apply_ties(net: Any, groups: Sequence[TieGroup], values: str) -> Tuple[str, 
                     means = mean_arrays([(member.param, member.transposed) for member in outcome.initialized])
                     replace_arrays(kept.param, means)
                 wait_for(arrays_of(kept.param))
-    if outside:
-        gc.collect()  # a network that nobody holds any more does not count
-    return tuple(member.path for group in groups for member in group.dropped
-                 if member.param in outside and outside[member.param]() is not None)  # fmt: skip

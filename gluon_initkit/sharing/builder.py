@@ -1,10 +1,8 @@
 """`Sharing`: ties declared on a network that exists, checked as a whole, and made all at once or not at all."""
 
-import dataclasses
 from typing import Any, FrozenSet, List, Tuple
 
 from .._mxnet import mx
-from ..display import printable
 from ..parameters import check_block, matcher, show_selector
 from .apply import apply_ties, report_row
 from .checks import problems
@@ -23,7 +21,7 @@ class Sharing:
     Trainer, files, `copy.deepcopy`. The order of declarations never matters. Pass the outermost network: a block does
     not know what is around it, so a hybridized network around `net` that has run, and that the kit was never called
     with, goes on with the old Parameters until its ``hybridize()`` is called. A parameter that stands in another
-    network too stays there, and the report says so.
+    network too stays there.
 
     Parameters
     ----------
@@ -113,11 +111,6 @@ class Sharing:
         """
         return self._apply(values, dry_run, frozenset())
 
-    def __repr__(self) -> str:
-        calls = list(map(str, self._declared[:3])) or ["nothing is declared"]
-        more = f" and {len(self._declared) - 3} more" if len(self._declared) > 3 else ""
-        return printable(f"<{type(self).__name__} of {type(self._net).__name__}: {', '.join(calls)}{more}>")
-
     def _apply(self, values: str, dry_run: bool, yielding: FrozenSet[Any]) -> SharingReport:
         if values not in ("keep", "average"):
             raise ValueError(f"values={values!r}: expected 'keep' or 'average'")
@@ -127,7 +120,7 @@ class Sharing:
             raise sharing_refused(wrong)
         report = SharingReport(tuple(report_row(group, values) for group in groups), values, not dry_run)
         if not dry_run:
-            report = dataclasses.replace(report, elsewhere=apply_ties(self._net, groups, values))
+            apply_ties(self._net, groups, values)
             self._declared.clear()  # what was declared is done, and a Parameter named in it may go
         return report
 

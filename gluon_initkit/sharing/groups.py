@@ -30,13 +30,6 @@ class SharedGroup:
         Its other paths, in order of traversal; the transposed ones too.
     transposed : tuple of str
         Those aliases under which the parameter is seen transposed.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.HybridSequential()
-    >>> net.add(*ik.shared_layers(lambda: mx.gluon.nn.Dense(4), n=2, only="weight"))
-    >>> ik.shared_groups(net)[0]
-    SharedGroup(canonical='0.weight', aliases=('1.weight',), transposed=())
     """
 
     canonical: str

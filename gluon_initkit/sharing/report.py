@@ -66,15 +66,11 @@ class SharingReport(TableReport[SharingRow]):
         ``'keep'`` or ``'average'``.
     applied : bool
         False after ``dry_run=True``.
-    elsewhere : tuple of str
-        The paths whose own Parameters stand in another network too, where they stay: that one is not tied. Told of
-        networks that the kit was called with before. Not known after ``dry_run=True``.
     """
 
     rows: Tuple[SharingRow, ...]
     values: str
     applied: bool
-    elsewhere: Tuple[str, ...] = ()
 
     @property
     def groups(self) -> Tuple[SharedGroup, ...]:
@@ -100,9 +96,6 @@ class SharingReport(TableReport[SharingRow]):
         if self.dropped:
             were = "were averaged" if self.values == "average" else "are dropped"
             yield f"{counted(len(self.dropped), 'path')} had other values, which {were}: {', '.join(self.dropped)}."
-        if self.elsewhere:
-            yield (f"Another network goes on with what stood at {', '.join(self.elsewhere)}, which it shared with this "
-                   f"one: tie it there too, or tie the two under one Block.")  # fmt: skip
 
 
 _COLUMNS = (

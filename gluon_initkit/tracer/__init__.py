@@ -2,7 +2,6 @@
 and one error for all its failures.
 """
 
-from .diagnosis import diagnose
 from .errors import DeferredInitError, Unresolved
 from .events import TraceEvent
 from .explain import Explanation, explain
@@ -18,7 +17,6 @@ __all__ = [
     "Trace",
     "TraceEvent",
     "Unresolved",
-    "diagnose",
     "explain",
     "materialize",
     "resolve_shapes",

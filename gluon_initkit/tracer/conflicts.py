@@ -32,26 +32,14 @@ class EarlierShape(NamedTuple):
 
 @dataclass
 class Conflict:
-    """Two shapes that contradict each other in a call of a block: what its input asks for, and what stood before.
-
-    Attributes
-    ----------
-    block_path : str
-    inputs : tuple of shapes
-    message : str
-        What MXNet says.
-    needed, earlier : dict
-        By each of the block's parameters that is in dispute: the shape that the input asks for, and the `EarlierShape`.
-    checked : bool
-        Whether MXNet notices by itself when it computes.
-    """
+    """Two shapes that contradict each other in a call of a block: what its input asks for, and what stood before."""
 
     block_path: str
     inputs: Tuple[Shape, ...]
-    message: str
-    needed: Dict[Any, Shape] = field(default_factory=dict)
+    message: str  # what MXNet says
+    needed: Dict[Any, Shape] = field(default_factory=dict)  # what the input asks for, by each parameter in dispute
     earlier: Dict[Any, EarlierShape] = field(default_factory=dict)
-    checked: bool = True
+    checked: bool = True  # whether MXNet notices by itself when it computes
 
 
 def conflict_in(parameters: Parameters, run: Run, message: str) -> Conflict:

@@ -1,4 +1,4 @@
-"""`diagnose`: one `DeferredInitError` that lists every unresolved parameter, of whatever MXNet, or nothing yet, raised.
+"""One `DeferredInitError` that lists every unresolved parameter, of whatever MXNet, or nothing yet, raised.
 
 The first sentence says what was done too early or contradicts what; then come the parameters, by block; then the call
 that mends it.
@@ -19,37 +19,18 @@ from .reasons import DEFERRED, NOT_DEFERRABLE, UNTOLD, UNTOUCHED, place_text, sh
 from .resolve import Observed, Resolution, error_text, resolve
 from .source import frames_of, last_lines
 
-__all__ = ["MOST", "diagnose", "diagnosed_failure", "error_of", "message", "quotation"]
+__all__ = ["MOST", "diagnosed_failure", "error_of", "message", "quotation"]
 
 MOST = 10
 """How many parameters a message shows; `unresolved` has all."""
 
 
-def diagnose(
-    net: Any, error: Optional[BaseException] = None, inputs: Sequence[Any] = (), observed: Optional[Observed] = None
-) -> DeferredInitError:
-    """The one error that says what is unresolved in a network, and why, to be raised ``from error``.
-
-    Parameters
-    ----------
-    net : Block
-        It is left as it was.
-    error : Exception, optional
-        What MXNet raised; its traceback tells what was called.
-    inputs : sequence
-        The network's arguments, arrays or shapes, where they are known.
-    observed : Observed, optional
-        What a trace has seen.
-    """
-    if isinstance(error, DeferredInitError):
-        return error
-    return error_of(resolve(net, inputs, observed), inputs, error)
-
-
 def diagnosed_failure(
     net: Any, error: BaseException, inputs: Sequence[Any], observed: Observed
 ) -> Optional[DeferredInitError]:
-    """What `diagnose` answers; None where the error is not about deferred parameters and their shapes."""
+    """The one error to be raised ``from error`` in a trace; None where that is not about deferred parameters and their
+    shapes.
+    """
     wrong = _wrong_states(observed)
     if wrong is not None and isinstance(error, _RAISED_FOR_STATES):
         rows, line = unresolved(resolve(net, ())), last_lines(frames_of(error, observed.around))[0]

@@ -29,14 +29,6 @@ class Unresolved:
         What to write instead, to be pasted: ``'features.0: nn.Dense(4, in_units=5)'``.
     reason : str
         Why it is unresolved.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.Dense(4)
-    >>> net.initialize()
-    >>> (row,) = ik.explain(net)
-    >>> row.path, row.shape, row.block, row.reason, row.fix
-    ('weight', (4, None), 'nn.Dense', 'deferred', 'nn.Dense(4, in_units=?)')
     """
 
     path: str

@@ -46,15 +46,6 @@ class TraceEvent:
         The operating system's number of the thread.
     detail : str
         What else is to say: ``'float32 to float16'``.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.Dense(4, in_units=5, use_bias=False)
-    >>> with ik.trace(net) as t:
-    ...     net.initialize(mx.init.One())
-    >>> event = t.events[-1]
-    >>> event.kind, event.path, event.shape, event.initializer, event.bytes
-    ('resolved', 'weight', (4, 5), 'One', 80)
     """
 
     kind: str

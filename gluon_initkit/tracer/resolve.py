@@ -39,26 +39,13 @@ class Stop:
 
 @dataclass
 class Observed:
-    """What a trace has seen of real forward passes.
+    """What a trace has seen of real forward passes."""
 
-    Attributes
-    ----------
-    seen : dict
-        The input shapes that blocks got last, by block path.
-    passed : bool
-        Whether those are from forward passes that came to their end.
-    failing : (str, Block, tuple), optional
-        The innermost call of a block that failed: its path, and its arguments.
-    events : sequence of TraceEvent
-    around : frame, optional
-        Where the error was caught, while the user's call is under way.
-    """
-
-    seen: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)
-    passed: bool = False
-    failing: Optional[Tuple[str, Any, Tuple[Any, ...]]] = None
+    seen: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)  # the input shapes that blocks got last, by path
+    passed: bool = False  # whether those are from forward passes that came to their end
+    failing: Optional[Tuple[str, Any, Tuple[Any, ...]]] = None  # the innermost call that failed: path, block, arguments
     events: Sequence[TraceEvent] = ()
-    around: Optional[FrameType] = None
+    around: Optional[FrameType] = None  # where the error was caught, while the user's call is under way
 
     def origin(self, path: str, shape: Shape) -> str:
         """What gave a parameter this shape: ``'resolved in 0, given (2, 5), at file:7'``; empty where nobody saw it."""
@@ -75,44 +62,19 @@ class Observed:
 
 @dataclass
 class Resolution:
-    """The parameters of a network and every shape that is known.
-
-    Attributes
-    ----------
-    net : Block
-    parameters : list of (Parameter, Place, ParameterInfo)
-    shapes : dict
-        By parameter.
-    has_inputs : bool
-        Whether inputs were given at all.
-    observed : Observed
-    order : list of Parameter
-        Those that the network's code used, in its order.
-    inputs : dict
-        What each block was given first, by its path.
-    entered : set of str
-        The paths of the blocks that were reached.
-    unregistered : list of Flaw
-        What containers hold that is no part of the network.
-    context_mismatch : str or None
-        A sentence on parameters that are on different contexts.
-    stale : list of Flaw
-        Cached graphs of other parameters than their block has.
-    run : Run or None
-        The run without memory that told these, where inputs were given.
-    """
+    """The parameters of a network and every shape that is known."""
 
     net: Any
     parameters: List[Tuple[Any, Any, ParameterInfo]]
-    shapes: Dict[Any, Shape]
-    has_inputs: bool
+    shapes: Dict[Any, Shape]  # by parameter
+    has_inputs: bool  # whether inputs were given at all
     observed: Observed
-    unregistered: Sequence[Flaw]
-    context_mismatch: Optional[str]
-    stale: Sequence[Flaw]
-    order: List[Any] = field(default_factory=list)
-    inputs: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)
-    entered: Set[str] = field(default_factory=set)
+    unregistered: Sequence[Flaw]  # what containers hold that is no part of the network
+    context_mismatch: Optional[str]  # a sentence on parameters that are on different contexts
+    stale: Sequence[Flaw]  # cached graphs of other parameters than their block has
+    order: List[Any] = field(default_factory=list)  # the parameters that the network's code used, in its order
+    inputs: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)  # what each block was given first, by path
+    entered: Set[str] = field(default_factory=set)  # the paths of the blocks that were reached
     stop: Optional[Stop] = None
     conflict: Optional[Conflict] = None
     run: Optional[Run] = None

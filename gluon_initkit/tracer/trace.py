@@ -78,16 +78,7 @@ def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent]
 
 
 class Trace(TableReport[TraceEvent]):
-    """What `trace` returns: a report whose rows are its events, shown by the user's call, by kind, then by block.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.Dense(2)
-    >>> with Trace(net) as t:
-    ...     net.initialize()
-    >>> [(event.kind, event.path, event.shape) for event in t.events if event.path == "weight"]
-    [('initialize', 'weight', (2, None)), ('deferred', 'weight', (2, None))]
-    """
+    """What `trace` returns: a report whose rows are its events, shown by the user's call, by kind, then by block."""
 
     def __init__(self, net: Any, live: bool = False, on_event: Optional[Callable] = None) -> None:
         self._net, self._live, self._callback = net, live, on_event

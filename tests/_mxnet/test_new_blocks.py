@@ -34,23 +34,6 @@ def test_names_are_as_without_listening(around):
     assert named(True) == named(False)
 
 
-def test_it_ends_with_its_scope():
-    with pytest.raises(KeyError), new_blocks() as built:
-        kept = nn.Dense(2)
-        raise KeyError
-    other = nn.Dense(2)
-    assert list(built) == [kept] and other is not kept
-
-
-def test_it_keeps_no_block_alive():
-    with new_blocks() as built:
-        nn.Dense(2)
-    import gc
-
-    gc.collect()
-    assert not built
-
-
 class Patch:
     """Another library's patch of `Block.__init__`, which counts the blocks that are built."""
 

@@ -3,7 +3,7 @@
 import gluon_initkit as ik
 import mxnet as mx
 import pytest
-from vocabulary import GLUON_2, HybridBlock, constant, contexts, declared, move, nd, set_all
+from vocabulary import GLUON_2, HybridBlock, constant, contexts, declared, move, nd
 
 SGD, PRECISE = {"momentum": 0.9}, {"momentum": 0.9, "multi_precision": True}
 STORES = {
@@ -94,13 +94,6 @@ def test_adam_counts_the_steps_of_a_renewed_parameter_anew():
     assert value == pytest.approx(5 - 0.125, rel=1e-6)  # the first step is the learning rate, whatever the gradient
 
 
-def test_the_optimizers_clock_goes_on():
-    net, trainer, step = trained([mx.cpu()])
-    ik.initialize(net, mx.init.Constant(5), force_reinit=True)
-    step()
-    assert trainer._optimizer.num_update == 2  # what a scheduler of learning rates goes by
-
-
 def test_a_parameter_of_another_dtype_is_renewed(tmp_path):
     """Its arrays are new ones, and the kvstore's is of the old dtype."""
     net, _, _ = trained([mx.cpu(0), mx.cpu(1)], kvstore="device")
@@ -108,13 +101,6 @@ def test_a_parameter_of_another_dtype_is_renewed(tmp_path):
     net[0].weight.grad_req = "write"
     ik.initialize(net[0], mx.init.Constant(5), ctx=[mx.cpu(0), mx.cpu(1)], force_reinit=True)
     assert first(net[0]) == {5}
-
-
-def test_what_is_loaded_does_not_reset_a_kvstore(tmp_path):
-    net, trainer, _ = trained([mx.cpu(0), mx.cpu(1)], kvstore="device")
-    store = trainer._kvstore
-    loaded(net, None, str(tmp_path / "x.params"))
-    assert store is not None and trainer._kvstore is store
 
 
 def test_a_parameter_behind_a_tied_one_is_renewed_under_its_own_key():
@@ -224,10 +210,3 @@ def test_a_network_is_released_whose_trainer_nobody_has_any_more():
     ik.initialize(net, ctx=mx.cpu(1), force_reinit=True)
     with pytest.raises(TypeError, match="expected a Trainer, or a network whose parameters one has, found 'sgd'"):
         ik.release("sgd")
-
-
-def test_frozen_parameters_of_a_trainer_are_tied():
-    net, trainer, _ = trained([mx.cpu(0)])
-    set_all(net, "grad_req", "null")
-    ik.Sharing(net).tie("*.weight").apply()
-    assert net[0].weight is net[1].weight and trainer

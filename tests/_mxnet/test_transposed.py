@@ -1,11 +1,9 @@
 """One parameter seen transposed: in blocks of every kind, in the graph, in files, and in tables."""
 
-import re
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet.arrays import context_of
 from gluon_initkit._mxnet.parameter import source_of
-from gluon_initkit._mxnet.tree import places
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -84,27 +82,6 @@ def tied():
     return net
 
 
-def test_several_on_either_side():
-    net = tied()
-    report = ik.Sharing(net).tie("1.weight", re.compile("[02].weight"), transpose=True).apply()
-    assert report.groups == (ik.SharedGroup("0.weight", ("1.weight", "2.weight"), ("1.weight",)),)
-    assert net[0].weight is net[2].weight and net[1].weight.transposed_of is net[0].weight
-    assert ik.shared_groups(net) == report.groups
-
-
-def test_the_transpose_of_a_transpose_is_itself():
-    net = tied()
-    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
-    ik.Sharing(net).tie("2.weight", "1.weight", transpose=True).apply()
-    assert net[2].weight is net[0].weight
-    other = tied()
-    ik.Sharing(other).tie("1.weight", "0.weight", transpose=True).apply()
-    report = ik.Sharing(other).tie(other[1].weight, "2.weight", to="2.weight", transpose=True).apply()
-    assert report.groups[0].canonical == "2.weight"
-    assert other[0].weight is other[2].weight and other[1].weight.transposed_of is other[2].weight
-    assert collected(other) == {other[0].bias, other[1].bias, other[2].weight, other[2].bias}
-
-
 def test_a_view_named_as_canonical_keeps_what_it_shows():
     net = tied()
     ik.Sharing(net).tie("1.weight", to="0.weight", transpose=True).apply()
@@ -162,28 +139,6 @@ def test_its_shape_may_be_told_through_either():
     ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
     net[1].weight.shape = (4, 3)
     assert net[0].weight.shape == (3, 4)
-
-
-def test_in_numpy_mode():
-    mx.npx.set_np()
-    net = tied()
-    net.initialize()
-    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
-    x = mx.np.ones((2, 4))
-    answer = net(x).asnumpy()
-    net.hybridize()
-    np.testing.assert_allclose(net(x).asnumpy(), answer, rtol=1e-5)
-
-
-def test_looking_functions_see_one_parameter():
-    """Plan, fingerprint and initialize ask for parameters; a view is none, its path an alias."""
-    net = tied()
-    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
-    assert "1.weight" not in [row.path for row in ik.plan(net, mx.init.One())]
-    ik.initialize(net, mx.init.Xavier(), seed=1)
-    place = places(net)[net[0].weight]
-    assert place.paths == ("0.weight", "1.weight") and place.transposed == ("1.weight",)
-    assert len(ik.fingerprint(net)) == 64
 
 
 @pytest.mark.parametrize("hybridize", [False, True])

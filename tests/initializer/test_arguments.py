@@ -97,35 +97,15 @@ def test_a_constant_of_whatever_is_filled_hybridized_and_exported(how, value, hy
         assert mx.init.create(init.dumps()).dumps() == init.dumps()
 
 
-@pytest.mark.parametrize(
-    ("init", "mend"),
-    [
-        ({"bias": 0.1}, "write gluon_initkit.Rules([('bias', 0.1)], default=...)"),
-        ([("bias", 0.1), ("*", "xavier")], "write gluon_initkit.Rules([('bias', 0.1), ('*', 'xavier')], default=...)"),
-        (0.02, "write mx.init.Constant(0.02)"),
-        (np.float32(0.5), "write mx.init.Constant(0.5)"),
-        ([[1.0, 2.0]], "mx.init.Constant(array)"),
-        (np.ones(3), "mx.init.Constant(array)"),
-        (mx.nd.ones(3), "mx.init.Constant(array)"),
-        (mx.init.Xavier, "It is a class: make an instance of it"),
-        (lambda desc, arr: None, "derive a class from gluon_initkit.Initializer"),
-        (mx.cpu(), "write ctx= before it"),
-    ],
-)
+@pytest.mark.parametrize("init", [{"bias": 0.1}, [("bias", 0.1)], 0.02, np.ones(3), mx.nd.ones(3), mx.cpu()])
 @pytest.mark.parametrize("call", [lambda init: ik.initialize(nn.Dense(2), init), ik.corrected,
                                   lambda init: ik.plan(nn.Dense(2), init)])  # fmt: skip
-def test_what_is_no_initializer_is_answered_by_what_to_write(init, mend, call):
-    with pytest.raises(TypeError, match="expected an initializer") as caught:
+def test_what_is_no_initializer_is_answered_by_rules(init, call):
+    with pytest.raises(TypeError, match=r"expected an initializer (?s:.*)gluon_initkit\.Rules\(\[\(selector, value\)"):
         call(init)
-    assert mend in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [("xavier_uniform", "mx.init.Xavier()"), ("glorot_normal", "mx.init.Xavier()"), ("kaiming", "mx.init.MSRAPrelu()"),
-     ("he_normal", "mx.init.MSRAPrelu()"), ("truncated_normal", "gluon_initkit.TruncatedNormal()"),
-     ("normall", "'normal'"), ("othogonal", "'orthogonal'")],
-)  # fmt: skip
+@pytest.mark.parametrize(("name", "meant"), [("normall", "'normal'"), ("othogonal", "'orthogonal'")])
 def test_a_name_that_is_not_registered_is_answered_by_the_nearest(name, meant):
     for call in (lambda: ik.initialize(nn.Dense(2), name), lambda: ik.Rules([("weight", name)])):
         with pytest.raises(ValueError) as caught:

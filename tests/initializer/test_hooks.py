@@ -329,23 +329,6 @@ def test_what_super_call_does_is_the_rest_of_the_order():
     assert ik.plan(Every(False), Calls())["1.gamma"].differs  # plain Gluon's super() goes to the layer's default
 
 
-def test_the_kits_own_base_needs_no_weight_hook_where_call_is_overridden():
-    class Calls(ik.Initializer):
-        def __call__(self, desc, arr):
-            if desc.endswith("weight"):
-                arr[:] = 7
-            else:
-                super().__call__(desc, arr)
-
-    for way in (lambda net: net.initialize(Calls()), lambda net: ik.initialize(net, Calls())):
-        net = Every(True)
-        way(net)
-        assert net.values() == {**BY_CALL, "0.weight": 7, "0.bias": 0}
-    net = nn.Dense(2, in_units=2, weight_initializer=Calls())
-    net.initialize()
-    assert (net.weight.data().asnumpy() == 7).all()
-
-
 def test_a_class_s_own_call_that_goes_on_to_nothing_names_the_parameter():
     class Calls(ik.Initializer):
         def __call__(self, desc, arr):

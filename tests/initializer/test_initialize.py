@@ -15,7 +15,7 @@ import warnings
 import gluon_initkit as ik
 from gluon_initkit._mxnet.parameter import state_of
 import mxnet as mx
-from mxnet.gluon import nn, rnn
+from mxnet.gluon import nn
 import numpy as np
 import pytest
 from vocabulary import CONTEXT, GLUON_2, HybridBlock, constant, contexts, convolution, declared, move, nd, tied, uniform
@@ -82,31 +82,6 @@ def test_another_process_with_another_hash_seed(hashseed):
     environment = {**os.environ, "PYTHONHASHSEED": hashseed}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
     assert done.stdout.split()[-1:] == [GOLDEN], done.stderr
-
-
-def test_two_processes_at_once():
-    code = SCRIPT.format(tests=[TESTS, os.path.dirname(TESTS)])
-    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [each.communicate(timeout=120)[0].split()[-1] for each in both] == [GOLDEN, GOLDEN]
-
-
-def test_plain_mxnet_fails_the_first_of_these():
-    def found(known, initialize):
-        net = nn.HybridSequential()
-        net.add(nn.Dense(4, in_units=3 if known else 0), nn.Dense(2, in_units=4))
-        initialize(net)
-        net(nd.ones((1, 3)))
-        return ik.fingerprint(net)
-
-    def plain(net):
-        mx.random.seed(7)
-        net.initialize(mx.init.Xavier())
-
-    def kit(net):
-        ik.initialize(net, mx.init.Xavier(), seed=7)
-
-    assert found(True, plain) == found(True, plain) != found(False, plain)
-    assert found(True, kit) == found(False, kit)
 
 
 def weights(net):
@@ -414,17 +389,6 @@ def test_what_is_pending_counts_as_initialized(first, hybridize, ctxs):
     assert len(fingerprints) == len(again) == 1 and fingerprints != again
 
 
-def test_plain_mxnet_lets_the_second_of_two_steps_win_where_a_layer_is_deferred():
-    """What the docstring of `initialize` says of it."""
-    net = nn.Dense(3)
-    net.initialize(mx.init.One())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        net.initialize(mx.init.Constant(2))
-    net(nd.ones((1, 2)))
-    assert (net.weight.data().asnumpy() == 2).all()
-
-
 @pytest.mark.parametrize("known", [True, False])
 def test_gluoncv_572(known):
     """Backbone and head on different contexts (also gluon-cv#116): plain MXNet is silent until the forward pass."""
@@ -544,22 +508,6 @@ def test_gradients_are_made_as_asked(grad_req):
             loss = net(nd.ones((1, 4))).sum()
         loss.backward()
         assert (net.weight.grad().asnumpy() == (times if grad_req == "add" else 1)).all()
-
-
-def test_it_trains():
-    net = small(known=False)
-    ik.initialize(net, mx.init.Xavier(), seed=1)
-    net.hybridize()
-    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
-    losses = []
-    x = uniform(X)
-    for _ in range(3):
-        with mx.autograd.record():
-            loss = (net(x) ** 2).mean()
-        loss.backward()
-        trainer.step(1)
-        losses.append(loss.asnumpy().item())
-    assert losses[2] < losses[0]
 
 
 @pytest.mark.parametrize("update_on_kvstore", [True, False])
@@ -811,15 +759,6 @@ def test_what_mxnet_refuses_after_it_took_others_changes_nothing(last):
         ik.initialize(layer, seed=1)
 
 
-def test_seeds_of_any_size_and_kind():
-    prints = set()
-    for seed in (0, -1, 2**70, np.int64(5)):
-        net = nn.Dense(3, in_units=3)
-        assert ik.initialize(net, seed=seed).seed == int(seed)
-        prints.add(ik.fingerprint(net))
-    assert len(prints) == 4
-
-
 def test_interrupted_while_arrays_are_refilled_all_are_refilled():
     net = small()
     ik.initialize(net, mx.init.Zero(), seed=1)
@@ -972,18 +911,6 @@ def test_what_mxnet_does_with_pending_parameters_goes_on_working(tmp_path):
     assert (third.weight.data().asnumpy() == 1).all()
 
 
-@pytest.mark.mxnet1("parameters of their own for an RNN's layers")
-def test_recurrent_layers_and_rules():
-    net = nn.HybridSequential()
-    net.add(rnn.LSTM(8, 2, input_size=4), nn.Dense(3, in_units=8))
-    rules = ik.Rules([("*_unfused.0.h2h_bias", mx.init.LSTMBias(2.0)), ("*bias", 0.5)], default=mx.init.Orthogonal())
-    report = ik.initialize(net, rules, seed=7)
-    assert report["1.bias"].why == "rule 2" and report["1.weight"].initializer.startswith("Orthogonal")
-    paths = [row.path for row in report if row.path.endswith("_unfused.0.h2h_bias")]
-    assert report[paths[0]].why == "rule 1"
-    assert set(net[1].bias.data().asnumpy().tolist()) == {0.5}
-
-
 def test_rules_that_match_nothing_warn_and_strict_ones_raise():
     net = nn.Dense(2, in_units=2)
     with pytest.warns(UserWarning, match="rule 1 .*matched none"):
@@ -1011,13 +938,6 @@ def test_mxnet_10831():
 
     assert plain(False) != plain(True)
     assert kit(False) == kit(True)
-
-
-def test_set_verbosity_logs(caplog):
-    caplog.set_level("INFO")
-    init = mx.init.Xavier().set_verbosity(True)
-    ik.initialize(nn.Dense(2, in_units=2), init)
-    assert any("weight" in record.getMessage() for record in caplog.records)
 
 
 def test_a_bound_hook_gets_path_role_and_axes():

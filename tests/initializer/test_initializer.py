@@ -287,20 +287,6 @@ def test_the_longest_ending_wins():
     assert (cell.i2h_bias.data().asnumpy() == 21).all() and (cell.h2h_bias.data().asnumpy() == 12).all()
 
 
-def test_the_longest_of_two_endings_of_ones_own_wins():
-    class Scales(SentinelInit):
-        def _init_scale(self, desc, arr):
-            arr[:] = 21
-
-        def _init_log_scale(self, desc, arr):
-            arr[:] = 22
-
-    block = mx.gluon.Block()
-    block.scale, block.log_scale = (declared(block, name, shape=(2,)) for name in ("scale", "log_scale"))
-    block.initialize(Scales())
-    assert (block.scale.data().asnumpy() == 21).all() and (block.log_scale.data().asnumpy() == 22).all()
-
-
 def test_super_works_at_any_depth():
     class Half(SentinelInit):
         def _init_weight(self, desc, arr):

@@ -51,19 +51,6 @@ def test_rnn_layers_by_their_one_vector():
     assert abs(net(nd.ones((3, 2, 4))).asnumpy() - hybridized).max() < 1e-6
 
 
-def test_cells_behind_modifiers():
-    def cell():
-        return mx.gluon.rnn.ResidualCell(mx.gluon.rnn.LSTMCell(4, input_size=4))
-
-    net = mx.gluon.rnn.HybridSequentialRNNCell()
-    net.add(cell())
-    net.add(cell())
-    ik.Sharing(net).tie_blocks("0", "1").apply()
-    net.initialize()
-    outputs, _ = net.unroll(3, nd.ones((2, 3, 4)), merge_outputs=True)
-    assert outputs.shape == (2, 3, 4) and len(collected(net)) == 4
-
-
 def test_one_block_that_holds_a_parameter_twice():
     block = mx.gluon.nn.HybridSequential()
     block.first = declared(block, "first", shape=(2,))
@@ -75,15 +62,3 @@ def test_one_block_that_holds_a_parameter_twice():
     ik.untie(net, "0.second")
     assert block.first is net[1].bias is not block.second
     assert sorted(param.shape for param in collected(net)) == [(2,), (2,), (2, 2)]
-
-
-def test_its_repr_is_what_was_declared():
-    net = nn.HybridSequential()
-    net.add(*(nn.Dense(4, in_units=4) for _ in range(5)))
-    sharing = ik.Sharing(net)
-    assert repr(sharing) == "<Sharing of HybridSequential: nothing is declared>"
-    sharing.tie("1.weight", to="0.weight", transpose=True).tie_blocks("2", "3", only="bias")
-    declared = "tie('1.weight', to='0.weight', transpose=True), tie_blocks('2', '3', only='bias')"
-    assert repr(sharing) == f"<Sharing of HybridSequential: {declared}>"
-    sharing.tie("*.bias").tie("a", "b").tie("c", "d")
-    assert repr(sharing) == f"<Sharing of HybridSequential: {declared}, tie('*.bias') and 2 more>"

@@ -132,21 +132,6 @@ def test_forward_and_gradients(kind, when, flags):
         close(grads(net), grads(other))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_gradients_are_the_sum_of_the_untied_ones(kind):
-    net, alone = initialized(untied(kind)), initialized(untied(kind))
-    report = tie(net, kind)
-    for path, param in parameters_by_path(alone).items():
-        param.set_data(parameters_by_path(net)[path].data())
-    backward(net, batch(kind))
-    backward(alone, batch(kind))
-    there = parameters_by_path(alone)
-    for group in report.groups:
-        turned = [there[path].grad().asnumpy().T if path in group.transposed else there[path].grad().asnumpy()
-                  for path in group.paths]  # fmt: skip
-        np.testing.assert_allclose(own(net)[group.canonical].grad().asnumpy(), sum(turned), rtol=2e-5, atol=2e-6)
-
-
 # In MXNet 2 a graph's parameters are the values of `collect_params`, so one that is shown transposed inside a part that
 # is hybridized alone, without it, is not found: an AssertionError of MXNet's.
 ALONE = pytest.mark.mxnet1("dictionary in which a block hybridized alone finds what stands transposed in it")
@@ -193,17 +178,6 @@ def test_a_trainer_takes_the_one_parameter_though_its_transposed_place_comes_fir
     assert sum(param is net[1].weight for param in trainer._params) == 1 and len(trainer._params) == 3
 
 
-def test_the_first_step_is_one_step():
-    """The closed form: momentum's first step is the learning rate times the whole gradient."""
-    net, _ = pair("plain")
-    before = own(net)["0.weight"].data().asnumpy()
-    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1, "momentum": 0.9})
-    backward(net, batch("plain"))
-    gradient = own(net)["0.weight"].grad().asnumpy()
-    trainer.step(1)
-    np.testing.assert_allclose(own(net)["0.weight"].data().asnumpy(), before - 0.1 * gradient, rtol=1e-5, atol=1e-7)
-
-
 @pytest.mark.parametrize("on_kvstore", [True, False])
 @ORDERS
 @pytest.mark.parametrize("kind", KINDS)
@@ -217,22 +191,6 @@ def test_a_multiplier_of_zero_stays_put(kind, when, on_kvstore):
     backward(net, batch(kind))
     trainer.step(1)
     assert (shared.data().asnumpy() == before).all() and (bias.data().asnumpy() != other).any()
-
-
-@ORDERS
-@pytest.mark.parametrize("flags", [None, STATIC], ids=str)
-@pytest.mark.parametrize("kind", KINDS)
-def test_gradients_add_up_where_asked(kind, flags, when):
-    nets = pair(kind, when, flags)
-    for net in nets:
-        for param in net.collect_params().values():
-            param.grad_req = "add"
-        backward(net, batch(kind))
-    once = grads(nets[0])
-    for net in nets:
-        backward(net, batch(kind))
-    close(grads(nets[0]), grads(nets[1]))
-    close(grads(nets[0]), [2 * each for each in once])
 
 
 @ORDERS

@@ -6,10 +6,9 @@ import gluon_initkit as ik
 from gluon_initkit._mxnet import backend
 import mxnet as mx
 from mxnet.gluon import nn
-import numpy as np
 import pytest
 from test_sharing_refusals import dense, run, state
-from vocabulary import collected, declared, nd, tied
+from vocabulary import nd, tied
 
 TWO = [mx.cpu(0), mx.cpu(1)]
 
@@ -79,14 +78,6 @@ def test_the_average_does_not_overflow():
     assert number(net[0].weight) == 51200
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float64"])
-def test_the_average_keeps_its_dtype(dtype):
-    net = constant(dense(4, 4), 1, 2)
-    net.cast(dtype)
-    ik.Sharing(net).tie("*.weight").apply(values="average")
-    assert net[0].weight.data().dtype == np.dtype(dtype).type and number(net[1].weight) == 1.5
-
-
 @pytest.mark.parametrize("transpose", [False, True])
 @pytest.mark.parametrize("values", ["keep", "average"])
 def test_the_kept_one_without_values_takes_the_first_that_are_there(values, transpose):
@@ -114,19 +105,6 @@ def test_what_is_taken_over_is_a_copy():
     assert number(alone) == 1 and other[0].weight is alone
 
 
-@pytest.mark.parametrize("seen", [True, False])
-def test_the_report_names_what_another_network_that_was_seen_goes_on_with(seen):
-    layer = nn.Dense(4, in_units=4)
-    net, other = nn.HybridSequential(), nn.HybridSequential()
-    net.add(nn.Dense(4, in_units=4), layer)
-    other.add(tied(nn.Dense, layer, 4, in_units=4))
-    if seen:
-        ik.shared_groups(other)
-    report = ik.Sharing(net).tie("*.weight").apply()
-    assert report.elsewhere == (("1.weight",) if seen else ())
-    assert ("Another network goes on with what stood at 1.weight" in str(report)) == seen
-
-
 @pytest.mark.parametrize("first", [0, 1])
 def test_deferred_parameters_unify(first):
     """A shape that one place meets is everybody's, and a second shape that contradicts it is an error."""
@@ -140,45 +118,6 @@ def test_deferred_parameters_unify(first):
     with pytest.raises(Exception, match="(?i)shape"):
         net[1 - first](nd.ones((1, 5)))
     mx.nd.waitall()
-
-
-@pytest.mark.parametrize("hybridize", [False, True])
-@pytest.mark.parametrize("units, expected", [((0, 7), (4, 7)), ((7, 0), (4, 7))])
-def test_a_known_dimension_is_everybodys(units, expected, hybridize):
-    net = nn.HybridSequential()
-    net.add(*(nn.Dense(4, in_units=each, flatten=False) for each in units))
-    ik.Sharing(net).tie("*.weight").apply()
-    assert net[0].weight.shape == net[1].weight.shape == expected
-    net.initialize()
-    if hybridize:
-        net[0].hybridize()
-    assert net[0](nd.ones((1, 7))).shape == (1, 4)
-
-
-def test_one_that_may_not_be_deferred_may_be_where_another_may():
-    net = nn.HybridSequential()
-    net.add(nn.HybridSequential(), nn.Dense(4))
-    net[0].weight = declared(net[0], "weight", shape=(4, 0))
-    ik.Sharing(net).tie("1.weight", "0.weight").apply()
-    net.initialize()
-    assert net[1](nd.ones((1, 3))).shape == (1, 4) and net[0].weight.shape == (4, 3)
-
-
-def test_the_average_in_numpy_mode():
-    mx.npx.set_np()
-    net = constant(dense(4, 4), 1, 2)
-    ik.Sharing(net).tie("*.weight").apply(values="average")
-    assert type(net[0].weight.data()) is type(net[0].weight.grad()) is mx.np.ndarray and number(net[1].weight) == 1.5
-    assert net(mx.np.ones((1, 4))).shape == (1, 4)
-
-
-def test_transposed_deferred_parameters_unify():
-    net = nn.HybridSequential()
-    net.add(nn.Dense(3), nn.Dense(4))
-    net.initialize()
-    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
-    assert net[0].weight.shape == (3, 4) and net[1].weight.shape == (4, 3)
-    assert net(nd.ones((2, 4))).shape == (2, 4)
 
 
 def test_a_pending_promise_goes_with_the_initializer_that_somebody_chose():
@@ -232,17 +171,6 @@ def test_a_tie_that_holds_already_leaves_its_trainer_alone():
     assert state(net) == before and backend.trainer_of(net[0].weight) is trainer
 
 
-def test_the_average_of_two_that_the_kept_one_shows_transposed():
-    net = nn.HybridSequential()
-    net.add(nn.Dense(3, in_units=4), nn.Dense(4, in_units=3), nn.Dense(4, in_units=3))
-    for layer in (net[1], net[2]):
-        layer.initialize(mx.init.Uniform(1))
-    mean = (net[1].weight.data() + net[2].weight.data()).asnumpy() / 2
-    ik.Sharing(net).tie("[12].weight", "0.weight", transpose=True).apply(values="average")
-    np.testing.assert_allclose(net[0].weight.data().asnumpy(), mean.T, rtol=1e-6)
-    np.testing.assert_allclose(net[2].weight.data().asnumpy(), mean, rtol=1e-6)
-
-
 def test_dry_run_changes_nothing():
     net = run(dense(4, 4))
     before = state(net)
@@ -289,15 +217,6 @@ def test_a_failure_in_the_middle_undoes_everything(what):
 def test_values_is_keep_or_average():
     with pytest.raises(ValueError, match="values='mean': expected 'keep' or 'average'"):
         ik.Sharing(dense(4, 4)).tie("*.weight").apply(values="mean")
-
-
-def test_a_hundred_blocks_cost_a_hundred_times_one():
-    """Not a measurement: 600 parameters in one group, which anything quadratic would make felt."""
-    net = nn.HybridSequential()
-    net.add(*(nn.Dense(2, in_units=2) for _ in range(600)))
-    report = ik.Sharing(net).tie("*.weight").tie("*.bias").apply()
-    assert [len(group.aliases) for group in report.groups] == [599, 599]
-    assert len(collected(net)) == 2
 
 
 def test_ctrl_c_comes_after_all_is_done():

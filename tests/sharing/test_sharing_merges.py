@@ -7,7 +7,6 @@ import gluon_initkit as ik
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
-from test_sharing_targets import encoder, groups
 from vocabulary import HybridBlock, declared, nd
 
 
@@ -132,20 +131,6 @@ def test_a_long_chain_neither_recurses_nor_grows_quadratic(shape):
     assert sharing.apply(dry_run=True).groups == (ik.SharedGroup(order[0], tuple(order[1:])),)
 
 
-def test_the_order_of_declaring_never_matters():
-    calls = [("tie", ("0.ffn.0.weight", "1.ffn.0.weight"), {}), ("tie", ("2.ffn.0.weight",), {"to": "1.ffn.0.weight"}),
-             ("tie_blocks", ("1.attention", "0.attention"), {"only": "weight"}), ("tie", ("*.attention.weight",), {}),
-             ("tie", ("1.ffn.1.weight", "0.ffn.0.weight"), {"transpose": True})]  # fmt: skip
-    net, expected = encoder(), None
-    for order in itertools.permutations(calls):
-        found = groups(net, *order, dry_run=True)
-        expected = expected or found
-        assert found == expected
-    assert groups(net, *calls) == expected and net[1].ffn[1].weight.transposed_of is net[1].ffn[0].weight
-    ik.check_sharing(net, expected)
-    assert [group.canonical for group in expected] == ["0.attention.weight", "1.ffn.0.weight"]
-
-
 def paths(net):
     return [path for record in ik.inspect(net) for path in record.paths]
 
@@ -158,26 +143,6 @@ def random_tree(rng, depth=0):
         else:
             block.add(nn.Dense(2, in_units=2))
     return block
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_random_trees_end_up_as_declared(seed):
-    """Whatever is declared on whatever tree: the network's own groups are the report's, in any order of declaring."""
-    shapes = []
-    for order in range(3):
-        rng = random.Random(seed)
-        net = random_tree(rng)
-        names = [path for path in paths(net) if path.endswith("weight")]
-        calls = [rng.sample(names, min(len(names), 2)) for _ in range(4)]
-        random.Random(order).shuffle(calls)
-        sharing = ik.Sharing(net)
-        for call in calls:
-            if len(call) == 2:
-                sharing.tie(*call)
-        report = sharing.apply()
-        assert report.groups == ik.shared_groups(net)
-        shapes.append(report.groups)
-    assert shapes[0] == shapes[1] == shapes[2]
 
 
 @pytest.mark.parametrize("values, expected", [("keep", 3), ("average", 2)])

@@ -2,7 +2,7 @@
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet.parameter import arrays_of
-from gluon_initkit._mxnet.tree import parameters_by_path, places
+from gluon_initkit._mxnet.tree import parameters_by_path
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -114,39 +114,3 @@ def yolo():
 
     anchors = [[10, 13, 16, 30, 33, 23], [30, 61, 62, 45, 59, 119], [116, 90, 156, 198, 373, 326]]
     return YOLOV3([stage(8), stage(2), stage(2)], [8, 8, 8], anchors, [8, 16, 32], classes=["cat", "dog"])
-
-
-@pytest.mark.parametrize("hybridize", [False, True])
-def test_a_yolo3_head_shared_across_scales(hybridize):
-    from gluoncv.data.transforms.presets.yolo import YOLO3DefaultTrainTransform
-
-    mx.random.seed(1)
-    net = yolo()
-    net.initialize(mx.init.Xavier())
-    heads = [path for path in parameters_by_path(net) if "prediction.weight" in path]
-    assert len(heads) == 3
-    report = ik.Sharing(net).tie("*prediction.weight").tie("*prediction.bias").apply()
-    assert [len(group.aliases) for group in report.groups] == [2, 2]
-    image = mx.nd.random.uniform(shape=(1, 3, 64, 64))
-    boxes = mx.nd.array([[[8.0, 8, 40, 48, 1]]])
-    with mx.autograd.train_mode():
-        anchors = net(image)  # gives its predictions, and so the deferred shapes, before there are targets
-    assert anchors is not None
-    mixup = mx.nd.ones((64, 64, 3)), boxes[0].asnumpy()
-    _, objectness, centers, scales, weights, classes, _ = YOLO3DefaultTrainTransform(64, 64, net)(*mixup)
-    targets = [each.expand_dims(0) for each in (objectness, centers, scales, weights, classes)]
-    if hybridize:
-        net.hybridize()
-    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 1e-3, "momentum": 0.9})
-    assert sum("prediction" in path for path in {place.paths[0] for place in places(net).values()}) == 2
-    head = net.yolo_outputs[0].prediction.weight
-    before = head.data().asnumpy()
-    for _ in range(2):
-        with mx.autograd.record():
-            losses = net(image, boxes[:, :, :4], *targets)
-            total = sum(losses)
-        total.backward()
-        trainer.step(1)
-        assert np.isfinite(total.asnumpy()).all()
-    assert all(output.prediction.weight is head for output in net.yolo_outputs)
-    assert (head.data().asnumpy() != before).any()

@@ -5,10 +5,8 @@ import sys
 import threading
 
 import gluon_initkit as ik
-from gluon_initkit.tracer import diagnose
 import mxnet as mx
 from mxnet.gluon import nn, rnn
-import numpy as np
 import pytest
 from vocabulary import GLUON_2, VERSION, HybridBlock, nd, uniform
 
@@ -52,7 +50,7 @@ def test_trainer_step_raises_after_a_forward_pass(parts, unreached):
     net.initialize()
     error = trained_once(net)
     assert not any(f"{path}.weight" in str(error) for path in unreached)
-    answer = diagnose(net, error, [X])
+    answer = ik.explain(net, X, error=error).error
     assert "Trainer.step was called while" in str(answer)
     assert {row.path: row.reason for row in answer.unresolved} == {
         f"{path}.weight": f"no forward pass reaches {path}" for path in unreached}  # fmt: skip
@@ -142,7 +140,7 @@ def test_st_metanet_13():
     with pytest.raises(Deferred) as caught:
         net(nd.ones((2, 3)))
     assert "encoder.0.weight" not in str(caught.value)
-    answer = diagnose(net, caught.value, [(2, 3)])
+    answer = ik.explain(net, (2, 3), error=caught.value).error
     first = str(answer).splitlines()[0]
     assert first.startswith("encoder.0.weight was read by data() before it holds values, at ")
     assert "test_deferral_threads.py" in first and "scale = self.encoder[0].weight.data()" in first
@@ -215,7 +213,7 @@ def test_an_inference_error_without_a_parameter(thread):
         net(nd.ones((2, 5)))
         mx.nd.waitall()
     assert "1.0" not in str(plain.value).split("Stack trace")[0]
-    answer = diagnose(net, plain.value, [(2, 5)])
+    answer = ik.explain(net, (2, 5), error=plain.value).error
     assert answer.unresolved[0].path == "1.0.weight" and answer.unresolved[0].fix == "1.0: nn.Dense(3, in_units=4)"
     assert "it has to be (3, 4) in 1.0, given (2, 4), and was (3, 9) before" in answer.unresolved[0].reason
 
@@ -343,30 +341,6 @@ def answers(net, x):
         thread.join()
     assert not errors
     return found
-
-
-def test_networks_materialized_in_threads_do_not_mix():
-    """Runs on Symbols in several threads at once: each thread's network gets its own shapes."""
-    nets = [nn.HybridSequential() for _ in range(6)]
-    for net in nets:
-        net.add(nn.Dense(4), nn.Dense(2))
-        net.initialize()
-    errors = []
-
-    def work(net, size):
-        try:
-            ik.materialize(net, (2, size))
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=(net, size)) for size, net in enumerate(nets, 3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors and [net[0].weight.shape for net in nets] == [(4, size) for size in range(3, 9)]
-    assert type(mx.sym.relu(mx.sym.var("x"))) is mx.sym.Symbol
-    assert np.isfinite(nets[0](nd.ones((2, 3))).asnumpy()).all()
 
 
 def test_threads_that_ask_for_one_network():

@@ -1,7 +1,6 @@
-"""`diagnose`, as a trace calls it: with what MXNet raised, what blocks were seen to get, or nothing."""
+"""What stands in the one error of what MXNet raised, or of what a network was given."""
 
 import gluon_initkit as ik
-from gluon_initkit.tracer import diagnose
 from mxnet.gluon import nn
 import pytest
 from vocabulary import HybridBlock, contexts
@@ -14,16 +13,12 @@ def net_of(*layers):
     return net
 
 
-def test_an_error_of_ours_passes_as_it_is():
-    error = ik.DeferredInitError("known", ())
-    assert diagnose(net_of(nn.Dense(4)), error) is error
-
-
 def test_an_error_that_is_none_of_the_known_ones():
     net = net_of(nn.Dense(4))
     with pytest.raises(ZeroDivisionError) as caught:
         _ = 1 / 0
-    assert str(diagnose(net, caught.value)).startswith("MXNet raised ZeroDivisionError: division by zero, at ")
+    said = ik.explain(net, error=caught.value).message
+    assert said.startswith("MXNet raised ZeroDivisionError: division by zero, at ")
 
 
 def test_where_it_lies_is_asked_too_early():
@@ -31,7 +26,7 @@ def test_where_it_lies_is_asked_too_early():
     net[0].weight._deferred_init = ()
     with pytest.raises(RuntimeError) as caught:
         contexts(net[0].weight)
-    assert "0.weight was read, and initialize was never called on it" in str(diagnose(net, caught.value))
+    assert "0.weight was read, and initialize was never called on it" in str(ik.explain(net, error=caught.value).error)
 
 
 def test_a_block_that_calls_wrongly_is_named_with_its_line():

@@ -89,12 +89,6 @@ def test_a_cell_inside_another(wrapper):
     assert not ik.explain(pasted)
 
 
-def test_both_cells_of_a_bidirectional_one():
-    net = rnn.BidirectionalCell(rnn.LSTMCell(4), rnn.GRUCell(3))
-    net.initialize()
-    assert ik.explain(net).fixes == ("l_cell: rnn.LSTMCell(4, input_size=?)", "r_cell: rnn.GRUCell(3, input_size=?)")
-
-
 # MXNet 2 defers a GroupNorm.
 @pytest.mark.parametrize("layer", [*([] if GLUON_2 else [nn.GroupNorm(num_groups=3)]), nn.Embedding(10, 4), nn.PReLU()])
 def test_layers_that_mxnet_never_defers(layer):
@@ -295,16 +289,6 @@ def test_an_operator_that_cannot_infer_is_no_contradiction():
     assert "declare the shapes of its parameters" in found.message
 
 
-@pytest.mark.mxnet1("RNN layers that heed their input_size")
-def test_a_fused_layer_of_another_size():
-    net = nn.HybridSequential()
-    net.add(rnn.LSTM(4, input_size=6))
-    net.initialize()
-    (row,) = ik.explain(net, STEPS)
-    assert row.path == "0._unfused.0.i2h_weight" and row.fix == "0: rnn.LSTM(4, input_size=5)"
-    assert "has to be (16, 5)" in row.reason and "was (16, 6) before" in row.reason
-
-
 def test_what_is_to_be_written_stands_apart_and_whole(monkeypatch):
     from rich.console import Console
 
@@ -414,22 +398,6 @@ def test_a_forgotten_initialize_is_the_first_line_and_what_to_write_the_second(i
     assert len(explanation) == len(explanation.error.unresolved) == 60
     assert "29: net.initialize(...)<" in explanation._repr_html_()
     assert len(explanation.fixes) == 60 and "  and 50 more" in explanation.message
-
-
-def test_a_forgotten_initialize_is_the_first_line_whatever_was_called():
-    net = large()
-    first = "^initialize was never called on this network\nCall net.initialize"
-    with pytest.raises(ik.DeferredInitError, match=first) as error:
-        ik.materialize(net, (1, 5))
-    assert len(error.value.unresolved) == 60 and len(str(error.value).splitlines()) < 24
-    first = "^initialize was never called on this network: 0.(weight|bias) was read, at .*\nCall net.initialize"
-    with pytest.raises(ik.DeferredInitError, match=first), ik.trace(net):
-        net(nd.ones((1, 5)))
-    with pytest.raises(ik.DeferredInitError, match="this network: Trainer.__init__ was called"), ik.trace(net):
-        mx.gluon.Trainer(net.collect_params(), "sgd").step(1)
-    net[3].initialize()
-    with pytest.raises(ik.DeferredInitError, match="(?s)^59 of 60 parameters hold|^5. of 60 .*more.*first.$"):
-        raise ik.explain(net).error
 
 
 def test_a_message_shows_ten_parameters_of_many():

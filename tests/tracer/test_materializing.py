@@ -10,7 +10,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import GLUON_2, HybridBlock, contexts, convolution, nd, uniform
+from vocabulary import GLUON_2, contexts, convolution, nd, uniform
 
 
 def small(kind=nn.HybridSequential, **sizes):
@@ -136,30 +136,6 @@ class Fails(mx.init.Initializer):
 
 def state(net):
     return [(param._deferred_init, param._shape, param._data, param._var) for param in net.collect_params().values()]
-
-
-def test_plain_mxnet_forgets_what_was_pending():
-    net, init = small(), Fails()
-    net.initialize(init)
-    with pytest.raises(ZeroDivisionError):
-        net(nd.ones(SHAPE))
-    init.works = True
-    with pytest.raises(RuntimeError, match="has not been initialized"):
-        net(nd.ones(SHAPE))
-    assert net[2].weight._deferred_init == ()
-
-
-@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, mx.MXNetError])
-def test_whatever_fails_everything_is_as_before_and_a_second_try_succeeds(error):
-    net, init = small(), Fails(error)
-    net.initialize(init)
-    before = state(net)
-    with pytest.raises(error):
-        ik.materialize(net, SHAPE)
-    assert state(net) == before
-    init.works = True
-    ik.materialize(net, SHAPE)
-    assert not pending(net)
 
 
 class Kit(ik.Initializer):
@@ -338,34 +314,3 @@ def test_one_that_initialize_was_never_called_on():
     net = small()
     net[:2].initialize()
     assert ik.materialize(net, SHAPE, select="[01].*")["0.weight"].state == "materialized"
-
-
-def test_again_and_without_need():
-    net = small(**EAGER)
-    net.initialize()
-    assert not [row for row in ik.materialize(net, SHAPE) if row.state == "materialized"]
-    with pytest.raises(ik.DeferredInitError, match="hold no values yet"):
-        broken = small()
-        broken.initialize()
-        ik.materialize(broken)
-
-
-class Backwards(HybridBlock):
-    """Registered in one order, run in the other."""
-
-    def __init__(self):
-        super().__init__()
-        self.last, self.first = nn.Dense(2, use_bias=False), nn.Dense(3, use_bias=False)
-
-    def hybrid_forward(self, F, x):
-        return self.last(self.first(x))
-
-
-def test_plain_mxnet_draws_in_the_order_of_the_forward_pass():
-    forward, materialized = Backwards(), Backwards()
-    calls = (lambda net: net(nd.ones((1, 4))), lambda net: ik.materialize(net, (1, 4)))
-    for net, call in zip((forward, materialized), calls):
-        mx.random.seed(3)
-        net.initialize()
-        call(net)
-    assert ik.fingerprint(materialized) == ik.fingerprint(forward)

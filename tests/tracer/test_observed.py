@@ -3,8 +3,6 @@
 import re
 
 import gluon_initkit as ik
-from gluon_initkit.tracer import diagnose
-from gluon_initkit.tracer.resolve import Observed
 import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn, rnn
@@ -92,17 +90,6 @@ def test_two_branches_that_disagree_about_a_shared_parameter(hybrid):
     assert f"it has to be (4, 7) in 2, given (2, 7), and was (4, 5){origin}\n" in text
     assert [each.path for each in error.unresolved] == ["0.weight", "1.weight"]
     assert error.unresolved[0].fix == "0 and 2 share it: give them inputs of one size, or parameters of their own"
-
-
-@pytest.mark.mxnet1("RNN layers that check the size of what they are given")
-def test_a_fused_layer_whose_operator_sees_one_array():
-    def call(net):
-        net.initialize()
-        net(ones(2, 2, 4))
-
-    error, _ = failure(rnn.LSTM(5, input_size=3), call)
-    (row,) = error.unresolved
-    assert row.fix == "rnn.LSTM(5, input_size=4)" and row.reason.startswith("it has to be (20, 4) in the network, ")
 
 
 class Scale(HybridBlock):
@@ -235,66 +222,6 @@ def test_an_input_that_contradicts_what_set_data_gave():
     assert [row.path for row in error.unresolved] == ["weight"]
 
 
-READS = {
-    "0.weight was read by data() before it holds values": lambda net: net[0].weight.data(),
-    "0.weight was read by grad() before it holds values": lambda net: net[0].weight.grad(),
-    "save_parameters was called while 1 of 2 parameters holds no values": lambda net: net.save_parameters("not made"),
-    "Trainer.step was called while 1 of 2 parameters holds no values":
-        lambda net: gluon.Trainer(net.collect_params(), "sgd").step(1),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("said", READS)
-def test_reading_too_early_says_who_asked(said):
-    def call(net):
-        net.initialize()
-        READS[said](net)
-
-    error, text = failure(stack(nn.Dense(4)), call)
-    assert lines(text)[0].startswith(f"{said}, at HERE (in <lambda>): ")
-    assert [each.path for each in error.unresolved] == ["0.weight"]
-
-
-def test_what_initialize_was_never_called_on():
-    never = "initialize was never called on this network"
-    for hybrid in (False, True):
-        net = stack(nn.Dense(4))
-        net.hybridize(hybrid)
-        _, text = failure(net, lambda net: net(ones(2, 5)))
-        assert text.startswith(f"{never}: 0.weight was read, at HERE (in <lambda>): ")
-    _, text = failure(net, lambda net: net[0].bias.data())
-    assert text.startswith(f"{never}: 0.bias was read, at HERE (in <lambda>): ")
-    assert text.splitlines()[1] == "Call net.initialize(...) or gluon_initkit.initialize(net, ...) first."
-
-
-class Unreached(gluon.Block):
-    def __init__(self):
-        super().__init__()
-        self.used, self.auxiliary = nn.Dense(2), nn.Dense(3)
-
-    def forward(self, x):
-        return self.used(x)
-
-
-def test_mxnet_9226():
-    """`trainer.step` raises after a forward pass: some layer is never reached (also #8419, dmlc/gluon-cv#406)."""
-    def step(net):
-        net.initialize()
-        trainer = gluon.Trainer(net.collect_params(), "sgd")
-        with mx.autograd.record():
-            loss = net(ones(2, 5)).sum()
-        loss.backward()
-        trainer.step(2)
-
-    with pytest.raises(gluon.parameter.DeferredInitializationError, match="Please pass one batch of data") as raised:
-        step(Unreached())
-    assert "auxiliary" not in str(raised.value)
-    error, text = failure(Unreached(), step)
-    assert lines(text)[0].startswith("Trainer.step was called while 1 of 4 parameters holds no values, at HERE ")
-    (row,) = error.unresolved
-    assert row.path == "auxiliary.weight" and row.reason == "no forward pass reaches auxiliary"
-
-
 @pytest.mark.mxnet1("errors over parameters that a graph does not use")
 def test_a_block_that_a_hybridized_forward_leaves_out():
     class Hybrid(HybridBlock):
@@ -315,19 +242,6 @@ def test_a_block_that_a_hybridized_forward_leaves_out():
     ]  # fmt: skip
 
 
-def test_what_was_seen_of_whole_passes_says_what_is_not_reached():
-    net = stack(nn.Dense(4), nn.Dense(2))
-    net.initialize()
-    seen = {"": ((3, 5),), "0": ((3, 5),)}
-    first, second = diagnose(net, observed=Observed(seen, passed=True)).unresolved
-    assert first.inputs == ((3, 5),) and first.reason == "deferred"
-    assert second.inputs is None and second.reason == "no forward pass reaches 1"
-    broken_off = diagnose(net, observed=Observed(seen))
-    assert [row.reason for row in broken_off.unresolved] == ["deferred", "deferred"]
-    part = diagnose(net, observed=Observed({"0": ((3, 5),)}, passed=True))
-    assert [row.reason for row in part.unresolved] == ["deferred", "deferred"]
-
-
 @pytest.mark.skipif(not exists("nn.PReLU(in_channels"), reason="this MXNet's PReLU has one parameter, for all channels")
 def test_a_shape_that_may_not_be_deferred():
     _, text = failure(stack(nn.PReLU(in_channels=0)), lambda net: net.initialize())
@@ -337,18 +251,6 @@ def test_a_shape_that_may_not_be_deferred():
         "      0: nn.PReLU(in_channels=?)",
         "Write that, or make the parameter with allow_deferred_init=True; then call net.initialize(...).",
     ]
-
-
-def test_the_old_except_clauses_catch_it():
-    net = stack(nn.Dense(4), nn.Dense(2, in_units=7))
-    net.hybridize()
-    with ik.trace(net):
-        net.initialize()
-        for kind in (gluon.parameter.DeferredInitializationError, mx.MXNetError, RuntimeError, ValueError):
-            with pytest.raises(kind):
-                net(ones(2, 5))
-        with pytest.raises(AssertionError):
-            net[0].weight.set_data(ones(3, 3))
 
 
 def test_other_errors_go_on_as_they_are():
@@ -373,14 +275,6 @@ def test_an_error_that_leaves_the_trace_is_turned_too():
         net.initialize()
         net(ones(2, 5))
         net[0](ones(2, 6))
-
-
-def test_the_last_origin_of_a_shape_is_told():
-    told = [ik.TraceEvent("set_data", "weight", shape, "float32", file="a.py", line=line)
-            for line, shape in ((1, (2, 3)), (2, (2, 3)), (3, (2, 4)))]  # fmt: skip
-    observed = Observed(events=told)
-    assert observed.origin("weight", (2, 3)) == "given by set_data, at a.py:2"
-    assert observed.origin("weight", (2, 5)) == observed.origin("bias", (2, 3)) == ""
 
 
 ROW, STATE, LAYER_STATE = (2, 3), (2, 5), (1, 2, 5)

@@ -1,31 +1,12 @@
 """The user's line is the innermost frame outside of MXNet and the kit, and the call is what it called of theirs."""
 
-import sys
 
 import gluon_initkit as ik
-from gluon_initkit.tracer.source import frames_of, last_lines, user_call
+from gluon_initkit.tracer.source import frames_of, last_lines
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
 from vocabulary import GLUON_2
-
-
-def test_asked_directly_it_is_this_line_and_no_call():
-    called, file, line = user_call()
-    assert (called, file) == ("", __file__)
-    assert line == test_asked_directly_it_is_this_line_and_no_call.__code__.co_firstlineno + 1
-
-
-def test_a_hook_of_the_users_own_is_the_users_own_code():
-    told = []
-
-    class Init(mx.init.Initializer):
-        def _init_weight(self, desc, arr):
-            told.append(user_call())
-            arr[:] = 0
-
-    nn.Dense(2, in_units=2, use_bias=False).initialize(Init())
-    assert told == [("", __file__, Init._init_weight.__code__.co_firstlineno + 1)]
 
 
 def test_the_call_is_the_outermost_of_mxnets_or_the_kits():
@@ -61,16 +42,3 @@ def test_the_last_lines_of_an_exception():
         theirs, mxnets = last_lines(frames_of(caught.value))
         assert theirs == f"{__file__}:{asks.__code__.co_firstlineno + 1} (in asks): operator(3)"
         assert inside in mxnets and bool(mxnets) is bool(inside)
-
-
-def test_of_a_call_under_way_the_frames_around_count():
-    def caught():
-        try:
-            nn.Dense(2).weight.data(3, 4)
-        except TypeError as error:
-            return frames_of(error), frames_of(error, sys._getframe())
-
-    alone, around = caught()
-    assert last_lines(alone) == last_lines(around) and len(alone) == (2 if GLUON_2 else 1)  # a decorator of MXNet 2's
-    names = [frame.f_code.co_name for frame, _ in around if frame.f_globals["__name__"] != "mxnet.util"]
-    assert names[-3:] == ["test_of_a_call_under_way_the_frames_around_count", "caught", "caught"]

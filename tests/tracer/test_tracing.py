@@ -6,7 +6,6 @@ import pickle
 import re
 import sys
 import threading
-import warnings
 
 import gluon_initkit as ik
 import mxnet as mx
@@ -119,21 +118,6 @@ def test_a_cell_and_its_unrolling(hybrid):
     assert resolved(t)[0][3][0] == (1, 5) and resolved(t)[1][3][0] == (1, 3)
 
 
-@pytest.mark.parametrize("hybrid", [False, True])
-@pytest.mark.parametrize("layer", [rnn.LSTM, rnn.GRU, rnn.RNN])
-def test_a_fused_layer(layer, hybrid):
-    net = layer(3, num_layers=2)
-    if hybrid:
-        net.hybridize()
-    with ik.trace(net) as t:
-        net.initialize()
-        net(ones(4, 2, 5))
-    gates = {rnn.LSTM: 4, rnn.GRU: 3, rnn.RNN: 1}[layer]
-    whole = (gates * 3 * ((5 + 3 + 2) + (3 + 3 + 2)),)  # MXNet 2's one vector
-    assert [(shape, block) for _, shape, block, _ in resolved(t)] == [(whole if GLUON_2 else (gates * 3, 5), "")]
-    assert resolved(t)[0][3][0] == (4, 2, 5)
-
-
 @pytest.mark.mxnet1("SymbolBlocks inside of other blocks")
 def test_a_symbol_block_alone_and_inside_a_graph():
     data = mx.sym.var("data")
@@ -175,27 +159,6 @@ def test_a_shared_parameter_is_told_once_where_it_is_used_first(hybrid):
         net.initialize()
         net(ones(2, 5))
     assert resolved(t) == [("0.weight", (5, 5), "0", ((2, 5),)), ("1.weight", (5, 5), "1", ((2, 5),))]
-
-
-def test_several_contexts():
-    net = two_layers()
-    with ik.trace(net) as t:
-        net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
-        net(ones(2, 5))
-    by_path = {e.path: e.bytes for e in t.events if e.kind == "resolved"}
-    assert by_path == {"0.weight": 2 * 80, "0.bias": 2 * 16, "1.weight": 2 * 32, "1.bias": 2 * 8}
-
-
-def test_inside_numpy_mode():
-    mx.npx.set_np()
-    net = two_layers()
-    net.hybridize()
-    with ik.trace(net) as t:
-        net.initialize()
-        net(mx.np.ones((2, 5)))
-    assert resolved(t) == [("0.weight", (4, 5), "0", ((2, 5),)), ("1.weight", (2, 4), "1", ((2, 4),))]
-    first = next(e for e in t.events if e.kind == "deferred")
-    assert (first.path, first.shape, first.unknown) == ("0.weight", (4, None), (1,))
 
 
 def test_who_filled_it():
@@ -485,16 +448,6 @@ def test_two_traces_in_two_threads_do_not_mix():
     assert traces[0].events[0].thread != traces[1].events[0].thread
 
 
-def test_a_trace_sees_the_networks_other_threads():
-    net = two_layers()
-    with ik.trace(net) as t:
-        net.initialize()
-        thread = threading.Thread(target=lambda: net(ones(1, 3)))
-        thread.start()
-        thread.join()
-    assert len({e.thread for e in t.events}) == 2 and not t.pending
-
-
 def test_a_pass_that_outlives_the_trace_ends_well_and_leaves_nothing():
     entered, left = threading.Event(), threading.Event()
 
@@ -552,29 +505,6 @@ def test_layers_added_inside_are_traced_too():
     assert "forward" not in vars(net[0]) and "initialize" not in vars(net[0].weight)
 
 
-def test_a_users_own_attribute_stays():
-    net = stack(nn.Dense(2))
-    mine = net[0].forward
-    vars(net[0])["forward"] = lambda x: mine(x) * 2
-    replaced = vars(net[0])["forward"]
-    with ik.trace(net):
-        net.initialize(mx.init.One())
-        assert net(ones(1, 3)).asnumpy().tolist() == [[6, 6]]
-    assert vars(net[0])["forward"] is replaced
-
-
-def test_no_class_is_touched():
-    classes = [gluon.Block, gluon.HybridBlock, gluon.Parameter, nn.Dense, nn.HybridSequential]
-    classes += [] if GLUON_2 else [gluon.ParameterDict]
-    before = [dict(vars(cls)) for cls in classes]
-    net = two_layers()
-    with ik.trace(net):
-        net.initialize()
-        assert [dict(vars(cls)) for cls in classes] == before
-        net(ones(1, 3))
-    assert [dict(vars(cls)) for cls in classes] == before
-
-
 def test_no_layers_output_is_kept_alive():
     held, counts = [], []
 
@@ -622,16 +552,3 @@ def test_a_real_network_gets_the_same_bits_and_each_resolution_is_told_at_its_bl
     assert len(told) > 30 and {path.rpartition(".")[0] == block for path, _, block, _ in told} == {True}
     for _, shape, _, (given, *_) in told:
         assert shape[0] == given[1] if len(shape) == 1 else given[1] % shape[1] == 0
-
-
-@pytest.mark.zoo
-def test_a_network_of_the_zoo_whose_data_is_an_operator():
-    from gluonnlp.model.train import AWDRNN
-
-    net = AWDRNN("lstm", 20, 6, 8, 2, tie_weights=True)
-    with ik.trace(net) as t, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        ik.initialize(net, mx.init.Xavier())
-        states = net.begin_state(batch_size=1)
-        net(ones(3, 1), states)
-    assert {e.kind for e in t.events} >= {"initialize", "resolved"} and not t.pending

@@ -75,37 +75,18 @@ class Call:
 
 @dataclass
 class Run:
-    """What a run left; and, while it is under way, what its blocks and parameters note.
+    """What a run left; and, while it is under way, what its blocks and parameters note."""
 
-    Attributes
-    ----------
-    entered, finished : list of Call
-        In order of entry, and of return: a block returns after those inside it.
-    error, conflict : Exception or None
-        What ended the run early; and what MXNet says of shapes that contradict each other, where it was that.
-    frames : list
-        The code and the line of each frame of the error's traceback, as `traceback.walk_tb` gives them.
-    order : list of Parameter
-        Those that the network's code used, in its order.
-    shapes : dict
-        Of parameters, as far as the run came.
-    stack : list of Call
-        Those under way.
-    noted : list
-        Operators, and functions that answer those of a graph.
-    open_layers, building, graphs, converted
-        Of MXNet 1: see `imperative` and `meta_arrays`.
-    """
-
-    entered: List[Call] = field(default_factory=list)
-    finished: List[Call] = field(default_factory=list)
-    error: Optional[BaseException] = None
-    conflict: Optional[BaseException] = None
-    frames: List[Tuple[Any, int]] = field(default_factory=list)
-    order: Dict[gluon.Parameter, None] = field(default_factory=dict)
-    shapes: Dict[gluon.Parameter, Shape] = field(default_factory=dict)
-    stack: List[Call] = field(default_factory=list)
-    noted: List[Any] = field(default_factory=list)
+    entered: List[Call] = field(default_factory=list)  # in order of entry
+    finished: List[Call] = field(default_factory=list)  # in order of return: a block returns after those inside it
+    error: Optional[BaseException] = None  # what ended the run early
+    conflict: Optional[BaseException] = None  # what MXNet says, where that was of shapes that contradict each other
+    frames: List[Tuple[Any, int]] = field(default_factory=list)  # of the error's traceback: code and line
+    order: Dict[gluon.Parameter, None] = field(default_factory=dict)  # those that the network's code used
+    shapes: Dict[gluon.Parameter, Shape] = field(default_factory=dict)  # as far as the run came
+    stack: List[Call] = field(default_factory=list)  # those under way
+    noted: List[Any] = field(default_factory=list)  # operators, and functions that answer those of a graph
+    # Of MXNet 1: see `imperative` and `meta_arrays`.
     open_layers: Dict[int, List[Tuple[Any, Any]]] = field(default_factory=dict)
     building: List[List[Tuple[Call, List[Any], List[Any]]]] = field(default_factory=list)
     graphs: Dict[gluon.Block, Any] = field(default_factory=dict)
