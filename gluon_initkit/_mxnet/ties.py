@@ -17,7 +17,7 @@ import numpy
 from . import backend
 from .arrays import context_of, dtype_name, layer_array
 from .parameter import shape_of, source_of
-from .tree import known_blocks, standing, walk
+from .tree import standing, walk
 
 
 class Slot(NamedTuple):
@@ -59,7 +59,7 @@ def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
     """Put other parameters into slots of a network; if the body or the exchange itself raises, all is as before.
 
     A parameter that stands in no slot any more leaves every dictionary of the network, and the cached graphs of all
-    blocks around a change are cleared, also of those outside `net` that the kit has seen.
+    blocks of `net` around a change are cleared.
     """
     saved: List[_Entry] = []
     try:
@@ -95,7 +95,7 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
             saved.append((vars(block._params), "_params", entries))
             held = {source_of(param) for param in block._reg_params.values()}
             vars(block._params)["_params"] = _renamed(entries, held, left, gone)
-    for block in _around(changed, {**known_blocks(), **blocks}):
+    for block in _around(changed, list(blocks.values())):
         attributes = vars(block)
         if attributes.get("_cached_graph") or attributes.get("_cached_op"):
             saved += ((attributes, key, value) for key, value in attributes.items())
@@ -120,10 +120,10 @@ def _renamed(entries: dict, held: set, left: dict, gone: dict) -> Dict[str, gluo
     return renamed
 
 
-def _around(changed: Sequence[gluon.Block], living: Dict[int, gluon.Block]) -> List[gluon.Block]:
+def _around(changed: Sequence[gluon.Block], blocks: Sequence[gluon.Block]) -> List[gluon.Block]:
     """The blocks of `changed` and all that contain one."""
     parents: Dict[int, List[gluon.Block]] = {}
-    for block in living.values():
+    for block in blocks:
         for _, child in backend.children(block):
             parents.setdefault(id(child), []).append(block)
     reached: Dict[int, gluon.Block] = {}

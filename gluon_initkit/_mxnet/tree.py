@@ -1,4 +1,4 @@
-"""Where every block and every parameter of a network stands, and the networks that the kit was called with.
+"""Where every block and every parameter of a network stands, and where a parameter was seen last.
 
 A path is what `Block.save_parameters` writes. Most blocks name a parameter by its attribute; a few name it otherwise
 (fused RNN layers, GluonNLP's attention cells) by overriding `_collect_params_with_prefix`, and are asked.
@@ -8,7 +8,6 @@ which would be a reference cycle where it calls itself, and keep the network ali
 MXNet 2's own blocks are free of cycles.
 """
 
-from contextlib import suppress
 from functools import lru_cache
 import threading
 from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -283,35 +282,14 @@ def clear_cached_graphs(net: gluon.Block) -> None:
             block._clear_cached_op()
 
 
-# A block knows its children and not what is around it, and Python's heap is no place to search: what `gc.get_objects`
-# hands out may be a tuple that another thread is still building, whose code then fails. So blocks outside of a network
-# are known where they were given to the kit at some time. Nothing here keeps a network alive.
-_networks: "weakref.WeakSet[gluon.Block]" = weakref.WeakSet()
+# A parameter does not know its network, and Python's heap is no place to search: what `gc.get_objects` hands out may be
+# a tuple that another thread is still building, whose code then fails. Nothing here keeps a network alive.
 _places: "weakref.WeakKeyDictionary[gluon.Parameter, Tuple[weakref.ref, Place]]" = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def remember_network(net: gluon.Block) -> None:
-    """Note that this network exists."""
-    with _lock:
-        _networks.add(net)
-
-
-def known_blocks() -> Dict[int, gluon.Block]:
-    """Every block of the networks that were seen and live, by `id`."""
-    with _lock:
-        networks = list(_networks)
-    blocks: Dict[int, gluon.Block] = {}
-    for net in networks:
-        if id(net) not in blocks:
-            with suppress(ValueError):  # somebody else's network, which contains itself by now
-                blocks.update((id(block), block) for _, block in walk(net))
-    return blocks
-
-
 def remember_places(net: gluon.Block, standing: Dict[gluon.Parameter, Place]) -> None:
     """Note that these parameters stand in a network, and where."""
-    remember_network(net)
     seen = {param: (weakref.ref(net), place) for param, place in standing.items()}
     with _lock:
         _places.update(seen)

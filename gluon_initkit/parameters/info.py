@@ -123,16 +123,14 @@ def list_parameters(net: Any) -> List[Tuple[Any, "Place", ParameterInfo]]:
 
 
 def check_block(net: Any) -> None:
-    """Raise a TypeError unless `net` is a Gluon Block; from then on the kit has seen it."""
+    """Raise a TypeError unless `net` is a Gluon Block."""
     from .._mxnet import mx
-    from .._mxnet.tree import remember_network
 
     if not isinstance(net, mx.gluon.Block):
         collected = hasattr(net, "initialize") or isinstance(net, dict)
         hint = " For what collect_params() gives, pass the network it came from." if collected else ""
         found = printable(f"{type(net).__name__}: {net!r:.80}")
         raise TypeError(f"expected a network (an mxnet.gluon.Block), found {found}.{hint}")
-    remember_network(net)
 
 
 def parameter_info(param: Any, place: Optional["Place"]) -> ParameterInfo:

@@ -19,9 +19,8 @@ class Sharing:
 
     A tie replaces the Parameter objects themselves, so it holds through whatever comes after: `hybridize`, `cast`, a
     Trainer, files, `copy.deepcopy`. The order of declarations never matters. Pass the outermost network: a block does
-    not know what is around it, so a hybridized network around `net` that has run, and that the kit was never called
-    with, goes on with the old Parameters until its ``hybridize()`` is called. A parameter that stands in another
-    network too stays there.
+    not know what is around it, so a hybridized network around `net` that has run goes on with the old Parameters until
+    its ``hybridize()`` is called; `inspect` says so. A parameter that stands in another network too stays there.
 
     Parameters
     ----------

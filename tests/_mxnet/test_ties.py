@@ -4,7 +4,7 @@ import copy
 
 import gluon_initkit as ik
 from gluon_initkit._mxnet.ties import exchange, independent_copy, slots
-from gluon_initkit._mxnet.tree import parameters_by_path, remember_network, walk
+from gluon_initkit._mxnet.tree import parameters_by_path, walk
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest
@@ -75,20 +75,6 @@ def test_a_failing_body_changes_nothing():
     with pytest.raises(KeyError), exchange(net, [(before[2], net[0].weight)]):
         raise KeyError
     assert slots(net) == before and net[1].weight is before[2].param
-
-
-def test_caches_outside_are_cleared_and_strangers_are_not():
-    net, stranger, outer = pair(), pair(), nn.HybridSequential()
-    outer.add(net)
-    for each in (outer, stranger):
-        each.initialize()
-        each.hybridize()
-        each(nd.ones((1, 4)))
-    kept = stranger._cached_op
-    remember_network(outer)
-    with exchange(net, [(slots(net)[2], net[0].weight)]):
-        pass
-    assert outer._cached_op is None and stranger._cached_op is kept is not None
 
 
 @pytest.mark.mxnet1("sparse gradients beside NumPy arrays")
