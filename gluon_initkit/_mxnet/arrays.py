@@ -1,7 +1,7 @@
 """MXNet's arrays: nested in arguments, their two kinds, their memory as NumPy arrays, and waits."""
 
 import ctypes
-from typing import Any, Callable, Dict, Iterable, List, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
 from mxnet import context
 from mxnet.base import _LIB, check_call
@@ -31,19 +31,19 @@ def arrays_and_symbols_in(values: Any) -> List[Any]:
     return [leaf for leaf in leaves(values) if isinstance(leaf, (NDArray, Symbol))]
 
 
-def map_leaves(values: Any, change: Callable[[Any], Any]) -> Any:
-    """The same nesting of lists, tuples and dictionaries, with each leaf changed."""
+def with_leaves(values: Any, others: Iterator[Any]) -> Any:
+    """The same nesting of lists, tuples and dictionaries, with other leaves in their order."""
     if isinstance(values, dict):
-        return type(values)((key, map_leaves(each, change)) for key, each in values.items())
+        return type(values)((key, with_leaves(each, others)) for key, each in values.items())
     if not isinstance(values, (list, tuple)):
-        return change(values)
-    changed = [map_leaves(each, change) for each in values]
+        return next(others)
+    changed = [with_leaves(each, others) for each in values]
     return type(values)(*changed) if hasattr(values, "_fields") else type(values)(changed)
 
 
 def with_arrays(values: Any, change: Callable[[NDArray], Any]) -> Any:
     """The same nesting with each array changed."""
-    return map_leaves(values, lambda leaf: change(leaf) if isinstance(leaf, NDArray) else leaf)
+    return with_leaves(values, iter([change(leaf) if isinstance(leaf, NDArray) else leaf for leaf in leaves(values)]))
 
 
 class EqualToBase(type):

@@ -90,17 +90,6 @@ def base_arguments(initializer: Initializer) -> Dict[str, Any]:
     return initializer._kwargs
 
 
-def is_verbose(initializer: Any) -> bool:
-    """Whether `set_verbosity` asked it to print what it fills."""
-    return getattr(initializer, "_verbose", False)  # a class that never calls `super().__init__` has none
-
-
-def print_filled(initializer: Initializer, desc: InitDesc, hook: str, arr: Any) -> None:
-    """Print that a hook has filled an array, where that is asked for."""
-    if is_verbose(initializer):
-        initializer._verbose_print(desc, hook.replace("_init_", "", 1), arr)
-
-
 def hook_arguments(desc: InitDesc, arr: Any) -> Tuple[InitDesc, Any]:
     """The name and the array that an initializer should see for the ones that MXNet hands it.
 

@@ -9,26 +9,17 @@ import json
 from typing import Any, Callable, Dict, Optional
 
 from mxnet import gluon
-from mxnet.gluon.nn import basic_layers
 from mxnet.gluon.rnn.rnn_layer import _RNNLayer
 from mxnet.initializer import Initializer
 
 from . import backend
 from .tree import class_name
 
-# MXNet 1.6 and 1.7 have no class above BatchNorm. Of LayerNorm, MXNet 1.6 alone does not check the sizes.
-_BATCH_NORM: Any = getattr(basic_layers, "_BatchNorm", basic_layers.BatchNorm)
-_NORMALIZATIONS = (_BATCH_NORM, basic_layers.InstanceNorm, basic_layers.LayerNorm)
 _SIZES = ("in_units", "in_channels", "input_size")
 """The arguments that spare a layer deferral; each class takes one of them."""
 _KWARGS = {"kernel_size": "kernel", "strides": "stride", "padding": "pad", "dilation": "dilate", "groups": "num_group",
            "output_padding": "adj", "axis": "axis", "momentum": "momentum", "epsilon": "eps", "num_devices": "ndev",
            "use_global_stats": "use_global_stats"}  # fmt: skip
-
-
-def channel_axis(block: gluon.Block) -> Optional[int]:
-    """The axis of its input whose size a normalization's parameters have; None for any other block."""
-    return block._kwargs.get("axis", 1) if isinstance(block, _NORMALIZATIONS) else None
 
 
 def constructor_call(block: gluon.Block, shapes: Callable[[gluon.Parameter], Any]) -> Optional[str]:

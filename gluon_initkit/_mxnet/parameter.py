@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tupl
 
 from mxnet import gluon, ndarray
 from mxnet.base import _LIB, check_call
-from mxnet.initializer import Initializer
+from mxnet.initializer import InitDesc, Initializer
 from mxnet.ndarray.ndarray import _DTYPE_MX_TO_NP
 from mxnet.util import is_np_shape
 
@@ -151,6 +151,17 @@ def is_layer_default(initializer: Any) -> bool:
 
 
 _layer_defaults: List[Initializer] = []
+
+
+def is_verbose(initializer: Any) -> bool:
+    """Whether `set_verbosity` asked it to print what it fills."""
+    return getattr(initializer, "_verbose", False)  # a class that never calls `super().__init__` has none
+
+
+def print_filled(initializer: Initializer, desc: InitDesc, hook: str, arr: Any) -> None:
+    """Print that a hook has filled an array, where that is asked for."""
+    if is_verbose(initializer):
+        initializer._verbose_print(desc, hook.replace("_init_", "", 1), arr)
 
 GRAD_REQ_BEFORE = "_grad_req_before"  # in the Parameter's __dict__, so that copies and pickles of the network know it
 

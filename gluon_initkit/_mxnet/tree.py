@@ -10,10 +10,11 @@ MXNet 2's own blocks are free of cycles.
 
 from functools import lru_cache
 import threading
-from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 import weakref
 
 from mxnet import gluon
+from mxnet.gluon.nn import basic_layers
 from mxnet.gluon.nn.conv_layers import _Conv
 
 from . import backend
@@ -201,6 +202,16 @@ def _symbol_init(param: gluon.Parameter, owner: gluon.Block, symbols: dict) -> O
     if id(owner) not in symbols:
         symbols[id(owner)] = owner._cached_graph[1].attr_dict()
     return symbols[id(owner)].get(param.name, {}).get("__init__")
+
+
+# MXNet 1.6 and 1.7 have no class above BatchNorm. Of LayerNorm, MXNet 1.6 alone does not check the sizes.
+_BATCH_NORM: Any = getattr(basic_layers, "_BatchNorm", basic_layers.BatchNorm)
+_NORMALIZATIONS = (_BATCH_NORM, basic_layers.InstanceNorm, basic_layers.LayerNorm)
+
+
+def channel_axis(block: gluon.Block) -> Optional[int]:
+    """The axis of its input whose size a normalization's parameters have; None for any other block."""
+    return block._kwargs.get("axis", 1) if isinstance(block, _NORMALIZATIONS) else None
 
 
 _SWAPPED = str.maketrans("OI", "IO")

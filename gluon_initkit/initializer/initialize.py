@@ -11,8 +11,15 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 from .._mxnet import backend, mx
 from .._mxnet.arrays import classic
-from .._mxnet.frames import is_verbose, print_filled
-from .._mxnet.parameter import allows_deferral, arrays_of, context_argument, contexts_of, shape_of
+from .._mxnet.parameter import (
+    allows_deferral,
+    arrays_of,
+    context_argument,
+    contexts_of,
+    is_verbose,
+    print_filled,
+    shape_of,
+)
 from .._mxnet.preserve import draw_seed
 from .._mxnet.state import emit
 from .._mxnet.structure import stale_graphs, unregistered_blocks

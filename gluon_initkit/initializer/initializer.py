@@ -11,15 +11,15 @@ is made. Gluon gives them plain `InitDesc`s; a hook that gets a `HookContext` wa
 
 import functools
 import json
-from typing import Any, Callable, ClassVar, List, Optional
+from typing import Any, Callable, List, Optional
 import weakref
 
 import numpy
 
 from .._mxnet import mx
 from .._mxnet.arrays import classic, dtype_name, is_numpy_array
-from .._mxnet.frames import base_arguments, hook_arguments, parameter_being_filled, place_of, print_filled
-from .._mxnet.parameter import is_constant
+from .._mxnet.frames import base_arguments, hook_arguments, parameter_being_filled, place_of
+from .._mxnet.parameter import is_constant, print_filled
 from .._mxnet.preserve import draw_seed
 from .._mxnet.state import emit
 from .._mxnet.tree import Place, network_of
@@ -115,12 +115,6 @@ class Initializer(mx.init.Initializer):
     The constructor's arguments are recorded by themselves, so `dumps`, ``==`` and `hash` are right without passing
     them to ``super().__init__``, also when one is an array.
 
-    Attributes
-    ----------
-    check : bool
-        Debug mode, off by default: a hook that leaves its array untouched raises. A hook after which all is zero is
-        called once more for that, on a copy full of NaN. Set it on `Initializer` for all, on a class or an instance.
-
     Examples
     --------
     >>> class MyInit(Initializer):
@@ -134,7 +128,6 @@ class Initializer(mx.init.Initializer):
     [2.0, 2.0, 2.0]
     """
 
-    check: ClassVar[bool] = False
     override_layers = False
     _is_corrected_base = True
     _rules: Optional[list] = None  # of `Rules`
@@ -325,14 +318,11 @@ def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
     who = f"{type(initializer).__name__}.{choice.hook}"
     if choice.rest is not None:
         context.attrs["__init__"] = SuperCall(initializer, choice.rest)
-    users = is_users(hook)
-    check = users and getattr(initializer, "check", Initializer.check)
-    warns = users and context.role == "weight" and type(initializer) not in _warned_of_zeros
+    warns = is_users(hook) and context.role == "weight" and type(initializer) not in _warned_of_zeros
     emit(context.param, "filled", initializer=initializer, hook=choice.hook)
     try:
         _call_hook(hook, context, arr)
-        zero = (check or warns) and arr.size > 0 and not arr.asnumpy().any()
-        untouched = check and zero and _writes_nothing(hook, context, arr)
+        zero = warns and arr.size > 0 and not arr.asnumpy().any()
     except InitializationError:
         raise
     except Exception as error:
@@ -341,12 +331,7 @@ def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
             f"not be filled: {who} raised {type(error).__name__}: {error}. Expected it to write an array of that shape "
             f"in place; mend the hook, or give the parameter another initializer by init= or a rule."
         ) from error
-    if untouched:
-        raise InitializationError(
-            f"Parameter {context.label!r} of shape {tuple(arr.shape)} was left untouched by {who}: it wrote nothing. "
-            f"Expected it to write into the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
-        )
-    if zero and warns:
+    if zero:
         warn(f"Parameter {context.label!r} is all zero after {who}. A hook writes into the array that it is given: "
              f"`arr[:] = values` or `out=arr`, not `arr = values` or `return values`. Where zeros are meant, "
              f"say mx.init.Zero().")  # fmt: skip
@@ -354,19 +339,6 @@ def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
 
 
 _warned_of_zeros: Any = weakref.WeakSet()  # one warning for each class is enough
-
-
-def _writes_nothing(hook: Callable, context: HookContext, arr: Any) -> bool:
-    """Whether a hook that left all zero leaves a copy full of NaN untouched; False where such a copy cannot tell."""
-    if arr.stype != "default" or numpy.dtype(arr.dtype).kind != "f":
-        return False
-    copy = arr.copy()
-    classic(copy)[:] = float("nan")
-    try:
-        _call_hook(hook, context, copy)
-    except Exception:  # it reads what it is given, and needs zeros
-        return False
-    return bool(numpy.isnan(copy.asnumpy()).all())
 
 
 def _call_hook(hook: Callable, desc: Any, arr: Any) -> None:

@@ -1,14 +1,21 @@
 """`Sharing`: ties declared on a network that exists, checked as a whole, and made all at once or not at all."""
 
-from typing import Any, FrozenSet, List, Tuple
+import math
+from typing import Any, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy
 
 from .._mxnet import mx
-from ..parameters import check_block, matcher, show_selector
-from .apply import apply_ties, report_row
-from .checks import problems
+from .._mxnet.arrays import bits_of, wait_for
+from .._mxnet.interrupts import interrupts_held
+from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, state_of
+from .._mxnet.state import restoring
+from .._mxnet.ties import copy_state, exchange, mean_arrays, redeclare, replace_arrays
+from ..parameters import check_block, matcher, named_memory_errors, show_selector
+from .checks import has_chosen_initializer, merged_shape, problems
 from .errors import SharingError, sharing_refused
-from .merge import Tie, TieGroup, tie_groups
-from .report import SharingReport
+from .merge import Member, Tie, TieGroup, tie_groups
+from .report import SharingReport, SharingRow
 from .targets import Declaration, TargetNotFound, Targets, selectors_in
 
 __all__ = ["Sharing"]
@@ -117,9 +124,9 @@ class Sharing:
         wrong += problems(self._net, groups, values, yielding)
         if wrong:
             raise sharing_refused(wrong)
-        report = SharingReport(tuple(report_row(group, values) for group in groups), values, not dry_run)
+        report = SharingReport(tuple(_report_row(group, values) for group in groups), values, not dry_run)
         if not dry_run:
-            apply_ties(self._net, groups, values)
+            _apply_ties(self._net, groups, values)
             self._declared.clear()  # what was declared is done, and a Parameter named in it may go
         return report
 
@@ -137,3 +144,64 @@ class Sharing:
             return tie_groups(ties, targets.slots), wrong
         except SharingError as contradiction:
             return [], [*wrong, str(contradiction).rstrip(".")]
+
+
+class _Outcome(NamedTuple):
+    """What a group's parameter will be."""
+
+    shape: Optional[Tuple[Optional[int], ...]]
+    initialized: List[Member]
+    differing: Tuple[Member, ...]  # the initialized members whose values are not the first's
+    chosen: Optional[Member]  # whose initializer it has: one that somebody chose, else a layer's default
+    source: Optional[Member]  # whose values it has: the first that has any, else the first that will have
+
+
+def _outcome(group: TieGroup) -> _Outcome:
+    initialized = [member for member in group.members if arrays_of(member.param)]
+    differing = []
+    if len(initialized) > 1:
+        first, *others = ((member, bits_of(arrays_of(member.param)[0], member.transposed)) for member in initialized)
+        differing = [member for member, bits in others if bits != first[1]]
+    declared = [member for member in group.members if member.param.init is not None]
+    chosen = next((member for member in declared if has_chosen_initializer(member.param)), next(iter(declared), None))
+    pending = [member for member in group.members if state_of(member.param) == "deferred"]
+    source = initialized[0] if initialized else chosen if chosen in pending else next(iter(pending), None)
+    return _Outcome(merged_shape(group)[0], initialized, tuple(differing), chosen, source)
+
+
+def _report_row(group: TieGroup, values: str) -> SharingRow:
+    """What will become of a group that nothing speaks against."""
+    outcome = _outcome(group)
+    averaged = values == "average" and bool(outcome.differing)
+    dtype = numpy.dtype(group.kept.param.dtype)
+    size = dtype.itemsize * math.prod(size or 0 for size in (outcome.shape if outcome.shape is not None else (0,)))
+    return SharingRow(
+        group=group.group,
+        shape=outcome.shape,
+        dtype=dtype.name,
+        saved=size * sum(len(contexts_of(member.param) or (None,)) for member in group.dropped),
+        dropped=tuple(member.path for member in outcome.differing),
+        values_from=None if outcome.source is None or averaged else outcome.source.path,
+    )
+
+
+def _apply_ties(net: Any, groups: Sequence[TieGroup], values: str) -> None:
+    """Make the members of every group one parameter; where anything fails, nothing has changed."""
+    groups = [group for group in groups if group.dropped]  # the others are as they shall be
+    if not groups:
+        return
+    moves = [move for group in groups for move in group.moves()]
+    # An interrupt between the two would put values back, and leave the ties.
+    with interrupts_held(), restoring([group.kept.param for group in groups]), exchange(net, moves):
+        for group in groups:
+            kept = group.kept
+            with named_memory_errors(kept.path, kept.param, SharingError):
+                outcome = _outcome(group)
+                init = kept.param.init if outcome.chosen is None else outcome.chosen.param.init
+                redeclare(kept.param, outcome.shape, init, any(allows_deferral(each.param) for each in group.members))
+                if outcome.source is not None and outcome.source is not kept:
+                    copy_state(kept.param, outcome.source.param, outcome.source.transposed)
+                if values == "average" and outcome.differing:
+                    means = mean_arrays([(member.param, member.transposed) for member in outcome.initialized])
+                    replace_arrays(kept.param, means)
+                wait_for(arrays_of(kept.param))

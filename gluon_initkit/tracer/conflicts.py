@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .._mxnet import mx
-from .._mxnet.arrays import map_leaves
+from .._mxnet.arrays import leaves, with_leaves
 from .._mxnet.inference import Call, Run, run_without_memory
 from .._mxnet.instrument.call_stack import ArrayArgument
-from .._mxnet.layers import channel_axis
 from .._mxnet.parameter import shape_of
+from .._mxnet.tree import channel_axis
 from ..parameters import ParameterInfo
 from ..shapes import agree, is_known
 
@@ -97,12 +97,9 @@ def _needed_shape(call: Call, param: Any, before: Dict[Any, Shape]) -> Shape:
 def _inferred(call: Call, shapes: Dict[Any, Shape]) -> Optional[Dict[Any, Any]]:
     """The shapes of a block's parameters when it alone gets a call's inputs; None where they contradict each other."""
     given: Any = iter(call.given)
-
-    def argument(leaf: Any) -> Any:
-        is_array = isinstance(leaf, (mx.sym.Symbol, mx.nd.NDArray))
-        return ArrayArgument(next(given, ()) or (), "float32") if is_array else leaf
-
-    run = run_without_memory(call.block, map_leaves(call.args, argument), shapes)
+    arguments = [ArrayArgument(next(given, ()) or (), "float32") if isinstance(leaf, (mx.sym.Symbol, mx.nd.NDArray))
+                 else leaf for leaf in leaves(call.args)]  # fmt: skip
+    run = run_without_memory(call.block, with_leaves(call.args, iter(arguments)), shapes)
     return run.shapes if run.error is None else None
 
 

@@ -20,7 +20,7 @@ from ..preserve import parameters_of
 from ..tree import blocks_by_path
 from .meta_arrays import meta_array
 from .operators import decoded, encoded
-from .record import Call, NeedsNumbers, Operator, Run, Shape, ShapeConflict, check_inputs, graph_operators
+from .record import Call, Operator, Run, Shape, ShapeConflict, array_shape, check_inputs, graph_operators, infer_shapes
 
 
 def call_graph(block: Any, run: Run, args: Any) -> Any:
@@ -106,18 +106,16 @@ class HybridGraph:
         """The shapes that follow from those of variables, kept for the next call with the same."""
         key = tuple(known.items())
         if key not in self.found:
-            self.found[key] = self._infer({name: encoded(shape) for name, shape in known.items() if shape is not None})
+            self.found[key] = self._infer({name: encoded(shape) for name, shape in known.items()})
         return self.found[key]
 
     def _infer(self, known: Dict[str, Any]) -> GraphShapes:
         for graph in (self.parts, self.graph):  # the second, where what the blocks inside were given contradicts alone
-            given = {name: known[name] for name in graph.list_inputs() if name in known}
             try:
-                arguments, found, states = graph.infer_shape_partial(**given)
+                variables, found = infer_shapes(graph, known)
             except MXNetError as error:
                 refused = error
             else:
-                variables = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
                 shapes = iter([decoded(shape) for shape in found])
                 outputs = [next(shapes) for _ in self.graph.list_outputs()]
                 internals = [next(shapes, None) for _ in self.internals.list_outputs()]
@@ -147,14 +145,6 @@ def build_graph(block: Any, args: Any) -> Tuple[Any, Any]:
     inputs, graph = block._get_graph(*args)
     check_inputs(block, [each.name for each in inputs], len(arrays_and_symbols_in(args)))
     return inputs, graph
-
-
-def array_shape(value: Any) -> Optional[Shape]:
-    """The shape of an array; None of a Symbol, and where it depends on numbers."""
-    try:
-        return None if isinstance(value, symbol.Symbol) else tuple(value.shape)
-    except NeedsNumbers:
-        return None
 
 
 def _without_last_nones(structure: Any) -> Any:

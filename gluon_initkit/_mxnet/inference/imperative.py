@@ -16,10 +16,10 @@ from ..arrays import arrays_and_symbols_in, arrays_in
 from ..parameter import shape_of, source_of
 from ..preserve import parameters_of
 from ..tree import blocks_by_path
-from .graphs import BLOCK_PATH, array_shape, build_graph, call_graph
+from .graphs import BLOCK_PATH, build_graph, call_graph
 from .meta_arrays import meta_array, meta_arrays, translated
 from .operators import decoded, encoded
-from .record import Run, ShapeConflict
+from .record import Run, ShapeConflict, array_shape, infer_shapes
 
 __all__ = ["given", "lend", "prepare", "reshape", "running", "translated"]
 
@@ -141,8 +141,7 @@ class _PreparedBlock:
             return type(block)._infer_attrs(block, function, attribute, *args)
         inputs, graph = build_graph(block, args)
         shapes = {each.name: tuple(array.shape) for each, array in zip(inputs, arrays_in(args))}
-        arguments, _, states = graph.infer_shape_partial(**shapes)
-        found = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
+        found, _ = infer_shapes(graph, shapes)
         for param in map(source_of, parameters_of(blocks_by_path(block))):
             if decoded(found.get(param.name)) is not None:
                 param.shape = found[param.name]

@@ -15,7 +15,7 @@ from mxnet.util import is_np_shape
 import numpy
 
 from ...shapes import agree
-from .record import Shape, ShapeConflict
+from .record import Shape, ShapeConflict, infer_shapes
 
 
 class Inferred(NamedTuple):
@@ -82,12 +82,10 @@ def decoded(shape: Optional[Tuple[int, ...]]) -> Optional[Shape]:
 
 def _shapes(graph: Any, shapes: Sequence[Optional[Shape]]) -> Tuple[Tuple[Optional[Shape], ...], ...]:
     """The shapes of a graph's inputs and outputs."""
-    known = {f"input{number}": encoded(shape) for number, shape in enumerate(shapes) if shape is not None}
     try:
-        arguments, outputs, states = graph.infer_shape_partial(**known)
+        by_name, outputs = infer_shapes(graph, {f"input{number}": encoded(each) for number, each in enumerate(shapes)})
     except MXNetError as error:
         raise ShapeConflict from error
-    by_name = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
     return tuple(decoded(by_name[f"input{number}"]) for number in range(len(shapes))), tuple(map(decoded, outputs))
 
 

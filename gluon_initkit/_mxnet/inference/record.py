@@ -6,9 +6,9 @@ import json
 import threading
 import traceback
 from types import SimpleNamespace
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from mxnet import gluon
+from mxnet import gluon, symbol
 from mxnet.base import MXNetError
 
 Shape = Tuple[Optional[int], ...]
@@ -148,6 +148,21 @@ class Run:
         self.noted = [one._replace(inputs=tuple(map(_common, one.inputs, two.inputs)),
                                    outputs=tuple(map(_common, one.outputs, two.outputs)))
                       for one, two in zip(self.operators, other.operators)]  # fmt: skip
+
+
+def array_shape(value: Any) -> Optional[Shape]:
+    """The shape of an array; None of a Symbol, and where it depends on numbers."""
+    try:
+        return None if isinstance(value, symbol.Symbol) else tuple(value.shape)
+    except NeedsNumbers:
+        return None
+
+
+def infer_shapes(graph: Any, known: Mapping[str, Any]) -> Tuple[Dict[str, Any], List[Any]]:
+    """The shapes of a graph's variables, by name, and of its outputs, from those known, all as MXNet writes them."""
+    given = {name: known[name] for name in graph.list_inputs() if known.get(name) is not None}
+    arguments, outputs, states = graph.infer_shape_partial(**given)
+    return dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states])), outputs
 
 
 def check_inputs(block: gluon.Block, names: Sequence[str], count: int) -> None:

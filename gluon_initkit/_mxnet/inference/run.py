@@ -12,7 +12,7 @@ import warnings
 from mxnet import autograd, gluon, name
 
 from .. import backend
-from ..arrays import leaves, map_leaves
+from ..arrays import leaves, with_leaves
 from ..instrument.call_stack import ArrayArgument
 from ..interrupts import interrupts_held
 from ..parameter import shape_of, source_of
@@ -81,21 +81,12 @@ def _run(net: Any, inputs: Sequence[Any], shapes: Any, at: str, size: int) -> Ru
             arrays.prepare(".".join(filter(None, (at, path))), block, run)
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # MXNet's words about a forward pass belong to a real one
+        given = [arrays.given(tuple(size if each is None else each for each in leaf.shape), leaf.dtype)
+                 if isinstance(leaf, ArrayArgument) else leaf for leaf in leaves(inputs)]  # fmt: skip
         try:
             with released():
-                net(*[_with_arrays(each, size) for each in inputs])
+                net(*with_leaves(inputs, iter(given)))
         except Exception as error:
             run.end(arrays.translated(error))
         run.shapes = {param: shape for param in params for shape in [shape_of(param)] if shape is not None}
     return run
-
-
-def _with_arrays(values: Any, size: int) -> Any:
-    """The same nesting with arrays without memory; `size` stands for one that is not known."""
-
-    def array(leaf: Any) -> Any:
-        if not isinstance(leaf, ArrayArgument):
-            return leaf
-        return arrays.given(tuple(size if each is None else each for each in leaf.shape), leaf.dtype)
-
-    return map_leaves(values, array)

@@ -14,7 +14,7 @@ from mxnet.ndarray import NDArray
 import numpy
 
 from .. import backend
-from ..arrays import arrays_and_symbols_in, map_leaves
+from ..arrays import arrays_and_symbols_in, leaves, with_leaves
 from ..parameter import known_sizes
 
 Shape = Optional[Tuple[Optional[int], ...]]
@@ -30,9 +30,9 @@ class BlockCall:
         self.block, self.path, self.name, self.outer = block, path, name, outer
         self.is_forward = name in FORWARD
         self.passes = name == "forward" or name in backend.resolving_methods
-        leaves = arrays_and_symbols_in(args) if self.is_forward or self.passes else ()
-        self.symbols = tuple(leaf for leaf in leaves if isinstance(leaf, symbol.Symbol))
-        self.inputs: Shapes = tuple(None if self.symbols else tuple(leaf.shape) for leaf in leaves)
+        given = arrays_and_symbols_in(args) if self.is_forward or self.passes else ()
+        self.symbols = tuple(leaf for leaf in given if isinstance(leaf, symbol.Symbol))
+        self.inputs: Shapes = tuple(None if self.symbols else tuple(leaf.shape) for leaf in given)
         self.used: Dict[int, str] = {}
         """In a home: the path of the block that first asked a parameter for its variable, by the parameter's id."""
         self.symbolic: Dict[str, Tuple[symbol.Symbol, ...]] = {}
@@ -128,8 +128,9 @@ class ValueArgument:
 
 def argument_shapes(args: Any) -> Any:
     """A call's arguments, nested as they are, without its arrays."""
-    return map_leaves(args, lambda leaf: ArrayArgument(tuple(leaf.shape), numpy.dtype(leaf.dtype).name)
-                      if isinstance(leaf, NDArray) else ValueArgument(leaf))  # fmt: skip
+    shapes = [ArrayArgument(tuple(leaf.shape), numpy.dtype(leaf.dtype).name) if isinstance(leaf, NDArray)
+              else ValueArgument(leaf) for leaf in leaves(args)]  # fmt: skip
+    return with_leaves(args, iter(shapes))
 
 
 def is_plain_forward(block: gluon.Block) -> bool:
