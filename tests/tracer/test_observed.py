@@ -3,6 +3,7 @@
 import re
 
 import gluon_initkit as ik
+from gluon_initkit.tracer.resolve import Observed
 import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn, rnn
@@ -331,3 +332,8 @@ def test_an_unknown_input_of_a_graph_is_the_one_error():
     with pytest.raises(ik.DeferredInitError, match=first) as error, ik.trace(net):
         net(nd.ones(ROW))
     assert [row.path for row in error.value.unresolved] == ["layer.weight"]
+
+
+def test_the_last_origin_of_a_shape_is_told():
+    told = [ik.TraceEvent("set_data", "weight", (2, 3), "float32", file="a.py", line=line) for line in (1, 2)]
+    assert Observed(events=told).origin("weight", (2, 3)) == "given by set_data, at a.py:2"
