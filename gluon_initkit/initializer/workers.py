@@ -78,7 +78,8 @@ def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
     facts = bytes.fromhex(fingerprint) + len(own).to_bytes(_COUNT, "little") + bytes([failure is not None])
     everybody = _exchange(kv, facts, len(facts), timeout)
     if failure is not None:
-        raise failure
+        why = f"{type(failure).__name__}: {failure}"
+        raise InitializationError(f"rank {kv.rank} has nothing to compare, so nothing is compared: {why}") from failure
     failed = everybody[:, -1].nonzero()[0]
     if len(failed):
         workers = counted_of(len(failed), len(everybody), "worker", "has", "have")
