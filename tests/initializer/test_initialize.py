@@ -716,7 +716,7 @@ def test_contexts_are_called_devices_too():
 @pytest.mark.parametrize("arguments, error, says", [
     ({"net": 3}, TypeError, "expected a network"),
     ({"init": 3}, TypeError, "expected an initializer"),
-    ({"init": nn.Dense(3)}, TypeError, r"found the network Dense\.$"),
+    ({"init": nn.Dense(3)}, TypeError, r"found the network Dense\. For numbers"),
     ({"init": "nope"}, ValueError, "no initializer is registered"),
     ({"ctx": "cpu"}, TypeError, rf"ctx \(device\) is 'cpu': expected a {CONTEXT} such"),
     ({"ctx": []}, TypeError, f"expected a {CONTEXT} such"),
