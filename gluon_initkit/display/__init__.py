@@ -3,7 +3,7 @@
 from .errors import KitError, warn
 from .fold import sorted_by, tree_table
 from .histogram import histogram_svg, histogram_text, series_text
-from .html import as_html, as_page, as_tree
+from .html import as_page, as_tree
 from .markdown import as_markdown
 from .plot import draw_lines, draw_ridges, new_axes
 from .report import TableReport, import_pandas
@@ -24,7 +24,7 @@ from .units import (
 )
 
 __all__ = [
-    "AtLeast", "Branch", "Column", "KitError", "Table", "TableReport", "as_html", "as_markdown", "as_page", "as_rich",
+    "AtLeast", "Branch", "Column", "KitError", "Table", "TableReport", "as_markdown", "as_page", "as_rich",
     "as_text", "as_tree", "counted", "counted_of", "did_you_mean", "did_you_mean_path", "draw_lines", "draw_ridges",
     "escape", "find_row", "histogram_svg", "histogram_text", "import_pandas", "inputs_text", "listed", "new_axes",
     "path_column", "printable", "rendered", "series_text", "shape_column", "shape_text", "show_value", "size_text",

@@ -22,7 +22,7 @@ _FEW = 24  # rows up to which nothing is folded
 _MOST = 45  # rows of a folded table
 _OPEN = 20  # rows to which HTML opens
 _MOST_NAMES = 20
-_MOST_VALUES, _LONGEST = 3, 24  # values of a block that its row shows, and their characters in a text
+_MOST_VALUES, _LONGEST = 3, 24  # values of a block that its row shows, and their characters
 _DEEPEST = 64  # blocks below each other: a name in a file may have any number of dots
 _ROOM_FOR_PATHS = 26
 _RANKS = ("error", "warning", "info", "changed", "", "dim")
@@ -121,22 +121,26 @@ def flat_table(table: Table, depth: Optional[int] = None) -> Table:
 
 def tree_table(table: Table, limit: Optional[int] = None) -> Table:
     """The table whose rows are branches, as HTML shows it: every block unfolds; its row has the sums of all below."""
-    if table.parts is None:
-        return table
-    columns, title = _hoisted(table)
-    has_histogram = any(column.key == "histogram" for column in columns)
-    left_out = {*(table.shown_by_histogram if has_histogram else ()), *(["block"] if table.kinds else [])}
-    path = next((column for column in columns if column.path), path_column())
-    columns = (path, *(column for column in columns if not column.path and column.key not in left_out))
-    root = _folded(table, table.rows, _key(table, loose=False), merge=False)
+    hoisted, title = _hoisted(table)
+    path = next((column for column in hoisted if column.path), path_column())
+    has_histogram = any(column.key == "histogram" for column in hoisted)
+    left_out = {*(table.shown_by_histogram if has_histogram else ()), *(["block"] if table.kinds or table.blocks else [])}
+    columns = [column for column in hoisted if not column.path and column.key not in left_out
+               and any(column.show(column.read(row)) for row in table.rows)]  # fmt: skip
     shown = None if limit is None or limit >= len(table.rows) else {row.path for row in table.rows[:limit]}
     rest = _REST_OF_HTML.format(shown=limit or 0, rows=counted(len(table.rows), table.noun))
     more = [] if shown is None else [("warning", rest)]
-    folds = (root,) if root.own else root.below
-    branches = _opened([branch for fold in folds for branch in _branches(table, columns[1:], fold, shown)])
+    if table.parts is None:
+        cells = [tuple(each.as_html(each.read(row), "") for each in columns) for row in table.rows]
+        branches = [Branch("\n".join(path.lines(row)), "", own, "", table.emphasis(row))
+                    for row, own in zip(table.rows[:limit], cells)]  # fmt: skip
+    else:
+        root = _folded(table, table.rows, _key(table, loose=False), merge=False)
+        folds = (root,) if root.own else root.below
+        branches = _opened([branch for fold in folds for branch in _branches(table, columns, fold, shown)])
     footer = dict(zip((column.key for column in table.columns), table.footer))
-    return replace(table, title=title, columns=columns, rows=branches, notes=(),
-                   footer=[footer.get(column.key, "") for column in columns] if footer else (),
+    return replace(table, title=title, columns=(path, *columns), rows=branches, notes=(),
+                   footer=[footer.get(column.key, "") for column in (path, *columns)] if footer else (),
                    footnotes=(*(("warning", note) for note in table.notes), *table.footnotes, *more))  # fmt: skip
 
 
@@ -345,8 +349,7 @@ def _text(table: Table, column: Column, line: _Line, flat: bool) -> Any:
         return table.kinds.get(fold.block, "")
     if fold.block is not None and not fold.own and _differ(column, rows):
         return ""
-    text = _cell(table, column, rows, column.show)
-    return text if fold.block is None or len(text) <= _LONGEST or column.fold != "same" else ""
+    return _cell(table, column, rows, column.show)
 
 
 def _aliases(fold: _Fold) -> List[str]:
@@ -360,8 +363,11 @@ def _aliases(fold: _Fold) -> List[str]:
 
 
 def _differ(column: Column, rows: Sequence[Any]) -> bool:
-    """Whether rows have too many values in a column for one cell."""
-    return column.fold in ("same", "range") and len({repr(column.read(row)) for row in rows}) > _MOST_VALUES
+    """Whether rows have too many values in a column, or too long ones, for one cell."""
+    if column.fold not in ("same", "range"):
+        return False
+    values = {repr(column.read(row)) for row in rows}
+    return len(values) > _MOST_VALUES or (len(values) > 1 and len(column.show(column.of(rows))) > _LONGEST)
 
 
 def _cell(table: Table, column: Column, rows: Sequence[Any], show: Callable[[Any], str]) -> str:
@@ -429,11 +435,11 @@ def _fitted(table: Table, width: int) -> Table:
 
 
 def _branches(
-    table: Table, columns: Sequence[Column], fold: _Fold, shown: Optional[Set[str]], before: str = ""
+    table: Table, columns: Sequence[Column], fold: _Fold, shown: Optional[Set[str]], before: str = "", level: int = 0
 ) -> Iterator[Branch]:
     """The branch of a row; none of a row that is not shown."""
-    if fold.block is not None and len(fold.below) == 1 and not fold.own and not table.headings:
-        yield from _branches(table, columns, fold.below[0], shown, f"{before}{fold.name}.")
+    if fold.block is not None and len(fold.below) == 1 and not fold.own and level >= table.headings:
+        yield from _branches(table, columns, fold.below[0], shown, f"{before}{fold.name}.", level)
         return
     missing = 0 if shown is None else sum(row.path not in shown for row in fold.rows)
     if fold.block is None:
@@ -445,7 +451,8 @@ def _branches(
         parts = (" ".join(filter(None, (kind, times))), f"{counted(missing, table.noun)} not shown" if missing else "")
         remark = ", ".join(filter(None, parts))
     if missing < len(fold.rows):
-        below = tuple(branch for inner in fold.below for branch in _branches(table, columns, inner, shown))
+        below = tuple(branch for inner in fold.below
+                      for branch in _branches(table, columns, inner, shown, "", level + 1))  # fmt: skip
         cells = tuple(_html_cell(table, column, fold) for column in columns)
         name = before + fold.name or "(network)"
         yield Branch(name, remark, cells, fold.label, _worst(table, fold.rows), below)
@@ -463,10 +470,15 @@ def _html_cell(table: Table, column: Column, fold: _Fold) -> str:
 
 def _opened(branches: Sequence[Branch]) -> List[Branch]:
     """The branches, opened to what was found, and from the top while few rows are in sight."""
+    def leaves(branch: Branch) -> Iterator[Branch]:
+        yield from itertools.chain(*map(leaves, branch.below)) if branch.below else [branch]
+
+    changed = sum(leaf.severity == "changed" for branch in branches for leaf in leaves(branch))
+    found = ("error", "warning", *(["changed"] if changed <= _OPEN else []))
     shown, level, opened = len(branches), list(branches), set()
     while level:
-        for branch in level:
-            if branch.below and (branch.severity in ("error", "warning") or shown + len(branch.below) <= _OPEN):
+        for branch in sorted(level, key=lambda branch: branch.severity not in found):
+            if branch.below and (branch.severity in found or shown + len(branch.below) <= _OPEN):
                 opened.add(id(branch))
                 shown += len(branch.below)
         level = [inner for branch in level if id(branch) in opened for inner in branch.below]

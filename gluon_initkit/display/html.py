@@ -1,39 +1,21 @@
-"""Tables and trees as self-contained HTML: no script, nothing from a network, readable in light and dark.
+"""Tables and trees as self-contained HTML: nothing from a network, readable in light and dark.
+
+A tree unfolds without a script. Where scripts run, a short one adds a filter, and buttons that unfold everything.
 
 Colours are Jupyter's or VS Code's own where the page has such a theme, else they follow the reader's setting. In a
 tree every row is a grid of the same columns, whatever its depth, so that numbers stand under each other.
 """
 
-from typing import Any, Iterable, Iterator, Tuple
+from typing import Iterable, Iterator, Tuple
 
 from .line_breaks import breakable_html
-from .table import Branch, Column, Table
+from .table import Branch, Table
 from .units import escape
 
-__all__ = ["as_html", "as_page", "as_tree"]
+__all__ = ["as_page", "as_tree"]
 
 _FOUND = ("error", "warning", "info")  # what a dot marks
 _WIDEST_LABEL, _WIDEST_CELL = 46, 28  # characters; what is longer wraps
-
-
-def as_html(table: Table) -> str:
-    """One ``<div>`` with the notes, the table and the footnotes. Without headings, the first column heads its row."""
-    notes = "".join(f'<p class="ik-note">{escape(note)}</p>' for note in table.notes)
-    head = "".join(f"<th{_align(column)}>{escape(column.title)}</th>" for column in table.columns)
-    head = f"<thead><tr>{head}</tr></thead>" if any(column.title for column in table.columns) else ""
-    body = ""
-    for row in table.rows:
-        cells = [f"<td{_align(column)}>{_cell(column, row)}</td>" for column in table.columns]
-        if not head:
-            cells[0] = f'<th scope="row">{_cell(table.columns[0], row)}</th>'
-        body += f'<tr class="ik-{table.emphasis(row) or "plain"}">{"".join(cells)}</tr>'
-    foot = "".join(f"<th{_align(column)}>{escape(text)}</th>" for column, text in zip(table.columns, table.footer))
-    foot = f"<tfoot><tr>{foot}</tr></tfoot>" if foot else ""
-    short = ' class="ik-short"' if len(table.title) <= 80 else ""  # which a narrow table would break
-    return (
-        f'<div class="ik">{_STYLE}{notes}<table class="ik-table"><caption{short}>{escape(table.title)}</caption>'
-        f"{head}<tbody>{body}</tbody>{foot}</table>{_footnotes(table)}</div>"
-    )
 
 
 def as_tree(table: Table) -> str:
@@ -54,8 +36,8 @@ def as_tree(table: Table) -> str:
     foot = _row("ik-foot", map(escape, table.footer)) if table.footer else ""
     return (
         f'<div class="ik ik-tree" style="--ik-columns:{" ".join([f"{label}ch", *widths])}">{_STYLE}'
-        f'<p class="ik-title">{escape(table.title)}</p>{_footnotes(table)}'
-        f'<div class="ik-scroll"><div class="ik-body">{head}{rows}{foot}</div></div></div>'
+        f'<p class="ik-title">{escape(table.title)}</p>{_footnotes(table)}{_legend(table)}'
+        f'<div class="ik-scroll"><div class="ik-body">{head}{rows}{foot}</div></div></div>{_SCRIPT if "<details" in rows else ""}'
     )
 
 
@@ -72,15 +54,11 @@ def _footnotes(table: Table) -> str:
     return "".join(f'<p class="ik-{style or "plain"}">{escape(text)}</p>' for style, text in table.footnotes)
 
 
-def _align(column: Column) -> str:
-    return ' class="ik-right"' if column.number else ""
-
-
-def _cell(column: Column, row: Any) -> str:
-    if column.html:
-        return column.html(column.read(row), "")
-    text = "\n".join(column.lines(row))
-    return breakable_html(text) if column.path else escape(text)
+def _legend(table: Table) -> str:
+    """What marked rows mean, as far as there are any."""
+    marks = {branch.severity for _, branch in _branches(table.rows, 0)}
+    words = [f'<span class="ik-{mark}">{escape(text)}</span>' for mark, text in table.legend.items() if mark in marks]
+    return f'<p class="ik-legend">{" ".join(words)}</p>' if words else ""
 
 
 def _row(kind: str, cells: Iterable[str]) -> str:
@@ -124,7 +102,6 @@ def _colours(text: str, quiet: str, rule: str, accent: str, hover: str, error: s
     )
 
 
-# The table's class is written twice to weigh more than Jupyter's own rules, by which cells are flush right and striped.
 _STYLE = (
     "<style>"
     + _colours("#1f2328", "#59636e", "#d1d9e0", "#0969da", "#f0f3f6", "#cf222e", "#9a6700")
@@ -134,26 +111,23 @@ _STYLE = (
 .ik{color:var(--ik-text);font:13px/1.45 system-ui,-apple-system,"Segoe UI",sans-serif}
 .ik p{margin:0 0 .4em;padding:0;overflow-wrap:anywhere}.ik .ik-title{font-size:14px;font-weight:600}
 p.ik-error,p.ik-warning,p.ik-info{border-left:3px solid;padding-left:.6em!important}
-.ik-error{color:var(--ik-error-color)}.ik-warning,.ik-note{color:var(--ik-warning-color)}
-.ik-info{color:var(--ik-accent)}.ik-note{font-weight:600}
+.ik-error{color:var(--ik-error-color)}.ik-warning{color:var(--ik-warning-color)}.ik-info{color:var(--ik-accent)}
 .ik-plain,.ik-remark{color:var(--ik-quiet)}.ik-remark,.ik-dot{font-size:12px;margin-left:.3em;font-weight:400}
 .ik-histogram{display:inline-block;vertical-align:middle;fill:var(--ik-accent)}
 .ik-zero{stroke:var(--ik-quiet);stroke-width:.7;stroke-dasharray:2 2;fill:none}
-.ik-table{border-collapse:collapse}.ik-table caption{text-align:left;font-weight:600;padding:.3em 0}
-.ik-table .ik-short{white-space:nowrap}
-.ik-table.ik-table :is(td,th){padding:.15em .7em;text-align:left;vertical-align:top;
-border-bottom:1px solid var(--ik-rule)}
-.ik-table.ik-table .ik-right{text-align:right;font-variant-numeric:tabular-nums}
-.ik-table.ik-table tbody tr{background:none;color:var(--ik-text)}.ik-table.ik-table .ik-changed td{background:#2a92}
-.ik-row.ik-changed>span,.ik-row.ik-changed>.ik-label{background:linear-gradient(#2a92,#2a92),var(--ik-back)}
-.ik-row.ik-dim>span{color:var(--ik-quiet)}
-.ik-table.ik-table tbody .ik-error{color:var(--ik-error-color);font-weight:600}
+.ik-legend>span{padding:.1em .6em;border:1px solid var(--ik-rule);border-radius:3px}
+.ik-legend .ik-changed{background:#2a92}.ik-legend .ik-dim{color:var(--ik-quiet)}
+.ik-bar{display:flex;gap:.5em;margin:0 0 .4em}.ik-bar>*{font:inherit;color:inherit;background:var(--ik-back);
+border:1px solid var(--ik-rule);border-radius:3px;padding:.1em .6em}.ik-bar>button{cursor:pointer}
+.ik-bar>button:hover{background:var(--ik-hover)}.ik-tree [hidden]{display:none!important}
 .ik-scroll{overflow-x:auto;padding-bottom:.3em}.ik-body{width:max-content}
 .ik-row{display:grid;grid-template-columns:var(--ik-columns);column-gap:1em;align-items:center;
 padding:.15em .5em;border-bottom:1px solid var(--ik-rule)}
 .ik-row>span{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .ik-row>span:first-child{text-align:left;position:sticky;left:0;background:var(--ik-back)}
-.ik-label{padding-left:calc(1.2em*(var(--ik-depth) + 1))}
+.ik-row.ik-changed{background:#2a92}
+.ik-row.ik-changed>.ik-label{background:linear-gradient(#2a92,#2a92),var(--ik-back)}
+.ik-row.ik-dim>span{color:var(--ik-quiet)}.ik-label{white-space:pre-line;padding-left:calc(1.2em*(var(--ik-depth) + 1))}
 .ik-head>span{color:var(--ik-quiet);font-weight:600}.ik-foot{border-bottom:0}.ik-foot>span{font-weight:600}
 summary.ik-row{cursor:pointer;list-style:none}summary.ik-row::-webkit-details-marker{display:none}
 summary>.ik-label{font-weight:600}
@@ -166,3 +140,28 @@ details[open]>summary>.ik-label::before{transform:translateY(-.15em) rotate(45de
 summary.ik-row:focus-visible{outline:2px solid var(--ik-accent);outline-offset:-2px}
 </style>"""
 )
+_SCRIPT = """<script>
+for (const tree of document.querySelectorAll(".ik-tree:not([data-ik])")) {
+  tree.dataset.ik = "";
+  const blocks = [...tree.querySelectorAll("details")].reverse(), before = blocks.map(block => block.open);
+  const rows = [...tree.querySelectorAll(".ik-body > .ik-row:not(.ik-head,.ik-foot), details > div.ik-row")];
+  if (!blocks.length) continue;
+  const bar = document.createElement("div");
+  bar.className = "ik-bar";
+  bar.innerHTML = '<input type="search" placeholder="filter" aria-label="filter">' +
+    '<button type="button">unfold all</button><button type="button">fold all</button>';
+  const [filter, unfold, fold] = bar.children, open = value => () => blocks.forEach(block => block.open = value);
+  unfold.onclick = open(true);
+  fold.onclick = open(false);
+  filter.oninput = () => {
+    const words = filter.value.toLowerCase(), says = row => row.textContent.toLowerCase().includes(words);
+    const holds = row => row.querySelector(".ik-label").title.toLowerCase().includes(words) || says(row);
+    rows.forEach(row => row.hidden = !holds(row));
+    blocks.forEach((block, index) => {
+      block.hidden = !block.querySelector("div.ik-row:not([hidden])");
+      block.open = words ? !block.hidden : before[index];
+    });
+  };
+  tree.querySelector(".ik-scroll").before(bar);
+}
+</script>"""

@@ -6,7 +6,7 @@ import sys
 from typing import Any, Dict, Generic, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
 
 from .fold import flat_table, text_table, tree_table
-from .html import as_html, as_page, as_tree
+from .html import as_page, as_tree
 from .markdown import as_markdown
 from .suggest import did_you_mean, find_row
 from .table import Table
@@ -139,8 +139,7 @@ class TableReport(Generic[Row]):
         return os.fspath(path)
 
     def _html(self, columns: Optional[Sequence[Any]] = None, limit: Optional[int] = None) -> str:
-        table = self._chosen(columns)
-        return as_html(table) if table.parts is None else as_tree(tree_table(table, limit))
+        return as_tree(tree_table(self._chosen(columns), limit))
 
     def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
         """A dictionary of plain Python values for each row: of these columns, else of all its attributes."""

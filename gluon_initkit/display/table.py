@@ -137,6 +137,7 @@ class Table:
     shown: Optional[Callable[[Any], bool]] = None  # which rows the text shows, unless it shows all
     rest: Callable[[Sequence[Any]], str] = lambda rows: ""  # a sentence on the rows that it leaves out
     in_title: Sequence[Column] = ()  # further columns, of which the title says what all rows have alike
+    legend: Mapping[str, str] = field(default_factory=dict)  # what each emphasis means
     noun: str = "row"  # what a row is
     shown_by_histogram: Sequence[str] = ()  # the keys of columns that HTML leaves out where it has a histogram
     order: Optional[Tuple[Column, bool]] = None  # by which column rows are sorted, and whether downwards

@@ -92,13 +92,14 @@ class Plan(TableReport[PlanRow]):
                    "filled by"),
             Column("hook", lambda row: row.hook, hoist=""),
             Column("why", lambda row: row.why),
-            Column("plain", lambda row: row.plain, "plain MXNet"),
+            Column("plain", lambda row: row.plain.replace("._init_weight", ""), "plain MXNet"),
         )  # fmt: skip
         differ = sum(row.differs for row in self.rows)
         title = f"Plan of {self.initializer}: {differ or 'nothing'} of {counted(len(self.rows), 'parameter')} "
         return Table(f"{title}{'differs' if differ < 2 else 'differ'} from plain MXNet", columns, self.rows, self.notes,
                      lambda row: "error" if row.error else "changed" if row.differs else "",
                      tuple(("warning", text) for text in self.idle_hooks), shown=lambda row: row.differs,
+                     legend={"changed": "differs from plain MXNet"},
                      rest=self._rest)  # fmt: skip
 
     def _rest(self, rows: Sequence[PlanRow]) -> str:

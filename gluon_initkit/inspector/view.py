@@ -73,10 +73,7 @@ class ParameterView:
     def _repr_html_(self) -> str:
         facts = [(column, column.read(self.record)) for column in COLUMNS.values()]
         known = [(column, value) for column, value in facts if value not in (None, (), "")]
-        rows = [(column.title, column.as_html(value, self.record.path)) for column, value in known]
-        columns = display.Column("", lambda row: row[0]), display.Column("", lambda row: row[1], html=_as_it_is)
-        return display.as_html(display.Table(repr(self), columns, rows))
-
-
-def _as_it_is(html: str, path: str) -> str:
-    return html
+        rows = [display.Branch(column.title, cells=(column.as_html(value, self.record.path),))
+                for column, value in known]  # fmt: skip
+        heads = display.Column("", str), display.Column("", str)
+        return display.as_tree(display.Table(repr(self), heads, rows))

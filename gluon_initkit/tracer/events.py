@@ -102,7 +102,7 @@ class TraceEvent:
 
 def seconds_text(seconds: Optional[float]) -> str:
     """A time as tables show it; nothing for None."""
-    if seconds is None:
+    if seconds is None or seconds < 5e-7:
         return ""
     if seconds < 1e-3:
         return f"{seconds * 1e6:.0f} µs"

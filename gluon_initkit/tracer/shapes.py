@@ -110,7 +110,8 @@ class ShapeReport(TableReport[ShapeRow]):
         counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         title = f"Shapes: {counts or 'no parameters'}; {size_text(self.bytes)}, in {self.seconds:.3g} s"
         title += " and one forward pass" if self.forward else ""
-        return Table(title, _COLUMNS, self.rows, self.notes, _emphasis, first_to_go=("declared",))
+        return Table(title, _COLUMNS, self.rows, self.notes, _emphasis, first_to_go=("declared",),
+                     legend={"changed": "follows from the inputs", "error": "not known"})  # fmt: skip
 
 
 def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:

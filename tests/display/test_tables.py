@@ -1,6 +1,6 @@
-"""Tables: the same cells as text and as HTML, whatever stands in them."""
+"""Tables as text: plain where it is written, coloured on a terminal."""
 
-from gluon_initkit.display import Column, Table, as_html, as_rich, as_text
+from gluon_initkit.display import Column, Table, as_rich, as_text
 from rich.console import Console
 
 TABLE = Table(
@@ -25,15 +25,3 @@ def test_rich_colours_on_a_terminal():
     console = Console(force_terminal=True, width=60, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(as_rich(TABLE))
     assert "\x1b[" in console.export_text(styles=True)
-
-
-def test_html_escapes_and_wraps_paths():
-    html = as_html(TABLE)
-    assert "Mind &lt;this&gt;." in html and "a.<wbr>very.<wbr>long" in html and 'class="ik-error"' in html
-    assert html.count("<td") == 4 and html.count('"ik-right"') == 3
-
-
-def test_a_table_is_none_of_the_trees_rows():
-    """On one page the tree's style would make a grid of each row, as Jupyter's aligns all cells to the right."""
-    html = as_html(Table("", (Column("path", str), Column("size", str, number=True)), ["a"]))
-    assert 'class="ik-row' not in html and ".ik-table.ik-table :is(td,th)" in html

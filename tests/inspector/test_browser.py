@@ -186,11 +186,11 @@ def test_histograms_have_bars_and_say_what_they_show(page, chromium):
 
 def test_a_real_network_unfolds_down_to_its_values(page, chromium):
     chromium.get(page.as_uri())
-    features = block(chromium, "features", tree=1)
+    features = block(chromium, "features", tree=2)
     path = "features.5.0.body.0.weight"
     row = next(each for each in find(features, ".ik-label") if each.get_attribute("title") == path)
     assert not row.is_displayed()
-    body = unfold(chromium, "features.5.0.body", tree=1)
+    body = unfold(chromium, "features.5.0.body", tree=2)
     assert row.is_displayed() and "(128, 64, 3, 3)" in find(body, "div.ik-row")[0].text
     keep(chromium, "resnet18")
 
@@ -198,30 +198,50 @@ def test_a_real_network_unfolds_down_to_its_values(page, chromium):
 def test_a_part_of_a_network_and_a_parameter_have_pages_of_their_own(page, chromium):
     chromium.get(page.as_uri())
     titles = [each.text for each in find(chromium, ".ik-tree .ik-title")]
-    assert titles[1].startswith("ResNetV1 · float32") and titles[2].startswith("features.5 (HybridSequential)")
-    facts = find(chromium, ".ik-table")[0]
-    assert "Parameter 4.0.0.weight (shape=(16, 16), dtype=float32)" in facts.text and find(facts, "svg")
-    cells = find(facts, "td")
-    assert {cell.value_of_css_property("text-align") for cell in cells} == {"left"}
+    assert titles[2].startswith("ResNetV1 · float32") and titles[3].startswith("features.5 (HybridSequential)")
+    assert titles[1] == "Parameter 4.0.0.weight (shape=(16, 16), dtype=float32)"
+    facts = find(chromium, ".ik-tree")[1]
+    assert "(16, 16)" in facts.text and find(facts, "svg")
     chromium.execute_script("arguments[0].scrollIntoView()", facts)
     keep(chromium, "parameter")
 
 
 def test_in_a_plan_the_rows_that_differ_stand_out(page, chromium):
     chromium.get(page.as_uri())
-    tree = find(chromium, ".ik-tree")[3]
+    tree = find(chromium, ".ik-tree")[4]
     (title,) = find(tree, ".ik-title")
     assert title.text.startswith("Plan of Rules([('bias', Constant(value=1.0))], default=One()): 1 of 2 parameters")
     weight, bias = (find(tree, f".ik-label[title='{path}']")[0] for path in ("weight", "bias"))
-    assert "gradient" in bias.value_of_css_property("background-image") != weight.value_of_css_property(
-        "background-image")  # fmt: skip
+    marks = [each.value_of_css_property("background-image") for each in (weight, bias)]
+    assert marks[0] == "none" and "gradient" in marks[1] and "differs from plain MXNet" in tree.text
 
 
-def test_nothing_comes_from_a_network_and_no_script_runs(executed):
+def test_a_filter_shows_what_it_names_and_everything_unfolds(chromium, tmp_path):
+    networks.small().to_html(tmp_path / "report.html")
+    chromium.get((tmp_path / "report.html").as_uri())
+
+    def seen():
+        return [each.text.split()[0] for each in find(chromium, "details > div.ik-row") if each.is_displayed()]
+
+    everything = seen()
+    unfold, fold = find(chromium, ".ik-bar button")
+    fold.click()
+    assert not seen() and [each.text for each in (unfold, fold)] == ["unfold all", "fold all"]
+    unfold.click()
+    assert seen() == everything and len(everything) == 8
+    (field,) = find(chromium, ".ik-bar input")
+    field.send_keys("1.running")
+    assert seen() == ["running_mean", "running_var"]
+    for _ in "1.running":
+        field.send_keys("\b")
+    assert seen() == everything
+
+
+def test_nothing_comes_from_a_network(executed):
     trees = [output["data"]["text/html"] for cell in executed.cells for output in cell.outputs]
     assert len(trees) == 5 and all("text/plain" in output["data"] for output in executed.cells[1].outputs)
     for tree in trees:
-        assert "<script" not in tree and "http" not in tree and "@import" not in tree and "url(" not in tree
+        assert " src=" not in tree and "http" not in tree and "@import" not in tree and "url(" not in tree
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -230,7 +250,7 @@ def test_in_a_notebook_the_colours_are_the_notebooks(executed, chromium, theme, 
     """A page of nbconvert has its theme whatever the reader's setting, and says so through Jupyter's variables."""
     chromium.get(page_of(executed, theme, tmp_path).as_uri())
     keep(chromium, f"notebook-{theme}-read-in-{request.node.callspec.params['chromium']}")
-    for css in (".ik-tree", ".ik-error", ".ik-warning", ".ik-remark", ".ik-table td"):
+    for css in (".ik-tree", ".ik-error", ".ik-warning", ".ik-remark"):
         assert contrast(chromium, css) > 3, css
     assert (luminance(colour(chromium, ".ik-tree", "color")) > 0.5) == (theme == "dark")
 
@@ -246,7 +266,7 @@ def test_in_a_narrow_window_a_tree_scrolls_and_names_stay(page, chromium):
         assert scroll.rect["width"] < 480 and tree.rect["x"] + tree.rect["width"] <= 480
         keep(chromium, "narrow")
         chromium.execute_script("arguments[0].scrollLeft = 300", scroll)
-        assert chromium.execute_script("return arguments[0].scrollLeft", scroll) == 300 and label.rect["x"] == before
+        assert chromium.execute_script("return arguments[0].scrollLeft", scroll) == 300 and abs(label.rect["x"] - before) < 8
         keep(chromium, "narrow-scrolled")
     finally:
         chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
@@ -273,8 +293,7 @@ def test_the_picture_in_the_readme(chromium, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(networks.pictured().to_html(), encoding="utf-8")
     chromium.get(path.as_uri())
-    unfolded = ["embedding", "layers", "layers.{0..2}", "layers.1", "layers.1.norm", "layers.1.up", "layers.1.down",
-                "decoder", "value"]  # fmt: skip
+    unfolded = ["layers", "layers.1", "layers.1.norm", "layers.1.up", "layers.1.down"]
     seen = chromium.execute_script(
         """for (const each of document.querySelectorAll('details'))
             each.open = arguments[0].includes(each.querySelector('.ik-label').title);
@@ -283,10 +302,10 @@ def test_the_picture_in_the_readme(chromium, tmp_path):
             .map(each => [...each.children].map(text).join('|'))""",
         unfolded,
     )
-    assert len(seen) == 22 and sum(each.endswith("|svg") for each in seen) == 10
-    assert any(each.startswith("weight = decoder.weight|(200, 32)|initialized|6,400|") for each in seen)
+    assert len(seen) == 17 and sum(each.endswith("|svg") for each in seen) == 8
+    assert any(each.startswith("embedding.weight = decoder.weight|(200, 32)|initialized|6,400|") for each in seen)
     assert any(re.match(r"weight ● error\|\(32, 128\)\|initialized\|4,096\|.*\|1\|svg", each) for each in seen)
-    assert any(each.startswith("weight|(1, ?)|deferred|?|") for each in seen)
+    assert any(each.startswith("value.weight|(1, ?)|deferred|?|") for each in seen)
     assert find(chromium, ".ik-error")[0].text.startswith("error [nan] layers.1.down.weight: 1 of 4,096 values is NaN")
     crop(chromium, ".ik-tree", 940, "inspect")
     stored = Path(__file__).parents[2] / "notebooks" / "inspect.png"

@@ -48,6 +48,7 @@ def table_of(report: Any, columns: Optional[Sequence[Any]]) -> Table:
         alike=_structure,
         again=again,
         noun="parameter",
+        legend={"dim": "frozen: grad_req='null'"},
         shown_by_histogram=() if columns is not None else _SHOWN_BY_HISTOGRAM,
         in_title=[column for column in usual if column.key not in keys],
         order=(COLUMNS[key], reverse) if key in COLUMNS else None,
