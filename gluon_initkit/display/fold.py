@@ -124,7 +124,9 @@ def tree_table(table: Table, limit: Optional[int] = None) -> Table:
     hoisted, title = _hoisted(table)
     path = next((column for column in hoisted if column.path), path_column())
     has_histogram = any(column.key == "histogram" for column in hoisted)
-    left_out = {*(table.shown_by_histogram if has_histogram else ()), *(["block"] if table.kinds or table.blocks else [])}
+    left_out = {*(table.shown_by_histogram if has_histogram else ())}
+    if table.kinds or table.blocks:
+        left_out.add("block")
     columns = [column for column in hoisted if not column.path and column.key not in left_out
                and any(column.show(column.read(row)) for row in table.rows)]  # fmt: skip
     shown = None if limit is None or limit >= len(table.rows) else {row.path for row in table.rows[:limit]}
@@ -415,7 +417,8 @@ def _fitted(table: Table, width: int) -> Table:
     """The table without the columns that leave paths too little room, the least telling first, and a note of them."""
     widths = {column.key: wanted for column, wanted in zip(table.columns, cell_widths(table))}
     path = table.columns[0].key
-    total = min(widths[path], _ROOM_FOR_PATHS) + sum(widths.values()) - widths[path] + 2 * (len(widths) - 1)
+    room = _ROOM_FOR_PATHS + 8 * table.headings
+    total = min(widths[path], room) + sum(widths.values()) - widths[path] + 2 * (len(widths) - 1)
     hidden = set()
     for key in table.first_to_go:
         if total > width and key in widths:

@@ -37,8 +37,8 @@ def as_tree(table: Table) -> str:
     return (
         f'<div class="ik ik-tree" style="--ik-columns:{" ".join([f"{label}ch", *widths])}">{_STYLE}'
         f'<p class="ik-title">{escape(table.title)}</p>{_footnotes(table)}{_legend(table)}'
-        f'<div class="ik-scroll"><div class="ik-body">{head}{rows}{foot}</div></div></div>{_SCRIPT if "<details" in rows else ""}'
-    )
+        f'<div class="ik-scroll"><div class="ik-body">{head}{rows}{foot}</div></div></div>'
+    ) + (_SCRIPT if "<details" in rows else "")
 
 
 def as_page(title: str, body: str) -> str:

@@ -11,7 +11,7 @@ from operator import attrgetter
 import sys
 import threading
 import time
-from typing import Any, Callable, Deque, List, Optional, Tuple
+from typing import Any, Callable, Deque, List, Optional, Sequence, Tuple
 
 import numpy
 
@@ -146,7 +146,8 @@ class Trace(TableReport[TraceEvent]):
         counts = f"{resolved} resolved, {len(self.pending)} pending" if events else "nothing happened"
         return Table(f"Trace of {self._type}: {counts}", _COLUMNS, events, headings=2, parts=_parts,
                      emphasis=lambda event: "error" if event.kind == "failed" else "",
-                     first_to_go=("seconds", "bytes", "inputs"))  # fmt: skip
+                     first_to_go=("seconds", "bytes", "inputs"), shown=lambda event: event.kind != "initialize",
+                     rest=_rest)  # fmt: skip
 
     def _record(self, kind: str, facts: dict) -> None:
         """Write down that something happened; `facts` are the observer's, and are the note's own from now on."""
@@ -199,6 +200,10 @@ class Trace(TableReport[TraceEvent]):
             about = {"block": facts["block"], "inputs": facts["inputs"] or None, "call": facts.get("call", "")}
             self._record("failed", {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
         return diagnosed
+
+
+def _rest(events: Sequence[TraceEvent]) -> str:
+    return f"{counted(len(events), 'event')} of kind initialize, which deferred or resolved ones follow, are not shown."
 
 
 def _parts(event: TraceEvent) -> Tuple[str, ...]:

@@ -5,11 +5,11 @@ import sys
 
 import gluon_initkit as ik
 from gluon_initkit.inspector import Finding, Report
-import mxnet as mx
 import networks
 from networks import record
 import pytest
 from rich.console import Console
+from vocabulary import nd
 
 
 @pytest.mark.parametrize("width", [80, 81, 100, 200])
@@ -55,7 +55,7 @@ def test_identical_layers_are_one_row_whose_statistics_are_of_all():
     net = networks.Bert(4, 3)
     net.initialize()
     for number, cell in enumerate(net.layer):
-        cell.norm.gamma.set_data(mx.nd.full(4, number))
+        cell.norm.gamma.set_data(nd.array([number] * 4))
     report = ik.inspect(net, stats=True)
     lines = report.to_text(width=200).splitlines()
     (gamma,) = (line.split() for line in lines if line.startswith("    gamma"))

@@ -40,11 +40,6 @@ Trace of HybridSequential: 3 resolved, 0 pending
 event shape given filled by bytes took detail
 ─
 HybridSequential.initialize · LINE
- initialize
- 0.0.weight (3, ?) One
- 1
- weight (2, ?) One
- bias (2) One
  deferred
  0.0.weight (3, ?) TIME
  1.weight (2, ?) TIME
@@ -59,7 +54,9 @@ HybridSequential.cast · LINE
  0.0.weight (3, 5) 30 B TIME float32 to float16
  1
  weight (2, 3) 12 B TIME float32 to float16
- bias (2) 4 B TIME float32 to float16"""
+ bias (2) 4 B TIME float32 to float16
+
+3 events of kind initialize, which deferred or resolved ones follow, are not shown."""
     console = rich.console.Console(width=140, file=io.StringIO())
     console.print(t)
     assert "0.0.weight" in console.file.getvalue()
