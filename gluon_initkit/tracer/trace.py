@@ -203,7 +203,7 @@ class Trace(TableReport[TraceEvent]):
 
 
 def _rest(events: Sequence[TraceEvent]) -> str:
-    return f"{counted(len(events), 'event')} of kind initialize, which deferred or resolved ones follow, are not shown."
+    return f"{len(events):,} initialize events are not shown: deferred or resolved ones follow them."
 
 
 def _parts(event: TraceEvent) -> Tuple[str, ...]:

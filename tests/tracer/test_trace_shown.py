@@ -56,7 +56,7 @@ HybridSequential.cast · LINE
  weight (2, 3) 12 B TIME float32 to float16
  bias (2) 4 B TIME float32 to float16
 
-3 events of kind initialize, which deferred or resolved ones follow, are not shown."""
+3 initialize events are not shown: deferred or resolved ones follow them."""
     console = rich.console.Console(width=140, file=io.StringIO())
     console.print(t)
     assert "0.0.weight" in console.file.getvalue()
