@@ -52,16 +52,9 @@ class HookContext(mx.init.InitDesc):
     ----------
     role : str
         What the parameter is for: ``'weight'``, ``'bias'``, ...
-    path : str or None
-        Its canonical path, ``'features.0.weight'``; None where no network is known that holds it.
-    rng : numpy.random.Generator
-        Random numbers of the parameter's own: under ``ik.initialize`` a function of the seed and the path, the same on
-        every machine; elsewhere seeded from MXNet's generator, which advances when `rng` is first asked for.
     key : bytes or None
         What `rng` starts from, under ``ik.initialize``.
     param : Parameter or None
-    axes : str
-        What a weight's axes are: ``'OIHW'``, output, input, space.
     """
 
     role: str
@@ -78,20 +71,22 @@ class HookContext(mx.init.InitDesc):
 
     @property
     def rng(self) -> numpy.random.Generator:
-        """Random numbers of the parameter's own."""
+        """Random numbers of the parameter's own: under ``ik.initialize`` a function of the seed and the path, the same
+        on every machine; elsewhere seeded from MXNet's generator, which advances when `rng` is first asked for.
+        """
         if self._rng is None:
             self._rng = generator(self.key or key_of("drawn", draw_seed()))
         return self._rng
 
     @property
     def path(self) -> Optional[str]:
-        """The canonical path. Looked for when asked: a parameter that is initialized alone leads to no network."""
+        """The canonical path, ``'features.0.weight'``; None where no network is known that holds the parameter."""
         place = self._place()
         return self._info.path if place is None else place.paths[0]
 
     @property
     def axes(self) -> str:
-        """What a weight's axes are."""
+        """What a weight's axes are: ``'OIHW'``, output, input, space."""
         place = self._place()
         return self._info.axes if place is None else place.axes
 

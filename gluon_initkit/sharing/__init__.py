@@ -6,11 +6,10 @@ from .errors import LoadError, SharingError
 from .groups import SharedGroup, check_sharing, shared_groups
 from .load import load
 from .load_report import LoadReport, LoadRow
-from .merge import Tie, merge
 from .report import SharingReport, SharingRow
 from .save import save
 from .untie import untie
 
 __all__ = ["LoadError", "LoadReport", "LoadRow", "SharedGroup", "Sharing", "SharingError", "SharingReport",
-           "SharingRow", "Tie", "check_sharing", "load", "merge", "save", "shared_groups", "shared_layers",
-           "sharing_scope", "untie"]  # fmt: skip
+           "SharingRow", "check_sharing", "load", "save", "shared_groups", "shared_layers", "sharing_scope",
+           "untie"]  # fmt: skip

@@ -4,7 +4,6 @@ A group is a connected component of what was declared. Each edge also says wheth
 no second mechanism. The walk goes in order of traversal, so the order of declarations cannot matter.
 """
 
-from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from .._mxnet.parameter import source_of
@@ -16,49 +15,26 @@ from .groups import SharedGroup, group_of, groups_of
 __all__ = ["Member", "Tie", "TieGroup", "merge", "tie_groups"]
 
 
-@dataclass(frozen=True)
-class Tie:
-    """One declaration: these paths share one parameter.
-
-    Attributes
-    ----------
-    paths : tuple of str
-    to : str or None
-        The path that the whole group is to be called by; it belongs to the tie, listed in `paths` or not.
-    transposed : bool
-        Whether the first path sees transposed what the others see.
-    """
+class Tie(NamedTuple):
+    """One declaration: these paths share one parameter."""
 
     paths: Tuple[str, ...]
-    to: Optional[str] = None
-    transposed: bool = False
+    to: Optional[str] = None  # the path that the whole group is to be called by, listed in `paths` or not
+    transposed: bool = False  # whether the first path sees transposed what the others see
 
 
 def merge(ties: Iterable[Tie], order: Iterable[str]) -> Tuple[SharedGroup, ...]:
     """Merge declarations into groups, in order of traversal.
 
     `order` are all paths of the network in order of traversal. A group's canonical path is the first, unless a tie says
-    `to`. A path that is not in `order`, two `to` in one group, and a path that would be the transpose of itself are a
-    SharingError.
-
-    Examples
-    --------
-    >>> merge([Tie(("c", "d")), Tie(("d", "a"))], order="abcd")
-    (SharedGroup(canonical='a', aliases=('c', 'd'), transposed=()),)
-    >>> merge([Tie(("c", "b"), transposed=True), Tie(("b", "a"), to="b")], order="abcd")
-    (SharedGroup(canonical='b', aliases=('a', 'c'), transposed=('c',)),)
+    `to`. Two `to` in one group, and a path that would be the transpose of itself are a SharingError.
     """
     names = list(order)
     position = {path: number for number, path in enumerate(names)}
     edges: Dict[int, List[Tuple[int, bool]]] = {}
     chosen = set()
     for tie in ties:
-        numbers = []
-        for path in tie.paths if tie.to is None else (*tie.paths, tie.to):
-            if path not in position:
-                raise SharingError(f"{path!r} is to be shared, and the network has no such path; print("
-                                   f"gluon_initkit.plan(net)) shows those that it has.")  # fmt: skip
-            numbers.append(position[path])
+        numbers = [position[path] for path in (tie.paths if tie.to is None else (*tie.paths, tie.to))]
         if tie.to is not None:
             chosen.add(numbers[-1])
             numbers = numbers[:-1] if tie.to in tie.paths else numbers

@@ -60,17 +60,6 @@ def test_plain_mxnet_keeps_what_a_failed_pass_resolved(kind, hybrid):
         net(nd.ones((1, 6)))
 
 
-def test_plain_mxnet_forgets_what_was_pending():
-    param = gluon.Parameter("weight", shape=(2, 0), allow_deferred_init=True)
-    param.initialize()
-    with pytest.raises(AssertionError, match="invalid shape"):
-        param._finish_deferred_init()
-    param.shape = (2, 3)
-    param._finish_deferred_init()
-    with pytest.raises(RuntimeError, match="has not been initialized"):
-        param.data()
-
-
 def test_a_watched_parameter_stays_pending():
     net = nn.Dense(2)
     with ik.trace(net):

@@ -60,22 +60,6 @@ def test_in_a_plain_block_by_finite_differences(to, other):
         assert abs((sides[0] - sides[1]) / 2e-2 - gradient[index]) < 2e-2 * max(1, abs(gradient[index]))
 
 
-@pytest.mark.parametrize("hybridize", [False, True])
-def test_an_embedding_that_sees_a_dense_weight_transposed(hybridize):
-    """The first is kept, and here the first is the Dense layer's."""
-    net = nn.HybridSequential()
-    head = nn.Dense(9, in_units=4, flatten=False)
-    net.add(nn.Embedding(9, 4), head)
-    outer = nn.HybridSequential()
-    outer.add(nn.Dense(9, in_units=4), nn.Embedding(4, 9))
-    outer.initialize()
-    ik.Sharing(outer).tie(outer[1], outer[0].weight, transpose=True).apply()
-    if hybridize:
-        outer.hybridize()
-    rows = outer[1](nd.array([2])).asnumpy()
-    assert (rows[0] == outer[0].weight.data().asnumpy()[:, 2]).all()
-
-
 def tied():
     net = nn.HybridSequential()
     net.add(nn.Dense(3, in_units=4), nn.Dense(4, in_units=3), nn.Dense(3, in_units=4))
@@ -202,22 +186,6 @@ def test_a_layer_that_is_hybridized_alone(flags, tmp_path):
     names = (["data"], str(tmp_path / "part-0000.params"))
     alone = mx.gluon.SymbolBlock.imports(str(tmp_path / "part-symbol.json"), *names)
     np.testing.assert_allclose(alone(net[0](x)).asnumpy(), net(x).asnumpy(), rtol=1e-5)
-
-
-def test_a_layer_hybridized_alone_and_then_with_the_whole():
-    net = tied()
-    ik.Sharing(net).tie("1.weight", "0.weight", transpose=True).apply()
-    ik.initialize(net, seed=1)
-    x = nd.array([[1, 2, 3, 4]])
-    answer = net(x).asnumpy()
-    net[1].hybridize()
-    np.testing.assert_allclose(net(x).asnumpy(), answer, rtol=1e-5)
-    net.hybridize()
-    np.testing.assert_allclose(net(x).asnumpy(), answer, rtol=1e-5)
-    net[0].weight.set_data(net[0].weight.data() * 2)
-    doubled = net(x).asnumpy()
-    net.hybridize(False)
-    np.testing.assert_allclose(net(x).asnumpy(), doubled, rtol=1e-5)
 
 
 def plus(array):

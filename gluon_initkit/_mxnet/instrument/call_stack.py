@@ -49,14 +49,6 @@ class BlockCall:
             self.changed: Dict[int, gluon.Parameter] = {}
 
     @property
-    def root(self) -> "BlockCall":
-        """The outermost call around this one."""
-        call = self
-        while call.outer is not None:
-            call = call.outer
-        return call
-
-    @property
     def forwarding(self) -> Optional["BlockCall"]:
         """The nearest call of a `forward`, this one included."""
         call: Optional[BlockCall] = self
