@@ -100,6 +100,13 @@ def _fitted_widths(table: Table, width: int) -> List[int]:
     return widths
 
 
+def _needed_width(table: Table) -> int:
+    """How much room a table needs that breaks no number and no short word."""
+    floors = [min(max(map(len, lines)), *(_floor(column, lines, step) for step in range(3)))
+              for column, lines in zip(table.columns, _lines(table))]  # fmt: skip
+    return sum(floors) + _GAP * (len(floors) - 1)
+
+
 def _floor(column: Column, lines: Sequence[str], step: int) -> int:
     """How narrow a column may become in a step."""
     if step == 3:
@@ -132,6 +139,9 @@ class _Renderable:
                 yield Text()
             yield Text(_paragraph(text, width, "  " if style else ""), style=_STYLES[style])
             before = style
+        needed = _needed_width(table) if table.rows else 0
+        if needed > width:
+            yield rich_text(_paragraph(f"{width} columns break words and numbers: the table needs {needed}", width))
 
 
 def _rich_table(table: Table, width: int, has_footer: bool) -> RichTable:

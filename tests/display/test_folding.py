@@ -84,6 +84,14 @@ def test_no_shape_and_no_number_is_broken(width):
     assert max(map(len, text.splitlines())) <= width
 
 
+def test_a_table_says_how_much_room_it_needs():
+    rows = [Row(f"0.a_long_name_of_a_block.{n}", (1, 64, 224, 224), "k" * 20, 10**9 + n) for n in range(2)]
+    words = " ".join(lines(*rows, width=20)).split()
+    needed = int(words[-1])
+    assert words[-4:-1] == ["the", "table", "needs"] and "(1, 64, 224, 224)" in "\n".join(lines(*rows, width=needed))
+    assert ["the table needs" in " ".join(lines(*rows, width=at)) for at in (needed - 1, needed)] == [True, False]
+
+
 def test_columns_by_key_and_a_typo():
     assert lines(Row("0.weight"), columns=["path", "kind"])[1].split() == ["parameter", "kind"]
     with pytest.raises(KeyError, match="did you mean 'shape'"):

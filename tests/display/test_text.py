@@ -59,7 +59,7 @@ def test_names_break_at_dots_then_at_underscores():
         "arg_resnet_",
         "stage_gamma",
     ]
-    assert as_text(Table("", columns, ["abcdefghijkl"]), 5).splitlines()[2:] == ["abcde", "fghij", "kl"]
+    assert as_text(Table("", columns, ["abcdefghijkl"]), 5).splitlines()[2:5] == ["abcde", "fghij", "kl"]
 
 
 def test_footers_and_footnotes():
