@@ -31,17 +31,18 @@ def did_you_mean_path(path: Any, records: Iterable[Any], others: Sequence[str] =
     >>> did_you_mean_path("dense0_bias", [bias]), did_you_mean_path("1.bais", [bias])
     ("that is Gluon's name of '0.bias'.", "did you mean '1.bias' or '0.bias'?")
     """
-    records = list(records)
-    named = [record.path for record in records if path == record.name and record.path not in (None, path)]
+    records = [record for record in records if record.path != ""]  # which is a network itself
+    named = [record.path for record in records
+             if path == getattr(record, "name", None) and record.path not in (None, path)]  # fmt: skip
     if len(named) == 1:  # MXNet 2 calls many parameters "weight"
         return f"that is Gluon's name of {named[0]!r}."
     known = [known for record in records for known in (record.path or record.name, *record.aliases)]
     return did_you_mean(str(path), [*known, *others])
 
 
-def find_row(rows: Iterable[Any], path: Any) -> Any:
+def find_row(rows: Iterable[Any], path: Any, noun: str = "parameter") -> Any:
     """The row of a report whose path, or one of whose aliases, is `path`; else a KeyError that names what is near."""
     for row in rows:
         if path == row.path or path in row.aliases:
             return row
-    raise KeyError(f"no parameter has the path {path!r}; {did_you_mean_path(path, rows)}")
+    raise KeyError(f"no {noun} has the path {path!r}; {did_you_mean_path(path, rows)}")

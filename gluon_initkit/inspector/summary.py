@@ -12,8 +12,8 @@ from typing import Any, Callable, ClassVar, Collection, Dict, Iterable, Iterator
 
 import numpy
 
-from ..display import AtLeast, Column, Table, TableReport, shape_text, size_text
-from ..parameters import check_block, did_you_mean
+from ..display import AtLeast, Column, Table, TableReport, find_row, shape_text, size_text
+from ..parameters import check_block
 from ..shapes import is_known
 from .inspect import inspect
 from .multiply_adds import multiply_adds
@@ -37,7 +37,7 @@ class SummaryRow:
     depth : int
         How many blocks are around it.
     block : str
-        Its class, ``'nn.Dense'``; an operator's name, ``'FullyConnected'``.
+        The name of its class, or of the operator.
     output_shapes : tuple of shapes
         Those of the arrays that its first call answers; none where it is not reached. `output_shape` is the first.
     parameters : int
@@ -108,10 +108,7 @@ class Summary(TableReport[SummaryRow]):
     extra: Tuple[Column, ...] = ()
 
     def __getitem__(self, path: str) -> SummaryRow:
-        for row in self.rows:
-            if path == row.path or path in row.aliases:
-                return row
-        raise KeyError(f"no block has the path {path!r}; {did_you_mean(str(path), [row.path for row in self.rows])}")
+        return find_row(self.rows, path, "block")
 
     @property
     def macs(self) -> int:
@@ -196,14 +193,15 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
     largest = max(records, key=lambda record: record.size or 0, default=None)
     itemsize = numpy.dtype(largest.dtype if largest else "float32").itemsize
     again = counted_elsewhere(records, report.shared)
-    parts = _parts(net, run.operators)
+    parts = _parts(net, {block.path: block.block for block in report.blocks}, run.operators)
     uncounted: Counter = Counter()
     owner: Dict[Tuple[str, str], _Part] = {}
     for operator in run.operators:
         macs = multiply_adds(operator)
         if macs is None:
             uncounted[operator.name] += 1
-        part = parts.get(_node_path(operator), parts[operator.block_path])
+        node = parts.get(_node_path(operator))
+        part = node if node and node.is_operator else parts[operator.block_path]
         part.macs.append(macs)
         part.bytes.extend(None if size is None else size * itemsize for size in map(_size, operator.outputs))
         part.shapes = part.shapes or (operator.outputs if part.is_operator else ())
@@ -218,7 +216,7 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
         part.records.append(record)
     totals = totals_of(records, report.shared)
     rows = tuple(_rows(list(parts.values()), again, totals.size, extra))
-    return Summary(rows, f"{_class_name(net)} given {arguments_text(inputs)}", totals, dict(uncounted), extra)
+    return Summary(rows, f"{report.source} given {arguments_text(inputs)}", totals, dict(uncounted), extra)
 
 
 @dataclass
@@ -237,7 +235,7 @@ class _Part:
     records: List[ParameterRecord] = field(default_factory=list)
 
 
-def _parts(net: Any, operators: Iterable[Any]) -> Dict[str, _Part]:
+def _parts(net: Any, classes: Dict[str, str], operators: Iterable[Any]) -> Dict[str, _Part]:
     """A part for each block, by its first path, and for each operator of a SymbolBlock."""
     from .._mxnet import mx
     from .._mxnet.tree import walk
@@ -246,30 +244,19 @@ def _parts(net: Any, operators: Iterable[Any]) -> Dict[str, _Part]:
     first: Dict[int, _Part] = {}
     around: List[str] = []
     for path, block in walk(net):
-        while around and not _is_inside(path, around[-1]):
+        while around and around[-1] and not path.startswith(around[-1] + "."):
             around.pop()
         around.append(path)
         if id(block) in first:
             first[id(block)].aliases.append(path)
             continue
-        first[id(block)] = parts[path] = _Part(path, len(around) - 1, _class_name(block))
+        first[id(block)] = parts[path] = _Part(path, len(around) - 1, classes[path])
         if isinstance(block, mx.gluon.SymbolBlock):
             for each in operators:
                 if each.block_path == path:
                     node = _node_path(each)
                     parts[node] = _Part(node, len(around), each.name, is_operator=True, calls=1)
     return parts
-
-
-def _class_name(block: Any) -> str:
-    from .._mxnet.tree import class_name
-
-    kind: Any = type(block)
-    return class_name(kind)
-
-
-def _is_inside(path: str, outer: str) -> bool:
-    return not outer or path.startswith(outer + ".")
 
 
 def _node_path(operator: Any) -> str:

@@ -219,7 +219,7 @@ def test_operators_of_a_symbol_block_have_rows():
         summary = ik.summary(net, (4, 7))
         found = [(row.path, row.block, row.parameters, row.macs, row.output_shape) for row in summary.rows[1:]]
         assert found == [("0", "SymbolBlock", 52, 180, (4, 2)), ("0.one", "FullyConnected", 40, 140, (4, 5)),
-                         ("0.two", "FullyConnected", 12, 40, (4, 2)), ("1", "nn.Dense", 9, 24, (4, 3))]  # fmt: skip
+                         ("0.two", "FullyConnected", 12, 40, (4, 2)), ("1", "Dense", 9, 24, (4, 3))]  # fmt: skip
 
 
 def test_columns_of_inspect():
