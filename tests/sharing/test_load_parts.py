@@ -176,10 +176,12 @@ def test_other_names(file):
     outer = nn.HybridSequential() if GLUON_2 else nn.HybridSequential(prefix="outer_")
     outer.add(network(classes=5, prefix="other_"))
     if any("." in name for name in names):
-        renames = [{"": "0."}, lambda name: f"0.{name}", {"": "0.", "3.": "0.3.", "3.weight": "0.3.weight"}]
+        layers = {path.split(":")[-1][:2] for record in ik.inspect(path) for path in record.paths}
+        renames = [{"": "0."}, lambda name: f"0.{name}", {"": "9.", **{layer: f"0.{layer}" for layer in layers}}]
     else:
         renames = [{"net_": "other_"}, lambda name: name.replace("net_", "other_"),
-                   {"net_": "other_", "net_dense2_weight": "0.3.weight"}]  # fmt: skip
+                   {"net_": "other_", "net_d": "other_d", "net_dense2_weight": "0.3.weight"},
+                   {"net_": "9_", "net_dense": "other_dense", "net_norm": "other_norm"}]  # fmt: skip
     for rename in renames:
         report = ik.load(outer, path, rename=rename)
         assert report == ik.compare(outer, path, rename=rename).load and len(report.loaded) == 8
