@@ -31,7 +31,7 @@ def inspect(
     ----------
     net_or_file : Block, str or path
         A network, any block of one (``net[0]``), or a ``.params`` file, of MXNet 1 or 2; MXNet 2's and NumPy's zip
-        files of arrays too.
+        files of arrays and ``.safetensors`` files too.
     select : selector, optional
         Which parameters: a glob over paths (``'*.bias'``), a role, a compiled regular expression, a Block class, or a
         callable that gets a `ParameterInfo`, of a file a `ParameterRecord`. All by default. A glob may select none; a

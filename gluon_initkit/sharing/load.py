@@ -50,10 +50,10 @@ def load(
     """Load parameters and see to it that what was shared stays so: bit-exact, or an error, and never in silence.
 
     Reads every parameter file that MXNet writes: of `save`, ``net.save_parameters``, ``net.export``, Module,
-    ``net.save_params``, ``net.collect_params().save``. Where a file's global names are others than the network's, but
-    one change of prefix, or of the numbers in their order, makes all of them fit, that is made. A parameter that the
-    network shares takes whatever the file holds for any of its paths, if it is the same bits. An existing Trainer goes
-    on from the loaded values, without the momentum and master copies that it had of them.
+    ``net.save_params``, ``net.collect_params().save``; and safetensors files. Where a file's global names are others
+    than the network's, but one change of prefix, or of the numbers in their order, makes all of them fit, that is made.
+    A parameter that the network shares takes whatever the file holds for any of its paths, if it is the same bits. An
+    existing Trainer goes on from the loaded values, without the momentum and master copies that it had of them.
 
     Parameters
     ----------

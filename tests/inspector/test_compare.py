@@ -218,7 +218,7 @@ def test_several_contexts_compare_by_their_first(file):
 
 
 def test_what_cannot_be_compared():
-    with pytest.raises(TypeError, match=r"cannot compare list: \[1\]. Expected a network .* report .* .params file"):
+    with pytest.raises(TypeError, match=r"cannot compare list: \[1\]. Expected a network .* report .* parameter file"):
         ik.compare(mlp(), [1])
     with pytest.raises(ik.CheckpointError):
         ik.compare(mlp(), __file__)

@@ -113,7 +113,7 @@ def _source(thing: Any, rename: Any) -> _Source:
     if not hasattr(thing, "collect_params"):
         raise TypeError(
             f"cannot compare {printable(type(thing).__name__)}: {thing!r:.80}. Expected a network (an "
-            f"mxnet.gluon.Block), a report of ik.inspect, or the path of a .params file."
+            f"mxnet.gluon.Block), a report of ik.inspect, or the path of a parameter file, such as net.params."
         )
     return _Source(type(thing).__name__, _network_entries(thing), network=thing)
 
