@@ -59,4 +59,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> List[str]:
-    return sorted({*globals(), *_MODULES, *__all__})
+    return sorted({"__doc__", "__version__", *_MODULES, *__all__})

@@ -112,7 +112,7 @@ class InitReport(TableReport[InitRow]):
 
 def initialize(
     net: Any,
-    init: Any = mx.init.Uniform(),  # noqa: B008 (MXNet's own signature)
+    init: Any = "uniform",
     ctx: Any = None,
     seed: Optional[int] = None,
     force_reinit: bool = False,
@@ -121,6 +121,7 @@ def initialize(
     select: Any = None,
     key: Key = None,
     device: Any = None,
+    verbose: Any = None,
 ) -> InitReport:
     """Initialize a network: every hook called, every value a function of the seed and its parameter's path.
 
@@ -191,6 +192,8 @@ def initialize(
     refuse_path_clashes([path for path in path_clashes(net) if path in paths])
     names = _key_names(key, [info for _, _, info in parameters], [info for _, _, info in network])
     _check_flags(seed, force_reinit)
+    if verbose is not None:
+        raise TypeError("verbose= is of MXNet's initialize; this one returns a report: print(ik.initialize(net, ...))")
     # What is pending counts as initialized, so that it does not matter whether a layer is deferred.
     to_fill = [entry for entry in parameters if force_reinit or entry[2].state == "uninitialized"]
     choices = _choices(init, network, parameters, to_fill)

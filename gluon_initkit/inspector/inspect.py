@@ -15,7 +15,7 @@ __all__ = ["inspect"]
 
 def inspect(
     net_or_file: Any,
-    *,
+    *inputs: Any,
     select: Any = None,
     stats: Union[bool, str] = False,
     grads: bool = False,
@@ -84,6 +84,9 @@ def inspect(
     1.weight (4, None) uninitialized
     1.bias (4,) uninitialized
     """
+    if inputs:
+        raise TypeError("inspect runs no forward pass and takes no inputs: ik.outputs(net, x) measures what blocks put "
+                        "out, ik.summary(net, x) their shapes and multiply-adds")  # fmt: skip
     if isinstance(stats, str) and stats != "full":
         raise ValueError(f"stats is {stats!r}: expected False, True or 'full'")
     if isinstance(net_or_file, (str, os.PathLike)):

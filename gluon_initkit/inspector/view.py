@@ -5,7 +5,7 @@ from typing import Any
 
 from .. import display
 from .records import ParameterRecord
-from .report.columns import COLUMNS
+from .report.columns import COLUMNS, STATISTICS
 
 __all__ = ["ParameterView"]
 
@@ -28,6 +28,9 @@ class ParameterView:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name == "record":  # before unpickling has set the fields
             raise AttributeError(name)
+        if name in STATISTICS:
+            has = "" if self.record.stats else ", which ik.inspect(net, stats=True) computes"
+            raise AttributeError(f"{name} is a statistic: write report[{self.record.path!r}].stats.{name}{has}")
         return getattr(self.record, name)
 
     def data(self) -> Any:

@@ -11,6 +11,7 @@ from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, state_of
 from .._mxnet.state import restoring
 from .._mxnet.ties import copy_state, exchange, mean_arrays, redeclare, replace_arrays
+from ..display import warn
 from ..parameters import check_block, matcher, named_memory_errors, show_selector
 from .checks import has_chosen_initializer, merged_shape, problems
 from .errors import SharingError, sharing_refused
@@ -49,6 +50,7 @@ class Sharing:
         check_block(net)
         self._net = net
         self._declared: List[Declaration] = []
+        self._asked = False  # whether `apply` was called
 
     def tie(self, *targets: Any, to: Any = None, transpose: bool = False) -> "Sharing":
         """Declare that all parameters named are one; returns this builder.
@@ -115,7 +117,12 @@ class Sharing:
         SharingError
             All that speaks against it, each problem with both paths.
         """
+        self._asked = True
         return self._apply(values, dry_run, frozenset())
+
+    def __del__(self) -> None:
+        if getattr(self, "_declared", None) and not self._asked:
+            warn("a Sharing was declared and forgotten, so nothing is shared: call .apply() on it")
 
     def _apply(self, values: str, dry_run: bool, yielding: FrozenSet[Any]) -> SharingReport:
         if values not in ("keep", "average"):

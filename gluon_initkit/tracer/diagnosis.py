@@ -145,7 +145,9 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
     if not stop.line:
         return f"{where} does not take {given}: {stop.message}"
     if not has_arrays(inputs):
-        what = f"the network was given {given}, with no array or shape in it, and stopped"
+        shape = inputs and all(type(each) is int for each in inputs)
+        meant = f" (a shape is a tuple: did you mean ({given}{',' * (len(inputs) == 1)})?)" if shape else ""
+        what = f"the network was given {given}, with no array or shape in it{meant}, and stopped"
     elif any(row.block_path == stop.block_path and row.reason.startswith(UNTOLD) for row in rows):
         what = f"{where} reads a parameter whose shape nothing tells,"
     elif stop.numbers:

@@ -144,6 +144,8 @@ class Trace(TableReport[TraceEvent]):
         events = self.events
         resolved = sum(event.kind == "resolved" for event in events)
         counts = f"{resolved} resolved, {len(self.pending)} pending" if events else "nothing happened"
+        if self._net is not None and not self._running:
+            counts = "not begun; write `with ik.trace(net) as t:`"
         return Table(f"Trace of {self._type}: {counts}", _COLUMNS, events, headings=2, parts=_parts,
                      emphasis=lambda event: "error" if event.kind == "failed" else "",
                      first_to_go=("seconds", "bytes", "inputs"), shown=lambda event: event.kind != "initialize",

@@ -64,7 +64,7 @@ def test_mxnet_9148(make, hybrid):
         ik.initialize(net, force_reinit=True)
     assert str(caught[-1].message) == sentence
     for explanation in (ik.explain(net), ik.explain(net, X)):
-        assert str(explanation).splitlines() == ["all 2 parameters hold values", sentence]
+        assert " ".join(str(explanation).split()) == f"all 2 parameters hold values {sentence}"
         assert sentence in str(explanation.error) and explanation.rows == ()
     report = ik.materialize(net, X)
     assert report.notes == (sentence,) and sentence in " ".join(str(report).split())
@@ -86,7 +86,7 @@ def test_mxnet_9264(make, hybrid):
     for inputs in ((), (X,)):
         explanation = ik.explain(net, *inputs, error=caught.value.__cause__)
         assert SENTENCE.format(make.__name__) in " ".join(str(explanation).split())
-        assert said in str(explanation) and said in str(explanation.error)
+        assert said in " ".join(str(explanation).split()) and said in str(explanation.error)
 
 
 def test_a_network_of_nothing_but_such_blocks():
@@ -95,7 +95,8 @@ def test_a_network_of_nothing_but_such_blocks():
             super().__init__()
             self.layers = [nn.Dense(2)]
 
-    assert str(ik.explain(Only())).splitlines() == ["the network has no parameters", SENTENCE.format("Only")]
+    text = " ".join(str(ik.explain(Only())).split())
+    assert text == f"the network has no parameters {SENTENCE.format('Only')}"
 
 
 def test_what_somebody_initialized_beside_the_network_is_a_note_and_no_error():
@@ -105,7 +106,7 @@ def test_what_somebody_initialized_beside_the_network_is_a_note_and_no_error():
         layer.initialize()
     net(X)
     explanation = ik.explain(net)
-    assert explanation.error is None and SENTENCE.format("Stack") in str(explanation)
+    assert explanation.error is None and SENTENCE.format("Stack") in " ".join(str(explanation).split())
 
 
 def test_ten_are_told_and_how_many_more_there_are():
@@ -125,7 +126,8 @@ def test_a_parameter_that_no_block_registers_is_not_laid_to_the_network():
         other(X)
     assert not isinstance(caught.value, ik.DeferredInitError)  # which says of this network what is wrong with it
     explanation = ik.explain(net, error=caught.value)
-    assert str(explanation).startswith("no Block of this network registers the parameter that was needed, at ")
+    text = " ".join(str(explanation).split())
+    assert text.startswith("no Block of this network registers the parameter that was needed, at ")
     assert "\nMXNet said: RuntimeError: Parameter " in str(explanation)
 
 
