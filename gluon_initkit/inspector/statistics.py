@@ -1,18 +1,21 @@
 """Statistics of arrays, in float64. Needs NumPy and nothing else.
 
 Moments and counts take one pass over blocks that fit the cache; what several blocks, or several arrays, come to is
-merged from them. Quantiles and a histogram are computed where they are asked for, by NumPy's partition and search.
-Blocks are always cut alike and merged in their order, so the number of threads changes no bit of the result.
+merged from them. Quantiles and a histogram are computed where they are asked for, by NumPy's sort and search, and of a
+large array only from the values that they depend on: the first pass counts the upper bits of all values, so that
+only those whose upper bits a quantile or an edge shares need to be looked at again. Blocks are always cut alike and
+merged in their order, so the number of threads changes no bit of the result.
 """
 
 from functools import partial
 import math
-from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
+import threading
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 
 from ..display import printable
-from ..parallel import run
+from ..parallel import Job, run
 from .records import Histogram, Statistics
 
 __all__ = ["BINS", "QUANTILES", "merge", "readable", "statistics_of", "statistics_of_all"]
@@ -23,6 +26,7 @@ BINS = 50
 # Values, half a MiB as float64: they fit the cache. The memory of larger arrays goes back to the system each time and
 # is fetched anew for the next block, page by page, which costs more than all arithmetic.
 _BLOCK = 1 << 16
+_CHUNK = 4 * _BLOCK  # values whose upper bits are counted at once
 _PIECE = 16 * _BLOCK  # values that one job reads
 
 _Section = Callable[[int, int], numpy.ndarray]  # the values from one number to another
@@ -47,12 +51,18 @@ def statistics_of_all(arrays: Sequence[Any], full: bool = False) -> List[Statist
     """
     surveys = [_Survey(readable(array), full) for array in arrays]
     large = [survey for survey in surveys if survey.array.size > 2 * _PIECE and not survey.array.forward]
-    pieces = [((end - begin) * survey.array.itemsize, partial(survey.read, begin, end))
-              for survey in large for begin, end in _cut(survey.array.size, _PIECE)]  # fmt: skip
+    pieces = [(survey, begin, end) for survey in large for begin, end in _cut(survey.array.size, _PIECE)]
     apart = set(map(id, large))
-    run(pieces + [(survey.array.nbytes, survey.whole) for survey in surveys if id(survey) not in apart])
+    run([*_jobs(pieces, _Survey.read), *((each.array.nbytes, each.whole) for each in surveys if id(each) not in apart)])
+    for survey in large:
+        survey.choose()
+    run(_jobs(pieces, _Survey.look_again))
     run([(survey.array.nbytes, survey.finish) for survey in large])
     return [survey.result for survey in surveys]
+
+
+def _jobs(pieces: Iterable[Tuple["_Survey", int, int]], what: Callable[["_Survey", int, int], None]) -> List[Job]:
+    return [((end - begin) * survey.array.itemsize, partial(what, survey, begin, end)) for survey, begin, end in pieces]
 
 
 def merge(parts: Iterable[Optional[Statistics]]) -> Optional[Statistics]:
@@ -117,40 +127,147 @@ def readable(array: Any) -> Any:
 
 
 class _Survey:
-    """One array whose statistics are being computed: `read` every piece, then `finish`."""
+    """One array whose statistics are being computed: `read` every piece, `choose`, `look_again`, then `finish`."""
 
     result: Statistics
 
     def __init__(self, array: Any, full: bool) -> None:
         if array.dtype.kind not in "biuf" and array.dtype.names != ("bfloat16",):
             raise TypeError(f"statistics need real numbers, found an array of dtype {printable(str(array.dtype))}")
-        self.array, self._full = array, full
+        self.array = array
         self._blocks: List[Optional[Statistics]] = [None] * -(-array.size // _BLOCK)
+        self._order = _Order(array) if full else None
 
     def read(self, begin: int, end: int, values: Optional[_Section] = None) -> None:
         """Compute the moments of the blocks between two numbers."""
         values = values or self.array.sections()
-        for start in range(begin, end, _BLOCK):
-            self._blocks[start // _BLOCK] = _moments(values(start, min(start + _BLOCK, end)))
+        for start, stop in _cut(end, _CHUNK, begin):
+            chunk = values(start, stop)
+            for offset, until in _cut(stop - start, _BLOCK):
+                self._blocks[(start + offset) // _BLOCK] = _moments(chunk[offset:until])
+            if self._order is not None:
+                self._order.count(chunk)
+
+    def choose(self) -> None:
+        """Merge the moments, and choose which values quantiles and the histogram depend on."""
+        self._merged = merge(self._blocks) or _NOTHING
+        if self._merged.min is None:  # there is no finite value
+            self._order = None
+        if self._order is not None:
+            self._order.choose(self._merged)
+
+    def look_again(self, begin: int, end: int, values: Optional[_Section] = None) -> None:
+        """Keep the chosen ones of the values between two numbers."""
+        if self._order is not None:
+            values = values or self.array.sections()
+            for start, stop in _cut(end, _CHUNK, begin):
+                self._order.keep(values(start, stop))
 
     def finish(self, values: Optional[_Section] = None) -> None:
         """The statistics of the whole."""
         values = values or self.array.sections()
-        merged = merge(self._blocks) or _NOTHING
-        facts = {**vars(merged), "identical_rows": _has_identical_rows(self.array, values)}
-        if self._full and merged.min is not None and merged.max is not None:
-            finite = _as_float(values(0, self.array.size))
-            if merged.nan or merged.posinf or merged.neginf:
-                finite = finite[numpy.isfinite(finite)]
-            facts["quantiles"] = _quantiles(finite)
-            facts["histogram"] = _histogram(finite, merged.min, merged.max)
+        facts = {**vars(self._merged), "identical_rows": _has_identical_rows(self.array, values)}
+        if self._order is not None:
+            facts.update(self._order.found())
+            self._order = None
         self.result = Statistics(**facts)
 
     def whole(self) -> None:
         """Read and finish on this thread. A file's array may have to be unpacked, once and no longer than this."""
         values = self.array.sections()
         self.read(0, self.array.size, values)
+        self.choose()
+        self.look_again(0, self.array.size, values)
         self.finish(values)
+
+
+class _Order:
+    """Quantiles and a histogram of one array: `count` all values, `choose`, `keep` all again, and they are `found`."""
+
+    def __init__(self, array: Any) -> None:
+        self._dtype = _as_float(numpy.empty(0, array.dtype)).dtype
+        # Of a small array, and of other types, all values are kept.
+        self._counted = array.size > _BLOCK and self._dtype in (numpy.float32, numpy.float64)
+        self._counts: Any = 0
+        self._kept: List[numpy.ndarray] = []
+        self._lock = threading.Lock()
+
+    def count(self, values: numpy.ndarray) -> None:
+        """Count the upper bits of these values."""
+        if self._counted:
+            counts = numpy.bincount(_upper_bits(_as_float(values)), minlength=1 << 16)
+            with self._lock:
+                self._counts = self._counts + counts
+
+    def choose(self, moments: Statistics) -> None:
+        """Choose the values whose upper bits are those of a quantile's neighbours, or of an edge."""
+        size = moments.count - moments.nan - moments.posinf - moments.neginf
+        self._all_finite = size == moments.count
+        self._edges = _edges(moments.min, moments.max)
+        positions = numpy.multiply(QUANTILES, size - 1)
+        ranks = positions.astype(numpy.intp)
+        self._share, self._ranks = positions - ranks, numpy.stack([ranks, numpy.minimum(ranks + 1, size - 1)])
+        if self._counted:
+            infinite = int(_upper_bits(numpy.array([math.inf], self._dtype))[0])
+            upward = _UPWARD[numpy.less(_UPWARD & 0x7FFF, infinite)]
+            places = numpy.searchsorted(numpy.cumsum(self._counts[upward]), self._ranks, "right")
+            self._chosen = numpy.zeros(1 << 16, bool)
+            self._chosen[upward[places]] = True
+            self._chosen[_upper_bits(self._edges.astype(self._dtype))] = True
+            self._chosen[[0, 0x8000]] |= self._chosen[[0x8000, 0]]  # -0 equals 0
+            left = numpy.where(self._chosen, 0, self._counts)[upward]
+            self._ranks -= (numpy.cumsum(left) - left)[places]  # among the values that are kept
+            some = left > 0
+            self._counts, self._bits = left[some], upward[some]
+
+    def keep(self, values: numpy.ndarray) -> None:
+        """Keep the chosen ones of these values."""
+        values = _as_float(values)
+        if self._counted:
+            values = values[self._chosen[_upper_bits(values)]]
+        elif not self._all_finite:
+            values = values[numpy.isfinite(values)]
+        self._kept.append(values)
+
+    def found(self) -> Dict[str, Any]:
+        """NumPy's linear quantiles and its histogram of 50 bins between the extremes, in float64."""
+        kept = numpy.sort(numpy.concatenate(self._kept))
+        low, high = kept[self._ranks].astype(numpy.float64)
+        with numpy.errstate(over="ignore", invalid="ignore"):
+            # From the nearer end, as NumPy does; + 0.0 makes 0 of -0.
+            quantiles = numpy.where(self._share < 0.5, low + (high - low) * self._share,
+                                    high - (high - low) * (1 - self._share)) + 0.0  # fmt: skip
+        below = numpy.searchsorted(kept.astype(numpy.float64), self._edges)
+        below[-1] = kept.size  # the last bin has its right edge, too
+        counts = numpy.diff(below)
+        if self._counted:
+            # No edge parts values that have the same upper bits and were left out: any of them stands for all.
+            size = self._dtype.itemsize
+            any_of_them = (self._bits.astype(f"u{size}") << (8 * size - 16)).view(self._dtype)
+            left = numpy.append(0, numpy.cumsum(self._counts))
+            counts = counts + numpy.diff(left[numpy.searchsorted(any_of_them, self._edges)])
+        histogram = Histogram(tuple(self._edges.tolist()), tuple(counts.tolist()))
+        return {"quantiles": tuple(zip(QUANTILES, quantiles.tolist())), "histogram": histogram}
+
+
+# The upper 16 bits of floating-point numbers (sign, exponent, and some of the fraction), from the least number up.
+_UPWARD = numpy.concatenate([numpy.arange(0xFFFF, 0x7FFF, -1), numpy.arange(0x8000)])
+
+
+def _upper_bits(values: numpy.ndarray) -> numpy.ndarray:
+    words = values.dtype.itemsize // 2
+    return numpy.ascontiguousarray(values).view(numpy.uint16)[words - 1 :: words]  # MXNet's machines are little-endian
+
+
+def _edges(low: Any, high: Any) -> numpy.ndarray:
+    """The edges of NumPy's histogram."""
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    if math.isfinite(high - low):
+        return numpy.linspace(low, high, BINS + 1)
+    edges = 2 * numpy.linspace(low / 2, high / 2, BINS + 1)
+    edges[0], edges[-1] = low, high
+    return edges
 
 
 _NOTHING = Statistics(0, None, None, None, None, 0.0, 0, 0, 0, 0)
@@ -172,8 +289,8 @@ def _has_identical_rows(array: Any, values: _Section) -> bool:
     return True
 
 
-def _cut(size: int, step: int) -> Iterator[Tuple[int, int]]:
-    return ((begin, min(begin + step, size)) for begin in range(0, size, step))
+def _cut(end: int, step: int, begin: int = 0) -> Iterator[Tuple[int, int]]:
+    return ((start, min(start + step, end)) for start in range(begin, end, step))
 
 
 def _as_float(values: numpy.ndarray) -> numpy.ndarray:
@@ -219,35 +336,3 @@ def _total(values: Iterable[float]) -> float:
         return math.fsum(values)
     except (OverflowError, ValueError):
         return sum(values)
-
-
-def _quantiles(values: numpy.ndarray) -> Tuple[Tuple[float, float], ...]:
-    """NumPy's linear quantiles, in float64."""
-    positions = numpy.multiply(QUANTILES, values.size - 1)
-    below = positions.astype(numpy.intp)
-    above = numpy.minimum(below + 1, values.size - 1)
-    ordered = numpy.partition(values, numpy.unique([below, above]))
-    low, high = ordered[below].astype(numpy.float64), ordered[above].astype(numpy.float64)
-    share = positions - below
-    with numpy.errstate(over="ignore", invalid="ignore"):
-        # From the nearer end, as NumPy does; + 0.0 makes 0 of -0.
-        found = numpy.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share)) + 0.0
-    return tuple(zip(QUANTILES, found.tolist()))
-
-
-def _histogram(values: numpy.ndarray, low: float, high: float) -> Histogram:
-    """NumPy's histogram of the values between the extremes, in float64."""
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    if math.isfinite(high - low):
-        edges = numpy.linspace(low, high, BINS + 1)
-    else:
-        edges = 2 * numpy.linspace(low / 2, high / 2, BINS + 1)
-        edges[0], edges[-1] = low, high
-    # In an interval NumPy computes a value's bin, which is fast; it refuses intervals too narrow or too wide for that.
-    even = bool((numpy.diff(edges) > 0).all()) and math.isfinite(high - low) and math.isfinite(BINS / (high - low))
-    asked: Any = {"bins": BINS, "range": (low, high)} if even else {"bins": edges}
-    counts = numpy.zeros(BINS, numpy.int64)
-    for begin, end in _cut(values.size, _BLOCK):
-        counts += numpy.histogram(values[begin:end].astype(numpy.float64), **asked)[0]
-    return Histogram(tuple(edges.tolist()), tuple(counts.tolist()))

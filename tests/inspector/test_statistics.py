@@ -246,3 +246,31 @@ def test_identical_rows(rows, dtype):
     array[-1, -1, -1] += 1
     assert not statistics_of(array).identical_rows
     assert not any(statistics_of(array).identical_rows for array in (row, row[None], np.zeros((3, 0))))
+
+
+def _large():
+    chance = np.random.RandomState(5)
+    size = 70_001
+    normal = chance.standard_normal(size)
+    yield "normal", normal
+    yield "on one side", chance.uniform(3, 4, size)
+    yield "of all magnitudes", chance.exponential(size=size) ** 9 * np.sign(normal)
+    yield "few numbers", np.round(normal * 4) / 4
+    yield "mostly -0", np.where(normal < 0.8, -0.0, normal)
+    yield "below the normal numbers", normal * 1e-40
+    yield "two blocks and a little", chance.uniform(-1, 1, 2 * 65536 + 3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("finite", [True, False], ids=["finite", "not all finite"])
+@pytest.mark.parametrize("values", [pytest.param(values, id=name) for name, values in _large()])
+def test_quantiles_and_histogram_of_a_large_array_are_numpys(values, finite, dtype):
+    values = values.astype(dtype)
+    if not finite:
+        values[::7919], values[1::7919], values[2::7919] = np.nan, np.inf, -np.inf
+    found = statistics_of(values)
+    exact = values[np.isfinite(values)].astype(np.float64)
+    counts, edges = np.histogram(exact, 50)
+    assert found.histogram.counts == tuple(counts) and found.histogram.edges == tuple(edges)
+    at, quantiles = zip(*found.quantiles)
+    assert np.allclose(quantiles, np.quantile(exact, at), rtol=1e-12, atol=5e-324)
