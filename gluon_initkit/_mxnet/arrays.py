@@ -18,7 +18,15 @@ def leaves(values: Any) -> List[Any]:
     """What stands in nested lists, tuples and dictionaries, such as a call's arguments."""
     if isinstance(values, dict):
         values = list(values.values())
-    return [leaf for each in values for leaf in leaves(each)] if isinstance(values, (list, tuple)) else [values]
+    if not isinstance(values, (list, tuple)):
+        return [values]
+    found: List[Any] = []
+    for each in values:
+        if isinstance(each, (list, tuple, dict)):
+            found += leaves(each)
+        else:
+            found.append(each)
+    return found
 
 
 def arrays_in(values: Any) -> List[NDArray]:
