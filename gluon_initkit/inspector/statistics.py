@@ -185,9 +185,9 @@ class _Order:
     """Quantiles and a histogram of one array: `count` all values, `choose`, `keep` all again, and they are `found`."""
 
     def __init__(self, array: Any) -> None:
-        self._dtype = _as_float(numpy.empty(0, array.dtype)).dtype
+        self._kind = _as_float(numpy.empty(0, array.dtype)).dtype
         # Of a small array, and of other types, all values are kept.
-        self._counted = array.size > _BLOCK and self._dtype in (numpy.float32, numpy.float64)
+        self._counted = array.size > _BLOCK and self._kind in (numpy.float32, numpy.float64)
         self._counts: Any = 0
         self._kept: List[numpy.ndarray] = []
         self._lock = threading.Lock()
@@ -208,12 +208,12 @@ class _Order:
         ranks = positions.astype(numpy.intp)
         self._share, self._ranks = positions - ranks, numpy.stack([ranks, numpy.minimum(ranks + 1, size - 1)])
         if self._counted:
-            infinite = int(_upper_bits(numpy.array([math.inf], self._dtype))[0])
+            infinite = int(_upper_bits(numpy.array([math.inf], self._kind))[0])
             upward = _UPWARD[numpy.less(_UPWARD & 0x7FFF, infinite)]
             places = numpy.searchsorted(numpy.cumsum(self._counts[upward]), self._ranks, "right")
             self._chosen = numpy.zeros(1 << 16, bool)
             self._chosen[upward[places]] = True
-            self._chosen[_upper_bits(self._edges.astype(self._dtype))] = True
+            self._chosen[_upper_bits(self._edges.astype(self._kind))] = True
             self._chosen[[0, 0x8000]] |= self._chosen[[0x8000, 0]]  # -0 equals 0
             left = numpy.where(self._chosen, 0, self._counts)[upward]
             self._ranks -= (numpy.cumsum(left) - left)[places]  # among the values that are kept
@@ -242,8 +242,8 @@ class _Order:
         counts = numpy.diff(below)
         if self._counted:
             # No edge parts values that have the same upper bits and were left out: any of them stands for all.
-            size = self._dtype.itemsize
-            any_of_them = (self._bits.astype(f"u{size}") << (8 * size - 16)).view(self._dtype)
+            size = self._kind.itemsize
+            any_of_them = (self._bits.astype(f"u{size}") << (8 * size - 16)).view(self._kind)
             left = numpy.append(0, numpy.cumsum(self._counts))
             counts = counts + numpy.diff(left[numpy.searchsorted(any_of_them, self._edges)])
         histogram = Histogram(tuple(self._edges.tolist()), tuple(counts.tolist()))
