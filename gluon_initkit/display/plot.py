@@ -10,6 +10,7 @@ __all__ = ["draw_lines", "draw_ridges", "new_axes"]
 
 _ROW = 0.32  # inches a distribution
 _MOST_NAMES = 12  # lines that a legend can name
+_OUTLIERS = 4  # lines that are named where a legend cannot name all
 _LONGEST = 44  # characters of a name in a line
 
 Ridge = Tuple[str, Optional[Sequence[float]], Optional[Sequence[int]]]
@@ -57,7 +58,9 @@ def draw_ridges(axes: Any, ridges: Sequence[Ridge], title: str) -> None:
         axes.set_xlim(-1.05 * max(spans), 1.05 * max(spans))
     axes.axvline(0, color="0.5", linewidth=0.6, linestyle=":", zorder=1)
     axes.set_yticks([len(ridges) - 1 - index for index in range(len(ridges))])
-    axes.set_yticklabels([_label(name) for name, _, _ in ridges], fontsize="small")
+    labels = [_label(name) for name, _, _ in ridges]
+    size = "x-small" if any("\n" in label for label in labels) else "small"  # two lines fit into a row
+    axes.set_yticklabels(labels, fontsize=size, linespacing=1.0)
     axes.set_ylim(-0.2, len(ridges))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -98,6 +101,19 @@ def draw_lines(
     elif lines:
         names = f"{len(lines)} lines, from dark to bright: {_label(lines[0][0])} … {_label(lines[-1][0])}"
         axes.set_xlabel(f"step\n{names}", fontsize="small")
+        _name_outliers(axes, steps, lines)
+
+
+def _name_outliers(axes: Any, steps: Sequence[int], lines: Sequence[Tuple[str, Sequence[float]]]) -> None:
+    """Write the names of the lines that end farthest from the middle one, as far as they do not meet."""
+    ends = sorted((values[-1], name) for name, values in lines if math.isfinite(values[-1]))
+    heights = [axes.transAxes.inverted().transform(axes.transData.transform((0, end)))[1] for end, _ in ends]
+    middle, written = heights[len(heights) // 2] if heights else 0.0, []
+    for height, (end, name) in sorted(zip(heights, ends), key=lambda pair: -abs(pair[0] - middle)):
+        if len(written) < _OUTLIERS and all(abs(height - other) > 0.08 for other in written):
+            written.append(height)
+            axes.annotate(_label(name), (steps[-1], end), xytext=(4, 0), textcoords="offset points", va="center",
+                          fontsize="x-small", annotation_clip=False)  # fmt: skip
 
 
 def _shades(count: int, first: float, last: float) -> List[Any]:

@@ -37,6 +37,8 @@ def test_lines_are_named_or_counted():
     assert few.get_yscale() == "log" and few.get_xlabel() == "step"
     draw_lines(many, [0], [(str(index), [index]) for index in range(20)], "t")
     assert many.get_legend() is None and "20 lines, from dark to bright: 0 … 19" in many.get_xlabel()
+    named = [text.get_text() for text in many.texts]
+    assert 1 < len(named) <= 4 and {"0", "19"} & set(named)  # those that stand out
     draw_lines(many, [], [], "nothing")
     few.figure.canvas.draw()
 

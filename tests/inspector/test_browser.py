@@ -308,9 +308,9 @@ def test_the_picture_in_the_readme(chromium, tmp_path):
     assert any(re.match(r"weight ● error\|\(32, 128\)\|initialized\|4,096\|.*\|1\|svg", each) for each in seen)
     assert any(each.startswith("value.weight|(1, ?)|deferred|?|") for each in seen)
     assert find(chromium, ".ik-error")[0].text.startswith("error [nan] layers.1.down.weight: 1 of 4,096 values is NaN")
-    crop(chromium, ".ik-tree", 940, "inspect")
+    crop(chromium, ".ik-tree", 985, "inspect")
     stored = Path(__file__).parents[2] / "notebooks" / "inspect.png"
-    assert stored.stat().st_size < 150_000 and int.from_bytes(stored.read_bytes()[16:20], "big") == 2 * 940
+    assert stored.stat().st_size < 150_000 and int.from_bytes(stored.read_bytes()[16:20], "big") == 2 * 985
 
 
 def crop(driver, css, width, name):
