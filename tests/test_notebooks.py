@@ -65,7 +65,7 @@ def shown(cell):
         if output.output_type == "stream":
             pieces.append(output.text)
         elif "text/html" in output.data:
-            seen = re.sub(r"<style>.*?</style>|<script>.*?</script>|<wbr>", "", output.data["text/html"], flags=re.DOTALL)
+            seen = re.sub(r"<(style|script)>.*?</\1>|<wbr>", "", output.data["text/html"], flags=re.DOTALL)
             pieces.append(re.sub(r"(?:<[^>]*>\s*)+", " ", seen))
         else:
             pieces.append("(picture)" if "image/png" in output.data else output.data["text/plain"])

@@ -129,8 +129,8 @@ def check_block(net: Any) -> None:
     if not isinstance(net, mx.gluon.Block):
         collected = hasattr(net, "initialize") or isinstance(net, dict)
         if isinstance(net, type) and issubclass(net, mx.gluon.Block):
-            name = printable(net.__name__)
-            raise TypeError(f"expected a network (an mxnet.gluon.Block), found a class: make one, {name}(...).")
+            raise TypeError(printable(f"expected a network (an mxnet.gluon.Block), found a class: make one, "
+                                      f"{net.__name__}(...)."))  # fmt: skip
         hint = " For what collect_params() gives, pass the network it came from." if collected else ""
         found = printable(f"{type(net).__name__}: {net!r:.80}")
         raise TypeError(f"expected a network (an mxnet.gluon.Block), found {found}.{hint}")
