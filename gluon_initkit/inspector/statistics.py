@@ -214,7 +214,7 @@ class _Order:
             self._chosen = numpy.zeros(1 << 16, bool)
             self._chosen[upward[places]] = True
             self._chosen[_upper_bits(self._edges.astype(self._kind))] = True
-            self._chosen[[0, 0x8000]] |= self._chosen[[0x8000, 0]]  # -0 equals 0
+            self._chosen[[0, 0x8000]] |= self._chosen[[0x8000, 0]]  # numbers beside 0, which stand for 0
             left = numpy.where(self._chosen, 0, self._counts)[upward]
             self._ranks -= (numpy.cumsum(left) - left)[places]  # among the values that are kept
             some = left > 0
