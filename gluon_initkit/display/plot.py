@@ -108,7 +108,8 @@ def _name_outliers(axes: Any, steps: Sequence[int], lines: Sequence[Tuple[str, S
     """Write the names of the lines that end farthest from the middle one, as far as they do not meet."""
     ends = sorted((values[-1], name) for name, values in lines if math.isfinite(values[-1]))
     heights = [axes.transAxes.inverted().transform(axes.transData.transform((0, end)))[1] for end, _ in ends]
-    middle, written = heights[len(heights) // 2] if heights else 0.0, []
+    middle = heights[len(heights) // 2] if heights else 0.0
+    written: List[float] = []
     for height, (end, name) in sorted(zip(heights, ends), key=lambda pair: -abs(pair[0] - middle)):
         if len(written) < _OUTLIERS and all(abs(height - other) > 0.08 for other in written):
             written.append(height)

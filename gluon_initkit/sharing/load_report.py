@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from ..display import Column, Table, TableReport, shape_text
-from ..parameters import find_row
 
 __all__ = ["LoadReport", "LoadRow"]
 
@@ -71,9 +70,6 @@ class LoadReport(TableReport[LoadRow]):
     rows: Tuple[LoadRow, ...]
     source: str
     error: Optional[str] = None
-
-    def __getitem__(self, path: str) -> LoadRow:
-        return find_row(self.rows, path)
 
     @property
     def loads(self) -> bool:
