@@ -8,8 +8,11 @@ from mxnet.gluon import nn
 import pytest
 from vocabulary import GLUON_2, nd
 
-# Of blocks inside each other; one forward call takes four frames of Python a block, or eight in MXNet 2.
-DEPTH = 100 if GLUON_2 else 230
+# Of blocks inside each other; one forward call takes four frames of Python a block, or eight in MXNet 2. Plain Gluon
+# reaches 244 on Python 3.11. Python 3.12 has a limit for calls from C which nobody can raise: plain Gluon reaches 211
+# there, `materialize` 164.
+PYTHON_312 = sys.version_info[:2] == (3, 12)
+DEPTH = 100 if GLUON_2 else 130 if PYTHON_312 else 230
 
 
 def nested(kind=nn.HybridSequential, depth=DEPTH):
@@ -119,7 +122,7 @@ def test_a_deep_network_goes_through_files(tmp_path):
 
 @pytest.mark.skipif(GLUON_2, reason="a block of MXNet 2 takes eight frames of Python, of whatever kind")
 def test_blocks_of_two_frames_each_leave_least_room_for_wrappers():
-    in_a_fresh_stack(lambda: materialize_in_a_trace(nested(nn.Sequential, 310)))
+    in_a_fresh_stack(lambda: materialize_in_a_trace(nested(nn.Sequential, DEPTH if PYTHON_312 else 310)))
 
 
 def test_the_recursion_limit_is_as_before():

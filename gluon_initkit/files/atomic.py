@@ -38,7 +38,7 @@ def replacing(path: str, arrays: Sequence[StoredArray]) -> Iterator[str]:
             except CheckpointError as error:
                 whole, reason = False, error.reason
             if not whole:
-                raise OSError(errno.EIO, f"the file could not be written whole: {reason}")
+                raise OSError(errno.EIO, f"the file could not be written whole: {printable(reason)}")
             if old is not None:
                 with contextlib.suppress(PermissionError):  # only root gives files away
                     os.chown(part, old.st_uid, old.st_gid)

@@ -153,6 +153,8 @@ def initialize(
         gets the path, so that renamed parameters keep their values.
     device : Device or list of Device, optional
         What MXNet 2 calls `ctx`.
+    verbose : None
+        MXNet's argument is refused: this function returns a report.
 
     Returns
     -------

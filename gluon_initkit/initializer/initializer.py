@@ -11,7 +11,7 @@ is made. Gluon gives them plain `InitDesc`s; a hook that gets a `HookContext` wa
 
 import functools
 import json
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, ClassVar, List, Optional
 import weakref
 
 import numpy
@@ -110,6 +110,12 @@ class Initializer(mx.init.Initializer):
     The constructor's arguments are recorded by themselves, so `dumps`, ``==`` and `hash` are right without passing
     them to ``super().__init__``, also when one is an array.
 
+    Attributes
+    ----------
+    check : bool
+        Debug mode, off by default: a hook that leaves its array untouched raises. A hook after which all is zero is
+        called once more for that, on a copy full of NaN. Set it on `Initializer` for all, on a class or an instance.
+
     Examples
     --------
     >>> class MyInit(Initializer):
@@ -123,6 +129,7 @@ class Initializer(mx.init.Initializer):
     [2.0, 2.0, 2.0]
     """
 
+    check: ClassVar[bool] = False
     override_layers = False
     _is_corrected_base = True
     _rules: Optional[list] = None  # of `Rules`
@@ -313,11 +320,14 @@ def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
     who = f"{type(initializer).__name__}.{choice.hook}"
     if choice.rest is not None:
         context.attrs["__init__"] = SuperCall(initializer, choice.rest)
-    warns = is_users(hook) and context.role == "weight" and type(initializer) not in _warned_of_zeros
+    users = is_users(hook)
+    check = users and getattr(initializer, "check", Initializer.check)
+    warns = users and context.role == "weight" and type(initializer) not in _warned_of_zeros
     emit(context.param, "filled", initializer=initializer, hook=choice.hook)
     try:
         _call_hook(hook, context, arr)
-        zero = warns and arr.size > 0 and not arr.asnumpy().any()
+        zero = (check or warns) and arr.size > 0 and not arr.asnumpy().any()
+        untouched = check and zero and _writes_nothing(hook, context, arr)
     except InitializationError:
         raise
     except Exception as error:
@@ -326,7 +336,12 @@ def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
             f"not be filled: {who} raised {type(error).__name__}: {error}. Expected it to write an array of that shape "
             f"in place; mend the hook, or give the parameter another initializer by init= or a rule."
         ) from error
-    if zero:
+    if untouched:
+        raise InitializationError(
+            f"Parameter {context.label!r} of shape {tuple(arr.shape)} was left untouched by {who}: it wrote nothing. "
+            f"Expected it to write into the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
+        )
+    if zero and warns:
         warn(f"Parameter {context.label!r} is all zero after {who}. A hook writes into the array that it is given: "
              f"`arr[:] = values` or `out=arr`, not `arr = values` or `return values`. Where zeros are meant, "
              f"say mx.init.Zero().")  # fmt: skip
@@ -334,6 +349,19 @@ def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
 
 
 _warned_of_zeros: Any = weakref.WeakSet()  # one warning for each class is enough
+
+
+def _writes_nothing(hook: Callable, context: HookContext, arr: Any) -> bool:
+    """Whether a hook that left all zero leaves a copy full of NaN untouched; False where such a copy cannot tell."""
+    if arr.stype != "default" or numpy.dtype(arr.dtype).kind != "f":
+        return False
+    copy = arr.copy()
+    classic(copy)[:] = float("nan")
+    try:
+        _call_hook(hook, context, copy)
+    except Exception:  # it reads what it is given, and needs zeros
+        return False
+    return bool(numpy.isnan(copy.asnumpy()).all())
 
 
 def _call_hook(hook: Callable, desc: Any, arr: Any) -> None:
@@ -409,5 +437,5 @@ def as_initializer(value: Any) -> Any:
             "For numbers, arrays, and what mx.init.Mixed or Load holds, write gluon_initkit.Rules([(selector, value), "
             "...], default=...).")  # fmt: skip
     raise TypeError(
-        f"expected an initializer (an instance, a registered name or its JSON), found {printable(text)}. {mend}"
+        f"expected an initializer (an instance, a registered name or its JSON), found {printable(f'{text}. {mend}')}"
     )

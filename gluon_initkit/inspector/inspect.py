@@ -32,6 +32,8 @@ def inspect(
     net_or_file : Block, str or path
         A network, any block of one (``net[0]``), or a ``.params`` file, of MXNet 1 or 2; MXNet 2's and NumPy's zip
         files of arrays and ``.safetensors`` files too.
+    *inputs
+        None are taken, since no forward pass is run: `outputs` and `summary` take a network's inputs.
     select : selector, optional
         Which parameters: a glob over paths (``'*.bias'``), a role, a compiled regular expression, a Block class, or a
         callable that gets a `ParameterInfo`, of a file a `ParameterRecord`. All by default. A glob may select none; a

@@ -11,7 +11,7 @@ from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, state_of
 from .._mxnet.state import restoring
 from .._mxnet.ties import copy_state, exchange, mean_arrays, redeclare, replace_arrays
-from ..display import warn
+from ..display import printable, warn
 from ..parameters import check_block, matcher, named_memory_errors, show_selector
 from .checks import has_chosen_initializer, merged_shape, problems
 from .errors import SharingError, sharing_refused
@@ -123,6 +123,10 @@ class Sharing:
     def __del__(self) -> None:
         if getattr(self, "_declared", None) and not self._asked:
             warn("a Sharing was declared and forgotten, so nothing is shared: call .apply() on it")
+
+    def __repr__(self) -> str:
+        declared = "; ".join(map(str, self._declared)) or "nothing is declared"
+        return printable(f"<{type(self).__name__} of {type(self._net).__name__}: {declared:.200}>")
 
     def _apply(self, values: str, dry_run: bool, yielding: FrozenSet[Any]) -> SharingReport:
         if values not in ("keep", "average"):

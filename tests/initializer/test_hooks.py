@@ -62,8 +62,9 @@ class Table(HybridBlock):
 @pytest.mark.filterwarnings("ignore:Parameter 'weight' is all zero")
 @pytest.mark.parametrize("dtype", ["float16", "float32", "int32"])
 @pytest.mark.parametrize("corrected", [False, True], ids=["", "corrected"])
-@pytest.mark.parametrize("kind", WRITTEN)
-def test_a_hook_is_given_zeros(kind, corrected, dtype):
+@pytest.mark.parametrize("kind, check", [(kind, False) for kind in WRITTEN] + [(kind, True) for kind in WRITTEN][1:])
+def test_a_hook_is_given_zeros(kind, corrected, dtype, check, monkeypatch):
+    monkeypatch.setattr(ik.Initializer, "check", check)
     net = Table(dtype)
     for _ in range(2):
         leave_sevens((300, 300), dtype)
@@ -117,6 +118,27 @@ def test_a_hook_for_a_part_of_a_fused_rnn_is_given_zeros():
     leave_sevens((size,))
     ik.initialize(net)
     assert (net.weight.data().asnumpy() == 1).all()
+
+
+def test_check_calls_a_hook_again_only_where_all_is_zero():
+    given = []
+
+    class Half(ik.Initializer):
+        check = True
+
+        def _init_weight(self, desc, arr):
+            given.append(arr.asnumpy().copy())
+            arr[0] = 1
+
+        def _init_bias(self, desc, arr):
+            given.append(arr.asnumpy().copy())
+            arr[:] = 0
+
+    for initialize in (lambda net: net.initialize(Half()), lambda net: ik.initialize(net, Half())):
+        net, given[:] = nn.Dense(2, in_units=2), []
+        initialize(net)
+        assert len(given) == 3 and not given[0].any() and not given[1].any() and np.isnan(given[2]).all()
+        assert net.weight.data().asnumpy().tolist() == [[1, 1], [0, 0]] and not net.bias.data().asnumpy().any()
 
 
 def test_d2l_custom_initializer():

@@ -444,3 +444,47 @@ def test_hybridize_export_and_import_work_with_instances_on_layers(tmp_path):
     fresh = mx.gluon.SymbolBlock.imports(str(tmp_path / "net-symbol.json"), ["data"])
     fresh.initialize(ik.corrected(mx.init.Zero()))  # the symbol still says what the layers were told
     assert (fresh(x).asnumpy() == answer).all()
+
+
+def test_check_reports_an_untouched_array_and_changes_no_value(monkeypatch):
+    class Forgetful(ik.Initializer):
+        def _init_weight(self, desc, arr):
+            arr = nd.ones(arr.shape)
+
+    class Identity(ik.Initializer):
+        def _init_weight(self, desc, arr):
+            arr[0, 0] = 1
+
+        def _init_bias(self, desc, arr):
+            arr[:] = np.nan
+
+    forgetful = nn.HybridSequential()
+    forgetful.add(nn.Dense(2, in_units=2))
+    forgetful.initialize(Forgetful())  # not seen without check
+    monkeypatch.setattr(ik.Initializer, "check", True)
+    with pytest.raises(ik.InitializationError, match=r"'0\.weight'.*untouched by Forgetful\._init_weight"):
+        forgetful.initialize(Forgetful(), force_reinit=True)
+    for dtype in ("float16", "float32", "float64"):
+        net = nn.Dense(2, in_units=2, dtype=dtype)
+        net.initialize(Identity())
+        assert net.weight.data().asnumpy().tolist() == [[1, 0], [0, 0]]
+        assert np.isnan(net.bias.data().asnumpy()).all()  # a NaN that the hook wrote is a value
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_check_knows_each_dtype(dtype):
+    class Nothing(ik.Initializer):
+        def _init_weight(self, desc, arr):
+            pass
+
+    class First(ik.Initializer):
+        check = True
+
+        def _init_weight(self, desc, arr):
+            arr[0] = 0
+
+    param = mx.gluon.Parameter("some_weight", shape=(2, 2), dtype=dtype)
+    param.initialize(init=First())  # it wrote a part
+    Nothing.check = True
+    with pytest.raises(ik.InitializationError, match="some_weight.*untouched"):
+        param.initialize(init=Nothing(), force_reinit=True)
