@@ -60,5 +60,6 @@ def test_what_holds_no_array_and_no_shape_is_said_and_what_an_argument_may_be(gi
         with pytest.raises(ik.DeferredInitError) as caught:
             ask(net_of(nn.Dense(4)), given)
         first, *_, last = str(caught.value).splitlines()
-        assert first.startswith(f"the network was given {given!r}, with no array or shape in it, and stopped at ")
+        hint = " (a shape is a tuple: did you mean (3,)?)" if given == 3 else ""
+        assert first.startswith(f"the network was given {given!r}, with no array or shape in it{hint}, and stopped at ")
         assert last.startswith("Give arrays or their shapes, gluon_initkit.materialize(net, (2, 5)), with a dtype ")
