@@ -89,4 +89,4 @@ def save(net: Any, path: Path) -> None:
         headers.append(header._replace(aliases=group.aliases, transposed=group.transposed))
     with replacing(target, headers) as part:
         write = write_safetensors if target.endswith(SUFFIX) else write_params
-        write(part, headers, lambda header: array_parts(arrays[header.name].tostype(header.stype)))
+        write(part, headers, lambda header: array_parts(arrays[header.name], header.stype))
