@@ -211,7 +211,7 @@ def test_a_save_that_fails_leaves_the_old_file(path, monkeypatch):
     net = network()
     ik.save(net, path)
     before = path.read_bytes()
-    monkeypatch.setattr("gluon_initkit.sharing.save.array_parts", lambda *_: [np.ones(1, "float32")])
+    monkeypatch.setattr(sys.modules["gluon_initkit.sharing.save"], "array_parts", lambda *_: [np.ones(1, "float32")])
     with pytest.raises(OSError, match="could not be written whole: not a sound safetensors file"):
         ik.save(net, path)
     assert path.read_bytes() == before and len(list(path.parent.iterdir())) == 1
