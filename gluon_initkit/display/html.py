@@ -122,12 +122,13 @@ border:1px solid var(--ik-rule);border-radius:3px;padding:.1em .6em}.ik-bar>butt
 .ik-bar>button:hover{background:var(--ik-hover)}.ik-tree [hidden]{display:none!important}
 .ik-scroll{overflow-x:auto;padding-bottom:.3em}.ik-body{width:max-content}
 .ik-row{display:grid;grid-template-columns:var(--ik-columns);column-gap:1em;align-items:center;
-padding:.15em .5em;border-bottom:1px solid var(--ik-rule)}
+padding:.15em .5em .15em 0;border-bottom:1px solid var(--ik-rule)}
 .ik-row>span{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
-.ik-row>span:first-child{text-align:left;position:sticky;left:0;background:var(--ik-back)}
+.ik-row>span:first-child{text-align:left;position:sticky;left:0;padding-left:.5em;background:var(--ik-back)}
 .ik-row.ik-changed{background:#2a92}
 .ik-row.ik-changed>.ik-label{background:linear-gradient(#2a92,#2a92),var(--ik-back)}
-.ik-row.ik-dim>span{color:var(--ik-quiet)}.ik-label{white-space:pre-line;padding-left:calc(1.2em*(var(--ik-depth) + 1))}
+.ik-row.ik-dim>span{color:var(--ik-quiet)}.ik-row>span.ik-label{white-space:pre-line;
+padding-left:calc(1.2em*(var(--ik-depth) + 1) + .5em)}
 .ik-head>span{color:var(--ik-quiet);font-weight:600}.ik-foot{border-bottom:0}.ik-foot>span{font-weight:600}
 summary.ik-row{cursor:pointer;list-style:none}summary.ik-row::-webkit-details-marker{display:none}
 summary>.ik-label{font-weight:600}
