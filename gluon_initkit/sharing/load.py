@@ -117,9 +117,11 @@ def load(
     >>> trained.initialize(mx.init.One())
     >>> path = os.path.join(tempfile.mkdtemp(), "trained.params")
     >>> ik.save(trained, path)
-    >>> report = ik.load(net, path, select="0.*")  # or all that fits: mismatched="skip"
-    >>> report.loaded, report["1.weight"].status
-    (('0.weight', '0.bias'), 'unselected')
+    >>> report = ik.load(net, path, mismatched="skip")  # or a part: select="0.*"
+    >>> report.loaded, report.mismatched, report.missing, report.extra
+    (('0.weight', '0.bias'), ('1.weight', '1.bias'), (), ())
+    >>> ik.compare(net, path).load.loads
+    False
     >>> report = ik.initialize(net, mx.init.Xavier(), seed=7, select="1.*")  # the new head
 
     Names that are others in the file:

@@ -48,23 +48,6 @@ class LoadReport(TableReport[LoadRow]):
         The file.
     error : str or None
         In a forecast, what `load` would raise as a LoadError. Nothing is loaded then; ``'loaded'`` is what fits.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> def network(classes):
-    ...     net = mx.gluon.nn.HybridSequential()
-    ...     net.add(mx.gluon.nn.Dense(8, in_units=4), mx.gluon.nn.Dense(classes, in_units=8))
-    ...     return net
-    >>> trained, net = network(1000), network(7)
-    >>> trained.initialize()
-    >>> path = os.path.join(tempfile.mkdtemp(), "trained.params")
-    >>> trained.save_parameters(path)
-    >>> report = ik.load(net, path, mismatched="skip")
-    >>> report.loaded, report.mismatched, report.missing, report.extra
-    (('0.weight', '0.bias'), ('1.weight', '1.bias'), (), ())
-    >>> ik.compare(net, path).load.loads
-    False
     """
 
     rows: Tuple[LoadRow, ...]

@@ -65,7 +65,7 @@ def test_blocks_that_differ_are_cut_to_what_fits():
     rows = [Row(f"{n}.{m}.w{n}_{m}", kind=f"{n}{m}") for n in range(20) for m in range(9)]
     text = lines(*rows)
     assert [row[0] for row in cells(text)] == [str(n) for n in range(20)] and cells(text)[0][-1] == "108"
-    assert text[-1] == "to_text(all=True) shows all 180." or "shows all 180" in text[-1] or len(text) < 26
+    assert len(text) == 23
 
 
 def test_depth_folds_and_a_wrong_one_is_refused():
