@@ -40,19 +40,39 @@ def test_who_reads_an_array_is_waited_for_before_it_is_written():
     assert all((copy.asnumpy() == 1).all() for copy in copies)
 
 
-def test_who_reads_an_array_and_writes_it_is_waited_for():
-    """A convolution without training puts its weight into oneDNN's layout, when the forward pass has come so far."""
-    net = convolution(nn.Conv2D, 8, 3, in_channels=3, use_bias=False)
-    net.initialize(mx.init.Xavier())
-    expected = net.weight.data().asnumpy().ravel()
+def slowly():
+    """Zeros that take a while to compute."""
     slow = nd.ones((1200, 1200))
     for _ in range(10):
         slow = nd.dot(slow, slow) * 0
-    net(slow[:9].reshape((1, 3, 60, 60)))
+    return slow[:9].reshape((1, 3, 60, 60))
+
+
+@pytest.mark.parametrize("hybridize", [False, True])
+def test_a_weight_that_a_convolution_reorders_is_waited_for(hybridize):
+    """Without training its operator puts the weight into oneDNN's layout, when the forward pass has come so far."""
+    net = convolution(nn.Conv2D, 8, 3, in_channels=3, use_bias=False)
+    net.initialize(mx.init.Xavier())
+    net.hybridize(hybridize)
+    expected = net.weight.data().asnumpy().ravel()
+    net(slowly())
     wait_for([net.weight.data()])
     seen = memory_view(net.weight.data())
     mx.nd.waitall()
     assert (seen == expected).all()
+
+
+@pytest.mark.parametrize("hybridize", [False, True])
+def test_a_gamma_that_a_normalization_sets_to_1_is_waited_for(hybridize):
+    net = nn.BatchNorm(in_channels=3, scale=False)
+    net.initialize(mx.init.One())
+    net.hybridize(hybridize)
+    net.gamma.set_data(nd.full((3,), 2))
+    net(slowly())
+    wait_for([net.gamma.data()])
+    seen = memory_view(net.gamma.data()).copy()
+    mx.nd.waitall()
+    assert (seen == net.gamma.data().asnumpy()).all()
 
 
 @pytest.mark.mxnet1("an operator that fails in the engine as this one does")
