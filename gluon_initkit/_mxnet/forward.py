@@ -13,10 +13,9 @@ import numpy
 
 from . import backend
 from .arrays import arrays_in, is_numpy_array, layer_array
-from .interrupts import interrupts_held
 from .parameter import is_constant, shape_of
 from .preserve import global_state_lock, parameters_of, preserve
-from .state import restore, snapshot
+from .state import interrupts_held, restore, snapshot
 from .tree import blocks_by_path
 
 Observer = Callable[[str, Any, Tuple[Any, ...], Callable[[], Any]], Any]

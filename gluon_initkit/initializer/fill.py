@@ -16,7 +16,6 @@ import numpy
 
 from .._mxnet import mx
 from .._mxnet.arrays import empty, is_host, layer_array, memory_view, wait_for
-from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import arrays_of, gradients_of, held_contexts, is_constant, shape_of
 from .._mxnet.preserve import seeded_generators
 from .._mxnet.state import (
@@ -25,6 +24,7 @@ from .._mxnet.state import (
     can_refill,
     commit,
     gradients_to_clear,
+    interrupts_held,
     new_gradients,
     restoring,
     set_pending,

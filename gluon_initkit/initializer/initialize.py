@@ -22,9 +22,8 @@ from .._mxnet.parameter import (
 )
 from .._mxnet.preserve import draw_seed
 from .._mxnet.state import emit
-from .._mxnet.structure import stale_graphs, unregistered_blocks
 from .._mxnet.trainer import trainer_objection
-from .._mxnet.tree import path_clashes, refuse_path_clashes, walk
+from .._mxnet.tree import path_clashes, refuse_path_clashes, stale_graphs, unregistered_blocks, walk
 from ..display import (
     Column,
     Table,

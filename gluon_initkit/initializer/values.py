@@ -8,9 +8,8 @@ from typing import Any, List, Sequence, Tuple
 import numpy
 
 from .._mxnet.arrays import context_of, is_host, memory_view, wait_for
-from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import arrays_of, contexts_of
-from .._mxnet.state import after_refill
+from .._mxnet.state import after_refill, interrupts_held
 from .._mxnet.trainer import trainer_objection
 from ..display import counted, listed, printable
 from ..parallel import run

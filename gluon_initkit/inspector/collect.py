@@ -27,9 +27,8 @@ from .._mxnet.parameter import (
     state_of,
     storage_type_of,
 )
-from .._mxnet.structure import stale_graphs, unregistered_blocks
 from .._mxnet.trainer import trained_by, updates_of
-from .._mxnet.tree import Place, name_clashes, path_clashes, places_and_blocks
+from .._mxnet.tree import Place, name_clashes, path_clashes, places_and_blocks, stale_graphs, unregistered_blocks
 from ..initializer.initializer import corrected
 from ..initializer.serialization import initializer_text
 from ..parameters import matcher, parameter_info, refuse_no_match, role_of

@@ -176,8 +176,7 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
     [('', (1, 2), 802, 8352), ('0', (1, 8, 6, 6), 224, 7776), ('1', (1, 2), 578, 576)]
     """
     from ..tracer.diagnosis import error_of  # not before: a file is inspected without MXNet
-    from ..tracer.inputs import arguments_text
-    from ..tracer.resolve import resolve
+    from ..tracer.resolve import arguments_text, resolve
 
     check_block(net)
     if not inputs:

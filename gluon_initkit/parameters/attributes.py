@@ -263,8 +263,7 @@ def _listed(chosen: Sequence[Tuple[Any, ParameterInfo]]) -> str:
 
 def _apply(changes: Sequence[_Change], selected: int) -> AttributeReport:
     """Make the changes that are any: all of them, or none if one fails."""
-    from .._mxnet.interrupts import interrupts_held
-    from .._mxnet.state import set_grad_req
+    from .._mxnet.state import interrupts_held, set_grad_req
 
     changes = [change for change in changes if getattr(change.param, change.attribute) != change.value]
     rows = []

@@ -7,9 +7,8 @@ import numpy
 
 from .._mxnet import mx
 from .._mxnet.arrays import bits_of, wait_for
-from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, state_of
-from .._mxnet.state import restoring
+from .._mxnet.state import interrupts_held, restoring
 from .._mxnet.ties import copy_state, exchange, mean_arrays, redeclare, replace_arrays
 from ..display import printable, warn
 from ..parameters import check_block, matcher, named_memory_errors, show_selector

@@ -10,10 +10,9 @@ import numpy
 
 from .._mxnet import backend, mx
 from .._mxnet.parameter import arrays_of, contexts_of, is_constant, is_layer_default, shape_of
-from .._mxnet.structure import parameters_in_containers
 from .._mxnet.ties import declaration_of, extras_of, fixes_gamma
 from .._mxnet.trainer import is_trained
-from .._mxnet.tree import walk
+from .._mxnet.tree import parameters_in_containers, walk
 from ..display import shape_text
 from ..parameters import LAYER_DEFAULTS, role_of
 from ..shapes import agree

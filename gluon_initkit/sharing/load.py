@@ -13,9 +13,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 from .._mxnet import backend, mx
 from .._mxnet.arrays import bits_of, dtype_name, wait_for
 from .._mxnet.files import array_from_file, dtype_named
-from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import arrays_of, context_argument, shape_of, state_of
-from .._mxnet.state import in_storage_of, load_contexts, recast, restoring, set_values
+from .._mxnet.state import in_storage_of, interrupts_held, load_contexts, recast, restoring, set_values
 from .._mxnet.trainer import trainer_objection
 from .._mxnet.tree import clear_cached_graphs
 from ..display import KitError, counted, warn

@@ -4,12 +4,11 @@ from typing import Any, List
 
 from .._mxnet import backend, mx
 from .._mxnet.arrays import wait_for
-from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import arrays_of, source_of
-from .._mxnet.structure import parameters_in_containers
+from .._mxnet.state import interrupts_held
 from .._mxnet.ties import Move, Slot, exchange, independent_copy, slots
 from .._mxnet.trainer import is_trained
-from .._mxnet.tree import parameters_by_path
+from .._mxnet.tree import parameters_by_path, parameters_in_containers
 from ..parameters import check_block, did_you_mean_path, list_parameters, named_memory_errors
 from .errors import SharingError, sharing_refused
 

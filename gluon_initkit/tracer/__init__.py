@@ -3,11 +3,9 @@ and one error for all its failures.
 """
 
 from .errors import DeferredInitError, Unresolved
-from .events import TraceEvent
 from .explain import Explanation, explain
-from .materialize import materialize
-from .shapes import ShapeReport, ShapeRow, resolve_shapes
-from .trace import Trace, trace
+from .materialize import ShapeReport, ShapeRow, materialize, resolve_shapes
+from .trace import Trace, TraceEvent, trace
 
 __all__ = [
     "DeferredInitError",

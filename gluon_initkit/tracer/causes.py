@@ -7,7 +7,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._mxnet import backend, mx
 from .._mxnet.parameter import contexts_of, source_of
-from .._mxnet.structure import Flaw
+from .._mxnet.tree import Flaw
 from ..display import counted_of, shape_text
 from .resolve import Resolution, error_text
 from .source import Frame, code_owner, last_lines

@@ -5,21 +5,19 @@ the block alone, with the disputed sizes left open.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._mxnet import mx
 from .._mxnet.arrays import leaves, with_leaves
 from .._mxnet.inference import Call, Run, run_without_memory
 from .._mxnet.instrument.call_stack import ArrayArgument
 from .._mxnet.parameter import shape_of
-from .._mxnet.tree import channel_axis
+from .._mxnet.tree import Place
 from ..parameters import ParameterInfo
 from ..shapes import agree, is_known
 
-__all__ = ["Conflict", "agree", "conflict_in", "holder_paths", "unchecked_sizes"]
-
 Shape = Optional[Tuple[Optional[int], ...]]
-Parameters = Sequence[Tuple[Any, Any, ParameterInfo]]
+Parameters = Sequence[Tuple[Any, Place, ParameterInfo]]
 
 
 class EarlierShape(NamedTuple):
@@ -32,7 +30,7 @@ class EarlierShape(NamedTuple):
 
 @dataclass
 class Conflict:
-    """Two shapes that contradict each other in a call of a block: what its input asks for, and what stood before."""
+    """Two shapes that contradict each other in a call of a block: what its input asks for, and what was known."""
 
     block_path: str
     inputs: Tuple[Shape, ...]
@@ -46,7 +44,7 @@ def conflict_in(parameters: Parameters, run: Run, message: str) -> Conflict:
     """Which parameters the input of the block that failed would give another shape, found by running it alone."""
     call = run.unfinished() or run.entered[-1]
     conflict = Conflict(call.path, call.given, message)
-    own = [param for param, _, info in parameters if call.path in holder_paths(info)]
+    own = [param for param, place, _ in parameters if call.path in place.holders]
     before = {param: run.shapes.get(param, shape_of(param)) for param in own}
     for param in own:
         needed = _needed_shape(call, param, before)
@@ -57,24 +55,6 @@ def conflict_in(parameters: Parameters, run: Run, message: str) -> Conflict:
         if _inferred(call, {**before, **conflict.needed}) is not None:
             break  # with these changed, the block takes its input
     return conflict
-
-
-def unchecked_sizes(parameters: Parameters, run: Run) -> Optional[Conflict]:
-    """A normalization of another size than its input: MXNet notices when it computes, or reads foreign memory."""
-    held: Dict[str, List[Any]] = {}
-    for param, _, info in parameters:
-        for path in holder_paths(info):
-            held.setdefault(path, []).append(param)
-    for call in run.finished:
-        axis, given = channel_axis(call.block), call.given
-        if axis is None or not given or given[0] is None or given[0][axis] is None:
-            continue
-        size: Shape = (given[0][axis],)
-        wrong = {param: size for param in held.get(call.path, ()) if not agree(size, shape_of(param))}
-        if wrong:
-            earlier = {param: EarlierShape(shape_of(param), "", ()) for param in wrong}
-            return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, earlier, False)
-    return None
 
 
 def _needed_shape(call: Call, param: Any, before: Dict[Any, Shape]) -> Shape:
@@ -104,14 +84,6 @@ def _inferred(call: Call, shapes: Dict[Any, Shape]) -> Optional[Dict[Any, Any]]:
 
 
 def _first_use(parameters: Parameters, run: Run, param: Any) -> Tuple[str, tuple]:
-    """The block that took the parameter as it stood, and its input; nothing where there was none."""
-    info = next(info for each, _, info in parameters if each is param)
-    for other in run.finished:
-        if other.path in holder_paths(info):
-            return other.path, other.given
-    return "", ()
-
-
-def holder_paths(info: ParameterInfo) -> Set[str]:
-    """The paths of all blocks that hold the parameter."""
-    return {info.block_path} | {path.rpartition(".")[0] for path in info.paths}
+    """The first block that used the parameter, and its input; nothing where there was none."""
+    holders = next(place.holders for each, place, _ in parameters if each is param)
+    return next(((call.path, call.given) for call in run.finished if call.path in holders), ("", ()))

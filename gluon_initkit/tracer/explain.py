@@ -20,9 +20,8 @@ from ..display import (
     shape_column,
     tree_table,
 )
-from .diagnosis import message, quotation
+from .diagnosis import DEFERRED, message, quotation, unresolved
 from .errors import DeferredInitError, Unresolved
-from .reasons import DEFERRED, unresolved
 from .resolve import resolve
 
 __all__ = ["Explanation", "explain"]

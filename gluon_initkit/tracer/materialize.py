@@ -1,30 +1,167 @@
-"""`materialize`: deferred initialization completed without a forward pass, or not at all.
+"""`resolve_shapes` and `materialize`: deferred initialization without a forward pass, and the report of both.
 
-Shapes first, all of them; then the values, each drawn by whatever was pending; whatever fails, every parameter is as it
-was, and a corrected second try finds what was pending.
+`resolve_shapes` finds the shapes and changes nothing. `materialize` then draws the values, each by the initializer that
+was pending; if anything fails, every parameter is as it was, and a corrected second call finds what was pending.
 """
 
+from dataclasses import dataclass
+from operator import attrgetter
 import threading
 import time
-from typing import Any, List, Optional, Sequence
+from typing import Any, List, Optional, Sequence, Tuple
+
+import numpy
 
 from .._mxnet import backend
 from .._mxnet.arrays import wait_for
 from .._mxnet.forward import run_forward as forward_pass
-from .._mxnet.interrupts import interrupts_held
 from .._mxnet.parameter import arrays_of, contexts_of, gradients_of
 from .._mxnet.preserve import fork_safe
-from .._mxnet.state import finish_deferred, restoring
-from .._mxnet.tree import network_of, remember_places
-from ..display import warn
+from .._mxnet.state import finish_deferred, interrupts_held, restoring
+from .._mxnet.tree import class_name, network_of, remember_places
+from ..display import Column, Table, TableReport, inputs_text, path_column, shape_column, size_text, warn
 from ..parameters import Selector, matcher, named_memory_errors, refuse_no_match, show_selector
 from ..shapes import is_known
+from .conflicts import Shape
 from .diagnosis import error_of
-from .inputs import as_arrays, contexts_in
-from .resolve import Resolution, forward_stop, resolve
-from .shapes import ShapeReport, shape_report
+from .resolve import Resolution, as_arrays, contexts_in, forward_stop, resolve
 
-__all__ = ["materialize"]
+__all__ = ["ShapeReport", "ShapeRow", "materialize", "resolve_shapes"]
+
+
+@dataclass(frozen=True)
+class ShapeRow:
+    """The shape of one parameter.
+
+    Attributes
+    ----------
+    path, aliases, name, role, dtype
+        As in `ParameterInfo`.
+    declared : tuple of (int or None), or None
+        The shape before; None stands for what was not known.
+    shape : tuple of (int or None), or None
+        The shape that follows from the inputs.
+    state : str
+        ``'uninitialized'``, ``'deferred'``, ``'initialized'``, or ``'materialized'`` where that was done just now.
+    block, block_path : str
+        The class of the block that holds it, ``'nn.Dense'``, and that block's path.
+    inputs : tuple of shapes, or None
+        What the block is given in a forward pass; None where it is not reached.
+
+    Examples
+    --------
+    >>> row = ik.resolve_shapes(mx.gluon.nn.Dense(4), (1, 5))["weight"]
+    >>> row.declared, row.shape, row.state, row.block, row.inputs
+    ((4, None), (4, 5), 'uninitialized', 'nn.Dense', ((1, 5),))
+    """
+
+    path: str
+    aliases: Tuple[str, ...]
+    name: str
+    role: str
+    dtype: str
+    declared: Shape
+    shape: Shape
+    state: str
+    block: str
+    block_path: str
+    inputs: Optional[Tuple[Shape, ...]]
+
+    @property
+    def bytes(self) -> Optional[int]:
+        """The size of its values; None where the shape is not known."""
+        if not is_known(self.shape):
+            return None
+        size = numpy.dtype(self.dtype).itemsize
+        for each in self.shape or ():
+            size *= each or 0
+        return size
+
+
+@dataclass(frozen=True, repr=False)
+class ShapeReport(TableReport[ShapeRow]):
+    """What `resolve_shapes` and `materialize` return: one row a parameter. ``str()`` is a table, Jupyter shows HTML.
+
+    Attributes
+    ----------
+    rows : tuple of ShapeRow
+        In order of traversal. ``report['features.0.weight']`` finds one, by path or alias.
+    seconds : float
+        How long it took.
+    forward : bool
+        Whether a real forward pass was needed.
+    notes : tuple of str
+        What the network holds in a list or another container, so that it is no part of it, and how to register it; and
+        parameters on different contexts, which a forward pass refuses.
+
+    Examples
+    --------
+    >>> report = ik.resolve_shapes(mx.gluon.nn.Dense(4), (1, 5))
+    >>> report["weight"].shape, report.bytes, report.unresolved, report.forward
+    ((4, 5), 96, (), False)
+    """
+
+    rows: Tuple[ShapeRow, ...]
+    seconds: float
+    forward: bool = False
+    notes: Tuple[str, ...] = ()
+
+    @property
+    def unresolved(self) -> Tuple[ShapeRow, ...]:
+        """The rows of parameters whose shape is still not known."""
+        return tuple(row for row in self.rows if row.bytes is None)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes all parameters of known shape have."""
+        return sum(row.bytes or 0 for row in self.rows)
+
+    def _table(self) -> Table:
+        states = [row.state for row in self.rows]
+        counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        title = f"Shapes: {counts or 'no parameters'}; {size_text(self.bytes)}, in {self.seconds:.3g} s"
+        title += " and one forward pass" if self.forward else ""
+        return Table(title, _COLUMNS, self.rows, self.notes, _emphasis, first_to_go=("declared",),
+                     legend={"changed": "follows from the inputs", "error": "not known"})  # fmt: skip
+
+
+def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
+    """Find the shape of every parameter from the shapes of the inputs; nothing is computed, and nothing changes.
+
+    The network's own code is run on arrays that have a shape and no memory, hybridized or not, initialized or not. The
+    shapes, and the refusals, are those of a real first forward pass: what is hybridized is inferred over its graph.
+
+    Parameters
+    ----------
+    net : Block
+    *inputs
+        The network's arguments, nested as it takes them: arrays, shapes as tuples ``(2, 5)``, shapes with a dtype
+        ``((2, 5), 'int32')``, None, or lists of such. A size that is not known is None: ``(None, 5)``.
+
+    Returns
+    -------
+    ShapeReport
+        A parameter of a block that is not reached keeps an unknown shape.
+
+    Raises
+    ------
+    DeferredInitError
+        Two shapes contradict each other, or the network's code needs numbers or fails before all is known; the message
+        says where.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(4), mx.gluon.nn.Dense(2))
+    >>> [(row.path, row.shape) for row in resolve_shapes(net, (1, 5))]
+    [('0.weight', (4, 5)), ('0.bias', (4,)), ('1.weight', (2, 4)), ('1.bias', (2,))]
+    """
+    start = time.perf_counter()
+    found = resolve(net, inputs)
+    report = _report(found, start)
+    if found.conflict is not None or (found.stop is not None and report.unresolved):
+        raise error_of(found, inputs)
+    return report
 
 
 def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_forward: bool = False) -> ShapeReport:
@@ -88,7 +225,7 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
         _finish(found, chosen)
         for stale in found.stale:
             warn(str(stale))
-        return shape_report(found, start, chosen, forward)
+        return _report(found, start, chosen, forward)
 
 
 _one_at_a_time = fork_safe(threading.RLock())  # a second thread that asks for the same network finds it done
@@ -143,3 +280,42 @@ def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
         for param in chosen:  # an engine's error belongs to this call
             with named_memory_errors(labels[id(param)], param):
                 wait_for([*arrays_of(param), *gradients_of(param)])
+
+
+
+
+def _report(found: Resolution, start: float, done: Sequence[Any] = (), forward: bool = False) -> ShapeReport:
+    """The records of what was found; `done` are the parameters that were materialized."""
+    finished = set(map(id, done))
+    rows = tuple(
+        ShapeRow(
+            path=info.label,
+            aliases=info.aliases,
+            name=info.name,
+            role=info.role,
+            dtype=info.dtype,
+            declared=info.shape,
+            shape=found.shapes[param],
+            state="materialized" if id(param) in finished else info.state,
+            block=class_name(info.block) if info.block is not None else "",
+            block_path=info.block_path,
+            inputs=found.inputs.get(info.block_path),
+        )
+        for param, _, info in found.parameters
+    )
+    return ShapeReport(rows, time.perf_counter() - start, forward, found.notes)
+
+
+def _emphasis(row: ShapeRow) -> str:
+    return "error" if row.bytes is None else ("changed" if row.shape != row.declared else "")
+
+
+_COLUMNS = (
+    path_column(),
+    Column("block", attrgetter("block"), of_block=True),
+    Column("inputs", lambda row: "not reached" if row.inputs is None else row.inputs, "given", show=inputs_text,
+           fold="range", of_block=True),
+    shape_column("declared"),
+    shape_column(),
+    Column("state", attrgetter("state"), hoist=""),
+)

@@ -1,33 +1,47 @@
-"""`resolve`: what a network's inputs say about its parameters' shapes, and what went wrong on the way.
+"""`resolve`: what a network's arguments say about its parameters' shapes, and what goes wrong on the way.
 
-The run itself is `run_without_memory`; here its findings are put beside what the parameters declare, and beside what a
-trace has seen. Records and words are made of it elsewhere.
+An argument is given as an array or as a shape, and nested as the network takes it:
+
+=====================================  ======================================================
+``mx.nd.zeros((2, 5))``                an array of MXNet's or NumPy's
+``(2, 5)``                             a shape; None or 0 for a size that is not known
+``((2, 5), 'int32')``                  a shape with a dtype, which is float32 otherwise
+``None``                               None
+``[(2, 5), [(1, 2, 4), (1, 2, 4)]]``   a list, tuple or dict of such
+anything else                          itself
+=====================================  ======================================================
+
+`run_without_memory` runs the network. Its result is compared here with what the parameters declare and with what a
+trace has seen; `diagnosis` writes the messages.
 """
 
 from dataclasses import dataclass, field
 import re
 from types import FrameType
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
+import numpy
+
+from .._mxnet import mx
+from .._mxnet.arrays import context_of
 from .._mxnet.inference import NeedsNumbers, Run, run_without_memory
+from .._mxnet.instrument.call_stack import ArrayArgument, ValueArgument
 from .._mxnet.parameter import contexts_of, shape_of
 from .._mxnet.preserve import global_state_lock
-from .._mxnet.structure import Flaw, stale_graphs, unregistered_blocks
-from .._mxnet.tree import walk
-from ..parameters import ParameterInfo, context_mismatch, list_parameters
-from .conflicts import Conflict, conflict_in, unchecked_sizes
-from .events import Shape, TraceEvent, inputs_text
-from .inputs import as_arguments
+from .._mxnet.tree import Flaw, channel_axis, stale_graphs, unregistered_blocks, walk
+from ..display import inputs_text
+from ..parameters import context_mismatch, list_parameters
+from ..shapes import agree
+from .conflicts import Conflict, EarlierShape, Parameters, Shape, conflict_in
 from .source import frames_of, last_lines
-
-__all__ = ["Observed", "Resolution", "Stop", "error_text", "forward_stop", "resolve"]
 
 
 @dataclass
 class Stop:
-    """Where a network's own code did not go on: the block, its class, the source line, MXNet's words.
+    """Where a network's own code stopped: the block, its class, the source line, MXNet's words.
 
-    `numbers` says that the code reads numbers, which shapes alone do not give; else a forward pass stops there too.
+    `numbers` says that the code reads numbers, which shapes alone do not give; otherwise a forward pass stops there
+    too.
     """
 
     block_path: str
@@ -44,11 +58,11 @@ class Observed:
     seen: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)  # the input shapes that blocks got last, by path
     passed: bool = False  # whether those are from forward passes that came to their end
     failing: Optional[Tuple[str, Any, Tuple[Any, ...]]] = None  # the innermost call that failed: path, block, arguments
-    events: Sequence[TraceEvent] = ()
+    events: Sequence[Any] = ()  # of type TraceEvent
     around: Optional[FrameType] = None  # where the error was caught, while the user's call is under way
 
     def origin(self, path: str, shape: Shape) -> str:
-        """What gave a parameter this shape: ``'resolved in 0, given (2, 5), at file:7'``; empty where nobody saw it."""
+        """The event that gave a parameter this shape: ``'resolved in 0, given (2, 5), at file:7'``, or nothing."""
         for event in reversed(self.events):
             if event.path != path or event.shape != shape:
                 continue
@@ -65,13 +79,13 @@ class Resolution:
     """The parameters of a network and every shape that is known."""
 
     net: Any
-    parameters: List[Tuple[Any, Any, ParameterInfo]]
+    parameters: Parameters
     shapes: Dict[Any, Shape]  # by parameter
-    has_inputs: bool  # whether inputs were given at all
+    has_inputs: bool
     observed: Observed
     unregistered: Sequence[Flaw]  # what containers hold that is no part of the network
     context_mismatch: Optional[str]  # a sentence on parameters that are on different contexts
-    stale: Sequence[Flaw]  # cached graphs of other parameters than their block has
+    stale: Sequence[Flaw]  # cached graphs that hold other parameters than their block
     order: List[Any] = field(default_factory=list)  # the parameters that the network's code used, in its order
     inputs: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)  # what each block was given first, by path
     entered: Set[str] = field(default_factory=set)  # the paths of the blocks that were reached
@@ -82,9 +96,9 @@ class Resolution:
     @property
     def notes(self) -> Tuple[str, ...]:
         """Sentences on what is no part of the network (ten, and how many more), on contexts and on cached graphs."""
-        told = list(map(str, self.unregistered))
-        more = [f"{len(told) - 10} more containers hold such."] if told[10:] else []
-        return (*told[:10], *more, *([self.context_mismatch] if self.context_mismatch else []), *map(str, self.stale))
+        lost = list(map(str, self.unregistered))
+        more = [f"{len(lost) - 10} more containers hold such."] if lost[10:] else []
+        return (*lost[:10], *more, *([self.context_mismatch] if self.context_mismatch else []), *map(str, self.stale))
 
 
 def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None) -> Resolution:
@@ -106,10 +120,10 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
             stale_graphs(net),
         )
         if inputs:
-            _add_run(found, run_without_memory(net, as_arguments(inputs)))
+            _add_run(found, run_without_memory(net, _arguments(inputs)))
         if observed.failing is not None and found.conflict is None:
             path, block, args = observed.failing
-            run = run_without_memory(block, as_arguments(args), at=path)
+            run = run_without_memory(block, _arguments(args), at=path)
             if run.conflict is not None:
                 found.conflict = conflict_in(parameters, run, error_text(run.conflict))
         for path, given in observed.seen.items():
@@ -123,7 +137,7 @@ def _add_run(found: Resolution, run: Run) -> None:
     found.run = run
     found.shapes.update((param, shape) for param, shape in run.shapes.items() if param in found.shapes)
     if run.conflict is None:
-        found.conflict = unchecked_sizes(found.parameters, run)
+        found.conflict = _unchecked_sizes(found.parameters, run)
     else:
         found.conflict = conflict_in(found.parameters, run, error_text(run.conflict))
     for call in run.entered:
@@ -137,6 +151,24 @@ def _add_run(found: Resolution, run: Run) -> None:
         wrong_call = re.search(r"\(\) (missing|takes|got an unexpected)", str(run.error))
         line = theirs or ("" if isinstance(run.error, TypeError) and wrong_call else mxnets or "its first call")
         found.stop = Stop(path, kind, line, error_text(run.error), isinstance(run.error, NeedsNumbers))
+
+
+def _unchecked_sizes(parameters: Parameters, run: Run) -> Optional[Conflict]:
+    """A normalization of another size than its input: MXNet notices when it computes, or reads foreign memory."""
+    held: Dict[str, List[Any]] = {}
+    for param, place, _ in parameters:
+        for path in place.holders:
+            held.setdefault(path, []).append(param)
+    for call in run.finished:
+        axis, given = channel_axis(call.block), call.given
+        if axis is None or not given or given[0] is None or given[0][axis] is None:
+            continue
+        size: Shape = (given[0][axis],)
+        wrong = {param: size for param in held.get(call.path, ()) if not agree(size, shape_of(param))}
+        if wrong:
+            earlier = {param: EarlierShape(shape_of(param), "", ()) for param in wrong}
+            return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, earlier, False)
+    return None
 
 
 def forward_stop(error: BaseException, before: Optional[Stop]) -> Stop:
@@ -153,3 +185,96 @@ def error_text(error: BaseException) -> str:
     text = re.sub(r"^(MXNetError: )?(Error in operator \S+: )?(\[[\d:]+\] \S+: )?(Check failed: assign.*?\)\): )?", "",
                   " ".join(lines[:2]))  # fmt: skip
     return f"{type(error).__name__}: {re.sub(r' in node [^ :]+', '', text)}"
+
+
+def map_arrays(given: Any, leaf: Callable[[tuple, Any, Any], Any]) -> Any:
+    """The same nesting, with ``leaf(shape, dtype, array or None)`` for each array or shape.
+
+    Raises a TypeError where a list of numbers is given: a shape is a tuple.
+    """
+    if isinstance(given, mx.nd.NDArray):
+        return leaf(tuple(given.shape), numpy.dtype(given.dtype).name, given)
+    if isinstance(given, numpy.ndarray):
+        return leaf(given.shape, given.dtype.name, given)
+    if isinstance(given, ArrayArgument):
+        return leaf(given.shape, given.dtype, None)
+    if isinstance(given, ValueArgument):
+        return given.value
+    if _is_shape(given):
+        return leaf(_known(given), "float32", None)
+    if isinstance(given, tuple) and len(given) == 2 and _is_shape(given[0]) and isinstance(given[1], _DTYPES):
+        return leaf(_known(given[0]), numpy.dtype(given[1]).name, None)
+    if isinstance(given, list) and given and all(map(_is_size, given)):
+        raise TypeError(f"the list {given!r} is no shape: write {tuple(given)!r}, or give an array")
+    if isinstance(given, (list, tuple)):
+        return type(given)([map_arrays(each, leaf) for each in given])
+    if isinstance(given, dict):
+        return type(given)((key, map_arrays(each, leaf)) for key, each in given.items())
+    return given
+
+
+def _arguments(inputs: Sequence[Any]) -> List[Any]:
+    """The arguments for a run without memory."""
+    return [map_arrays(each, lambda shape, dtype, _: ArrayArgument(shape, dtype)) for each in inputs]
+
+
+def as_arrays(given: Any, ctx: Any) -> Any:
+    """The arguments as arrays for a real forward pass: those given, and zeros where a shape was."""
+
+    def leaf(shape: tuple, dtype: Any, array: Any) -> Any:
+        if isinstance(array, mx.nd.NDArray):
+            return array
+        if None in shape:
+            raise ValueError(f"a forward pass needs whole shapes, and {shape!r} has a size that is not known")
+        make = mx.np if mx.util.is_np_array() else mx.nd
+        return make.zeros(shape, dtype=dtype, ctx=ctx) if array is None else make.array(array, dtype=dtype, ctx=ctx)
+
+    return map_arrays(given, leaf)
+
+
+def arguments_text(inputs: Sequence[Any]) -> str:
+    """The arguments as they are written in a call, arrays by their shapes."""
+
+    def leaf(shape: tuple, dtype: Any, array: Any) -> "_Verbatim":
+        return _Verbatim(repr(shape) if dtype == "float32" else f"({shape!r}, {dtype!r})")
+
+    return ", ".join(repr(map_arrays(each, leaf)) for each in inputs)
+
+
+class _Verbatim(str):
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def contexts_in(inputs: Sequence[Any]) -> List[Any]:
+    """The contexts of the arrays among the arguments."""
+    return [context_of(array) for array in _leaves(inputs) if isinstance(array, mx.nd.NDArray)]
+
+
+def has_arrays(inputs: Sequence[Any]) -> bool:
+    """Whether there is an array or a shape among the arguments."""
+    return bool(_leaves(inputs))
+
+
+def _leaves(inputs: Sequence[Any]) -> List[Any]:
+    """The arrays among the arguments, and None for each shape."""
+    leaves: List[Any] = []
+    for each in inputs:
+        map_arrays(each, lambda shape, dtype, array: leaves.append(array))
+    return leaves
+
+
+def _is_shape(given: Any) -> bool:
+    sizes = type(given) is tuple and all(each is None or _is_size(each) for each in given)
+    return sizes and any(each is not None for each in given)
+
+
+def _is_size(given: Any) -> bool:
+    return hasattr(given, "__index__") and not isinstance(given, (bool, numpy.ndarray, mx.nd.NDArray))
+
+
+_DTYPES = (str, type, numpy.dtype)
+
+
+def _known(shape: Any) -> tuple:
+    return tuple(None if each is None or int(each) <= 0 else int(each) for each in shape)

@@ -2,8 +2,7 @@
 
 from collections import OrderedDict
 
-from gluon_initkit._mxnet.structure import parameters_in_containers, unregistered_blocks
-from gluon_initkit._mxnet.tree import walk
+from gluon_initkit._mxnet.tree import parameters_in_containers, unregistered_blocks, walk
 import mxnet as mx
 import pytest
 from vocabulary import declared, nd

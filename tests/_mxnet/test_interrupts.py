@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 
-from gluon_initkit._mxnet.interrupts import interrupts_held
+from gluon_initkit._mxnet.state import interrupts_held
 import pytest
 
 

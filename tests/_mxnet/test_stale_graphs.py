@@ -3,7 +3,7 @@
 import warnings
 
 import gluon_initkit as ik
-from gluon_initkit._mxnet.structure import stale_graphs
+from gluon_initkit._mxnet.tree import stale_graphs
 import mxnet as mx
 from mxnet.gluon import nn
 import pytest

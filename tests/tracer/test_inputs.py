@@ -1,6 +1,6 @@
 """What stands for a network's arguments."""
 
-from gluon_initkit.tracer.inputs import arguments_text, as_arrays, contexts_in, map_arrays
+from gluon_initkit.tracer.resolve import arguments_text, as_arrays, contexts_in, map_arrays
 import mxnet as mx
 import numpy as np
 import pytest

@@ -8,7 +8,7 @@ import traceback
 from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from mxnet import gluon, symbol
+from mxnet import gluon
 from mxnet.base import MXNetError
 
 Shape = Tuple[Optional[int], ...]
@@ -148,14 +148,6 @@ class Run:
         self.noted = [one._replace(inputs=tuple(map(_common, one.inputs, two.inputs)),
                                    outputs=tuple(map(_common, one.outputs, two.outputs)))
                       for one, two in zip(self.operators, other.operators)]  # fmt: skip
-
-
-def array_shape(value: Any) -> Optional[Shape]:
-    """The shape of an array; None of a Symbol, and where it depends on numbers."""
-    try:
-        return None if isinstance(value, symbol.Symbol) else tuple(value.shape)
-    except NeedsNumbers:
-        return None
 
 
 def infer_shapes(graph: Any, known: Mapping[str, Any]) -> Tuple[Dict[str, Any], List[Any]]:

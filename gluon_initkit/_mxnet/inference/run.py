@@ -14,9 +14,9 @@ from mxnet import autograd, gluon, name
 from .. import backend
 from ..arrays import leaves, with_leaves
 from ..instrument.call_stack import ArrayArgument
-from ..interrupts import interrupts_held
 from ..parameter import shape_of, source_of
 from ..preserve import attributes_kept, global_state_lock, parameters_of, preserve
+from ..state import interrupts_held
 from ..tree import blocks_by_path
 from .record import NeedsNumbers, Run, Shape
 
