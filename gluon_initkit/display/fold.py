@@ -133,9 +133,7 @@ def tree_table(table: Table, limit: Optional[int] = None) -> Table:
     rest = _REST_OF_HTML.format(shown=limit or 0, rows=counted(len(table.rows), table.noun))
     more = [] if shown is None else [("warning", rest)]
     if table.parts is None:
-        cells = [tuple(each.as_html(each.read(row), "") for each in columns) for row in table.rows]
-        branches = [Branch("\n".join(path.lines(row)), "", own, "", table.emphasis(row))
-                    for row, own in zip(table.rows[:limit], cells)]  # fmt: skip
+        branches = _list_branches(table, path, columns, table.rows[:limit])
     else:
         root = _folded(table, table.rows, _key(table, loose=False), merge=False)
         folds = (root,) if root.own else root.below
@@ -144,6 +142,18 @@ def tree_table(table: Table, limit: Optional[int] = None) -> Table:
     return replace(table, title=title, columns=(path, *columns), rows=branches, notes=(),
                    footer=[footer.get(column.key, "") for column in (path, *columns)] if footer else (),
                    footnotes=(*(("warning", note) for note in table.notes), *table.footnotes, *more))  # fmt: skip
+
+
+def _list_branches(table: Table, path: Column, columns: Sequence[Column], rows: Sequence[Any]) -> List[Branch]:
+    """A branch for each row of a table that is no tree; rows that the text does not show are below one of their own."""
+    def branch(row: Any) -> Branch:
+        cells = tuple(column.as_html(column.read(row), "") for column in columns)
+        return Branch("\n".join(path.lines(row)), "", cells, "", table.emphasis(row))
+
+    shown = [row for row in rows if table.shown is None or table.shown(row)]
+    others = tuple(branch(row) for row in rows if table.shown is not None and not table.shown(row))
+    more = Branch(counted(len(others), "more row" if shown else "row"), cells=("",) * len(columns), below=others)
+    return [*map(branch, shown), *([more] if others else [])]
 
 
 def _in_order(table: Table, lines: List[_Line]) -> List[_Line]:
@@ -369,7 +379,8 @@ def _differ(column: Column, rows: Sequence[Any]) -> bool:
     if column.fold not in ("same", "range"):
         return False
     values = {repr(column.read(row)) for row in rows}
-    return len(values) > _MOST_VALUES or (len(values) > 1 and len(column.show(column.of(rows))) > _LONGEST)
+    most = 1 if column.number and column.fold == "same" else _MOST_VALUES
+    return len(values) > most or (len(values) > 1 and len(column.show(column.of(rows))) > _LONGEST)
 
 
 def _cell(table: Table, column: Column, rows: Sequence[Any], show: Callable[[Any], str]) -> str:

@@ -6,7 +6,7 @@ Colours are Jupyter's or VS Code's own where the page has such a theme, else the
 tree every row is a grid of the same columns, whatever its depth, so that numbers stand under each other.
 """
 
-from typing import Iterable, Iterator, Tuple
+from typing import Iterable, Iterator, Sequence, Tuple
 
 from .line_breaks import breakable_html
 from .table import Branch, Table
@@ -27,13 +27,15 @@ def as_tree(table: Table) -> str:
         length = 2 * depth + len(branch.label) + len(branch.remark) + (10 if branch.severity in _FOUND else 2)
         label = min(max(label, length), _WIDEST_LABEL)
         longest = [max(most, len(cell)) for most, cell in zip(longest, branch.cells)]
-    rows = "".join(part for branch in table.rows for part in _rows(branch, 0))
+    cells = ['<span class="ik-number">' if column.number or column.html else "<span>" for column in columns]
+    rows = "".join(part for branch in table.rows for part in _rows(branch, 0, cells))
     widths = [
         f"max(120px,{len(column.title) + 2}ch)" if column.html else f"{min(most + 1, _WIDEST_CELL)}ch"
         for column, most in zip(columns, longest)
     ]
-    head = _row("ik-head", (escape(column.title) for column in table.columns))
-    foot = _row("ik-foot", map(escape, table.footer)) if table.footer else ""
+    starts = ["<span>", *cells]
+    head = _row("ik-head", starts, (column.title for column in table.columns))
+    foot = _row("ik-foot", starts, table.footer) if table.footer else ""
     return (
         f'<div class="ik ik-tree" style="--ik-columns:{" ".join([f"{label}ch", *widths])}">{_STYLE}'
         f'<p class="ik-title">{escape(table.title)}</p>{_footnotes(table)}{_legend(table)}'
@@ -61,8 +63,10 @@ def _legend(table: Table) -> str:
     return f'<p class="ik-legend">{" ".join(words)}</p>' if words else ""
 
 
-def _row(kind: str, cells: Iterable[str]) -> str:
-    return f'<div class="ik-row {kind}">' + "".join(f"<span>{cell}</span>" for cell in cells) + "</div>"
+def _row(kind: str, starts: Iterable[str], cells: Iterable[str]) -> str:
+    """A row of the table's own; each cell begins with a tag of `starts`."""
+    inner = "".join(f"{tag}{escape(cell)}</span>" for tag, cell in zip(starts, cells))
+    return f'<div class="ik-row {kind}">{inner}</div>'
 
 
 def _branches(branches: Iterable[Branch], depth: int) -> Iterator[Tuple[int, Branch]]:
@@ -71,21 +75,21 @@ def _branches(branches: Iterable[Branch], depth: int) -> Iterator[Tuple[int, Bra
         yield from _branches(branch.below, depth + 1)
 
 
-def _rows(branch: Branch, depth: int) -> Iterator[str]:
+def _rows(branch: Branch, depth: int, starts: Sequence[str]) -> Iterator[str]:
     """The HTML of a branch in parts."""
     remark = f' <span class="ik-remark">{escape(branch.remark)}</span>' if branch.remark else ""
     if branch.severity in _FOUND:
         remark += f' <span class="ik-dot ik-{branch.severity}">● {branch.severity}</span>'
     title = f' title="{escape(branch.path)}"' if branch.path else ""
     label = f'<span class="ik-label" style="--ik-depth:{depth}"{title}>{breakable_html(branch.label)}{remark}</span>'
-    row = label + "".join(f"<span>{cell}</span>" for cell in branch.cells)
+    row = label + "".join(f"{tag}{cell}</span>" for tag, cell in zip(starts, branch.cells))
     if not branch.below:
         kind = "" if branch.severity in ("", *_FOUND) else f" ik-{branch.severity}"
         yield f'<div class="ik-row{kind}">{row}</div>'
         return
     yield f'<details{" open" if branch.open else ""}><summary class="ik-row">{row}</summary>'
     for inner in branch.below:
-        yield from _rows(inner, depth + 1)
+        yield from _rows(inner, depth + 1, starts)
     yield "</details>"
 
 
@@ -123,8 +127,8 @@ border:1px solid var(--ik-rule);border-radius:3px;padding:.1em .6em}.ik-bar>butt
 .ik-scroll{overflow-x:auto;padding-bottom:.3em}.ik-body{width:max-content}
 .ik-row{display:grid;grid-template-columns:var(--ik-columns);column-gap:1em;align-items:center;
 padding:.15em .5em .15em 0;border-bottom:1px solid var(--ik-rule)}
-.ik-row>span{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
-.ik-row>span:first-child{text-align:left;position:sticky;left:0;padding-left:.5em;background:var(--ik-back)}
+.ik-row>span{font-variant-numeric:tabular-nums;overflow-wrap:anywhere}.ik-row>.ik-number{text-align:right}
+.ik-row>span:first-child{position:sticky;left:0;padding-left:.5em;background:var(--ik-back)}
 .ik-row.ik-changed{background:#2a92}
 .ik-row.ik-changed>.ik-label{background:linear-gradient(#2a92,#2a92),var(--ik-back)}
 .ik-row.ik-dim>span{color:var(--ik-quiet)}.ik-row>span.ik-label{white-space:pre-line;

@@ -22,7 +22,7 @@ def show_value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, (tuple, list)):
-        return ", ".join(map(show_value, value))
+        return ", ".join(filter(None, map(show_value, value)))
     return str(value)
 
 

@@ -146,12 +146,13 @@ class History(display.TableReport[_Series]):
         def ends(kind: str) -> Any:
             return lambda row: _ends(getattr(row, kind))
 
+        line: Any = {"number": True, "html": lambda text, path: text}  # a cell with HTML has the width for its blocks
         columns = (
             display.path_column(),
-            display.Column("values", lambda row: shown(row.values), stat),
-            display.Column("ends", ends("values"), "from, to"),
-            display.Column("gradient", lambda row: shown(row.gradient), f"gradient {stat}"),
-            display.Column("gradient_ends", ends("gradient"), "from, to"),
+            display.Column("values", lambda row: shown(row.values), stat, **line),
+            display.Column("ends", ends("values"), "from, to", number=True),
+            display.Column("gradient", lambda row: shown(row.gradient), f"gradient {stat}", **line),
+            display.Column("gradient_ends", ends("gradient"), "from, to", number=True),
             display.Column("bad", lambda row: row.bad or None, "not finite", fold="sum", number=True, hoist=""),
         )
         return display.Table(title, columns, self.rows, emphasis=lambda row: "error" if row.bad else "")

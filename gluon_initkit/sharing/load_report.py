@@ -105,9 +105,9 @@ def _shapes(row: LoadRow) -> str:
 
 
 _COLUMNS = (
-    Column("", lambda row: row.status),
+    Column("status", lambda row: row.status),
     Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
     Column("in the file as", lambda row: "" if row.name in (None, row.path) else row.name),
     Column("shape", _shapes),
-    Column("dtype", lambda row: _both(*(dtype or "" for dtype in row.dtypes))),
+    Column("dtype", lambda row: _both(*(dtype or "" for dtype in row.dtypes)), hoist="{}"),
 )

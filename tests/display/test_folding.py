@@ -1,9 +1,12 @@
 """How tables fold: what is one row, what stays apart, what the title says; no shape and no number is broken."""
 
 from dataclasses import dataclass
+import re
 from typing import Tuple
 
 from gluon_initkit.display import Column, Table, TableReport, path_column, shape_column
+from gluon_initkit.display.fold import tree_table
+from gluon_initkit.display.html import as_tree
 import pytest
 
 
@@ -108,3 +111,32 @@ def test_faces(tmp_path, monkeypatch):
     with pytest.raises(TypeError, match="columns= chooses columns"):
         report.to_html(["size"])
     assert report.to_markdown().splitlines()[-1] == "| `0.bias`<br>`= 1.bias` | (3, 4) | 12 |"
+
+
+def page_of(table):
+    """A table's HTML behind its style."""
+    return as_tree(tree_table(table)).split("</style>")[1]
+
+
+def html_cells(page, label):
+    """The HTML of a row's cells, by the row's label."""
+    row = next(part for part in page.split("ik-row") if f">{label}<" in part)
+    return re.findall(r"<span( class=\"ik-number\")?>([^<]*)</span>", row)
+
+
+def test_html_sets_words_flush_left_and_numbers_flush_right_and_joins_no_blanks():
+    columns = (path_column(), Column("kind", lambda row: row.kind), Column("size", lambda row: row.size, number=True))
+    rows = [Row("0.weight", kind="", size=1), Row("0.bias", kind="x", size=2)]
+    page = page_of(Table("A", columns, rows))
+    number = ' class="ik-number"'
+    assert html_cells(page, "weight") == [("", ""), (number, "1")]
+    assert html_cells(page, "0") == [("", "x"), (number, "")]  # two numbers are no number, and a blank is no word
+
+
+def test_html_of_a_list_folds_the_rows_that_its_text_leaves_out():
+    rows = [Row("a", size=1), Row("b", size=2), Row("c", size=3)]
+    page = page_of(Table("A", (path_column(),), rows, parts=None, shown=lambda row: row.size > 2))
+    words = re.sub("<[^>]*>", " ", page.split('class="ik-body">')[1].split("<script")[0]).split()
+    assert words == ["parameter", "c", "2", "more", "rows", "a", "b"]
+    assert page.index(">c<") < page.index("<details>") < page.index(">a<")
+    assert "<details" not in page_of(Table("A", (path_column(),), rows, parts=None))
