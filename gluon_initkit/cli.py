@@ -97,7 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     table = argparse.ArgumentParser(add_help=False)  # the options of all that print a table
     table.add_argument("--json", action="store_true", help="print JSON, and no table")
     table.add_argument("--html", metavar="OUT", help="write a self-contained page there as well")
-    table.add_argument("--columns", type=lambda text: ["path", *text.split(",")], metavar="A,B", help="the columns")
+    table.add_argument("--columns", type=lambda text: list(dict.fromkeys(["path", *text.split(",")])), metavar="A,B",
+                       help="the columns")  # fmt: skip
     table.add_argument("--width", type=_positive, metavar="N", help="in characters; the terminal's by default")
     parser = _Parser("gluon-initkit", description="The parameter kit for Apache MXNet Gluon.", epilog=_EXAMPLES,
                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip

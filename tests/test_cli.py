@@ -139,7 +139,9 @@ def said(capsys, *arguments, code=0):
 
 def test_rows_and_columns_are_chosen(files, capsys, monkeypatch):
     monkeypatch.chdir(files)
-    out = said(capsys, "inspect", "a.params", "--select", "*.weight", "--sort", "size", "--columns", "size,role")
+    ask = ("inspect", "a.params", "--select", "*.weight", "--sort", "size", "--columns")
+    out = said(capsys, *ask, "size,role")
+    assert out == said(capsys, *ask, "path,size,role")
     rows = [line.split()[:2] for line in out.splitlines() if "weight" in line]
     assert rows == [["0.weight", "12"], ["1.weight", "8"]]
     assert "bias" not in out and "shape" not in out
