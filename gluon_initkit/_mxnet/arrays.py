@@ -15,22 +15,15 @@ from . import backend
 
 
 def leaves(values: Any) -> List[Any]:
-    """What stands in nested lists, tuples and dictionaries, such as a call's arguments."""
+    """The values in nested lists, tuples and dictionaries, such as a call's arguments."""
     if isinstance(values, dict):
         values = list(values.values())
     if not isinstance(values, (list, tuple)):
         return [values]
-    found: List[Any] = []
-    for each in values:
-        if isinstance(each, (list, tuple, dict)):
-            found += leaves(each)
-        else:
-            found.append(each)
-    return found
+    return [leaf for each in values for leaf in (leaves(each) if isinstance(each, (list, tuple, dict)) else (each,))]
 
 
 def arrays_in(values: Any) -> List[NDArray]:
-    """The arrays in nested lists, tuples and dictionaries."""
     return [leaf for leaf in leaves(values) if isinstance(leaf, NDArray)]
 
 
@@ -50,7 +43,6 @@ def with_leaves(values: Any, others: Iterator[Any]) -> Any:
 
 
 def with_arrays(values: Any, change: Callable[[NDArray], Any]) -> Any:
-    """The same nesting with each array changed."""
     return with_leaves(values, iter([change(leaf) if isinstance(leaf, NDArray) else leaf for leaf in leaves(values)]))
 
 
@@ -74,8 +66,8 @@ def classic(arr: NDArray) -> NDArray:
 
 
 def layer_array(arr: NDArray) -> NDArray:
-    """A classic array as layers take it: `_init_grad` makes gradients of that kind."""
-    return arr.as_np_ndarray() if backend.uses_numpy_arrays() else arr
+    """A classic array as layers take it, a dense one in NumPy mode as ``mx.np.ndarray``: `_init_grad` makes such."""
+    return arr.as_np_ndarray() if backend.uses_numpy_arrays() and arr.stype == "default" else arr
 
 
 def dtype_name(dtype: Any) -> str:
@@ -100,7 +92,7 @@ def context_of(arr: NDArray) -> context.Context:
 
 
 def bits_of(arr: NDArray, transposed: bool = False) -> Tuple[str, Any, Tuple[int, ...], bytes]:
-    """All that makes two arrays the same to the bit; `transposed` of the array's transpose."""
+    """What two arrays have in common that are equal to the bit; if `transposed`, of the array's transpose."""
     values = arr.asnumpy().T if transposed else arr.asnumpy()
     return arr.stype, values.dtype, values.shape, values.tobytes()
 
@@ -111,7 +103,6 @@ def empty(shape: Tuple[int, ...], dtype: Any, ctx: context.Context) -> NDArray:
 
 
 def address_of(arr: NDArray) -> int:
-    """Where the memory of a dense array begins."""
     pointer = ctypes.c_void_p()
     check_call(_LIB.MXNDArrayGetData(arr.handle, ctypes.byref(pointer)))
     return pointer.value or 0
@@ -143,14 +134,12 @@ def host_values(arr: NDArray) -> numpy.ndarray:
 
 
 def wait_for(arrays: Iterable[NDArray]) -> None:
-    """Wait until nobody writes or reads these arrays any more, as far as that was asked for by now.
+    """Wait until every operator that was enqueued before has read and written these arrays.
 
-    Who reads may write: a forward pass without training leaves convolutions' weights in oneDNN's layout, and BatchNorm
-    sets a fixed gamma to 1. To read memory, too, means to wait for those who read it.
-
-    ``mx.nd.waitall()`` waits for what other threads enqueue meanwhile, too: for ever beside one that never waits. One
-    array after the other would do the same for whoever trains them. So each gets an operator that writes it, which is
-    not waited for, and the last operator reads all. None computes anything.
+    An operator that reads may write: a forward pass without training leaves convolutions' weights in oneDNN's layout,
+    and BatchNorm sets a fixed gamma to 1. So a reader of memory waits for readers too. ``mx.nd.waitall()`` would also
+    wait for what other threads enqueue meanwhile, for ever beside one that never waits; so would a wait for one array
+    after the other. Instead each array gets an operator that writes it, and one operator reads all. None computes.
     """
     handles = [array.handle for array in arrays]
     if handles:

@@ -13,45 +13,29 @@ import numpy
 class RNNLayout(NamedTuple):
     """What the one vector of a fused RNN consists of: all its weights and biases."""
 
-    network: Any
-    """The initializer of the parts that declare none, where the vector's own names one."""
+    network: Any  # the initializer of the parts that declare none, where the vector's own names one
     shapes: Dict[str, Tuple[int, ...]]
     declared: Dict[str, Any]
-    packed: Callable[[Dict[str, numpy.ndarray]], numpy.ndarray]
-    """The vector of these parts."""
+    packed: Callable[[Dict[str, numpy.ndarray]], numpy.ndarray]  # the vector of these parts
 
 
 class Backend(ABC):
     """The differences. A method that is not abstract has the answer of the version that knows no such thing."""
 
-    Context: Any
-    """The class of a context, which MXNet 2 calls a device."""
+    Context: Any  # the class of a context, which MXNet 2 calls a device
     current_context: Callable[[], Any]
-    context_slots: Tuple[str, str]
-    """Where a parameter keeps the contexts that it is on; the first is their list."""
-    trainer_slot: str
-    """Where a Trainer keeps the contexts on which it updates parameters; None there until it knows them."""
-    reset_method: str
-    """The method that puts a parameter on other contexts."""
-    reset_call: str
-    """The call that does so for all parameters of a network."""
-    declaration_code: Callable[[str, str], str]
-    """Python that makes a parameter of a block's own, from its name and its shape."""
-    unnamed: Callable[[Any], Any]
-    """Makes a new block of a class, which takes no name from Gluon's counters."""
-    FusedRNN: Any
-    """The class of initializers for the one vector of an RNN."""
-    infers_on_symbols: bool
-    """Whether a network's code can be run on Symbols, from which MXNet infers shapes."""
-    resolving_methods: Tuple[str, ...] = ()
-    """What a block calls with its inputs, and not from within its `forward`."""
-
-    initialize_code: Any
-    """The function that initializes all parameters of a network, one after the other."""
-    resolving_code: Any = None
-    """The function that resolves a block's parameters before its `forward`."""
-    tracing_code: Any = None
-    """The function that writes the graph of a block whose parameters it knows."""
+    context_slots: Tuple[str, str]  # where a parameter keeps the contexts that it is on; the first is their list
+    trainer_slot: str  # where a Trainer keeps the contexts on which it updates parameters, None until it knows them
+    reset_method: str  # the method that puts a parameter on other contexts
+    reset_call: str  # the call that does so for all parameters of a network
+    declaration_code: Callable[[str, str], str]  # code that makes a parameter of a block, from its name and its shape
+    unnamed: Callable[[Any], Any]  # makes a new block of a class, which takes no name from Gluon's counters
+    FusedRNN: Any  # the class of initializers for the one vector of an RNN
+    infers_on_symbols: bool  # whether a network's code can be run on Symbols, from which MXNet infers shapes
+    resolving_methods: Tuple[str, ...] = ()  # what a block calls with its inputs, and not from within its `forward`
+    initialize_code: Any  # the function that initializes all parameters of a network, one after the other
+    resolving_code: Any = None  # the function that resolves a block's parameters before its `forward`
+    tracing_code: Any = None  # the function that writes the graph of a block whose parameters it knows
 
     @abstractmethod
     def uses_numpy_arrays(self) -> bool:
@@ -140,4 +124,3 @@ class Backend(ABC):
     def load_targets_by_name(self, net: Any) -> Optional[Dict[str, Any]]:
         """The parameters that `load_parameters` fills from a file without a dot in its names; None: by path alone."""
         return None
-

@@ -1,7 +1,7 @@
-"""Between the arrays of a parameter file and MXNet's.
+"""Arrays of a parameter file and MXNet's arrays, one made from the other.
 
-A file is written in one of two modes (classic, or NumPy shapes), and MXNet reads it in the same alone; here what
-`files` has read of it becomes arrays in either.
+MXNet reads a file only in the mode (classic, or NumPy shapes) in which it was written; here a file of either mode
+becomes arrays in either.
 """
 
 from typing import Any, List, Sequence
@@ -15,10 +15,8 @@ from .arrays import classic, dtype_name, empty, host_values, memory_view, wait_f
 
 
 def array_from_file(stype: str, shape: Any, parts: Sequence[numpy.ndarray]) -> ndarray.NDArray:
-    """What stands in a file as a classic NDArray on the CPU: `parts` are values, and indices where it is sparse.
-
-    MXNet's own reader is not asked: it believes the indices and the lengths in a file, and writes where they lead.
-    """
+    """A classic NDArray on the CPU from a file's parts: values, and indices where it is sparse."""
+    # MXNet's own reader trusts the indices and the lengths in a file, and writes outside its memory.
     with np_array(False), np_shape(True):  # in which every shape can be made
         if stype == "default":
             return _dense_array(parts[0])
@@ -64,11 +62,11 @@ def array_parts(array: ndarray.NDArray, stype: str) -> List[numpy.ndarray]:
 
 
 def saved_values(params: Sequence[gluon.Parameter]) -> List[ndarray.NDArray]:
-    """What a file holds of initialized parameters, on the CPU: the mean of a parameter's replicas where they differ.
+    """The values of initialized parameters to write, on the CPU: the mean of a parameter's replicas where they differ.
 
     All are copied before the first is waited for, so that they are values of one step beside a thread that trains them.
-    MXNet's `Parameter._reduce` also means over replicas that agree, which rounds (three) or overflows (float16), reads
-    through `data()`, which a subclass may let drop values, and needs a Trainer for sparse values.
+    MXNet's `Parameter._reduce` also averages replicas that agree, which rounds or overflows, reads through `data()`,
+    which a subclass may let drop values, and needs a Trainer for sparse values.
     """
     cpu = context.cpu()  # a file says where its arrays were, and a GPU that is not there cannot take them
     with autograd.pause():

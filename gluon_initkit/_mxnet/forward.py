@@ -1,6 +1,6 @@
-"""Real forward passes that leave no trace: an observer stands around each block's `forward`.
+"""Real forward passes that leave no trace, in which an observer gets each call of a block.
 
-Every block runs as it is written, also in a hybridized network, whose cached graph would show Symbols, and those once.
+Every block runs as it is written, also in a hybridized network, whose cached graph would pass Symbols, and once only.
 Forward hooks do not serve: they cannot replace an output, and MXNet 2's SymbolBlock raises where it has any.
 """
 
@@ -18,10 +18,8 @@ from .preserve import global_state_lock, parameters_of, preserve
 from .state import interrupts_held, restore, snapshot
 from .tree import blocks_by_path
 
+# Gets a block's path, the block, its arguments and a function that runs it; returns the block's output.
 Observer = Callable[[str, Any, Tuple[Any, ...], Callable[[], Any]], Any]
-"""Gets a block's path, the block, its arguments and a function that runs it; returns the block's output."""
-
-_VECTORS = 1
 
 
 def run_forward(net: gluon.Block, args: Sequence[Any]) -> Tuple[Dict[gluon.Parameter, Any], Dict[str, Tuple[Any, ...]]]:
@@ -45,8 +43,8 @@ def observed(net: gluon.Block, observer: Observer, lent: Sequence[gluon.Paramete
     """Context in which every call of a block of `net` goes through `observer`.
 
     Afterwards parameters, gradients, attributes, hooks, caches and statistics are as before, also when the body raises.
-    What an operator or the observer may write into is a copy meanwhile: vectors, what is not trained, and what is
-    `lent`. Deferred parameters get plausible numbers for the while, so no generator is drawn from.
+    Inside, parameters that an operator or the observer may write into are copies: vectors, those that are not trained,
+    and those in `lent`. Deferred parameters have plausible numbers, so no generator is drawn from.
     """
     blocks = blocks_by_path(net)
     params = parameters_of(blocks)
@@ -72,7 +70,7 @@ def _lend(param: gluon.Parameter, copied: bool) -> None:
     if param._data is not None:
         # Operators write into vectors: batch normalization into its statistics, and into a fixed gamma. A user's code
         # writes into what is not trained, as spectral normalization does.
-        if copied or len(param.shape) <= _VECTORS or param.grad_req == "null":
+        if copied or len(param.shape) <= 1 or param.grad_req == "null":
             param._data = [each.copy() for each in param._data]
     elif param._deferred_init and not is_constant(param):
         init, ctxs, default, source = param._deferred_init
@@ -81,15 +79,14 @@ def _lend(param: gluon.Parameter, copied: bool) -> None:
 
 
 class _Plausible:
-    """Stands where MXNet expects an array to copy: small weights, and vectors as layers declare them."""
+    """In the place of an array that MXNet copies: small weights, and vectors as layers declare them."""
 
     def __init__(self, param: gluon.Parameter) -> None:
         self.param = param
 
     def copyto(self, ctx: context.Context) -> Any:
-        """An array for one context."""
         name, shape = self.param.name, self.param.shape
-        if len(shape) > _VECTORS:
+        if len(shape) > 1:
             values = numpy.random.RandomState(0).uniform(-0.07, 0.07, shape)
         else:
             values = numpy.full(shape, float(name.endswith(("gamma", "var"))))
@@ -109,10 +106,8 @@ def _observe(path: str, block: gluon.Block, observer: Observer) -> None:
 
 
 def gradient_probe(array: ndarray.NDArray) -> Tuple[ndarray.NDArray, ndarray.NDArray]:
-    """The array plus zeros; and those zeros, whose gradient is that of the array.
-
-    MXNet 1 cuts an array that gets a gradient of its own (`attach_grad`) off from what it was computed from.
-    """
+    """The array plus zeros; and those zeros, whose gradient is that of the array."""
+    # MXNet 1 cuts an array that gets a gradient of its own (`attach_grad`) off from what it was computed from.
     with autograd.pause():
         zeros = _module_of(array).zeros_like(array)
     zeros.attach_grad()
@@ -122,10 +117,8 @@ def gradient_probe(array: ndarray.NDArray) -> Tuple[ndarray.NDArray, ndarray.NDA
 def gradients_by(
     losses: Sequence[ndarray.NDArray], probes: Sequence[Tuple[ndarray.NDArray, ndarray.NDArray]], train_mode: bool
 ) -> Sequence[ndarray.NDArray]:
-    """The gradients of the sum of `losses` by the first array of each probe; no parameter's gradient is written.
-
-    MXNet refuses to differentiate by what no loss depends on, so each of those arrays is a head as well, of weight 0.
-    """
+    """The gradients of the sum of `losses` by the first array of each probe; no parameter's gradient is written."""
+    # MXNet refuses to differentiate by what no loss depends on, so each of those arrays is a head as well, of weight 0.
     heads = [*losses, *(array for array, _ in probes)]
     with autograd.pause():
         weights = [_module_of(loss).ones_like(loss) for loss in losses]
@@ -134,5 +127,4 @@ def gradients_by(
 
 
 def _module_of(array: ndarray.NDArray) -> Any:
-    """The module whose functions take such an array."""
     return np if is_numpy_array(array) else ndarray

@@ -1,19 +1,19 @@
-"""Which of MXNet's functions run in this thread, and what they hold: read from the frames of Python's stack; and what
-its initializers keep to themselves.
+"""Which of MXNet's functions run in this thread, and their variables, read from the frames of Python's stack.
 
-`Parameter._finish_deferred_init` hands an initializer the parameter's global name and nothing else, and no public call
-tells more. The parameter is in that call's frame, and the network in the frame of `Block.initialize` further up. Where
-a forward pass fills the parameter, the network is the one that was seen initializing it, or else the one that runs. A
-parameter that is initialized by itself, or by MXNet 1's ``collect_params().initialize``, leads to no network, unless
+`Parameter._finish_deferred_init` gives an initializer the parameter's global name and nothing else, and no public call
+gives more. The parameter is in that call's frame, and the network in the frame of `Block.initialize` further up. Where
+a forward pass fills the parameter, the network is the one that was seen initializing it, or else the one that runs. For
+a parameter that is initialized by itself, or by MXNet 1's ``collect_params().initialize``, no network is known, unless
 the kit has seen one with it before.
 """
 
 import inspect
+from operator import attrgetter
 import sys
 from typing import Any, Dict, Iterator, Optional, Tuple
 
 from mxnet import gluon
-from mxnet.initializer import InitDesc, Initializer
+from mxnet.initializer import InitDesc
 
 from . import backend
 from .tree import Place, network_of, places, remember_places, remembered_place
@@ -43,12 +43,6 @@ def parameter_being_filled(name: str) -> Optional[gluon.Parameter]:
     """The parameter called `name` that MXNet is filling in this thread, or None (the Symbol API, a call by hand)."""
     call = _locals_of(_FILLING)
     return call["self"] if call is not None and call["self"].name == name else None
-
-
-def fused_rnn_being_filled() -> Any:
-    """The initializer of an RNN's one vector that is filling one, or None."""
-    call = _locals_of(_FUSED)
-    return None if call is None else call["self"]
 
 
 def resolving_block() -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:
@@ -85,20 +79,16 @@ def place_of(param: gluon.Parameter) -> Optional[Place]:
     return remembered_place(param)
 
 
-def base_arguments(initializer: Initializer) -> Dict[str, Any]:
-    """The arguments that a class handed on to ``super().__init__``."""
-    return initializer._kwargs
+base_arguments = attrgetter("_kwargs")  # those that an initializer's class has given to `super().__init__`
 
 
 def hook_arguments(desc: InitDesc, arr: Any) -> Tuple[InitDesc, Any]:
-    """The name and the array that an initializer should see for the ones that MXNet hands it.
-
-    MXNet 2's `RNNFused` hands out flat parts of its vector, called ``_i2h_weight_initializer``: a weight gets its rows
-    back.
-    """
-    fused = fused_rnn_being_filled() if desc.endswith("_initializer") else None
-    if fused is None:
+    """The name and the array that an initializer should see for the ones that MXNet hands it."""
+    # MXNet 2's `RNNFused` passes flat parts of its vector, `_i2h_weight_initializer`: a weight gets its rows back.
+    call = _locals_of(_FUSED) if desc.endswith("_initializer") else None
+    if call is None:
         return desc, arr
+    fused = call["self"]
     connection, kind = desc.strip("_").split("_")[:2]
     if kind == "weight":
         rows = fused.projection_size if connection == "h2r" else fused.gates * fused.num_hidden

@@ -1,7 +1,7 @@
-"""A layer read back as the code that makes it, with the argument that would have spared it deferral.
+"""The code that makes a layer, with the argument by which it would not have been deferred.
 
-Layers keep what they were given under names of their own; arguments are read one by one, and only what differs from the
-signature's default is written. What a layer of someone else's holds is not guessed.
+MXNet's layers keep their arguments under various names; each is read, and written where it differs from the signature's
+default. For other layers nothing is guessed.
 """
 
 import inspect
@@ -15,17 +15,16 @@ from mxnet.initializer import Initializer
 from . import backend
 from .tree import class_name
 
-_SIZES = ("in_units", "in_channels", "input_size")
-"""The arguments that spare a layer deferral; each class takes one of them."""
+_SIZES = ("in_units", "in_channels", "input_size")  # a layer that is given one of them is not deferred
 _KWARGS = {"kernel_size": "kernel", "strides": "stride", "padding": "pad", "dilation": "dilate", "groups": "num_group",
            "output_padding": "adj", "axis": "axis", "momentum": "momentum", "epsilon": "eps", "num_devices": "ndev",
            "use_global_stats": "use_global_stats"}  # fmt: skip
 
 
 def constructor_call(block: gluon.Block, shapes: Callable[[gluon.Parameter], Any]) -> Optional[str]:
-    """The call that makes this layer with its input size, ``nn.Dense(4, in_units=5)``; ``?`` where that is not known.
+    """The call that makes this layer with its input size, ``nn.Dense(4, in_units=5)``, ``?`` where that is not known.
 
-    `shapes` answers a parameter's shape. None where the layer is not one of MXNet's, nor made like one.
+    `shapes` answers a parameter's shape. None for a layer that is not MXNet's, nor made like one.
     """
     signature = inspect.signature(type(block).__init__).parameters
     argument = next((name for name in _SIZES if name in signature), None)
@@ -95,8 +94,7 @@ def _read(block: Any, name: str, default: Any) -> Any:
 
 def _tidy(value: Any) -> Any:
     """One number for as many equal ones as there are axes."""
-    alike = isinstance(value, (tuple, list)) and len(set(value)) == 1
-    return value[0] if alike else value
+    return value[0] if isinstance(value, (tuple, list)) and len(set(value)) == 1 else value
 
 
 def _code(value: Any) -> str:

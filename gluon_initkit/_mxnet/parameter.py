@@ -1,12 +1,14 @@
 """Reading a Gluon Parameter without touching it.
 
-`Parameter.data()` and its relatives raise, warn or run operators depending on the parameter's class and state; these
-functions only look.
+`Parameter.data()` and its relatives raise, warn or run operators, depending on the parameter's class and state; these
+functions only read.
 """
 
 import ctypes
+from functools import lru_cache
 import inspect
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from operator import attrgetter
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import gluon, ndarray
 from mxnet.base import _LIB, check_call
@@ -17,6 +19,10 @@ from mxnet.util import is_np_shape
 from ..shapes import is_known
 from . import backend
 from .arrays import classic
+
+allows_deferral = attrgetter("_allow_deferred_init")  # whether `initialize` may come before the shape is known
+storage_type_of = attrgetter("_stype")  # 'default', 'row_sparse' or 'csr'
+held_contexts = attrgetter(backend.context_slots[0])  # of an initialized parameter
 
 
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
@@ -29,19 +35,15 @@ def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
 
 def known_sizes(shape: Any) -> Optional[Tuple[Optional[int], ...]]:
     """A shape as MXNet holds it, with None for what is not known."""
-    if shape is None:
+    if shape is None or (len(shape) == 0 and not is_np_shape()):  # () of MXNet's classic shapes: nothing is known
         return None
-    key = tuple(shape)
-    known = _shapes.get(key)
-    if known is None:
-        if not key:  # without NumPy's shapes, MXNet's word for a shape of which nothing is known
-            return key if is_np_shape() else None
-        # MXNet writes an unknown dimension as 0, and as -1 where `np_shape` is on or an np layer was built.
-        known = _shapes[key] = tuple([int(size) if size > 0 else None for size in key])
-    return known
+    return _sizes(tuple(shape))
 
 
-_shapes: Dict[Tuple[int, ...], Tuple[Optional[int], ...]] = {}  # of thousands of parameters few shapes are new
+@lru_cache(maxsize=None)
+def _sizes(shape: Tuple[int, ...]) -> Tuple[Optional[int], ...]:  # of thousands of parameters few shapes are new
+    # MXNet writes an unknown dimension as 0, and as -1 where `np_shape` is on or an np layer was built.
+    return tuple([int(size) if size > 0 else None for size in shape])
 
 
 def source_of(param: gluon.Parameter) -> gluon.Parameter:
@@ -66,19 +68,9 @@ def has_pending_data(param: gluon.Parameter) -> bool:
     return bool(param._deferred_init) and isinstance(param._deferred_init[3], ndarray.NDArray)
 
 
-def allows_deferral(param: gluon.Parameter) -> bool:
-    """Whether the parameter may be initialized before its shape is known."""
-    return bool(param._allow_deferred_init)
-
-
 def is_constant(param: gluon.Parameter) -> bool:
     """Whether the parameter is a `gluon.Constant`, whose value its own initializer holds."""
     return isinstance(param, gluon.Constant)
-
-
-def storage_type_of(param: gluon.Parameter) -> str:
-    """``'default'``, ``'row_sparse'`` or ``'csr'``."""
-    return param._stype
 
 
 def arrays_of(param: gluon.Parameter) -> List[Any]:
@@ -96,14 +88,6 @@ def gradient_freshness(param: gluon.Parameter) -> List[bool]:
     return [bool(classic(array)._fresh_grad) for array in param._data or ()] if param._grad else []
 
 
-def held_contexts(param: gluon.Parameter) -> Sequence[Any]:
-    """The contexts of an initialized parameter."""
-    return getattr(param, _CONTEXTS)
-
-
-_CONTEXTS = backend.context_slots[0]
-
-
 def contexts_of(param: gluon.Parameter) -> Tuple[Any, ...]:
     """Where a parameter lives or, while it is deferred, will live; () before that was said."""
     if param._data is not None:
@@ -119,11 +103,9 @@ def context_argument(ctx: Any, device: Any) -> Any:
 
 
 def buffers_of(params: Iterable[gluon.Parameter]) -> Iterator[Tuple[Any, int, Sequence[Any]]]:
-    """Of each parameter the dtype of its first array, the array's address (0 if it is sparse), and all contexts.
-
-    `set_data` on a pending parameter may have made the dtype another than the parameter's own. Where there is no array:
-    None, 0, ().
-    """
+    """Of each parameter the dtype of its first array, the array's address (0 if it is sparse), and all contexts."""
+    # `set_data` on a pending parameter may have made the dtype another than the parameter's own. Where there is no
+    # array: None, 0, ().
     address, flag = ctypes.c_void_p(), ctypes.c_int()
     to_address, to_flag = ctypes.byref(address), ctypes.byref(flag)  # `NDArray.dtype` makes its own each time
     for param in params:
@@ -138,10 +120,8 @@ def buffers_of(params: Iterable[gluon.Parameter]) -> Iterator[Tuple[Any, int, Se
 
 
 def is_layer_default(initializer: Any) -> bool:
-    """Whether this very object is a default argument of a layer of ``gluon.nn`` (PReLU's ``Constant(0.25)``).
-
-    Nobody chose it for a network, so a network-level initializer that serves the parameter goes before it.
-    """
+    """Whether this very object is a default argument of a layer of ``gluon.nn`` (PReLU's ``Constant(0.25)``)."""
+    # Nobody chose it for a network, so a network-level initializer that serves the parameter goes before it.
     if not _layer_defaults:
         for layer in vars(gluon.nn).values():
             if isinstance(layer, type) and issubclass(layer, gluon.Block) and "__init__" in vars(layer):

@@ -28,8 +28,8 @@ def fork_safe(lock: Any) -> Any:
     return lock
 
 
-# For who runs a network that must not change, who reads or finishes what such a run borrows (in MXNet 2 parameters have
-# other shapes meanwhile), and who seeds the generators for a while.
+# Held while a network is run that must not change, while what such a run borrows is read or finished (in MXNet 2
+# parameters have other shapes meanwhile), and while the generators are seeded.
 global_state_lock = fork_safe(threading.RLock())
 
 
@@ -37,8 +37,8 @@ global_state_lock = fork_safe(threading.RLock())
 def preserve(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     """Put back afterwards what running these blocks changes in them, and NumPy's and Python's generators.
 
-    Attributes are put back as they were, and the contents of those that are lists, dictionaries or sets. One thread
-    at a time, which would otherwise put back what another has put there. There is room for patches of `forward`.
+    Attributes are put back, and the contents of those that are lists, dictionaries or sets. One thread at a time: it
+    would put back what another has put there. There is room for patches of `forward`.
     """
     with global_state_lock, room_for_patches():
         containers = [counter for block in blocks.values() for counter in backend.name_counters(block)]
@@ -77,12 +77,10 @@ _GONE = object()
 
 
 def _alike(live: Any, saved: Any) -> bool:
-    """Whether both hold the same objects in the same order; arrays are not asked whether they are equal."""
-    if len(live) != len(saved):
-        return False
+    """Whether both hold the same objects in the same order; arrays are not compared by their values."""
     if isinstance(live, dict):
-        return all(key is other and live[key] is saved[other] for key, other in zip(live, saved))
-    return all(item is other for item, other in zip(live, saved))
+        live, saved = [*live, *live.values()], [*saved, *saved.values()]
+    return len(live) == len(saved) and all(item is other for item, other in zip(live, saved))
 
 
 @contextmanager
@@ -105,11 +103,9 @@ def draw_seed() -> int:
 
 @contextmanager
 def seeded_generators() -> Iterator[Callable[[bytes], None]]:
-    """Inside, the function that it yields seeds all global generators from a key of 16 bytes or more.
-
-    Afterwards NumPy's and Python's are exactly as before, and MXNet's starts from a value drawn from it before. One
-    thread at a time: they are the process's, and another's seed between a seed and its draw would change the values.
-    """
+    """Context with a function that seeds all global generators from a key of 16 bytes or more."""
+    # Afterwards NumPy's and Python's are exactly as before, and MXNet's starts from a value drawn from it before. One
+    # thread at a time: another thread's seed between a seed and its draw would change the values.
     with global_state_lock:
         carried = draw_seed() % 2**31
         try:
@@ -138,10 +134,8 @@ _current: Any = gluon_block._BlockScope._current if hasattr(gluon_block, "_Block
 
 @contextmanager
 def fresh_names() -> Iterator[None]:
-    """Inside, this thread's names (``dense0_``) count from 0, outside any name scope; afterwards they count on.
-
-    What is left open inside, a scope or a name manager, is closed by it.
-    """
+    """Context in which this thread's names (``dense0_``) count from 0, outside any scope; afterwards they count on."""
+    # A scope or a name manager that the body leaves open is closed.
     scope = getattr(_current, "value", None)
     _current.value = None
     try:
@@ -158,11 +152,9 @@ _room: Dict[str, int] = {"users": 0, "before": 0}
 
 @contextmanager
 def room_for_patches() -> Iterator[None]:
-    """Inside, Python's recursion limit is higher; afterwards it is as before, unless somebody else has changed it.
-
-    Blocks call each other, and the limit of 1,000 ends at about 230 blocks in MXNet 1. Patches of `forward` add up to
-    three frames to the two of a `Sequential`.
-    """
+    """Context with a higher recursion limit; afterwards it is as before, unless somebody else has changed it."""
+    # Blocks call each other, and the limit of 1,000 is reached at about 230 blocks in MXNet 1. Patches of `forward` add
+    # up to three frames to the two of a `Sequential`.
     with _room_lock:
         if not _room["users"]:
             _room["before"] = sys.getrecursionlimit()

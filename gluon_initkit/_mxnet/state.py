@@ -1,8 +1,13 @@
-"""Changing what a parameter holds (values, what is pending, shape, dtype), putting it back, and who is told of it.
+"""Changing what a parameter holds (values, what is pending, shape, dtype), undoing it, and emitting events about it.
 
-`Parameter._init_impl` only calls ``data.copyto(ctx)``, so whatever stands in a pending tuple's place for data and has
-that method can hand over an array that is filled already, and no copy is made. An array that stands in a parameter is
-refilled in place where it fits, so that the gradients and cached graphs which hold it stay right.
+`Parameter._init_impl` only calls ``data.copyto(ctx)``, so any object with that method, in the place for data of a
+pending tuple, can hand over an array that is filled already, and no copy is made. An array of a parameter is refilled
+in place where it fits, so that the gradients and cached graphs that hold it stay right.
+
+MXNet has no transaction, so what a signal's handler raises waits until a change is made or undone. Python runs handlers
+in the main thread, between any two steps of what runs there: Ctrl-C raises KeyboardInterrupt, an alarm's handler a
+time-out, SIGTERM's perhaps SystemExit. A mask (`signal.pthread_sigmask`) would hold none of them back: the engine's
+threads take the signal then, and Python runs the handler in the main thread all the same.
 """
 
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -20,11 +25,9 @@ from .parameter import GRAD_REQ_BEFORE, contexts_of, held_contexts, shape_of
 from .preserve import global_state_lock
 from .trainer import reset_updates
 
-# `ik.initialize` hands arrays over without a parameter's methods, and chooses hooks that MXNet never sees.
-# An observer, which stands before those methods, would miss both, so it is told. Where nobody observes, that is a
-# look-up in a dictionary.
+# `ik.initialize` sets arrays without a parameter's methods, and chooses hooks that MXNet never sees. An observer, which
+# patches those methods, would miss both: it registers a listener here, by the parameter's id, and keeps the parameter.
 listeners: Dict[int, Callable[..., None]] = {}
-"""Who is told about a parameter, by its id; whoever enters a parameter here keeps it alive meanwhile."""
 
 
 def emit(param: gluon.Parameter, what: str, **facts: Any) -> None:
@@ -87,28 +90,22 @@ def restoring(params: Sequence[gluon.Parameter]) -> Iterator[None]:
         raise
 
 
-def parameter_array(arr: ndarray.NDArray, param: gluon.Parameter) -> ndarray.NDArray:
-    """A dense array as `param` holds it: sparse where it is, an np array in NumPy mode."""
-    return layer_array(arr) if param._stype == "default" else arr.tostype(param._stype)
-
-
 def in_storage_of(param: gluon.Parameter, array: ndarray.NDArray) -> ndarray.NDArray:
-    """The array in the storage of the parameter: dense, row_sparse or csr."""
+    """The array as the parameter stores it: dense, row_sparse or csr."""
     return array if array.stype == param._stype else array.tostype(param._stype)
 
 
 class CopySource:
-    """Stands where MXNet copies an array to each context: gives the array itself away first, so it is not staged."""
+    """In the place of an array that MXNet copies to each context: the first time it is the array itself, no copy."""
 
     def __init__(self, array: ndarray.NDArray, param: gluon.Parameter, choice: Any = None) -> None:
         self.array, self.param, self.given = array, param, False
-        self.choice = choice  # an observer tells by it who filled the array
+        self.choice = choice  # for an observer: who filled the array
 
     def copyto(self, ctx: context.Context) -> ndarray.NDArray:
-        """The values on a context, as the parameter holds them."""
         copy = self.given or context_of(self.array) != ctx
         self.given = True
-        return parameter_array(self.array.copyto(ctx) if copy else self.array, self.param)
+        return layer_array(in_storage_of(self.param, self.array.copyto(ctx) if copy else self.array))
 
 
 def set_pending(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], source: Any) -> None:
@@ -125,10 +122,8 @@ def new_gradients(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> Li
 
 
 def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], source: Any, grads: Sequence) -> None:
-    """Initialize a parameter from `source`, or leave it pending with `source` where its shape is not known.
-
-    `grads` are cleared arrays for its gradients; where there are none, MXNet makes them.
-    """
+    """Initialize a parameter from `source`, or leave it pending with `source` where its shape is not known."""
+    # `grads` are cleared arrays for its gradients; where there are none, MXNet makes them.
     param._shape = param._shape or shape_of(param)  # which is known by the values alone after `SymbolBlock.imports`
     param._data = param._grad = None
     set_pending(param, init, ctxs, source)
@@ -149,10 +144,8 @@ def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], s
 
 
 def finish_deferred(param: gluon.Parameter, shape: Any) -> None:
-    """Give a deferred parameter its shape and its values, as a forward pass does.
-
-    MXNet forgets what was pending before it checks anything: whoever calls this takes a `snapshot` first.
-    """
+    """Give a deferred parameter its shape and its values, as a forward pass does."""
+    # MXNet forgets what was pending before it checks anything: whoever calls this takes a `snapshot` first.
     if backend.infers_on_symbols:
         with suppress(Exception):
             # A forward pass makes the variable while the shape is open, and an exported graph shows that. An
@@ -176,10 +169,8 @@ def can_refill(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> bool:
 
 
 def after_refill(param: gluon.Parameter, source: Optional[ndarray.NDArray] = None) -> None:
-    """What must follow the refilling of a parameter's first array: its replicas, and what its Trainer keeps of it.
-
-    Where `source` is given, the first array is refilled from it, on whatever device.
-    """
+    """What must follow the refilling of a parameter's first array: its replicas, and what its Trainer keeps of it."""
+    # Where `source` is given, the first array is refilled from it, on whatever device.
     first, *others = param._data
     if source is not None:
         source.copyto(classic(first))
@@ -201,10 +192,8 @@ def gradients_to_clear(param: gluon.Parameter) -> List[ndarray.NDArray]:
 
 
 def load_contexts(param: gluon.Parameter, asked: Optional[Sequence[Any]]) -> Optional[List[Any]]:
-    """Where loaded values go: where the parameter is or is to be, else where it is asked for, else the CPU.
-
-    None where it is, or is to be, elsewhere than it is asked for.
-    """
+    """Where loaded values go: where the parameter is or is to be, else where it is asked for, else the CPU."""
+    # None where it is, or is to be, elsewhere than it is asked for.
     there = list(contexts_of(param))
     if not there:
         return list(asked) if asked else [context.cpu()]
@@ -218,7 +207,7 @@ def set_values(param: gluon.Parameter, array: ndarray.NDArray, ctxs: Sequence[co
         return
     param._shape = tuple(array.shape)
     param._deferred_init = ()
-    param._init_impl(layer_array(array) if param._stype == "default" else array, ctxs)
+    param._init_impl(layer_array(array), ctxs)
 
 
 def recast(param: gluon.Parameter, dtype: Any) -> None:
@@ -229,8 +218,7 @@ def recast(param: gluon.Parameter, dtype: Any) -> None:
 
 def set_grad_req(param: gluon.Parameter, value: str) -> Callable[[], None]:
     """Set `grad_req`, and remember what it was if that stops the parameter. The answer undoes it."""
-    names = ("_grad_req", "_data", "_grad", GRAD_REQ_BEFORE)
-    before = {name: vars(param)[name] for name in names if name in vars(param)}
+    before = dict(vars(param))
 
     def undo() -> None:
         vars(param).pop(GRAD_REQ_BEFORE, None)
@@ -249,8 +237,6 @@ def set_grad_req(param: gluon.Parameter, value: str) -> Callable[[], None]:
 
 
 class _Held:
-    """The handlers that wait, and the signals that came meanwhile."""
-
     def __init__(self) -> None:
         self.handlers: Dict[int, Callable[[int, Any], Any]] = {}
         self.arrived: Dict[int, Any] = {}
@@ -294,10 +280,10 @@ def _for_each(left: Dict[int, Any], action: Callable[[int], None]) -> None:
 
 @contextmanager
 def interrupts_held() -> Iterator[Callable[[], "AbstractContextManager[None]"]]:
-    """Inside, the handlers of signals wait; on leaving, those run whose signal came, each once.
+    """Context in which the handlers of signals wait; at its end those run whose signal came, each once.
 
-    What is yielded opens a context in which they do not wait: for what takes long and may be broken off at any point.
-    Then the contexts around it, which put back what they changed, are left as a whole.
+    The function that it yields opens a context in which they do not wait: for work that takes long and may be broken
+    off at any point. The contexts around it, which put back what they changed, are then left as a whole.
     """
     if threading.current_thread() is not threading.main_thread():
         yield nullcontext

@@ -1,8 +1,8 @@
-"""Tying and untying: where parameters stand in blocks, putting others there, and one taking the place of several.
+"""Tying and untying: the slots of blocks, and the exchange of the parameters in them.
 
-A parameter stands in a *slot*, a block and a name in its `_reg_params`. The block also holds it as an attribute and, by
-its global name, in `_params._params`; cached graphs of all blocks around hold it too. `exchange` keeps all of these in
-step. What may be tied, and which values win, is decided elsewhere.
+A *slot* is a block and a name in its `_reg_params`. The block also holds the parameter as an attribute and, by its
+global name, in `_params._params`; cached graphs of all blocks around hold it too. `exchange` keeps all of these in
+step. `sharing` decides what may be tied, and which values win.
 """
 
 from collections import OrderedDict
@@ -17,16 +17,13 @@ import numpy
 from . import backend
 from .arrays import context_of, dtype_name, layer_array
 from .parameter import shape_of, source_of
-from .tree import standing, walk
+from .tree import blocks_and_parameters, walk
 
 
 class Slot(NamedTuple):
-    """One place where a parameter stands."""
-
     path: str
     block: gluon.Block
-    key: Optional[str]
-    """The name in the block's `_reg_params`; None where only its `params` dictionary knows the parameter."""
+    key: Optional[str]  # the name in the block's `_reg_params`; None where only its `params` holds the parameter
     param: gluon.Parameter
 
 
@@ -38,7 +35,7 @@ def slots(net: gluon.Block) -> List[Slot]:
     listed = []
     keys: Dict[Tuple[int, int], List[str]] = {}
     seen = set()
-    for path, (block, param) in standing(net).items():
+    for path, (block, param) in blocks_and_parameters(net).items():
         if id(block) not in seen:
             seen.add(id(block))
             for key, held in block._reg_params.items():
@@ -56,11 +53,9 @@ _Entry = Tuple[dict, str, Any]  # of a dictionary, and what it held
 
 @contextmanager
 def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
-    """Put other parameters into slots of a network; if the body or the exchange itself raises, all is as before.
-
-    A parameter that stands in no slot any more leaves every dictionary of the network, and the cached graphs of all
-    blocks of `net` around a change are cleared.
-    """
+    """Put other parameters into slots of a network; if the body or the exchange itself raises, all is as before."""
+    # A parameter that stands in no slot any more leaves every dictionary of the network, and the cached graphs of all
+    # blocks of `net` around a change are cleared.
     saved: List[_Entry] = []
     try:
         yield
@@ -106,10 +101,8 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
 
 
 def _renamed(entries: dict, held: set, left: dict, gone: dict) -> Dict[str, gluon.Parameter]:
-    """A block's parameters by global name, in the old order: what left the block, or is gone from all, by successors.
-
-    `left` and `gone` are two, as a union made for every block would be quadratic.
-    """
+    """A block's parameters by global name, in the old order: what left it, or is gone from all, by successors."""
+    # `left` and `gone` are two: a union made for every block would be quadratic.
     renamed: Dict[str, gluon.Parameter] = OrderedDict()
     for name, param in entries.items():
         successor = left.get(param) or gone.get(param)
@@ -182,7 +175,6 @@ def copy_state(param: gluon.Parameter, source: gluon.Parameter, transposed: bool
 
 
 def replace_arrays(param: gluon.Parameter, arrays: List[Any]) -> None:
-    """Let a parameter hold these arrays, one a context, and gradients of 0."""
     param._data, param._deferred_init = arrays, ()
     param._init_grad()
 

@@ -2,7 +2,7 @@
 
 A Trainer asks once, when it is made, for the contexts of its parameters. Its updaters keep the optimizer's state of
 each parameter (momentum, a float32 master copy), by the parameter's number in the Trainer. With `update_on_kvstore`
-the kvstore keeps the values and the updater, and every step overwrites the parameter with what the kvstore has.
+the kvstore keeps values and updater, and every step overwrites the parameter with the values in the kvstore.
 """
 
 from typing import Any, Optional, Sequence, Set, Tuple
@@ -18,12 +18,10 @@ from .tree import places
 def release(trainer: Any) -> None:
     """Make the parameters that a Trainer updates free: for another Trainer, for other contexts, for a tie.
 
-    A parameter keeps the Trainer that was made of it last. As long as it does, `initialize` and `load` do not put it
-    on contexts where this Trainer would not update it, and `Sharing` and `untie` do not replace it. On MXNet 1
-    ``del trainer`` changes nothing about that.
-
-    The released Trainer is not changed, and must not be used any more: a step of it updates the same Parameters on the
-    contexts that it knew, and where its kvstore holds the values, it brings these back. Make another one.
+    A parameter keeps the Trainer that was made of it last, on MXNet 1 also after ``del trainer``. As long as it does,
+    `initialize` and `load` do not put it on contexts where this Trainer would not update it, and `Sharing` and `untie`
+    do not replace it. The released Trainer must not be used any more: a step of it updates the same Parameters on the
+    contexts that it knew, or brings back the values of its kvstore. Make another one.
 
     Parameters
     ----------
@@ -56,7 +54,7 @@ def release(trainer: Any) -> None:
 
 
 def is_trained(param: gluon.Parameter) -> bool:
-    """Whether a Trainer updates the parameter: with `grad_req` null, as every Constant has, it does not."""
+    """Whether a Trainer updates the parameter, which it does not where `grad_req` is ``'null'``."""
     return backend.trainer_of(param) is not None and param.grad_req != "null"
 
 
@@ -69,10 +67,8 @@ def kvstore_of(param: gluon.Parameter) -> Any:
 
 
 def trainer_objection(param: gluon.Parameter, ctxs: Sequence[Any]) -> Optional[Tuple[str, str]]:
-    """Why a Trainer forbids to set a parameter's values on these contexts, and what to do; None where nothing does.
-
-    A parameter that stays where it is may be set, wherever the Trainer thinks it is.
-    """
+    """Why a Trainer forbids to set a parameter's values on these contexts, and what to do; None where nothing does."""
+    # A parameter that stays where it is may be set, wherever the Trainer thinks it is.
     if not is_trained(param):
         return None
     kvstore, trained = kvstore_of(param), getattr(backend.trainer_of(param), backend.trainer_slot)
@@ -86,11 +82,9 @@ def trainer_objection(param: gluon.Parameter, ctxs: Sequence[Any]) -> Optional[T
 
 
 def reset_updates(param: gluon.Parameter) -> None:
-    """Let the parameter's Trainer go on from the values that it holds now, as if it had never updated it.
-
-    `Parameter.set_data` drops the whole kvstore instead, and with it the optimizer's state of all other parameters;
-    a kvstore that the user made cannot be filled a second time.
-    """
+    """Let the parameter's Trainer go on from the values that it holds now, as if it had never updated it."""
+    # `Parameter.set_data` drops the whole kvstore instead, and with it the optimizer's state of all other parameters;
+    # a kvstore that the user made cannot be filled a second time.
     trainer = backend.trainer_of(param)
     if not isinstance(trainer, gluon.Trainer):
         return
@@ -134,16 +128,13 @@ def trained_by(trainer: gluon.Trainer) -> Set[int]:
 
 
 def updates_of(param: gluon.Parameter) -> int:
-    """How many updates the parameter's Trainer has made; 0 where it has none."""
     trainer = backend.trainer_of(param)
     return int(trainer._optimizer.num_update) if isinstance(trainer, gluon.Trainer) else 0
 
 
 def ignores_multipliers(param: gluon.Parameter) -> bool:
-    """Whether the parameter's Trainer updates it where its `lr_mult` and `wd_mult` are never read.
-
-    The servers of a distributed kvstore get a pickled optimizer, from which `Optimizer.__getstate__` leaves them out.
-    """
+    """Whether the parameter's Trainer updates it where its `lr_mult` and `wd_mult` are never read."""
+    # The servers of a distributed kvstore get a pickled optimizer, from which `Optimizer.__getstate__` leaves them out.
     trainer: Any = backend.trainer_of(param)
     kvstore = kvstore_of(param)
     if kvstore is not None:

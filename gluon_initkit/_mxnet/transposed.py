@@ -43,7 +43,6 @@ class Transposed(gluon.Parameter):
 
     @property
     def shape(self) -> Optional[Tuple[int, ...]]:
-        """The other's, reversed."""
         return _reversed(self.transposed_of.shape)
 
     @property
@@ -59,7 +58,6 @@ class Transposed(gluon.Parameter):
         return _refusing_writes(source.data(ctx).transpose())
 
     def list_data(self) -> List[Any]:
-        """`data` on every context."""
         return [_refusing_writes(array.transpose()) for array in self.transposed_of.list_data()]
 
     def grad(self, ctx: Any = None) -> Any:
@@ -67,7 +65,6 @@ class Transposed(gluon.Parameter):
         return self.transposed_of.grad(ctx).transpose()
 
     def list_grad(self) -> List[Any]:
-        """`grad` on every context."""
         return [array.transpose() for array in self.transposed_of.list_grad()]
 
     def var(self) -> Any:

@@ -1,11 +1,10 @@
-"""Where every block and every parameter of a network stands, and where a parameter was seen last.
+"""The structure of a network: its blocks and parameters by path, and what is wrong with it.
 
 A path is what `Block.save_parameters` writes. Most blocks name a parameter by its attribute; a few name it otherwise
 (fused RNN layers, GluonNLP's attention cells) by overriding `_collect_params_with_prefix`, and are asked.
 
-Nothing here calls itself: networks are nested deeper than Python's stack. Nor is there a function inside another one,
-which would be a reference cycle where it calls itself, and keep the network alive until the garbage collector runs;
-MXNet 2's own blocks are free of cycles.
+No function here calls itself: networks are nested deeper than Python's stack. Nor does a function stand inside another
+one: if it calls itself, it is a reference cycle and keeps the network alive until the garbage collector runs.
 """
 
 from collections import deque
@@ -24,37 +23,24 @@ from .preserve import parameters_of
 
 
 class Place(NamedTuple):
-    """Where one parameter stands in one network; plain data, no live block."""
+    """Where one parameter is in one network; plain data, no live block."""
 
-    paths: Tuple[str, ...]
-    """Canonical path first, then the aliases in the order of traversal, also those at which it is seen transposed."""
-    owner: type
-    """The class of the block that holds the parameter under its canonical path."""
-    owner_path: str
-    """That block's path, ``''`` for the network itself."""
-    inside: FrozenSet[type]
-    """The classes of all blocks around the parameter, under any of its paths."""
-    axes: str = ""
-    """What the axes of a weight of two dimensions or more are: O output, I input, others in space. ``'OIHW'``."""
-    symbol_init: Optional[str] = None
-    """The ``__init__`` attribute that a SymbolBlock's symbol carries for it."""
-    transposed: Tuple[str, ...] = ()
-    """Those of the paths at which it is seen transposed, through a transposed tie."""
+    paths: Tuple[str, ...]  # the canonical path, then the aliases in order of traversal, also the transposed ones
+    owner: type  # the class of the block that holds the parameter under its canonical path
+    owner_path: str  # that block's path, '' for the network itself
+    inside: FrozenSet[type]  # the classes of all blocks around the parameter, under any of its paths
+    axes: str = ""  # of a weight of two dimensions or more: O output, I input, others in space; 'OIHW'
+    symbol_init: Optional[str] = None  # the `__init__` attribute that a SymbolBlock's symbol carries for it
+    transposed: Tuple[str, ...] = ()  # those of the paths at which a transposed tie shows it
 
     @property
     def holders(self) -> Set[str]:
-        """The paths of all blocks that hold the parameter."""
         return {self.owner_path} | {path.rpartition(".")[0] for path in self.paths}
 
 
 def walk(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block]]:
-    """Every block of a network with its path, in order of traversal; one that stands twice comes twice.
-
-    Raises
-    ------
-    ValueError
-        A block contains itself: Gluon's own walks, which call themselves, never end there.
-    """
+    """Every block of a network with its path, in order of traversal; one that is used twice comes twice."""
+    # Raises a ValueError where a block contains itself: Gluon's own walks, which call themselves, never end there.
     return ((path, block) for path, block, _ in _levels(net))
 
 
@@ -166,11 +152,9 @@ def _unregistered(visits: List[_Visit]) -> List[_Visit]:
 
 
 def places(net: gluon.Block) -> Dict[gluon.Parameter, Place]:
-    """Every parameter of `net`, in order of traversal, with its place. Changes nothing.
-
-    Parameters that `net.initialize` reaches but `net.save_parameters` does not write (created by ``self.params.get``
-    and held by no attribute) come last, under their block's path and their own name.
-    """
+    """Every parameter of `net`, in order of traversal, with its place. Changes nothing."""
+    # Parameters that `net.initialize` reaches but `net.save_parameters` does not write (created by ``self.params.get``
+    # and held by no attribute) come last, under their block's path and their own name.
     return places_and_blocks(net)[0]
 
 
@@ -197,10 +181,9 @@ def places_and_blocks(net: gluon.Block) -> Tuple[Dict[gluon.Parameter, Place], L
     for param, others in aliases.items():
         place = found.get(param)
         if place is not None:  # what a transposed tie shows may stand nowhere in this network itself
-            paths, around = (*place.paths, *[path for path, _ in others]), [inside for _, inside in others]
-            found[param] = place._replace(
-                paths=paths, inside=place.inside.union(*around), transposed=tuple(transposed.get(param, ()))
-            )
+            paths, insides = zip(*others)
+            found[param] = place._replace(paths=place.paths + paths, inside=place.inside.union(*insides),
+                                          transposed=tuple(transposed.get(param, ())))  # fmt: skip
     return found, [(path, block) for path, block, _, _ in visits]
 
 
@@ -235,44 +218,39 @@ def _axes(owner: gluon.Block) -> str:
     return axes.translate(_SWAPPED) if owner._op_name.lower() == "deconvolution" else axes
 
 
-_Standing = Dict[str, Tuple[gluon.Block, gluon.Parameter]]
+_ByPath = Dict[str, Tuple[gluon.Block, gluon.Parameter]]
 
 
-def _standing(net: gluon.Block, unregistered: bool) -> Tuple[_Standing, List[str]]:
-    """Every path with the block and the parameter that stands there first, and the paths at which two stand."""
+def _by_path(net: gluon.Block, unregistered: bool) -> Tuple[_ByPath, List[str]]:
+    """Every path with the block and the parameter that come first there, and the paths that two parameters have."""
     visits = _visits(net)
-    standing: _Standing = {}
+    found: _ByPath = {}
     clashes: Dict[str, None] = {}
-    for _, owner, _, own in visits:
+    for number, (_, owner, _, own) in enumerate([*visits, *(_unregistered(visits) if unregistered else ())]):
         for path, param in own:
-            if standing.setdefault(path, (owner, param))[1] is not param:
+            holder, first = found.setdefault(path, (owner, param))
+            # An unregistered parameter may have been replaced by the one at its path: it is not written.
+            if first is not param if number < len(visits) else holder is not owner:
                 clashes[path] = None
-    for _, owner, _, own in _unregistered(visits) if unregistered else ():
-        for path, param in own:
-            # Under its block's own path stands a parameter that another took the place of: it is not written.
-            if standing.setdefault(path, (owner, param))[0] is not owner:
-                clashes[path] = None
-    return standing, list(clashes)
+    return found, list(clashes)
 
 
-def standing(net: gluon.Block, unregistered: bool = True) -> _Standing:
+def blocks_and_parameters(net: gluon.Block, unregistered: bool = True) -> _ByPath:
     """As `parameters_by_path`, with the block that holds each parameter."""
-    found, clashes = _standing(net, unregistered)
+    found, clashes = _by_path(net, unregistered)
     refuse_path_clashes(clashes)
     return found
 
 
 def parameters_by_path(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Parameter]:
-    """Every path of `net` in order of traversal, with the parameter that stands there. Changes nothing.
-
-    Without `unregistered` those alone that `net.save_parameters` writes. A ValueError where two have one path.
-    """
-    return {path: param for path, (_, param) in standing(net, unregistered).items()}
+    """Every path of `net` in order of traversal, with the parameter that stands there. Changes nothing."""
+    # Without `unregistered` those alone that `net.save_parameters` writes. A ValueError where two have one path.
+    return {path: param for path, (_, param) in blocks_and_parameters(net, unregistered).items()}
 
 
 def path_clashes(net: gluon.Block) -> List[str]:
     """The paths at which two parameters stand, as where children are called ``'a.b'`` and ``'a'`` > ``'b'``."""
-    return _standing(net, True)[1]
+    return _by_path(net, True)[1]
 
 
 def refuse_path_clashes(paths: Sequence[str]) -> None:
@@ -315,7 +293,6 @@ def remember_places(net: gluon.Block, standing: Dict[gluon.Parameter, Place]) ->
 
 
 def network_of(param: gluon.Parameter) -> Optional[gluon.Block]:
-    """The network in which `param` was last seen, while that network lives."""
     return _places[param][0]() if param in _places else None
 
 
@@ -325,26 +302,26 @@ def remembered_place(param: gluon.Parameter) -> Optional[Place]:
 
 
 class Flaw(NamedTuple):
-    """What is wrong with the structure of a network."""
+    """What is wrong with the structure of a network.
 
-    path: str
-    """Of the attribute that is a container, ``'encoder.layers'``; or of the block that has the graph."""
+    Gluon registers a Block or a Parameter that is an attribute itself. One in a list, tuple, dictionary or set is no
+    part of the network. And `HybridBlock.register_child` clears the cached graph of the block itself, not those of the
+    blocks around it: a forward pass goes on with the old child and says nothing.
+    """
+
+    path: str  # of the attribute that is a container, 'encoder.layers'; or of the block that has the graph
     said: str
     mend: str
-    parameters: Tuple[gluon.Parameter, ...] = ()
-    """Those in the container that no block of the network registers."""
-    paths: Tuple[str, ...] = ()
-    """Parameters of the block that its graph does not use."""
+    parameters: Tuple[gluon.Parameter, ...] = ()  # those in the container that no block of the network registers
+    paths: Tuple[str, ...] = ()  # parameters of the block that its graph does not use
 
     def __str__(self) -> str:
         return f"{self.said[0].upper()}{self.said[1:]}; {self.mend}."
 
 
 def unregistered_blocks(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Flaw]:
-    """What the containers of a network hold that is no part of it; `blocks` are all of its blocks with their paths.
-
-    A Block without parameters of its own is none: nothing of it would have to be initialized, saved or trained.
-    """
+    """What the containers of a network hold that is no part of it; `blocks` are all of its blocks with their paths."""
+    # A Block without parameters of its own is none: nothing of it would have to be initialized, saved or trained.
     inside = {id(block): (path, block) for path, block in blocks}
     held = _held(inside.values())
     if not held:
@@ -352,8 +329,8 @@ def unregistered_blocks(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Flaw]
     registered = set(map(id, parameters_of({str(key): block for key, (_, block) in inside.items()})))
     unregistered = []
     for path, block, container, things in held:
-        strays = {id(thing): _parameters(thing) for thing in things
-                  if id(thing) not in inside and id(thing) not in registered}  # fmt: skip
+        strays = {id(thing): [thing] if isinstance(thing, gluon.Parameter) else parameters_of(blocks_by_path(thing))
+                  for thing in things if id(thing) not in inside and id(thing) not in registered}  # fmt: skip
         missing = {id(param): param for params in strays.values() for param in params if id(param) not in registered}
         lost = [thing for thing in things if any(id(param) in missing for param in strays.get(id(thing), ()))]
         if lost:
@@ -375,10 +352,8 @@ def unregistered_blocks(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Flaw]
 
 
 def parameters_in_containers(blocks: Iterable[Tuple[str, gluon.Block]]) -> Dict[gluon.Parameter, str]:
-    """The parameters that containers of these blocks hold, each with the path of such an attribute.
-
-    From there they cannot be taken.
-    """
+    """The parameters that containers of these blocks hold, each with the path of such an attribute."""
+    # From there they cannot be taken.
     return {thing: path for path, _, _, things in _held(blocks) for thing in things
             if isinstance(thing, gluon.Parameter)}  # fmt: skip
 
@@ -389,7 +364,7 @@ _MXNETS_OWN = {"_children", "_reg_params", "_cached_op_args"}
 
 
 class _Kinds(Dict[type, str]):
-    """Whether what is of a type is ``'held'``, a ``'container'``, or neither, ``''``; most of many are of few types."""
+    """What a value of each class is: ``'held'`` for a Block or a Parameter, ``'container'``, or ``''``."""
 
     def __missing__(self, kind: type) -> str:
         held = issubclass(kind, (gluon.Block, gluon.Parameter))
@@ -403,7 +378,7 @@ _KINDS = _Kinds()
 def _held(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Tuple[str, gluon.Block, Any, List[Any]]]:
     """The attributes of blocks that are containers of Blocks and Parameters: path, block, container, what it holds."""
     return [
-        (f"{path}.{name}" if path else name, block, value, things)
+        (_join(path, name), block, value, things)
         for path, block in blocks
         for name, value in vars(block).items()
         if _KINDS[type(value)] == "container" and value and name not in _MXNETS_OWN
@@ -428,10 +403,6 @@ def _things(container: Any) -> List[Any]:
             inside = item.values() if isinstance(item, dict) else item
             left += [thing for thing in inside if _KINDS[type(thing)]][::-1]
     return list(things.values())
-
-
-def _parameters(thing: Any) -> Sequence[gluon.Parameter]:
-    return [thing] if isinstance(thing, gluon.Parameter) else parameters_of(blocks_by_path(thing))
 
 
 def stale_graphs(net: gluon.Block) -> List[Flaw]:

@@ -51,17 +51,17 @@ def conflict_in(parameters: Parameters, run: Run, message: str) -> Conflict:
         if needed is None or before[param] is None or agree(needed, before[param]):
             continue
         conflict.needed[param] = needed
-        conflict.earlier[param] = EarlierShape(before[param], *_first_use(parameters, run, param))
+        holders = next(place.holders for each, place, _ in parameters if each is param)
+        uses = [(use.path, use.given) for use in run.entered if use.returned and use.path in holders]
+        conflict.earlier[param] = EarlierShape(before[param], *(uses[0] if uses else ("", ())))
         if _inferred(call, {**before, **conflict.needed}) is not None:
             break  # with these changed, the block takes its input
     return conflict
 
 
 def _needed_shape(call: Call, param: Any, before: Dict[Any, Shape]) -> Shape:
-    """The shape that one parameter of a block must have for these inputs.
-
-    The others keep theirs where that is possible; several may be in dispute at once, as a BatchNorm's are.
-    """
+    """The shape that one parameter of a block must have for these inputs."""
+    # The others keep theirs where that is possible; several may be in dispute at once, as a BatchNorm's are.
     shape = before[param]
     trials: List[Shape] = [None]
     if shape is not None:
@@ -81,9 +81,3 @@ def _inferred(call: Call, shapes: Dict[Any, Shape]) -> Optional[Dict[Any, Any]]:
                  else leaf for leaf in leaves(call.args)]  # fmt: skip
     run = run_without_memory(call.block, with_leaves(call.args, iter(arguments)), shapes)
     return run.shapes if run.error is None else None
-
-
-def _first_use(parameters: Parameters, run: Run, param: Any) -> Tuple[str, tuple]:
-    """The first block that used the parameter, and its input; nothing where there was none."""
-    holders = next(place.holders for each, place, _ in parameters if each is param)
-    return next(((call.path, call.given) for call in run.finished if call.path in holders), ("", ()))

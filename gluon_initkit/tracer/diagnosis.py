@@ -12,18 +12,16 @@ from .._mxnet.instrument.call_stack import ArrayArgument, ValueArgument
 from .._mxnet.layers import constructor_call
 from .._mxnet.parameter import allows_deferral, is_constant
 from .._mxnet.tree import Place, blocks_by_path, class_name
-from ..display import counted, counted_of, printable, shape_text
+from ..display import counted, counted_of, inputs_text, printable, shape_text
 from ..parameters import ParameterInfo
 from ..shapes import is_known
-from .causes import cause_of, is_about_deferral, is_of_no_block
+from .causes import UNTOUCHED, Failure, is_about_deferral
 from .errors import DeferredInitError, Shape, Unresolved
 from .resolve import Observed, Resolution, arguments_text, error_text, has_arrays, resolve
 from .source import frames_of, last_lines
 
 DEFERRED = "deferred"
 NOT_DEFERRABLE = "its shape is not known, and it may not be deferred"
-# MXNet forgets what was pending before it fills: after a failure the parameter is like one that was never initialized.
-UNTOUCHED = "initialize was never called on it, or filling it failed"
 UNTOLD = "nothing tells its shape: "
 _MOST = 10  # parameters that a message shows; `unresolved` has all
 
@@ -31,9 +29,7 @@ _MOST = 10  # parameters that a message shows; `unresolved` has all
 def diagnosed_failure(
     net: Any, error: BaseException, inputs: Sequence[Any], observed: Observed
 ) -> Optional[DeferredInitError]:
-    """The one error to be raised ``from error`` in a trace; None where that is not about deferred parameters and their
-    shapes.
-    """
+    """The one error to raise from `error` in a trace; None where `error` is not about deferred parameters."""
     wrong = _wrong_states(observed)
     if wrong is not None and isinstance(error, _RAISED_FOR_STATES):
         rows, line = unresolved(resolve(net, ())), last_lines(frames_of(error, observed.around))[0]
@@ -45,7 +41,7 @@ def diagnosed_failure(
     found = resolve(net, inputs, observed)
     if not is_about_deferral(error) and not (found.conflict and found.conflict.needed):
         return None
-    if is_of_no_block(error, frames_of(error, observed.around), found):
+    if Failure(error, frames_of(error, observed.around), found).is_of_no_block:
         return None
     return error_of(found, inputs, error)
 
@@ -66,11 +62,8 @@ _RAISED_FOR_STATES = (mx.MXNetError, AssertionError, AttributeError, LookupError
 
 
 def _wrong_states(observed: Observed) -> Optional[Tuple[str, str]]:
-    """Why a recurrent block failed that was given states of another number or nesting than it has; and the mend.
-
-    Of an array where it expects a list, a cell takes the first row for its first state, and MXNet speaks of a weight's
-    shape; of one where it misses a second, of an index.
-    """
+    """Why a recurrent block failed whose states were given in another number or nesting than it has; and the mend."""
+    # A cell takes the first row of an array for its first state, and MXNet then speaks of a weight's shape or an index.
     path, block, args = observed.failing or ("", None, ())
     block_class: Any = type(block)
     own = not block_class.__module__.startswith("mxnet.gluon.")  # whose states may be nested in any way
@@ -97,7 +90,7 @@ def message(
 ) -> str:
     """The whole text of the error: of `error`, where MXNet has raised one."""
     frames = [] if error is None else frames_of(error, found.observed.around)
-    cause, mend = ("", "") if error is None else cause_of(error, frames, found)
+    cause, mend = ("", "") if error is None else Failure(error, frames, found).cause()
     headline = cause or _headline(found, rows, inputs, last_lines(frames)[0])
     # Whether nothing stands in the way but that `initialize` was never called, of any parameter.
     states = {info.state for param, _, info in found.parameters if not is_constant(param)}
@@ -119,7 +112,7 @@ def _listed(rows: Sequence[Unresolved]) -> List[str]:
         members = list(group)
         first = members[0]
         names = ", ".join(f"{printable(row.path)} {shape_text(row.shape)}" for row in members)
-        given = f", given {shapes_text(first.inputs)}" if first.inputs and any(first.inputs) else ""
+        given = f", given {inputs_text(first.inputs)}" if first.inputs and any(first.inputs) else ""
         text += [f"  {names} of {first.block}{given}: {first.reason}", f"      {printable(first.fix)}"]
     return text + [f"  and {len(rows) - _MOST} more, which the error's `unresolved` lists"] * (len(rows) > _MOST)
 
@@ -136,7 +129,7 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
         return counted_of(count, len(found.parameters), "parameter", one, many)
 
     if conflict is not None:
-        where = f"{place_text(conflict.block_path)}, given {shapes_text(conflict.inputs)}"
+        where = f"{place_text(conflict.block_path)}, given {inputs_text(conflict.inputs)}"
         words = f", at {line}\n  {conflict.message}" if line else f": {conflict.message}"
         return f"shapes {'contradict each other' if conflict.needed else 'do not fit'} in {where}{words}"
     if stop is None:
@@ -162,7 +155,6 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
 
 
 def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) -> str:
-    """The call that mends it."""
     conflict, stop = found.conflict, found.stop
     given = arguments_text(inputs) if inputs else "(batch, ...)"
     if any(row.reason == NOT_DEFERRABLE for row in rows):
@@ -219,10 +211,10 @@ def _reason(found: Resolution, blocks: Dict[str, Any], param: Any, place: Place,
     if conflict is not None and param in conflict.needed:
         earlier = conflict.earlier[param]
         origin = found.observed.origin(info.label, earlier.shape)
-        user = f" in {place_text(earlier.block_path)}, given {shapes_text(earlier.inputs)}"
+        user = f" in {place_text(earlier.block_path)}, given {inputs_text(earlier.inputs)}"
         before = f", {origin}" if origin else user if earlier.inputs else " before"
         return (f"it has to be {shape_text(conflict.needed[param])} in {place_text(conflict.block_path)}, given "
-                f"{shapes_text(conflict.inputs)}, and was {shape_text(earlier.shape)}{before}")  # fmt: skip
+                f"{inputs_text(conflict.inputs)}, and was {shape_text(earlier.shape)}{before}")  # fmt: skip
     if info.state == "uninitialized":
         return UNTOUCHED if is_known(info.shape) or allows_deferral(param) else NOT_DEFERRABLE
     if is_known(shape):
@@ -286,8 +278,3 @@ def _declaration(block: Any, info: ParameterInfo, shape: Shape) -> str:
 def place_text(path: str) -> str:
     """A block as messages name it."""
     return printable(path) or "the network"
-
-
-def shapes_text(shapes: Iterable[Shape]) -> str:
-    """The shapes that a block is given."""
-    return ", ".join(map(shape_text, shapes))

@@ -1,12 +1,10 @@
-"""The one error of deferred initialization, whose text `diagnosis` writes, and the record of one parameter in it."""
+"""The error of deferred initialization, whose text `diagnosis` writes, and the record of one parameter in it."""
 
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from .._mxnet import mx
 from ..display import KitError
-
-__all__ = ["DeferredInitError", "Unresolved"]
 
 Shape = Optional[Tuple[Optional[int], ...]]
 

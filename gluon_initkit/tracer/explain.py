@@ -24,8 +24,6 @@ from .diagnosis import DEFERRED, message, quotation, unresolved
 from .errors import DeferredInitError, Unresolved
 from .resolve import resolve
 
-__all__ = ["Explanation", "explain"]
-
 
 @dataclass(frozen=True, repr=False)
 class Explanation(TableReport[Unresolved]):
@@ -44,14 +42,6 @@ class Explanation(TableReport[Unresolved]):
     notes : tuple of str
         What the network holds in a list or another container, so that it is no part of it, and how to register it;
         parameters on different contexts; and what MXNet said.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.Dense(4)
-    >>> net.initialize()
-    >>> explanation = ik.explain(net)
-    >>> [row.path for row in explanation], explanation.fixes
-    (['weight'], ('nn.Dense(4, in_units=?)',))
     """
 
     rows: Tuple[Unresolved, ...]
@@ -80,9 +70,11 @@ class Explanation(TableReport[Unresolved]):
         fixes = [": ".join(filter(None, (listed(list(where), 4), code))) for code, where in places.items()]
         below = ["To avoid it, write", *(f"  {fix}" for fix in fixes[:_MOST_FIXES])] if fixes else []
         below += [f"  and {len(fixes) - _MOST_FIXES:,} more, which `fixes` has"] if len(fixes) > _MOST_FIXES else []
-        columns = (*_COLUMNS, Column("reason", _reason, "why", hoist="" if mend else False))
-        return Table("\n".join([self.summary.rstrip(":"), *mend]), columns, self.rows, notes if self.rows else (),
-                     _emphasis, tuple(("", line) for line in (below if self.rows else notes)))  # fmt: skip
+        reason = Column("reason", lambda row: None if row.reason == DEFERRED else row.reason, "why",
+                        hoist="" if mend else False)  # fmt: skip
+        return Table("\n".join([self.summary.rstrip(":"), *mend]), (*_COLUMNS, reason), self.rows,
+                     notes if self.rows else (), lambda row: "" if row.reason == DEFERRED else "error",
+                     tuple(("", line) for line in (below if self.rows else notes)))  # fmt: skip
 
     def _html(self, columns: Optional[Sequence[Any]] = None, limit: Optional[int] = None) -> str:
         table = self._chosen(columns)
@@ -145,14 +137,6 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
     text = message(found, rows, inputs, error)
     summary = text.splitlines()[0]
     return Explanation(rows, summary, text, (*found.notes, *quotation(error, summary)))
-
-
-def _reason(row: Unresolved) -> Optional[str]:
-    return None if row.reason == DEFERRED else row.reason
-
-
-def _emphasis(row: Unresolved) -> str:
-    return "" if row.reason == DEFERRED else "error"
 
 
 _COLUMNS = (

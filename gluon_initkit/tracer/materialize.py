@@ -5,6 +5,7 @@ was pending; if anything fails, every parameter is as it was, and a corrected se
 """
 
 from dataclasses import dataclass
+import math
 from operator import attrgetter
 import threading
 import time
@@ -26,8 +27,6 @@ from .conflicts import Shape
 from .diagnosis import error_of
 from .resolve import Resolution, as_arrays, contexts_in, forward_stop, resolve
 
-__all__ = ["ShapeReport", "ShapeRow", "materialize", "resolve_shapes"]
-
 
 @dataclass(frozen=True)
 class ShapeRow:
@@ -47,12 +46,6 @@ class ShapeRow:
         The class of the block that holds it, ``'nn.Dense'``, and that block's path.
     inputs : tuple of shapes, or None
         What the block is given in a forward pass; None where it is not reached.
-
-    Examples
-    --------
-    >>> row = ik.resolve_shapes(mx.gluon.nn.Dense(4), (1, 5))["weight"]
-    >>> row.declared, row.shape, row.state, row.block, row.inputs
-    ((4, None), (4, 5), 'uninitialized', 'nn.Dense', ((1, 5),))
     """
 
     path: str
@@ -70,12 +63,8 @@ class ShapeRow:
     @property
     def bytes(self) -> Optional[int]:
         """The size of its values; None where the shape is not known."""
-        if not is_known(self.shape):
-            return None
-        size = numpy.dtype(self.dtype).itemsize
-        for each in self.shape or ():
-            size *= each or 0
-        return size
+        sizes: Any = self.shape
+        return math.prod(sizes) * numpy.dtype(self.dtype).itemsize if is_known(sizes) else None
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,12 +82,6 @@ class ShapeReport(TableReport[ShapeRow]):
     notes : tuple of str
         What the network holds in a list or another container, so that it is no part of it, and how to register it; and
         parameters on different contexts, which a forward pass refuses.
-
-    Examples
-    --------
-    >>> report = ik.resolve_shapes(mx.gluon.nn.Dense(4), (1, 5))
-    >>> report["weight"].shape, report.bytes, report.unresolved, report.forward
-    ((4, 5), 96, (), False)
     """
 
     rows: Tuple[ShapeRow, ...]
@@ -153,8 +136,9 @@ def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     --------
     >>> net = mx.gluon.nn.HybridSequential()
     >>> net.add(mx.gluon.nn.Dense(4), mx.gluon.nn.Dense(2))
-    >>> [(row.path, row.shape) for row in resolve_shapes(net, (1, 5))]
-    [('0.weight', (4, 5)), ('0.bias', (4,)), ('1.weight', (2, 4)), ('1.bias', (2,))]
+    >>> report = resolve_shapes(net, (1, 5))
+    >>> [(row.path, row.shape) for row in report], report["1.weight"].inputs, report.bytes
+    ([('0.weight', (4, 5)), ('0.bias', (4,)), ('1.weight', (2, 4)), ('1.bias', (2,))], ((1, 4),), 136)
     """
     start = time.perf_counter()
     found = resolve(net, inputs)
@@ -167,8 +151,8 @@ def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
 def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_forward: bool = False) -> ShapeReport:
     """Complete deferred initialization without computing a forward pass.
 
-    The values are those that a forward pass would have given, bit for bit under `initialize` with a seed; what a
-    forward pass leaves besides (cached graphs, statistics) does not come about.
+    The values are those that a forward pass would have given, bit for bit under `initialize` with a seed. It makes no
+    cached graph and changes no statistics.
 
     Parameters
     ----------
@@ -181,9 +165,9 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
         Which parameters: a glob over paths, a role, a regular expression, a Block class, or a callable. The rest stay
         deferred.
     run_forward : bool
-        Whether a real forward pass may be run where the network's code needs numbers or stops, or where a graph, on
-        which no operator broadcasts by itself, contradicts itself: in prediction mode, on the arrays given or zeros.
-        Parameters, statistics, attributes, generators and recording are untouched by it.
+        Whether a real forward pass may be run, in prediction mode, on the arrays given or zeros, where the network's
+        code needs numbers or stops, or where a graph, on which no operator broadcasts by itself, contradicts itself.
+        It leaves parameters, statistics, attributes, generators and recording as they are.
 
     Returns
     -------
@@ -192,8 +176,8 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
     Raises
     ------
     DeferredInitError
-        A shape does not follow from the inputs, or contradicts them; all such parameters are listed. Everything is
-        then as it was, as after any other exception.
+        A shape does not follow from the inputs, or contradicts them; all such parameters are listed. As after any
+        exception, everything is as it was.
     ValueError
         `select` selects no parameter.
 
@@ -228,7 +212,7 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
         return _report(found, start, chosen, forward)
 
 
-_one_at_a_time = fork_safe(threading.RLock())  # a second thread that asks for the same network finds it done
+_one_at_a_time = fork_safe(threading.RLock())  # a second thread finds the same network materialized
 
 
 def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
@@ -252,8 +236,8 @@ def _unfinishable(found: Resolution, chosen: Sequence[Any]) -> List[Any]:
 def _run_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
     """Find the shapes by a real forward pass."""
     pending = [ctx for param, _, _ in found.parameters for ctx in contexts_of(param)]
-    ctxs = [*contexts_in(inputs), *pending, backend.current_context()]
-    arrays = [as_arrays(each, ctxs[0]) for each in inputs]
+    ctx = [*contexts_in(inputs), *pending, backend.current_context()][0]
+    arrays = [as_arrays(each, ctx) for each in inputs]
     try:
         shapes, given = forward_pass(net, arrays)
     except Exception as error:

@@ -16,6 +16,7 @@ trace has seen; `diagnosis` writes the messages.
 """
 
 from dataclasses import dataclass, field
+from operator import attrgetter
 import re
 from types import FrameType
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
@@ -102,10 +103,8 @@ class Resolution:
 
 
 def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None) -> Resolution:
-    """Find all shapes that follow from the inputs, without computing and without changing anything.
-
-    What was observed of real forward passes beats what the inputs let expect.
-    """
+    """Find all shapes that follow from the inputs, without computing and without changing anything."""
+    # What was observed of real forward passes beats what the inputs let expect.
     observed = observed or Observed()
     with global_state_lock:
         parameters = list_parameters(net)
@@ -159,7 +158,7 @@ def _unchecked_sizes(parameters: Parameters, run: Run) -> Optional[Conflict]:
     for param, place, _ in parameters:
         for path in place.holders:
             held.setdefault(path, []).append(param)
-    for call in run.finished:
+    for call in filter(attrgetter("returned"), run.entered):
         axis, given = channel_axis(call.block), call.given
         if axis is None or not given or given[0] is None or given[0][axis] is None:
             continue
@@ -188,10 +187,8 @@ def error_text(error: BaseException) -> str:
 
 
 def map_arrays(given: Any, leaf: Callable[[tuple, Any, Any], Any]) -> Any:
-    """The same nesting, with ``leaf(shape, dtype, array or None)`` for each array or shape.
-
-    Raises a TypeError where a list of numbers is given: a shape is a tuple.
-    """
+    """The same nesting, with ``leaf(shape, dtype, array or None)`` for each array or shape."""
+    # Raises a TypeError where a list of numbers is given: a shape is a tuple.
     if isinstance(given, mx.nd.NDArray):
         return leaf(tuple(given.shape), numpy.dtype(given.dtype).name, given)
     if isinstance(given, numpy.ndarray):
@@ -214,7 +211,6 @@ def map_arrays(given: Any, leaf: Callable[[tuple, Any, Any], Any]) -> Any:
 
 
 def _arguments(inputs: Sequence[Any]) -> List[Any]:
-    """The arguments for a run without memory."""
     return [map_arrays(each, lambda shape, dtype, _: ArrayArgument(shape, dtype)) for each in inputs]
 
 
@@ -247,12 +243,10 @@ class _Verbatim(str):
 
 
 def contexts_in(inputs: Sequence[Any]) -> List[Any]:
-    """The contexts of the arrays among the arguments."""
     return [context_of(array) for array in _leaves(inputs) if isinstance(array, mx.nd.NDArray)]
 
 
 def has_arrays(inputs: Sequence[Any]) -> bool:
-    """Whether there is an array or a shape among the arguments."""
     return bool(_leaves(inputs))
 
 

@@ -1,4 +1,4 @@
-"""The user's own line: who called MXNet or the kit, of a call that is under way and of an exception."""
+"""The user's own source line: that which has called MXNet or the kit, and that from which an exception came."""
 
 import functools
 import linecache
@@ -8,8 +8,6 @@ from types import FrameType
 from typing import Any, List, Optional, Sequence, Tuple
 
 from .._mxnet.instrument.call_stack import BlockCall, is_plain_forward
-
-__all__ = ["Frame", "code_owner", "frames_of", "last_lines", "source_within", "user_call"]
 
 Frame = Tuple[FrameType, int]
 _KIT = __name__.partition(".")[0]
@@ -32,7 +30,7 @@ def user_call() -> Tuple[str, Optional[str], Optional[int]]:
 
 
 def source_within(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:
-    """The same. Where MXNet's own `forward` resolves, it is one line for all parameters of a block, found once."""
+    """The same; where MXNet's own `forward` resolves a block's parameters, the line is found once for all of them."""
     if within is None or not is_plain_forward(within.block):
         return user_call()
     if within.source is None:
@@ -41,14 +39,9 @@ def source_within(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Opti
 
 
 def frames_of(error: BaseException, around: Optional[FrameType] = None) -> List[Frame]:
-    """The frames that an exception came through and their lines, outermost first.
-
-    `around` is the frame that caught it, of a call that is still under way: the traceback ends there.
-    """
-    outer: List[Frame] = []
-    while around is not None:
-        outer.append((around, around.f_lineno))
-        around = around.f_back
+    """The frames that an exception came through and their lines, outermost first."""
+    # `around` is the frame that caught it, of a call that is still under way: the traceback ends there.
+    outer = [] if around is None else list(traceback.walk_stack(around))
     return [*reversed(outer), *traceback.walk_tb(error.__traceback__)]
 
 

@@ -13,7 +13,7 @@ from operator import attrgetter
 import sys
 import threading
 import time
-from typing import Any, Callable, Deque, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, List, Optional, Tuple
 
 import numpy
 
@@ -40,8 +40,6 @@ from .errors import DeferredInitError
 from .resolve import Observed
 from .source import source_within
 
-__all__ = ["Trace", "TraceEvent", "trace"]
-
 
 @dataclass(frozen=True)
 class TraceEvent:
@@ -50,9 +48,9 @@ class TraceEvent:
     Attributes
     ----------
     kind : str
-        ``'initialize'`` and ``'force_reinit'``: it was asked for. ``'deferred'``: not possible yet. ``'resolved'``: the
+        ``'initialize'`` and ``'force_reinit'``: it was called. ``'deferred'``: not possible yet. ``'resolved'``: the
         parameter got its values. ``'set_data'``, ``'load_parameters'``, ``'cast'``, ``'reset_ctx'``. ``'failed'``: a
-        call raised, and what it had resolved was put back.
+        call raised, and the parameters that it had resolved are pending again.
     path : str or None
         The parameter; None for a failure, which is the whole network's.
     shape : tuple of (int or None), or None
@@ -75,7 +73,7 @@ class TraceEvent:
     thread : int
         The operating system's number of the thread.
     detail : str
-        What else is to say: ``'float32 to float16'``.
+        More: ``'float32 to float16'``.
     """
 
     kind: str
@@ -142,13 +140,13 @@ def _seconds_text(seconds: Optional[float]) -> str:
 def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent], None]] = None) -> "Trace":
     """Record what happens to a network's parameters: deferral, and how it ends.
 
-    To be used as ``with ik.trace(net) as t:``. Wrappers stand before methods of this network's own blocks and
-    parameters; no class is changed, and afterwards the objects are as they were. Those in the way of a forward pass
-    come off as soon as every parameter has its values.
+    To be used as ``with ik.trace(net) as t:``. Methods of this network's own blocks and parameters are patched; no
+    class is changed, and afterwards the objects are as they were. The patches that a forward pass meets come off as
+    soon as every parameter has its values.
 
-    Inside, what MXNet says about missing values and contradicting shapes is raised as one `DeferredInitError`
-    that lists every unresolved parameter; `except` clauses for MXNet's own error catch it. Whatever fails, a forward
-    pass or `initialize`, the parameters that it resolved are pending again and a second try may succeed.
+    Inside, MXNet's errors about missing values and contradicting shapes become one `DeferredInitError` that lists every
+    unresolved parameter; `except` clauses for MXNet's own error catch it. If a forward pass or `initialize` fails, the
+    parameters that it resolved are pending again, and a second try may succeed.
 
     Parameters
     ----------
@@ -157,8 +155,7 @@ def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent]
     live : bool
         Whether to print each event as it happens.
     on_event : callable, optional
-        Gets each `TraceEvent` as it happens. An exception that it raises becomes a warning: it does not break into
-        the network, and it is not called again.
+        Gets each `TraceEvent` as it happens. An exception that it raises becomes a warning, and it is not called again.
 
     Returns
     -------
@@ -259,7 +256,8 @@ class Trace(TableReport[TraceEvent]):
         return Table(f"Trace of {self._type}: {counts}", _COLUMNS, events, headings=2, parts=_parts,
                      emphasis=lambda event: "error" if event.kind == "failed" else "",
                      first_to_go=("seconds", "bytes", "inputs"), shown=lambda event: event.kind != "initialize",
-                     rest=_rest)  # fmt: skip
+                     rest=lambda hidden: f"{len(hidden):,} initialize events are not shown: deferred or resolved ones "
+                                         f"follow them.")  # fmt: skip
 
     def _record(self, kind: str, facts: dict) -> None:
         """Write down that something happened; `facts` are the observer's, and are the note's own from now on."""
@@ -314,12 +312,7 @@ class Trace(TableReport[TraceEvent]):
         return diagnosed
 
 
-def _rest(events: Sequence[TraceEvent]) -> str:
-    return f"{len(events):,} initialize events are not shown: deferred or resolved ones follow them."
-
-
 def _parts(event: TraceEvent) -> Tuple[str, ...]:
-    """The user's call and its line, the kind, and the path."""
     call = " · ".join(filter(None, (event.call, event.source))) or "no call of the user's"
     return (call, event.kind, *(event.path or "(network)").split("."))
 
@@ -334,5 +327,3 @@ _COLUMNS = (
     Column("seconds", lambda event: event.seconds or None, "took", show=_seconds_text, fold="sum", number=True),
     Column("detail", attrgetter("detail"), "", hoist=""),
 )  # fmt: skip
-
-

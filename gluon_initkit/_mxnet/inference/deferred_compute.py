@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from functools import partial
 import threading
 from typing import Any, Callable, Iterator, List, Tuple
-import warnings
 
 from mxnet import _deferred_compute, _global_var, cpu, gluon, nd, np, symbol
 from mxnet.util import np_shape
@@ -19,7 +18,7 @@ from .. import backend
 from ..arrays import arrays_in
 from ..parameter import shape_of
 from .indexing import check_written, indexed
-from .record import NeedsNumbers, Operator, Run, check_inputs, graph_operators
+from .record import NeedsNumbers, Operator, Run, check_inputs, decoded, encoded, graph_operators, infer_shapes
 
 __all__ = ["given", "lend", "prepare", "reshape", "running", "translated"]
 
@@ -30,7 +29,7 @@ def given(shape: Any, dtype: Any) -> Any:
 
 
 def _operators(arrays: List[Tuple[Any, str]]) -> List[Operator]:
-    """The operators that answered these arrays, of which each has the path of the block that was under way."""
+    """The operators that answered these arrays, each given with the path of the block that was called."""
     if not arrays:
         return []
     graph = _deferred_compute.get_symbol([array for array, _ in arrays])
@@ -75,40 +74,41 @@ def lend(param: gluon.Parameter, run: Run) -> None:
         array = _array(known, param.dtype, param.var())
         return [array] if device is list else array
 
-    param.__dict__.update(_check_and_get=check_and_get, _finish_deferred_init=lambda: None, set_data=_refuse)
+    def set_data(data: Any) -> None:
+        raise NeedsNumbers("a parameter was to be set")
+
+    vars(param).update(_check_and_get=check_and_get, _finish_deferred_init=lambda: None, set_data=set_data)
     reshape(param, shape_of(param))
 
 
 def reshape(param: gluon.Parameter, shape: Any) -> None:
-    """Let a parameter have another shape than its own."""
-    param._shape = None if shape is None else tuple(-1 if size is None else size for size in shape)
+    param._shape = encoded(shape)
     if shape is None:
-        param.__dict__["_data"] = None  # whose shape would be taken for it
+        param._data = None  # whose shape would be taken for it
 
 
 def prepare(path: str, block: Any, run: Run) -> None:
-    """Let a block tell the run what it is given, also where MXNet asks it for shapes before it calls `forward`."""
+    """Let a block note its calls, also where MXNet asks it for shapes before it calls `forward`."""
     composed = isinstance(block, gluon.SymbolBlock)
     original = (lambda *args: _composed(block, args, run)) if composed else block.forward
-    original_shapes = getattr(block, "infer_shape", None)
-    told = getattr(original_shapes, "__module__", "")
-    cell = told.startswith("mxnet.gluon.rnn") and "i2h_weight" in block._reg_params
+    original_shapes: Any = getattr(block, "infer_shape", None)
+    module = getattr(original_shapes, "__module__", "")
+    is_cell = module.startswith("mxnet.gluon.rnn") and "i2h_weight" in block._reg_params
 
     def infer_shape(*args: Any) -> None:
         with run.call(path, block, args, _shapes(args)):
-            original_shapes(*args)  # type: ignore[misc]
+            original_shapes(*args)
         run.entered.pop()  # the two are one call to us
-        run.finished.pop()
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         with run.call(path, block, args, _shapes((args, kwargs))) as call:
-            if cell:
-                original_shapes(0, args[0], False)  # type: ignore[misc]  # which MXNet itself never asks
+            if is_cell:
+                original_shapes(0, args[0], False)  # which MXNet itself never asks
             answer = original(*args, **kwargs)
             call.answered = tuple(map(_shape, arrays_in(answer)))
             return answer
 
-    attributes = block.__dict__
+    attributes = vars(block)
     attributes["forward"] = forward
     if backend.infers_shapes(type(block)):
         attributes["infer_shape"] = infer_shape
@@ -118,10 +118,8 @@ def prepare(path: str, block: Any, run: Run) -> None:
 
 
 def _array(shape: Any, dtype: Any, variable: Any) -> Any:
-    """An array without memory, which deferred compute knows by a variable; of float32, if it is one of fractions.
-
-    No shape depends on which, and operators refuse to mix them.
-    """
+    """An array without memory, which deferred compute knows by a variable; of float32, if it is one of fractions."""
+    # No shape depends on which, and operators refuse to mix them.
     kind = "float32" if numpy.dtype(dtype).kind == "f" else dtype
     array = _MetaArray(handle=nd.ndarray._new_alloc_handle(shape, cpu(), True, kind))
     _deferred_compute.set_variable(array, variable)
@@ -134,30 +132,19 @@ def _composed(block: Any, args: Any, run: Run) -> Any:
     graph, params = block._cached_graph[1], {param.var().name: param for param in block._reg_params.values()}
     names, arrays = [each.name for each in block._cached_graph[0]], arrays_in(args)
     check_inputs(block, names, len(arrays))
-    shapes = {each: tuple(value.shape) for each, value in zip(names, arrays)}
-    for variable, param in params.items():
-        shape = shape_of(param)
-        if shape is not None:
-            shapes[variable] = tuple(-1 if size is None else size for size in shape)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that not all is known
-        arguments, outputs, states = graph.infer_shape_partial(**shapes)
-        internals = graph.get_internals()
-        every = [None if each is None or -1 in each else each for each in internals.infer_shape_partial(**shapes)[1]]
-    path = run.path
+    known = {name: encoded(shape_of(param)) for name, param in params.items()}
+    known.update((name, tuple(array.shape)) for name, array in zip(names, arrays))
+    variables, outputs = infer_shapes(graph, known)
+    internals, path = graph.get_internals(), run.path
+    every = [shape if is_known(decoded(shape)) else None for shape in infer_shapes(internals, known)[1]]
     run.noted.append(partial(graph_operators, internals, every, lambda *_: path))
-    inferred = dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states]))
-    for variable in graph.list_inputs():
-        if variable in params and inferred[variable] is not None:
-            params[variable].shape = inferred[variable]
-            run.order[params[variable]] = None
-    if any(shape is None or -1 in shape for shape in outputs):
+    for name, param in params.items():
+        if variables.get(name) is not None:
+            param.shape = variables[name]
+            run.order[param] = None
+    if not all(is_known(decoded(shape)) for shape in outputs):
         raise NeedsNumbers("what its graph answers has a shape that does not follow from its inputs")
     return gluon.block._regroup([given(shape, "float32") for shape in outputs], block._out_format)
-
-
-def _refuse(*_: Any) -> None:
-    raise NeedsNumbers("a parameter was to be set")
 
 
 def _shapes(value: Any) -> List[Any]:
@@ -191,7 +178,7 @@ def _answered(plain: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _MetaArray(np.ndarray):
-    """An array that has a shape, and no numbers: what reads them in MXNet reads them by these."""
+    """An array that has a shape, and no numbers: all of MXNet that reads numbers calls these methods."""
 
     @property
     def shape(self) -> Any:
@@ -209,9 +196,6 @@ class _MetaArray(np.ndarray):
 
     def asnumpy(self) -> Any:
         raise NeedsNumbers("an array was asked for its numbers")
-
-    def item(self, *args: Any) -> Any:
-        raise NeedsNumbers("an array was asked for one of its numbers")
 
     def wait_to_read(self) -> None:
         """Nothing is under way."""

@@ -6,9 +6,10 @@ hybridized so has the shapes, and the refusals, that Symbols have: an operator o
 and an index takes one of the outputs.
 """
 
+from dataclasses import replace
 from functools import partial
 import json
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from mxnet import AttrScope, gluon, symbol
 from mxnet.base import MXNetError
@@ -21,8 +22,18 @@ from ..arrays import arrays_and_symbols_in, arrays_in
 from ..parameter import shape_of, source_of
 from ..preserve import parameters_of
 from ..tree import blocks_by_path
-from .meta_arrays import array_shape, decoded, encoded, meta_array, meta_arrays, translated
-from .record import Call, Operator, Run, Shape, ShapeConflict, check_inputs, graph_operators, infer_shapes
+from .meta_arrays import array_shape, meta_array, meta_arrays, translated
+from .record import (
+    Operator,
+    Run,
+    Shape,
+    ShapeConflict,
+    check_inputs,
+    decoded,
+    encoded,
+    graph_operators,
+    infer_shapes,
+)
 
 __all__ = ["given", "lend", "prepare", "reshape", "running", "translated"]
 
@@ -30,30 +41,12 @@ given, running = meta_array, meta_arrays
 
 
 def lend(param: gluon.Parameter, run: Run) -> None:
-    """Let a parameter answer an array without memory; it is deferred where its shape is not known."""
-    lent = _LentParameter(param, run)
-    param.__dict__.update(
-        _check_and_get=lent.check_and_get, _finish_deferred_init=lent.finish, set_data=lent.set_data, _var=None
-    )
+    """Let a parameter answer an array without memory, in the run's thread; it is deferred until its shape is known."""
+    kind = type(param)
 
-
-def reshape(param: gluon.Parameter, shape: Any) -> None:
-    """Let a parameter have another shape than its own."""
-    param.__dict__.update(_data=None, _shape=encoded(shape))
-
-
-class _LentParameter:
-    """What a parameter answers while a network runs without memory; another thread gets what it always got."""
-
-    __slots__ = ("param", "run")
-
-    def __init__(self, param: gluon.Parameter, run: Run) -> None:
-        self.param, self.run = param, run
-
-    def check_and_get(self, held: Any, ctx: Any) -> Any:
-        param, run = self.param, self.run
+    def check_and_get(held: Any, ctx: Any) -> Any:
         if not run.here:
-            return type(param)._check_and_get(param, held, ctx)
+            return kind._check_and_get(param, held, ctx)
         shape = shape_of(param)
         run.order[param] = None
         known, layer = is_known(shape), run.stack[-1].block if run.stack else None
@@ -66,55 +59,45 @@ class _LentParameter:
             run.open_layers[id(layer)].append((param, array))
         return [array] if ctx is list else array
 
-    def finish(self) -> None:
-        if not self.run.here:
-            type(self.param)._finish_deferred_init(self.param)
-        elif is_known(shape_of(self.param)):
-            self.run.order[self.param] = None
+    def finish() -> None:
+        if not run.here:
+            kind._finish_deferred_init(param)
+        elif is_known(shape_of(param)):
+            run.order[param] = None
 
-    def set_data(self, data: Any) -> None:
-        if not self.run.here:
-            type(self.param).set_data(self.param, data)
+    def set_data(data: Any) -> None:
+        if not run.here:
+            kind.set_data(param, data)
         else:
-            self.param.shape = data.shape
+            param.shape = data.shape
+
+    vars(param).update(_check_and_get=check_and_get, _finish_deferred_init=finish, set_data=set_data, _var=None)
 
 
 def _values(param: gluon.Parameter) -> Any:
-    """What answers a parameter's numbers, where it has some."""
+    """The function that answers a parameter's numbers, where it has some."""
     if isinstance(param, gluon.Constant):
         return param.value.asnumpy
     held = param._data
     return held[0].asnumpy if held and held[0].stype == "default" else None
 
 
+def reshape(param: gluon.Parameter, shape: Any) -> None:
+    vars(param).update(_data=None, _shape=encoded(shape))
+
+
 def prepare(path: str, block: Any, run: Run) -> None:
-    """Let a block tell the run what it is given, and infer over its graph where MXNet would compute."""
-    prepared, living = _PreparedBlock(path, block, run), block.__dict__
-    living["forward"] = prepared.forward
-    if isinstance(block, gluon.HybridBlock):
-        living["_call_cached_op"], living["_infer_attrs"] = prepared.call_cached_op, prepared.infer_attrs
-    if isinstance(block, _RNNLayer) and getattr(block, "_use_sequence_length", False):
-        # MXNet cannot make the Symbol of a GRU with lengths (apache/mxnet#21146); no shape depends on them.
-        living["_use_sequence_length"] = False
+    """Let a block note its calls in the run's thread, and infer over its graph where MXNet would compute."""
+    kind, original = type(block), block.forward
 
-
-class _PreparedBlock:
-    """What a block does while it runs without memory; another thread's calls do what they always did."""
-
-    __slots__ = ("block", "original", "path", "run")
-
-    def __init__(self, path: str, block: Any, run: Run) -> None:
-        self.path, self.block, self.run, self.original = path, block, run, block.forward
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        block, run, original = self.block, self.run, self.original
+    def forward(*args: Any, **kwargs: Any) -> Any:
         arrays = arrays_and_symbols_in((args, kwargs))
         symbols = [each for each in arrays if isinstance(each, symbol.Symbol)]
         if not run.here or (symbols and not run.building):
             return original(*args, **kwargs)  # in the graph from which a block infers its parameters' shapes
-        with run.call(self.path, block, args, tuple(map(array_shape, arrays))) as call:
+        with run.call(path, block, args, tuple(map(array_shape, arrays))) as call:
             if run.building:
-                with AttrScope(**{BLOCK_PATH: self.path}):
+                with AttrScope(**{_BLOCK_PATH: path}):
                     answer = original(*args, **kwargs)
                 run.building[-1].append((call, symbols, arrays_and_symbols_in(answer)))
                 return answer
@@ -125,29 +108,35 @@ class _PreparedBlock:
             call.answered = tuple(map(array_shape, arrays_and_symbols_in(answer)))
             return answer
 
-    def call_cached_op(self, *args: Any) -> Any:
-        block, run = self.block, self.run
+    def call_cached_op(*args: Any) -> Any:
         if not run.here:
-            return type(block)._call_cached_op(block, *args)
-        entered, finished = len(run.entered), len(run.finished)
+            return kind._call_cached_op(block, *args)
+        entered = len(run.entered)
         try:
-            return call_graph(block, run, args)
+            return _call_graph(block, run, args)
         except ShapeConflict:
-            del run.entered[entered:], run.finished[finished:]
+            del run.entered[entered:]
             _locate(block, run, args)
             raise
 
-    def infer_attrs(self, function: str, attribute: str, *args: Any) -> None:
+    def infer_attrs(function: str, attribute: str, *args: Any) -> None:
         # MXNet's own prints what contradicts, besides raising it, and fails where a parameter is not in the graph.
-        block = self.block
-        if not self.run.here or attribute != "shape":
-            return type(block)._infer_attrs(block, function, attribute, *args)
-        inputs, graph = build_graph(block, args)
+        if not run.here or attribute != "shape":
+            return kind._infer_attrs(block, function, attribute, *args)
+        inputs, graph = _build_graph(block, args)
         shapes = {each.name: tuple(array.shape) for each, array in zip(inputs, arrays_in(args))}
         found, _ = infer_shapes(graph, shapes)
         for param in map(source_of, parameters_of(blocks_by_path(block))):
             if decoded(found.get(param.name)) is not None:
                 param.shape = found[param.name]
+
+    attributes = vars(block)
+    attributes["forward"] = forward
+    if isinstance(block, gluon.HybridBlock):
+        attributes.update(_call_cached_op=call_cached_op, _infer_attrs=infer_attrs)
+    if isinstance(block, _RNNLayer) and getattr(block, "_use_sequence_length", False):
+        # MXNet cannot make the Symbol of a GRU with lengths (apache/mxnet#21146); no shape depends on them.
+        attributes["_use_sequence_length"] = False
 
 
 def _is_mxnets_own_layer(block: Any) -> bool:
@@ -157,10 +146,8 @@ def _is_mxnets_own_layer(block: Any) -> bool:
 
 
 def _by_operators(block: Any, run: Run, original: Any, args: Any, kwargs: Any) -> Any:
-    """Run a layer whose parameters' shapes its operators tell, which is faster than by a graph of its own.
-
-    Where MXNet refuses, the layer runs once more as MXNet runs it, so that the error is the one that MXNet raises.
-    """
+    """Run a layer by its operators, which infer its parameters' shapes faster than a graph of its own."""
+    # Where MXNet refuses, the layer runs once more as MXNet runs it, so that the error is the one that MXNet raises.
     taken: List[Tuple[Any, Any]] = []
     run.open_layers[id(block)] = taken
     try:
@@ -179,25 +166,25 @@ def _by_operators(block: Any, run: Run, original: Any, args: Any, kwargs: Any) -
 
 def _locate(block: Any, run: Run, args: Any) -> None:
     """Run a block whose graph MXNet refuses without its graph: the call that does not return is where it is refused."""
-    entered, finished = len(run.entered), len(run.finished)
+    entered = len(run.entered)
     if isinstance(block, gluon.SymbolBlock):
         return
     for inner in blocks_by_path(block).values():
         if isinstance(inner, gluon.HybridBlock):
-            inner.__dict__["_active"] = False
+            vars(inner)["_active"] = False
     try:
         type(block).forward(block, *args)
     except Exception:
         return
-    del run.entered[entered:], run.finished[finished:]  # Symbols alone refuse it: in no block inside
+    del run.entered[entered:]  # Symbols alone refuse it: in no block inside
 
 
-def call_graph(block: Any, run: Run, args: Any) -> Any:
+def _call_graph(block: Any, run: Run, args: Any) -> Any:
     """What a hybridized block answers: arrays of the shapes that MXNet infers over its graph."""
     graph: Any = run.graphs.get(block)
     is_new = graph is None or graph.cached is not block._cached_graph
     if is_new:
-        graph = run.graphs[block] = HybridGraph(block, run, args)
+        graph = run.graphs[block] = _HybridGraph(block, run, args)
     flat, structure = gluon.block._flatten(args, "input")
     if _without_last_nones(structure) != _without_last_nones(block._in_format):
         raise ValueError(f"The argument structure of HybridBlock does not match the cached version. "
@@ -205,81 +192,69 @@ def call_graph(block: Any, run: Run, args: Any) -> Any:
     arrays = dict(zip(graph.names, [each for each in flat if each is not None]))
     run.order.update(dict.fromkeys(graph.params))
     known = {param.name: shape_of(param) for param in graph.params}
-    found = graph.infer({**known, **{name: array_shape(each) for name, each in arrays.items()}})
+    variables, outputs, internals, calls = graph.infer(
+        {**known, **{name: array_shape(each) for name, each in arrays.items()}}
+    )
     for param in graph.params:
         if is_known(known[param.name]):
             continue
-        if decoded(found.variables.get(param.name)) is not None:
-            param.shape = found.variables[param.name]
+        if decoded(variables.get(param.name)) is not None:
+            param.shape = variables[param.name]
         if not is_known(shape_of(param)):
             raise DeferredInitializationError(f"Parameter {param.name!r}: its shape does not follow from the inputs'")
-    for (call, *_), (given, answered) in zip(graph.calls, found.calls):
+    for (call, *_), (taken, answered) in zip(graph.calls, calls):
         if not is_new:
-            call = Call(call.path, call.block, call.args, given)
+            call = replace(call)
             run.entered.append(call)
-            run.finished.append(call)
-        call.given, call.answered = given, answered
-    run.noted.append(partial(graph.operators, found.internals, run.stack[-1].path))
+        call.given, call.answered = taken, answered
+    run.noted.append(partial(graph.operators, internals, run.stack[-1].path))
     ctx = next((each.context for each in arrays.values()), None)
     dtypes = graph.dtypes({name: each.dtype for name, each in arrays.items()})
-    answers = [meta_array(shape, dtype, ctx=ctx) for shape, dtype in zip(found.outputs, dtypes)]
+    answers = [meta_array(shape, dtype, ctx=ctx) for shape, dtype in zip(outputs, dtypes)]
     return gluon.block._regroup(answers, block._out_format)
 
 
-BLOCK_PATH = "__block_path__"
-"""The attribute by which a node tells the block whose code made it."""
+_BLOCK_PATH = "__block_path__"  # the attribute by which a node says which block's code made it
 
 
-class GraphShapes(NamedTuple):
-    """Shapes in a graph: of variables by name, as MXNet writes them; of outputs, of every node's, of inner calls'.
-
-    Of each call, what it was given and what it answered.
-    """
-
-    variables: Dict[str, Any]
-    outputs: List[Optional[Shape]]
-    internals: List[Optional[Shape]]
-    calls: List[Tuple[Tuple[Optional[Shape], ...], Tuple[Optional[Shape], ...]]]
-
-
-class HybridGraph:
-    """The graph of a hybridized block, which is built in its first call and serves the others, as MXNet's does.
-
-    `cached` is the block's own, by which it tells that MXNet has dropped it since. `names` are those of the inputs, in
-    the order of the block's arguments. `calls` are the calls of blocks inside, and how many outputs each was given and
-    answered.
-    """
+class _HybridGraph:
+    """The graph of a hybridized block, which is built in its first call and serves the others, as MXNet's does."""
 
     def __init__(self, block: Any, run: Run, args: Any) -> None:
         run.building.append([])
         try:
-            inputs, self.graph = build_graph(block, args)
+            inputs, self.graph = _build_graph(block, args)
         finally:
             calls = run.building.pop()
-        self.cached = block._cached_graph
-        self.names = [each.name for each in inputs]
+        self.cached = block._cached_graph  # to see that MXNet has dropped it since
+        self.names = [each.name for each in inputs]  # in the order of the block's arguments
         params = {param.name: param for param in map(source_of, parameters_of(blocks_by_path(block)))}
         self.variables = self.graph.list_inputs()
         for name in self.variables:
             assert name in self.names or name in params, f"Unknown input to HybridBlock: {name}"  # MXNet's own words
         self.params = [params[name] for name in self.variables if name in params and name not in self.names]
-        self.composed = {node["name"]: call.path for call, *_ in calls for node in _own_nodes(call.block)}
+        composed = [call for call, *_ in calls if isinstance(call.block, gluon.SymbolBlock)]  # their nodes are copied
+        self.composed = {node["name"]: call.path for call in composed
+                         for node in json.loads(call.block._cached_graph[1].tojson())["nodes"]}  # fmt: skip
         outputs = symbol.Symbol.__len__  # which those of NumPy mode refuse
-        self.calls = [(call, sum(map(outputs, given)), sum(map(outputs, answered))) for call, given, answered in calls]
+        # The calls of blocks inside, each with how many outputs it was given and answered.
+        self.calls = [(call, sum(map(outputs, taken)), sum(map(outputs, answered))) for call, taken, answered in calls]
         self.internals = self.graph.get_internals()
         # All in one, since what blocks inside were given need not be a part of the graph.
-        inner = [each for _, given, answered in calls for each in (*given, *answered)]
+        inner = [each for _, taken, answered in calls for each in (*taken, *answered)]
         self.parts = symbol.Group([self.graph, self.internals, *inner])
-        self.found: Dict[Any, GraphShapes] = {}
+        self.found: Dict[Any, tuple] = {}
 
-    def infer(self, known: Dict[str, Optional[Shape]]) -> GraphShapes:
-        """The shapes that follow from those of variables, kept for the next call with the same."""
+    def infer(self, known: Dict[str, Optional[Shape]]) -> tuple:
+        """What follows from the shapes of variables: those of all variables by name, as MXNet writes them; of the
+        outputs; of all nodes' outputs; and for each call inside, what it was given and what it answered.
+        """
         key = tuple(known.items())
         if key not in self.found:
             self.found[key] = self._infer({name: encoded(shape) for name, shape in known.items()})
         return self.found[key]
 
-    def _infer(self, known: Dict[str, Any]) -> GraphShapes:
+    def _infer(self, known: Dict[str, Any]) -> tuple:
         for graph in (self.parts, self.graph):  # the second, where what the blocks inside were given contradicts alone
             try:
                 variables, found = infer_shapes(graph, known)
@@ -289,13 +264,14 @@ class HybridGraph:
                 shapes = iter([decoded(shape) for shape in found])
                 outputs = [next(shapes) for _ in self.graph.list_outputs()]
                 internals = [next(shapes, None) for _ in self.internals.list_outputs()]
-                inner = [(tuple(next(shapes, None) for _ in range(given)),
-                          tuple(next(shapes, None) for _ in range(answered))) for _, given, answered in self.calls]
-                return GraphShapes(variables, outputs, internals, inner)
+                return variables, outputs, internals, [
+                    tuple(tuple(next(shapes, None) for _ in range(count)) for count in counts)
+                    for _, *counts in self.calls
+                ]
         raise ShapeConflict from refused
 
     def dtypes(self, known: Dict[str, Any]) -> List[Any]:
-        """Those of its outputs; float32 where MXNet does not tell."""
+        """Those of its outputs; float32 where MXNet does not say."""
         try:
             found = self.graph.infer_type_partial(**{name: known[name] for name in self.variables if name in known})[1]
         except MXNetError:
@@ -305,13 +281,13 @@ class HybridGraph:
     def operators(self, shapes: List[Optional[Shape]], here: str) -> List[Operator]:
         """Its operators; `shapes` are those of all its nodes' outputs."""
         return graph_operators(self.internals, shapes, lambda node, _: (
-            node.get("attrs", {}).pop(BLOCK_PATH, None) or self.composed.get(node["name"], here)))  # fmt: skip
+            node.get("attrs", {}).pop(_BLOCK_PATH, None) or self.composed.get(node["name"], here)))  # fmt: skip
 
 
-def build_graph(block: Any, args: Any) -> Tuple[Any, Any]:
+def _build_graph(block: Any, args: Any) -> Tuple[Any, Any]:
     """The inputs and the graph of a block, built anew: a child may have been replaced since MXNet built its own."""
     if not isinstance(block, gluon.SymbolBlock):
-        block.__dict__["_cached_graph"] = ()
+        vars(block)["_cached_graph"] = ()
     inputs, graph = block._get_graph(*args)
     check_inputs(block, [each.name for each in inputs], len(arrays_and_symbols_in(args)))
     return inputs, graph
@@ -323,8 +299,3 @@ def _without_last_nones(structure: Any) -> Any:
     while end and structure[end - 1] == -1:
         end -= 1
     return structure[:end]
-
-
-def _own_nodes(block: Any) -> List[Any]:
-    """The nodes of a SymbolBlock's graph, which its call copies."""
-    return json.loads(block._cached_graph[1].tojson())["nodes"] if isinstance(block, gluon.SymbolBlock) else []

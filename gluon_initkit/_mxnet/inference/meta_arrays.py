@@ -1,8 +1,8 @@
-"""Arrays of MXNet 1 that have a shape and no memory, and the operators that answer them.
+"""Arrays of MXNet 1 that have a shape and no memory, and the operators on them.
 
-Every imperative operator of MXNet 1 passes one function, `mxnet.ndarray.register._imperative_invoke`. It is exchanged
+Every imperative operator of MXNet 1 passes one function, `mxnet.ndarray.register._imperative_invoke`. It is replaced
 while a network's shapes are found: where an input has no memory, the shapes of the outputs are inferred and nothing is
-computed. There is no honest way: MXNet 1 offers no hook, and Symbols, which it infers shapes for, are not arrays.
+computed. There is no honest way: MXNet 1 offers no hook, and Symbols, whose shapes it infers, are not arrays.
 """
 
 from contextlib import contextmanager
@@ -11,7 +11,8 @@ from functools import lru_cache
 import re
 import sys
 import threading
-from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from types import SimpleNamespace
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import nd, np, symbol
 from mxnet.base import _LIB, MXNetError, c_handle_array, c_str, c_str_array, check_call, mx_uint, py_str
@@ -23,33 +24,24 @@ import numpy
 from ...shapes import agree, is_known
 from ..arrays import EqualToBase
 from .indexing import check_written, counterfeit, indexed
-from .record import NeedsNumbers, Run, Shape, ShapeConflict, infer_shapes
-
-
-class Description:
-    """What stands where an array has its handle. MXNet's C library refuses it, so nothing computes with it unseen.
-
-    A shape is None where it depends on numbers. `values` answers the numbers of the parameter for which it stands.
-    """
-
-    __slots__ = ("ctx", "dtype", "shape", "values")
-
-    def __init__(self, shape: Optional[Shape], dtype: Any, ctx: Any, values: Any = None) -> None:
-        self.shape, self.dtype, self.ctx, self.values = shape, dtype, ctx, values
+from .record import NeedsNumbers, Run, Shape, ShapeConflict, decoded, encoded, infer_shapes
 
 
 def meta_array(shape: Any, dtype: Any, values: Any = None, ctx: Any = None) -> Any:
-    """An array without memory, of the kind that layers take."""
+    """An array without memory, of the kind that layers take; the function `values` answers the numbers that it has."""
     kind = _MetaNumpy if is_np_array() else _MetaArray
-    return _new(kind, Description(shape, numpy.dtype(dtype).type, ctx or current_context(), values))
+    return _new(kind, _handle(shape, numpy.dtype(dtype).type, ctx or current_context(), values))
+
+
+def _handle(shape: Optional[Shape], dtype: Any, ctx: Any, values: Any = None) -> Any:
+    """The handle of an array without memory. MXNet's C library refuses it, so nothing computes with it unseen."""
+    return SimpleNamespace(shape=shape, dtype=dtype, ctx=ctx, values=values)  # no shape where that depends on numbers
 
 
 @contextmanager
 def meta_arrays(run: Run) -> Iterator[None]:
-    """Inside, operators of this thread answer arrays without memory; those of other threads compute as ever.
-
-    One thread at a time, which `preserve` sees to; a run inside a run finds MXNet's functions exchanged.
-    """
+    """Inside, operators of this thread answer arrays without memory; those of other threads compute as ever."""
+    # One thread at a time, which `preserve` sees to; a run inside a run finds MXNet's functions exchanged.
     outer = _thread.run
     if outer is None:
         _originals[:] = [getattr(module, name) for module, name, _ in _EXCHANGED]
@@ -89,23 +81,23 @@ def _invoke(operator: int, inputs: Any, keys: Any, values: Any, out: Any, *rest:
     if run is None:
         return _originals[0](operator, inputs, keys, values, out, *rest)
     outs = [] if out is None else [out] if isinstance(out, nd.NDArray) else list(out)
-    if not any(isinstance(each, _Meta) for each in (*inputs, *outs)) and not draws_numbers(operator):
+    if not any(isinstance(each, _Meta) for each in (*inputs, *outs)) and not _draws_numbers(operator):
         return _originals[0](operator, inputs, keys, values, out, *rest)
     is_numpy, is_list = rest[0], rest[1] if len(rest) > 1 else False  # MXNet 1.6 has no lists of one output
     attributes = tuple((key, str(value)) for key, value in zip(keys, values))
     shapes, dtypes = tuple(map(_shape, inputs)), tuple(each.dtype for each in inputs)
-    found = infer(operator, attributes, shapes, dtypes, bool(is_np_shape()))
-    for array, shape in zip(inputs, found.inputs):
+    taken, answered, kinds = _infer(operator, attributes, shapes, dtypes, bool(is_np_shape()))
+    for array, shape in zip(inputs, taken):
         if isinstance(array, _Meta):
             array.handle.shape = shape
-    run.record(operator_name(operator), dict(attributes), found.inputs, found.outputs)
+    run.record(_described(operator)[0], dict(attributes), taken, answered)
     ctx = next((each.context for each in inputs if isinstance(each, _Meta)), None) or current_context()
     if out is not None:
-        for array, shape in zip(outs, found.outputs):
+        for array, shape in zip(outs, answered):
             _written(run, array, shape)
         return out
     kind = _MetaNumpy if is_numpy else _MetaArray
-    answers = [_new(kind, Description(shape, dtype, ctx)) for shape, dtype in zip(found.outputs, found.dtypes)]
+    answers = [_new(kind, _handle(shape, dtype, ctx)) for shape, dtype in zip(answered, kinds)]
     return answers[0] if len(answers) == 1 and not is_list else answers
 
 
@@ -123,16 +115,16 @@ def _written(run: Run, array: Any, shape: Optional[Shape]) -> None:
     """Let an array that values without memory were written into be one without memory, until the run ends."""
     if not isinstance(array, _Meta):
         run.converted.append((array, type(array), array.handle))
-        description = Description(tuple(array.shape), array.dtype, array.context)
+        handle = _handle(tuple(array.shape), array.dtype, array.context)
         array.__class__ = _MetaNumpy if isinstance(array, np.ndarray) else _MetaArray
-        array.handle = description
+        array.handle = handle
     elif array.handle.shape is None:
         array.handle.shape = shape
 
 
-def _new(kind: Any, description: Description) -> Any:
+def _new(kind: Any, handle: Any) -> Any:
     array = kind.__new__(kind)
-    array.handle, array.writable = description, True
+    array.handle, array.writable = handle, True
     return array
 
 
@@ -143,14 +135,14 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         return _originals[1](a, b, axes)
     shape = numpy.tensordot(counterfeit(a.shape), counterfeit(b.shape), axes).shape
     run.record("tensordot", {"axes": str(axes)}, (a.shape, b.shape), (shape,))
-    return _new(_MetaNumpy, Description(shape, a.dtype, a.context))
+    return _new(_MetaNumpy, _handle(shape, a.dtype, a.context))
 
 
 class _Meta:
-    """What an array answers that has no memory; what is not here, MXNet's own code answers by operators."""
+    """What an array without memory answers itself; MXNet's own code answers the rest, by its shape or by operators."""
 
     __slots__ = ()
-    handle: Description
+    handle: Any
 
     def __del__(self) -> None:
         """There is nothing to free."""
@@ -162,17 +154,6 @@ class _Meta:
         if shape is None or None in shape:
             raise NeedsNumbers("an array was asked for its shape, which depends on numbers")
         return shape
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        size = 1
-        for each in self.shape:
-            size *= each
-        return size
 
     @property
     def dtype(self) -> Any:
@@ -211,35 +192,19 @@ class _Meta:
             return 1
         return self.asnumpy().reshape(1)[0]
 
-    def item(self, *args: Any) -> Any:
-        return self.asnumpy().item(*args)
-
-    def tolist(self) -> Any:
-        return self.asnumpy().tolist()
-
-    def __bool__(self) -> bool:
-        return bool(self.asnumpy())
-
     def __float__(self) -> float:
         return float(self.asnumpy())
 
     def __int__(self) -> int:
         return int(self.asnumpy())
 
-    def __index__(self) -> int:
-        return int(self.asnumpy())
-
     def __array__(self, *args: Any, **_: Any) -> Any:
         return numpy.asarray(self.asnumpy(), *args[:1])
 
     def __repr__(self) -> str:
-        shape = "x".join(map(str, self.handle.shape or ()))
-        return f"<{type(self).__name__} {shape} @{self.handle.ctx}>"
+        return f"<{type(self).__name__} {'x'.join(map(str, self.handle.shape or ()))} @{self.handle.ctx}>"
 
     __str__ = __repr__
-
-    def __reduce__(self) -> Any:
-        raise NeedsNumbers("an array was to be pickled")
 
     def __deepcopy__(self, memo: Any) -> Any:
         return self._like()
@@ -247,9 +212,8 @@ class _Meta:
     __copy__ = copy = detach = lambda self: self._like()
 
     def _like(self, shape: Any = None, dtype: Any = None, ctx: Any = None) -> Any:
-        """Another array, of this one's kind."""
         own = self.handle
-        return _new(type(self), Description(own.shape if shape is None else shape, dtype or own.dtype, ctx or own.ctx))
+        return _new(type(self), _handle(own.shape if shape is None else shape, dtype or own.dtype, ctx or own.ctx))
 
     def astype(self, dtype: Any, *_: Any, copy: bool = True, **__: Any) -> Any:
         dtype = numpy.dtype(dtype).type
@@ -307,10 +271,6 @@ class _MetaArray(_Meta, nd.NDArray, metaclass=EqualToBase):
 class _MetaNumpy(_Meta, np.ndarray, metaclass=EqualToBase):
     __slots__ = ()
 
-    @property
-    def T(self) -> Any:
-        return self.transpose()
-
     def reshape_view(self, *shape: Any, **_: Any) -> Any:
         return self.reshape(*shape)
 
@@ -325,34 +285,24 @@ if hasattr(_api, "tensordot"):
 _originals: List[Any] = []
 
 
-class Inferred(NamedTuple):
-    """Shapes of an operator's inputs and outputs, and dtypes of its outputs; None is not known."""
-
-    inputs: Tuple[Optional[Shape], ...]
-    outputs: Tuple[Optional[Shape], ...]
-    dtypes: Tuple[Any, ...]
+_Shapes = Tuple[Optional[Shape], ...]
 
 
 # A network repeats its layers; a bound keeps what a long session asks from growing for ever.
 @lru_cache(maxsize=65536)
-def infer(
-    operator: int,
-    attributes: Tuple[Tuple[str, str], ...],
-    shapes: Tuple[Optional[Shape], ...],
-    dtypes: Tuple[Any, ...],
-    np_shape: bool,
-) -> Inferred:
-    """What MXNet infers for one operator, by its handle, from the shapes and dtypes of its inputs.
-
-    A ShapeConflict where the shapes contradict each other; an MXNetError where MXNet refuses for another reason.
-    """
+def _infer(
+    operator: int, attributes: Tuple[Tuple[str, str], ...], shapes: _Shapes, dtypes: Tuple[Any, ...], np_shape: bool
+) -> Tuple[_Shapes, _Shapes, Tuple[Any, ...]]:
+    """Shapes of an operator's inputs and outputs, and its outputs' dtypes, from the shapes and dtypes of its inputs."""
+    # The operator, given by its handle, is made into a Symbol of its own, over variables, and MXNet infers. It raises a
+    # ShapeConflict where the shapes contradict each other, and an MXNetError where MXNet refuses for another reason.
     graph = _composed(operator, attributes, len(shapes))
     inputs, outputs = _shapes(graph, shapes)
     if any(shape is not None and None in shape for shape in inputs):
         # Some operators (PReLU's) fill in a shape of which nothing is known, and not a size in one of a known rank.
         again, _ = _shapes(graph, [None if shape and None in shape else shape for shape in inputs])
         inputs = tuple(new if new is not None and agree(new, old) else old for new, old in zip(again, inputs))
-    return Inferred(inputs, outputs, _types(graph, dtypes, len(outputs)))
+    return inputs, outputs, _types(graph, dtypes, len(outputs))
 
 
 _DRAWING = re.compile(
@@ -363,32 +313,12 @@ _DRAWING = re.compile(
 
 
 @lru_cache(maxsize=None)
-def draws_numbers(operator: int) -> bool:
+def _draws_numbers(operator: int) -> bool:
     """Whether an operator takes numbers from MXNet's generator, judged by its name, since MXNet does not tell."""
-    return bool(_DRAWING.match(operator_name(operator)))
-
-
-def operator_name(operator: int) -> str:
-    """The name under which MXNet registers an operator: ``'FullyConnected'``."""
-    return _described(operator)[0]
-
-
-def encoded(shape: Optional[Shape]) -> Optional[Tuple[int, ...]]:
-    """A shape as MXNet writes it, which has its own number for a size that is not known."""
-    unknown = -1 if is_np_shape() else 0
-    return None if shape is None else tuple(unknown if size is None else int(size) for size in shape)
-
-
-def decoded(shape: Optional[Tuple[int, ...]]) -> Optional[Shape]:
-    """A shape as we write it: None for a size that is not known."""
-    unknown = -1 if is_np_shape() else 0
-    if shape is None or (shape == () and unknown == 0):
-        return None
-    return tuple(None if size == unknown else size for size in shape)
+    return bool(_DRAWING.match(_described(operator)[0]))
 
 
 def _shapes(graph: Any, shapes: Sequence[Optional[Shape]]) -> Tuple[Tuple[Optional[Shape], ...], ...]:
-    """The shapes of a graph's inputs and outputs."""
     try:
         by_name, outputs = infer_shapes(graph, {f"input{number}": encoded(each) for number, each in enumerate(shapes)})
     except MXNetError as error:
@@ -397,7 +327,7 @@ def _shapes(graph: Any, shapes: Sequence[Optional[Shape]]) -> Tuple[Tuple[Option
 
 
 def _types(graph: Any, dtypes: Sequence[Any], count: int) -> Tuple[Any, ...]:
-    """The outputs' dtypes; the first input's where MXNet does not say, since a shape was given without a dtype."""
+    """The outputs' dtypes; the first input's where MXNet does not say."""
     first = dtypes[0] if dtypes else numpy.float32
     try:
         _, outputs, _ = graph.infer_type_partial(**{f"input{number}": dtype for number, dtype in enumerate(dtypes)})
@@ -431,7 +361,7 @@ def _variable(number: int) -> Any:
 
 @lru_cache(maxsize=None)
 def _described(operator: int) -> Tuple[str, str]:
-    """An operator's name, and the attribute that counts its inputs, where it takes any number of them."""
+    """An operator's name, ``'FullyConnected'``, and the attribute that counts its inputs, where there is one."""
     name, text, counted_by, returned = (ctypes.c_char_p() for _ in range(4))
     count, lists = mx_uint(), [ctypes.POINTER(ctypes.c_char_p)() for _ in range(3)]
     check_call(_LIB.MXSymbolGetAtomicSymbolInfo(

@@ -1,4 +1,4 @@
-"""What a run on arrays without memory leaves, as records (calls, operators, shapes), and what ends it."""
+"""The record of a run on arrays without memory: calls, operators, shapes, and the error that ended it."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 
 from mxnet import gluon
 from mxnet.base import MXNetError
+from mxnet.util import is_np_shape
 
 Shape = Tuple[Optional[int], ...]
 
@@ -26,25 +27,20 @@ class ShapeConflict(MXNetError):
 
 
 class Operator(NamedTuple):
-    """One operator that a run met: its name and attributes as MXNet writes them, shapes, and the block's path.
-
-    One of a graph has the name of its node, and those of the variables that it takes.
-    """
+    """One operator that a run met: its name and attributes as MXNet writes them, shapes, and the block's path."""
 
     name: str
     attributes: Dict[str, str]
     inputs: Tuple[Optional[Shape], ...]
     outputs: Tuple[Optional[Shape], ...]
     block_path: str
-    node: str = ""
+    node: str = ""  # of a graph's operator: the name of its node, and those of the variables that it takes
     variables: Tuple[str, ...] = ()
 
 
 def graph_operators(graph: Any, shapes: Sequence[Any], owner: Callable[[Any, Optional[int]], str]) -> List[Operator]:
-    """The operators of a Symbol whose outputs have these shapes.
-
-    `owner` answers the path of the block, given a node and which of the outputs is its first.
-    """
+    """The operators of a Symbol whose outputs have these shapes."""
+    # `owner` answers the path of the block, given a node and which of the outputs is its first.
     parsed = json.loads(graph.tojson())
     nodes = parsed["nodes"]
     outputs: List[Dict[int, Any]] = [{} for _ in nodes]
@@ -71,14 +67,14 @@ class Call:
     args: Tuple[Any, ...]
     given: Tuple[Optional[Shape], ...]
     answered: Tuple[Optional[Shape], ...] = ()
+    returned: bool = False
 
 
 @dataclass
 class Run:
-    """What a run left; and, while it is under way, what its blocks and parameters note."""
+    """What a run has found; while it is under way, its blocks and parameters add to it."""
 
-    entered: List[Call] = field(default_factory=list)  # in order of entry
-    finished: List[Call] = field(default_factory=list)  # in order of return: a block returns after those inside it
+    entered: List[Call] = field(default_factory=list)  # the calls, in order of entry
     error: Optional[BaseException] = None  # what ended the run early
     conflict: Optional[BaseException] = None  # what MXNet says, where that was of shapes that contradict each other
     frames: List[Tuple[Any, int]] = field(default_factory=list)  # of the error's traceback: code and line
@@ -100,12 +96,11 @@ class Run:
 
     @property
     def path(self) -> str:
-        """That of the block under way."""
+        """The path of the innermost block that is being called."""
         return self.stack[-1].path if self.stack else ""
 
     @contextmanager
     def call(self, path: str, block: gluon.Block, args: Tuple[Any, ...], given: Sequence[Any]) -> Iterator[Call]:
-        """Inside, a call is under way."""
         call = Call(path, block, args, tuple(given))
         self.entered.append(call)
         self.stack.append(call)
@@ -113,15 +108,13 @@ class Run:
             yield call
         finally:
             self.stack.pop()
-        self.finished.append(call)
+        call.returned = True
 
     def unfinished(self) -> Optional[Call]:
         """The innermost call that did not return; None where all did."""
-        finished = set(map(id, self.finished))
-        return next((call for call in reversed(self.entered) if id(call) not in finished), None)
+        return next((call for call in reversed(self.entered) if not call.returned), None)
 
     def record(self, operator: str, attributes: Dict[str, str], inputs: Any, outputs: Any) -> None:
-        """Note an operator."""
         self.noted.append(Operator(operator, attributes, inputs, outputs, self.path))
 
     @property
@@ -155,6 +148,20 @@ def infer_shapes(graph: Any, known: Mapping[str, Any]) -> Tuple[Dict[str, Any], 
     given = {name: known[name] for name in graph.list_inputs() if known.get(name) is not None}
     arguments, outputs, states = graph.infer_shape_partial(**given)
     return dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states])), outputs
+
+
+def encoded(shape: Optional[Shape]) -> Optional[Tuple[int, ...]]:
+    """A shape as MXNet writes it, which has its own number for a size that is not known."""
+    unknown = -1 if is_np_shape() else 0
+    return None if shape is None else tuple(unknown if size is None else int(size) for size in shape)
+
+
+def decoded(shape: Optional[Tuple[int, ...]]) -> Optional[Shape]:
+    """A shape as we write it: None for a size that is not known."""
+    unknown = -1 if is_np_shape() else 0
+    if shape is None or (shape == () and unknown == 0):
+        return None
+    return tuple(None if size == unknown else size for size in shape)
 
 
 def check_inputs(block: gluon.Block, names: Sequence[str], count: int) -> None:

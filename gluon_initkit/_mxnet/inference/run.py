@@ -1,8 +1,8 @@
-"""A network's own forward pass on arrays without memory: which blocks it reaches, and every shape that it gives.
+"""A network's own forward pass on arrays without memory: which blocks it reaches, and every shape.
 
-MXNet's own code runs, so shapes and refusals are those of a real first forward pass; nothing is computed, and nothing
-of the run stays. What differs between MXNet 1 and 2 is how an array without memory is made and how a block is prepared
-for it: `imperative` and `deferred_compute`.
+MXNet's own code runs, so shapes and refusals are those of a real first forward pass; nothing is computed, and the
+network is left as it was. MXNet 1 and 2 differ in how an array without memory is made and how a block is prepared for
+it: `imperative` and `deferred_compute`.
 """
 
 from contextlib import ExitStack
@@ -25,7 +25,7 @@ if backend.infers_on_symbols:
 else:
     from . import deferred_compute as arrays  # type: ignore[no-redef]
 
-# What stands for a size that is not known: what two runs agree in does not depend on it. Primes first, which no sum or
+# Two sizes in place of an unknown one: what two runs agree in does not depend on it. Primes first, which no sum or
 # product of a network's own sizes meets by chance; then sizes that code can divide by any small number.
 _SIZES = ((229, 257), (5040, 10080))
 
@@ -36,17 +36,10 @@ def run_without_memory(
     shapes: Optional[Mapping[gluon.Parameter, Optional[Shape]]] = None,
     at: str = "",
 ) -> Run:
-    """Run `net` on arrays without memory.
+    """Run a block on arrays without memory.
 
-    Parameters
-    ----------
-    net : Block
-    inputs : sequence
-        Its arguments, nested as it takes them, with an `ArrayArgument` in place of each array.
-    shapes : mapping, optional
-        Of parameters that are to have another shape than their own; None is one of which nothing is known.
-    at : str
-        The path of `net` in a larger network.
+    `inputs` are its arguments, nested as it takes them, with an `ArrayArgument` in place of each array; `shapes` those
+    of parameters that are to have another shape than their own, None for an unknown one; `at` its path in a network.
     """
     for sizes in _SIZES:
         run = _run(net, inputs, shapes, at, sizes[0])

@@ -1,1 +1,1 @@
-"""Watching a network at work: patches of its own blocks and parameters, and who is told what happens to them."""
+"""Observation of a network at work: patches of its own blocks and parameters, and the events that they report."""

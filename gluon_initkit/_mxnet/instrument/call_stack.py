@@ -1,7 +1,7 @@
 """A call of a block that is under way: what it is given, which blocks its graph passes, and where an error came up.
 
-Inside a hybridized block the children run once, on Symbols: which block used a parameter is seen then, the shapes of
-what it was given only by inferring them, which is done when they are asked for, once for all.
+Inside a hybridized block the children run once, on Symbols: which block used a parameter is seen then; the shapes of
+its inputs are inferred when they are asked for, once for all.
 """
 
 from dataclasses import dataclass
@@ -33,14 +33,11 @@ class BlockCall:
         given = arrays_and_symbols_in(args) if self.is_forward or self.passes else ()
         self.symbols = tuple(leaf for leaf in given if isinstance(leaf, symbol.Symbol))
         self.inputs: Shapes = tuple(None if self.symbols else tuple(leaf.shape) for leaf in given)
-        self.used: Dict[int, str] = {}
-        """In a home: the path of the block that first asked a parameter for its variable, by the parameter's id."""
+        # Of a home (see there): the Symbols that the blocks inside were given, in the order of their calls; and, once
+        # the call is over, the graph of its block.
         self.symbolic: Dict[str, Tuple[symbol.Symbol, ...]] = {}
-        """In a home: what the blocks inside were given that ran on Symbols."""
         self.graph: Any = None
-        """In a home that is over: what its block drew, to be asked later."""
-        self.source: Any = None
-        """For whoever tells of it: the user's line, once that is known."""
+        self.source: Any = None  # the user's line, once it is known
         self._inferred: Optional[Dict[str, Shapes]] = None
         if outer is None:  # what to put back if it fails, and whom it changed
             self.args = args  # of no other call: that would keep every layer's output alive
@@ -58,7 +55,7 @@ class BlockCall:
 
     @property
     def home(self) -> "BlockCall":
-        """The nearest call around this one that is given numbers."""
+        """The nearest call around this one that is given arrays."""
         call = self
         while call.symbols and call.outer is not None and call.outer.forwarding is not None:
             call = call.outer.forwarding
@@ -72,7 +69,7 @@ class BlockCall:
             groups = list(self.symbolic.values())
             try:
                 shapes = _infer(groups, given) if groups else []
-            except MXNetError:  # one contradicts another; those that do not are told one by one
+            except MXNetError:  # one contradicts another: each by itself
                 shapes = [_infer_or_none(group, given) for group in groups]
             self._inferred = dict(zip(self.symbolic, shapes))
             self.graph = None
@@ -80,7 +77,7 @@ class BlockCall:
 
 
 def input_shapes(path: Any, inputs: Any) -> Any:
-    """The shapes that a block was given. A call stands for what is to be inferred from it, when somebody asks."""
+    """The shapes that a block was given; `inputs` may be the call from which they are still to be inferred."""
     return inputs.inferred().get(path) if isinstance(inputs, BlockCall) else inputs
 
 
@@ -134,7 +131,7 @@ def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optiona
     """Where an error came up: ``block``, the innermost one's path or None; ``inputs``, the shapes which that was given.
 
     ``failing`` is the innermost call on arrays: path, block and arguments. An operator of a graph fails outside of its
-    block, which is told by its name; what that block was given is not known then.
+    block, which the operator's name identifies; what that block was given is not known then.
     """
     failing: Optional[Tuple[str, gluon.Block, tuple]] = None
     if call is not None and call.passes and not call.symbols:

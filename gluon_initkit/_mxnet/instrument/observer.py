@@ -1,13 +1,13 @@
-"""`NetworkObserver`: what happens to one network's parameters, told as it happens; what fails, undone.
+"""`NetworkObserver`: reports what happens to one network's parameters, and undoes what fails.
 
-Patches stand before methods of the network's own blocks and parameters. What changes a parameter (initializing,
-resolving, `set_data`, loading, `cast`, `reset_ctx`) is an attempt: it is told when it is done, and leaves the parameter
-as it was when it fails, where plain MXNet forgets what was pending. An outermost call of a block that fails leaves all
-parameters as they were. The patches of `forward` cost a little in every pass, so all but the network's own come off as
-soon as no parameter is left without values. What the facts mean is for others to say.
+It patches methods of the network's own blocks and parameters. Whatever changes a parameter (initializing, resolving,
+`set_data`, loading, `cast`, `reset_ctx`) is reported when it is done; if it fails, the parameter is as it was, where
+plain MXNet forgets what was pending. An outermost call of a block that fails leaves all parameters as they were. The
+patches of `forward` cost a little in every pass: all but the network's own come off as soon as every parameter has
+values.
 """
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 import functools
 import threading
 import time
@@ -38,21 +38,14 @@ _registry = threading.RLock()
 class _Thread(threading.local):
     def __init__(self) -> None:
         self.calls: List[BlockCall] = []
-        self.loading = False
         self.filled: Optional[Tuple[Any, str]] = None
 
 
 class NetworkObserver:
     """Observes a network from `start` to `stop`.
 
-    Parameters
-    ----------
-    net : Block
-    on_event : callable
-        Gets what happened (``'resolved'``), and a dict of facts.
-    on_failure : callable
-        Gets an exception, and a dict of facts; answers the exception to raise in its place, or None. The network is as
-        it was before the call by then.
+    `on_event` gets what happened (``'resolved'``) and a dict of facts. `on_failure` gets an exception and a dict of
+    facts, when the network is again as it was before the call; it returns the exception to raise in its place, or None.
     """
 
     def __init__(
@@ -61,10 +54,8 @@ class NetworkObserver:
         self.net, self._on_event, self._on_failure = net, on_event, on_failure
         self.paths: Dict[gluon.Block, str] = {}
         self.places: Dict[gluon.Parameter, Place] = {}
-        self._open: Dict[int, gluon.Parameter] = {}
-        """The parameters without values, by id."""
-        self._seen: Dict[str, Any] = {}
-        """What each block was given last, by the block's path, as `input_shapes` reads it."""
+        self._open: Dict[int, gluon.Parameter] = {}  # the parameters without values, by id
+        self._seen: Dict[str, Any] = {}  # what each block was given last, by its path, as `input_shapes` reads it
         self._given: tuple = ()
         self._awake = False
         self._patches, self._room, self._thread = InstancePatches(), ExitStack(), _Thread()
@@ -102,10 +93,8 @@ class NetworkObserver:
         """What to raise instead of an error that leaves the whole ``with`` statement, if anything."""
         return self._explained(error, innermost(error, self.paths))
 
-    # Patches: which stand where, and when.
-
     def _look(self) -> None:
-        """Take in the blocks and parameters that are new, and not observed by another."""
+        """Patch the blocks and parameters that are new, and not observed by another."""
         with _registry:
             for path, block in blocks_by_path(self.net).items():
                 if block not in self.paths and _observed.setdefault(id(block), self) is self:
@@ -162,17 +151,13 @@ class NetworkObserver:
                         self._patches.take(block, name)
 
     def _settle(self, param: gluon.Parameter) -> None:
-        """Let what stands in the way of every forward pass be there only while the parameter has no values."""
+        """Patch the method that every forward pass calls only while the parameter has no values."""
         if param._data is None:
             self._open[id(param)] = param
             self._put(param, "_check_and_get", self._read)
-            self._put(param, "var", self._var)
             self._wake()
         elif self._open.pop(id(param), None) is not None:
             self._patches.take(param, "_check_and_get")
-            self._patches.take(param, "var")
-
-    # Calls of blocks.
 
     def _register_child(self, block: gluon.Block, name: str, original: Callable, *args: Any, **kwargs: Any) -> None:
         original(*args, **kwargs)
@@ -244,8 +229,6 @@ class NetworkObserver:
             self._settle(param)
         return undone
 
-    # What changes a parameter.
-
     def _tell(self, kind: str, param: gluon.Parameter, **facts: Any) -> None:
         # This happens in the middle of a forward pass: what can be read out of these later is left for later.
         shape = param._shape
@@ -254,7 +237,7 @@ class NetworkObserver:
         self._on_event(kind, {"path": self.places[param].paths[0], "shape": shape, "dtype": param._dtype, **facts})
 
     def _told(self, param: gluon.Parameter, what: str, **facts: Any) -> None:
-        """What `emit` says of a parameter."""
+        """Listen to `emit`."""
         if events_suppressed():
             return
         if what == "filled":
@@ -267,7 +250,7 @@ class NetworkObserver:
             self._tell(what, param)
 
     def _attempt(self, param: gluon.Parameter, name: str, original: Callable, args: tuple, kwargs: dict) -> int:
-        """Do it, or leave the parameter as it was; nanoseconds."""
+        """Call the method, or leave the parameter as it was; the nanoseconds that it took."""
         calls, before, start = self._thread.calls, snapshot([param]), time.perf_counter_ns()
         if calls:
             calls[0].before.setdefault(id(param), before[0])
@@ -286,11 +269,9 @@ class NetworkObserver:
 
     def _initialize(self, param: gluon.Parameter, name: str, original: Callable, *args: Any, **kwargs: Any) -> None:
         given = dict(zip(("init", "ctx", "default_init", "force_reinit"), args), **kwargs)
-        asked = (given.get("init"), given.get("default_init"), "Uniform")
-        init = next(choice for choice in asked if choice is not None)
-        kept = param._data is not None and not given.get("force_reinit")
-        detail = "ignored: it is initialized already" if kept else ""
+        init = next(init for init in (given.get("init"), given.get("default_init"), "Uniform") if init is not None)
         kind = _kind(param, given.get("force_reinit"))
+        detail = "ignored: it is initialized already" if param._data is not None and kind == "initialize" else ""
         self._tell(kind, param, initializer=_initializer_name(init, param), detail=detail)
         nanoseconds = self._attempt(param, name, original, args, kwargs)
         if param._data is None:
@@ -306,7 +287,7 @@ class NetworkObserver:
         within = self._thread.calls[-1].forwarding if self._thread.calls else None
         block, inputs = self._where(param, within)
         self._tell("resolved", param, initializer=filler and _initializer_name(filler, param), hook=hook, block=block,
-                   inputs=inputs, nanoseconds=nanoseconds, arrays=_arrays(param), within=within)  # fmt: skip
+                   inputs=inputs, nanoseconds=nanoseconds, arrays=len(param._data or ()), within=within)  # fmt: skip
 
     def _where(self, param: gluon.Parameter, call: Optional[BlockCall]) -> Tuple[Optional[str], Any]:
         """The path of the block in whose forward this happens, and what that was given, as `input_shapes` reads it."""
@@ -315,24 +296,16 @@ class NetworkObserver:
             return self.paths[caller[0]], shapes_of_arrays(caller[1])
         if call is None:
             return None, None
-        home, path = call.home, call.path
-        if home.symbolic:
-            # A SymbolBlock inside a graph asks no parameter for its variable.
-            owner = self.places[param].owner_path
-            path = home.used.get(id(param), owner if owner in home.symbolic else path)
+        home, holders = call.home, self.places[param].holders if call.home.symbolic else ()
+        path = next((path for path in home.symbolic if path in holders), call.path)
         return path, home.inputs if path == home.path else home
 
     def _change(self, param: gluon.Parameter, name: str, original: Callable, *args: Any, **kwargs: Any) -> None:
         kind = "load_parameters" if name == "_load_init" else name
-        dtype, loading = numpy.dtype(param.dtype).name, self._thread.loading
-        self._thread.loading = loading or name == "_load_init"
-        try:
+        dtype = numpy.dtype(param.dtype).name
+        with suppress_events() if name == "_load_init" else nullcontext():  # which calls `set_data`
             nanoseconds = self._attempt(param, kind, original, args, kwargs)
-        finally:
-            self._thread.loading = loading
-        if loading and name == "set_data":  # by which MXNet loads
-            return
-        facts: Dict[str, Any] = {"nanoseconds": nanoseconds, "arrays": _arrays(param)}
+        facts: Dict[str, Any] = {"nanoseconds": nanoseconds, "arrays": len(param._data or ())}
         if name == "set_data":
             facts["detail"] = "" if param._data is not None else "kept until the first forward pass"
         elif name == "cast":
@@ -340,8 +313,6 @@ class NetworkObserver:
         elif name == backend.reset_method:
             facts["detail"] = "to " + ", ".join(map(str, contexts_of(param) or ()))
         self._tell(kind, param, **facts)
-
-    # What a forward pass asks of a parameter without values.
 
     def _read(self, param: gluon.Parameter, name: str, original: Callable, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -352,18 +323,9 @@ class NetworkObserver:
                 raise_mended(self._failed(error, None), error)
             raise
 
-    def _var(self, param: gluon.Parameter, name: str, original: Callable) -> Any:
-        call = self._thread.calls[-1].forwarding if self._thread.calls else None
-        if call is not None:
-            call.home.used.setdefault(id(param), call.path)
-        return original()
-
 
 def raise_mended(mended: Optional[BaseException], error: BaseException) -> None:
-    """Raise an error from the one that it explains, if there is any.
-
-    No frame goes on holding it: the error's traceback holds the frames, and that cycle would keep the network.
-    """
+    """Raise `mended` from `error`, if there is any. No frame keeps them: that cycle would keep the network."""
     try:
         if mended is not None:
             raise mended from error
@@ -373,10 +335,6 @@ def raise_mended(mended: Optional[BaseException], error: BaseException) -> None:
 
 def _kind(param: gluon.Parameter, force_reinit: Any) -> str:
     return "force_reinit" if force_reinit and param._data is not None else "initialize"
-
-
-def _arrays(param: gluon.Parameter) -> int:
-    return len(param._data or ())
 
 
 def _filler(pending: tuple, told: Optional[Tuple[Any, str]]) -> Tuple[Any, str]:

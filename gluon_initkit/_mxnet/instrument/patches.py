@@ -1,9 +1,9 @@
 """Patches of Gluon's code, which come off without leaving anything: `InstancePatches`, and `new_blocks`.
 
-MXNet has no hook for a `forward` that raises, nor for what changes a parameter. For that no class is touched: Python
-looks `forward` and its like up on the instance first, and so do Gluon's own calls of them. A copy of a patched thing
-(`copy`, `deepcopy`, `pickle`) is not patched: it would call into the original. Nor has it a hook for blocks that are
-built; a block of any class comes by `Block.__init__`.
+MXNet has no hook for a `forward` that raises, nor for what changes a parameter. Methods are patched on the instance,
+where Python and Gluon look them up first; no class is touched. A copy of a patched object (`copy`, `deepcopy`,
+`pickle`) is not patched: it would call into the original. Nor has MXNet a hook for new blocks: each calls
+`Block.__init__`.
 """
 
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ class InstancePatches:
         self._closed = False
 
     def put(self, thing: Any, name: str, around: Callable[[Callable], Callable]) -> None:
-        """Let ``around(method)`` stand before a method, where it does not already."""
+        """Put ``around(method)`` in the place of a method, once."""
         with self._lock:
             attributes = vars(thing)
             before = attributes.get(name, _NOTHING)
@@ -41,7 +41,7 @@ class InstancePatches:
             attributes[name] = patch  # past Block.__setattr__, which reads every value
 
     def take(self, thing: Any, name: str) -> None:
-        """Take a patch off. What somebody else has put in its place since stays."""
+        """Take a patch off, unless somebody else has patched the method since."""
         with self._lock:
             _, patch, before = self._on.pop((id(thing), name), (None, _NOTHING, None))
             attributes = vars(thing)
@@ -52,13 +52,13 @@ class InstancePatches:
                     attributes[name] = before
 
     def take_all(self) -> None:
-        """Take off every patch, and put on none any more, whatever is still under way in other threads."""
+        """Take off every patch, and put on none any more, whatever other threads still call."""
         self._closed = True
         for (_, name), (thing, _, _) in list(self._on.items()):
             self.take(thing, name)
 
     def put_copying(self, thing: Any) -> None:
-        """Let copies and pickles of a thing be of it without its patches. All three ask `__reduce_ex__`."""
+        """Leave the patches out of copies and pickles, all of which call `__reduce_ex__`."""
         self.put(thing, "__reduce_ex__", lambda reduce: lambda protocol: self._unpatched(thing, reduce(protocol)))
 
     def _unpatched(self, thing: Any, reduced: Any) -> Any:
@@ -75,19 +75,19 @@ class InstancePatches:
 
 _constructor_lock = threading.Lock()
 _constructor_listeners: List[Tuple[int, Any]] = []  # by thread
-_constructor_patch: List[Any] = []  # our patch, and what stood there before it
+_constructor_patch: List[Any] = []  # our patch, and the function that it replaced
 
 
 @contextmanager
 def new_blocks() -> Iterator[Iterable[gluon.Block]]:
-    """Inside, every block that this thread builds joins what is yielded, in order of building, while it lives.
-
-    Inside the ``name_scope()`` of any block too, but for one built here: what is built there is a part of that block.
-    """
+    """Context that yields the blocks that this thread builds inside and that are alive, in order."""
+    # A block that is built in the ``name_scope()`` of another new one is a part of that, and left out.
     listener: Tuple[int, Any] = threading.get_ident(), WeakKeyDictionary()
     with _constructor_lock:
         if not _constructor_listeners:
-            _patch_constructor()
+            original = gluon.Block.__init__  # as it is now: another library may have patched it since
+            gluon.Block.__init__ = _listening(original)
+            _constructor_patch[:] = [gluon.Block.__init__, original]
         _constructor_listeners.append(listener)
     try:
         yield listener[1]
@@ -96,14 +96,11 @@ def new_blocks() -> Iterator[Iterable[gluon.Block]]:
             _constructor_listeners[:] = [other for other in _constructor_listeners if other is not listener]
             if not _constructor_listeners:
                 patched, original = _constructor_patch
-                if gluon.Block.__init__ is patched:  # else another patch is above, and ours stays and tells nobody
+                if gluon.Block.__init__ is patched:  # else another patch is above, and ours stays and does nothing
                     gluon.Block.__init__ = original
 
 
-def _patch_constructor() -> None:
-    """Patch `Block.__init__` as it stands there now: another library may have patched it since."""
-    original = gluon.Block.__init__
-
+def _listening(original: Any) -> Any:
     @functools.wraps(original)
     def listening_init(self: gluon.Block, *args: Any, **kwargs: Any) -> None:
         around = backend.name_scope()
@@ -112,5 +109,4 @@ def _patch_constructor() -> None:
                 built[self] = None
         original(self, *args, **kwargs)
 
-    gluon.Block.__init__ = listening_init
-    _constructor_patch[:] = [listening_init, original]
+    return listening_init
