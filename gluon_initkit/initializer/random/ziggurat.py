@@ -21,11 +21,12 @@ def normals(rng: numpy.random.Generator, out: numpy.ndarray, stdev: float = 1.0)
     """Fill a float32 or float64 vector with normal numbers of mean 0, of 22 or 53 bits in each rectangle."""
     bits = 8 * out.dtype.itemsize
     scale = (_WIDTH * (stdev * 2.0 ** (1 - bits))).astype(out.dtype)
-    rest = []
+    rest, rectangles = [], numpy.empty(min(out.size, BLOCK), numpy.intp)  # memory is slow when it is first written
     for start in range(0, out.size, BLOCK):
         block = out[start : start + BLOCK]
         drawn = words(rng, block.size, bits)
-        rectangle = (drawn & drawn.dtype.type(1023)).astype(numpy.intp)
+        rectangle = rectangles[: block.size]
+        numpy.bitwise_and(drawn, drawn.dtype.type(1023), out=rectangle, casting="unsafe")
         numpy.copyto(block, drawn.view(f"<i{bits // 8}"), casting="unsafe")  # with its sign
         block *= scale[rectangle]
         rest.append((rectangle >= _COUNT).nonzero()[0] + start)
@@ -47,9 +48,11 @@ def log(values: numpy.ndarray) -> numpy.ndarray:
     low = mantissa < 0.7071067811865476
     mantissa, exponent = mantissa * (1 + low), exponent - low
     s = (mantissa - 1) / (mantissa + 1)
-    square, series = s * s, 0 * s
-    for odd in range(23, 1, -2):
-        series = (series + 1 / odd) * square
+    square = s * s
+    series = 1 / 23 * square
+    for odd in range(21, 1, -2):
+        series += 1 / odd
+        series *= square
     return exponent * 0.6931471805599453 + 2 * (s + s * series)
 
 
@@ -69,10 +72,12 @@ def _outside(rng: numpy.random.Generator, size: int) -> numpy.ndarray:
         index[tail] = 0
         x = _INNER[index] + across * (_OUTER[index] - _INNER[index])
         height = _LOW[index] + up * (_HIGH[index] - _LOW[index])
-        inside = log(height) < -0.5 * x * x
-        beyond = -log(1 - across[tail]) / _OUTER[0]
+        logs = log(numpy.concatenate([height, 1 - across[tail], 1 - up[tail]]))  # one call, since each is slow
+        log_height, log_across, log_up = numpy.split(logs, [height.size, height.size + tail.size])
+        inside = log_height < -0.5 * x * x
+        beyond = -log_across / _OUTER[0]
         x[tail] = _OUTER[0] + beyond
-        inside[tail] = -2 * log(1 - up[tail]) > beyond * beyond
+        inside[tail] = -2 * log_up > beyond * beyond
         x[negative] *= -1
         kept = numpy.concatenate([kept, x[inside]])
     return kept[:size]
