@@ -246,7 +246,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    from .files.convert import convert
+    from .files.write import convert
 
     arrays = convert(arguments.source, arguments.target)
     size = size_text(sum(array.nbytes for array in arrays))

@@ -18,8 +18,6 @@ from ..parameters import did_you_mean
 from .params_format import opened, read_open_file
 from .stored_array import CheckpointError, Part, StoredArray, stored_type
 
-__all__ = ["StoredValues", "Values", "is_path"]
-
 _MAX_READ = 1 << 30  # bytes that the system is asked for at once; it answers at most 2 GiB
 _SMALL = 1 << 20  # an array of so many bytes is read at once, whichever section is asked for
 

@@ -3,23 +3,9 @@
 import json
 from typing import Any, Dict, List, Tuple
 
-__all__ = ["parsed_json"]
-
 
 def parsed_json(text: str) -> Any:
-    """Parse JSON.
-
-    Raises
-    ------
-    ValueError
-        The text is no JSON, is nested deeper than Python can follow, or has an object with one key twice.
-
-    Examples
-    --------
-    >>> parsed_json('{"a": 1, "a": 2}')
-    Traceback (most recent call last):
-    ValueError: an object has the key 'a' twice
-    """
+    """The document; a ValueError where it is no JSON, is nested too deeply, or has an object with one key twice."""
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
     except RecursionError:

@@ -14,8 +14,6 @@ from ..parameters import did_you_mean, role_of
 from ..shapes import agree
 from .stored_array import StoredArray
 
-__all__ = ["Match", "Rename", "match_names", "propose_rename", "renamed_names", "strip_prefix"]
-
 Rename = Union[None, Mapping[str, str], Callable[[str], str]]
 
 Shape = Optional[Tuple[Optional[int], ...]]
@@ -86,13 +84,7 @@ def _changes(files: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> Iterato
 
 
 def _ordinals(names: Iterable[str]) -> Dict[str, str]:
-    """Each name with its numbers replaced by their rank among all numbers at that place.
-
-    Examples
-    --------
-    >>> _ordinals(["net3_dense7_weight", "net3_dense10_weight"])
-    {'net3_dense7_weight': 'net#0_dense#0_weight', 'net3_dense10_weight': 'net#0_dense#1_weight'}
-    """
+    """Each name with its numbers replaced by their rank at that place, ``net#0_dense#0_bias``."""
     split = {name: [_split_number(part) for part in name.split("_")] for name in names}
     numbers: Dict[Tuple[Any, ...], set] = {}
     for parts in split.values():
@@ -120,12 +112,7 @@ def _by_value(digits: str) -> Tuple[int, str]:  # Python refuses to convert thou
 def renamed_names(rename: Rename, names: Iterable[str]) -> Dict[str, str]:
     """The new names of those in a file that `rename` changes. Of several prefixes the longest counts.
 
-    A ValueError where a prefix is none of any name, or two arrays would have one name.
-
-    Examples
-    --------
-    >>> renamed_names({"backbone.": "features.", "fc.weight": "output.weight"}, ["arg:backbone.0.bias", "fc.weight"])
-    {'arg:backbone.0.bias': 'features.0.bias', 'fc.weight': 'output.weight'}
+    A ValueError where no name begins with a prefix, or two arrays would have one name.
     """
     bare = {name: strip_prefix(name) for name in names}
     if rename is None:

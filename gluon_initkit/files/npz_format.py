@@ -20,8 +20,6 @@ import numpy
 from ..display import counted
 from .stored_array import MAX_DIMENSIONS, CheckpointError, Part, StoredArray
 
-__all__ = ["read_zip"]
-
 _VERSION = 4
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a member: magic, ..., the lengths of its name and of its extra fields
 _NPY = re.compile(rb"\x93NUMPY[\1\2\3]\0", re.DOTALL)

@@ -26,8 +26,6 @@ from .safetensors_format import is_safetensors, read_safetensors
 from .stored_array import MAX_DIMENSIONS, CheckpointError, Part, StoredArray
 from .tie_map import read_ties, written_ties
 
-__all__ = ["opened", "read_headers", "read_open_file", "write_params"]
-
 # mshadow's type flags, by number; NumPy has no bfloat16.
 _DTYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32",
            "uint64", "bfloat16")  # fmt: skip

@@ -22,8 +22,6 @@ from .json_text import parsed_json
 from .stored_array import MAX_DIMENSIONS, CheckpointError, Part, StoredArray
 from .tie_map import checked_ties
 
-__all__ = ["SUFFIX", "is_safetensors", "read_safetensors", "require_safetensors", "write_safetensors"]
-
 SUFFIX = ".safetensors"
 _VERSION = 5
 _LENGTH = struct.Struct("<Q")

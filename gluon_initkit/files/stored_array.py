@@ -10,8 +10,6 @@ import numpy
 
 from ..display import KitError, printable
 
-__all__ = ["MAX_DIMENSIONS", "CheckpointError", "Part", "StoredArray", "stored_type"]
-
 MAX_DIMENSIONS = 32  # of NumPy
 
 

@@ -25,8 +25,6 @@ from typing import Any, Dict, Iterable, List, Set, Tuple
 from .json_text import parsed_json
 from .stored_array import CheckpointError
 
-__all__ = ["MAGIC", "VERSION", "checked_ties", "read_ties", "written_ties"]
-
 Ties = Dict[str, Dict[str, Tuple[str, ...]]]
 
 MAGIC, VERSION = b"GIKTIES\0", 1

@@ -8,8 +8,6 @@ import numpy
 
 from ..display import printable
 
-__all__ = ["count", "number", "one_of"]
-
 
 def number(name: str, value: Any, above: Optional[float] = None, finite: bool = True) -> float:
     """The argument as a float: a TypeError where it is no number, a ValueError where it is out of range.

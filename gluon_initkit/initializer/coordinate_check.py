@@ -14,8 +14,6 @@ from ..display import Column, Table, TableReport, new_axes, path_column, printab
 from ..parameters import check_block
 from .arguments import count, number
 
-__all__ = ["CoordinateCheck", "CoordinateRow", "coordinate_check"]
-
 
 @dataclass(frozen=True)
 class CoordinateRow:

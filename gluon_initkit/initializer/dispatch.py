@@ -21,10 +21,6 @@ from ..display import counted, printable, warn
 from ..parameters import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of, show_selector
 from .errors import InitializationError
 
-__all__ = ["Assignment", "Choice", "Declared", "Rule", "Unassigned", "choose", "declared_parameters", "is_users",
-           "misspelt", "overrides", "refuse_unassigned", "rule_matches", "suspects", "targets", "unused_hooks",
-           "warn_of_misspelt"]  # fmt: skip
-
 
 class Choice(NamedTuple):
     """The initializer that fills a parameter, its hook, and the reason.

@@ -15,9 +15,6 @@ import numpy
 from .random.streams import CHUNK, stream, uniforms
 from .random.ziggurat import normals
 
-__all__ = ["ArrayDistribution", "Constant", "Distribution", "Normal", "Shape", "Truncated", "Uniform", "draw",
-           "fill_jobs"]  # fmt: skip
-
 Shape = Tuple[int, ...]
 
 

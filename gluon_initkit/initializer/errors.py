@@ -3,8 +3,6 @@
 from .._mxnet import mx
 from ..display import KitError
 
-__all__ = ["InitializationError"]
-
 
 class InitializationError(KitError, mx.MXNetError, ValueError):
     """A parameter could not be filled: no initializer serves it, or the hook that serves it failed.

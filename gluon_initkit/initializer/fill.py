@@ -41,8 +41,6 @@ from .initializer import HookContext, run_hook
 from .mxnet_distributions import distribution_of
 from .random.streams import key_of
 
-__all__ = ["PendingFill", "fill_all"]
-
 
 class PendingFill:
     """One parameter's values as a function of seed, path, shape, dtype and configuration, before they are drawn.

@@ -47,8 +47,6 @@ from .initializer import corrected
 from .plan import short_text
 from .serialization import dump, initializer_text, serializable
 
-__all__ = ["InitReport", "InitRow", "initialize"]
-
 Key = Union[None, Mapping[str, str], Callable[[str], str]]
 
 

@@ -42,8 +42,6 @@ from .errors import InitializationError
 from .random.streams import generator, key_of
 from .serialization import as_json, call_text, constructor_arguments, initializer_text
 
-__all__ = ["HookContext", "Initializer", "as_initializer", "corrected", "run_hook"]
-
 
 class HookContext(mx.init.InitDesc):
     """What a hook is told of the parameter that it fills: MXNet's `InitDesc`, the name, and what else is known.

@@ -16,9 +16,6 @@ from .initializer import Initializer
 from .random.orthogonal import orthonormal_rows
 from .random.streams import key_of
 
-__all__ = ["DeltaOrthogonal", "Dirac", "DistributionInitializer", "Identity", "TruncatedNormal", "VarianceScaling",
-           "channel_axes"]  # fmt: skip
-
 
 class DistributionInitializer(Initializer):
     """An initializer whose weights are drawn from a distribution."""

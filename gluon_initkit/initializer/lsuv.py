@@ -17,8 +17,6 @@ from .arguments import count, number
 from .errors import InitializationError
 from .values import parameters_with_values, refuse_trainers, replace_values
 
-__all__ = ["LsuvReport", "LsuvRow", "lsuv"]
-
 
 @dataclass(frozen=True)
 class LsuvRow:

@@ -18,8 +18,6 @@ from .initializers import VarianceScaling, channel_axes
 from .mxnet_distributions import distribution_of
 from .values import replace_values
 
-__all__ = ["MupReport", "MupRow", "mup"]
-
 
 @dataclass(frozen=True)
 class MupRow:

@@ -19,8 +19,6 @@ from .random.orthogonal import orthonormal_rows
 from .random.streams import CHUNK, derive, stream, uniforms
 from .random.ziggurat import normals
 
-__all__ = ["distribution_of"]
-
 
 def distribution_of(initializer: Any, hook: str, desc: Any, shape: Shape) -> Any:
     """The distribution by which `initializer`'s `hook` fills an array of this shape; None where it is a user's code.

@@ -16,8 +16,6 @@ from .initializer import corrected
 from .rules import Rules
 from .serialization import dump, initializer_text
 
-__all__ = ["Plan", "PlanRow", "plan", "short_text"]
-
 
 @dataclass(frozen=True)
 class PlanRow:

@@ -17,8 +17,6 @@ from .errors import InitializationError
 from .initializer import Initializer, as_initializer, corrected
 from .serialization import as_json, initializer_text
 
-__all__ = ["Rules"]
-
 
 class Rules(Initializer):
     """Initializers by selector; the first rule that matches wins.

@@ -12,8 +12,6 @@ import numpy
 
 from .._mxnet import mx
 
-__all__ = ["as_json", "call_text", "constructor_arguments", "dump", "initializer_text", "serializable"]
-
 
 def constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict[str, Any]]:
     """The keyword arguments that would construct the same object again; None where keywords cannot say it."""

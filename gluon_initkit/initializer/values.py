@@ -16,8 +16,6 @@ from ..parallel import run
 from ..parameters import ParameterInfo, list_parameters
 from .errors import InitializationError
 
-__all__ = ["combined", "digests", "fingerprint", "parameters_with_values", "refuse_trainers", "replace_values"]
-
 
 def parameters_with_values(net: Any, purpose: str) -> List[Tuple[Any, ParameterInfo]]:
     """Every parameter of a network with its record; an `InitializationError` where one has no values.

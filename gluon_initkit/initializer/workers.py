@@ -13,8 +13,6 @@ from ..parameters import list_parameters
 from .errors import InitializationError
 from .values import combined, digests
 
-__all__ = ["check_workers"]
-
 _DIGEST, _COUNT, _DETAIL = 32, 8, 16  # bytes
 # Keys, numbers as a Trainer's are, far from them; the same on all workers, which make the same calls in the same order.
 _keys: Iterator[Any] = itertools.count(1 << 30)

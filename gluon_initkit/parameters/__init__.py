@@ -2,8 +2,17 @@
 
 from ..display.suggest import did_you_mean, did_you_mean_path, find_row
 from .attributes import AttributeReport, AttributeRow, freeze, set_attributes, unfreeze
-from .info import LAYER_DEFAULTS, ROLES, ParameterInfo, check_block, list_parameters, parameter_info, role_of
-from .messages import context_mismatch, named_memory_errors
+from .info import (
+    LAYER_DEFAULTS,
+    ROLES,
+    ParameterInfo,
+    check_block,
+    context_mismatch,
+    list_parameters,
+    named_memory_errors,
+    parameter_info,
+    role_of,
+)
 from .selectors import (
     Selector,
     explain_no_match,

@@ -6,26 +6,20 @@ Gluon keeps three attributes on each Parameter: `grad_req`, `lr_mult`, `wd_mult`
 from contextlib import ExitStack
 from dataclasses import dataclass
 import math
+from numbers import Real
 from operator import attrgetter
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
-from ..display import Column, Table, TableReport, counted, did_you_mean, path_column, printable
+from ..display import Column, Table, TableReport, counted, did_you_mean, listed, path_column, printable
 from .info import ParameterInfo, list_parameters
 from .selectors import Selector, select_parameters, show_selector
-
-__all__ = ["AttributeReport", "AttributeRow", "freeze", "set_attributes", "unfreeze"]
 
 
 @dataclass(frozen=True)
 class AttributeRow:
     """One attribute of one parameter that was changed.
 
-    Attributes
-    ----------
-    path, aliases
-        The parameter's paths.
-    attribute : {'grad_req', 'lr_mult', 'wd_mult'}
-    before, after : str or float
+    `attribute` is ``'grad_req'``, ``'lr_mult'`` or ``'wd_mult'``.
     """
 
     path: str
@@ -39,12 +33,7 @@ class AttributeRow:
 class AttributeReport(TableReport[AttributeRow]):
     """What `freeze`, `unfreeze` or `set_attributes` changed, one row an attribute of a parameter.
 
-    Attributes
-    ----------
-    rows : tuple of AttributeRow
-        What had the wanted value already has no row.
-    selected : int
-        How many parameters were selected.
+    What had the wanted value already has no row. `selected` is the number of parameters that were selected.
     """
 
     rows: Tuple[AttributeRow, ...]
@@ -91,10 +80,8 @@ def freeze(net: Any, select: Selector = "*") -> AttributeReport:
 
     Raises
     ------
-    ValueError
-        The selector selects nothing.
-    TypeError
-        `net` is no Block, or `select` no selector.
+    ValueError, TypeError
+        The selector selects nothing; `net` is no Block, or `select` no selector.
 
     Notes
     -----
@@ -131,13 +118,6 @@ def unfreeze(net: Any, select: Selector = "*") -> AttributeReport:
     AttributeReport
         The parameters that learn again.
 
-    Raises
-    ------
-    ValueError
-        The selector selects nothing.
-    TypeError
-        `net` is no Block, or `select` no selector.
-
     Examples
     --------
     >>> net = mx.gluon.nn.Dense(2, in_units=8)
@@ -169,12 +149,11 @@ def set_attributes(net: Any, settings: Sequence[Tuple[Selector, Mapping[str, Any
 
     Raises
     ------
-    ValueError
-        A selector selects nothing; an attribute is none of the three; a value is wrong: `grad_req` is ``'write'``,
-        ``'add'`` or ``'null'``, a multiplier is a finite number of at least 0; `grad_req` is to be set on parameters
-        that have no gradient; or a Trainer updates on the servers of a distributed kvstore, which know no multipliers.
-    TypeError
-        `net` is no Block, or a selector is none.
+    ValueError, TypeError
+        A selector is none, or selects nothing; an attribute is none of the three; a value is wrong: `grad_req` is
+        ``'write'``, ``'add'`` or ``'null'``, a multiplier is a finite number of at least 0; `grad_req` is to be set on
+        parameters that have no gradient; or a Trainer updates on the servers of a distributed kvstore, which know no
+        multipliers.
 
     Notes
     -----
@@ -206,8 +185,9 @@ def set_attributes(net: Any, settings: Sequence[Tuple[Selector, Mapping[str, Any
             if name == "grad_req" and value != "null":
                 takers = [(param, info) for param, info in chosen if may_learn(param)]
                 if not takers:
+                    paths = [info.label for _, info in chosen]
                     message = (f"grad_req={value!r} is for parameters that learn; {show_selector(selector)} selects "
-                               f"constants or running statistics alone: {_listed(chosen)}")  # fmt: skip
+                               f"constants or running statistics alone: {listed(paths, 10)}")  # fmt: skip
                     raise ValueError(printable(message))
             for param, info in takers:
                 if name != "grad_req" and ignores_multipliers(param) and getattr(param, name) != value:
@@ -230,35 +210,20 @@ def _pairs(settings: Any) -> List[Tuple[Any, Mapping[str, Any]]]:
 
 
 def _check(name: str, value: Any) -> None:
-    if name not in _VALUES:
-        hint = did_you_mean(name, list(_VALUES))
-        raise ValueError(printable(f"{name!r} is no attribute that can be set here; {hint}"))
     if name == "grad_req":
-        valid = value in ("write", "add", "null")
+        valid, expected = value in ("write", "add", "null"), "'write', 'add' or 'null'"
+    elif name in ("lr_mult", "wd_mult"):
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        valid, expected = number and math.isfinite(value) and value >= 0, "a finite number of at least 0"
     else:
-        try:
-            valid = not isinstance(value, (bool, str)) and math.isfinite(value) and value >= 0
-        except TypeError:
-            valid = False
+        hint = did_you_mean(name, ["grad_req", "lr_mult", "wd_mult"])
+        raise ValueError(printable(f"{name!r} is no attribute that can be set here; {hint}"))
     if not valid:
-        expected = _VALUES[name]
         raise ValueError(printable(f"{name} is {value!r}: expected {expected}"))
-
-
-_VALUES = {
-    "grad_req": "'write', 'add' or 'null'",
-    "lr_mult": "a finite number of at least 0",
-    "wd_mult": "a finite number of at least 0",
-}
 
 
 def _selected(net: Any, selector: Any) -> List[Tuple[Any, ParameterInfo]]:
     return [(param, info) for param, _, info in select_parameters(list_parameters(net), selector)]
-
-
-def _listed(chosen: Sequence[Tuple[Any, ParameterInfo]]) -> str:
-    paths = [info.label for _, info in chosen]
-    return ", ".join(paths[:10]) + (f" and {len(paths) - 10} more" if len(paths) > 10 else "")
 
 
 def _apply(changes: Sequence[_Change], selected: int) -> AttributeReport:

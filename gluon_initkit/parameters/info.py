@@ -1,32 +1,23 @@
 """`ParameterInfo`: what is known of one parameter without its values, as plain data; `list_parameters` collects it.
+And the errors that every module raises in the same words: other contexts, no memory.
 
 A role, what a parameter is for, is read from the end of its name as MXNet's own `Initializer.__call__` reads it.
-MXNet is imported when a network is looked at, not before: the arrays of a file are described without MXNet.
+MXNet is imported when a network is read, not before: the arrays of a file are described without MXNet.
 """
 
-from typing import TYPE_CHECKING, Any, FrozenSet, List, NamedTuple, Optional, Tuple
+from contextlib import contextmanager
+import math
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
-from ..display import printable
+from ..display import listed, printable, size_text
 
 if TYPE_CHECKING:
     from .._mxnet.tree import Place
 
-__all__ = ["LAYER_DEFAULTS", "ROLES", "ParameterInfo", "check_block", "list_parameters", "parameter_info", "role_of"]
-
-
 ROLES = ("weight", "bias", "gamma", "beta", "running_mean", "running_var", "default")
 
-# In MXNet's order. The Symbol API and GluonCV's feature expanders write `moving_*` for `running_*`.
-_ENDINGS = (
-    ("weight", "weight"),
-    ("bias", "bias"),
-    ("gamma", "gamma"),
-    ("beta", "beta"),
-    ("running_mean", "running_mean"),
-    ("moving_mean", "running_mean"),
-    ("running_var", "running_var"),
-    ("moving_var", "running_var"),
-)
+# The Symbol API and GluonCV's feature expanders write `moving_*` for `running_*`.
+_ENDINGS = {**{role: role for role in ROLES[:-1]}, "moving_mean": "running_mean", "moving_var": "running_var"}
 
 # The initializers that layers of gluon.nn and gluon.rnn declare by themselves, which nobody chose for this network.
 # The JSON forms are what MXNet's operators attach to the variables that they make.
@@ -42,14 +33,8 @@ LAYER_DEFAULTS = {
 
 
 def role_of(name: Optional[str]) -> str:
-    """The role of a parameter with this name or path; ``'default'`` where the end of the name tells none.
-
-    Examples
-    --------
-    >>> role_of("features.0.weight"), role_of("bn0_moving_var"), role_of("prelu0_alpha")
-    ('weight', 'running_var', 'default')
-    """
-    for ending, role in _ENDINGS:
+    """The role of a parameter with this name or path; ``'default'`` where the end of the name tells none."""
+    for ending, role in _ENDINGS.items():
         if name is not None and name.endswith(ending):
             return role
     return "default"
@@ -149,3 +134,50 @@ def parameter_info(param: Any, place: Optional["Place"]) -> ParameterInfo:
     role = role_of(backend.role_name(param, path))
     return ParameterInfo(path, tuple(aliases), param.name, role, shape, dtype, state,
                          place.owner, place.owner_path, place.inside, place.axes)  # fmt: skip
+
+
+def context_mismatch(contexts: Iterable[Tuple[str, Any]]) -> Optional[str]:
+    """The message for parameters, given by path and contexts, that are on different contexts; None where all agree.
+
+    A parameter without contexts does not count.
+    """
+    groups: Dict[Tuple[str, ...], List[str]] = {}
+    for path, ctxs in contexts:
+        if ctxs:
+            groups.setdefault(tuple(map(str, ctxs)), []).append(path)
+    if len(groups) < 2:
+        return None
+    from .._mxnet import backend
+
+    there = "; ".join(f"{listed(paths, 3)} on {', '.join(ctxs)}" for ctxs, paths in groups.items())
+    return f"The parameters are on different contexts: {there}. {backend.reset_call} puts all on the same."
+
+
+@contextmanager
+def named_memory_errors(label: str, param: Any, error_class: Any = None) -> Iterator[None]:
+    """Context in which a failed allocation raises `error_class` (MXNet's error by default), naming the parameter."""
+    import numpy  # not before: the names of a file's arrays are shown without NumPy and MXNet
+
+    from .._mxnet import mx
+    from .._mxnet.parameter import shape_of
+
+    try:
+        yield
+    except (MemoryError, mx.MXNetError) as error:
+        last_line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        is_memory = isinstance(error, MemoryError) or any(words in last_line.lower() for words in _NO_MEMORY)
+        if last_line.startswith(_START) or not is_memory:
+            raise
+        shape, dtype = shape_of(param), numpy.dtype(param.dtype)
+        size = math.prod(length or 0 for length in shape or ()) * dtype.itemsize
+        message = printable(
+            f"{_START} {label!r} of shape {shape} and dtype {dtype.name}: each of its arrays "
+            f"(values on each context, gradients) takes {size:,} bytes, {size_text(size)}; {last_line}. Nothing was "
+            f"changed. Choose a smaller shape or dtype, or grad_req='null' where it is not trained."
+        )
+        raise (error_class or mx.MXNetError)(message) from error
+
+
+_START = "There is no memory for parameter"
+# "Failed to allocate CPU Memory", "cudaMalloc retry failed: out of memory", "Failed to allocate GPU Memory"
+_NO_MEMORY = ("allocate", "out of memory", "bad_alloc")

@@ -21,30 +21,11 @@ from typing import Any, Callable, Iterable, List, Optional, Pattern, Sequence, U
 from ..display import did_you_mean, did_you_mean_path, printable
 from .info import ROLES, ParameterInfo
 
-__all__ = [
-    "Selector",
-    "explain_no_match",
-    "matcher",
-    "path_matcher",
-    "refuse_no_match",
-    "select_parameters",
-    "selector_from_json",
-    "selector_to_json",
-    "show_selector",
-]  # fmt: skip
-
 Selector = Union[str, "Pattern[str]", type, Callable[[ParameterInfo], bool]]
 
 
 def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
-    """The predicate that a selector stands for; a TypeError where it is none of the five kinds.
-
-    Examples
-    --------
-    >>> info = ParameterInfo("body.0.bias", (), "dense0_bias", "bias", (4,), "float32")
-    >>> matcher("*.bias")(info), matcher("bias")(info), matcher("head.*")(info)
-    (True, True, False)
-    """
+    """The predicate that a selector stands for; a TypeError where it is none of the five kinds."""
     matches_path = path_matcher(selector)
     if matches_path is not None:
         return lambda info: any(map(matches_path, info.paths))
@@ -77,14 +58,6 @@ def refuse_no_match(selector: Any, records: Iterable[Any]) -> None:
 
     `records` have `path`, `aliases` and Gluon's `name`. Mistakes are a path that no parameter has, and a regular
     expression in a str.
-
-    Examples
-    --------
-    >>> bias = ParameterInfo("0.bias", (), "dense0_bias", "bias", (4,), "float32")
-    >>> refuse_no_match("*.weight", [bias])
-    >>> refuse_no_match("0", [bias])
-    Traceback (most recent call last):
-    ValueError: no parameter has the path '0', which is a block's; '0.*' selects all that it holds.
     """
     mistake = explain_no_match(selector, records)
     if mistake:
@@ -172,7 +145,7 @@ def selector_to_json(selector: Any) -> Any:
 
 
 def selector_from_json(selector: Any) -> Any:
-    """The selector that `selector_to_json` wrote; anything else is answered as it is."""
+    """The selector that `selector_to_json` wrote; anything else is returned as it is."""
     if not isinstance(selector, dict):
         return selector
     if "regex" in selector:

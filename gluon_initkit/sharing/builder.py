@@ -18,8 +18,6 @@ from .merge import Member, Tie, TieGroup, tie_groups
 from .report import SharingReport, SharingRow
 from .targets import Declaration, TargetNotFound, Targets, selectors_in
 
-__all__ = ["Sharing"]
-
 
 class Sharing:
     """Declare which parameters of a network are to be one. Nothing changes until `apply`.

@@ -18,8 +18,6 @@ from ..parameters import LAYER_DEFAULTS, role_of
 from ..shapes import agree
 from .merge import Member, TieGroup
 
-__all__ = ["has_chosen_initializer", "merged_shape", "problems"]
-
 _DECLARED = {"grad_req": "write", "lr_mult": 1.0, "wd_mult": 1.0}
 _MENDS = {
     "dtype": "cast one of the two blocks first",

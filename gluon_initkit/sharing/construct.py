@@ -14,8 +14,6 @@ from ..display import printable
 from .builder import Sharing
 from .errors import SharingError
 
-__all__ = ["shared_layers", "sharing_scope"]
-
 
 def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[Any]:
     """Build `n` layers that share their parameters, as ALBERT's do (Lan et al., 2019, arXiv:1909.11942).

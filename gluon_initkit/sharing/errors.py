@@ -5,8 +5,6 @@ from typing import Sequence
 from .._mxnet import mx
 from ..display import KitError, counted
 
-__all__ = ["LoadError", "LoadSharingError", "SharingError", "sharing_refused"]
-
 
 class SharingError(KitError, mx.MXNetError, ValueError):
     """Parameters cannot be shared as asked, or are not shared as expected; nothing was changed.

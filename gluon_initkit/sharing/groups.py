@@ -13,8 +13,6 @@ from ..display import counted
 from ..parameters import check_block
 from .errors import SharingError
 
-__all__ = ["SharedGroup", "Sources", "check_sharing", "groups_of", "lost_ties", "shared_groups", "sources"]
-
 Sources = Dict[str, Tuple[Any, bool]]  # by path: the Parameter whose values are seen there, and whether transposed
 
 

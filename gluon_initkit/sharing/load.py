@@ -28,8 +28,6 @@ from .groups import SharedGroup, Sources, group_of, lost_ties, sources
 from .load_report import LoadReport, LoadRow
 from .save import Path
 
-__all__ = ["LoadOptions", "forecast_load", "load"]
-
 
 def load(
     net: Any,

@@ -5,8 +5,6 @@ from typing import Optional, Tuple
 
 from ..display import Column, Table, TableReport, shape_text
 
-__all__ = ["LoadReport", "LoadRow"]
-
 _Shape = Optional[Tuple[Optional[int], ...]]
 
 

@@ -12,8 +12,6 @@ from .._mxnet.transposed import Transposed
 from .errors import SharingError
 from .groups import SharedGroup, group_of, groups_of
 
-__all__ = ["Member", "Tie", "TieGroup", "merge", "tie_groups"]
-
 
 class Tie(NamedTuple):
     """One declaration: these paths share one parameter."""

@@ -7,8 +7,6 @@ from typing import Iterator, Optional, Tuple
 from ..display import Column, Table, TableReport, counted, path_column, shape_column, size_text
 from .groups import SharedGroup
 
-__all__ = ["SharingReport", "SharingRow"]
-
 
 @dataclass(frozen=True)
 class SharingRow:

@@ -9,13 +9,9 @@ from .._mxnet.parameter import state_of
 from .._mxnet.tree import parameters_by_path
 from ..display import counted, printable, warn
 from ..files import StoredArray
-from ..files.atomic import replacing
-from ..files.params_format import write_params
-from ..files.safetensors_format import SUFFIX, write_safetensors
+from ..files.write import SUFFIX, write_file
 from .errors import SharingError
 from .groups import SharedGroup, groups_of, sources
-
-__all__ = ["Path", "save"]
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -87,6 +83,4 @@ def save(net: Any, path: Path) -> None:
         stype = "default" if dense else array.stype
         header = StoredArray(name, version, stype, tuple(array.shape), dtype_name(array.dtype))
         headers.append(header._replace(aliases=group.aliases, transposed=group.transposed))
-    with replacing(target, headers) as part:
-        write = write_safetensors if target.endswith(SUFFIX) else write_params
-        write(part, headers, lambda header: array_parts(arrays[header.name], header.stype))
+    write_file(target, headers, lambda header: array_parts(arrays[header.name], header.stype))

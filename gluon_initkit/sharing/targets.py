@@ -23,8 +23,6 @@ from ..parameters import (
 )
 from .merge import Tie
 
-__all__ = ["Declaration", "TargetNotFound", "Targets", "selectors_in"]
-
 
 class TargetNotFound(KitError):
     """A target that names nothing, or not what the call can tie."""

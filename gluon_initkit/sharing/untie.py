@@ -12,8 +12,6 @@ from .._mxnet.tree import parameters_by_path, parameters_in_containers
 from ..parameters import check_block, did_you_mean_path, list_parameters, named_memory_errors
 from .errors import SharingError, sharing_refused
 
-__all__ = ["untie"]
-
 
 def untie(net: Any, path: str) -> None:
     """Give one path of a shared parameter its own copy: values, gradients, initializer, multipliers.

@@ -30,7 +30,6 @@ HOSTILE = "a\x1b[2J\x9b31m\r\x07\u202eb\u2066c\u200b\udc80"
 
 # Local names that hold the kit's own words: of arguments, and of what is wrong with them.
 OWN = {
-    "parameters.messages": {"message"},  # by printable, a line above
     "initializer.arguments": {"name"},
     "inspector.inspect": {"name"},
     "inspector.report.json": {"where", "kind", "expected"},
@@ -38,7 +37,7 @@ OWN = {
     "inspector.recorder": {"name", "recorded", "message"},
     "inspector.view": {"asked"},
     "parameters.attributes": {"name"},  # one of three, by a line above
-    "parameters.info": {"hint", "found"},  # by printable, a line above
+    "parameters.info": {"hint", "found", "message"},  # by printable, a line above
     "sharing.construct": {"kind"},  # by printable, a line above
     "initializer.corrected": {"found"},  # by printable, a line above
     "_mxnet.tree": {"more", "where"},

@@ -138,7 +138,7 @@ def test_a_kill_at_any_moment(tmp_path):
 
 
 def test_what_a_killed_save_left_is_removed_and_what_a_running_one_writes_is_not(tmp_path, monkeypatch):
-    saving = sys.modules["gluon_initkit.sharing.save"]
+    saving = sys.modules["gluon_initkit.files.write"]
     begun, go_on, write = threading.Event(), threading.Event(), saving.write_params
 
     def slow(part, *arguments):

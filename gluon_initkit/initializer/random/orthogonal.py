@@ -7,8 +7,6 @@ a fixed point of 19 + 19 bits and multiplied by BLAS slice by slice (Ozaki, Ogit
 
 import numpy
 
-__all__ = ["orthonormal_rows"]
-
 _BITS = 19  # 2 * 19 bits a product leave 15 bits: sums of 32,768 terms are exact
 _TERMS = 1 << 15
 _PANEL = 32

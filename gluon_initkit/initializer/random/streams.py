@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy
 
-__all__ = ["BLOCK", "CHUNK", "derive", "generator", "key_of", "stream", "uniforms", "words"]
-
 CHUNK = 1 << 18
 """Values in a chunk, which has a stream of its own: enough to hide Python's cost, few enough to share out."""
 

@@ -14,8 +14,6 @@ import numpy
 
 from .streams import BLOCK, words
 
-__all__ = ["log", "normals"]
-
 
 def normals(rng: numpy.random.Generator, out: numpy.ndarray, stdev: float = 1.0) -> None:
     """Fill a float32 or float64 vector with normal numbers of mean 0, of 22 or 53 bits in each rectangle."""

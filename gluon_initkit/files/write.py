@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all: it is written beside its target, read back, synced, and then put there."""
+"""Parameter files are written whole or not at all: beside their target, read back, synced, and only then put there."""
 
 import contextlib
 import errno
@@ -6,32 +6,58 @@ import hashlib
 import os
 import secrets
 import stat
-from typing import Any, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+
+import numpy
 
 from ..display import printable
-from .params_format import read_headers
-from .stored_array import CheckpointError, StoredArray
+from .checkpoint import StoredValues
+from .params_format import read_headers, write_params
+from .safetensors_format import SUFFIX, write_safetensors
+from .stored_array import CheckpointError, StoredArray, stored_type
 
 try:
     import fcntl
 except ImportError:  # Windows has none, and there parts that are left stay
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["replacing"]
+
+def convert(source: Any, target: Any) -> List[StoredArray]:
+    """Write the arrays of a file into another, under their names, with their ties and the same bits; what was written.
+
+    What is sparse becomes dense.
+    """
+    stored, target = StoredValues(source), os.fsdecode(target)
+    for array in stored.arrays.values():
+        stored.require_values(array)
+
+    def values(array: StoredArray) -> List[numpy.ndarray]:
+        array = stored.arrays[array.name]
+        bits = stored_type(array.dtype)  # of bfloat16, not the float32 that they mean
+        parts = array.parts[0]._replace(dtype=bits), *array.parts[1:]
+        array = array._replace(dtype=bits, parts=parts)
+        return [numpy.ascontiguousarray(read(array).whole())]
+
+    # MXNet reads a file's arrays in one mode alone, and in the classic one it has neither scalars nor empty arrays.
+    version = 2 if all(array.shape and 0 not in array.shape for array in stored.arrays.values()) else 3
+    dense = [array._replace(stype="default", version=version) for array in stored.arrays.values()]
+    with stored.reading() as read:
+        write_file(target, dense, values)
+    return dense
 
 
-@contextlib.contextmanager
-def replacing(path: str, arrays: Sequence[StoredArray]) -> Iterator[str]:
-    """Yield the path of a new file, to be written with these arrays; it takes the place of `path` if it holds them.
+def write_file(path: str, arrays: Sequence[StoredArray], parts: Callable[[StoredArray], Sequence[Any]]) -> None:
+    """Write arrays with their ties: a safetensors file where its name ends so, else one of MXNet's lists.
 
-    An OSError says why it could not be written; what was at `path` is as before then.
+    `parts` gives the values of an array, bfloat16 as uint16, and the indices of a sparse one. An OSError says why the
+    file could not be written; what was at `path` is as before then.
     """
     old = _status(path)
     target = os.path.realpath(path)  # a link stays a link
     folder, name = os.path.split(target)
     try:
         with _part_of(folder, name) as (part, descriptor):
-            yield part
+            (write_safetensors if path.endswith(SUFFIX) else write_params)(part, arrays, parts)
             try:
                 whole = [array.header for array in read_headers(part)] == [array.header for array in arrays]
                 reason = "what was read back is not what was written"
@@ -48,7 +74,12 @@ def replacing(path: str, arrays: Sequence[StoredArray]) -> Iterator[str]:
     except OSError as error:
         why = f"{printable(str(error.strerror))} (in folder {folder!r}). Nothing was saved; an older file is as it was"
         raise _error(code=error.errno or errno.EIO, reason=why, path=path) from error
-    _sync_folder(folder)
+    if os.name == "posix":  # so that the new name outlasts a loss of power; Windows opens no folders
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -61,7 +92,9 @@ def _part_of(folder: str, name: str) -> Iterator[Tuple[str, int]]:
     own = f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}."
     for entry in list(os.scandir(folder)):
         if entry.name.startswith(own) and entry.name.endswith(".part"):
-            _remove_left(entry.path)
+            with contextlib.suppress(OSError), open(entry.path, "r+b") as left:  # somebody else may have removed it
+                if _locked(left.fileno()):
+                    os.remove(entry.path)
     while True:
         part = os.path.join(folder, f"{own}{secrets.token_hex(4)}.part")
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
@@ -74,16 +107,6 @@ def _part_of(folder: str, name: str) -> Iterator[Tuple[str, int]]:
             os.close(descriptor)
             with contextlib.suppress(FileNotFoundError):
                 os.remove(part)
-
-
-def _remove_left(part: str) -> None:
-    with contextlib.suppress(OSError):  # somebody else has removed it
-        descriptor = os.open(part, os.O_RDWR)
-        try:
-            if _locked(descriptor):
-                os.remove(part)
-        finally:
-            os.close(descriptor)
 
 
 def _locked(descriptor: int) -> Optional[bool]:
@@ -117,13 +140,3 @@ def _status(path: str) -> Optional[os.stat_result]:
 def _error(code: int, reason: str, *, path: str) -> Any:
     """An error that Python shows with the path escaped."""
     return OSError(code, reason, path)
-
-
-def _sync_folder(folder: str) -> None:
-    """See to it that the new name outlasts a loss of power."""
-    if os.name == "posix":  # Windows opens no folders
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
