@@ -11,7 +11,7 @@ from mxnet.util import is_np_shape, np_array, np_shape
 import numpy
 
 from . import backend
-from .arrays import classic, dtype_name, empty, host_values, memory_view, wait_for
+from .arrays import classic, dtype_name, empty, memory_view
 
 
 def array_from_file(stype: str, shape: Any, parts: Sequence[numpy.ndarray]) -> ndarray.NDArray:
@@ -51,12 +51,12 @@ def file_version() -> int:
 
 
 def array_parts(array: ndarray.NDArray, stype: str) -> List[numpy.ndarray]:
-    """What a file holds of a classic array on the CPU: its values, and the indices of a sparse one."""
+    """What a file holds of a classic array on the CPU that nobody else uses: values, and the indices of a sparse one."""
     if array.stype != stype:
         array = array.tostype(stype)
     if stype == "default":
-        wait_for([array])
-        return [host_values(array)]
+        array.wait_to_read()
+        return [memory_view(array)]
     indices = [array.indptr, array.indices] if array.stype == "csr" else [array.indices]
     return [part.asnumpy() for part in (array.data, *indices)]
 

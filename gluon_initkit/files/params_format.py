@@ -89,17 +89,15 @@ def write_params(path: str, arrays: Sequence[StoredArray], parts: Callable[[Stor
         file.write(_LIST.pack(_FILE_MAGIC, 0, len(arrays)))
         for array in arrays:
             values, *indices = parts(array)
-            file.write(_UINT32.pack(magics[array.version]) + _INT32.pack(stypes[array.stype]))
-            if indices:
-                file.write(_packed_shape(values.shape))
-            file.write(_packed_shape(array.shape) + _THREE.pack(1, 0, _DTYPES.index(array.dtype)))
-            for each in indices:
-                file.write(_INT32.pack(_DTYPES.index(each.dtype.name)) + _packed_shape(each.shape))
-            for part in (values, *indices):
+            header = _UINT32.pack(magics[array.version]) + _INT32.pack(stypes[array.stype])
+            header += _packed_shape(values.shape) if indices else b""
+            header += _packed_shape(array.shape) + _THREE.pack(1, 0, _DTYPES.index(array.dtype))
+            for part in indices:
+                header += _INT32.pack(_DTYPES.index(part.dtype.name)) + _packed_shape(part.shape)
+            for part in (header, values, *indices):
                 file.write(part)
-        file.write(_UINT64.pack(len(arrays)))
-        for name in (array.name.encode() for array in arrays):
-            file.write(_UINT64.pack(len(name)) + name)
+        names = [array.name.encode() for array in arrays]
+        file.write(b"".join([_UINT64.pack(len(names)), *(_UINT64.pack(len(name)) + name for name in names)]))
         file.write(written_ties(array for array in arrays if array.aliases))
 
 

@@ -89,7 +89,7 @@ def _network_choice(init: Any, info: ParameterInfo, layer_default: Any) -> Assig
             return _rule_choice(rule, info, layer_default)
     if init._rules is not None and init.default is not None:
         return _network_choice(init._corrected_default, info, layer_default)
-    target = init if init._wrapped is None else init._wrapped
+    target = init._target
     choice = _hook_choice(init, target, info, layer_default)
     if overrides(target, "__call__"):
         return Choice(target, "__call__", "hook", choice)
@@ -235,7 +235,7 @@ def is_users(hook: Any) -> bool:
 def targets(init: Any) -> List[Any]:
     """The initializers whose hooks fill a network: of `Rules` those of all rules, of `corrected(x)` just x."""
     if init._rules is None:
-        return [init if init._wrapped is None else init._wrapped]
+        return [init._target]
     nested = [rule.corrected for rule in init._rules]
     nested += [] if init.default is None else [init._corrected_default]
     return [target for initializer in nested for target in targets(initializer)]

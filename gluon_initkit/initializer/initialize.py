@@ -7,7 +7,7 @@ Which initializer fills a parameter is decided in `dispatch`; drawing and changi
 from dataclasses import dataclass
 import re
 import time
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from .._mxnet import backend, mx
 from .._mxnet.arrays import classic
@@ -43,31 +43,20 @@ from ..shapes import is_known
 from .dispatch import Choice, choose, declared_parameters, refuse_unassigned, targets, warn_of_misspelt
 from .errors import InitializationError
 from .fill import PendingFill, fill_all
-from .initializer import corrected
-from .plan import short_text
-from .serialization import dump, initializer_text, serializable
+from .initializer import corrected, dump, initializer_text, serializable
+from .plan import ChoiceRow, short_text
 
 Key = Union[None, Mapping[str, str], Callable[[str], str]]
 
 
 @dataclass(frozen=True)
-class InitRow:
-    """What happened to one parameter: `ParameterInfo`'s facts, with the shape after initializing, and `PlanRow`'s.
+class InitRow(ChoiceRow):
+    """What happened to one parameter: `PlanRow`'s facts, with the shape after initializing.
 
     `state` is ``'initialized'``, ``'deferred'`` (values come in the first forward pass) or ``'kept'`` (it was
     initialized, or pending, already). `key` is what the values are a function of; None while the shape is not known.
     """
 
-    path: str
-    aliases: Tuple[str, ...]
-    name: str
-    role: str
-    shape: Optional[Tuple[Optional[int], ...]]
-    dtype: str
-    state: str
-    initializer: Optional[str]
-    hook: Optional[str]
-    why: str
     key: Optional[str]
 
 
@@ -170,8 +159,7 @@ def initialize(
     -----
     A hook finds its random numbers in ``desc.rng``. One that calls ``mx.nd.random``, ``np.random`` or ``random`` is
     keyed too: those generators are seeded before it runs; afterwards NumPy's and Python's are as they were, and MXNet's
-    goes on from a value that was drawn from it before. Signals wait while a network changes, so that Ctrl-C leaves all
-    of it changed or nothing.
+    goes on from a value that was drawn from it before. Ctrl-C leaves all of the network changed, or nothing.
 
     Examples
     --------
@@ -198,10 +186,13 @@ def initialize(
     choices = _choices(init, network, parameters, to_fill)
     _check_parameters(to_fill, ctxs)
     seed = draw_seed() if seed is None else int(seed.__index__())
-    texts = _initializer_texts(choices)
+    initializers = {id(choice.initializer): choice.initializer for choice in choices}
+    # An object's repr may hold its address, which is another in every process.
+    dumps = {key: re.sub(r" at 0x[0-9a-fA-F]+", "", dump(each)) for key, each in initializers.items()}
+    texts = {key: initializer_text(each) for key, each in initializers.items()}
     fills = []
     for (param, _, info), choice in zip(to_fill, choices):
-        parts = (seed, names[info.label], texts[id(choice.initializer)].configuration, choice.hook)
+        parts = (seed, names[info.label], dumps[id(choice.initializer)], choice.hook)
         fills.append(PendingFill(param, info, choice, init, parts, ctxs))
         emit(param, "initialize", initializer=choice.initializer, hook=choice.hook, force_reinit=force_reinit)
     filled_bytes = fill_all(fills, progress)
@@ -218,8 +209,7 @@ def initialize(
             warn(str(problem))
     by_param = {id(fill.param): fill for fill in fills}
     rows = tuple(_row(info, by_param.get(id(param)), texts) for param, _, info in parameters)
-    text = initializer_text(init if init._wrapped is None else init._wrapped)
-    return InitReport(rows, seed, time.perf_counter() - start, filled_bytes, text)
+    return InitReport(rows, seed, time.perf_counter() - start, filled_bytes, initializer_text(init._target))
 
 
 def _contexts(ctx: Any) -> List[Any]:
@@ -296,20 +286,6 @@ def _check_parameters(to_fill: Sequence[tuple], ctxs: List[Any]) -> None:
         raise InitializationError(f"{counted(len(problems), 'parameter')} cannot be initialized:{lines}")
 
 
-class _Texts(NamedTuple):
-    """An initializer as it stands in a key, and as it is shown."""
-
-    configuration: str
-    shown: str
-
-
-def _initializer_texts(choices: Sequence[Choice]) -> Dict[int, _Texts]:
-    """The texts of the initializers of these choices, by `id`."""
-    # An object's repr may hold its address, which is another in every process.
-    return {id(initializer): _Texts(re.sub(r" at 0x[0-9a-fA-F]+", "", dump(initializer)), initializer_text(initializer))
-            for initializer in {id(choice.initializer): choice.initializer for choice in choices}.values()}  # fmt: skip
-
-
 def _log(fill: PendingFill, init: Any) -> None:
     """What `set_verbosity` asked for."""
     arrays = arrays_of(fill.param)
@@ -335,11 +311,11 @@ def _kept(parameters: Sequence[tuple], to_fill: Sequence[tuple], ctxs: List[Any]
     return text
 
 
-def _row(info: ParameterInfo, fill: Optional[PendingFill], texts: Dict[int, _Texts]) -> InitRow:
+def _row(info: ParameterInfo, fill: Optional[PendingFill], texts: Dict[int, str]) -> InitRow:
     names = (info.label, info.aliases, info.name, info.role)
     if fill is None:
         return InitRow(*names, info.shape, info.dtype, "kept", None, None, "", None)
     state, key = ("initialized", fill.key.hex()) if is_known(fill.shape) else ("deferred", None)
     choice = fill.choice
-    return InitRow(*names, fill.shape, info.dtype, state, texts[id(choice.initializer)].shown, choice.hook,
+    return InitRow(*names, fill.shape, info.dtype, state, texts[id(choice.initializer)], choice.hook,
                    choice.why, key)  # fmt: skip

@@ -1,5 +1,5 @@
-"""`Initializer`: the base class that MXNet's own should have been. Every hook that a class defines is called; and
-`corrected`, which does the same for a class that one cannot edit.
+"""`Initializer`: the base class that MXNet's own should have been. Every hook that a class defines is called, and the
+constructor's arguments are recorded; and `corrected`, which calls the hooks of a class that one cannot edit.
 
 Gluon reaches an initializer by two doors, and neither asks for a role: a network-level one by ``__call__`` with the
 parameter's own initializer in ``desc.attrs['__init__']``, which is never empty; a layer's own by ``_init_weight``,
@@ -10,8 +10,9 @@ is made. Gluon gives them plain `InitDesc`s; a hook that gets a `HookContext` wa
 """
 
 import functools
+import inspect
 import json
-from typing import Any, Callable, ClassVar, List, Optional
+from typing import Any, Callable, ClassVar, Dict, List, Optional
 import weakref
 
 import numpy
@@ -40,11 +41,10 @@ from .dispatch import (
 )
 from .errors import InitializationError
 from .random.streams import generator, key_of
-from .serialization import as_json, call_text, constructor_arguments, initializer_text
 
 
 class HookContext(mx.init.InitDesc):
-    """What a hook is told of the parameter that it fills: MXNet's `InitDesc`, the name, and what else is known.
+    """What a hook gets of the parameter that it fills: MXNet's `InitDesc`, the name, and what else is known.
 
     Attributes
     ----------
@@ -131,10 +131,9 @@ class Initializer(mx.init.Initializer):
     override_layers = False
     _is_corrected_base = True
     _rules: Optional[list] = None  # of `Rules`
-    _wrapped: Any = None  # of `corrected`: the initializer whose hooks are called
     _registered_name: Optional[str] = None
     _arguments: Any
-    _reviewed: Any  # the networks that were looked at as a whole
+    _reviewed: Any  # the networks that `_review` has seen
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Initializer":
         initializer = super().__new__(cls)
@@ -150,6 +149,11 @@ class Initializer(mx.init.Initializer):
             hook = next(filter(None, hooks), None)
             if hook is not None and not hasattr(hook, "_reads_role"):
                 setattr(cls, name, wrap(hook))
+
+    @property
+    def _target(self) -> Any:
+        """The initializer whose hooks are called."""
+        return self
 
     def __call__(self, desc: Any, arr: Any) -> None:
         """Fill the array of the parameter that `desc` names: an InitDesc, or a str, as ``mx.model.FeedForward`` has."""
@@ -189,7 +193,7 @@ class Initializer(mx.init.Initializer):
         print_filled(self, desc, choice.hook, arr)
 
     def _review_network_of(self, param: Any, alone: bool) -> None:
-        """Look at the whole network before its first parameter is filled."""
+        """Review the whole network before its first parameter is filled."""
         if self._rules is None and not any(map(suspects, targets(self))):
             return
         net = None if param is None else network_of(param)
@@ -407,7 +411,11 @@ class Corrected(Initializer):
 
     def __init__(self, initializer: Any) -> None:
         super().__init__()
-        self.initializer = self._wrapped = as_initializer(initializer)
+        self.initializer = as_initializer(initializer)
+
+    @property
+    def _target(self) -> Any:
+        return self.initializer
 
     def __repr__(self) -> str:
         return f"corrected({initializer_text(self.initializer)})"
@@ -437,3 +445,85 @@ def as_initializer(value: Any) -> Any:
     raise TypeError(
         f"expected an initializer (an instance, a registered name or its JSON), found {printable(f'{text}. {mend}')}"
     )
+
+
+def constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict[str, Any]]:
+    """The keyword arguments that would construct the same object again; None where keywords cannot say it."""
+    try:
+        signature = inspect.signature(getattr(cls, "__init__"))  # noqa: B009
+        bound = signature.bind(None, *args, **kwargs)
+    except (TypeError, ValueError):
+        return None  # copy and pickle make the object without arguments; a wrong call fails in __init__, clearer
+    bound.apply_defaults()
+    arguments: Dict[str, Any] = {}
+    for name, parameter in list(signature.parameters.items())[1:]:
+        value = bound.arguments[name]
+        if parameter.kind is parameter.VAR_KEYWORD:
+            arguments.update(value)
+        elif parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+            if value:
+                return None
+        else:
+            arguments[name] = value
+    return arguments
+
+
+def as_json(value: Any) -> str:
+    """JSON of a configuration: arrays as nested lists, initializers as their own dumps, anything else by its repr."""
+    return json.dumps(value, default=_as_plain)
+
+
+def _as_plain(value: Any) -> Any:
+    if isinstance(value, mx.nd.NDArray):
+        return value.asnumpy().tolist()
+    if isinstance(value, (numpy.ndarray, numpy.generic)):
+        return value.tolist()
+    if isinstance(value, mx.init.Initializer):
+        return dump(value) if isinstance(value, mx.init.Constant) else value.dumps()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    return repr(value)
+
+
+def dump(initializer: Any) -> str:
+    """The JSON by which an initializer, MXNet's or the kit's, is compared and shown.
+
+    MXNet's ``Constant.dumps`` is not used: it replaces the array that it holds by a list. Some ``dumps`` raise.
+    """
+    if isinstance(initializer, mx.init.Constant):
+        return as_json(["constant", {"value": initializer.value}])
+    try:
+        return initializer.dumps()
+    except TypeError:
+        return as_json([type(initializer).__name__.lower(), vars(initializer)])
+
+
+class Constant(mx.init.Constant):
+    """MXNet's, with a `dumps` that writes lists and NumPy's numbers too, and an array more than once.
+
+    MXNet writes a layer's own initializer when the layer is hybridized; MXNet 2 whenever its values are read.
+    """
+
+    def dumps(self) -> str:
+        """The JSON of MXNet's ``Constant``."""
+        return dump(self)
+
+
+def serializable(initializer: Any) -> Any:
+    """The same initializer, as the kit's `Constant` where MXNet's could not be written."""
+    if type(initializer) is mx.init.Constant and not isinstance(initializer.value, (int, float)):
+        return Constant(initializer.value)
+    return initializer
+
+
+def initializer_text(initializer: Any) -> str:
+    """An initializer as a reader would type it, ``Normal(sigma=0.01)``; long arguments are shortened."""
+    if any("__repr__" in vars(cls) for cls in type(initializer).__mro__[:-1]):
+        return repr(initializer)
+    return call_text(type(initializer).__name__, json.loads(dump(initializer))[1])
+
+
+def call_text(name: str, arguments: Dict[str, Any]) -> str:
+    """``name(key=value, ...)``."""
+    texts = ((key, repr(value)) for key, value in arguments.items())
+    return f"{name}({', '.join(f'{key}={text if len(text) <= 40 else text[:37] + chr(8230)}' for key, text in texts)})"

@@ -12,13 +12,28 @@ from ..display import Column, Table, TableReport, counted, counted_of, path_colu
 from ..parameters import explain_no_match, list_parameters, select_parameters, show_selector
 from .dispatch import Choice, Declared, Unassigned, choose, declared_parameters, misspelt, overrides, unused_hooks
 from .errors import InitializationError
-from .initializer import corrected
+from .initializer import corrected, dump, initializer_text
 from .rules import Rules
-from .serialization import dump, initializer_text
 
 
 @dataclass(frozen=True)
-class PlanRow:
+class ChoiceRow:
+    """A parameter, and which initializer was chosen for it."""
+
+    path: str
+    aliases: Tuple[str, ...]
+    name: str
+    role: str
+    shape: Optional[Tuple[Optional[int], ...]]
+    dtype: str
+    state: str
+    initializer: Optional[str]
+    hook: Optional[str]
+    why: str
+
+
+@dataclass(frozen=True)
+class PlanRow(ChoiceRow):
     """What one parameter will get; the first seven fields are `ParameterInfo`'s.
 
     Attributes
@@ -44,16 +59,6 @@ class PlanRow:
     ('Constant(value=0.1)', '_init_weight', 'rule 2', 'Zero._init_weight', True)
     """
 
-    path: str
-    aliases: Tuple[str, ...]
-    name: str
-    role: str
-    shape: Optional[Tuple[Optional[int], ...]]
-    dtype: str
-    state: str
-    initializer: Optional[str]
-    hook: Optional[str]
-    why: str
     plain: str
     differs: bool
     error: Optional[str] = None
@@ -152,7 +157,7 @@ def plan(net: Any, init: Any = "uniform", *, select: Any = None) -> Plan:
                  for (param, _, _), declared, decision in zip(listed, network, decisions)
                  if id(param) in selected)  # fmt: skip
     notes = (*_notes_on_hooks(init), *_notes_on_rows(rows), *_notes_on_rules(init, network))
-    return Plan(rows, notes, initializer_text(_inner(init)), tuple(_idle_hooks(init, decisions, network)))
+    return Plan(rows, notes, initializer_text(init._target), tuple(_idle_hooks(init, decisions, network)))
 
 
 def _decision(init: Any, declared: Declared) -> Any:
@@ -179,7 +184,7 @@ def _plain_choice(init: Any, param: Any) -> Optional[Choice]:
 
     The network's own ``__call__``, where its class has one, goes before both, for every parameter.
     """
-    network = init.default if isinstance(init, Rules) else _inner(init)  # plain MXNet knows no rules
+    network = init.default if isinstance(init, Rules) else init._target  # plain MXNet knows no rules
     declared = network if param.init is None else param.init
     try:
         choice = Choice(mx.init.create(declared), "_init_weight", "plain")
@@ -187,10 +192,6 @@ def _plain_choice(init: Any, param: Any) -> Optional[Choice]:
         choice = None
     own_call = network is not None and overrides(network, "__call__")
     return Choice(network, "__call__", "plain", choice) if own_call else choice
-
-
-def _inner(init: Any) -> Any:
-    return init if init._wrapped is None else init._wrapped
 
 
 _VALUES = {"_init_bias": 0.0, "_init_beta": 0.0, "_init_running_mean": 0.0, "_init_zero": 0.0,
@@ -216,7 +217,7 @@ def _idle_hooks(init: Any, decisions: List[Any], network: List[Declared]) -> Ite
 
 
 def _notes_on_hooks(init: Any) -> Iterator[str]:
-    inner = _inner(init)
+    inner = init._target
     if inner is not init and not overrides(inner, "__call__"):
         roles = ("bias", "gamma", "beta", "running_mean", "running_var", "default")
         ignored = [f"_init_{role}" for role in roles if overrides(inner, f"_init_{role}")]

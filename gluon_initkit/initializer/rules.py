@@ -14,8 +14,7 @@ from ..display import listed, printable, warn
 from ..parameters import explain_no_match, matcher, selector_from_json, selector_to_json, show_selector
 from .dispatch import Choice, Declared, Rule, choose, rule_matches
 from .errors import InitializationError
-from .initializer import Initializer, as_initializer, corrected
-from .serialization import as_json, initializer_text
+from .initializer import Initializer, as_initializer, as_json, corrected, initializer_text
 
 
 class Rules(Initializer):

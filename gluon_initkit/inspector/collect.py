@@ -29,8 +29,7 @@ from .._mxnet.parameter import (
 )
 from .._mxnet.trainer import trained_by, updates_of
 from .._mxnet.tree import Place, name_clashes, path_clashes, places_and_blocks, stale_graphs, unregistered_blocks
-from ..initializer.initializer import corrected
-from ..initializer.serialization import initializer_text
+from ..initializer.initializer import corrected, initializer_text
 from ..parameters import matcher, parameter_info, refuse_no_match, role_of
 from ..shapes import is_known
 from .findings.expected_moments import expectation_of

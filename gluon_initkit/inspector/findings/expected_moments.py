@@ -14,9 +14,8 @@ from ..._mxnet import backend
 from ..._mxnet.parameter import is_constant as is_gluon_constant
 from ...initializer.dispatch import Choice, choose
 from ...initializer.distributions import Constant, Distribution, Uniform
-from ...initializer.initializer import Initializer
+from ...initializer.initializer import Initializer, initializer_text
 from ...initializer.mxnet_distributions import distribution_of
-from ...initializer.serialization import initializer_text
 from ...parameters import ParameterInfo
 from ...shapes import is_known
 from ..records import Declared, Statistics
