@@ -51,7 +51,7 @@ def file_version() -> int:
 
 
 def array_parts(array: ndarray.NDArray, stype: str) -> List[numpy.ndarray]:
-    """What a file holds of a classic array on the CPU that nobody else uses: values, and the indices of a sparse one."""
+    """What a file holds of a classic array on the CPU, which is nobody else's: values, and indices of a sparse one."""
     if array.stype != stype:
         array = array.tostype(stype)
     if stype == "default":

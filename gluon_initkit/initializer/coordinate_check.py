@@ -17,17 +17,10 @@ from .arguments import count, number
 
 @dataclass(frozen=True)
 class CoordinateRow:
-    """How one layer's outputs depend on the width.
+    """How the outputs of one layer, of class `block`, depend on the width.
 
-    Attributes
-    ----------
-    path : str
-    block : str
-        Its class's name.
-    sizes : tuple of float
-        The mean of ``|output|`` at each width, after the steps.
-    slope : float or None
-        Of ``log(size)`` over ``log(width)``: 0 where the width does not matter. None where a size is 0 or not finite.
+    `sizes` are the means of ``|output|`` at each width, after the steps. `slope` is that of ``log(size)`` over
+    ``log(width)``: 0 where the width does not matter, None where a size is 0 or not finite.
     """
 
     path: str
@@ -39,15 +32,9 @@ class CoordinateRow:
 
 @dataclass(frozen=True, repr=False)
 class CoordinateCheck(TableReport[CoordinateRow]):
-    """What `coordinate_check` returns: a row a layer, in order of execution.
+    """What `coordinate_check` returns: a row a layer, in order of execution; ``check['0']`` finds one by its path.
 
-    Attributes
-    ----------
-    rows : tuple of CoordinateRow
-        ``check['0']`` finds one by its path.
-    widths : tuple of int
-    losses : tuple of tuple of float
-        The loss of each step, for each width.
+    `losses` are the losses of each step, for each of the `widths`.
     """
 
     rows: Tuple[CoordinateRow, ...]
@@ -68,17 +55,7 @@ class CoordinateCheck(TableReport[CoordinateRow]):
         return Table(f"Mean |output| after {steps} steps", columns, self.rows, blocks=True)
 
     def plot(self, axes: Optional[Any] = None) -> Any:
-        """Sizes over widths, a line a layer, named with its slope.
-
-        Parameters
-        ----------
-        axes : matplotlib.axes.Axes, optional
-            Where to draw; by default on a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-        """
+        """Plot sizes over widths, a line a layer, named with its slope; on new axes by default. Returns the axes."""
         axes = new_axes(1, 1, height=3.4)[0] if axes is None else axes
         for row in self.rows:
             slope = "" if row.slope is None else f" ({_slope_text(row.slope)})"

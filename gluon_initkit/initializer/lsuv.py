@@ -20,21 +20,10 @@ from .values import parameters_with_values, refuse_trainers, replace_values
 
 @dataclass(frozen=True)
 class LsuvRow:
-    """What `lsuv` did with one weight.
+    """What `lsuv` did with one weight: by what `scale` it was multiplied, in how many `iterations`.
 
-    Attributes
-    ----------
-    path : str
-        The weight's canonical path.
-    aliases : tuple of str
-    block : str
-        The class of the layer.
-    before, after : float
-        The deviation of what the layer puts out, when all layers before it were scaled: by the old weight, by the new.
-    scale : float
-        What the weight was multiplied by.
-    iterations : int
-        How often.
+    `before` and `after` are the deviations of the layer's output by the old weight and by the new one, when all layers
+    before it were scaled. `block` is the class of the layer.
     """
 
     path: str
@@ -48,15 +37,10 @@ class LsuvRow:
 
 @dataclass(frozen=True, repr=False)
 class LsuvReport(TableReport[LsuvRow]):
-    """What `lsuv` returns: a row a scaled weight, in order of execution.
+    """What `lsuv` returns: a row a scaled weight, in order of execution; ``report['0.weight']`` finds one.
 
-    Attributes
-    ----------
-    rows : tuple of LsuvRow
-        ``report['0.weight']`` finds one, by path or alias.
-    kept : tuple of str
-        The selected weights that were not scaled: those of a layer that has several (recurrent layers, whose output is
-        bounded), and those of a layer that did not run.
+    `kept` are the selected weights that were not scaled: those of a layer that has several (recurrent layers, whose
+    output is bounded), and those of a layer that did not run.
     """
 
     rows: Tuple[LsuvRow, ...]
@@ -83,8 +67,8 @@ def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_
     """Scale each layer's weight until its output has deviation 1: layer-sequential unit variance.
 
     Call it after ``ik.initialize(net, mx.init.Orthogonal(), seed=1)``, with a batch of real inputs (Mishkin and Matas
-    2016, arXiv:1511.06422). Layers are scaled in the order in which they run, in prediction mode, each on what the
-    scaled layers before it put out. Of a layer with ``activation=`` the output is measured before the activation. A
+    2016, arXiv:1511.06422). Layers are scaled in the order in which they run, in prediction mode, each on the output of
+    the scaled layers before it. Of a layer with ``activation=`` the output is measured before the activation. A
     shared weight is scaled once, where it runs first. Running statistics stay as they are.
 
     Parameters
@@ -92,7 +76,7 @@ def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_
     net : Block
         A network whose parameters have values.
     inputs : NDArray
-        What the network is called with.
+        The arguments of the network's call.
     tol : float
         How far from 1 a deviation may be.
     select : selector

@@ -21,22 +21,11 @@ from .values import replace_values
 
 @dataclass(frozen=True)
 class MupRow:
-    """How one parameter grows with the width, and what follows.
+    """How one parameter grows with the width: its shape in the network, and in the base.
 
-    Attributes
-    ----------
-    path : str
-        The canonical path.
-    aliases : tuple of str
-    shape, base_shape : tuple of int
-        In the network, and in the base.
-    kind : str
-        ``'input'`` (its outputs grow with the width; biases and the like too), ``'hidden'`` (inputs and outputs do),
-        ``'output'`` (its inputs do), or ``'fixed'``.
-    scale : float
-        What its initial values were multiplied by.
-    lr_mult : float
-        What the learning rate is multiplied by.
+    `kind` is ``'input'`` (its outputs grow with the width; biases and the like too), ``'hidden'`` (inputs and outputs
+    do), ``'output'`` (its inputs do), or ``'fixed'``. Its initial values were multiplied by `scale`, its learning rate
+    is multiplied by `lr_mult`.
     """
 
     path: str
@@ -50,16 +39,9 @@ class MupRow:
 
 @dataclass(frozen=True, repr=False)
 class MupReport(TableReport[MupRow]):
-    """What `mup` returns: a row a parameter, in order of traversal.
+    """What `mup` returns: a row a parameter, in order of traversal; ``report['0.weight']`` finds one.
 
-    Attributes
-    ----------
-    rows : tuple of MupRow
-        ``report['0.weight']`` finds one, by path or alias.
-    seed : int
-        The seed, given or drawn.
-    optimizer : str
-        ``'adam'`` or ``'sgd'``.
+    `seed` is given or drawn; `optimizer` is ``'adam'`` or ``'sgd'``.
     """
 
     rows: Tuple[MupRow, ...]

@@ -38,13 +38,11 @@ class PlanRow(ChoiceRow):
 
     Attributes
     ----------
-    initializer : str or None
-        The initializer that wins; None where nothing covers the parameter.
-    hook : str or None
-        The method of it that fills the parameter, ``'_init_bias'``.
+    initializer, hook : str or None
+        The initializer that wins, and its method that fills the parameter; None where nothing covers the parameter.
     why : str
-        ``'layer'`` (it was told so), ``'rule 1'``, ``'hook'`` (the network-level initializer's), ``'layer default'``,
-        ``'base'`` (the corrected base class), or ``'error'``.
+        ``'layer'`` (the layer has its own), ``'rule 1'``, ``'hook'`` (the network-level initializer's),
+        ``'layer default'``, ``'base'`` (the corrected base class), or ``'error'``.
     plain : str
         What plain MXNet would call for it.
     differs : bool

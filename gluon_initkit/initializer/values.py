@@ -1,4 +1,4 @@
-"""Values that parameters hold already: asking for them, taking their fingerprint, writing others in their place."""
+"""The values that parameters hold: reading them, taking their fingerprint, writing others in their place."""
 
 from functools import partial
 import hashlib

@@ -1,12 +1,11 @@
 """Tied parameters: declared, found, checked, and kept over files."""
 
-from .builder import Sharing
+from .builder import Sharing, SharingReport, SharingRow
 from .construct import shared_layers, sharing_scope
 from .errors import LoadError, SharingError
 from .groups import SharedGroup, check_sharing, shared_groups
 from .load import load
 from .load_report import LoadReport, LoadRow
-from .report import SharingReport, SharingRow
 from .save import save
 from .untie import untie
 

@@ -1,6 +1,8 @@
 """`Sharing`: ties declared on a network that exists, checked as a whole, and made all at once or not at all."""
 
+from dataclasses import dataclass
 import math
+from operator import attrgetter
 from typing import Any, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
@@ -10,13 +12,99 @@ from .._mxnet.arrays import bits_of, wait_for
 from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, state_of
 from .._mxnet.state import interrupts_held, restoring
 from .._mxnet.ties import copy_state, exchange, mean_arrays, redeclare, replace_arrays
-from ..display import printable, warn
+from ..display import Column, Table, TableReport, counted, path_column, printable, shape_column, size_text, warn
 from ..parameters import check_block, matcher, named_memory_errors, show_selector
 from .checks import has_chosen_initializer, merged_shape, problems
 from .errors import SharingError, sharing_refused
+from .groups import SharedGroup
 from .merge import Member, Tie, TieGroup, tie_groups
-from .report import SharingReport, SharingRow
 from .targets import Declaration, TargetNotFound, Targets, selectors_in
+
+
+@dataclass(frozen=True)
+class SharingRow:
+    """One group of paths that share a parameter: that of the canonical path is the one that is kept.
+
+    Attributes
+    ----------
+    shape : tuple of (int or None), or None
+        The sizes that any of the parameters knows.
+    saved : int
+        The bytes of values that are, or would have been, held once more, over all contexts; gradients save as many.
+    dropped : tuple of str
+        The paths that had other values, which are lost; with ``values='average'`` those that went into the mean.
+    values_from : str or None
+        The path whose values are kept: another than the canonical one where that has none yet. None where nothing has
+        values, or where they are averaged.
+    """
+
+    group: SharedGroup
+    shape: Optional[Tuple[Optional[int], ...]]
+    dtype: str
+    saved: int
+    dropped: Tuple[str, ...]
+    values_from: Optional[str]
+
+    @property
+    def path(self) -> str:
+        """The canonical path."""
+        return self.group.canonical
+
+    @property
+    def aliases(self) -> Tuple[str, ...]:
+        """The other paths."""
+        return self.group.aliases
+
+    @property
+    def transposed(self) -> Tuple[str, ...]:
+        """The aliases at which the parameter is transposed."""
+        return self.group.transposed
+
+
+@dataclass(frozen=True, repr=False)
+class SharingReport(TableReport[SharingRow]):
+    """What ``Sharing.apply()`` returns: one row a group, in order of traversal.
+
+    `values` is ``'keep'`` or ``'average'``; `applied` is False after ``dry_run=True``.
+    """
+
+    rows: Tuple[SharingRow, ...]
+    values: str
+    applied: bool
+
+    @property
+    def groups(self) -> Tuple[SharedGroup, ...]:
+        """The groups, as `check_sharing` takes them."""
+        return tuple(row.group for row in self.rows)
+
+    @property
+    def saved(self) -> int:
+        """The bytes of values saved by all groups."""
+        return sum(row.saved for row in self.rows)
+
+    @property
+    def dropped(self) -> Tuple[str, ...]:
+        """All paths whose values were others than those that are kept."""
+        return tuple(path for row in self.rows for path in row.dropped)
+
+    def _table(self) -> Table:
+        what = "Shared" if self.applied else "Would be shared (dry run)"
+        title = f"{what}: {counted(len(self.rows), 'group')}, {size_text(self.saved)} saved"
+        were = "were averaged" if self.values == "average" else "are dropped"
+        note = f"{counted(len(self.dropped), 'path')} had other values, which {were}: {', '.join(self.dropped)}."
+        return Table(title, _COLUMNS, self.rows, (note,) if self.dropped else (),
+                     lambda row: "changed" if row.dropped else "")  # fmt: skip
+
+
+_COLUMNS = (
+    path_column(),
+    shape_column(),
+    Column("dtype", attrgetter("dtype"), hoist="{}"),
+    Column("saved", attrgetter("saved"), show=size_text, fold="sum", number=True),
+    Column("values of", lambda row: "averaged" if row.dropped and not row.values_from else
+           row.values_from if row.values_from != row.path else None),
+    Column("other values", lambda row: ", ".join(row.dropped)),
+)  # fmt: skip
 
 
 class Sharing:

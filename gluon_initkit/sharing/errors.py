@@ -13,16 +13,12 @@ class SharingError(KitError, mx.MXNetError, ValueError):
     """
 
 
-class LoadError(KitError, mx.MXNetError, ValueError):
+class LoadError(SharingError):
     """A parameter file does not fit the network, which was not changed.
 
     A parameter is missing, one is too much, a shape, dtype or context differs, a tie is lost; the message names them. A
     file that is broken, or no parameter file at all, is a `CheckpointError`.
     """
-
-
-class LoadSharingError(LoadError, SharingError):
-    """What `load` raises: a `SharingError` too, which it was before there was a `LoadError`."""
 
 
 def sharing_refused(problems: Sequence[str]) -> SharingError:

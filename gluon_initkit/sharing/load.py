@@ -23,7 +23,7 @@ from ..files.match import Rename, match_names, propose_rename, renamed_names, st
 from ..parameters import check_block, list_parameters, named_memory_errors, select_parameters
 from ..shapes import agree, is_known
 from .builder import Sharing
-from .errors import LoadSharingError, SharingError
+from .errors import LoadError, SharingError
 from .groups import SharedGroup, Sources, group_of, lost_ties, sources
 from .load_report import LoadReport, LoadRow
 from .save import Path
@@ -136,9 +136,9 @@ def load(
         decision = _decide(net, stored, read, options)
         offers, assignments, lost = decision.offers, decision.assignments, decision.lost
         if decision.report.error is not None:
-            raise LoadSharingError(decision.report.error)
+            raise LoadError(decision.report.error)
         for assignment in assignments:
-            with named_memory_errors(assignment.path, assignment.param, LoadSharingError):
+            with named_memory_errors(assignment.path, assignment.param, LoadError):
                 assignment.array = _read(assignment, offers)
     believed = [path for assignment in assignments for path in assignment.absent if not offers.groups]
     if believed:
@@ -234,7 +234,7 @@ class _Offers:
             if param.name in by_name:
                 offer = by_name[param.name], transposed
                 if self.by_path.setdefault(path, offer)[0] != offer[0]:
-                    raise LoadSharingError(f"rename= puts both {self.by_path[path][0]!r} and {offer[0]!r} of the file "
+                    raise LoadError(f"rename= puts both {self.by_path[path][0]!r} and {offer[0]!r} of the file "
                                            f"on {path!r}")  # fmt: skip
 
     def array(self, name: str) -> Any:
@@ -244,7 +244,7 @@ class _Offers:
             try:
                 self._arrays[name] = array_from_file(header.stype, header.shape, self._read(header).parts())
             except (mx.MXNetError, OverflowError) as error:
-                raise LoadSharingError(f"MXNet cannot hold {name!r}, {header.dtype} of shape {header.shape}, of "
+                raise LoadError(f"MXNet cannot hold {name!r}, {header.dtype} of shape {header.shape}, of "
                                        f"{self.stored.path!r}: {error}") from error  # fmt: skip
         return self._arrays[name]
 
@@ -485,7 +485,7 @@ def _commit(net: Any, assignments: List[_Assignment]) -> None:
             for each in fresh:
                 if each.dtype is not None:
                     recast(each.param, each.dtype)
-                with named_memory_errors(each.path, each.param, LoadSharingError):
+                with named_memory_errors(each.path, each.param, LoadError):
                     if state_of(each.param) != "initialized":
                         set_values(each.param, each.array, each.ctxs)
                     _wait([each])

@@ -1,10 +1,10 @@
 """Ties that were declared one by one, merged into groups, and the live parameters behind each group.
 
-A group is a connected component of what was declared. Each edge also says whether it transposes, so a transposed tie is
-no second mechanism. The walk goes in order of traversal, so the order of declarations cannot matter.
+A group is a connected component of the declared ties. Each tie also says whether it transposes, so a transposed tie is
+no second mechanism. Ties are merged in order of traversal, so the order of declarations cannot matter.
 """
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .._mxnet.parameter import source_of
 from .._mxnet.ties import Move, Slot
@@ -29,51 +29,37 @@ def merge(ties: Iterable[Tie], order: Iterable[str]) -> Tuple[SharedGroup, ...]:
     """
     names = list(order)
     position = {path: number for number, path in enumerate(names)}
-    edges: Dict[int, List[Tuple[int, bool]]] = {}
-    chosen = set()
+    edges: List[Tuple[int, int, bool]] = []
+    chosen: Set[int] = set()
     for tie in ties:
-        numbers = [position[path] for path in (tie.paths if tie.to is None else (*tie.paths, tie.to))]
-        if tie.to is not None:
-            chosen.add(numbers[-1])
-            numbers = numbers[:-1] if tie.to in tie.paths else numbers
-        for number in numbers[1:]:
-            edges.setdefault(numbers[0], []).append((number, tie.transposed))
-            edges.setdefault(number, []).append((numbers[0], tie.transposed))
-    groups = []
-    transposed: Dict[int, bool] = {}  # whether a position sees the first of its group transposed
-    for first in sorted(edges):
-        if first not in transposed:
-            members = _component(first, edges, transposed, names)
-            to = sorted(chosen.intersection(members))
-            if len(to) > 1:
-                raise SharingError(
-                    f"{names[to[0]]!r} and {names[to[1]]!r} are both given as to=, and the ties merge them into one "
-                    f"group, which has one canonical path. Leave one of the two out."
-                )
-            flipped = {names[number] for number in members if transposed[number]}
-            paths = [names[number] for number in members]
-            groups += [group_of(paths, flipped, names[to[0] if to else first])] if len(paths) > 1 else []
-    return tuple(groups)
-
-
-def _component(
-    first: int, edges: Dict[int, List[Tuple[int, bool]]], transposed: Dict[int, bool], names: List[str]
-) -> List[int]:
-    """All positions that are tied to the first, in order."""
-    members = [first]
-    transposed[first] = False
-    for number in members:  # which grows
-        for other, turns in sorted(edges[number]):
-            if other not in transposed:
-                transposed[other] = transposed[number] != turns
-                members.append(other)
-            elif transposed[other] != (transposed[number] != turns):
-                one, other = sorted((number, other))
-                raise SharingError(
-                    f"{names[one]!r} and {names[other]!r} are tied transposed, and by other ties not, so that a "
-                    f"parameter would be the transpose of itself. Take one of these ties back."
-                )
-    return sorted(members)
+        named = [] if tie.to is None else [tie.to]
+        first, *others = (position[path] for path in dict.fromkeys((*tie.paths, *named)))
+        edges += [(min(first, other), max(first, other), tie.transposed) for other in others]
+        chosen.update(position[path] for path in named)
+    groups: Dict[int, Dict[int, bool]] = {}  # of each path its group: all paths in it, and which of them are transposed
+    for first, second, transposed in sorted(edges):
+        group, other = (groups.setdefault(number, {number: False}) for number in (first, second))
+        flipped = (group[first] != other[second]) != transposed
+        if group is other and flipped:
+            raise SharingError(
+                f"{names[first]!r} and {names[second]!r} are tied transposed, and by other ties not, so that a "
+                f"parameter would be the transpose of itself. Take one of these ties back."
+            )
+        if group is not other:
+            larger, smaller = (group, other) if len(group) >= len(other) else (other, group)
+            larger.update((number, sees != flipped) for number, sees in smaller.items())
+            groups.update(dict.fromkeys(smaller, larger))
+    merged = []
+    for members in sorted({id(group): sorted(group) for group in groups.values()}.values()):
+        to = sorted(chosen.intersection(members))
+        if len(to) > 1:
+            raise SharingError(
+                f"{names[to[0]]!r} and {names[to[1]]!r} are both given as to=, and the ties merge them into one "
+                f"group, which has one canonical path. Leave one of the two out."
+            )
+        turned = {names[number] for number in members if groups[number][number]}
+        merged.append(group_of([names[number] for number in members], turned, names[to[0] if to else members[0]]))
+    return tuple(merged)
 
 
 class Member(NamedTuple):

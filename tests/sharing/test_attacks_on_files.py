@@ -373,4 +373,4 @@ def test_mutated_files(tmp_path):
         outcomes, grown = answers.get()
         total, most = total + outcomes, max(most, grown)
     print(dict(total), f"{most} MB more than before")
-    assert all(total[kind] for kind in ("loaded", "CheckpointError", "LoadSharingError")) and most < 500
+    assert all(total[kind] for kind in ("loaded", "CheckpointError", "LoadError")) and most < 500
