@@ -23,7 +23,7 @@ from .._mxnet.frames import base_arguments, hook_arguments, parameter_being_fill
 from .._mxnet.parameter import is_constant, print_filled
 from .._mxnet.preserve import draw_seed
 from .._mxnet.state import emit
-from .._mxnet.tree import Place, network_of
+from .._mxnet.tree import network_of
 from ..display import printable, warn
 from ..parameters import ParameterInfo, did_you_mean, list_parameters, parameter_info, role_of
 from .dispatch import (
@@ -79,17 +79,12 @@ class HookContext(mx.init.InitDesc):
     @property
     def path(self) -> Optional[str]:
         """The canonical path, ``'features.0.weight'``; None where no network is known that holds the parameter."""
-        place = self._place()
-        return self._info.path if place is None else place.paths[0]
+        return self._info.path
 
     @property
     def axes(self) -> str:
         """What a weight's axes are: ``'OIHW'``, output, input, space."""
-        place = self._place()
-        return self._info.axes if place is None else place.axes
-
-    def _place(self) -> Optional[Place]:
-        return place_of(self.param) if self._info.path is None and self.param is not None else None
+        return self._info.axes
 
     @property
     def label(self) -> str:

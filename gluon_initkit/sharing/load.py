@@ -87,9 +87,8 @@ def load(
     Returns
     -------
     LoadReport
-        What became of each parameter, and what of the file was not used. ``ik.compare(net, path).load`` is the same
-        beforehand. ``ik.initialize(net, init, seed=7)`` then fills what is left, with the bits that it would have
-        in a whole initialization.
+        What became of each parameter, and what of the file was not used; ``ik.compare(net, path).load`` foretells it.
+        ``ik.initialize(net, init, seed=7)`` then fills what is left, with the bits of a whole initialization.
 
     Raises
     ------
@@ -133,10 +132,9 @@ def load(
     check_block(net)
     stored = StoredValues(os.fsdecode(path))
     with stored.reading() as read:
-        decision = _decide(net, stored, read, options)
-        offers, assignments, lost = decision.offers, decision.assignments, decision.lost
-        if decision.report.error is not None:
-            raise LoadError(decision.report.error)
+        report, offers, assignments, lost = _decide(net, stored, read, options)
+        if report.error is not None:
+            raise LoadError(report.error)
         for assignment in assignments:
             with named_memory_errors(assignment.path, assignment.param, LoadError):
                 assignment.array = _read(assignment, offers)
@@ -150,7 +148,7 @@ def load(
         _commit(net, assignments)
         if lost:
             _sharing(net, lost).apply()
-    return decision.report
+    return report
 
 
 class LoadOptions(NamedTuple):
@@ -180,7 +178,7 @@ class LoadOptions(NamedTuple):
 def forecast_load(net: Any, stored: StoredValues, options: LoadOptions) -> LoadReport:
     """The report that `load` would return, or that of an error which it would raise. Changes nothing."""
     with stored.reading() as read:
-        return _decide(net, stored, read, options).report
+        return _decide(net, stored, read, options)[0]
 
 
 @dataclass
@@ -248,10 +246,6 @@ class _Offers:
                                        f"{self.stored.path!r}: {error}") from error  # fmt: skip
         return self._arrays[name]
 
-    def bits(self, name: str, transposed: bool) -> Any:
-        """What two arrays have in common that are equal to the bit."""
-        return bits_of(self.array(name), transposed)
-
     def look_deduplicated(self) -> bool:
         """Whether plain MXNet's ``deduplicate=True`` would have written these names, in this order, of this network.
 
@@ -261,19 +255,10 @@ class _Offers:
         return not self.groups and [self.names[name] for name in self.stored.arrays] == list(last.values())
 
 
-class _Decision(NamedTuple):
-    """The report; and where it has no error, what is to be done."""
-
-    report: LoadReport
-    offers: Any = None
-    assignments: List[_Assignment] = []
-    lost: Sequence[SharedGroup] = ()  # the groups that are to be tied
-
-
 def _decide(
     net: Any, stored: StoredValues, read: Callable[[StoredArray], Any], options: LoadOptions
-) -> _Decision:
-    """What every parameter takes, and the ties that the network has lost; all that does not fit is in the report."""
+) -> Tuple[LoadReport, Any, List[_Assignment], Sequence[SharedGroup]]:
+    """The report; without an error also what the file offers, what each parameter takes, and the groups to be tied."""
     chosen = None if options.select is None else {
         id(param) for param, _, _ in select_parameters(list_parameters(net), options.select)}  # fmt: skip
     names = [path for array in stored.arrays.values() for path in (array.name, *array.aliases)]
@@ -281,11 +266,11 @@ def _decide(
     if not all(array.named for array in stored.arrays.values()):
         error = (f"{stored.path!r} holds {counted(len(stored.arrays), 'array')} without names, so no parameters of a "
                  f"network. Expected a file of gluon_initkit.save.")  # fmt: skip
-        return _Decision(LoadReport((), stored.path, error))
+        return LoadReport((), stored.path, error), None, [], ()
     try:
         offers = _Offers(net, stored, read, renamed)
     except ValueError as refused:  # two parameters have one path, or two arrays
-        return _Decision(LoadReport((), stored.path, str(refused)))
+        return LoadReport((), stored.path, str(refused)), None, [], ()
     held = {path: source for path, source in offers.held.items() if chosen is None or id(source[0]) in chosen}
     within = [group_of([path for path in group.paths if path in held], set(group.transposed))
               for group in offers.groups if any(path in held for path in group.paths)]  # fmt: skip
@@ -322,14 +307,19 @@ def _decide(
                            f"gluon_initkit.compare(net, {stored.path!r}) tells what belongs together.")]
     error = ""
     if misfits:
-        error = _error(stored.path, misfits, "" if options.rename is not None else _other_names(net, rows, offers))
+        more = [f"  and {len(misfits) - 10} more"] if len(misfits) > 10 else []
+        mends = dict.fromkeys(misfit.mend for misfit in misfits)
+        hint = "" if options.rename is not None else _other_names(net, rows, offers)
+        error = "\n".join([f"{stored.path!r} does not fit the network, which is left as it was:",
+                           *(f"  {misfit.what}" for misfit in misfits[:10]), *more,
+                           *filter(None, [*mends, hint])])  # fmt: skip
     groups = list(dict.fromkeys(group for group, _, _ in lost)) if options.ties == "apply" else []
     if groups and not error:
         try:  # what it refuses, it refuses before anything is loaded
             _sharing(net, groups).apply(dry_run=True)
         except SharingError as refused:
             error = str(refused)
-    return _Decision(LoadReport(tuple(rows), stored.path, error or None), offers, assignments, groups)
+    return LoadReport(tuple(rows), stored.path, error or None), offers, assignments, groups
 
 
 def _row(param: Any, places: List[Tuple[str, bool]], offers: _Offers, status: str) -> LoadRow:
@@ -338,14 +328,6 @@ def _row(param: Any, places: List[Tuple[str, bool]], offers: _Offers, status: st
     array = None if name is None else offers.stored.arrays[name]
     shapes, dtypes = (shape_of(param), array and array.shape), (dtype_name(param.dtype), array and array.dtype)
     return LoadRow(path, tuple(alias for alias, _ in aliases), name, status, shapes, dtypes)
-
-
-def _error(path: str, misfits: Sequence[_Misfit], hint: str) -> str:
-    more = [f"  and {len(misfits) - 10} more"] if len(misfits) > 10 else []
-    mends = dict.fromkeys(misfit.mend for misfit in misfits)
-    start = f"{path!r} does not fit the network, which is left as it was:"
-    listed = [f"  {misfit.what}" for misfit in misfits[:10]]
-    return "\n".join([start, *listed, *more, *filter(None, [*mends, hint])])
 
 
 def _other_names(net: Any, rows: Sequence[LoadRow], offers: _Offers) -> str:
@@ -389,7 +371,7 @@ def _assignment(
                       f"a network would that has it tied to {first!r}, as this one has",
                       "ties='ignore' believes that they were tied.")  # fmt: skip
     for (other, turned), path in others:
-        if other != name and offers.bits(other, turned) != offers.bits(name, flip):
+        if other != name and bits_of(offers.array(other), turned) != bits_of(offers.array(name), flip):
             raise _Misfit(f"{first!r} and {path!r} share one parameter in the network, and the file holds different "
                           f"values for them, as {name!r} and {other!r}",
                           f"gluon_initkit.untie(net, {path!r}) gives {path!r} a parameter of its own.")  # fmt: skip
