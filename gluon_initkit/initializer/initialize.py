@@ -44,7 +44,7 @@ from .dispatch import Choice, choose, declared_parameters, refuse_unassigned, ta
 from .errors import InitializationError
 from .fill import PendingFill, fill_all
 from .initializer import corrected, dump, initializer_text, serializable
-from .plan import ChoiceRow, short_text
+from .plan import DEFAULT_INITIALIZER, ChoiceRow, short_text
 
 Key = Union[None, Mapping[str, str], Callable[[str], str]]
 
@@ -98,7 +98,7 @@ class InitReport(TableReport[InitRow]):
 
 def initialize(
     net: Any,
-    init: Any = "uniform",
+    init: Any = DEFAULT_INITIALIZER,
     ctx: Any = None,
     seed: Optional[int] = None,
     force_reinit: bool = False,

@@ -115,7 +115,17 @@ def short_text(initializer: str, in_title: str) -> str:
     return initializer.partition("(")[0] if initializer == in_title and not in_title.endswith("()") else initializer
 
 
-def plan(net: Any, init: Any = "uniform", *, select: Any = None) -> Plan:
+class _Default(str):
+    """The registered name of MXNet's default initializer; `help` shows the call that it stands for."""
+
+    def __repr__(self) -> str:
+        return "Uniform(0.07)"
+
+
+DEFAULT_INITIALIZER = _Default("uniform")
+
+
+def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Plan:
     """Say what each parameter of a network will get, touching nothing.
 
     Parameters
