@@ -50,7 +50,7 @@ def merge(ties: Iterable[Tie], order: Iterable[str]) -> Tuple[SharedGroup, ...]:
             larger.update((number, sees != flipped) for number, sees in smaller.items())
             groups.update(dict.fromkeys(smaller, larger))
     merged = []
-    for members in sorted({id(group): sorted(group) for group in groups.values()}.values()):
+    for members in sorted(map(sorted, {id(group): group for group in groups.values()}.values())):
         to = sorted(chosen.intersection(members))
         if len(to) > 1:
             raise SharingError(
