@@ -11,9 +11,9 @@ import os
 from pathlib import Path
 import re
 import tempfile
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
-from .display import Column, Table, as_text, counted, printable, shape_text
+from .display import Column, Table, as_text, counted, path_column, printable, shape_text
 from .files import parsed_json
 from .initializer import plan
 from .initializer.values import combined, digests
@@ -134,38 +134,33 @@ def _facts(net: Any, init: Any) -> Dict[str, Any]:
         facts = {"path": record.path, **{key: getattr(record, key) for key in _DECLARED}}
         facts.update(aliases=list(record.aliases), shape=list(record.shape or ()))
         facts.update(initializer=filled_by.get(record.path, record.initializer))
-        facts.update({key: _rounded(getattr(stats, key)) for key in _MOMENTS})
+        for key in _MOMENTS:
+            value = getattr(stats, key)
+            facts[key] = None if value is None or not math.isfinite(value) else float(f"{value:.9g}")
         parameters.append({**facts, "values": values[record.path].hex()[:16]})
     return {"schema": _SCHEMA, "version": _VERSION, "fingerprint": combined(listed), "parameters": parameters}
-
-
-def _rounded(moment: Optional[float]) -> Optional[float]:
-    return None if moment is None or not math.isfinite(moment) else float(f"{moment:.9g}")
 
 
 def _differences(reviewed: Dict[str, Any], now: Dict[str, Any]) -> List[_Difference]:
     """All that differs, parameter by parameter, then their order and the fingerprint."""
     before, after = ({facts["path"]: facts for facts in side["parameters"]} for side in (reviewed, now))
-    rows = [row for path, facts in after.items() for row in _parameter_differences(path, before.get(path), facts)]
+    rows = []
+    for path, facts in after.items():
+        known = before.get(path)
+        if known is None:
+            rows.append(_Difference(path, "parameter", "missing", "added"))
+            continue
+        keys = [key for key in _DECLARED if known.get(key) != facts[key]]
+        keys += [key for key in _MOMENTS if not _close(known.get(key), facts[key], facts)]
+        if not keys and known.get("values") != facts["values"]:
+            keys = ["values"]  # other bits that no moment shows
+        rows += [_Difference(path, key, known.get(key), facts[key]) for key in keys]
     rows += [_Difference(path, "parameter", "there", "removed") for path in before if path not in after]
     common = [path for path in before if path in after], [path for path in after if path in before]
     rows += [_Difference("", "order", *pair) for pair in zip(*common) if pair[0] != pair[1]][:1]
     if reviewed["fingerprint"] != now["fingerprint"]:
         rows.append(_Difference("", "fingerprint", reviewed["fingerprint"][:16], now["fingerprint"][:16]))
     return rows
-
-
-def _parameter_differences(
-    path: str, before: Optional[Dict[str, Any]], after: Dict[str, Any]
-) -> Iterator[_Difference]:
-    if before is None:
-        yield _Difference(path, "parameter", "missing", "added")
-        return
-    keys = [key for key in _DECLARED if before.get(key) != after[key]]
-    keys += [key for key in _MOMENTS if not _close(before.get(key), after[key], after)]
-    if not keys and before.get("values") != after["values"]:
-        keys = ["values"]  # other bits that no moment shows
-    yield from (_Difference(path, key, before.get(key), after[key]) for key in keys)
 
 
 def _close(before: Any, after: Any, facts: Dict[str, Any]) -> bool:
@@ -227,7 +222,7 @@ def _shown(fact: str, value: Any) -> str:
 
 
 _COLUMNS = (
-    Column("parameter", lambda row: row.path, path=True),
+    path_column(),
     Column("differs", lambda row: row.fact),
     Column("reviewed", lambda row: _shown(row.fact, row.reviewed)),
     Column("now", lambda row: _shown(row.fact, row.now)),

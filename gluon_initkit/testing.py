@@ -4,16 +4,17 @@ Each asks one question of the kit and puts the answer's table into the message o
 rewriting of `assert`. They change nothing. A network without values may have no findings: ask `assert_initialized` too.
 """
 
-from typing import Any, NamedTuple
-
-import numpy
+from dataclasses import replace
+from operator import attrgetter, itemgetter
+from typing import Any, List
 
 from ._mxnet.arrays import context_of, host_values, wait_for
 from ._mxnet.parameter import arrays_of
-from .display import Column, Table, as_text, counted, printable, shape_text
-from .inspector import compare, inspect
+from .display import Column, Table, as_text, counted, printable, text_table
+from .inspector import COLUMNS, compare, inspect
 from .inspector.findings import Ignored
-from .parameters import did_you_mean_path, list_parameters
+from .inspector.statistics import statistics_of_all
+from .parameters import find_row, list_parameters
 from .sharing import shared_groups
 from .tracer import explain
 
@@ -73,19 +74,16 @@ def assert_all_finite(net: Any) -> None:
     """
     __tracebackhide__ = True
     parameters = list_parameters(net)
-    wait_for(array for param, _, _ in parameters for array in arrays_of(param))
-    rows = []
+    arrays = [array for param, _, _ in parameters for array in arrays_of(param)]
+    wait_for(arrays)
+    measured = iter(statistics_of_all([host_values(array) for array in arrays]))
+    rows: List[Any] = []
     for param, _, info in parameters:
-        arrays = arrays_of(param)
-        if not arrays:
-            rows.append(_NotFinite(info.label, info.state))
-        for array in arrays:
-            values = host_values(array)
-            nan, posinf, neginf = (int(bad.sum()) for bad in (values != values, values == _INF, values == -_INF))
-            if nan or posinf or neginf:
-                rows.append(_NotFinite(info.label, str(context_of(array)), values.size, nan, posinf, neginf))
+        held = [(info.label, str(context_of(array)), next(measured)) for array in arrays_of(param)]
+        rows += [row for row in held if row[2].nan or row[2].posinf or row[2].neginf]
+        rows += [] if held else [(info.label, info.state, None)]
     if rows:
-        bad = len({row.path for row in rows})
+        bad = len({path for path, _, _ in rows})
         title = f"Not finite in {type(net).__name__}: {bad} of {counted(len(parameters), 'parameter')}"
         raise AssertionError(as_text(Table(title, _NOT_FINITE, rows)))
 
@@ -107,23 +105,20 @@ def assert_shared(net: Any, a: str, b: str) -> None:
     >>> assert_shared(net, "0.weight", "1.weight")
     Traceback (most recent call last):
     AssertionError: '0.weight' and '1.weight' of HybridSequential are two parameters
-    parameter  shape   dtype    state          mean  std
-    ────────────────────────────────────────────────────
+    parameter  shape   dtype    state
+    ─────────────────────────────────────────
     0.weight   (2, 2)  float32  uninitialized
     1.weight   (2, 2)  float32  uninitialized
     To tie them: gluon_initkit.Sharing(net).tie('1.weight', '0.weight').apply()
     """
     __tracebackhide__ = True
     records = inspect(net, stats=True).records
-    known = {path: record for record in records for path in record.paths}
-    for path in (a, b):
-        if path not in known:
-            raise KeyError(f"no parameter has the path {path!r}; {did_you_mean_path(path, records)}")
+    rows = [find_row(records, path) for path in (a, b)]
     if a == b:
         raise ValueError(f"both paths are {a!r}: expected two, to say whether they share a parameter")
     if not any(a in group.paths and b in group.paths for group in shared_groups(net)):
         title = f"{a!r} and {b!r} of {type(net).__name__} are two parameters"
-        table = as_text(Table(title, _PARAMETERS, [known[path] for path in (a, b)]))
+        table = as_text(text_table(Table(title, _PARAMETERS, rows), None))
         raise AssertionError(f"{table}\nTo tie them: gluon_initkit.Sharing(net).tie({b!r}, {a!r}).apply()")
 
 
@@ -195,37 +190,19 @@ def assert_same_init(net_a: Any, net_b: Any) -> None:
     raise AssertionError(printable("\n".join(lines), keep="\n"))
 
 
-class _NotFinite(NamedTuple):
-    """How many values of a parameter on one context are not finite; or the state of one that has none."""
-
-    path: str
-    on: str
-    values: Any = None
-    nan: Any = None
-    posinf: Any = None
-    neginf: Any = None
+def _count(key: str, heading: str) -> Column:
+    return Column(key, lambda row: row[2] and getattr(row[2], key), heading, number=True)
 
 
-_INF = numpy.inf
 _NOT_FINITE = (
-    Column("parameter", lambda row: row.path, path=True),
-    Column("on", lambda row: row.on),
-    Column("values", lambda row: row.values, number=True),
-    Column("nan", lambda row: row.nan, number=True),
-    Column("+inf", lambda row: row.posinf, number=True),
-    Column("-inf", lambda row: row.neginf, number=True),
+    Column("path", itemgetter(0), "parameter", path=True),
+    Column("on", itemgetter(1)),
+    *(_count(*names) for names in (("count", "values"), ("nan", "nan"), ("posinf", "+inf"), ("neginf", "-inf"))),
 )
-_PARAMETERS = (
-    Column("parameter", lambda record: (record.path, *(f"= {alias}" for alias in record.aliases)), path=True),
-    Column("shape", lambda record: shape_text(record.shape)),
-    Column("dtype", lambda record: record.dtype),
-    Column("state", lambda record: record.state),
-    Column("mean", lambda record: record.stats and record.stats.mean, number=True),
-    Column("std", lambda record: record.stats and record.stats.std, number=True),
-)
+_PARAMETERS = tuple(replace(COLUMNS[key], hoist=False) for key in ("path", "shape", "dtype", "state", "mean", "std"))
 _FINDINGS = (
     Column("finding", lambda finding: f"{finding.severity}\n{finding.code}"),
-    Column("parameter", lambda finding: finding.paths, path=True),
-    Column("evidence", lambda finding: finding.evidence),
-    Column("what to do", lambda finding: finding.hint),
+    Column("parameter", attrgetter("paths"), path=True),
+    Column("evidence", attrgetter("evidence")),
+    Column("what to do", attrgetter("hint")),
 )

@@ -1,8 +1,8 @@
 """Tables whose rows are a tree of paths, folded: siblings that are alike are one row.
 
-What all rows have alike stands in the title. A short table shows every row. In a longer one siblings are one row where
-all that is shown of them is the same, then also where their sizes differ; if that does not do, deep blocks are one row
-each.
+The title says what is the same in all rows. A short table shows every row. In a longer one siblings are one row where
+all that is shown of them is the same, then also where their sizes differ; if that is not enough, deep blocks are one
+row each.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,14 +15,14 @@ from .table import Branch, Column, Table, path_column
 from .text import cell_widths
 from .units import counted
 
-__all__ = ["braced", "flat_table", "sorted_by", "text_table", "tree_table"]
+__all__ = ["flat_table", "sorted_by", "text_table", "tree_table"]
 
-_FLAT = 12  # rows that are a list of whole paths
+_FLAT = 12  # rows up to which a table is a list of whole paths
 _FEW = 24  # rows up to which nothing is folded
 _MOST = 45  # rows of a folded table
-_OPEN = 20  # rows to which HTML opens
-_MOST_NAMES = 20
-_MOST_VALUES, _LONGEST = 3, 24  # values of a block that its row shows, and their characters
+_OPEN = 20  # rows up to which HTML opens branches
+_MOST_NAMES = 20  # in braces
+_MOST_VALUES, _LONGEST = 3, 24  # different values of one cell, and their characters
 _DEEPEST = 64  # blocks below each other: a name in a file may have any number of dots
 _ROOM_FOR_PATHS = 26
 _RANKS = ("error", "warning", "info", "changed", "", "dim")
@@ -31,23 +31,30 @@ _REST = "{shown:,} of {rows} are shown; to_text(all=True) shows all."
 _REST_OF_HTML = "{shown:,} of {rows} are shown. The sums are of all. report.to_html(limit=None) writes all."
 _FOLDED = "A row marked x2 stands for 2 that are alike; to_text(all=True) shows all {all:,}."
 
+_Key = Callable[[Any], Any]
+
 
 @dataclass(eq=False)
 class _Node:
-    """One block, and what stands in it; blocks of the same structure have the same number."""
+    """One block of the tree, with its rows; blocks of the same structure have the same number."""
 
     name: str
     path: str
     blocks: List[Any] = field(default_factory=list)  # the rows of this block itself
-    own: List[Tuple[str, Any]] = field(default_factory=list)  # the rows in it, by name
+    own: List[Tuple[str, Any]] = field(default_factory=list)  # the rows of its parameters, by name
     children: Dict[str, "_Node"] = field(default_factory=dict)
     structure: int = -1
 
+    def child(self, name: str) -> "_Node":
+        """The block of that name, made where there is none."""
+        if name not in self.children:
+            self.children[name] = _Node(name, _join(self.path, name))
+        return self.children[name]
+
     def rows(self) -> Iterator[Any]:
-        """Every row here and below."""
+        """Every row of this block and of those inside."""
         yield from self.blocks
-        for _, row in self.own:
-            yield row
+        yield from map(itemgetter(1), self.own)
         for child in self.children.values():
             yield from child.rows()
 
@@ -57,9 +64,9 @@ class _Fold(NamedTuple):
 
     label: str  # the path, such as encoder.{0..11}.weight
     name: str  # the last part of it
-    rows: Tuple[Any, ...]  # all that it stands for
-    copies: int = 1  # for how many alike it stands
-    block: Optional[str] = None  # the path of the first block that it stands for; None for what stands in a block
+    rows: Tuple[Any, ...]  # all rows of the table that it represents
+    copies: int = 1  # how many parameters, or blocks, it represents
+    block: Optional[str] = None  # the path of the first block that it represents; None for a parameter
     own: Tuple[Any, ...] = ()  # the rows of the blocks themselves
     below: Tuple["_Fold", ...] = ()
 
@@ -89,29 +96,41 @@ def text_table(
     """
     rows = [row for row in table.rows if everything or table.shown is None or table.shown(row)]
     flat = flat or table.order is not None or (len(rows) <= _FLAT and not table.blocks and not table.headings)
-    lines = _in_order(table, _chosen_lines(table, rows, everything, depth, flat))
-    left_out = [row for row in table.rows if table.shown and not table.shown(row)] if not everything else []
-    notes = [("", table.rest(left_out))] if left_out else []
+    columns, different, title = _hoisted(table)
+    lines = _in_order(table, _chosen_lines(table, different, rows, everything, depth, flat))
+    notes = [table.rest([row for row in table.rows if not table.shown(row)])] if table.shown and not everything else []
     limit = None if everything else 10 * _MOST if depth is not None else _MOST
     if len(lines) > (limit or len(lines)):
-        notes.append(("", _REST.format(shown=limit, rows=counted(len(lines), "row"))))
+        notes.append(_REST.format(shown=limit, rows=counted(len(lines), "row")))
     elif any(line.fold.copies > 1 for line in lines):
-        notes.append(("", _FOLDED.format(all=len(rows))))
+        notes.append(_FOLDED.format(all=len(rows)))
     lines = lines[:limit]
-    columns, title = _hoisted(table)
-    texts = [[_text(table, column, line, flat) for line in lines] for column in columns]
-    telling = [index for index, column in enumerate(columns) if column.path or any(texts[index])]
-    footer = dict(zip((column.key for column in table.columns), table.footer or [""] * len(columns)))
-    made = replace(
-        table,
-        title=title,
-        columns=tuple(_text_column(columns[index], place) for place, index in enumerate(telling)),
-        rows=list(zip(*(texts[index] for index in telling), (_worst(table, line.fold.rows) for line in lines))),
-        emphasis=itemgetter(-1),
-        footer=[footer[columns[index].key] for index in telling] if table.footer else (),
-        footnotes=_with_notes(table.footnotes, [note for note in notes if note[1]]),
-    )
-    return made if width is None else _fitted(made, width)
+    written = [(column, [_text(table, column, line, flat) for line in lines]) for column in columns]
+    emphases = [_worst(table, line.fold.rows) for line in lines]
+    footer = dict(zip((column.key for column in table.columns), table.footer))
+    plain = list(itertools.takewhile(lambda note: not note[0], table.footnotes))  # the notes come between
+    marked = table.footnotes[len(plain) :]
+
+    def made(hidden: Set[str], notes: Sequence[str]) -> Table:
+        kept = [(column, texts) for column, texts in written
+                if column.key not in hidden and (column.path or any(texts))]  # fmt: skip
+        return replace(
+            table,
+            title=title,
+            columns=tuple(Column(column.key, itemgetter(place), column.title, number=column.number, path=column.path)
+                          for place, (column, _) in enumerate(kept)),
+            rows=list(zip(*map(itemgetter(1), kept), emphases)),
+            emphasis=itemgetter(-1),
+            footer=[footer[column.key] for column, _ in kept] if footer else (),
+            footnotes=(*plain, *(("", note) for note in notes if note), *marked),
+        )  # fmt: skip
+
+    whole = made(set(), notes)
+    hidden = _hidden(whole, width)
+    if not hidden:
+        return whole
+    names = ", ".join(column.title for column in whole.columns if column.key in hidden)
+    return made(hidden, [*notes, f"not shown at this width: {names}; width= or columns= shows more"])
 
 
 def flat_table(table: Table, depth: Optional[int] = None) -> Table:
@@ -121,23 +140,24 @@ def flat_table(table: Table, depth: Optional[int] = None) -> Table:
 
 def tree_table(table: Table, limit: Optional[int] = None) -> Table:
     """The table whose rows are branches, as HTML shows it: every block unfolds; its row has the sums of all below."""
-    hoisted, title = _hoisted(table)
+    hoisted, different, title = _hoisted(table)
     path = next((column for column in hoisted if column.path), path_column())
-    has_histogram = any(column.key == "histogram" for column in hoisted)
-    left_out = {*(table.shown_by_histogram if has_histogram else ())}
-    if table.kinds or table.blocks:
-        left_out.add("block")
+    left_out = {"block"} if table.kinds or table.blocks else set()
+    if any(column.key == "histogram" for column in hoisted):
+        left_out.update(table.shown_by_histogram)
     columns = [column for column in hoisted if not column.path and column.key not in left_out
                and any(column.show(column.read(row)) for row in table.rows)]  # fmt: skip
-    shown = None if limit is None or limit >= len(table.rows) else {row.path for row in table.rows[:limit]}
-    rest = _REST_OF_HTML.format(shown=limit or 0, rows=counted(len(table.rows), table.noun))
-    more = [] if shown is None else [("warning", rest)]
+    rest = [] if limit is None else table.rows[limit:]
+    more = [("warning", _REST_OF_HTML.format(shown=limit, rows=counted(len(table.rows), table.noun)))] if rest else []
     if table.parts is None:
         branches = _list_branches(table, path, columns, table.rows[:limit])
     else:
-        root = _folded(table, table.rows, _key(table, loose=False), merge=False)
+        key = _key(table, different, ("same", "range"))
+        root = _folded([_tree(table, table.rows, key)], "", "", key, merge=False)
+        hidden = set(map(id, rest))
         folds = (root,) if root.own else root.below
-        branches = _opened([branch for fold in folds for branch in _branches(table, columns, fold, shown)])
+        branches = [branch for fold in folds for branch in _branches(table, columns, fold, hidden)]
+        _open(branches, sum(table.emphasis(row) == "changed" for row in table.rows))
     footer = dict(zip((column.key for column in table.columns), table.footer))
     return replace(table, title=title, columns=(path, *columns), rows=branches, notes=(),
                    footer=[footer.get(column.key, "") for column in (path, *columns)] if footer else (),
@@ -146,14 +166,14 @@ def tree_table(table: Table, limit: Optional[int] = None) -> Table:
 
 def _list_branches(table: Table, path: Column, columns: Sequence[Column], rows: Sequence[Any]) -> List[Branch]:
     """A branch for each row of a table that is no tree; rows that the text does not show are below one of their own."""
-    def branch(row: Any) -> Branch:
+    parts: Tuple[List[Branch], List[Branch]] = [], []
+    for row in rows:
         cells = tuple(column.as_html(column.read(row), "") for column in columns)
-        return Branch("\n".join(path.lines(row)), "", cells, "", table.emphasis(row))
-
-    shown = [row for row in rows if table.shown is None or table.shown(row)]
-    others = tuple(branch(row) for row in rows if table.shown is not None and not table.shown(row))
+        branch = Branch("\n".join(path.lines(row)), "", cells, "", table.emphasis(row))
+        parts[table.shown is not None and not table.shown(row)].append(branch)
+    shown, others = parts
     more = Branch(counted(len(others), "more row" if shown else "row"), cells=("",) * len(columns), below=others)
-    return [*map(branch, shown), *([more] if others else [])]
+    return [*shown, *([more] if others else [])]
 
 
 def _in_order(table: Table, lines: List[_Line]) -> List[_Line]:
@@ -162,8 +182,7 @@ def _in_order(table: Table, lines: List[_Line]) -> List[_Line]:
     column, reverse = table.order
 
     def value(line: _Line) -> Any:
-        rows = [row for row in line.fold.rows if row.path not in table.again] or line.fold.rows
-        return line.label if column.path else column.sort_value(column.of(rows))
+        return line.label if column.path else column.sort_value(column.of(_counted(table, line.fold.rows)))
 
     return sorted_by(lines, value, reverse)
 
@@ -171,7 +190,7 @@ def _in_order(table: Table, lines: List[_Line]) -> List[_Line]:
 def sorted_by(things: Iterable[Any], read: Callable[[Any], Any], reverse: bool) -> List[Any]:
     """Things in the order of a value; those that have none come last, whichever way; order among equals is kept.
 
-    Numbers stand before texts, which is what a row is sorted by that stands for several different numbers.
+    Numbers stand before texts, which is what a row is sorted by that represents several different numbers.
     """
     keyed = [(read(thing), thing) for thing in things]
     known = sorted((pair for pair in keyed if pair[0] is not None),
@@ -180,13 +199,7 @@ def sorted_by(things: Iterable[Any], read: Callable[[Any], Any], reverse: bool) 
 
 
 def braced(names: Sequence[str]) -> str:
-    """Several names as one, as a shell expands it: ``{0..2}``, ``{query,key}``.
-
-    Examples
-    --------
-    >>> braced(["0"]), braced(["query", "key"]), braced(["0", "1", "2", "5"]), braced(["conv0_fwd", "conv1_fwd"])
-    ('0', '{query,key}', '{0..2,5}', 'conv{0,1}_fwd')
-    """
+    """Several names as one, as a shell expands it: ``{0..2}``, ``{query,key}``."""
     if len(names) == 1:
         return names[0]
     # Every second piece is a number.
@@ -209,52 +222,43 @@ def braced(names: Sequence[str]) -> str:
 
 
 def _chosen_lines(
-    table: Table, rows: Sequence[Any], everything: bool, depth: Optional[int], flat: bool
+    table: Table, different: Sequence[Column], rows: Sequence[Any], everything: bool, depth: Optional[int], flat: bool
 ) -> List[_Line]:
-    """The least folded lines of those that are few enough."""
+    """The lines of the table, folded as little as makes them few enough."""
     if table.parts is None:
         return [_Line("", _Fold("", "", (row,))) for row in rows]
-
-    def lines(key: Optional[Callable[[Any], Any]], depth: Optional[int] = depth) -> List[_Line]:
-        root = _folded(table, rows, key)
-        if root.own:
-            return list(_lines(root, depth, flat, table.headings))
-        below = [_Fold("(all)", "(all)", root.rows, block="")] if depth == 0 and rows else root.below
-        inside = None if depth is None else depth - 1
-        return [line for fold in below for line in _lines(fold, inside, flat, table.headings)]
-
-    found = lines(None) if everything or len(rows) <= _FEW else []
-    if everything or len(rows) <= _FEW:
-        return found
-    for loose in (False, True):
-        found = lines(_key(table, loose))
-        if len(found) <= _MOST or table.order is not None:
-            return found
-    if depth is None:
-        for cut in reversed(range(1, max(len(table.parts(row)) for row in rows[: 10 * _MOST]))):
-            found = lines(_key(table, loose=True), min(cut, _DEEPEST))
-            if len(found) <= _MOST:
-                break
-    return found
+    attempts: List[Tuple[Optional[_Key], Optional[int]]] = [(None, depth)]
+    if not everything and len(rows) > _FEW:
+        exact, loose = _key(table, different, ("same", "range")), _key(table, different, ("same",))
+        attempts = [(exact, depth), (loose, depth)]
+        if depth is None:
+            deepest = max(len(table.parts(row)) for row in rows[: 10 * _MOST])
+            attempts += [(loose, min(cut, _DEEPEST)) for cut in reversed(range(1, deepest))]
+    lines: List[_Line] = []
+    for key, cut in attempts:
+        root = _folded([_tree(table, rows, key)], "", "", key)
+        below = [_Fold("(all)", "(all)", root.rows, block="")] if cut == 0 and rows else root.below
+        inside = None if cut is None else cut - 1
+        tops = [(root, cut)] if root.own else [(fold, inside) for fold in below]
+        lines = [line for fold, left in tops for line in _lines(fold, left, flat, table.headings)]
+        if len(lines) <= _MOST or table.order is not None:
+            break
+    return lines
 
 
-def _key(table: Table, loose: bool) -> Callable[[Any], Any]:
-    """What rows must have in common to be one."""
-    kinds = ("same",) if loose else ("same", "range")
-    columns = [column for column in (*table.columns, *table.in_title) if column.fold in kinds and not column.path]
+def _key(table: Table, columns: Iterable[Column], kinds: Sequence[str]) -> _Key:
+    """What rows must have in common to be one: the values of `columns` that fold in one of these ways, and more."""
+    shown = [column for column in columns if column.fold in kinds and not column.path]
 
     def key(row: Any) -> Any:
-        cells = [column.read(row) for column in columns]
-        return repr((cells, table.alike(row), getattr(row, "aliases", ()), row.path in table.again,
-                     table.emphasis(row)))  # fmt: skip
+        return (repr([column.read(row) for column in shown]), table.alike(row), getattr(row, "aliases", ()),
+                row.path in table.again, table.emphasis(row))  # fmt: skip
 
     return key
 
 
-def _folded(
-    table: Table, rows: Iterable[Any], key: Optional[Callable[[Any], Any]], merge: bool = True
-) -> _Fold:
-    """The tree of all rows. Siblings of the same `key` are one row; with `merge`, so are the rows below them."""
+def _tree(table: Table, rows: Iterable[Any], key: Optional[_Key]) -> _Node:
+    """The blocks of all rows; with a `key`, those of the same structure are numbered alike."""
     parts = table.parts
     assert parts is not None
     root = _Node("", "")
@@ -262,62 +266,55 @@ def _folded(
         *around, last = parts(row) or ("",)
         node = root
         for name in around[:_DEEPEST]:
-            node = _child(node, name)
+            node = node.child(name)
         if not table.blocks:
             node.own.append((".".join((*around[_DEEPEST:], last)), row))
         else:
-            (_child(node, last) if last else node).blocks.append(row)
+            (node.child(last) if last else node).blocks.append(row)
     if key is not None:
         _number(root, key, table.kinds, {})
+    return root
 
-    def block(nodes: Sequence[_Node], path: str, name: str) -> _Fold:
-        below = [block([node], node.path, node.name) for node in nodes] if len(nodes) > 1 and not merge else \
-            [*own(nodes, path), *children(nodes, path)]
-        rows = tuple(row for node in nodes for row in node.rows())
-        return _Fold(path, name, rows, len(nodes), nodes[0].path, tuple(row for node in nodes for row in node.blocks),
-                     tuple(below))  # fmt: skip
 
-    def own(nodes: Sequence[_Node], path: str) -> Iterator[_Fold]:
-        first = nodes[0].own
-        for indices in _runs([key(row) if key and merge else index for index, (_, row) in enumerate(first)]):
-            names = [first[index][0] for index in indices]
-            whole = 2 < len(names) == len(first) and not nodes[0].children
-            name = "*" if whole else braced(names)
+def _number(node: _Node, key: _Key, kinds: Mapping[str, str], known: Dict[Any, int]) -> int:
+    """The number of a block's structure: the class, the rows, and the structures of the blocks inside, by name."""
+    below = tuple([(child.name, _number(child, key, kinds, known)) for child in node.children.values()])
+    own = tuple([(name, key(row)) for name, row in node.own])
+    whole = (kinds.get(node.path), tuple(map(key, node.blocks)), own, below)
+    node.structure = known.setdefault(whole, len(known))
+    return node.structure
+
+
+def _folded(nodes: Sequence[_Node], path: str, name: str, key: Optional[_Key], merge: bool = True) -> _Fold:
+    """The row of blocks that are alike, and the rows below it, where siblings of one `key`, or structure, are one.
+
+    Without `merge` only blocks are one row, and below it stand the rows of each.
+    """
+    first, below = nodes[0], []
+    if len(nodes) > 1 and not merge:
+        below = [_folded([node], node.path, node.name, key, merge) for node in nodes]
+    else:
+        for indices in _runs([key(row) if key and merge else index for index, (_, row) in enumerate(first.own)]):
+            names = [first.own[index][0] for index in indices]
+            label = "*" if 2 < len(names) == len(first.own) and not first.children else braced(names)
             rows = tuple(node.own[index][1] for node in nodes for index in indices)
-            yield _Fold(_join(path, name), name, rows, len(rows))
-
-    def children(nodes: Sequence[_Node], path: str) -> Iterator[_Fold]:
-        names = list(nodes[0].children)
-        keys = [nodes[0].children[name].structure if key else name for name in names]
-        for indices in _runs(keys):
-            twins = [names[index] for index in indices]
-            name = braced(twins)
-            yield block([node.children[twin] for node in nodes for twin in twins], _join(path, name), name)
-
-    return block([root], "", "")
-
-
-def _child(node: _Node, name: str) -> _Node:
-    if name not in node.children:
-        node.children[name] = _Node(name, _join(node.path, name))
-    return node.children[name]
+            below.append(_Fold(_join(path, label), label, rows, len(rows)))
+        children = list(first.children.values())
+        for indices in _runs([child.structure if key else child.name for child in children]):
+            names = [children[index].name for index in indices]
+            twins = [node.children[twin] for node in nodes for twin in names]
+            below.append(_folded(twins, _join(path, braced(names)), braced(names), key, merge))
+    rows = tuple(row for node in nodes for row in node.rows())
+    own = tuple(row for node in nodes for row in node.blocks)
+    return _Fold(path, name, rows, len(nodes), first.path, own, tuple(below))
 
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _number(node: _Node, key: Callable[[Any], Any], kinds: Mapping[str, str], known: Dict[Any, int]) -> None:
-    for child in node.children.values():
-        _number(child, key, kinds, known)
-    own = tuple((name, key(row)) for name, row in node.own)
-    below = tuple((child.name, child.structure) for child in node.children.values())
-    whole = (kinds.get(node.path), tuple(map(key, node.blocks)), own, below)
-    node.structure = known.setdefault(whole, len(known))
-
-
 def _runs(keys: Sequence[Any]) -> List[List[int]]:
-    """The places of equal keys together, each where the first of them stands."""
+    """The places of equal keys together, in the order of the first of each."""
     places: Dict[Any, List[int]] = {}
     for index, key in enumerate(keys):
         places.setdefault(key, []).append(index)
@@ -352,20 +349,19 @@ def _text(table: Table, column: Column, line: _Line, flat: bool) -> Any:
     if column.path:
         indent = " " * (len(line.label) - len(line.label.lstrip()))
         return (line.label, *(indent + alias for alias in _aliases(fold)))
-    rows: Sequence[Any] = fold.own or fold.rows
-    if not fold.own and (line.heads or (column.of_block and line.headed)):
-        if not line.heads or not column.of_block:
-            return ""
-        rows = [row for below in fold.below if below.block is None for row in below.rows]
-    if not fold.own and fold.block is not None and column.key == "block" and table.kinds:
+    if fold.own:
+        return _cell(table, column, fold.own, column.show)
+    if line.heads != column.of_block and (line.heads or line.headed):
+        return ""  # a heading has the facts of its block, and the rows below it all others
+    if fold.block is None:
+        return _cell(table, column, fold.rows, column.show)
+    if column.key == "block" and table.kinds:
         return table.kinds.get(fold.block, "")
-    if fold.block is not None and not fold.own and _differ(column, rows):
-        return ""
-    return _cell(table, column, rows, column.show)
+    return _block_cell(table, column, _parameters(fold) if line.heads else fold.rows, column.show)
 
 
 def _aliases(fold: _Fold) -> List[str]:
-    """The other paths of a row that stands for one."""
+    """The other paths of a row that represents one parameter, or one block."""
     rows = fold.own or (fold.rows if fold.block is None else ())
     if len(rows) != 1:
         return []
@@ -374,88 +370,82 @@ def _aliases(fold: _Fold) -> List[str]:
     return [f"= {alias}{' (transposed)' if alias in transposed else ''}" for alias in aliases]
 
 
-def _differ(column: Column, rows: Sequence[Any]) -> bool:
-    """Whether rows have too many values in a column, or too long ones, for one cell."""
-    if column.fold not in ("same", "range"):
-        return False
-    values = {repr(column.read(row)) for row in rows}
-    most = 1 if column.number and column.fold == "same" else _MOST_VALUES
-    return len(values) > most or (len(values) > 1 and len(column.show(column.of(rows))) > _LONGEST)
+def _parameters(block: _Fold) -> List[Any]:
+    """The rows of a block's own parameters."""
+    return [row for below in block.below if below.block is None for row in below.rows]
+
+
+def _counted(table: Table, rows: Sequence[Any]) -> Sequence[Any]:
+    """The rows that no other row counts; all of them where there is none."""
+    return [row for row in rows if row.path not in table.again] or rows
 
 
 def _cell(table: Table, column: Column, rows: Sequence[Any], show: Callable[[Any], str]) -> str:
-    """One cell of several rows; in parentheses is what another row counts."""
+    """One cell of several rows; in parentheses where other rows count all of them."""
     if not rows:
         return ""
-    once = [row for row in rows if row.path not in table.again]
-    text = show(column.of(once or rows))
-    return f"({text})" if column.fold == "sum" and not once and text else text
+    text = show(column.of(_counted(table, rows)))
+    again = column.fold == "sum" and all(row.path in table.again for row in rows)
+    return f"({text})" if again and text else text
 
 
-def _text_column(column: Column, index: int) -> Column:
-    """The column of a table whose rows are tuples of texts."""
-    return Column(column.key, itemgetter(index), column.title, number=column.number, path=column.path)
+def _block_cell(table: Table, column: Column, rows: Sequence[Any], show: Callable[[Any], str]) -> str:
+    """The cell of a block that has no row of its own; blank where its rows have too many values, or too long ones."""
+    if column.fold in ("same", "range"):
+        values = {repr(column.read(row)) for row in rows}
+        most = 1 if column.number and column.fold == "same" else _MOST_VALUES
+        if len(values) > most or (len(values) > 1 and len(column.show(column.of(rows))) > _LONGEST):
+            return ""
+    return _cell(table, column, rows, show)
 
 
-def _hoisted(table: Table) -> Tuple[Tuple[Column, ...], str]:
-    """The columns but for those in which all rows are alike, and the title, which says these."""
-    columns, title = [], [table.title]
+def _hoisted(table: Table) -> Tuple[List[Column], List[Column], str]:
+    """The columns but for those in which all rows are alike; these and all others that differ; and the title, which
+    says what is alike."""
+    columns, different, title = [], [], [table.title]
     for column in (*table.columns, *table.in_title):
-        values = {repr(column.read(row)): column.read(row) for row in table.rows} if column.hoist is not False else {}
-        if len(values) == 1:
-            (value,) = values.values()
+        values = list(map(column.read, table.rows)) if column.hoist is not False else []
+        if values and len(set(map(repr, values))) == 1:
             words = f"{column.title} {{}}" if column.hoist is True else str(column.hoist)
-            if words and value not in _UNREMARKABLE:
-                title.append(words.replace("{}", column.show(value)))
-        elif column not in table.in_title:
+            if words and values[0] not in _UNREMARKABLE:
+                title.append(words.replace("{}", column.show(values[0])))
+            continue
+        different.append(column)
+        if column not in table.in_title:
             columns.append(column)
-    return tuple(columns), " · ".join(title)
+    return columns, different, " · ".join(title)
 
 
 def _worst(table: Table, rows: Iterable[Any]) -> str:
     return min(map(table.emphasis, rows), key=_RANKS.index, default="")
 
 
-def _with_notes(
-    footnotes: Sequence[Tuple[str, str]], notes: Sequence[Tuple[str, str]]
-) -> Tuple[Tuple[str, str], ...]:
-    """Footnotes, with more of them before those that a mark sets apart."""
-    first = list(itertools.takewhile(lambda note: not note[0], footnotes))
-    return (*first, *notes, *footnotes[len(first) :])
-
-
-def _fitted(table: Table, width: int) -> Table:
-    """The table without the columns that leave paths too little room, the least telling first, and a note of them."""
+def _hidden(table: Table, width: Optional[int]) -> Set[str]:
+    """The keys of the columns that are left out so that paths have room, the least important first."""
+    hidden: Set[str] = set()
+    if width is None:
+        return hidden
     widths = {column.key: wanted for column, wanted in zip(table.columns, cell_widths(table))}
     path = table.columns[0].key
-    room = _ROOM_FOR_PATHS + 8 * table.headings
-    total = min(widths[path], room) + sum(widths.values()) - widths[path] + 2 * (len(widths) - 1)
-    hidden = set()
+    widths[path] = min(widths[path], _ROOM_FOR_PATHS + 8 * table.headings)
+    total = sum(widths.values()) + 2 * (len(widths) - 1)
     for key in table.first_to_go:
         if total > width and key in widths:
             hidden.add(key)
             total -= widths[key] + 2
-    if not hidden:
-        return table
-    names = ", ".join(column.title for column in table.columns if column.key in hidden)
-    note = ("", f"not shown at this width: {names}; width= or columns= shows more")
-    kept = [index for index, column in enumerate(table.columns) if column.key not in hidden]
-    return replace(
-        table,
-        columns=tuple(table.columns[index] for index in kept),
-        footer=[table.footer[index] for index in kept] if table.footer else (),
-        footnotes=_with_notes(table.footnotes, [note]),
-    )
+    return hidden
 
 
 def _branches(
-    table: Table, columns: Sequence[Column], fold: _Fold, shown: Optional[Set[str]], before: str = "", level: int = 0
+    table: Table, columns: Sequence[Column], fold: _Fold, hidden: Set[int], before: str = "", level: int = 0
 ) -> Iterator[Branch]:
-    """The branch of a row; none of a row that is not shown."""
+    """The branch of a row; none where all that it represents is hidden."""
     if fold.block is not None and len(fold.below) == 1 and not fold.own and level >= table.headings:
-        yield from _branches(table, columns, fold.below[0], shown, f"{before}{fold.name}.", level)
+        yield from _branches(table, columns, fold.below[0], hidden, f"{before}{fold.name}.", level)
         return
-    missing = 0 if shown is None else sum(row.path not in shown for row in fold.rows)
+    missing = sum(id(row) in hidden for row in fold.rows) if hidden else 0
+    if missing == len(fold.rows):
+        return
     if fold.block is None:
         remark = " ".join(_aliases(fold))
     else:
@@ -464,40 +454,27 @@ def _branches(
         times = f"x{fold.copies}" if fold.copies > 1 else ""
         parts = (" ".join(filter(None, (kind, times))), f"{counted(missing, table.noun)} not shown" if missing else "")
         remark = ", ".join(filter(None, parts))
-    if missing < len(fold.rows):
-        below = tuple(branch for inner in fold.below
-                      for branch in _branches(table, columns, inner, shown, "", level + 1))  # fmt: skip
-        cells = tuple(_html_cell(table, column, fold) for column in columns)
-        name = before + fold.name or "(network)"
-        yield Branch(name, remark, cells, fold.label, _worst(table, fold.rows), below)
+    below = [branch for inner in fold.below for branch in _branches(table, columns, inner, hidden, "", level + 1)]
+    cells = tuple(_html_cell(table, column, fold) for column in columns)
+    yield Branch(before + fold.name or "(network)", remark, cells, fold.label, _worst(table, fold.rows), below)
 
 
 def _html_cell(table: Table, column: Column, fold: _Fold) -> str:
-    rows: Sequence[Any] = fold.own or fold.rows
-    if fold.block is not None and not fold.own:
-        if column.of_block:
-            rows = [row for below in fold.below if below.block is None for row in below.rows]
-        if _differ(column, rows):
-            return ""
-    return _cell(table, column, rows, lambda value: column.as_html(value, fold.label))
+    def show(value: Any) -> str:
+        return column.as_html(value, fold.label)
+
+    if fold.own or fold.block is None:
+        return _cell(table, column, fold.own or fold.rows, show)
+    return _block_cell(table, column, _parameters(fold) if column.of_block else fold.rows, show)
 
 
-def _opened(branches: Sequence[Branch]) -> List[Branch]:
-    """The branches, opened to what was found, and from the top while few rows are in sight."""
-    def leaves(branch: Branch) -> Iterator[Branch]:
-        yield from itertools.chain(*map(leaves, branch.below)) if branch.below else [branch]
-
-    changed = sum(leaf.severity == "changed" for branch in branches for leaf in leaves(branch))
+def _open(branches: Sequence[Branch], changed: int) -> None:
+    """Open the branches to findings, to few changes, and from the top while few rows are in sight."""
     found = ("error", "warning", *(["changed"] if changed <= _OPEN else []))
-    shown, level, opened = len(branches), list(branches), set()
+    shown, level = len(branches), list(branches)
     while level:
         for branch in sorted(level, key=lambda branch: branch.severity not in found):
             if branch.below and (branch.severity in found or shown + len(branch.below) <= _OPEN):
-                opened.add(id(branch))
+                branch.open = True
                 shown += len(branch.below)
-        level = [inner for branch in level if id(branch) in opened for inner in branch.below]
-
-    def rebuilt(branch: Branch) -> Branch:
-        return replace(branch, open=id(branch) in opened, below=tuple(map(rebuilt, branch.below)))
-
-    return list(map(rebuilt, branches))
+        level = [inner for branch in level if branch.open for inner in branch.below]

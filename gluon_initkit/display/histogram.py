@@ -11,14 +11,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def histogram_svg(edges: Sequence[float], counts: Sequence[int], name: str, width: int = 120, height: int = 20) -> str:
-    """An ``<svg>`` of bars with a title that says in words what it shows, and a line at zero where there is one.
-
-    Examples
-    --------
-    >>> svg = histogram_svg([-1, 0, 1], [3, 1], "0.weight")
-    >>> "<title>0.weight: 4 values from -1 to 1, most of them in [-1, 0]</title>" in svg
-    True
-    """
+    """An ``<svg>`` of bars with a title that says in words what it shows, and a line at zero where there is one."""
     total, tallest = sum(counts), max(counts, default=0)
     if not total:
         return ""
@@ -40,13 +33,7 @@ def histogram_svg(edges: Sequence[float], counts: Sequence[int], name: str, widt
 
 
 def histogram_text(counts: Sequence[int], width: int = 12) -> str:
-    """A histogram as block characters, the tallest full; a blank stands for no value at all.
-
-    Examples
-    --------
-    >>> histogram_text([0, 1, 8, 1], width=4)
-    ' ▁█▁'
-    """
+    """A histogram as block characters, the tallest full; a blank stands for no value at all."""
     size = max(1, -(-len(counts) // width))  # bins a character
     sums = [sum(counts[start : start + size]) for start in range(0, len(counts), size)]
     tallest = max(sums, default=0)
@@ -56,13 +43,7 @@ def histogram_text(counts: Sequence[int], width: int = 12) -> str:
 
 
 def series_text(values: Sequence[float], width: int = 16) -> str:
-    """Values in their order as block characters, from the smallest to the largest; ``!`` for what is not finite.
-
-    Examples
-    --------
-    >>> series_text([1.0, 2.0, float("nan"), 4.0])
-    '▁▃!█'
-    """
+    """Values in their order as block characters, from the smallest to the largest; ``!`` for what is not finite."""
     size = max(1, -(-len(values) // width))  # values a character, of which the last is shown
     shown = [values[min(start + size, len(values)) - 1] for start in range(0, len(values), size)]
     finite = [value for value in shown if math.isfinite(value)]

@@ -6,10 +6,11 @@ Colours are Jupyter's or VS Code's own where the page has such a theme, else the
 tree every row is a grid of the same columns, whatever its depth, so that numbers stand under each other.
 """
 
+import re
 from typing import Iterable, Iterator, Sequence, Tuple
 
-from .line_breaks import breakable_html
 from .table import Branch, Table
+from .text import DOT
 from .units import escape
 
 __all__ = ["as_page", "as_tree"]
@@ -81,7 +82,7 @@ def _rows(branch: Branch, depth: int, starts: Sequence[str]) -> Iterator[str]:
     if branch.severity in _FOUND:
         remark += f' <span class="ik-dot ik-{branch.severity}">● {branch.severity}</span>'
     title = f' title="{escape(branch.path)}"' if branch.path else ""
-    label = f'<span class="ik-label" style="--ik-depth:{depth}"{title}>{breakable_html(branch.label)}{remark}</span>'
+    label = f'<span class="ik-label" style="--ik-depth:{depth}"{title}>{_breakable(branch.label)}{remark}</span>'
     row = label + "".join(f"{tag}{cell}</span>" for tag, cell in zip(starts, branch.cells))
     if not branch.below:
         kind = "" if branch.severity in ("", *_FOUND) else f" ik-{branch.severity}"
@@ -91,6 +92,11 @@ def _rows(branch: Branch, depth: int, starts: Sequence[str]) -> Iterator[str]:
     for inner in branch.below:
         yield from _rows(inner, depth + 1, starts)
     yield "</details>"
+
+
+def _breakable(text: str) -> str:
+    """Text as HTML that says where it may break."""
+    return re.sub(DOT + "|(?<=_)", "<wbr>", escape(text))
 
 
 def _colours(text: str, quiet: str, rule: str, accent: str, hover: str, error: str, warning: str) -> str:

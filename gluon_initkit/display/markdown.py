@@ -10,15 +10,7 @@ __all__ = ["as_markdown"]
 
 
 def as_markdown(table: Table) -> str:
-    """The notes, the table, its footer in bold as the last row, and the footnotes as a list.
-
-    Examples
-    --------
-    >>> print(as_markdown(Table("", (Column("name", str), Column("size", lambda row: 3, number=True)), ["a|b"])))
-    | name | size |
-    | --- | ---: |
-    | a\\|b | 3 |
-    """
+    """The notes, the table, its footer in bold as the last row, and the footnotes as a list."""
     above = [f"> {_escaped(note)}" for note in table.notes] + ([f"**{_escaped(table.title)}**"] if table.title else [])
     lines = [_line(_escaped(column.title) for column in table.columns)]
     lines.append(_line("---:" if column.number else "---" for column in table.columns))

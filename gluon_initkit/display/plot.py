@@ -3,7 +3,7 @@
 import math
 from typing import Any, List, Optional, Sequence, Tuple
 
-from .line_breaks import wrapped
+from .text import wrapped
 from .units import printable
 
 __all__ = ["draw_lines", "draw_ridges", "new_axes"]

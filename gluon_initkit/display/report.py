@@ -10,7 +10,7 @@ from .html import as_page, as_tree
 from .markdown import as_markdown
 from .suggest import did_you_mean, find_row
 from .table import Table
-from .text import as_rich, as_text, coloured, terminal_width
+from .text import as_rich, as_text, rendered, terminal_width
 from .units import counted, printable
 
 __all__ = ["TableReport", "import_pandas"]
@@ -184,7 +184,7 @@ class TableReport(Generic[Row]):
         return self._html(limit=_IN_NOTEBOOK // (1 + sum(column.html is not None for column in table.columns)))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(coloured(self) if sys.stdout.isatty() else repr(self))
+        printer.text(rendered(self, terminal=True) if sys.stdout.isatty() else repr(self))
 
 
 def import_pandas() -> Any:

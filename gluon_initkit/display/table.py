@@ -144,7 +144,7 @@ class Table:
     first_to_go: Sequence[str] = ()  # the keys of columns that are left out where there is little room
 
 
-@dataclass(frozen=True)
+@dataclass
 class Branch:
     """One row of a tree, and the rows below it."""
 
@@ -153,5 +153,5 @@ class Branch:
     cells: Tuple[str, ...] = ()  # HTML for each further column
     path: str = ""  # the whole path, of which the label is the end
     severity: str = ""  # the emphasis: of findings the worst here or below; or ''
-    below: Tuple["Branch", ...] = ()
+    below: Sequence["Branch"] = ()
     open: bool = False  # whether the rows below are shown from the start

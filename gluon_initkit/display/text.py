@@ -1,7 +1,9 @@
 """Tables and trees as text, by rich: as wide as the terminal, names wrapped at their dots and never cut.
 
-The kit chooses the widths of columns, since rich would break names and numbers anywhere: numbers keep their width as
-long as names and sentences can be broken.
+The kit chooses the widths of columns and where lines break, since rich would break names and numbers anywhere. Numbers
+keep their width as long as names and sentences can be broken. A sentence breaks at its blanks, a path after its dots.
+What is still too long breaks after brackets and commas, then after underscores, and last anywhere. A shape, ``{0..11}``
+and a number of bytes with its unit stay whole while there is room for them.
 """
 
 import io
@@ -18,21 +20,19 @@ from rich.text import Text  # noqa: E402
 
 random.setstate(_state)  # importing rich draws a number from the user's generator
 
-from .line_breaks import longest_piece, wrapped  # noqa: E402
 from .table import Column, Table  # noqa: E402
 from .units import printable  # noqa: E402
 
-__all__ = ["as_rich", "as_text", "cell_widths", "coloured", "rendered", "terminal_width"]
+__all__ = ["DOT", "as_rich", "as_text", "cell_widths", "rendered", "terminal_width", "wrapped"]
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "changed": "green", "dim": "dim", "": ""}
 _GAP = 2  # blanks between columns
 _SHAPE = re.compile(r"\([\d?,. ]*\)")  # which stays whole
 _LEAST = 12  # characters that a column of names or sentences keeps until numbers are broken as well
-
-
-def rich_text(text: str, style: str = "") -> Text:
-    """A piece of text for rich, in which nothing can steer a terminal."""
-    return Text(printable(text, keep="\n"), style)
+DOT = r"(?<=(?<!\.)\.)(?!\.)"
+_NO_SHAPE = r"(?![\d?,. ]+\))"
+_BLANK = rf"(?<=\s)(?!\s){_NO_SHAPE}(?!(?:[KMGT]i)?B\b)"
+_LEVELS = [re.compile(level) for level in (_BLANK, DOT, rf"(?<=[(,/]){_NO_SHAPE}", r"(?<=[_=])", r"(?<=.)(?=.)")]
 
 
 def as_rich(table: Table) -> Any:
@@ -51,18 +51,13 @@ def terminal_width() -> int:
 
 
 def rendered(renderable: Any, width: Optional[int] = None, terminal: bool = False) -> str:
-    """Anything that rich can print, as text: plain, or as for this terminal."""
+    """Anything that rich can print, as text: plain, or in this terminal's colours, but for where NO_COLOR is set."""
     out = io.StringIO()
     # In Jupyter, rich would show it as an output of the cell instead of writing it to the file.
     console = Console(file=out, force_terminal=terminal, force_jupyter=False, width=width or terminal_width(),
                       color_system="auto" if terminal else None)  # fmt: skip
     console.print(renderable, soft_wrap=False)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
-
-
-def coloured(renderable: Any) -> str:
-    """Anything that rich can print, in this terminal's colours; without where NO_COLOR is set."""
-    return rendered(renderable, terminal=True)
 
 
 def cell_widths(table: Table) -> List[int]:
@@ -115,7 +110,7 @@ def _floor(column: Column, lines: Sequence[str], step: int) -> int:
         return max(map(len, lines))
     if step == 2:
         return max([_LEAST, *(len(shape) for line in lines for shape in _SHAPE.findall(line))])
-    return max(longest_piece(line, column.path, forced=step == 1) for line in lines)
+    return max(_longest_piece(line, column.path, forced=step == 1) for line in lines)
 
 
 class _Renderable:
@@ -126,7 +121,7 @@ class _Renderable:
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         table, width = self.table, options.max_width
-        yield from (rich_text(_paragraph(note, width), "bold yellow") for note in table.notes)
+        yield from (Text(_paragraph(note, width), "bold yellow") for note in table.notes)
         if table.title:
             yield Text(_paragraph(table.title, width), style="italic")
         has_footer = any(table.footer)
@@ -141,7 +136,7 @@ class _Renderable:
             before = style
         needed = _needed_width(table) if table.rows else 0
         if needed > width:
-            yield rich_text(_paragraph(f"{width} columns break words and numbers: the table needs {needed}", width))
+            yield Text(_paragraph(f"{width} columns break words and numbers: the table needs {needed}", width))
 
 
 def _rich_table(table: Table, width: int, has_footer: bool) -> RichTable:
@@ -149,8 +144,8 @@ def _rich_table(table: Table, width: int, has_footer: bool) -> RichTable:
                      padding=(0, 1, 0, 0), show_footer=has_footer)  # fmt: skip
     widths = _fitted_widths(table, width)
     for column, text, room in zip(table.columns, table.footer or [""] * len(widths), widths):
-        made.add_column(rich_text(column.title), rich_text(text), justify="right" if column.number else "left",
-                        overflow="fold", width=room)  # fmt: skip
+        heading, footer = (Text(printable(each, keep="\n")) for each in (column.title, text))
+        made.add_column(heading, footer, justify="right" if column.number else "left", overflow="fold", width=room)
     for row in table.rows:
         cells = [[_indented(line, room, column.path) for line in column.lines(row)]
                  for column, room in zip(table.columns, widths)]  # fmt: skip
@@ -175,3 +170,30 @@ def _paragraph(text: str, width: int, indent: str = "") -> str:
         return text
     lines = [line for part in text.split("\n") for line in _indented(part, width - len(indent), False).split("\n")]
     return f"\n{indent}".join(lines)
+
+
+def wrapped(text: str, width: int, path: bool = False) -> str:
+    """Text broken into lines of that width; a path is not broken at its blanks."""
+    if len(text) <= width:
+        return text
+    lines = [""]
+    for piece in _pieces(text, width, int(path)):
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _pieces(text: str, width: int, level: int) -> List[str]:
+    """The parts of a text that may stand on lines of their own, none longer than the width."""
+    if len(text.rstrip()) <= width or level == len(_LEVELS):
+        return [text]
+    return [piece for part in _LEVELS[level].split(text) for piece in _pieces(part, width, level + 1)]
+
+
+def _longest_piece(text: str, path: bool, forced: bool) -> int:
+    """How narrow a column may be while its text breaks at blanks or dots only, or, `forced`, at any sign."""
+    pieces = [text]
+    for level in _LEVELS[int(path) : 4 if forced else int(path) + 1]:
+        pieces = [part for piece in pieces for part in level.split(piece)]
+    return max(len(piece.rstrip()) for piece in pieces)

@@ -1,70 +1,52 @@
-"""Collect the records of a live network, without touching it.
+"""Collect the records of a live network without changing it; `Live` reads single values later.
 
-Nothing is run, drawn, moved or cached: what MXNet's own accessors would do to a parameter (fetch rows, drop out, warn,
-raise) is passed by, and its memory is read where it lies. Numbers are left to `statistics`, judging to `findings`.
+Nothing is run, drawn, moved or cached. MXNet's own accessors may fetch rows, drop out, warn or raise, so the memory of
+parameters is read directly. `statistics` computes the numbers, `findings` judges them.
 """
 
 from functools import lru_cache
 from itertools import accumulate
 import math
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+import weakref
 
 import numpy
 
-from .._mxnet import backend, mx
+from .._mxnet import backend, mx, parameter
 from .._mxnet.arrays import dtype_name, host_values, wait_for
-from .._mxnet.parameter import (
-    allows_deferral,
-    arrays_of,
-    buffers_of,
-    contexts_of,
-    gradient_freshness,
-    gradients_of,
-    has_pending_data,
-    is_constant,
-    pending_initializer,
-    shape_of,
-    state_of,
-    storage_type_of,
-)
 from .._mxnet.trainer import trained_by, updates_of
 from .._mxnet.tree import Place, name_clashes, path_clashes, places_and_blocks, stale_graphs, unregistered_blocks
+from ..display import printable
 from ..initializer.initializer import corrected, initializer_text
-from ..parameters import matcher, parameter_info, refuse_no_match, role_of
+from ..parameters import list_parameters, matcher, parameter_info, refuse_no_match, role_of
 from ..shapes import is_known
-from .findings.expected_moments import expectation_of
-from .findings.registry import Structure
-from .records import BlockRecord, ParameterRecord, SharedValues
+from .expected_moments import expectation_of
+from .records import BlockRecord, Finding, ParameterRecord, SharedValues
 from .shared_values import equal_bytes, shared_values
 from .statistics import statistics_of_all
 
-__all__ = ["Collected", "collect"]
+__all__ = ["Live", "collect"]
 
 _Places = Dict[Any, Place]
 _Facts = Dict[str, Any]
 
 
-class Collected(NamedTuple):
-    """What is known of a network: its parameters, its blocks, what is shared, and how it is put together."""
-
-    records: Tuple[ParameterRecord, ...]
-    blocks: Tuple[BlockRecord, ...]
-    shared: Tuple[SharedValues, ...]
-    structure: Structure
+Collected = Tuple[Tuple[ParameterRecord, ...], Tuple[BlockRecord, ...], Tuple[SharedValues, ...], List[Finding]]
 
 
-def collect(
-    net: Any, select: Any = None, stats: Any = False, grads: bool = False, trainer: Any = None, init: Any = None
-) -> Collected:
-    """Collect what is known of a network. The arguments are `inspect`'s."""
+def collect(net: Any, select: Any, stats: Any, grads: bool, trainer: Any, init: Any) -> Collected:
+    """The parameters of a network, its blocks, what is shared, and findings about its structure.
+
+    The arguments are those of `inspect`.
+    """
     network_init = None if init is None else corrected(init)  # what is no initializer is refused first
     if trainer is not None and not isinstance(trainer, mx.gluon.Trainer):
         raise TypeError(f"trainer is {trainer!r:.80}: expected an mxnet.gluon.Trainer")
     places, tree = places_and_blocks(net)
     if select is not None:
         places = _selected(places, select)
-    arrays = [arrays_of(param) for param in places]
-    gradients = [gradients_of(param) if grads else [] for param in places]
+    arrays = [parameter.arrays_of(param) for param in places]
+    gradients = [parameter.gradients_of(param) if grads else [] for param in places]
     facts = _facts(places, None if trainer is None else trained_by(trainer))
     values: List[Any] = []
     if stats or grads or init is not None:
@@ -77,7 +59,7 @@ def collect(
     if select is not None:
         around = {"", *(path for record in records for path in accumulate(record.block_path.split("."), _join))}
         blocks = tuple([block for block in blocks if block.path in around])
-    return Collected(records, blocks, shared_values(records, values), _structure(net, tree, places))
+    return records, blocks, shared_values(records, values), list(_structure(net, tree, places))
 
 
 def _selected(places: _Places, select: Any) -> _Places:
@@ -93,17 +75,25 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}"
 
 
-def _structure(net: Any, tree: Sequence[Tuple[str, Any]], places: _Places) -> Structure:
-    names = [(params[0].name, tuple([places[param].paths[0] for param in params if param in places]))
-             for params in name_clashes([block for _, block in tree])]  # fmt: skip
+def _structure(net: Any, tree: Sequence[Tuple[str, Any]], places: _Places) -> Iterator[Finding]:
+    """What deserves a look of how the network is put together, rather than of any one parameter."""
     paths = [path for place in places.values() for path in place.paths]
     repeated = len(set(paths)) < len(paths)
-    return Structure(
-        unregistered=tuple([(each.path, each.said, each.mend) for each in unregistered_blocks(tree)]),
-        same_paths=tuple([path for path in path_clashes(net) if path in paths]) if repeated else (),
-        same_names=tuple([(name, paths_of_name) for name, paths_of_name in names if len(paths_of_name) > 1]),
-        stale_graphs=tuple([(each.paths or (each.path,), each.said, each.mend) for each in stale_graphs(net)]),
-    )
+    for path in path_clashes(net) if repeated else ():
+        if path in paths:
+            yield Finding("colliding-path", "error", (path,), "two parameters have this path: values are drawn, saved "
+                          "and loaded by path", "give the children of each Block, and its parameters, names without a "
+                          "dot")  # fmt: skip
+    for flaw in unregistered_blocks(tree):
+        yield Finding("unregistered-block", "warning", (flaw.path,), flaw.said, flaw.mend)
+    for flaw in stale_graphs(net):
+        yield Finding("stale-graph", "error", flaw.paths or (flaw.path,), flaw.said, flaw.mend)
+    for params in name_clashes([block for _, block in tree]):
+        named = tuple([places[param].paths[0] for param in params if param in places])
+        if len(named) > 1:
+            yield Finding("colliding-name", "warning", named, f"they have one global name, {params[0].name!r}: "
+                          "collect_params raises, and so do net.initialize, a Trainer of it and hybridize",
+                          "give each layer a prefix of its own")  # fmt: skip
 
 
 def _facts(places: _Places, trained: Optional[Set[int]]) -> List[_Facts]:
@@ -114,9 +104,9 @@ def _facts(places: _Places, trained: Optional[Set[int]]) -> List[_Facts]:
     last: Sequence[Any] = ()  # contexts are hardly ever others than the last parameter's, and slow to write
     contexts: Tuple[str, ...] = ()
     facts: List[_Facts] = []
-    for (param, place), (dtype, address, ctxs) in zip(places.items(), list(buffers_of(places))):
-        shape, constant = shape_of(param), is_constant(param)
-        state = state_of(param) if dtype is None else "initialized"
+    for (param, place), (dtype, address, ctxs) in zip(places.items(), list(parameter.buffers_of(places))):
+        shape, constant = parameter.shape_of(param), parameter.is_constant(param)
+        state = parameter.state_of(param) if dtype is None else "initialized"
         dtype, size, memory = _extent(param.dtype if dtype is None else dtype, shape)
         fact: _Facts = {
             "path": place.paths[0],
@@ -126,7 +116,7 @@ def _facts(places: _Places, trained: Optional[Set[int]]) -> List[_Facts]:
             "dtype": dtype,
             "block": place.owner.__name__,
             "block_path": place.owner_path,
-            "stype": storage_type_of(param),
+            "stype": parameter.storage_type_of(param),
             "state": state,
             "initializer": "Constant" if constant else _initializer_text(param.init or place.symbol_init, texts),
             "size": size,
@@ -140,9 +130,9 @@ def _facts(places: _Places, trained: Optional[Set[int]]) -> List[_Facts]:
         if constant:
             fact["constant"] = True
         if state == "deferred":
-            ctxs = contexts_of(param)
-            by_data = has_pending_data(param)
-            fact["pending"] = "set_data" if by_data else _initializer_text(pending_initializer(param), texts)
+            ctxs = parameter.contexts_of(param)
+            by_data = parameter.has_pending_data(param)
+            fact["pending"] = "set_data" if by_data else _initializer_text(parameter.pending_initializer(param), texts)
         elif state == "initialized":
             fact["buffer"] = buffers.setdefault(address or -1 - len(facts), len(buffers))
         if ctxs != last:
@@ -154,7 +144,7 @@ def _facts(places: _Places, trained: Optional[Set[int]]) -> List[_Facts]:
         if trained is not None:
             fact["trained"] = id(param) in trained
         if size is None:
-            fact["inferable"] = backend.infers_shapes(place.owner) and allows_deferral(param)
+            fact["inferable"] = backend.infers_shapes(place.owner) and parameter.allows_deferral(param)
         facts.append(fact)
     return facts
 
@@ -198,7 +188,7 @@ def _measure(
         if len(held) > 1:
             fact["replicas_agree"] = all(equal_bytes(first, host_values(other)) for other in held[1:])
         if "grad_stats" in fact:
-            fresh = gradient_freshness(param)
+            fresh = parameter.gradient_freshness(param)
             fact["grad_fresh"] = all(fresh)
             fact["stale"] = tuple([ctx for ctx, new in zip(fact["contexts"], fresh) if not new])
             norm = fact["stats"].norm
@@ -221,3 +211,54 @@ def _add_expectations(places: _Places, facts: Sequence[_Facts], network_init: An
     )
     for fact, expected in expectations:
         fact["declared"] = expected.beside(fact["stats"], untouched)
+
+
+class Live:
+    """Values and gradients of a network that was inspected, read when they are asked for.
+
+    It holds the network weakly: a report is plain data and keeps nothing alive.
+    """
+
+    def __init__(self, net: Any) -> None:
+        self._net, self._class = weakref.ref(net), type(net).__name__
+
+    def values(self, path: str) -> numpy.ndarray:
+        """A copy of a parameter's present values; of several contexts, the first's."""
+        param = self._parameter(path)
+        if not parameter.arrays_of(param):
+            raise RuntimeError(f"Parameter {path!r} has no values yet: it is {parameter.state_of(param)}. "
+                               f"{_HOW.get(parameter.state_of(param))}")  # fmt: skip
+        return _copy(parameter.arrays_of(param)[0])
+
+    def gradient(self, path: str) -> numpy.ndarray:
+        """A copy of a parameter's present gradient; of several contexts, the first's."""
+        param = self._parameter(path)
+        if not parameter.gradients_of(param):
+            found, how = f"it is {parameter.state_of(param)}", _HOW.get(parameter.state_of(param))
+            if param.grad_req == "null":
+                found, how = "its grad_req is 'null'", "Set grad_req='write'."
+            raise RuntimeError(f"Parameter {path!r} has no gradient: {found}. {how}")
+        return _copy(parameter.gradients_of(param)[0])
+
+    def _parameter(self, path: str) -> Any:
+        net = self._net()
+        if net is None:
+            raise ReferenceError(
+                f"the {printable(self._class)} of which {path!r} was a parameter is gone: a report does not keep it "
+                f"alive. Keep the network, or what you need of the report: inspect(net, stats=True)."
+            )
+        for param, _, info in list_parameters(net):
+            if path in info.paths:
+                return param
+        raise KeyError(f"the {self._class} has no parameter {path!r} any more: inspect it again")
+
+
+_HOW = {
+    "uninitialized": "Initialize the network: ik.initialize(net).",
+    "deferred": "Its shape is not known: pass one batch of data through the network, or give the layer its input size.",
+}
+
+
+def _copy(array: Any) -> numpy.ndarray:
+    wait_for([array])
+    return numpy.array(host_values(array))

@@ -55,9 +55,10 @@ def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
         facts.update(aliases=array.aliases, transposed=array.transposed)
     if array.stype != "default":
         facts["stype"] = array.stype
-    if array.parts:
+    name, shape, parts = array.name, array.shape, array.parts
+    if parts:
         if array.context:
             facts["contexts"] = (array.context,)
-        facts["size"] = math.prod(array.shape)  # type: ignore[arg-type]  # no dimension is None
-        facts["bytes"] = sum([part.size for part in array.parts])
-    return ParameterRecord(array.name, array.name, role_of(array.name), array.shape, array.dtype, **facts)
+        facts["size"] = math.prod(shape)  # type: ignore[arg-type]  # no dimension is None
+        facts["bytes"] = parts[0].size if len(parts) == 1 else sum(part.size for part in parts)
+    return ParameterRecord(name, name, role_of(name), shape, array.dtype, **facts)

@@ -1,14 +1,14 @@
 """`inspect`: collect what is known of a network or a file, judge it, and report. Nothing is changed."""
 
+from functools import partial
 import os
 from typing import Any, Union
 
 from ..display import printable
-from ..parameters import check_block, list_parameters
+from ..parameters import check_block, list_parameters, matcher
 from .collect_file import collect_file
 from .findings import Ignored, drop_ignored, findings_of
-from .record_selectors import check_selector
-from .report.report import Report
+from .report.report import Report, record_matcher
 
 __all__ = ["inspect"]
 
@@ -97,8 +97,7 @@ def inspect(
                 raise ValueError(f"{name}= is about a network, and {os.fspath(net_or_file)!r} is a file: "
                                  "pass the network instead")  # fmt: skip
         return _inspect_file(net_or_file, select, stats, ignore)
-    from .collect import collect  # not before: a file is inspected without MXNet
-    from .live import Live
+    from .collect import Live, collect  # not before: a file is inspected without MXNet
 
     try:
         check_block(net_or_file)
@@ -108,7 +107,7 @@ def inspect(
     findings = findings_of(records, shared, structure)
     if ignore:
         infos = {info.label: info for _, _, info in list_parameters(net_or_file)}
-        findings = drop_ignored(findings, ignore, infos)
+        findings = drop_ignored(findings, ignore, infos, matcher)
     return Report(records, blocks, shared, findings, type(net_or_file).__name__, Live(net_or_file))
 
 
@@ -117,8 +116,7 @@ def _inspect_file(path: Any, select: Any, stats: Any, ignore: Ignored) -> Report
     source = str(os.fspath(path))
     findings = findings_of(records, shared)
     if ignore:
-        for selector in (part for rule in ignore if isinstance(rule, tuple) for part in rule):
-            check_selector(selector, records, repr(source))
-        findings = drop_ignored(findings, ignore, {record.path: record for record in records})
+        matching = partial(record_matcher, records=records, blocks=(), source=source)
+        findings = drop_ignored(findings, ignore, {record.path: record for record in records}, matching)
     report = Report(records, (), shared, findings, source, live)
     return report if select is None else report.select(select)

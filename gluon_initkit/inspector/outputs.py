@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 
-from ..display import Column, Table, TableReport, counted, did_you_mean, inputs_text, listed, path_column, printable
+from ..display import Column, Table, TableReport, counted, find_row, inputs_text, listed, path_column, printable
 from .records import Statistics
 from .report.columns import COLUMNS
 from .statistics import merge, statistics_of
@@ -69,24 +69,20 @@ class OutputReport(TableReport[OutputRow]):
     unused: Tuple[str, ...] = ()
 
     def __getitem__(self, path: str) -> OutputRow:
-        found = next((row for row in self.rows if path in (row.path, *row.aliases)), None)
-        if found is None:
-            raise KeyError(f"no block with the path {path!r} ran{did_you_mean(path, [row.path for row in self.rows])}")
-        return found
+        return find_row(self.rows, path, "block that ran")
 
     def _table(self) -> Table:
         broken = self.first_bad is not None
         title = f"Outputs of {counted(len(self.rows), 'block')}: {'not all' if broken else 'all'} finite"
-        footnotes = [("error", f"first not finite: {_named(self.first_bad)}: {self.reason}")] if broken else []
+        footnotes = []
+        if broken:
+            first = printable(self.first_bad or "(network)")
+            footnotes.append(("error", f"first not finite: {first}: {self.reason}"))
         if self.unused:
             footnotes.append(("info", f"{counted(len(self.unused), 'block')} did not run: {listed(self.unused)}"))
         return Table(title, _COLUMNS, self.rows, blocks=True, footnotes=tuple(footnotes),
                      emphasis=lambda row: "error" if row.stats and _not_finite(row.stats) else "",
                      first_to_go=("block", "zeros", "max", "min", "histogram", "grad_std", "mean"))  # fmt: skip
-
-
-def _named(path: Optional[str]) -> str:
-    return printable(path) if path else "(network)"
 
 
 def _not_finite(stats: Statistics) -> str:
@@ -188,14 +184,6 @@ def outputs(
     return OutputReport(rows, first_bad, reason, unused)
 
 
-class _Call(NamedTuple):
-    """A block under way: of what a cause is looked for among."""
-
-    path: str
-    block: Any
-    arguments: Tuple[Any, ...]
-
-
 class _Observer:
     """Measures each call of a block, and finds out why the first of them is not finite."""
 
@@ -205,7 +193,7 @@ class _Observer:
         self.blocks: Dict[str, Tuple[str, Tuple[Tuple[int, ...], ...]]] = {}
         self.gradients: Dict[str, List[Statistics]] = {}
         self.first_bad: Optional[Tuple[str, str]] = None
-        self._under_way: List[_Call] = []
+        self._under_way: List[Tuple[str, Any, Tuple[Any, ...]]] = []  # calls: path, block, arguments
         self._probes: List[Tuple[str, Any, Any]] = []  # path, output, and what has its gradient
         self._probed: Dict[int, int] = {}  # the id of an output that has a probe: which
 
@@ -213,15 +201,15 @@ class _Observer:
         from .._mxnet.arrays import arrays_in, with_arrays
 
         calls = self.calls.setdefault(path, [])
-        self._under_way.append(_Call(path, block, arguments))
+        self._under_way.append((path, block, arguments))
         output = run()
-        call = self._under_way.pop()
         arrays = list(arrays_in(output))
         stats = statistics_of(_values(arrays)) if arrays else None
         calls.append(stats)
         self.blocks.setdefault(path, (type(block).__name__, tuple(tuple(array.shape) for array in arrays)))
         if self.first_bad is None and stats is not None and _not_finite(stats):
-            self.first_bad = self._cause(call)
+            self.first_bad = self._cause(path)
+        self._under_way.pop()
         return with_arrays(output, lambda array: self._probe(path, array)) if self.grads else output
 
     def _probe(self, path: str, array: Any) -> Any:
@@ -253,24 +241,23 @@ class _Observer:
         gradients = merge(self.gradients.get(path, ()))
         return OutputRow(path, block, len(calls), shapes, merge(calls), gradients, aliases)
 
-    def _cause(self, call: _Call) -> Tuple[str, str]:
-        """Which block is to blame for an output that is not finite, and why."""
-        for around in (call, *reversed(self._under_way)):
-            found = _not_finite_in(around.arguments)
+    def _cause(self, path: str) -> Tuple[str, str]:
+        """The block that made an output not finite, and why: the innermost one whose inputs are finite."""
+        for around, block, arguments in reversed(self._under_way):
+            found = _not_finite_in(arguments)
             if not found:
-                return around.path, self._own_fault(around)
-        return call.path, f"the network's input holds {found}"
+                return around, self._own_fault(block, arguments)
+        return path, f"the network's input holds {found}"
 
-    def _own_fault(self, call: _Call) -> str:
+    def _own_fault(self, block: Any, arguments: Tuple[Any, ...]) -> str:
         from .._mxnet.parameter import arrays_of
         from .._mxnet.preserve import parameters_of
 
-        own = [(self.labels.get(id(param), param.name), arrays_of(param)[:1])
-               for param in parameters_of({"": call.block})]  # fmt: skip
+        own = [(self.labels.get(id(param), param.name), arrays_of(param)[:1]) for param in parameters_of({"": block})]
         bad = [(label, found) for label, arrays in own for found in [_not_finite_in(arrays)] if found]
         if bad:
             return f"its parameter {listed([f'{printable(label)} holds {found}' for label, found in bad])}"
-        inputs = f"its inputs (up to {_largest(call.arguments):.3g})"
+        inputs = f"its inputs (up to {_largest(arguments):.3g})"
         parameters = f" and parameters (up to {_largest([arrays for _, arrays in own]):.3g})" if own else ""
         return f"{inputs}{parameters} are finite, so an operator of its own overflowed"
 

@@ -1,7 +1,7 @@
 """`Recorder`: statistics of weights and gradients over the steps of a training, in two lines of its loop.
 
-It only looks: no operator runs, nothing is drawn, no gradient is cleared. What it has seen is a `History`: plain data
-in bounded memory, which needs no MXNet.
+It runs no operator, draws nothing and clears no gradient. What it has seen is a `History`: plain data in bounded
+memory, which needs no MXNet.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,11 @@ import numpy
 
 from .. import display
 from ..parameters import did_you_mean, list_parameters, matcher, refuse_no_match, show_selector
+from .outputs import OutputReport
 from .outputs import outputs as measure_outputs
 from .records import Statistics
 from .report.columns import STATISTICS
+from .shared_values import equal_bytes
 from .statistics import statistics_of_all
 
 __all__ = ["History", "Recorder"]
@@ -27,8 +29,8 @@ class _Series:
 
     path: str
     aliases: Tuple[str, ...]
-    values: Tuple[float, ...]
-    gradient: Tuple[float, ...]
+    values: List[float]
+    gradient: List[float]
     bad: int  # how many kept steps were not finite
 
 
@@ -103,6 +105,16 @@ class History(display.TableReport[_Series]):
         """How much memory the kept numbers take."""
         return sum(numbers.nbytes for _, numbers in self._kept)
 
+    def _numbers(self) -> numpy.ndarray:
+        """All kept numbers: of steps by parameters by (values, gradient) by statistics."""
+        shape = (len(self._kept), len(self.paths), len(_KINDS), len(self.stats))
+        return numpy.array([numbers for _, numbers in self._kept]).reshape(shape)
+
+    def _bad(self) -> numpy.ndarray:
+        """Where something was not finite: of steps by parameters by (values, gradient)."""
+        counts = [name in ("nan", "posinf", "neginf") for name in self.stats]
+        return numpy.nan_to_num(self._numbers()[..., counts]).any(axis=-1)
+
     def __len__(self) -> int:
         return len(self._kept)
 
@@ -124,68 +136,81 @@ class History(display.TableReport[_Series]):
     @property
     def rows(self) -> Tuple[_Series, ...]:  # type: ignore[override]
         """One row for each parameter."""
-        stat = self._stat()
-        bad = [sum(bool(numpy.nan_to_num(numbers[index][:, self._counts()]).any()) for _, numbers in self._kept)
-               for index in range(len(self.paths))]  # fmt: skip
-        aliases = {path: tuple(alias for alias, known in self.aliases.items() if known == path) for path in self.paths}
-        return tuple(_Series(path, aliases[path], tuple(self.series(path, stat)),
-                             tuple(self.series(path, stat, "gradient")), count)
+        bad = self._bad().any(axis=-1).sum(axis=0).tolist()
+        return tuple(_Series(path, tuple(alias for alias, known in self.aliases.items() if known == path),
+                             self.series(path, self._stat), self.series(path, self._stat, "gradient"), count)
                      for path, count in zip(self.paths, bad))  # fmt: skip
 
+    @property
     def _stat(self) -> str:
+        """The statistic that a table and a plot show."""
         return "norm" if "norm" in self.stats else self.stats[0]
 
-    def _counts(self) -> List[int]:
-        return [index for index, name in enumerate(self.stats) if name in ("nan", "posinf", "neginf")]
-
     def _table(self) -> display.Table:
-        stat, shown = self._stat(), display.series_text
+        stat, shown = self._stat, display.series_text
         steps, parameters = display.counted(len(self), "step"), display.counted(len(self.paths), "parameter")
         title = f"History: {steps} of {parameters} every {self.every}, {self.nbytes:,} B; {stat}, first to last"
-
-        def ends(kind: str) -> Any:
-            return lambda row: _ends(getattr(row, kind))
-
         line: Any = {"number": True, "html": lambda text, path: text}  # a cell with HTML has the width for its blocks
         columns = (
             display.path_column(),
             display.Column("values", lambda row: shown(row.values), stat, **line),
-            display.Column("ends", ends("values"), "from, to", number=True),
+            display.Column("ends", lambda row: _ends(row.values), "from, to", number=True),
             display.Column("gradient", lambda row: shown(row.gradient), f"gradient {stat}", **line),
-            display.Column("gradient_ends", ends("gradient"), "from, to", number=True),
+            display.Column("gradient_ends", lambda row: _ends(row.gradient), "from, to", number=True),
             display.Column("bad", lambda row: row.bad or None, "not finite", fold="sum", number=True, hoist=""),
         )
         return display.Table(title, columns, self.rows, emphasis=lambda row: "error" if row.bad else "")
 
     def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
-        """One dictionary for each step and parameter; None where there was nothing to see."""
-        rows = [(step, path, numbers[index].ravel().tolist())
-                for step, numbers in self._kept for index, path in enumerate(self.paths)]  # fmt: skip
-        return [{"step": step, "path": path, **{name: None if number != number else number
-                                                for name, number in zip(self._names(), numbers)}}
-                for step, path, numbers in rows]  # fmt: skip
+        """What was seen, as dictionaries of plain Python values.
+
+        One for each step and parameter: ``step``, ``path``, each statistic, and each of the gradient's, ``grad_mean``;
+        None where there was nothing to see.
+        """
+        return [{"step": step, "path": path, **{name: None if number != number else float(number)
+                                                for name, number in zip(self._names(), seen.ravel())}}
+                for step, numbers in self._kept for path, seen in zip(self.paths, numbers)]  # fmt: skip
 
     def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
-        """A DataFrame with a row for each step and parameter."""
+        """What was seen, as a `pandas.DataFrame` with a row for each step and parameter."""
         pandas = display.import_pandas()
         index = pandas.MultiIndex.from_product([self.steps, self.paths], names=["step", "path"])
-        numbers = numpy.array([numbers for _, numbers in self._kept]).reshape(len(index), len(self._names()))
-        return pandas.DataFrame(numbers, index, self._names())
+        return pandas.DataFrame(self._numbers().reshape(len(index), len(self._names())), index, self._names())
 
     def plot(self, stat: Optional[str] = None, axes: Optional[Sequence[Any]] = None) -> List[Any]:
-        """A statistic over steps, a line a parameter: of the values, and of the gradients."""
-        stat = stat or self._stat()
+        """Draw a statistic over steps, a line a parameter: of the values, and of the gradients.
+
+        Parameters
+        ----------
+        stat : str, optional
+            Which; the norm by default, or the first that is recorded.
+        axes : sequence of matplotlib.axes.Axes, optional
+            Two axes to draw on; by default those of a new figure.
+
+        Returns
+        -------
+        list of matplotlib.axes.Axes
+
+        Raises
+        ------
+        ValueError
+            That statistic is not recorded.
+        ImportError
+            Matplotlib is not installed.
+        """
+        stat = stat or self._stat
         if stat not in self.stats:
             recorded = display.printable(", ".join(self.stats))
             raise ValueError(f"{stat!r} is not recorded; there are {recorded}. Recorder(stats=) chooses.")
         both = display.new_axes(2, 0, height=3.4) if axes is None else list(axes)
         if len(both) != 2:
             raise ValueError(f"values and gradients are drawn on 2 axes, found {len(both)}; pass two, or none.")
+        bad = self._bad().any(axis=1)
         for which, (kind, title) in enumerate(zip(_KINDS, ("values", "gradients"))):
             series = [(path, self.series(path, stat, kind)) for path in self.paths]
             lines = [(path, numbers) for path, numbers in series if not numpy.isnan(numbers).all()]
-            bad = [step for step, numbers in self._kept if numpy.nan_to_num(numbers[:, which, self._counts()]).any()]
-            display.draw_lines(both[which], self.steps, lines, f"{stat} of {title}", bad)
+            marked = [step for step, found in zip(self.steps, bad[:, which]) if found]
+            display.draw_lines(both[which], self.steps, lines, f"{stat} of {title}", marked)
         return both
 
     def _names(self) -> List[str]:
@@ -269,15 +294,15 @@ class Recorder(display.TableReport[_Series]):
         matches = None if select is None else matcher(select)
         watched = [(param, info) for param, info in parameters
                    if (param.grad_req != "null" if matches is None else matches(info))]  # fmt: skip
-        self._watched = {info.label: param for param, info in watched}
-        if not self._watched:
+        self._watched = [param for param, _ in watched]
+        if not watched:
             refuse_no_match(select, [info for _, info in parameters])
             paths = ", ".join(info.label for _, info in parameters[:6]) + (", …" if len(parameters) > 6 else "")
             asked = f"is selected by {show_selector(select)}" if matches else "has a gradient; select='*' watches all"
             raise ValueError(display.printable(f"no parameter of this {type(net).__name__} {asked}; "
                                                f"it has {paths or 'none'}."))  # fmt: skip
         aliases = {alias: info.label for _, info in watched for alias in info.aliases}
-        self.history = History(tuple(self._watched), stats, every, capacity, aliases)
+        self.history = History([info.label for _, info in watched], stats, every, capacity, aliases)
 
     def step(self) -> None:
         """Count a step, and look if it is one to keep."""
@@ -287,47 +312,50 @@ class Recorder(display.TableReport[_Series]):
             self.outputs.counts()
         if not kept:
             return
-        seen, bad = self._look()
-        self.history.keep(seen)
+        bad = self._keep_parameters()
         if self._inputs is not None:
             report = measure_outputs(self._net, *self._inputs)
             bad = bad if report.first_bad is None else report.first_bad
-            if self.outputs is None:
-                blocks = {alias: row.path for row in report for alias in row.aliases}
-                paths = tuple(row.path for row in report)
-                self.outputs = History(paths, self.history.stats, self.history.every, self.history.capacity, blocks)
-                self.outputs.counted = self.history.counted
-            found = {row.path: self._numbers(row.stats) for row in report if row.stats is not None}
-            nothing = [numpy.nan] * len(self.history.stats)
-            self.outputs.keep(numpy.array([[found.get(path, nothing), nothing] for path in self.outputs.paths]))
+            self._keep_outputs(report)
         if bad is not None and self._on_nan is not None:
             self._on_nan(bad, step)
 
-    def _numbers(self, stats: Statistics) -> List[float]:
+    def _keep_outputs(self, report: OutputReport) -> None:
+        if self.outputs is None:
+            blocks = {alias: row.path for row in report for alias in row.aliases}
+            paths = tuple(row.path for row in report)
+            self.outputs = History(paths, self.history.stats, self.history.every, self.history.capacity, blocks)
+            self.outputs.counted = self.history.counted
+        measured = {row.path: self._recorded(row.stats) for row in report if row.stats is not None}
+        nothing = [numpy.nan] * len(self.history.stats)
+        self.outputs.keep(numpy.array([[measured.get(path, nothing), nothing] for path in self.outputs.paths]))
+
+    def _recorded(self, stats: Statistics) -> List[float]:
         """The recorded statistics, NaN for what there is not."""
         nothing = stats.count and stats.mean is None  # no number is finite: their norm is not 0, there is none
         numbers = [None if nothing and name == "norm" else getattr(stats, name) for name in self.history.stats]
         return [numpy.nan if number is None else number for number in numbers]
 
-    def _look(self) -> Tuple[numpy.ndarray, Optional[str]]:
-        """The statistics of values and gradients; and the first parameter whose are not all finite."""
+    def _keep_parameters(self) -> Optional[str]:
+        """Measure values and gradients; the first parameter whose are not all finite."""
         from .._mxnet.arrays import host_values, wait_for  # not before: a history is read without MXNet
         from .._mxnet.parameter import arrays_of, gradients_of
 
-        watched = self._watched.values()
-        held = [arrays for param in watched for arrays in (arrays_of(param)[:1], gradients_of(param))]
+        held = [arrays for param in self._watched for arrays in (arrays_of(param)[:1], gradients_of(param))]
         indices = [index for index, arrays in enumerate(held) if arrays]
         wait_for([array for arrays in held for array in arrays])
         read = [[host_values(array) for array in held[index]] for index in indices]
-        summed = all(map(_are_equal, read))  # by a Trainer that updates on the contexts: all of them hold the sum
+        # A Trainer that updates on the contexts has summed the gradients: all contexts hold the sum.
+        summed = all(equal_bytes(arrays[0], other) for arrays in read for other in arrays[1:])
         taken = [arrays[0] if summed or len(arrays) == 1 else sum(arrays) for arrays in read]
         seen = numpy.full((len(held), len(self.history.stats)), numpy.nan)
         bad = None
         for index, stats in zip(indices, statistics_of_all(taken)):
-            seen[index] = self._numbers(stats)
+            seen[index] = self._recorded(stats)
             if bad is None and stats.nan + stats.posinf + stats.neginf:
-                bad = list(self._watched)[index // 2]
-        return seen.reshape(len(watched), 2, -1), bad
+                bad = self.history.paths[index // 2]
+        self.history.keep(seen.reshape(len(self._watched), 2, -1))
+        return bad
 
     def handler(self) -> Any:
         """An event handler for ``mxnet.gluon.contrib.estimator``: a step after each batch of training.
@@ -358,42 +386,13 @@ class Recorder(display.TableReport[_Series]):
         return self.history._table()
 
     def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
-        """What was seen, as dictionaries of plain Python values.
-
-        One for each step and parameter: ``step``, ``path``, each statistic, and each of the gradient's, ``grad_mean``;
-        None where there was nothing to see.
-        """
+        """As of its `history`: a dictionary for each step and parameter."""
         return self.history.to_records()
 
     def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
-        """What was seen, as a `pandas.DataFrame` with a row for each step and parameter."""
+        """As of its `history`: a DataFrame with a row for each step and parameter."""
         return self.history.to_pandas()
 
     def plot(self, stat: Optional[str] = None, axes: Optional[Sequence[Any]] = None) -> List[Any]:
-        """Draw a statistic over steps, a line a parameter: of the values, and of the gradients.
-
-        Parameters
-        ----------
-        stat : str, optional
-            Which; the norm by default, or the first that is recorded.
-        axes : sequence of matplotlib.axes.Axes, optional
-            Two axes to draw on; by default those of a new figure.
-
-        Returns
-        -------
-        list of matplotlib.axes.Axes
-
-        Raises
-        ------
-        ValueError
-            That statistic is not recorded.
-        ImportError
-            Matplotlib is not installed.
-        """
+        """Draw a statistic over steps, as `History.plot` does."""
         return self.history.plot(stat, axes)
-
-
-def _are_equal(arrays: Sequence[numpy.ndarray]) -> bool:
-    """Whether all have the same bits."""
-    first = arrays[0].tobytes() if len(arrays) > 1 else b""
-    return all(array.tobytes() == first for array in arrays[1:])

@@ -194,7 +194,8 @@ class ParameterRecord:
         # class itself has the defaults.
         if not facts.keys() <= _FIELDS:
             raise TypeError(f"a ParameterRecord has no {', '.join(map(repr, sorted(facts.keys() - _FIELDS)))}")
-        self.__dict__.update(facts, path=path, name=name, role=role, shape=shape, dtype=dtype)
+        facts.update(path=path, name=name, role=role, shape=shape, dtype=dtype)
+        object.__setattr__(self, "__dict__", facts)
 
     @property
     def paths(self) -> Tuple[str, ...]:

@@ -8,7 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 import json
 import math
-from typing import Any, Callable, ClassVar, Collection, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from operator import attrgetter
+from typing import Any, ClassVar, Collection, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy
 
@@ -131,7 +132,7 @@ class Summary(TableReport[SummaryRow]):
         return json.dumps({**{key: getattr(self, key) for key in keys}, "rows": self.to_records()}, default=str)
 
     def _table(self) -> Table:
-        columns = (*self.COLUMNS, *(replace(column, read=_extra(column.key)) for column in self.extra))
+        columns = (*self.COLUMNS, *map(_of_parameters, self.extra))
         unknown = ", ".join(f"{name} (x{count})" for name, count in self.uncounted.items())
         notes = [("warning", f"multiply-adds are not known of {unknown}")] if unknown else []
         title = (f"{self.source}: {_short(self.macs)} multiply-adds; {_bytes(self.activation_bytes)} of activations; "
@@ -189,38 +190,39 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
         raise error_of(found, inputs, params=())
     shapes = {info.path: found.shapes[param] for param, _, info in found.parameters}
     records = [_with_shape(record, shapes[record.path]) for record in report.records]
+    totals = totals_of(records, report.shared)
     largest = max(records, key=lambda record: record.size or 0, default=None)
     itemsize = numpy.dtype(largest.dtype if largest else "float32").itemsize
-    again = counted_elsewhere(records, report.shared)
-    parts = _parts(net, {block.path: block.block for block in report.blocks}, run.operators)
+    parts = _parts(net, run.operators)
     uncounted: Counter = Counter()
-    owner: Dict[Tuple[str, str], _Part] = {}
+    owner: Dict[Tuple[str, str], _Part] = {}  # of a SymbolBlock's parameters, by its path and their names
     for operator in run.operators:
         macs = multiply_adds(operator)
         if macs is None:
             uncounted[operator.name] += 1
-        node = parts.get(_node_path(operator))
-        part = node if node and node.is_operator else parts[operator.block_path]
+        part = parts[operator.block_path]
+        node = parts.get(_node_path(operator), part)
+        if node.is_operator:
+            part = node
+            part.shapes = part.shapes or operator.outputs
+            owner.update(((operator.block_path, name), part) for name in operator.variables)
         part.macs.append(macs)
         part.bytes.extend(None if size is None else size * itemsize for size in map(_size, operator.outputs))
-        part.shapes = part.shapes or (operator.outputs if part.is_operator else ())
-        owner.update(((operator.block_path, name), part) for name in operator.variables if part.is_operator)
     for call in run.entered:
         part = parts[call.path]
         part.shapes, part.calls = part.shapes or call.answered, part.calls + 1
     for record in records:
-        local = record.path[len(record.block_path) + 1 :] if record.block_path else record.path
         block = record.block_path
+        local = record.path[len(block) + 1 :] if block else record.path
         part = owner.get((block, local)) or owner.get((block, record.name)) or parts[block]
         part.records.append(record)
-    totals = totals_of(records, report.shared)
-    rows = tuple(_rows(list(parts.values()), again, totals.size, extra))
+    rows = _rows(list(parts.values()), counted_elsewhere(records, report.shared), totals.size, extra)
     return Summary(rows, f"{report.source} given {arguments_text(inputs)}", totals, dict(uncounted), extra)
 
 
 @dataclass
 class _Part:
-    """What is known of one row by itself."""
+    """One row by itself, without what is inside it."""
 
     path: str
     depth: int
@@ -234,7 +236,7 @@ class _Part:
     records: List[ParameterRecord] = field(default_factory=list)
 
 
-def _parts(net: Any, classes: Dict[str, str], operators: Iterable[Any]) -> Dict[str, _Part]:
+def _parts(net: Any, operators: Iterable[Any]) -> Dict[str, _Part]:
     """A part for each block, by its first path, and for each operator of a SymbolBlock."""
     from .._mxnet import mx
     from .._mxnet.tree import walk
@@ -249,7 +251,7 @@ def _parts(net: Any, classes: Dict[str, str], operators: Iterable[Any]) -> Dict[
         if id(block) in first:
             first[id(block)].aliases.append(path)
             continue
-        first[id(block)] = parts[path] = _Part(path, len(around) - 1, classes[path])
+        first[id(block)] = parts[path] = _Part(path, len(around) - 1, type(block).__name__)
         if isinstance(block, mx.gluon.SymbolBlock):
             for each in operators:
                 if each.block_path == path:
@@ -264,26 +266,28 @@ def _node_path(operator: Any) -> str:
 
 def _rows(
     parts: Sequence[_Part], again: Collection[str], size: int, extra: Sequence[Column]
-) -> Iterator[SummaryRow]:
+) -> Tuple[SummaryRow, ...]:
     """The rows, each with the sums of all that is inside it."""
+    rows = []
     for index, part in enumerate(parts):
         end = next((later for later in range(index + 1, len(parts)) if parts[later].depth <= part.depth), len(parts))
         inside = parts[index:end]
         records = [record for each in inside for record in each.records]
         own = _total(record.size for record in records if record.path not in again)
-        yield SummaryRow(
+        rows.append(SummaryRow(
             part.path,
             part.depth,
             part.block,
             part.shapes,
-            own,
-            own / size if size else 0.0,
-            _total(macs for each in inside for macs in each.macs),
-            _total(count for each in inside for count in each.bytes),
-            part.calls,
-            {column.key: column.of(records) for column in extra} if records else {},
-            tuple(part.aliases),
-        )
+            parameters=own,
+            share=own / size if size else 0.0,
+            macs=_total(macs for each in inside for macs in each.macs),
+            activation_bytes=_total(count for each in inside for count in each.bytes),
+            calls=part.calls,
+            columns={column.key: column.of(records) for column in extra} if records else {},
+            aliases=tuple(part.aliases),
+        ))  # fmt: skip
+    return tuple(rows)
 
 
 def _total(values: Iterable[Optional[int]]) -> int:
@@ -303,18 +307,7 @@ def _with_shape(record: ParameterRecord, shape: Shape) -> ParameterRecord:
 
 def _size(shape: Shape) -> Optional[int]:
     """How many values an array of that shape has; None where that is not known."""
-    sizes = [None] if shape is None else list(shape)
-    return None if None in sizes else math.prod(map(int, sizes))  # type: ignore[arg-type]
-
-
-def _output(row: SummaryRow) -> Optional[Tuple[Shape, ...]]:
-    """The shapes; None where neither it nor anything inside it is called."""
-    reached = row.calls or row.activation_bytes or isinstance(row.activation_bytes, AtLeast)
-    return row.output_shapes if reached else None
-
-
-def _extra(key: str) -> Callable[[SummaryRow], Any]:
-    return lambda row: row.columns.get(key)
+    return math.prod(shape) if is_known(shape) else None  # type: ignore[arg-type]
 
 
 def _statistics(columns: Iterable[Column]) -> Dict[str, Any]:
@@ -324,6 +317,18 @@ def _statistics(columns: Iterable[Column]) -> Dict[str, Any]:
     plain = {each.name for each in fields(ParameterRecord)} - {"replicas_agree", "declared", "stats"}
     grads = any(key.startswith("grad_") and key != "grad_req" for key in keys)
     return {"stats": "full" if full else not plain.issuperset(keys), "grads": grads}
+
+
+def _of_parameters(column: Column) -> Column:
+    """A column of parameters as one of blocks, whose value is that of all parameters inside."""
+    fold = column.fold if isinstance(column.fold, str) else "same"
+    return replace(column, read=lambda row: row.columns.get(column.key), fold=fold)
+
+
+def _output(row: SummaryRow) -> Optional[Tuple[Shape, ...]]:
+    """The shapes; None where neither it nor anything inside it is called."""
+    reached = row.calls or row.activation_bytes or isinstance(row.activation_bytes, AtLeast)
+    return row.output_shapes if reached else None
 
 
 def _shapes_text(shapes: Optional[Sequence[Any]]) -> str:
@@ -346,11 +351,11 @@ def _least(value: int) -> str:
 
 Summary.COLUMNS = (
     Column("path", lambda row: row.path or "(network)", "block", path=True),
-    Column("block", lambda row: row.block, "class"),
+    Column("block", attrgetter("block"), "class"),
     Column("output_shapes", _output, "output", show=_shapes_text, fold="range"),
-    Column("parameters", lambda row: row.parameters, fold="sum", number=True),
-    Column("share", lambda row: row.share, show="{:.1%}".format, fold="sum", number=True),
-    Column("macs", lambda row: row.macs, "mult-adds", show=_short, fold="sum", number=True),
-    Column("activation_bytes", lambda row: row.activation_bytes, "activations", show=_bytes, fold="sum", number=True),
-    Column("calls", lambda row: row.calls, show=lambda calls: str(calls) if calls > 1 else "", number=True),
+    Column("parameters", attrgetter("parameters"), fold="sum", number=True),
+    Column("share", attrgetter("share"), show="{:.1%}".format, fold="sum", number=True),
+    Column("macs", attrgetter("macs"), "mult-adds", show=_short, fold="sum", number=True),
+    Column("activation_bytes", attrgetter("activation_bytes"), "activations", show=_bytes, fold="sum", number=True),
+    Column("calls", attrgetter("calls"), show=lambda calls: str(calls) if calls > 1 else "", number=True),
 )

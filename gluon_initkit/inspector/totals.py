@@ -76,11 +76,11 @@ def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]
 
 def counted_elsewhere(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]) -> FrozenSet[str]:
     """The canonical paths of parameters whose buffer an earlier one of `records` holds already."""
-    canonical = {path: record.path for record in records for path in record.paths}
+    groups = [group.paths for group in shared if group.kind == "buffer"]  # a Parameter over several paths is one record
+    canonical = {path: record.path for record in records for path in record.paths} if groups else {}
     again: Set[str] = set()
-    for group in shared:
-        if group.kind == "buffer":  # one Parameter over several paths is one record
-            again.update(list(dict.fromkeys(canonical[path] for path in group.paths if path in canonical))[1:])
+    for paths in groups:
+        again.update(list(dict.fromkeys(canonical[path] for path in paths if path in canonical))[1:])
     return frozenset(again)
 
 

@@ -33,7 +33,7 @@ OWN = {
     "initializer.arguments": {"name"},
     "inspector.inspect": {"name"},
     "inspector.report.json": {"where", "kind", "expected"},
-    "inspector.live": {"found", "how"},
+    "inspector.collect": {"found", "how"},
     "inspector.recorder": {"name", "recorded", "message"},
     "inspector.view": {"asked"},
     "parameters.attributes": {"name"},  # one of three, by a line above

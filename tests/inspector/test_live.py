@@ -4,7 +4,7 @@ import gc
 import pickle
 
 import gluon_initkit as ik
-from gluon_initkit.inspector.live import Live
+from gluon_initkit.inspector.collect import Live
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np

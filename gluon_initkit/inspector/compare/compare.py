@@ -6,9 +6,10 @@ side has the shape and the role.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 import hashlib
 import math
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 
@@ -22,7 +23,7 @@ from ..records import Statistics
 from ..report.report import Report
 from ..statistics import statistics_of
 from .comparison import Comparison, ComparisonRow
-from .diff import Change, change_between
+from .diff import EQUAL, change_between
 
 __all__ = ["compare"]
 
@@ -88,15 +89,14 @@ class _Entry:
     shape: Optional[Tuple[Optional[int], ...]]
     dtype: str
     stats: Optional[Statistics] = None
-    values: Optional[Callable[[], numpy.ndarray]] = None  # None where no values are to be had
+    values: Any = None  # what reads the values; None where there are none
 
 
-@dataclass(frozen=True)
-class _Source:
+class _Source(NamedTuple):
     """One of the two things that are compared."""
 
     name: str
-    entries: Tuple[_Entry, ...]
+    entries: List[_Entry]
     network: Any = None
     file: Optional[StoredValues] = None
 
@@ -109,7 +109,7 @@ def _source(thing: Any, rename: Any) -> _Source:
         renamed = renamed_names(rename, [path for record in thing.records for path in record.paths] if file else ())
         entries = [entry for record in thing.records
                    for entry in _entries(record, record.transposed, _reader(record, file), renamed)]  # fmt: skip
-        return _Source(thing.source or "report", tuple(entries), file=file)
+        return _Source(thing.source or "report", entries, file=file)
     if not hasattr(thing, "collect_params"):
         raise TypeError(
             f"cannot compare {printable(type(thing).__name__)}: {thing!r:.80}. Expected a network (an "
@@ -118,33 +118,29 @@ def _source(thing: Any, rename: Any) -> _Source:
     return _Source(type(thing).__name__, _network_entries(thing), network=thing)
 
 
-def _network_entries(net: Any) -> Tuple[_Entry, ...]:
+def _reader(record: Any, file: Optional[StoredValues]) -> Any:
+    readable = file is not None and file.has_values(file.arrays[record.path])
+    return partial(file.values, record.path) if file is not None and readable else None
+
+
+def _network_entries(net: Any) -> List[_Entry]:
     from ..._mxnet.arrays import context_of, is_host, memory_view, wait_for
     from ..._mxnet.parameter import arrays_of
 
-    def reader(array: Any) -> Callable[[], numpy.ndarray]:
-        in_place = array.stype == "default" and is_host(context_of(array))
-        return (lambda: memory_view(array)) if in_place else array.asnumpy
-
-    listed = list_parameters(net)
-    wait_for(array for param, _, _ in listed for array in arrays_of(param)[:1])  # `memory_view` does not
+    listed = [(param, place, info, arrays_of(param)[:1]) for param, place, info in list_parameters(net)]
+    wait_for(array for *_, arrays in listed for array in arrays)  # `memory_view` does not
     entries: List[_Entry] = []
-    for param, place, info in listed:
-        arrays = arrays_of(param)
-        shape = tuple(arrays[0].shape) if arrays else info.shape
-        entries += _entries(info._replace(shape=shape), place.transposed, reader(arrays[0]) if arrays else None, {})
-    return tuple(entries)
+    for _, place, info, arrays in listed:
+        reader: Any = None
+        for array in arrays:
+            in_place = array.stype == "default" and is_host(context_of(array))
+            info = info._replace(shape=tuple(array.shape))
+            reader = partial(memory_view, array) if in_place else array.asnumpy
+        entries += _entries(info, place.transposed, reader, {})
+    return entries
 
 
-def _reader(record: Any, file: Optional[StoredValues]) -> Optional[Callable[[], numpy.ndarray]]:
-    if file is None or not file.has_values(file.arrays[record.path]):
-        return None
-    return lambda: file.values(record.path)
-
-
-def _entries(
-    record: Any, transposed: Sequence[str], values: Optional[Callable[[], numpy.ndarray]], renamed: Mapping[str, str]
-) -> Iterator[_Entry]:
+def _entries(record: Any, transposed: Sequence[str], values: Any, renamed: Mapping[str, str]) -> Iterator[_Entry]:
     """The entry of a record or a `ParameterInfo`, and one for each path at which it stands transposed."""
     bare = {path: renamed.get(path, path) for path in record.paths}
     bare.setdefault(strip_prefix(record.path), renamed.get(record.path, strip_prefix(record.path)))
@@ -152,9 +148,8 @@ def _entries(
     entry = _Entry(record.paths[0], tuple(paths), record.name, record.role, record.shape, record.dtype,
                    getattr(record, "stats", None), values)  # fmt: skip
     yield entry
-    shape = entry.shape
-    flipped = None if shape is None else shape[::-1]
-    transpose = None if values is None else lambda: values().reshape(shape).T  # type: ignore[arg-type]
+    flipped = None if entry.shape is None else entry.shape[::-1]
+    transpose = None if values is None else lambda: values().reshape(entry.shape).T
     for path in transposed:
         yield replace(entry, path=path, paths=(bare[path],), name="", shape=flipped, values=transpose)
 
@@ -243,23 +238,17 @@ def _row(a: Optional[_Entry], b: Optional[_Entry], renamed: bool, verdicts: Dict
         return ComparisonRow("added" if a is None else "removed", **fields)
     if not agree(a.shape, b.shape):
         return ComparisonRow("reshaped", **fields)
-    change, by = _change(a, b)
-    status = ("retyped" if a.dtype != b.dtype else "renamed" if renamed else "unread" if change is None else
-              "equal" if change.equal else "changed")  # fmt: skip
-    if change is not None and by == "values":
-        fields.update(change=change.relative, cosine=change.cosine)
-        fields.update(sign_flips=change.sign_flips, nonfinite=change.nonfinite, norm=change.norm)
-    return ComparisonRow(status, by=by, **fields)
-
-
-def _change(a: _Entry, b: _Entry) -> Tuple[Optional[Change], str]:
-    """How the values changed, and what that is known by."""
     if a.values is not None and b.values is not None:
-        return change_between(a.values(), b.values()), "values"
-    if any(entry.values is None and entry.stats is None for entry in (a, b)):
-        return None, "shape"
-    one, other = (entry.stats or statistics_of(entry.values()) for entry in (a, b))  # type: ignore[misc]
-    return Change(equal=_equal_statistics(one, other)), "statistics"
+        numbers, by = change_between(a.values(), b.values()), "values"
+        equal = numbers is EQUAL
+    elif any(entry.values is None and entry.stats is None for entry in (a, b)):
+        numbers, by, equal = {}, "shape", None
+    else:
+        numbers, by, equal = {}, "statistics", _equal_statistics(*(entry.stats or statistics_of(entry.values())
+                                                                   for entry in (a, b)))  # fmt: skip
+    status = ("retyped" if a.dtype != b.dtype else "renamed" if renamed else "unread" if equal is None else
+              "equal" if equal else "changed")  # fmt: skip
+    return ComparisonRow(status, by=by, **fields, **numbers)
 
 
 def _equal_statistics(a: Statistics, b: Statistics) -> bool:

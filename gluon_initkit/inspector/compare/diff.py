@@ -1,57 +1,26 @@
 """How far two arrays are apart."""
 
-from dataclasses import dataclass
 import math
-from typing import Optional
+from typing import Any, Dict
 
 import numpy
 
-__all__ = ["Change", "change_between"]
+__all__ = ["EQUAL", "change_between"]
 
+EQUAL: Dict[str, Any] = {"change": 0.0, "cosine": 1.0, "sign_flips": 0, "nonfinite": 0}
 _BLOCK = 1 << 18  # values that are read at once
 
 
-@dataclass(frozen=True)
-class Change:
-    """What changed from one array to another.
+def change_between(a: numpy.ndarray, b: numpy.ndarray) -> Dict[str, Any]:
+    """The numbers of a `ComparisonRow` for two arrays of as many values, summed up in blocks of float64.
 
-    Attributes
-    ----------
-    equal : bool
-        Whether all values are equal; a NaN is equal to a NaN.
-    relative : float or None
-        L2 norm of the difference over the norm of the first array; None where that is 0.
-    cosine : float or None
-        Cosine of the angle between them; None where one is all 0.
-    sign_flips : int
-        How many values went from below 0 to above, or back.
-    nonfinite : int
-        How many values differ in being NaN or infinite. The other numbers are over the rest.
-    norm : float or None
-        L2 norm of the second array, where the first is all 0.
-    """
-
-    equal: bool
-    relative: Optional[float] = 0.0
-    cosine: Optional[float] = 1.0
-    sign_flips: int = 0
-    nonfinite: int = 0
-    norm: Optional[float] = None
-
-
-def change_between(a: numpy.ndarray, b: numpy.ndarray) -> Change:
-    """The change from `a` to `b`, which have as many values, summed up in blocks of float64.
-
-    Examples
-    --------
-    >>> change = change_between(numpy.array([3.0, -4.0]), numpy.array([3.0, 4.0]))
-    >>> change.relative, change.cosine, change.sign_flips
-    (1.6, -0.28, 1)
+    They are `EQUAL` where all values are equal; a NaN is equal to a NaN. All numbers but `nonfinite` leave out what is
+    NaN or infinite in either array.
     """
     a, b = a.reshape(-1), b.reshape(-1)
     blocks = [slice(start, start + _BLOCK) for start in range(0, a.size, _BLOCK)]
     if all(_same(a[block], b[block]).all() for block in blocks):
-        return Change(equal=True)
+        return EQUAL
     # Squares of numbers beyond 1e154 are no float64, and those below 1e-162 are 0: what is squared is scaled to 1.
     scale_a, scale_b = (_power_near(max((_largest(each[block]) for block in blocks), default=0.0)) for each in (a, b))
     scale = max(scale_a, scale_b)
@@ -75,7 +44,7 @@ def change_between(a: numpy.ndarray, b: numpy.ndarray) -> Change:
         relative = float(numpy.sqrt(difference / squares_a) * numpy.float64(scale / scale_a)) if squares_a else None
     cosine = max(-1.0, min(1.0, product / math.sqrt(squares_a * squares_b))) if squares_a and squares_b else None
     norm = None if squares_a else math.sqrt(squares_b) * scale_b
-    return Change(False, relative, cosine, flips, nonfinite, norm)
+    return {"change": relative, "cosine": cosine, "sign_flips": flips, "nonfinite": nonfinite, "norm": norm}
 
 
 def _largest(values: numpy.ndarray) -> float:

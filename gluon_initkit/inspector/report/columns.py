@@ -1,20 +1,13 @@
 """The columns of reports: the fields of a record, its statistics and its gradient's. `column` adds your own."""
 
+from operator import attrgetter
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Union
 
-from ...display import (
-    Column,
-    did_you_mean,
-    histogram_svg,
-    histogram_text,
-    path_column,
-    shape_column,
-    show_value,
-)
-from ..records import Histogram, ParameterRecord, Statistics
+from ...display import Column, did_you_mean, histogram_svg, histogram_text, path_column, shape_column, show_value
+from ..records import Histogram, ParameterRecord
 from ..statistics import merge
 
-__all__ = ["COLUMNS", "STATISTICS", "chosen_columns", "column"]
+__all__ = ["COLUMNS", "FIELDS", "STATISTICS", "chosen_columns", "column"]
 
 STATISTICS = ("mean", "std", "min", "max", "norm", "zeros", "nan", "posinf", "neginf")
 """The statistics that are one number, by the names of their fields."""
@@ -23,7 +16,7 @@ _STATISTICS_HEADINGS = {"posinf": "+inf", "neginf": "-inf"}
 
 
 def _field(name: str, **options: Any) -> Column:
-    return Column(name, lambda record: getattr(record, name), **options)
+    return Column(name, attrgetter(name), **options)
 
 
 def _declared(key: str, field: str, heading: str, number: bool = True) -> Column:
@@ -31,7 +24,7 @@ def _declared(key: str, field: str, heading: str, number: bool = True) -> Column
 
 
 def _nothing(records: Sequence[ParameterRecord]) -> None:
-    """Several parameters have no common value."""
+    """What several parameters have in common."""
 
 
 def _unknown_or(value: Optional[int]) -> str:
@@ -44,20 +37,21 @@ def _grad_ratio(records: Sequence[ParameterRecord]) -> Optional[float]:
     return gradients.norm / values.norm if gradients and values and values.norm else None
 
 
-def _statistics(prefix: str, heading: str, of: Callable[[ParameterRecord], Optional[Statistics]]) -> List[Column]:
+def _statistics(field: str, prefix: str, heading: str) -> List[Column]:
+    """The columns of the `Statistics` that are a field of records."""
+
+    def reader(name: str) -> Callable[[ParameterRecord], Any]:
+        return lambda record: getattr(getattr(record, field), name, None)
+
     def number(name: str) -> Column:
         def fold(records: Sequence[ParameterRecord]) -> Any:
-            return getattr(merge(map(of, records)), name, None)
+            return getattr(merge(map(attrgetter(field), records)), name, None)
 
         title = heading + _STATISTICS_HEADINGS.get(name, name)
-        return Column(prefix + name, lambda record: getattr(of(record), name, None), title, fold=fold, number=True)
+        return Column(prefix + name, reader(name), title, fold=fold, number=True)
 
     def quantiles(record: ParameterRecord) -> Any:
-        stats = of(record)
-        return tuple(value for _, value in stats.quantiles) or None if stats else None
-
-    def histogram(record: ParameterRecord) -> Optional[Histogram]:
-        return getattr(of(record), "histogram", None)
+        return tuple(value for _, value in reader("quantiles")(record) or ()) or None
 
     def text(value: Optional[Histogram]) -> str:
         return histogram_text(value.counts) if value else ""
@@ -68,9 +62,14 @@ def _statistics(prefix: str, heading: str, of: Callable[[ParameterRecord], Optio
     return [
         *map(number, STATISTICS),
         Column(f"{prefix}quantiles", quantiles, f"{heading}quantiles", fold=_nothing, number=True),
-        Column(f"{prefix}histogram", histogram, f"{heading}distribution", show=text, fold=_nothing, html=svg),
+        Column(f"{prefix}histogram", reader("histogram"), f"{heading}distribution", show=text, fold=_nothing, html=svg),
     ]
 
+
+_OF_VALUES, _OF_GRADIENTS = _statistics("stats", "", ""), _statistics("grad_stats", "grad_", "grad ")
+FIELDS = {column.key: field for field, columns in (("stats", _OF_VALUES), ("grad_stats", _OF_GRADIENTS))
+          for column in columns}  # fmt: skip
+"""Which field of a record the columns of statistics read, by their keys."""
 
 _BUILT_IN = (
     path_column(),
@@ -94,8 +93,8 @@ _BUILT_IN = (
     _field("wd_mult", number=True),
     _field("trained", hoist=True),
     _field("buffer"),
-    *_statistics("", "", lambda record: record.stats),
-    *_statistics("grad_", "grad ", lambda record: record.grad_stats),
+    *_OF_VALUES,
+    *_OF_GRADIENTS,
     _declared("declared", "initializer", "declared", number=False),
     _declared("declared_mean", "mean", "promised mean"),
     _declared("declared_std", "std", "promised std"),

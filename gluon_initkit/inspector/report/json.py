@@ -55,13 +55,7 @@ def decoded(text: str) -> Dict[str, Any]:
 
 
 def to_plain(value: Any) -> Any:
-    """A record as dictionaries, lists and scalars that JSON has; NaN and infinities by their names.
-
-    Examples
-    --------
-    >>> to_plain((1, float("inf"), None))
-    [1, 'inf', None]
-    """
+    """A record as dictionaries, lists and scalars that JSON has; NaN and infinities by their names."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, (tuple, list)):

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ... import display
-from ...parameters import refuse_no_match
+from ...parameters import matcher, refuse_no_match, show_selector
 from ..findings import raise_for
-from ..record_selectors import check_selector, record_matcher
 from ..records import BlockRecord, Finding, ParameterRecord, SharedValues, Statistics
 from ..totals import Totals, totals_of
 from ..view import ParameterView
@@ -19,7 +18,7 @@ from .columns import COLUMNS, chosen_columns
 from .json import decoded, encoded
 from .table import table_of
 
-__all__ = ["Report"]
+__all__ = ["Report", "record_matcher"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -122,8 +121,7 @@ class Report(display.TableReport[ParameterView]):
         >>> [parameter.path for parameter in Report(records).select("bias")]
         ['0.bias']
         """
-        check_selector(selector, self.records, repr(self.source))
-        selected = self.filter(record_matcher(selector, self.blocks))
+        selected = self.filter(record_matcher(selector, self.records, self.blocks, self.source))
         if not selected.records:
             refuse_no_match(selector, self.records)
         return selected
@@ -234,6 +232,33 @@ class Report(display.TableReport[ParameterView]):
 
     def __getstate__(self) -> Dict[str, Any]:
         return {**self.__dict__, "live": None}
+
+
+def record_matcher(
+    selector: Any, records: Sequence[ParameterRecord], blocks: Sequence[BlockRecord], source: str
+) -> Callable[[Any], bool]:
+    """The predicate over records that a selector means; a callable gets the `ParameterRecord`.
+
+    A Block class goes by its name, and by those of its subclasses, among the blocks around a parameter. A ValueError
+    refuses it where the records are of a file, which says nothing of blocks: it would silently select nothing.
+    """
+    if not isinstance(selector, type):
+        return matcher(selector)
+    if records and not any(record.block for record in records):
+        first = records[0].path
+        glob = f"{first.rsplit('.', 1)[0]}.*" if "." in first else f"{first[:3]}*"
+        raise ValueError(
+            f"{show_selector(selector)} is a class of blocks, and {source!r} is a file: it has arrays by name "
+            f"({first!r}, ...) and does not say of what blocks. Select by a glob over names ({glob!r}), a role "
+            f"({records[0].role!r}), a compiled regular expression or a callable; or inspect the network."
+        )
+    classes = [selector]
+    for cls in classes:
+        classes += cls.__subclasses__()
+    names = {cls.__name__ for cls in classes}
+    prefixes = tuple(f"{block.path}." if block.path else "" for block in blocks if block.block in names)
+    return lambda record: record.block in names or any(path.startswith(prefixes) for path in record.paths)
+
 
 def _bins(stats: Optional[Statistics]) -> Tuple[Any, Any]:
     """The edges and counts of a histogram."""

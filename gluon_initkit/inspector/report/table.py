@@ -1,13 +1,12 @@
 """A report as the table that text, HTML and Markdown show: which columns, which rows, what stands around."""
 
 from dataclasses import replace
-import itertools
-from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 from ...display import Column, Table, listed
-from ..records import ParameterRecord
+from ..records import Finding, ParameterRecord
 from ..totals import counted_elsewhere, totals_of
-from .columns import COLUMNS, chosen_columns
+from .columns import COLUMNS, FIELDS, chosen_columns
 
 __all__ = ["table_of"]
 
@@ -21,8 +20,11 @@ _FIRST_TO_GO = (
     "constant", "replicas_agree", "grad_req", "grad_std", "contexts", "stype", "mean",
 )  # fmt: skip
 _SHOWN_BY_HISTOGRAM = ("min", "max", "zeros", "grad_mean", "grad_norm")  # in HTML, where a histogram shows it
-_COUNTS = ("zeros", "nan", "posinf", "neginf", "grad_nan", "grad_posinf", "grad_neginf")  # shown where there are any
+_WHERE_ANY = (  # columns that are shown where there are any
+    "zeros", "nan", "posinf", "neginf", "histogram", "grad_nan", "grad_posinf", "grad_neginf", "grad_histogram",
+)  # fmt: skip
 _FULL = ("quantiles", "histogram", "grad_quantiles", "grad_histogram")  # which ``stats='full'`` computes
+_IN_PARENTHESES = "(in parentheses: shares its values with another row, and is counted there)"
 _MOST_PATHS = 4  # of a finding, and findings of one code; the report holds all of them
 _SEVERITIES = ("error", "warning", "info", "")
 
@@ -33,15 +35,15 @@ def table_of(report: Any, columns: Optional[Sequence[Any]]) -> Table:
     usual = _default_columns(report.records)
     chosen = usual if columns is None else [replace(column, hoist=False) for column in chosen_columns(columns)]
     keys = {column.key for column in chosen}
-    severities = _severities(report)
+    severities = {path: finding.severity for finding in reversed(_by_severity(report)) for path in finding.paths}
     key, reverse = report.order or ("", False)
+    totals = [f"total: {totals_of(report.records, report.shared)}", *([_IN_PARENTHESES] if again else [])]
     return Table(
         title=report.source or "Report",
         columns=tuple(chosen),
         rows=report.records,
-        emphasis=lambda record: severities.get(record.path, "dim" if record.grad_req == "null" and record.role not in
-                                               ("running_mean", "running_var") else ""),
-        footnotes=(*_totals(report, again), *_not_computed(report, columns and chosen), *_findings(report)),
+        emphasis=lambda record: severities.get(record.path) or _frozen(record),
+        footnotes=(*(("", note) for note in totals), *_not_computed(report, columns and chosen), *_findings(report)),
         footer=_sums(report, chosen, again),
         parts=_parts,
         kinds={block.path: block.block for block in report.blocks},
@@ -56,12 +58,15 @@ def table_of(report: Any, columns: Optional[Sequence[Any]]) -> Table:
     )  # fmt: skip
 
 
+def _frozen(record: ParameterRecord) -> str:
+    return "dim" if record.grad_req == "null" and record.role not in ("running_mean", "running_var") else ""
+
+
 def _parts(record: ParameterRecord) -> Tuple[str, ...]:
-    """The blocks around a parameter, and its own name. In a file, what stands before a name's last dot is a block."""
-    if not record.block_path:
-        return tuple(record.path.split("."))
+    """The blocks around a parameter, and its own name. In a file, all before a name's last dot is a block."""
     inside = record.block_path + "."
-    if not record.path.startswith(inside):  # MXNet 1 writes `_unfused.0.weight` of an RNN layer at another path
+    # MXNet 1 writes `_unfused.0.weight` of an RNN layer at another path than the block's.
+    if not record.block_path or not record.path.startswith(inside):
         return tuple(record.path.split("."))
     return (*record.block_path.split("."), record.path[len(inside) :])
 
@@ -82,16 +87,12 @@ def _not_computed(report: Any, columns: Optional[Sequence[Column]]) -> List[Tupl
 
 def _default_columns(records: Sequence[ParameterRecord]) -> List[Column]:
     """The columns that tell these parameters apart."""
+    held = {field for field in set(FIELDS.values()) if any(getattr(record, field) for record in records)}
 
     def tells(column: Column) -> bool:
-        if column.key in ("path", "shape"):
-            return True
-        if column.key == "size" or not records:
-            return bool(records)
-        values = map(column.read, records)
-        if column.hoist is not False:
-            return True
-        return any(value is not None and (value or column.key not in _COUNTS) for value in values)
+        if column.key in FIELDS and FIELDS[column.key] not in held:
+            return False
+        return column.key not in _WHERE_ANY or any(map(column.read, records))
 
     return [COLUMNS[key] for key in _DEFAULT if tells(COLUMNS[key])]
 
@@ -103,31 +104,21 @@ def _sums(report: Any, columns: Sequence[Column], again: FrozenSet[str]) -> List
     return ["total" if column.path and any(sums) else text for column, text in zip(columns, sums)]
 
 
-def _totals(report: Any, again: FrozenSet[str]) -> List[Tuple[str, str]]:
-    notes = [("", f"total: {totals_of(report.records, report.shared)}")]
-    if again:
-        notes.append(("", "(in parentheses: shares its values with another row, and is counted there)"))
-    return notes
-
-
-def _severities(report: Any) -> Dict[str, str]:
-    """The worst severity that a finding gives each path."""
-    pairs = ((path, finding.severity) for finding in report.findings for path in finding.paths)
-    return dict(sorted(pairs, key=lambda pair: -_SEVERITIES.index(pair[1])))
-
-
-def _findings(report: Any) -> List[Tuple[str, str]]:
+def _findings(report: Any) -> Iterator[Tuple[str, str]]:
     """The findings as footnotes, the worst first; of many with one code the first few, and where the others are."""
-    notes = []
-    ordered = sorted(report.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
-    for severity, code in dict.fromkeys((finding.severity, finding.code) for finding in ordered):
-        alike = [finding for finding in report.findings if (finding.severity, finding.code) == (severity, code)]
-        shown = alike if len(alike) <= _MOST_PATHS + 1 else alike[:_MOST_PATHS]
-        for finding in shown:
+    groups: Dict[Tuple[str, str], List[Finding]] = {}
+    for finding in _by_severity(report):
+        groups.setdefault((finding.severity, finding.code), []).append(finding)
+    for (severity, code), alike in groups.items():
+        shown = len(alike) if len(alike) <= _MOST_PATHS + 1 else _MOST_PATHS
+        for finding in alike[:shown]:
             paths = listed(finding.paths, _MOST_PATHS)
-            notes.append((severity, f"{severity} [{code}] {paths}: {finding.evidence}; {finding.hint}"))
-        rest = list(dict.fromkeys(itertools.chain(*(finding.paths for finding in alike[len(shown) :]))))
-        if len(alike) > len(shown):
-            count = len(alike) - len(shown)
-            notes.append((severity, f"{severity} [{code}] {count:,} more, in report.findings: {listed(rest, 4)}"))
-    return notes
+            yield severity, f"{severity} [{code}] {paths}: {finding.evidence}; {finding.hint}"
+        if alike[shown:]:
+            rest = list(dict.fromkeys(path for finding in alike[shown:] for path in finding.paths))
+            more = f"{len(alike) - shown:,} more, in report.findings: {listed(rest, _MOST_PATHS)}"
+            yield severity, f"{severity} [{code}] {more}"
+
+
+def _by_severity(report: Any) -> List[Finding]:
+    return sorted(report.findings, key=lambda finding: _SEVERITIES.index(finding.severity))

@@ -1,26 +1,148 @@
-"""The checks: what of a network or a file deserves a look. First what values and gradients show, then the state of
-parameters, then how the network is put together; findings are told in this order.
+"""Findings: what in a network or a file deserves a look, by stable codes.
+
+A check reads plain records, so files have findings too. Where statistics, gradients or a Trainer were not asked for,
+those that need them are silent. A check reports only what a sound network does not show: the tests of a new one have to
+show a network that it finds, and one close to it that it leaves alone.
 """
 
 from collections import Counter
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
-from ...display import counted, counted_of
-from ...parameters import context_mismatch
-from ..records import Declared, ParameterRecord, Statistics
-from .registry import Evidence, Inspected, check, record_check
+from ..display import KitError, counted, counted_of, printable
+from ..parameters import ParameterInfo, context_mismatch, did_you_mean
+from .records import Declared, Finding, ParameterRecord, SharedValues, Statistics
 
-__all__ = ["Z_LIMIT", "is_constant"]
+__all__ = ["CODES", "Z_LIMIT", "FindingsError", "Ignored", "drop_ignored", "findings_of", "is_constant", "raise_for"]
 
 Z_LIMIT = 6.0
 """Standard errors. Among 1,000 parameters, sound ones pass it by chance once in 250,000 networks."""
 
+
+Evidence = Tuple[str, Tuple[str, ...], str, str]
+"""Severity, paths, what was seen, what to do."""
+
+CODES: Dict[str, str] = {}
+"""Every code and what it means. The last ones are about how a network is put together: `collect` finds them."""
+
+_Records = Sequence[ParameterRecord]
+_Shared = Sequence[SharedValues]
+_Check = Callable[[_Records, _Shared], Iterator[Evidence]]
+_CHECKS: List[Tuple[str, str, _Check]] = []
+_Seen = Optional[Tuple[str, str]]
+_SEVERITIES = ("error", "warning", "info")
+
+Ignored = Sequence[Union[str, Tuple[str, Any]]]
+"""Codes, or pairs of a code and a selector: ``['zero-gradient', ('broken-tie', 'teacher.*')]``."""
+
+
+def check(code: str, meaning: str, needs: str = "path") -> Callable[[Any], Any]:
+    """Register a function that yields `Evidence`. It is called where some record has the field `needs`."""
+
+    def register(find: _Check) -> _Check:
+        CODES[code] = meaning
+        _CHECKS.append((code, needs, find))
+        return find
+
+    return register
+
+
+def record_check(code: str, severity: str, meaning: str, needs: str = "stats") -> Callable[[Any], Any]:
+    """Register a function of one record that answers what was seen and what to do, or None."""
+
+    def register(look: Callable[[ParameterRecord], _Seen]) -> Any:
+        @check(code, meaning, needs)
+        def find(records: _Records, shared: _Shared) -> Iterator[Evidence]:
+            for record in records:
+                seen = look(record)
+                if seen is not None:
+                    yield (severity, (record.path,), *seen)
+
+        return look
+
+    return register
+
+
+def findings_of(records: _Records, shared: _Shared = (), structure: Iterable[Finding] = ()) -> Tuple[Finding, ...]:
+    """All findings about these records and their network's structure: the gravest first, then in order of traversal."""
+    needed = {needs for _, needs, _ in _CHECKS}
+    known = {needs: any(getattr(record, needs) is not None for record in records) for needs in needed}
+    findings = [Finding(code, *evidence) for code, needs, find in _CHECKS if known[needs]
+                for evidence in find(records, shared)]  # fmt: skip
+    findings += structure
+    if findings:
+        order = {path: number for number, record in enumerate(records) for path in record.paths}
+        findings.sort(key=lambda finding: (_SEVERITIES.index(finding.severity), order.get(finding.paths[0], 0)))
+    return tuple(findings)
+
+
+def drop_ignored(
+    findings: Iterable[Finding], ignore: Ignored, infos: Mapping[str, Any], matcher: Callable[[Any], Any]
+) -> Tuple[Finding, ...]:
+    """The findings that are not ignored. `infos`, by path, are what the predicates take that `matcher` makes.
+
+    A finding about several parameters is ignored where any of them is selected.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `ignore` is no sequence of codes and pairs, or names a code that does not exist.
+    """
+    if isinstance(ignore, str):
+        raise TypeError(f"ignore is {ignore!r}: expected a list of codes, such as [{ignore!r}]")
+    matches = []
+    for rule in ignore:
+        code, *selector = rule if isinstance(rule, tuple) else (rule,)
+        if not isinstance(code, str) or len(selector) != isinstance(rule, tuple):
+            raise TypeError(f"ignore holds {rule!r}: expected a code, or a pair of a code and a selector")
+        if code not in CODES:
+            hint = did_you_mean(code, list(CODES))
+            raise ValueError(printable(f"ignore names the code {code!r}, which no finding has; {hint}"))
+        matches.append((code, matcher(*selector) if selector else lambda info: True))
+
+    def is_ignored(finding: Finding) -> bool:
+        # What is found at an attribute that is no parameter can be selected by its path.
+        seen = [infos.get(path) or ParameterInfo(path, (), path, "default", None, "") for path in finding.paths]
+        return any(code == finding.code and any(map(match, seen)) for code, match in matches)
+
+    return tuple(finding for finding in findings if not is_ignored(finding))
+
+
+class FindingsError(KitError, ValueError):
+    """A report has findings; the message lists all of them.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+
+    Examples
+    --------
+    >>> try:
+    ...     raise_for([Finding("nan", "error", ("0.weight",), "2 of 6 values are NaN", "lower the learning rate")])
+    ... except FindingsError as error:
+    ...     print(error)
+    1 finding:
+      error nan: 0.weight: 2 of 6 values are NaN; lower the learning rate
+    """
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        lines = [f"{finding.severity} {finding.code}: {', '.join(finding.paths)}: {finding.evidence}; {finding.hint}"
+                 for finding in self.findings]  # fmt: skip
+        super().__init__("\n  ".join([f"{counted(len(lines), 'finding')}:", *map(printable, lines)]))
+
+    def __reduce__(self) -> Any:
+        return FindingsError, (self.findings,)
+
+
+def raise_for(findings: Sequence[Finding], strict: bool = False) -> None:
+    """Raise a `FindingsError` with all findings if one is an error or a warning; with `strict`, if there is any."""
+    if any(strict or finding.severity != "info" for finding in findings):
+        raise FindingsError(findings)
+
+
 _SIZE_LIMIT = 0.01  # of the promised deviation: a smaller difference may be sure, but matters to nobody
 _ROUNDED = 1e-7  # below any usual epsilon: on a CPU, MXNet computes the variance of a constant channel as -8e-13
 _SYMMETRY = "units that start alike stay alike: give the layer a random initializer, such as mx.init.Xavier()"
-
-_Seen = Optional[Tuple[str, str]]
-
 
 def is_constant(value: float, stats: Statistics) -> bool:
     """Whether all values are this one, but for the rounding of the shortest floats (bfloat16)."""
@@ -55,8 +177,8 @@ def _inf(record: ParameterRecord) -> _Seen:
 
 
 @check("bad-variance", "A running variance of a normalization is negative, or 0.", needs="stats")
-def _bad_variance(inspected: Inspected) -> Iterator[Evidence]:
-    for record in inspected.records:
+def _bad_variance(records: _Records, shared: _Shared) -> Iterator[Evidence]:
+    for record in records:
         stats = record.stats
         if record.role != "running_var" or stats is None or stats.min is None or stats.min > 0:
             continue
@@ -164,9 +286,9 @@ def _unresolvable(record: ParameterRecord) -> _Seen:
 
 
 @check("uninitialized", "It has no values, while others of the network have.")
-def _uninitialized(inspected: Inspected) -> Iterator[Evidence]:
-    missing = [record for record in inspected.records if record.state == "uninitialized"]
-    others = sum(record.state in ("initialized", "deferred") for record in inspected.records)
+def _uninitialized(records: _Records, shared: _Shared) -> Iterator[Evidence]:
+    missing = [record for record in records if record.state == "uninitialized"]
+    others = sum(record.state in ("initialized", "deferred") for record in records)
     for record in missing if others else ():
         yield ("error", (record.path,),
                "it was never initialized, or lost its turn in a forward pass that failed; "
@@ -183,10 +305,10 @@ def _untrained(record: ParameterRecord) -> _Seen:
 
 
 @check("stale-gradient", "No backward pass wrote its gradient since the last update.", needs="grad_fresh")
-def _stale_gradient(inspected: Inspected) -> Iterator[Evidence]:
+def _stale_gradient(records: _Records, shared: _Shared) -> Iterator[Evidence]:
     # A step makes the gradients stale that its Trainer updates, so the parameters of each Trainer are judged apart.
     groups: Dict[Optional[int], List[ParameterRecord]] = {}
-    for record in inspected.records:
+    for record in records:
         if record.grad_fresh is not None and record.trained is not False:
             groups.setdefault(record.trainer, []).append(record)
     for group in groups.values():
@@ -215,11 +337,11 @@ def _stale_of_one_trainer(group: Sequence[ParameterRecord]) -> Iterator[Evidence
 
 
 @check("mixed-dtype", "The floats of one block have several dtypes.")
-def _mixed_dtype(inspected: Inspected) -> Iterator[Evidence]:
-    if len({record.dtype for record in inspected.records}) < 2:
+def _mixed_dtype(records: _Records, shared: _Shared) -> Iterator[Evidence]:
+    if len({record.dtype for record in records}) < 2:
         return
     blocks: Dict[Tuple[str, str], List[ParameterRecord]] = {}
-    for record in inspected.records:
+    for record in records:
         # Integers beside floats are quantization; a Constant is what its maker made it.
         if record.block and not record.constant and "float" in record.dtype:
             blocks.setdefault((record.block_path, record.block), []).append(record)
@@ -234,8 +356,8 @@ def _mixed_dtype(inspected: Inspected) -> Iterator[Evidence]:
 
 @check("mixed-context",
        "Parameters are on different contexts: a forward pass fails, unless its own code moves the data.")  # fmt: skip
-def _mixed_context(inspected: Inspected) -> Iterator[Evidence]:
-    placed = [record for record in inspected.records if record.state in ("initialized", "deferred")]
+def _mixed_context(records: _Records, shared: _Shared) -> Iterator[Evidence]:
+    placed = [record for record in records if record.state in ("initialized", "deferred")]
     if len({record.contexts for record in placed}) < 2:
         return
     mismatch = context_mismatch([(record.path, record.contexts) for record in placed])
@@ -247,9 +369,9 @@ def _mixed_context(inspected: Inspected) -> Iterator[Evidence]:
 
 
 @check("broken-tie", "Weights hold equal values and are not shared: a tie that broke, or a copy.")
-def _broken_tie(inspected: Inspected) -> Iterator[Evidence]:
-    equal = [group for group in inspected.shared if group.kind == "values"]
-    stored = {record.path for record in inspected.records if record.state == "stored"} if equal else set()
+def _broken_tie(records: _Records, shared: _Shared) -> Iterator[Evidence]:
+    equal = [group for group in shared if group.kind == "values"]
+    stored = {record.path for record in records if record.state == "stored"} if equal else set()
     for group in equal:
         if stored.issuperset(group.paths):
             yield ("info", group.paths, f"{len(group.paths)} arrays of the file hold the same values",
@@ -260,8 +382,7 @@ def _broken_tie(inspected: Inspected) -> Iterator[Evidence]:
 
 
 @check("frozen-lr-mult", "It is frozen by grad_req and has an lr_mult that nothing is trained by.")
-def _frozen_lr_mult(inspected: Inspected) -> Iterator[Evidence]:
-    records = inspected.records
+def _frozen_lr_mult(records: _Records, shared: _Shared) -> Iterator[Evidence]:
     # Where something is trained by the same multiplier, it was set for all, and what is frozen among them is no fault.
     used = {record.lr_mult for record in records if record.grad_req not in (None, "null")} | {None, 0.0, 1.0}
     for record in records:
@@ -272,27 +393,9 @@ def _frozen_lr_mult(inspected: Inspected) -> Iterator[Evidence]:
                    "set grad_req='write' to train it, or lr_mult back to 1")  # fmt: skip
 
 
-@check("colliding-path", "Two parameters of the network have one path.")
-def _colliding_path(inspected: Inspected) -> Iterator[Evidence]:
-    for path in inspected.structure.same_paths:
-        yield ("error", (path,), "two parameters have this path: values are drawn, saved and loaded by path",
-               "give the children of each Block, and its parameters, names without a dot")  # fmt: skip
-
-
-@check("unregistered-block", "A list, tuple, dictionary or set holds Blocks that the network lacks.")
-def _unregistered_block(inspected: Inspected) -> Iterator[Evidence]:
-    for path, seen, hint in inspected.structure.unregistered:
-        yield "warning", (path,), seen, hint
-
-
-@check("stale-graph", "A cached graph is of other parameters than its block has: a child was exchanged.")
-def _stale_graph(inspected: Inspected) -> Iterator[Evidence]:
-    for paths, seen, hint in inspected.structure.stale_graphs:
-        yield "error", paths, seen, hint
-
-
-@check("colliding-name", "Several parameters of the network have one global name.")
-def _colliding_name(inspected: Inspected) -> Iterator[Evidence]:
-    for name, paths in inspected.structure.same_names:
-        yield ("warning", paths, f"they have one global name, {name!r}: collect_params raises, and so do "
-               "net.initialize, a Trainer of it and hybridize", "give each layer a prefix of its own")  # fmt: skip
+CODES.update({
+    "colliding-path": "Two parameters of the network have one path.",
+    "unregistered-block": "A list, tuple, dictionary or set holds Blocks that the network lacks.",
+    "stale-graph": "A cached graph is of other parameters than its block has: a child was exchanged.",
+    "colliding-name": "Several parameters of the network have one global name.",
+})  # fmt: skip
