@@ -53,6 +53,9 @@ class Rule(NamedTuple):
     initializer: Any
     corrected: Any
 
+    def __str__(self) -> str:
+        return f"rule {self.number} ({show_selector(self.selector)})"
+
 
 class Declared(NamedTuple):
     """A parameter, the initializer that it was declared with (a str or None too), and whether it is a Constant."""

@@ -23,6 +23,14 @@ class Distribution:
 
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
         """Fill the vector `out`, of any dtype: chunk `index` of the array of `key`."""
+        # In place, or in single precision beside it where it is of another dtype.
+        values = out if out.dtype in (numpy.float32, numpy.float64) else numpy.empty(out.size, numpy.float32)
+        self.draw(stream(key, index), values)
+        if values is not out:
+            out[...] = values
+
+    def draw(self, rng: numpy.random.Generator, out: numpy.ndarray) -> None:
+        """Fill a float32 or float64 vector."""
         raise NotImplementedError
 
     def moments(self) -> Tuple[float, float]:
@@ -50,11 +58,8 @@ class Uniform(Distribution):
     low: float
     high: float
 
-    def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
-        values = _float_buffer(out)
-        uniforms(stream(key, index), values, self.low, self.high)
-        if values is not out:
-            out[...] = values
+    def draw(self, rng: numpy.random.Generator, out: numpy.ndarray) -> None:
+        uniforms(rng, out, self.low, self.high)
 
     def moments(self) -> Tuple[float, float]:
         return (self.low + self.high) / 2, (self.high - self.low) / math.sqrt(12)
@@ -67,13 +72,10 @@ class Normal(Distribution):
     mean: float
     stdev: float
 
-    def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
-        values = _float_buffer(out)
-        normals(stream(key, index), values, self.stdev)
+    def draw(self, rng: numpy.random.Generator, out: numpy.ndarray) -> None:
+        normals(rng, out, self.stdev)
         if self.mean:
-            values += values.dtype.type(self.mean)
-        if values is not out:
-            out[...] = values
+            out += out.dtype.type(self.mean)
 
     def moments(self) -> Tuple[float, float]:
         return self.mean, self.stdev
@@ -176,11 +178,6 @@ def draw(distribution: Any, key: bytes, shape: Shape, dtype: Any) -> numpy.ndarr
     for _, job in fill_jobs(distribution, key, shape, out):
         job()
     return out.reshape(shape)
-
-
-def _float_buffer(out: numpy.ndarray) -> numpy.ndarray:
-    """Where numbers for `out` are drawn: in place, or in single precision beside it where it is of another dtype."""
-    return out if out.dtype in (numpy.float32, numpy.float64) else numpy.empty(out.size, numpy.float32)
 
 
 def _density(x: float) -> float:

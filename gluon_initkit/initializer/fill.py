@@ -61,7 +61,6 @@ class PendingFill:
 
     @property
     def param(self) -> Any:
-        """The parameter."""
         return self._param()
 
     def __getstate__(self) -> Dict[str, Any]:
@@ -72,12 +71,10 @@ class PendingFill:
 
     @property
     def shape(self) -> Any:
-        """The parameter's shape, as far as it is known."""
         return shape_of(self.param)
 
     @property
     def dtype(self) -> numpy.dtype:
-        """The parameter's dtype."""
         return numpy.dtype(self.param.dtype)
 
     @property
@@ -118,8 +115,8 @@ class PendingFill:
                 f"{type(self.choice.initializer).__name__}: {error}. Give the layer another initializer, or add a rule."
             ) from error
 
-    def prepare(self, distribution: Any, reseed: Callable[[bytes], None]) -> List[Job]:
-        """Make an array. Return the jobs that fill it by the distribution; without one, run the hook."""
+    def prepare(self, distribution: Any, reseed: Any) -> List[Job]:
+        """Make an array. Return the jobs that fill it by the distribution; without one, seed and run the hook."""
         ctx = self.ctxs[0]
         with self.memory_errors():
             self.array = empty(self.shape, self.dtype, ctx if is_host(ctx) else mx.cpu())
@@ -202,16 +199,24 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
     distributions = {fill: fill.distribution() for fill in known}
     # A distribution refills in place what fits; what may fail, or lies on a device, is made beside it and copied in.
     refill = dict.fromkeys(fill for fill in known if can_refill(fill.param, fill.ctxs))
-    in_place = [fill for fill in refill if isinstance(distributions[fill], Distribution) and is_host(fill.ctxs[0])]
+    in_place = dict.fromkeys(fill for fill in refill
+                             if isinstance(distributions[fill], Distribution) and is_host(fill.ctxs[0]))  # fmt: skip
     fresh = [fill for fill in fills if fill not in refill]
     total = sum(fill.size for fill in known)
     with interrupts_held() as released, ExitStack() as stack:
         stack.enter_context(mx.autograd.pause())  # where MXNet records, it refuses a write into a parameter
         bar = stack.enter_context(ProgressBar("initializing", total, progress))
         hooks = any(distribution is None for distribution in distributions.values())
-        reseed = stack.enter_context(seeded_generators()) if hooks else _no_hooks
+        reseed = stack.enter_context(seeded_generators()) if hooks else None
         with released():
-            run(_prepare_all(known, distributions, in_place, refill, reseed, bar), bar)
+            jobs: List[Job] = []
+            for fill in known:
+                if fill not in in_place:
+                    jobs += fill.prepare(distributions[fill], reseed)
+                    bar.advance(fill.size if distributions[fill] is None else 0)
+                if fill not in refill:
+                    jobs += bar.expect(fill.prepare_gradients())
+            run(jobs, bar)
             wait_for([array for fill in refill for array in _arrays(fill)])
         with restoring([fill.param for fill in fresh]):
             for fill in fresh:
@@ -234,21 +239,6 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
     return total * (len(fills[0].ctxs) if fills else 0)
 
 
-def _prepare_all(
-    known: List[PendingFill], distributions: dict, in_place: List[PendingFill], refill: dict, reseed: Any, bar: Any
-) -> List[Job]:
-    """Make all new arrays and run all hooks. Return the jobs that fill the rest, and clear new gradients."""
-    jobs: List[Job] = []
-    in_place_set = set(in_place)
-    for fill in known:
-        if fill not in in_place_set:
-            jobs += fill.prepare(distributions[fill], reseed)
-            bar.advance(fill.size if distributions[fill] is None else 0)
-        if fill not in refill:
-            jobs += bar.expect(fill.prepare_gradients())
-    return jobs
-
-
 def _arrays(fill: PendingFill) -> List[Any]:
     return [*arrays_of(fill.param), *gradients_of(fill.param)]
 
@@ -256,7 +246,3 @@ def _arrays(fill: PendingFill) -> List[Any]:
 def _clear_jobs(array: Any) -> List[Job]:
     """The jobs that fill a dense host array with 0."""
     return fill_jobs(Constant(0.0), b"", (), memory_view(array))
-
-
-def _no_hooks(key: bytes) -> None:
-    raise AssertionError("no hook was to run")

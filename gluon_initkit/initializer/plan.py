@@ -9,7 +9,7 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from .._mxnet import mx
 from ..display import Column, Table, TableReport, counted, counted_of, path_column, shape_column
-from ..parameters import explain_no_match, list_parameters, select_parameters, show_selector
+from ..parameters import explain_no_match, list_parameters, select_parameters
 from .dispatch import Choice, Declared, Unassigned, choose, declared_parameters, misspelt, overrides, unused_hooks
 from .errors import InitializationError
 from .initializer import corrected, dump, initializer_text
@@ -164,8 +164,8 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
     rows = tuple(_row(declared, decision, _plain_choice(init, param))
                  for (param, _, _), declared, decision in zip(listed, network, decisions)
                  if id(param) in selected)  # fmt: skip
-    notes = (*_notes_on_hooks(init), *_notes_on_rows(rows), *_notes_on_rules(init, network))
-    return Plan(rows, notes, initializer_text(init._target), tuple(_idle_hooks(init, decisions, network)))
+    idle = tuple(_idle_hooks(init, decisions, network))
+    return Plan(rows, tuple(_notes(init, network, rows)), initializer_text(init._target), idle)
 
 
 def _decision(init: Any, declared: Declared) -> Any:
@@ -224,7 +224,7 @@ def _idle_hooks(init: Any, decisions: List[Any], network: List[Declared]) -> Ite
         yield f"{type(target).__name__}.{hook} serves no parameter of the network{hint}"
 
 
-def _notes_on_hooks(init: Any) -> Iterator[str]:
+def _notes(init: Any, network: List[Declared], rows: Tuple[PlanRow, ...]) -> Iterator[str]:
     inner = init._target
     if inner is not init and not overrides(inner, "__call__"):
         roles = ("bias", "gamma", "beta", "running_mean", "running_var", "default")
@@ -232,9 +232,6 @@ def _notes_on_hooks(init: Any) -> Iterator[str]:
         if ignored:
             yield (f"{type(inner).__name__} defines {', '.join(ignored)}, which Gluon never calls: derive it from "
                    f"gluon_initkit.Initializer, or pass gluon_initkit.corrected(...).")  # fmt: skip
-
-
-def _notes_on_rows(rows: Tuple[PlanRow, ...]) -> Iterator[str]:
     errors = sum(row.error is not None for row in rows)
     if errors:
         yield f"{counted_of(errors, len(rows), 'parameter', 'is', 'are')} covered by nothing; initializing raises."
@@ -242,11 +239,8 @@ def _notes_on_rows(rows: Tuple[PlanRow, ...]) -> Iterator[str]:
     if done:
         count = counted(done, "parameter is", "parameters are")
         yield f"{count} initialized already, or pending: only force_reinit=True changes that."
-
-
-def _notes_on_rules(init: Any, network: List[Declared]) -> Iterator[str]:
     if isinstance(init, Rules):
         for rule, reason in init._idle_rules(network):
             hint = explain_no_match(rule.selector, [info for info, _, _ in network])
             text = f"decides no parameter: {reason}." if reason else f"matches nothing{f': {hint}' if hint else '.'}"
-            yield f"rule {rule.number} ({show_selector(rule.selector)}) {text}"
+            yield f"{rule} {text}"

@@ -79,10 +79,10 @@ class Rules(Initializer):
         infos = [info for info, _, _ in network]
         idle = self._idle_rules(network)
         unmatched = [rule for rule, reason in idle if not reason]
-        texts = [f"{_rule_text(rule)} decides no parameter: {reason}" for rule, reason in idle if reason]
+        texts = [f"{rule} decides no parameter: {reason}" for rule, reason in idle if reason]
         if unmatched:
             known = ", ".join(info.label for info in infos[:5])
-            text = f"{' and '.join(map(_rule_text, unmatched))} matched none of the network's parameters"
+            text = f"{' and '.join(map(str, unmatched))} matched none of the network's parameters"
             hints = [explain_no_match(rule.selector, infos).rstrip(".") for rule in unmatched]
             texts.insert(0, ". ".join([f"{text} ({known}, ...)", *filter(None, hints)]))
         if texts:
@@ -119,26 +119,20 @@ class Rules(Initializer):
             return "explicit initializers of the layers fill ", " (override_layers=True lets the rule go before them)"
         for earlier in self._rules[: rule.number - 1]:
             if rule_matches(earlier, declared.info):
-                return f"{_rule_text(earlier)} takes ", " before"
+                return f"{earlier} takes ", " before"
         return "the layers' own defaults fill ", ""
 
     def _review_without_network(self, param: Any) -> None:
-        if param is not None:
-            rules = [rule for rule in self._rules if isinstance(rule.selector, type) or (
-                not callable(rule.selector) and "." in getattr(rule.selector, "pattern", rule.selector))]  # fmt: skip
-            if rules:
-                raise InitializationError(
-                    f"{' and '.join(map(_rule_text, rules))} cannot be asked of {param.name!r}: "
-                    f"collect_params().initialize(...) and param.initialize(...) say nothing of the network, so its "
-                    f"path and block are not known. Call net.initialize(rules), or gluon_initkit.initialize(net, "
-                    f"rules, select=...)."
-                )
-        elif Rules not in self._reviewed:
+        rules = " and ".join(str(rule) for rule in self._rules if _needs_network(rule.selector, param is None))
+        if rules and param is not None:
+            raise InitializationError(
+                f"{rules} cannot be asked of {param.name!r}: collect_params().initialize(...) and "
+                f"param.initialize(...) say nothing of the network, so its path and block are not known. Call "
+                f"net.initialize(rules), or gluon_initkit.initialize(net, rules, select=...)."
+            )
+        if rules and Rules not in self._reviewed:
             self._reviewed.add(Rules)
-            rules = [rule for rule in self._rules if isinstance(rule.selector, type)
-                     or (isinstance(rule.selector, str) and "." in rule.selector)]  # fmt: skip
-            if rules:
-                self._complain(f"{' and '.join(map(_rule_text, rules))} cannot match here. {_BY_NAME}")
+            self._complain(f"{rules} cannot match here. {_BY_NAME}")
 
     def _complain(self, message: str) -> None:
         if self.strict:
@@ -164,8 +158,10 @@ _BY_NAME = ("MXNet gives an initializer names here, not paths and blocks: '*_bia
             "matches nothing, and a callable reads info.name")  # fmt: skip
 
 
-def _rule_text(rule: Rule) -> str:
-    return f"rule {rule.number} ({show_selector(rule.selector)})"
+def _needs_network(selector: Any, by_name: bool) -> bool:
+    """Whether a selector is of blocks or paths; a regular expression may match a name, too."""
+    text = "" if by_name else getattr(selector, "pattern", "")
+    return isinstance(selector, type) or "." in (selector if isinstance(selector, str) else text)
 
 
 def _checked_rule(number: int, rule: Any) -> Tuple[Any, Any]:

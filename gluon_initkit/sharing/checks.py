@@ -10,7 +10,7 @@ import numpy
 
 from .._mxnet import backend, mx
 from .._mxnet.parameter import arrays_of, contexts_of, is_constant, is_layer_default, shape_of
-from .._mxnet.ties import declaration_of, extras_of, fixes_gamma
+from .._mxnet.ties import Slot, declaration_of, extras_of, fixes_gamma
 from .._mxnet.trainer import is_trained
 from .._mxnet.tree import parameters_in_containers, walk
 from ..display import shape_text
@@ -65,14 +65,20 @@ def _problems(group: TieGroup, values: str, containers: Dict[Any, str], yielding
 def _places(member: Member, kept: Member, containers: Dict[Any, str]) -> Iterator[str]:
     """What keeps a parameter where it stands."""
     for slot, _ in member.places:
-        who = f"{slot.path!r} cannot take the parameter of {kept.path!r}:"
-        other_way = f"keep this one instead, to={slot.path!r}"
-        if slot.key is None:
-            yield f"{who} it is no attribute of its block, which would make it anew; {other_way}"
-        elif isinstance(slot.block, mx.gluon.SymbolBlock):
-            yield f"{who} the graph of its SymbolBlock calls it {member.param.name!r}; {other_way}"
-        elif slot.param in containers:
-            yield f"{who} {containers[slot.param]} holds it too, and would go on holding the old one; {other_way}"
+        reason = why_fixed(slot, containers)
+        if reason:
+            yield (f"{slot.path!r} cannot take the parameter of {kept.path!r}: {reason}; keep this one instead, "
+                   f"to={slot.path!r}")  # fmt: skip
+
+
+def why_fixed(slot: Slot, containers: Dict[Any, str]) -> str:
+    """Why a slot cannot take another parameter; empty where it can."""
+    if slot.key is None:
+        return "it is no attribute of its block, which would make it anew"
+    if isinstance(slot.block, mx.gluon.SymbolBlock):
+        return f"the graph of its SymbolBlock calls it {slot.param.name!r}"
+    held = containers.get(slot.param)
+    return f"{held} holds it too, and would go on holding the old one" if held else ""
 
 
 def _pairwise(member: Member, kept: Member, yielding: FrozenSet[Any]) -> Iterator[str]:

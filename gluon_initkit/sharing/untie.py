@@ -2,7 +2,7 @@
 
 from typing import Any, List
 
-from .._mxnet import backend, mx
+from .._mxnet import backend
 from .._mxnet.arrays import wait_for
 from .._mxnet.parameter import arrays_of, source_of
 from .._mxnet.state import interrupts_held
@@ -10,6 +10,7 @@ from .._mxnet.ties import Move, Slot, exchange, independent_copy, slots
 from .._mxnet.trainer import is_trained
 from .._mxnet.tree import parameters_by_path, parameters_in_containers
 from ..parameters import check_block, did_you_mean_path, list_parameters, named_memory_errors
+from .checks import why_fixed
 from .errors import SharingError, sharing_refused
 
 
@@ -65,21 +66,17 @@ def _problems(slot: Slot, others: List[Slot]) -> List[str]:
     if not others:
         return [f"{slot.path!r} shares its parameter with no other path; shared_groups(net) tells what is shared"]
     wrong = []
+    parted = f"{slot.path!r} and {others[0].path!r} cannot be parted:"
     same = [each.path for each in others if each.block is slot.block and each.key == slot.key]
     if same:
         wrong.append(f"{slot.path!r} and {same[0]!r} are one parameter of one block that stands in the network twice, "
                      f"where no slot of its own is: build two blocks and tie what they share")  # fmt: skip
-    if slot.key is None or isinstance(slot.block, mx.gluon.SymbolBlock):
-        wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: the block of the first finds its "
-                     f"parameter by the name {slot.param.name!r}; untie the other path")  # fmt: skip
-    listed = parameters_in_containers([("", slot.block)]).get(slot.param)
-    if listed:
-        wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: the block of the first holds its "
-                     f"parameter in .{listed} too, which would hold the old one; untie the other path")  # fmt: skip
+    reason = why_fixed(slot, parameters_in_containers([(slot.path.rpartition(".")[0], slot.block)]))
+    if reason:
+        wrong.append(f"{parted} {reason}; untie the other path")
     if is_trained(source_of(slot.param)):
-        wrong.append(f"{slot.path!r} and {others[0].path!r} cannot be parted: a Trainer updates their parameter, and "
-                     f"would not update the copy; call gluon_initkit.release(trainer), untie, and make another "
-                     f"Trainer")  # fmt: skip
+        wrong.append(f"{parted} a Trainer updates their parameter, and would not update the copy; call "
+                     f"gluon_initkit.release(trainer), untie, and make another Trainer")  # fmt: skip
     return wrong
 
 

@@ -156,8 +156,8 @@ def twice():
     (by_params, "1.wieght", "no parameter has the path '1.wieght'; did you mean '1.weight'"),
     (lambda: dense(4, 4), "1.weight", "'1.weight' shares its parameter with no other path"),
     (twice, "1.weight", "'1.weight' and '0.weight' are one parameter of one block that stands in the network twice"),
-    (in_a_list, "1.weight", "'1.weight' and '0.weight' cannot be parted: the block of the first holds its"),
-    (symbol_block, IN_GRAPH, f"{IN_GRAPH!r} and '0.weight' cannot be parted: the block of the first finds its"),
+    (in_a_list, "1.weight", "'1.weight' and '0.weight' cannot be parted: 1.kept holds it too"),
+    (symbol_block, IN_GRAPH, f"{IN_GRAPH!r} and '0.weight' cannot be parted: the graph of its SymbolBlock"),
 ])  # fmt: skip
 def test_refused(make, path, text):
     net = make()
