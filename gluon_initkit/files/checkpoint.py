@@ -61,13 +61,8 @@ class StoredValues:
     def values(self, name: str) -> numpy.ndarray:
         """The values of one array, in memory of their own; bfloat16 as float32, a sparse array as a dense one.
 
-        Raises
-        ------
-        KeyError
-            There is no array of that name; the nearest names are told.
-        CheckpointError
-            The file has changed since its headers were read, is damaged inside of this array, or holds no values of it
-            (see `has_values`).
+        A KeyError names the nearest names. A CheckpointError says that the file has changed since its headers were
+        read, is damaged inside of this array, or holds no values of it (see `has_values`).
         """
         array = self.arrays.get(name)
         if array is None:

@@ -95,13 +95,11 @@ def coordinate_check(
     widths : sequence of int
         Two or more, in ascending order.
     step : callable
-        Gets a network and its Trainer, makes one step of training and returns the loss. What it calls the network with
-        last is what outputs are measured on afterwards, in prediction mode.
+        Gets a network and its Trainer, makes one step of training and returns the loss. Outputs are measured
+        afterwards, in prediction mode, on the inputs of its last call of the network.
     optimizer : str
-        The Trainer's.
     learning_rate : float
     steps : int
-        How many steps are made.
     repeats : int
         How many networks of each width are built; sizes are their geometric mean.
 
@@ -109,11 +107,6 @@ def coordinate_check(
     -------
     CoordinateCheck
         A row for each block with parameters of its own.
-
-    Raises
-    ------
-    TypeError, ValueError
-        An argument is none of the above, or `step` does not call the network.
 
     Examples
     --------

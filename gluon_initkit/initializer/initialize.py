@@ -64,8 +64,7 @@ class InitRow(ChoiceRow):
 class InitReport(TableReport[InitRow]):
     """What `initialize` returns: one row a parameter, in order of traversal; ``report[path]`` finds one.
 
-    `seed`, given or drawn, makes the same values again. `bytes` counts what was filled, over all contexts, without
-    gradients and deferred parameters.
+    `seed`, given or drawn, makes the same values again. `bytes` counts the values that were filled, over all contexts.
 
     Examples
     --------
@@ -125,18 +124,18 @@ def initialize(
     seed : int, optional
         Drawn from MXNet's generator by default, so ``mx.random.seed(7)`` alone makes a script repeatable.
     force_reinit : bool
-        Whether to initialize again what is initialized. Otherwise that is left alone, with a warning, and so is what is
-        pending. Arrays that fit are refilled in place, so whoever holds them sees the new values; gradients become 0,
-        and a Trainer goes on from the new values without momentum.
+        Whether to initialize again what is initialized or pending; otherwise it is left alone, with a warning. Arrays
+        that fit are refilled in place, so whoever holds them sees the new values; gradients become 0, and a Trainer
+        goes on from the new values without momentum.
     progress : bool, optional
         Whether to show a progress bar; by default where it takes longer than a second, on a terminal or in Jupyter.
     select : selector, optional
         Which parameters, as for `freeze`; all by default. They get the bits that initializing the whole network with
         this seed gives them; ``initialize(net[1], init, seed=7)`` gives others, since its paths begin elsewhere. The
-        other parameters are neither touched nor checked nor warned of, and have no row in the report.
+        other parameters are neither changed nor checked, and have no row in the report.
     key : dict or callable, optional
-        What stands for a path in the function above: ``{'encoder.0.weight': 'body.0.weight'}``, or a callable that
-        gets the path, so that renamed parameters keep their values.
+        Another name for a path in the function above, so that renamed parameters keep their values:
+        ``{'encoder.0.weight': 'body.0.weight'}``, or a callable that gets the path.
     device : Device or list of Device, optional
         What MXNet 2 calls `ctx`.
     verbose : None
@@ -145,7 +144,6 @@ def initialize(
     Returns
     -------
     InitReport
-        The seed, and for each parameter what happened to it.
 
     Raises
     ------
@@ -153,7 +151,7 @@ def initialize(
         Nothing serves a parameter (all of them are listed), a hook failed or wrote NaN, a shape is unknown that may not
         be, or a Trainer holds the values elsewhere. Every parameter is then as it was.
     TypeError, ValueError
-        An argument is none of the above, `select` selects nothing, or two parameters have one path.
+        `select` selects nothing, or two parameters have one path.
 
     Notes
     -----

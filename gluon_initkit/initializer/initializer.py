@@ -144,6 +144,9 @@ class Initializer(mx.init.Initializer):
             hook = next(filter(None, hooks), None)
             if hook is not None and not hasattr(hook, "_reads_role"):
                 setattr(cls, name, wrap(hook))
+        if cls.__module__.partition(".")[0] == __name__.partition(".")[0]:  # so that `create` takes the kit's `dumps`
+            cls._registered_name = f"gluon_initkit.{cls.__name__.lower()}"
+            mx.init.alias(cls._registered_name)(cls)
 
     @property
     def _target(self) -> Any:
@@ -402,8 +405,6 @@ def corrected(initializer: Any) -> Initializer:
 class Corrected(Initializer):
     """What `corrected` returns: the inner initializer's own hooks, and the corrected base class's for the rest."""
 
-    _registered_name = "gluon_initkit.corrected"
-
     def __init__(self, initializer: Any) -> None:
         super().__init__()
         self.initializer = as_initializer(initializer)
@@ -414,9 +415,6 @@ class Corrected(Initializer):
 
     def __repr__(self) -> str:
         return f"corrected({initializer_text(self.initializer)})"
-
-
-mx.init.alias(Corrected._registered_name)(Corrected)
 
 
 def as_initializer(value: Any) -> Any:

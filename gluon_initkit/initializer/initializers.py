@@ -7,7 +7,6 @@ from typing import Any, Optional, Tuple
 
 import numpy
 
-from .._mxnet import mx
 from .._mxnet.arrays import classic
 from .._mxnet.preserve import draw_seed
 from .arguments import count, number, one_of
@@ -29,13 +28,6 @@ class DistributionInitializer(Initializer):
         classic(arr)[:] = draw(self.distribution_for(desc, arr.shape), key, arr.shape, arr.dtype)
 
 
-def _registered(cls: type) -> type:
-    """Decorator after which ``mx.init.create`` makes the class from its `dumps`, by a name behind the kit's."""
-    cls._registered_name = f"gluon_initkit.{cls.__name__.lower()}"  # type: ignore[attr-defined]
-    return mx.init.alias(cls._registered_name)(cls)  # type: ignore[attr-defined]
-
-
-@_registered
 class TruncatedNormal(DistributionInitializer):
     """Normal numbers, drawn anew where they fall outside [low, high].
 
@@ -75,7 +67,6 @@ class TruncatedNormal(DistributionInitializer):
         return self._distribution
 
 
-@_registered
 class VarianceScaling(DistributionInitializer):
     """Variance ``scale / n``, with n the fan-in, the fan-out or their mean: Keras' ``VarianceScaling``.
 
@@ -125,7 +116,6 @@ class VarianceScaling(DistributionInitializer):
 _CUT = Truncated(0.0, 1.0, -2.0, 2.0).moments()[1]  # 0.8796, the deviation that is left of 1
 
 
-@_registered
 class Identity(DistributionInitializer):
     """The identity matrix, times `gain`: ones where the output's index is the input's. For two dimensions.
 
@@ -148,7 +138,6 @@ class Identity(DistributionInitializer):
         return ArrayDistribution(lambda key, shape: self.gain * numpy.eye(shape[0], shape[1]))
 
 
-@_registered
 class Dirac(DistributionInitializer):
     """Convolutions that pass their input through: a one in the kernel's middle where output and input channel agree.
 
@@ -187,7 +176,6 @@ class Dirac(DistributionInitializer):
         return ArrayDistribution(make)
 
 
-@_registered
 class DeltaOrthogonal(DistributionInitializer):
     """A random orthogonal matrix in the middle of the kernel, zeros around it (Xiao et al. 2018, arXiv:1806.05393).
 

@@ -93,8 +93,6 @@ def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_
     InitializationError
         A parameter has no values; a layer's output is constant or not finite; it does not come to deviation 1; or a
         Trainer would bring the old values back. Then no weight has changed.
-    TypeError, ValueError
-        An argument is none of the above, or no weight is selected.
 
     Examples
     --------

@@ -71,7 +71,7 @@ def mup(
 ) -> MupReport:
     """Initialize a network so that the learning rate of a narrow one suits it: maximal update parametrization.
 
-    `base` and `wider` are made by the same code as `net`, at two widths; they are only looked at, and need known shapes
+    `base` and `wider` are made by the same code as `net`, at two widths; they stay as they are, and need known shapes
     but no values. A dimension in which they differ grows with the width. Where a weight has ``n`` times the inputs that
     it has in the base, and ``m`` times the outputs, its deviation becomes that in the base times
     ``n**-0.5 * min(1, (m/n)**0.5)``, and `lr_mult` that of the base times ``1/n`` for Adam or ``m/n`` for SGD (Yang et
@@ -100,8 +100,6 @@ def mup(
     ValueError
         The three networks have other parameters, or dimensions that do not fit; a shape is not known; or one weight is
         both an input and an output weight. Nothing has changed then.
-    InitializationError
-        As for `initialize`.
 
     Examples
     --------

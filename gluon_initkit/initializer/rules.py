@@ -43,7 +43,6 @@ class Rules(Initializer):
     ([0.5, 0.5], [0.10000000149011612, 0.10000000149011612])
     """
 
-    _registered_name = "gluon_initkit.rules"
     _rules: List[Rule]
 
     def __init__(
@@ -151,8 +150,6 @@ class Rules(Initializer):
         default = None if self.default is None else initializer_text(self.default)
         return f"Rules([{', '.join(rules)}], default={default})"
 
-
-mx.init.alias(Rules._registered_name)(Rules)
 
 _BY_NAME = ("MXNet gives an initializer names here, not paths and blocks: '*_bias' is a glob of names, a Block class "
             "matches nothing, and a callable reads info.name")  # fmt: skip

@@ -39,9 +39,9 @@ def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
     Raises
     ------
     InitializationError
-        Workers differ: the message, raised on all of them, names ranks and the first path that differs. Some have
-        nothing to compare, such as deferred parameters: all raise. A worker did not come in time. Or `kv` is
-        asynchronous, or runs an optimizer already, which would change what is pushed.
+        On all workers: they differ (the message names ranks and the first path that differs), or some have nothing to
+        compare, such as deferred parameters. A worker did not come in time. Or `kv` is asynchronous, or runs an
+        optimizer, which would change what is pushed.
 
     Notes
     -----

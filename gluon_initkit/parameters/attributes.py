@@ -71,25 +71,18 @@ def freeze(net: Any, select: Selector = "*") -> AttributeReport:
         In any state: deferred or not, hybridized or not, with a Trainer or without one.
     select : selector
         Which parameters: a glob over paths, a role, a compiled regular expression, a Block class, or a callable; all by
-        default.
+        default. A selector that selects nothing is a ValueError.
 
     Returns
     -------
     AttributeReport
         The parameters whose `grad_req` is ``'null'`` now and was not before.
 
-    Raises
-    ------
-    ValueError, TypeError
-        The selector selects nothing; `net` is no Block, or `select` no selector.
-
     Notes
     -----
-    A Trainer passes a frozen parameter over as a whole: neither weight decay nor momentum changes it. Its momentum is
-    kept, and goes on after `unfreeze`.
-
-    The running statistics of BatchNorm are no trainable parameters. A backward pass that goes through the layer, to
-    parameters before it that learn, changes them. Build the layer with ``use_global_stats=True`` to keep them.
+    A Trainer skips a frozen parameter: neither weight decay nor momentum changes it. Its momentum goes on after
+    `unfreeze`. The running statistics of BatchNorm are no trainable parameters. A backward pass through the layer, to
+    parameters before it that learn, changes them; ``use_global_stats=True`` keeps them.
 
     Examples
     --------
@@ -112,11 +105,6 @@ def unfreeze(net: Any, select: Selector = "*") -> AttributeReport:
     net : Block
     select : selector
         As for `freeze`.
-
-    Returns
-    -------
-    AttributeReport
-        The parameters that learn again.
 
     Examples
     --------
@@ -141,11 +129,6 @@ def set_attributes(net: Any, settings: Sequence[Tuple[Selector, Mapping[str, Any
     settings : sequence of (selector, dict)
         Such as ``[('features.*', {'lr_mult': 0.1}), ('*.bias', {'wd_mult': 0})]``. Where two entries set one attribute
         of one parameter, the later one wins.
-
-    Returns
-    -------
-    AttributeReport
-        What changed.
 
     Raises
     ------

@@ -45,28 +45,23 @@ class ParameterInfo(NamedTuple):
 
     Attributes
     ----------
-    path : str or None
-        The canonical path; None where only MXNet's name is known.
-    aliases : tuple of str
-        The other paths of a shared parameter, also those at which it stands transposed.
+    path, aliases : str or None, tuple of str
+        The canonical path (None where only MXNet's name is known), and the other paths of a shared parameter, also
+        those at which it is transposed.
     name : str
         MXNet's global name, which depends on what else was built in the process.
     role : str
         ``'weight'``, ``'bias'``, ``'gamma'``, ``'beta'``, ``'running_mean'``, ``'running_var'`` or ``'default'``.
     shape : tuple of (int or None), or None
         None stands for an unknown dimension, and for an unknown number of dimensions.
-    dtype : str
-        Such as ``'float32'``.
     state : str
         ``'uninitialized'``, ``'deferred'`` or ``'initialized'``.
-    block : type or None
-        The class of the block that holds the parameter.
-    block_path : str
-        The path of that block.
+    block, block_path : type or None, str
+        The class of the block that holds the parameter, and its path.
     inside : frozenset of type
         The classes of all blocks around the parameter.
     axes : str
-        What a weight's axes are, ``'OIHW'``: O output, I input, the others in space.
+        The axes of a weight, ``'OIHW'``: O output, I input, the others in space.
 
     Examples
     --------

@@ -110,15 +110,14 @@ _COLUMNS = (
 class Sharing:
     """Declare which parameters of a network are to be one. Nothing changes until `apply`.
 
-    A tie replaces the Parameter objects themselves, so it holds through whatever comes after: `hybridize`, `cast`, a
-    Trainer, files, `copy.deepcopy`. The order of declarations never matters. Pass the outermost network: a block does
-    not know what is around it, so a hybridized network around `net` that has run goes on with the old Parameters until
-    its ``hybridize()`` is called; `inspect` says so. A parameter that stands in another network too stays there.
+    A tie replaces the Parameter objects themselves, so it survives `hybridize`, `cast`, a Trainer, files and
+    `copy.deepcopy`. The order of declarations never matters. Another network that holds such a parameter keeps it.
 
     Parameters
     ----------
     net : Block
-        The network, in any state that no Trainer has been made for yet.
+        The outermost network, before a Trainer is made. A hybridized network around it that has run goes on with the
+        old Parameters until its ``hybridize()`` is called; `inspect` says so.
 
     Examples
     --------
@@ -138,16 +137,16 @@ class Sharing:
         self._asked = False  # whether `apply` was called
 
     def tie(self, *targets: Any, to: Any = None, transpose: bool = False) -> "Sharing":
-        """Declare that all parameters named are one; returns this builder.
+        """Declare that all these parameters are one; returns this builder.
 
         Parameters
         ----------
         *targets : path, selector, Parameter or Block
             A path is ``'decoder.weight'``; selectors are those of `freeze`. A Block stands for its only parameter.
         to : path, selector, Parameter or Block, optional
-            Whose Parameter is kept; it belongs to the tie too. Without it, the first in order of traversal is kept.
+            The Parameter to keep, which belongs to the tie too; by default the first in order of traversal.
         transpose : bool
-            Whether what the first target names is the transpose of what the second does: two targets, or one and `to`.
+            Whether the first target is the transpose of the second: of two targets, or of one and `to`.
 
         Examples
         --------
@@ -171,7 +170,7 @@ class Sharing:
         *targets : path, glob, regular expression, Block class or Block
             A path is ``'encoder.layers.1'``; of blocks inside each other a pattern or a class names the outermost.
         to : path, glob, regular expression, Block class or Block, optional
-            Whose Parameters are kept; it belongs to the tie too. Without it, the first in order of traversal.
+            The block of the Parameters to keep; by default the first in order of traversal.
         only : selector or list of selectors, optional
             Which of the parameters to share, by their whole paths or by those within the block: ``'weight'``,
             ``['hidden.*', 'head.bias']``.
@@ -187,20 +186,15 @@ class Sharing:
         return self
 
     def apply(self, values: str = "keep", dry_run: bool = False) -> SharingReport:
-        """Check everything, then make all ties; where anything speaks against one, change nothing.
+        """Check everything, then make all ties; or raise a `SharingError` that lists every problem, and change nothing.
 
         Parameters
         ----------
         values : str
-            What becomes of values that differ: ``'keep'`` the kept parameter's, or ``'average'`` all of them. Where the
-            kept one has none yet, the first that has some gives them.
+            Of values that differ ``'keep'`` the kept parameter's, or ``'average'`` all of them. Where the kept one has
+            none yet, it takes those of the first that has some.
         dry_run : bool
             Whether to check and report only.
-
-        Raises
-        ------
-        SharingError
-            All that speaks against it, each problem with both paths.
         """
         self._asked = True
         return self._apply(values, dry_run, frozenset())

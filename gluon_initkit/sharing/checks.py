@@ -23,9 +23,6 @@ _MENDS = {
     "dtype": "cast one of the two blocks first",
     "stype": "build one of the two with the other's storage",
     "grad_stype": "build both with the same sparse_grad=",
-    "grad_req": "set the grad_req of one to the other's first",
-    "lr_mult": "set the lr_mult of one to the other's first",
-    "wd_mult": "set the wd_mult of one to the other's first",
 }
 
 
@@ -85,8 +82,9 @@ def _pairwise(member: Member, kept: Member, yielding: FrozenSet[Any]) -> Iterato
     own, other = declaration_of(member.param), declaration_of(kept.param)
     for name, value in own.items():
         yields = member.param in yielding and value == _DECLARED.get(name)
+        mend = _MENDS.get(name, f"set the {name} of one to the other's first")
         if value != other[name] and not yields:
-            yield f"differ in {name}, {value!r} and {other[name]!r}: {_MENDS[name]}"
+            yield f"differ in {name}, {value!r} and {other[name]!r}: {mend}"
     kind = type(member.param)
     if kind is not mx.gluon.Parameter and not is_constant(member.param) and not (
         kind is type(kept.param) and _alike(extras_of(member.param), extras_of(kept.param))

@@ -1,6 +1,6 @@
-"""Layers that share from birth: built by one recipe several times, or built in a scope that names a donor.
+"""Layers that share as soon as they are built: by one factory several times, or in a scope that names a donor.
 
-Both build ordinary layers and tie them before anybody has seen them, by the same builder and under the same checks.
+Both build ordinary layers, and tie them by the same builder and under the same checks.
 """
 
 from contextlib import contextmanager
@@ -18,21 +18,20 @@ from .errors import SharingError
 def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[Any]:
     """Build `n` layers that share their parameters, as ALBERT's do (Lan et al., 2019, arXiv:1909.11942).
 
-    A shape that one of them meets is everybody's.
+    A shape that one of them infers holds for all.
 
     Parameters
     ----------
     factory : callable
-        Builds and returns a new Block each time; inside a ``name_scope()`` it names it as ever.
+        Builds and returns a new Block each time, with its usual name inside a ``name_scope()``.
     n : int
-        How many, at least one.
     only : selector or list of selectors, optional
         Which of the parameters to share, ``'weight'``; all by default.
 
     Raises
     ------
     SharingError
-        The layers differ in structure, or it made one Block twice.
+        The layers differ in structure, or `factory` returned one Block twice.
 
     Examples
     --------
@@ -75,8 +74,7 @@ def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
     Raises
     ------
     SharingError
-        On leaving: a block that was built has another structure, or contradicts the donor's parameters; or none was
-        built.
+        At the end: a block has another structure, or contradicts the donor's parameters; or none was built.
 
     Examples
     --------

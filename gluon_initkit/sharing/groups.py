@@ -20,14 +20,8 @@ Sources = Dict[str, Tuple[Any, bool]]  # by path: the Parameter whose values are
 class SharedGroup:
     """Paths that share one parameter. Plain data, which pickles, compares and goes to JSON.
 
-    Attributes
-    ----------
-    canonical : str
-        The path that the parameter is called by.
-    aliases : tuple of str
-        Its other paths, in order of traversal; the transposed ones too.
-    transposed : tuple of str
-        Those aliases under which the parameter is seen transposed.
+    Messages call the parameter by its `canonical` path. `aliases` are its other paths in order of traversal, and
+    `transposed` those of them at which the parameter appears transposed.
     """
 
     canonical: str
@@ -41,10 +35,8 @@ class SharedGroup:
 
 
 def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
-    """Find what a network shares, however that was made.
-
-    By ``params=`` or MXNet 2's ``share_parameters``, by one block used twice, by assigning one Parameter to several
-    attributes, or by `gluon_initkit`.
+    """Find what a network shares: by ``params=`` or MXNet 2's ``share_parameters``, by one block used twice, by one
+    Parameter assigned to several attributes, or by `gluon_initkit`.
 
     Parameters
     ----------
@@ -54,7 +46,7 @@ def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
     Returns
     -------
     tuple of SharedGroup
-        In order of traversal. The canonical path of each is the first at which its parameter stands untransposed.
+        In order of traversal. The canonical path of each is the first at which its parameter is not transposed.
 
     Examples
     --------
@@ -101,7 +93,7 @@ def _source(param: Any) -> Tuple[Any, bool]:
 
 
 def check_sharing(net: Any, groups: Any) -> None:
-    """Raise unless every tie of `groups` still holds in `net`.
+    """Raise a `SharingError` unless every tie of `groups` still holds in `net`; it names each lost tie by both paths.
 
     Parameters
     ----------
@@ -109,11 +101,6 @@ def check_sharing(net: Any, groups: Any) -> None:
     groups : SharedGroup, iterable of SharedGroup, or SharingReport
         What `shared_groups` found earlier, or what ``Sharing.apply()`` returned. Which path of a group is the canonical
         one is not compared, and what else is shared does not matter.
-
-    Raises
-    ------
-    SharingError
-        Ties have been lost, or hold otherwise transposed; every one is named by both its paths.
 
     Examples
     --------

@@ -44,7 +44,7 @@ def load(
     mismatched: str = "raise",
     device: Any = None,
 ) -> LoadReport:
-    """Load parameters and see to it that what was shared stays so: bit-exact, or an error, and never in silence.
+    """Load parameters with the ties between them: bit-exact, or an error, and never in silence.
 
     Reads every parameter file that MXNet writes: of `save`, ``net.save_parameters``, ``net.export``, Module,
     ``net.save_params``, ``net.collect_params().save``; and safetensors files. Where a file's global names are others
@@ -58,10 +58,9 @@ def load(
         In any state; a pending initialization of what is loaded is over then, as in MXNet.
     path : str or path-like
     ties : {'check', 'apply', 'ignore'}
-        What becomes of the ties that the file knows of. ``'check'``: they must hold in `net`. ``'apply'``: `net` is
-        tied so. ``'ignore'``: every path takes its values, tied or not. A file that names a shared parameter once and
-        has no tie map (plain ``deduplicate=True``) tells of its ties by the order of its names alone: where that is the
-        order in which `net` would be written, the network is believed, with a warning; ``'ignore'`` believes it anyway.
+        Whether the file's ties must hold in `net`, are made there, or do not matter. A file that names a shared
+        parameter once and has no tie map (plain ``deduplicate=True``) shows its ties by the order of its names alone:
+        where `net` would be written in that order, its ties are believed, with a warning; with ``'ignore'`` anyway.
     ctx : Context or list of Context, optional
         For what is not initialized yet; the CPU by default.
     allow_missing : bool
@@ -73,7 +72,7 @@ def load(
     dtype_source : {'current', 'saved'}
         Then, whether the parameter's dtype stays or the file's is taken.
     select : selector, optional
-        Which of the network's parameters are loaded, as for `freeze`; all by default. The others are neither touched
+        Which of the network's parameters are loaded, as for `freeze`; all by default. The others are neither changed
         nor checked, and what the file has for them is not extra.
     rename : dict or callable, optional
         Other names for those in the file: a dict of prefixes or whole names, of which the longest that fits is changed,
@@ -95,12 +94,11 @@ def load(
     CheckpointError
         The file is none of MXNet's, or a broken one: the same error as of `inspect`.
     ValueError, TypeError
-        An argument is none of the above: `select` selects nothing; no name in the file begins with a prefix in
-        `rename`, or two arrays would have one name.
+        `select` selects nothing; no name in the file begins with a prefix in `rename`, or two arrays would have one
+        name.
     LoadError
         Ties are lost; a shared parameter has different values in the file; something is missing, too much, or of
-        another shape, dtype or context; or nothing would be loaded. All is named at once, and the network is as before.
-        It is a `SharingError` too.
+        another shape, dtype or context; or nothing would be loaded. One error lists everything, and nothing changes.
 
     Examples
     --------
@@ -120,7 +118,7 @@ def load(
     False
     >>> report = ik.initialize(net, mx.init.Xavier(), seed=7, select="1.*")  # the new head
 
-    Names that are others in the file:
+    Other names in the file:
 
     >>> whole = mx.gluon.nn.HybridSequential()
     >>> whole.add(network(1000))

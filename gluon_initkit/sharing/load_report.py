@@ -14,8 +14,8 @@ class LoadRow:
 
     Attributes
     ----------
-    path, aliases
-        The parameter's paths. Of an array that belongs to none `path` is its name in the file.
+    path : str
+        Of an array that belongs to no parameter its name in the file.
     name : str or None
         What the file calls the array; None where the file has none.
     status : str
@@ -36,16 +36,10 @@ class LoadRow:
 
 @dataclass(frozen=True, repr=False)
 class LoadReport(TableReport[LoadRow]):
-    """What `load` returns, and `compare` foretells: one row a parameter, then what the file has more.
+    """What `load` returns, and `compare` foretells: one row a parameter, then what only the file `source` has.
 
-    Attributes
-    ----------
-    rows : tuple of LoadRow
-        In order of traversal; ``report['0.weight']`` finds one.
-    source : str
-        The file.
-    error : str or None
-        In a forecast, what `load` would raise as a LoadError. Nothing is loaded then; ``'loaded'`` is what fits.
+    ``report['0.weight']`` finds a row. `error` is, in a forecast, the text of the LoadError that `load` would raise;
+    nothing is loaded then, and ``'loaded'`` is what fits.
     """
 
     rows: Tuple[LoadRow, ...]

@@ -7,7 +7,7 @@ from .._mxnet.arrays import dtype_name
 from .._mxnet.files import array_parts, file_version, saved_values
 from .._mxnet.parameter import state_of
 from .._mxnet.tree import parameters_by_path
-from ..display import counted, printable, warn
+from ..display import counted, listed, printable, warn
 from ..files import StoredArray
 from ..files.write import SUFFIX, write_file
 from .errors import SharingError
@@ -20,29 +20,28 @@ def save(net: Any, path: Path) -> None:
     """Write the parameters of a network, each shared one once, with its ties.
 
     The file is one of MXNet's: ``mx.nd.load`` reads it, and so does ``net.load_parameters`` of an equally tied network.
-    A network that shares nothing gives the bytes of ``net.save_parameters``. The file appears whole or not at all: what
-    was written is read back and synced before it takes the place of an older file, which no failure harms.
+    A network that shares nothing gives the bytes of ``net.save_parameters``. The file appears whole or not at all: it
+    is read back and synced before it takes the place of an older file, which no failure harms.
 
     Parameters
     ----------
     net : Block
     path : str or path-like
-        On a local disk; what stands there is replaced. A name that ends in ``.safetensors`` gives such a file, for
-        PyTorch and others: it needs that library, and what is sparse is dense in it.
+        On a local disk; an older file is replaced. A name that ends in ``.safetensors`` gives such a file, for PyTorch
+        and others: it needs that library, and sparse arrays are dense in it.
 
     Raises
     ------
     SharingError
         Parameters have no values yet; all of them are named, and nothing is written.
     OSError
-        The file cannot be written (no space, no permission), or `path` is a folder, a device, a pipe or a socket. What
-        was there is as before.
+        The file cannot be written (no space, no permission), or `path` is a folder, a device, a pipe or a socket.
 
     Notes
     -----
     A parameter on several contexts is written as one array: the first replica where all agree, else their mean, which
-    is what MXNet always takes. A parameter that is tied transposed is written once, too, as its donor. Plain
-    ``load_parameters`` knows no such ties: it says that the other path is missing, and `load` is what reads the file.
+    is what MXNet always takes. Of a parameter that is tied transposed one orientation is written, which plain
+    ``load_parameters`` does not know: it says that the other path is missing. `load` reads the file.
 
     Examples
     --------
@@ -63,10 +62,8 @@ def save(net: Any, path: Path) -> None:
     states = {path: state_of(param) for path, (param, _) in held.items()}
     empty = [f"{printable(path)} is {state}" for path, state in states.items() if state != "initialized"]
     if empty:
-        more = f" and {len(empty) - 8} more" if len(empty) > 8 else ""
         raise SharingError(
-            f"{counted(len(empty), 'parameter has', 'parameters have')} no values to save: "
-            f"{', '.join(empty[:8])}{more}. "
+            f"{counted(len(empty), 'parameter has', 'parameters have')} no values to save: {listed(empty, 8)}. "
             f"Initialize the network, and give deferred parameters their shapes by a forward pass."
         )
     groups = groups_of(held)

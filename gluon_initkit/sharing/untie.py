@@ -22,15 +22,14 @@ def untie(net: Any, path: str) -> None:
     Parameters
     ----------
     net : Block
-        The outermost network, in any state that no Trainer has been made for yet. What of blocks around it is seen is
-        said of `Sharing`.
+        As for `Sharing`.
     path : str
         A path of a shared parameter, ``'decoder.weight'``.
 
     Raises
     ------
     SharingError
-        Nothing of the path is shared, or what speaks against it.
+        The path shares nothing, or cannot get a parameter of its own; the message says why.
 
     Examples
     --------
