@@ -13,7 +13,7 @@ A class that overrides `__call__` serves every role by it; what its ``super().__
 
 import difflib
 import functools
-from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .._mxnet import backend, mx
 from .._mxnet.parameter import is_constant, is_layer_default
@@ -92,7 +92,7 @@ def _network_choice(init: Any, info: ParameterInfo, layer_default: Any) -> Assig
             return _rule_choice(rule, info, layer_default)
     if init._rules is not None and init.default is not None:
         return _network_choice(init._corrected_default, info, layer_default)
-    target = init._target
+    target = target_of(init)
     choice = _hook_choice(init, target, info, layer_default)
     if overrides(target, "__call__"):
         return Choice(target, "__call__", "hook", choice)
@@ -235,10 +235,15 @@ def is_users(hook: Any) -> bool:
     return module.partition(".")[0] not in ("mxnet", __name__.partition(".")[0])
 
 
+def target_of(init: Any) -> Any:
+    """The initializer whose hooks are called: of `corrected(x)` it is x."""
+    return init if init._wrapped is None else init._wrapped
+
+
 def targets(init: Any) -> List[Any]:
-    """The initializers whose hooks fill a network: of `Rules` those of all rules, of `corrected(x)` just x."""
+    """The initializers whose hooks fill a network: of `Rules` those of all rules."""
     if init._rules is None:
-        return [init._target]
+        return [target_of(init)]
     nested = [rule.corrected for rule in init._rules]
     nested += [] if init.default is None else [init._corrected_default]
     return [target for initializer in nested for target in targets(initializer)]
@@ -269,21 +274,23 @@ def warn_of_misspelt(initializers: Iterable[Any], infos: Sequence[ParameterInfo]
                      f"did you mean {meant}?")  # fmt: skip
 
 
-def unused_hooks(init: Any, assignments: Iterable[Any]) -> List[Tuple[Any, str]]:
-    """The hooks of users' own classes by which none of the parameters is filled, each with its initializer."""
+def idle_hooks(init: Any, assignments: Iterable[Any], infos: Sequence[ParameterInfo]) -> Iterator[str]:
+    """A sentence on each hook of users' own classes that fills none of the parameters."""
     used, waiting = set(), list(assignments)
     while waiting:
         choice = waiting.pop()
         if isinstance(choice, Choice):
             used.add((type(choice.initializer), choice.hook))
             waiting.append(choice.rest)
-    unused: Dict[Tuple[type, str], Tuple[Any, str]] = {}
+    unused: Dict[Tuple[type, str], Any] = {}
     for target in targets(init):
         for suffix in (*ROLES, *_own_suffixes(target)):
             hook = f"_init_{suffix}"
             if (type(target), hook) not in used and overrides(target, hook) and is_users(getattr(target, hook)):
-                unused.setdefault((type(target), hook), (target, hook))
-    return list(unused.values())
+                unused.setdefault((type(target), hook), target)
+    for (kind, hook), target in unused.items():
+        meant = misspelt(target, hook[len("_init_") :], infos)
+        yield f"{kind.__name__}.{hook} serves no parameter of the network{f'; did you mean {meant}?' if meant else '.'}"
 
 
 def _own_suffixes(target: Any) -> List[str]:

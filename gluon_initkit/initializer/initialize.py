@@ -40,7 +40,7 @@ from ..display import (
 )
 from ..parameters import ParameterInfo, context_mismatch, did_you_mean_path, list_parameters, select_parameters
 from ..shapes import is_known
-from .dispatch import Choice, choose, declared_parameters, refuse_unassigned, targets, warn_of_misspelt
+from .dispatch import Choice, choose, declared_parameters, refuse_unassigned, target_of, targets, warn_of_misspelt
 from .errors import InitializationError
 from .fill import PendingFill, fill_all
 from .initializer import corrected, dump, initializer_text, serializable
@@ -207,7 +207,7 @@ def initialize(
             warn(str(problem))
     by_param = {id(fill.param): fill for fill in fills}
     rows = tuple(_row(info, by_param.get(id(param)), texts) for param, _, info in parameters)
-    return InitReport(rows, seed, time.perf_counter() - start, filled_bytes, initializer_text(init._target))
+    return InitReport(rows, seed, time.perf_counter() - start, filled_bytes, initializer_text(target_of(init)))
 
 
 def _contexts(ctx: Any) -> List[Any]:

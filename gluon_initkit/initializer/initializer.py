@@ -126,6 +126,7 @@ class Initializer(mx.init.Initializer):
     override_layers = False
     _is_corrected_base = True
     _rules: Optional[list] = None  # of `Rules`
+    _wrapped: Any = None  # of `corrected`: the initializer whose hooks are called
     _registered_name: Optional[str] = None
     _arguments: Any
     _reviewed: Any  # the networks that `_review` has seen
@@ -147,11 +148,6 @@ class Initializer(mx.init.Initializer):
         if cls.__module__.partition(".")[0] == __name__.partition(".")[0]:  # so that `create` takes the kit's `dumps`
             cls._registered_name = f"gluon_initkit.{cls.__name__.lower()}"
             mx.init.alias(cls._registered_name)(cls)
-
-    @property
-    def _target(self) -> Any:
-        """The initializer whose hooks are called."""
-        return self
 
     def __call__(self, desc: Any, arr: Any) -> None:
         """Fill the array of the parameter that `desc` names: an InitDesc, or a str, as ``mx.model.FeedForward`` has."""
@@ -407,11 +403,7 @@ class Corrected(Initializer):
 
     def __init__(self, initializer: Any) -> None:
         super().__init__()
-        self.initializer = as_initializer(initializer)
-
-    @property
-    def _target(self) -> Any:
-        return self.initializer
+        self.initializer = self._wrapped = as_initializer(initializer)
 
     def __repr__(self) -> str:
         return f"corrected({initializer_text(self.initializer)})"

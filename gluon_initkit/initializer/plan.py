@@ -10,7 +10,7 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 from .._mxnet import mx
 from ..display import Column, Table, TableReport, counted, counted_of, path_column, shape_column
 from ..parameters import explain_no_match, list_parameters, select_parameters
-from .dispatch import Choice, Declared, Unassigned, choose, declared_parameters, misspelt, overrides, unused_hooks
+from .dispatch import Choice, Declared, Unassigned, choose, declared_parameters, idle_hooks, overrides, target_of
 from .errors import InitializationError
 from .initializer import corrected, dump, initializer_text
 from .rules import Rules
@@ -67,12 +67,6 @@ class Plan(TableReport[PlanRow]):
     """What `plan` returns: one row a parameter, in order of traversal; ``plan[path]`` finds one.
 
     `notes` say what to know before reading the rows; `idle_hooks` name each hook of a user's class that fills none.
-
-    Examples
-    --------
-    >>> plan = ik.plan(mx.gluon.nn.Dense(4), mx.init.One())
-    >>> len(plan), plan["bias"].initializer, plan.errors
-    (2, 'Zero()', ())
     """
 
     rows: Tuple[PlanRow, ...]
@@ -153,8 +147,8 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
     Examples
     --------
     >>> net = mx.gluon.nn.Dense(2, in_units=3)
-    >>> [(row.path, row.hook, row.why) for row in plan(net, mx.init.Xavier())]
-    [('weight', '_init_weight', 'hook'), ('bias', '_init_weight', 'layer default')]
+    >>> [(row.path, row.initializer, row.why) for row in plan(net, mx.init.One())]
+    [('weight', 'One()', 'hook'), ('bias', 'Zero()', 'layer default')]
     """
     init = corrected(init)
     listed = list_parameters(net)
@@ -164,8 +158,8 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
     rows = tuple(_row(declared, decision, _plain_choice(init, param))
                  for (param, _, _), declared, decision in zip(listed, network, decisions)
                  if id(param) in selected)  # fmt: skip
-    idle = tuple(_idle_hooks(init, decisions, network))
-    return Plan(rows, tuple(_notes(init, network, rows)), initializer_text(init._target), idle)
+    idle = tuple(idle_hooks(init, decisions, [info for info, _, _ in network]))
+    return Plan(rows, tuple(_notes(init, network, rows)), initializer_text(target_of(init)), idle)
 
 
 def _decision(init: Any, declared: Declared) -> Any:
@@ -192,7 +186,7 @@ def _plain_choice(init: Any, param: Any) -> Optional[Choice]:
 
     The network's own ``__call__``, where its class has one, goes before both, for every parameter.
     """
-    network = init.default if isinstance(init, Rules) else init._target  # plain MXNet knows no rules
+    network = init.default if isinstance(init, Rules) else target_of(init)  # plain MXNet knows no rules
     declared = network if param.init is None else param.init
     try:
         choice = Choice(mx.init.create(declared), "_init_weight", "plain")
@@ -217,15 +211,8 @@ def _effect(choice: Choice) -> Any:
     return type(initializer), dump(initializer), hook, rest
 
 
-def _idle_hooks(init: Any, decisions: List[Any], network: List[Declared]) -> Iterator[str]:
-    for target, hook in unused_hooks(init, decisions):
-        meant = misspelt(target, hook[len("_init_") :], [info for info, _, _ in network])
-        hint = f"; did you mean {meant}?" if meant else "."
-        yield f"{type(target).__name__}.{hook} serves no parameter of the network{hint}"
-
-
 def _notes(init: Any, network: List[Declared], rows: Tuple[PlanRow, ...]) -> Iterator[str]:
-    inner = init._target
+    inner = target_of(init)
     if inner is not init and not overrides(inner, "__call__"):
         roles = ("bias", "gamma", "beta", "running_mean", "running_var", "default")
         ignored = [f"_init_{role}" for role in roles if overrides(inner, f"_init_{role}")]

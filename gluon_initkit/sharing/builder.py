@@ -214,9 +214,10 @@ class Sharing:
         wrong += problems(self._net, groups, values, yielding)
         if wrong:
             raise sharing_refused(wrong)
-        report = SharingReport(tuple(_report_row(group, values) for group in groups), values, not dry_run)
+        outcomes = [(group, _outcome(group, values)) for group in groups]
+        report = SharingReport(tuple(_report_row(*pair) for pair in outcomes), values, not dry_run)
         if not dry_run:
-            _apply_ties(self._net, groups, values)
+            _apply_ties(self._net, [pair for pair in outcomes if pair[0].dropped])
             self._declared.clear()  # what was declared is done, and a Parameter named in it may go
         return report
 
@@ -240,29 +241,28 @@ class _Outcome(NamedTuple):
     """What a group's parameter will be."""
 
     shape: Optional[Tuple[Optional[int], ...]]
-    initialized: List[Member]
-    differing: Tuple[Member, ...]  # the initialized members whose values are not the first's
-    chosen: Optional[Member]  # whose initializer it has: one that somebody chose, else a layer's default
-    source: Optional[Member]  # whose values it has: the first that has any, else the first that will have
+    init: Any  # one that somebody chose, else a layer's default
+    differing: Tuple[str, ...]  # the paths of those initialized members that have other values than the first
+    averaged: Sequence[Member]  # the members that it is the mean of; empty where it has the values of one
+    source: Optional[Member]  # the member that it has the values of: the first that has any, else the first that will
 
 
-def _outcome(group: TieGroup) -> _Outcome:
+def _outcome(group: TieGroup, values: str) -> _Outcome:
     initialized = [member for member in group.members if arrays_of(member.param)]
     differing = []
     if len(initialized) > 1:
         first, *others = ((member, bits_of(arrays_of(member.param)[0], member.transposed)) for member in initialized)
-        differing = [member for member, bits in others if bits != first[1]]
+        differing = [member.path for member, bits in others if bits != first[1]]
     declared = [member for member in group.members if member.param.init is not None]
     chosen = next((member for member in declared if has_chosen_initializer(member.param)), next(iter(declared), None))
     pending = [member for member in group.members if state_of(member.param) == "deferred"]
     source = initialized[0] if initialized else chosen if chosen in pending else next(iter(pending), None)
-    return _Outcome(merged_shape(group)[0], initialized, tuple(differing), chosen, source)
+    init = group.kept.param.init if chosen is None else chosen.param.init
+    averaged = initialized if values == "average" and differing else ()
+    return _Outcome(merged_shape(group)[0], init, tuple(differing), averaged, source)
 
 
-def _report_row(group: TieGroup, values: str) -> SharingRow:
-    """What will become of a group that nothing speaks against."""
-    outcome = _outcome(group)
-    averaged = values == "average" and bool(outcome.differing)
+def _report_row(group: TieGroup, outcome: _Outcome) -> SharingRow:
     dtype = numpy.dtype(group.kept.param.dtype)
     size = dtype.itemsize * math.prod(size or 0 for size in (outcome.shape if outcome.shape is not None else (0,)))
     return SharingRow(
@@ -270,28 +270,26 @@ def _report_row(group: TieGroup, values: str) -> SharingRow:
         shape=outcome.shape,
         dtype=dtype.name,
         saved=size * sum(len(contexts_of(member.param) or (None,)) for member in group.dropped),
-        dropped=tuple(member.path for member in outcome.differing),
-        values_from=None if outcome.source is None or averaged else outcome.source.path,
+        dropped=outcome.differing,
+        values_from=None if outcome.source is None or outcome.averaged else outcome.source.path,
     )
 
 
-def _apply_ties(net: Any, groups: Sequence[TieGroup], values: str) -> None:
+def _apply_ties(net: Any, outcomes: Sequence[Tuple[TieGroup, _Outcome]]) -> None:
     """Make the members of every group one parameter; where anything fails, nothing has changed."""
-    groups = [group for group in groups if group.dropped]  # the others are as they shall be
-    if not groups:
+    if not outcomes:
         return
-    moves = [move for group in groups for move in group.moves()]
+    moves = [move for group, _ in outcomes for move in group.moves()]
     # An interrupt between the two would put values back, and leave the ties.
-    with interrupts_held(), restoring([group.kept.param for group in groups]), exchange(net, moves):
-        for group in groups:
+    with interrupts_held(), restoring([group.kept.param for group, _ in outcomes]), exchange(net, moves):
+        for group, outcome in outcomes:
             kept = group.kept
             with named_memory_errors(kept.path, kept.param, SharingError):
-                outcome = _outcome(group)
-                init = kept.param.init if outcome.chosen is None else outcome.chosen.param.init
-                redeclare(kept.param, outcome.shape, init, any(allows_deferral(each.param) for each in group.members))
+                deferrable = any(allows_deferral(each.param) for each in group.members)
+                redeclare(kept.param, outcome.shape, outcome.init, deferrable)
                 if outcome.source is not None and outcome.source is not kept:
                     copy_state(kept.param, outcome.source.param, outcome.source.transposed)
-                if values == "average" and outcome.differing:
-                    means = mean_arrays([(member.param, member.transposed) for member in outcome.initialized])
+                if outcome.averaged:
+                    means = mean_arrays([(member.param, member.transposed) for member in outcome.averaged])
                     replace_arrays(kept.param, means)
                 wait_for(arrays_of(kept.param))

@@ -63,9 +63,8 @@ class Targets:
 
     def ties(self, declared: Declaration) -> List[Tie]:
         """The ties that a declaration stands for; `TargetNotFound` where it stands for none."""
-        return self._block_ties(declared) if declared.blocks else self._ties(declared)
-
-    def _ties(self, declared: Declaration) -> List[Tie]:
+        if declared.blocks:
+            return self._block_ties(declared)
         sides = [self._paths(target) for target in declared.targets]
         to = None
         if declared.to is not None:
