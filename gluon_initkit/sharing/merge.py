@@ -4,7 +4,7 @@ A group is a connected component of the declared ties. Each tie also says whethe
 no second mechanism. Ties are merged in order of traversal, so the order of declarations cannot matter.
 """
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Set, Tuple
 
 from .._mxnet.parameter import source_of
 from .._mxnet.ties import Move, Slot
@@ -17,25 +17,24 @@ class Tie(NamedTuple):
     """One declaration: these paths share one parameter."""
 
     paths: Tuple[str, ...]
-    to: Optional[str] = None  # the path that the whole group is to be called by, listed in `paths` or not
     transposed: bool = False  # whether the first path sees transposed what the others see
+    kept: bool = False  # whether the whole group is to be called by the first path
 
 
 def merge(ties: Iterable[Tie], order: Iterable[str]) -> Tuple[SharedGroup, ...]:
     """Merge declarations into groups, in order of traversal.
 
     `order` are all paths of the network in order of traversal. A group's canonical path is the first, unless a tie says
-    `to`. Two `to` in one group, and a path that would be the transpose of itself are a SharingError.
+    `kept`. Two kept paths in one group, and a path that would be the transpose of itself are a SharingError.
     """
     names = list(order)
     position = {path: number for number, path in enumerate(names)}
     edges: List[Tuple[int, int, bool]] = []
     chosen: Set[int] = set()
     for tie in ties:
-        named = [] if tie.to is None else [tie.to]
-        first, *others = (position[path] for path in dict.fromkeys((*tie.paths, *named)))
+        first, *others = (position[path] for path in tie.paths)
         edges += [(min(first, other), max(first, other), tie.transposed) for other in others]
-        chosen.update(position[path] for path in named)
+        chosen.update([first] if tie.kept else [])
     groups: Dict[int, Dict[int, bool]] = {}  # of each path its group: all paths in it, and which of them are transposed
     for first, second, transposed in sorted(edges):
         group, other = (groups.setdefault(number, {number: False}) for number in (first, second))
@@ -99,7 +98,7 @@ class TieGroup(NamedTuple):
 def tie_groups(ties: Iterable[Tie], slots: Dict[str, Slot]) -> List[TieGroup]:
     """The groups that these ties make, together with the ties that the network has, in order of traversal."""
     ties = list(ties)
-    declared = {path for tie in ties for path in (*tie.paths, *([tie.to] if tie.to else []))}
+    declared = {path for tie in ties for path in tie.paths}
     held = {path: (source_of(slot.param), slot.param is not source_of(slot.param)) for path, slot in slots.items()}
     for group in groups_of(held):
         transposed = set(group.transposed)
@@ -110,7 +109,7 @@ def tie_groups(ties: Iterable[Tie], slots: Dict[str, Slot]) -> List[TieGroup]:
 
 def _tie_group(group: SharedGroup, slots: Dict[str, Slot]) -> TieGroup:
     kept = source_of(slots[group.canonical].param)
-    if kept is not slots[group.canonical].param:  # the group is called by a path at which its parameter is untransposed
+    if kept is not slots[group.canonical].param:  # messages call the group by a path that sees its parameter as it is
         canonical = next(path for path in group.paths if slots[path].param is kept)
         group = group_of(group.paths, set(group.transposed), canonical)
     transposed = set(group.transposed)

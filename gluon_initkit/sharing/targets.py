@@ -1,6 +1,5 @@
-"""What `Sharing.tie` and `Sharing.tie_blocks` were given, found in the network: declarations become ties of paths.
-
-Whether what is tied so fits together is not asked here.
+"""The arguments of `Sharing.tie` and `Sharing.tie_blocks`, found in the network: declarations become ties of paths.
+Whether these parameters fit together is decided in `checks`.
 """
 
 from dataclasses import dataclass
@@ -114,11 +113,11 @@ class Targets:
         return ties + [tie for name in names if kept is not None for tie in self._kept(inside[kept][name])]
 
     def _kept(self, path: Optional[str]) -> List[Tie]:
-        """That the Parameter at a path is kept, said of its first path: naming two of its paths is no contradiction."""
+        """Keep the Parameter at a path. Its first path stands for it: naming two of its paths is no contradiction."""
         if path is None:
             return []
         first = self._first.get(id(source_of(self.slots[path].param)), path)
-        return [Tie((first,), first)]
+        return [Tie((first,), kept=True)]
 
     def _paths(self, target: Any) -> List[str]:
         """The paths that a target of `tie` names, in order of traversal."""
