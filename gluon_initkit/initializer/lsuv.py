@@ -2,20 +2,21 @@
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
 import numpy
 
 from .._mxnet import mx
 from .._mxnet.arrays import arrays_in, classic
 from .._mxnet.forward import observed
-from .._mxnet.parameter import arrays_of, source_of
+from .._mxnet.parameter import arrays_of, contexts_of, source_of
 from .._mxnet.preserve import parameters_of
+from .._mxnet.trainer import trainer_objection
 from ..display import Column, Table, TableReport, counted, listed, path_column, printable
 from ..parameters import ParameterInfo, matcher, refuse_no_match
 from .arguments import count, number
 from .errors import InitializationError
-from .values import parameters_with_values, refuse_trainers, replace_values
+from .values import parameters_with_values, replace_values
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,10 @@ def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_
     if not weights:
         refuse_no_match(select, [info for _, info in parameters])
         raise ValueError("no weight of two dimensions or more is selected")
-    refuse_trainers(weights)
+    for param, info in weights:
+        objection = trainer_objection(param, contexts_of(param))
+        if objection is not None:
+            raise InitializationError(f"{printable(info.label)}: {'; '.join(objection)}")
     scaler = _Scaler({id(param): (param, info) for param, info in weights}, tol, max_iterations)
     with observed(net, scaler, lent=[param for param, _ in weights]):
         with mx.autograd.pause(train_mode=False):
@@ -129,19 +133,18 @@ class _Scaler:
         self.weights, self.tol, self.max_iterations = weights, tol, max_iterations
         self.rows: List[LsuvRow] = []
         self.scaled: List[Any] = []
-        self._done: Dict[int, None] = {}
+        self._done: Set[int] = set()
         self._before_activation: List[Any] = []
 
     def __call__(self, path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
         if isinstance(block, mx.gluon.nn.Activation):
             self._before_activation = arrays_in(arguments)
             return run()
-        own = {id(source_of(param)): None for param in parameters_of({"": block})}.keys() & self.weights.keys()
-        if len(own) != 1 or own <= self._done.keys():
+        own = {id(source_of(param)) for param in parameters_of({"": block})} & self.weights.keys()
+        if len(own) != 1 or own <= self._done:
             return run()
-        (key,) = own
-        self._done[key] = None
-        return self._scale(*self.weights[key], type(block).__name__, run)
+        self._done |= own
+        return self._scale(*self.weights[own.pop()], type(block).__name__, run)
 
     def _scale(self, param: Any, info: ParameterInfo, block: str, run: Callable[[], Any]) -> Any:
         deviations: List[float] = []

@@ -8,9 +8,8 @@ from typing import Any, List, Sequence, Tuple
 import numpy
 
 from .._mxnet.arrays import context_of, is_host, memory_view, wait_for
-from .._mxnet.parameter import arrays_of, contexts_of
+from .._mxnet.parameter import arrays_of
 from .._mxnet.state import after_refill, interrupts_held
-from .._mxnet.trainer import trainer_objection
 from ..display import counted, listed, printable
 from ..parallel import run
 from ..parameters import ParameterInfo, list_parameters
@@ -30,14 +29,6 @@ def parameters_with_values(net: Any, purpose: str) -> List[Tuple[Any, ParameterI
             f"Initialize the network, and give deferred parameters their shapes by ik.materialize(net, input)."
         )
     return parameters
-
-
-def refuse_trainers(parameters: Sequence[Tuple[Any, ParameterInfo]]) -> None:
-    """Raise an `InitializationError` where a Trainer would bring the old values of a parameter back."""
-    for param, info in parameters:
-        objection = trainer_objection(param, contexts_of(param))
-        if objection is not None:
-            raise InitializationError(f"{printable(info.label)}: {'; '.join(objection)}")
 
 
 def replace_values(arrays: Sequence[Tuple[Any, Any]]) -> None:

@@ -22,8 +22,12 @@ class LoadError(SharingError):
 
 
 def sharing_refused(problems: Sequence[str]) -> SharingError:
-    """One error for all problems; it shows ten at most."""
-    sentences = (problem if problem.endswith((".", "?")) else f"{problem}." for problem in problems[:10])
-    more = f"\n  and {len(problems) - 10} more." if len(problems) > 10 else ""
-    shown = "".join(f"\n  {sentence}" for sentence in sentences)
-    return SharingError(f"{counted(len(problems), 'problem')}, and nothing was changed:{shown}{more}")
+    """One error for all problems."""
+    sentences = [problem if problem.endswith((".", "?")) else f"{problem}." for problem in problems]
+    return SharingError(f"{counted(len(problems), 'problem')}, and nothing was changed:{ten_lines(sentences)}")
+
+
+def ten_lines(sentences: Sequence[str]) -> str:
+    """A line each, but ten at most, and how many more there are."""
+    more = [f"and {len(sentences) - 10} more."] if len(sentences) > 10 else []
+    return "".join(f"\n  {sentence}" for sentence in [*sentences[:10], *more])

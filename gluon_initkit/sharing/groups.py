@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 from .._mxnet.tree import parameters_by_path
 from ..display import counted
 from ..parameters import check_block
-from .errors import SharingError
+from .errors import SharingError, ten_lines
 
 Sources = Dict[str, Tuple[Any, bool]]  # by path: the Parameter whose values are seen there, and whether transposed
 
@@ -120,11 +120,9 @@ def check_sharing(net: Any, groups: Any) -> None:
     if not lost:
         return
     group, alias, _ = lost[0]
-    listed = "".join(f"\n  {reason}." for _, _, reason in lost[:10])
-    listed += f"\n  and {len(lost) - 10} more." if len(lost) > 10 else ""
     transpose = ", transpose=True" if alias in group.transposed else ""
     raise SharingError(
-        f"{counted(len(lost), 'tie is', 'ties are')} lost:{listed}\n"
+        f"{counted(len(lost), 'tie is', 'ties are')} lost:{ten_lines([f'{reason}.' for _, _, reason in lost])}\n"
         f"Tie them again: gluon_initkit.Sharing(net).tie({alias!r}, {group.canonical!r}{transpose}).apply()."
     )
 

@@ -23,7 +23,7 @@ from ..files.match import Rename, match_names, propose_rename, renamed_names, st
 from ..parameters import check_block, list_parameters, named_memory_errors, select_parameters
 from ..shapes import agree, is_known
 from .builder import Sharing
-from .errors import LoadError, SharingError
+from .errors import LoadError, SharingError, ten_lines
 from .groups import SharedGroup, Sources, group_of, lost_ties, sources
 from .load_report import LoadReport, LoadRow
 from .save import Path
@@ -230,8 +230,8 @@ class _Offers:
             if param.name in by_name:
                 offer = by_name[param.name], transposed
                 if self.by_path.setdefault(path, offer)[0] != offer[0]:
-                    raise LoadError(f"rename= puts both {self.by_path[path][0]!r} and {offer[0]!r} of the file "
-                                           f"on {path!r}")  # fmt: skip
+                    raise LoadError(f"rename= puts both {self.by_path[path][0]!r} and {offer[0]!r} of the file on "
+                                    f"{path!r}")  # fmt: skip
 
     def array(self, name: str) -> Any:
         """One array of the file as an NDArray on the CPU; a CheckpointError where its values cannot be read."""
@@ -241,7 +241,7 @@ class _Offers:
                 self._arrays[name] = array_from_file(header.stype, header.shape, self._read(header).parts())
             except (mx.MXNetError, OverflowError) as error:
                 raise LoadError(f"MXNet cannot hold {name!r}, {header.dtype} of shape {header.shape}, of "
-                                       f"{self.stored.path!r}: {error}") from error  # fmt: skip
+                                f"{self.stored.path!r}: {error}") from error  # fmt: skip
         return self._arrays[name]
 
     def look_deduplicated(self) -> bool:
@@ -305,12 +305,10 @@ def _decide(
                            f"gluon_initkit.compare(net, {stored.path!r}) tells what belongs together.")]
     error = ""
     if misfits:
-        more = [f"  and {len(misfits) - 10} more"] if len(misfits) > 10 else []
         mends = dict.fromkeys(misfit.mend for misfit in misfits)
         hint = "" if options.rename is not None else _other_names(net, rows, offers)
-        error = "\n".join([f"{stored.path!r} does not fit the network, which is left as it was:",
-                           *(f"  {misfit.what}" for misfit in misfits[:10]), *more,
-                           *filter(None, [*mends, hint])])  # fmt: skip
+        start = f"{stored.path!r} does not fit the network, which is left as it was:"
+        error = "\n".join([start + ten_lines([misfit.what for misfit in misfits]), *filter(None, [*mends, hint])])
     groups = list(dict.fromkeys(group for group, _, _ in lost)) if options.ties == "apply" else []
     if groups and not error:
         try:  # what it refuses, it refuses before anything is loaded

@@ -1,7 +1,8 @@
 """`LoadReport`: what `load` did with each parameter and each array of the file, or would do."""
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from ..display import Column, Table, TableReport, shape_text
 
@@ -34,6 +35,10 @@ class LoadRow:
     dtypes: Tuple[Optional[str], Optional[str]]
 
 
+def _paths(status: str, doc: str) -> Any:
+    return property(lambda self: tuple(row.path for row in self.rows if row.status == status), doc=doc)
+
+
 @dataclass(frozen=True, repr=False)
 class LoadReport(TableReport[LoadRow]):
     """What `load` returns, and `compare` foretells: one row a parameter, then what only the file `source` has.
@@ -51,34 +56,17 @@ class LoadReport(TableReport[LoadRow]):
         """Whether nothing is refused."""
         return self.error is None
 
-    @property
-    def loaded(self) -> Tuple[str, ...]:
-        """The paths of the parameters that have the file's values."""
-        return self._paths("loaded")
-
-    @property
-    def missing(self) -> Tuple[str, ...]:
-        """The paths of the parameters that the file has not."""
-        return self._paths("missing")
-
-    @property
-    def mismatched(self) -> Tuple[str, ...]:
-        """The paths of the parameters that have another shape in the file."""
-        return self._paths("mismatched")
-
-    @property
-    def extra(self) -> Tuple[str, ...]:
-        """What the file has, under its names there, and the network has not."""
-        return self._paths("extra")
-
-    def _paths(self, status: str) -> Tuple[str, ...]:
-        return tuple(row.path for row in self.rows if row.status == status)
+    loaded = _paths("loaded", "The paths of the parameters that have the file's values.")
+    missing = _paths("missing", "The paths of the parameters that the file has not.")
+    mismatched = _paths("mismatched", "The paths of the parameters that have another shape in the file.")
+    extra = _paths("extra", "What the file has, under its names there, and the network has not.")
 
     def _table(self) -> Table:
         words = {"loaded": "fit"} if self.error else {}
-        counts = ((len(self._paths(status)), words.get(status, status)) for status in _STATUSES)
+        counts = Counter(row.status for row in self.rows)
         title = f"{self.source}{' would not be loaded' if self.error else ''}: "
-        title += ", ".join(f"{count} {word}" for count, word in counts if count) or "nothing to load"
+        title += ", ".join(f"{counts[status]} {words.get(status, status)}" for status in _STATUSES if counts[status])
+        title += "" if counts else "nothing to load"
         wrong = "error" if self.error else "warning"
         below = tuple(("error", line.strip()) for line in (self.error or "").splitlines())
         return Table(title, _COLUMNS, self.rows, (),

@@ -11,7 +11,7 @@ from ..display import counted, listed, printable, warn
 from ..files import StoredArray
 from ..files.write import SUFFIX, write_file
 from .errors import SharingError
-from .groups import SharedGroup, groups_of, sources
+from .groups import groups_of, sources
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -72,12 +72,11 @@ def save(net: Any, path: Path) -> None:
     saved = saved_values([param for param, _ in written.values()])
     arrays = {path: array.T if transposed else array
               for (path, (_, transposed)), array in zip(written.items(), saved)}  # fmt: skip
-    ties = {group.canonical: group for group in groups}
+    ties = {group.canonical: (group.aliases, group.transposed) for group in groups}
     target, version, headers = os.fsdecode(path), file_version(), []
     dense = target.endswith(SUFFIX) or version == 3  # neither safetensors nor MXNet with NumPy's shapes has sparse ones
     for name, array in arrays.items():
-        group = ties.get(name, SharedGroup(name, ()))
-        stype = "default" if dense else array.stype
-        header = StoredArray(name, version, stype, tuple(array.shape), dtype_name(array.dtype))
-        headers.append(header._replace(aliases=group.aliases, transposed=group.transposed))
+        stype, (tied, transposed) = "default" if dense else array.stype, ties.get(name, ((), ()))
+        headers.append(StoredArray(name, version, stype, tuple(array.shape), dtype_name(array.dtype),
+                                   aliases=tied, transposed=transposed))  # fmt: skip
     write_file(target, headers, lambda header: array_parts(arrays[header.name], header.stype))
