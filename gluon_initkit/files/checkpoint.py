@@ -97,7 +97,7 @@ class StoredValues:
 
     def gradient(self, name: str) -> numpy.ndarray:
         """A RuntimeError: a file holds no gradients."""
-        raise RuntimeError(f"{name!r} stands in the file {self.path!r}, which holds no gradients: inspect the network")
+        raise RuntimeError(f"{name!r} is in the file {self.path!r}, which holds no gradients: inspect the network")
 
     def has_values(self, array: StoredArray) -> bool:
         """Whether `values` can answer: the array was saved with values, and does not grow beyond measure in memory."""

@@ -211,7 +211,7 @@ def _last_word(name: str) -> str:
 
 
 def _difference(name: str, other: str) -> Tuple[str, str]:
-    """What stands before the longest common end that begins after a dot, an underscore, or at the start of a name."""
+    """The two beginnings before the longest common end, which begins after a dot or underscore, or is a whole name."""
     most = min(len(name), len(other))
     same = next((size for size in range(most) if name[-1 - size] != other[-1 - size]), most)
     while same and not all(len(each) == same or each[-1 - same] in "._" for each in (name, other)):

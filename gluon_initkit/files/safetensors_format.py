@@ -7,8 +7,8 @@ A file is the header's length as uint64, the header, JSON, and the values withou
 The library `safetensors` judges every header, also that of a file just written. It does not tell where values stand, so
 that is read from the JSON. Nor does it write the files: it would sort the names, and hold all values in memory twice.
 
-A shared array stands once, and the metadata name its aliases, as the library's `save_model` writes them:
-``{"1.weight": "0.weight"}``. Aliases at which it stands transposed, which it does not know, are the JSON of one entry.
+A shared array is written once, and the metadata name its aliases, as the library's `save_model` writes them:
+``{"1.weight": "0.weight"}``. Transposed aliases, which it does not know, are the JSON of one entry.
 """
 
 import json

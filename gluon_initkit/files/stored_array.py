@@ -21,7 +21,7 @@ class CheckpointError(KitError, ValueError):
     source : str
         The file.
     offset : int
-        The byte at which the impossible number stands, or at which something is missing.
+        The byte of the impossible number, or the byte at which something is missing.
     reason : str
         What was found there, and what was expected.
 
@@ -71,7 +71,7 @@ class StoredArray(NamedTuple):
     aliases: Tuple[str, ...] = ()
     """The other paths of the parameter, from the tie map."""
     transposed: Tuple[str, ...] = ()
-    """Those aliases at which it stands transposed."""
+    """The aliases at which it is transposed."""
 
     @property
     def canonical(self) -> str:

@@ -84,7 +84,7 @@ def checked_ties(groups: Any, names: Set[str]) -> Ties:
         if canonical not in names or canonical in ties or not set(transposed) <= set(aliases):
             raise ValueError(f"no one array fits the group of {canonical!r:.80} in the tie map")
         if len(set(aliases)) < len(aliases) or not used.isdisjoint(aliases):
-            raise ValueError(f"a path of the group of {canonical!r:.80} stands there twice")
+            raise ValueError(f"the group of {canonical!r:.80} in the tie map has a path twice")
         used.update(aliases)
         ties[canonical] = {"aliases": tuple(aliases), "transposed": tuple(transposed)}
     return ties

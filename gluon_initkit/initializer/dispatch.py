@@ -236,12 +236,12 @@ def is_users(hook: Any) -> bool:
 
 
 def target_of(init: Any) -> Any:
-    """The initializer whose hooks are called: of `corrected(x)` it is x."""
+    """The initializer that has the hooks: for `corrected(x)` it is x."""
     return init if init._wrapped is None else init._wrapped
 
 
 def targets(init: Any) -> List[Any]:
-    """The initializers whose hooks fill a network: of `Rules` those of all rules."""
+    """The initializers that have the hooks: for `Rules` those of all rules."""
     if init._rules is None:
         return [target_of(init)]
     nested = [rule.corrected for rule in init._rules]

@@ -45,8 +45,8 @@ from .random.streams import key_of
 class PendingFill:
     """One parameter's values as a function of seed, path, shape, dtype and configuration, before they are drawn.
 
-    While the parameter is deferred, this stands in MXNet's pending tuple where an array may stand: MXNet asks it for a
-    copy for each context when the shape is known. `parts` are what the key is made of, besides shape and dtype.
+    While the parameter is deferred, this object takes the place of an array in MXNet's pending tuple: MXNet calls its
+    `copyto` for each context when the shape is known. The key is made of `parts`, the shape and the dtype.
     """
 
     def __init__(self, param: Any, info: ParameterInfo, choice: Choice, init: Any, parts: tuple, ctxs: list) -> None:
@@ -160,8 +160,8 @@ class PendingFill:
             with self.memory_errors():
                 return self._source.copyto(ctx)
         except BaseException:
-            # MXNet has forgotten by now what was pending: a second try must find it, on the contexts where it is wanted
-            # by now, which `reset_ctx` may have changed.
+            # MXNet has forgotten what was pending. A second try must find it again, on the present contexts, which
+            # `reset_ctx` may have changed.
             self.forget()
             set_pending(self.param, self.choice.initializer, held_contexts(self.param), self)
             raise

@@ -286,7 +286,7 @@ def _wrap_call(call: Callable) -> Callable:
 class SuperCall(mx.init.Initializer):
     """What ``super().__call__`` does in a class's own ``__call__``: the rest of the order in `dispatch`.
 
-    It stands in ``desc.attrs['__init__']``, whose weight hook MXNet's `Initializer.__call__` calls in any case.
+    MXNet's `Initializer.__call__` always calls the weight hook of ``desc.attrs['__init__']``, which is this object.
     """
 
     def __init__(self, caller: Any, rest: Assignment) -> None:
@@ -410,7 +410,7 @@ class Corrected(Initializer):
 
 
 def as_initializer(value: Any) -> Any:
-    """The initializer that an instance, a registered name or its JSON stands for; a clear error for anything else."""
+    """The initializer: an instance, or made from a registered name or JSON; a clear error for anything else."""
     if isinstance(value, mx.init.Initializer):
         return value
     if isinstance(value, str):

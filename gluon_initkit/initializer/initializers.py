@@ -19,13 +19,13 @@ from .random.streams import key_of
 class DistributionInitializer(Initializer):
     """An initializer whose weights are drawn from a distribution."""
 
-    def distribution_for(self, desc: Any, shape: Shape) -> Any:
+    def _distribution_for(self, desc: Any, shape: Shape) -> Any:
         """The distribution for an array of this shape, whose axes ``desc.axes`` tells."""
         raise NotImplementedError
 
     def _init_weight(self, desc: Any, arr: Any) -> None:
         key = getattr(desc, "key", None) or key_of("drawn", draw_seed())
-        classic(arr)[:] = draw(self.distribution_for(desc, arr.shape), key, arr.shape, arr.dtype)
+        classic(arr)[:] = draw(self._distribution_for(desc, arr.shape), key, arr.shape, arr.dtype)
 
 
 class TruncatedNormal(DistributionInitializer):
@@ -62,8 +62,7 @@ class TruncatedNormal(DistributionInitializer):
             raise ValueError(f"[{low:g}, {high:g}] is so far from mean {mean:g}, with stdev {stdev:g}, that next to "
                              f"nothing is drawn there: expected limits within a few stdev of the mean")  # fmt: skip
 
-    def distribution_for(self, desc: Any, shape: Shape) -> Distribution:
-        """The distribution for an array of this shape."""
+    def _distribution_for(self, desc: Any, shape: Shape) -> Distribution:
         return self._distribution
 
 
@@ -100,8 +99,7 @@ class VarianceScaling(DistributionInitializer):
         self.mode = one_of("mode", mode, ("fan_in", "fan_out", "fan_avg"))
         self.distribution = one_of("distribution", distribution, ("truncated_normal", "normal", "uniform"))
 
-    def distribution_for(self, desc: Any, shape: Shape) -> Distribution:
-        """The distribution for an array of this shape, whose axes ``desc.axes`` tells."""
+    def _distribution_for(self, desc: Any, shape: Shape) -> Distribution:
         fan_in, fan_out = _fans(shape, getattr(desc, "axes", "OI"))
         variance = self.scale / {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         if self.distribution == "uniform":
@@ -131,8 +129,7 @@ class Identity(DistributionInitializer):
         super().__init__(gain=gain)
         self.gain = number("gain", gain)
 
-    def distribution_for(self, desc: Any, shape: Shape) -> ArrayDistribution:
-        """The distribution for an array of this shape."""
+    def _distribution_for(self, desc: Any, shape: Shape) -> ArrayDistribution:
         if len(shape) != 2:
             raise ValueError(f"Identity needs an array of 2 dimensions, found {shape!r}; Dirac serves convolutions")
         return ArrayDistribution(lambda key, shape: self.gain * numpy.eye(shape[0], shape[1]))
@@ -156,8 +153,7 @@ class Dirac(DistributionInitializer):
         super().__init__(groups=groups)
         self.groups = count("groups", groups)
 
-    def distribution_for(self, desc: Any, shape: Shape) -> ArrayDistribution:
-        """The distribution for an array of this shape, whose axes ``desc.axes`` tells."""
+    def _distribution_for(self, desc: Any, shape: Shape) -> ArrayDistribution:
         if len(shape) < 3:
             raise ValueError(f"Dirac needs a convolution's array of 3 to 5 dimensions, found shape {shape!r}")
         output, input_ = channel_axes(shape, getattr(desc, "axes", "OI"))
@@ -203,8 +199,7 @@ class DeltaOrthogonal(DistributionInitializer):
         super().__init__(gain=gain, groups=groups)
         self.gain, self.groups = number("gain", gain), count("groups", groups)
 
-    def distribution_for(self, desc: Any, shape: Shape) -> ArrayDistribution:
-        """The distribution for an array of this shape, whose axes ``desc.axes`` tells."""
+    def _distribution_for(self, desc: Any, shape: Shape) -> ArrayDistribution:
         if len(shape) < 3:
             raise ValueError(f"DeltaOrthogonal needs a convolution's array of 3 to 5 dimensions, found {shape!r}; "
                              f"mx.init.Orthogonal serves matrices")  # fmt: skip

@@ -143,5 +143,5 @@ _DISTRIBUTIONS: Dict[Any, Callable[[Any, Any, Shape], Any]] = {
     mx.init.Initializer._init_one: _fixed(1.0),
     Initializer._init_running_mean: _fixed(0.0),
     Initializer._init_running_var: _fixed(1.0),
-    DistributionInitializer._init_weight: lambda init, desc, shape: init.distribution_for(desc, shape),
+    DistributionInitializer._init_weight: lambda init, desc, shape: init._distribution_for(desc, shape),
 }

@@ -135,8 +135,8 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
     -----
     The first of these that applies fills a parameter:
 
-    1. what its layer was told (``weight_initializer=``, ``Parameter.init``), or a `Constant`'s value. MXNet cannot tell
-       ``bias_initializer='zeros'`` from a layer's default: pass ``mx.init.Zero()`` to insist;
+    1. the layer's own initializer (``weight_initializer=``, ``Parameter.init``), or a `Constant`'s value. For MXNet
+       ``bias_initializer='zeros'`` is the layer's default: pass ``mx.init.Zero()`` to insist;
     2. the matching rule of `Rules`;
     3. the network-level initializer's hook for the role, where its class defines it. A class that overrides
        ``__call__`` serves all roles by that, and its ``super().__call__`` goes on with the rest of this list;

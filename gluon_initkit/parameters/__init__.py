@@ -1,4 +1,4 @@
-"""What the kit knows of a parameter before it looks at values: paths, role, shape; and selectors that name many."""
+"""What the kit knows of a parameter without its values: paths, role, shape; and selectors that name many."""
 
 from ..display.suggest import did_you_mean, did_you_mean_path, find_row
 from .attributes import AttributeReport, AttributeRow, freeze, set_attributes, unfreeze

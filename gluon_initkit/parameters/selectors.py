@@ -25,7 +25,7 @@ Selector = Union[str, "Pattern[str]", type, Callable[[ParameterInfo], bool]]
 
 
 def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
-    """The predicate that a selector stands for; a TypeError where it is none of the five kinds."""
+    """The predicate of a selector; a TypeError where it is none of the five kinds."""
     matches_path = path_matcher(selector)
     if matches_path is not None:
         return lambda info: any(map(matches_path, info.paths))
@@ -45,7 +45,7 @@ def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
 
 
 def path_matcher(selector: Any) -> Optional[Callable[[str], Any]]:
-    """The predicate over paths that a glob or a regular expression stands for; None for the other selectors."""
+    """The predicate over paths of a glob or a regular expression; None for the other selectors."""
     if isinstance(selector, str) and selector not in ROLES:
         return re.compile(fnmatch.translate(selector)).match
     if isinstance(selector, re.Pattern) and isinstance(selector.pattern, str):

@@ -60,7 +60,7 @@ def _problems(group: TieGroup, values: str, containers: Dict[Any, str], yielding
 
 
 def _places(member: Member, kept: Member, containers: Dict[Any, str]) -> Iterator[str]:
-    """What keeps a parameter where it stands."""
+    """The reasons why a parameter cannot be replaced."""
     for slot, _ in member.places:
         reason = why_fixed(slot, containers)
         if reason:
@@ -163,7 +163,7 @@ def _text(init: Any) -> str:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Whether two values say the same. MXNet's initializers' own `==` compares what they were told to keep only."""
+    """Whether two values are equal. ``==`` of MXNet's initializers compares the base class's arguments only."""
     if one is other:
         return True
     if type(one) is not type(other):

@@ -60,7 +60,7 @@ def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[
 
 @contextmanager
 def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
-    """Blocks that are built inside take the parameters of `donor`, whose structure they must have.
+    """Blocks that are built inside take the parameters of `donor`; they must have its structure.
 
     Where MXNet 1's ``params=`` matches by name and silently makes what it does not find, this goes by path and raises.
 

@@ -1,8 +1,8 @@
 """Which parameters of a network are shared, and whether those that should be still are. Changes nothing.
 
-A tie is two paths that lead to one Parameter object, or to a Parameter and one that shows it transposed (whose
-attribute `transposed_of` is the other). Two Parameters over one buffer are no tie: each has a gradient and an
-optimizer's state of its own, and the next `cast` or `reset_ctx` parts them.
+A tie is two paths that lead to one Parameter object, or to a Parameter and its transpose, which has the attribute
+`transposed_of`. Two Parameters over one buffer are no tie: each has a gradient and an optimizer's state of its own,
+and the next `cast` or `reset_ctx` parts them.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ..display import counted
 from ..parameters import check_block
 from .errors import SharingError, ten_lines
 
-Sources = Dict[str, Tuple[Any, bool]]  # by path: the Parameter whose values are seen there, and whether transposed
+Sources = Dict[str, Tuple[Any, bool]]  # by path: the Parameter that has the values, and whether transposed
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def groups_of(held: Sources) -> Tuple[SharedGroup, ...]:
 
 
 def group_of(paths: Iterable[str], transposed: Set[str], canonical: Optional[str] = None) -> SharedGroup:
-    """The group of these paths; `transposed` are those that see it otherwise than the others, in either orientation."""
+    """The group of these paths; `transposed` are the paths of one orientation, whichever."""
     paths = list(paths)
     if canonical is None:
         canonical = next((path for path in paths if path not in transposed), paths[0])
@@ -78,7 +78,7 @@ def group_of(paths: Iterable[str], transposed: Set[str], canonical: Optional[str
 
 
 def sources(net: Any, unregistered: bool = True) -> Sources:
-    """For every path, in order of traversal: the Parameter whose values are seen there, and whether transposed."""
+    """For every path, in order of traversal: the Parameter that has the values there, and whether transposed."""
     check_block(net)
     pairs: Dict[int, Tuple[Any, bool]] = {}  # one pair a parameter, however many paths it has
     return {path: pairs.get(id(param)) or pairs.setdefault(id(param), _source(param))

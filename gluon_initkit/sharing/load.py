@@ -247,7 +247,7 @@ class _Offers:
     def look_deduplicated(self) -> bool:
         """Whether plain MXNet's ``deduplicate=True`` would have written these names, in this order, of this network.
 
-        It lists a parameter where its first path stands, under its last path; a network tied otherwise seldom does so.
+        MXNet lists a shared parameter in the place of its first path, under its last path.
         """
         last = {(id(param), transposed): path for path, (param, transposed) in self.held.items()}
         return not self.groups and [self.names[name] for name in self.stored.arrays] == list(last.values())
@@ -337,14 +337,14 @@ def _other_names(net: Any, rows: Sequence[LoadRow], offers: _Offers) -> str:
         schemes.append({offers.held[row.path][0].name: row.shapes[0] for row in wanted})
     proposals = [propose_rename(files, shapes, used.values()) for shapes in schemes]
     rename, found = max(proposals, key=lambda proposal: (proposal[1], -len(proposal[0])))
-    told = 0 < len(rename) <= 100  # more than that nobody reads
-    return f"rename={rename!r} finds {found} of {counted(len(wanted), 'parameter')} in the file." if told else ""
+    readable = 0 < len(rename) <= 100
+    return f"rename={rename!r} finds {found} of {counted(len(wanted), 'parameter')} in the file." if readable else ""
 
 
 def _assignment(
     param: Any, places: List[Tuple[str, bool]], offers: _Offers, options: LoadOptions, trusting: bool
 ) -> _Assignment:
-    """What a parameter that stands at these paths takes; a `_Misfit` where it can take nothing."""
+    """The array for a parameter with these paths; a `_Misfit` where there is none."""
     label = places[0][0]
     absent = [path for path, _ in places if path not in offers.by_path]
     offered: Dict[Tuple[str, bool], str] = {}  # each array with the first path that leads to it

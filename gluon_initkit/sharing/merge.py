@@ -62,7 +62,7 @@ def merge(ties: Iterable[Tie], order: Iterable[str]) -> Tuple[SharedGroup, ...]:
 
 
 class Member(NamedTuple):
-    """A parameter of a group, and the first path of the group at which it stands."""
+    """A parameter of a group, and its first path in the group."""
 
     path: str
     param: Any
@@ -80,12 +80,12 @@ class TieGroup(NamedTuple):
 
     @property
     def kept(self) -> Member:
-        """The member whose Parameter stays."""
+        """The member that stays."""
         return self.members[0]
 
     @property
     def dropped(self) -> Tuple[Member, ...]:
-        """The members whose Parameters go."""
+        """The members that go."""
         return self.members[1:]
 
     def moves(self) -> List[Move]:

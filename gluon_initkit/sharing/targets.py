@@ -61,7 +61,7 @@ class Targets:
             self._first.setdefault(id(slot.param), path)
 
     def ties(self, declared: Declaration) -> List[Tie]:
-        """The ties that a declaration stands for; `TargetNotFound` where it stands for none."""
+        """The ties of a declaration; `TargetNotFound` where it has none."""
         if declared.blocks:
             return self._block_ties(declared)
         sides = [self._paths(target) for target in declared.targets]
@@ -113,7 +113,7 @@ class Targets:
         return ties + [tie for name in names if kept is not None for tie in self._kept(inside[kept][name])]
 
     def _kept(self, path: Optional[str]) -> List[Tie]:
-        """Keep the Parameter at a path. Its first path stands for it: naming two of its paths is no contradiction."""
+        """Keep the Parameter at a path, by its first path: to name two of its paths is no contradiction."""
         if path is None:
             return []
         first = self._first.get(id(source_of(self.slots[path].param)), path)
@@ -127,7 +127,7 @@ class Targets:
             paths = [path for path, slot in self.slots.items() if slot.param is target]
             if not paths:
                 raise TargetNotFound(f"the parameter {target.name!r} is not in this network; pass a path, or the "
-                                     f"Parameter that stands there now")  # fmt: skip
+                                     f"Parameter that is there now")  # fmt: skip
             return paths[:1]
         if isinstance(target, mx.gluon.Block):
             count = len({slot.path for slot in slots(target)})

@@ -268,7 +268,7 @@ HOSTILE = {
     "transposed of nothing": (made({"__metadata__": {"gluon_initkit.transposed": '{"b": "c"}'}, **ONE}, bytes(8)), 8,
                               "no one array fits the group of 'c'"),
     "tied twice": (made({"__metadata__": {"b": "a", "gluon_initkit.transposed": '{"b": "a"}'}, **ONE}, bytes(8)), 8,
-                   "a path of the group of 'a' stands there twice"),
+                   "the group of 'a' in the tie map has a path twice"),
 }  # fmt: skip
 
 

@@ -24,13 +24,7 @@ _thread = threading.local()
 
 
 def key_of(*parts: Any) -> bytes:
-    """256 bits of BLAKE2b over the parts, each preceded by its length, so that ("ab", "c") is not ("a", "bc").
-
-    Examples
-    --------
-    >>> key_of("ab", "c") == key_of("a", "bc"), len(key_of(7, "0.weight", (2, 3), "float32"))
-    (False, 32)
-    """
+    """256 bits of BLAKE2b over the parts, each preceded by its length, so that ("ab", "c") is not ("a", "bc")."""
     texts = [str(part).encode("utf-8", "surrogatepass") for part in parts]
     whole = b"".join([len(text).to_bytes(8, "little") + text for text in texts])
     return hashlib.blake2b(whole, digest_size=32, person=b"gluon_initkit 1").digest()
