@@ -7,9 +7,8 @@ come last: their old values are gone with the first new one, so what has begun t
 
 from contextlib import ExitStack, nullcontext
 import copy
-from functools import partial
 import math
-from typing import Any, Callable, ContextManager, Dict, List, Optional, Sequence, Tuple
+from typing import Any, ContextManager, Dict, List, Optional, Sequence, Tuple
 import weakref
 
 import numpy
@@ -90,10 +89,9 @@ class PendingFill:
             self._key = shape_and_dtype, key_of(*self.parts, *shape_and_dtype)
         return self._key[1]
 
-    @property
-    def memory_errors(self) -> Callable[[], ContextManager[None]]:
-        """Makes the context in which a failed allocation names the parameter."""
-        return partial(named_memory_errors, self.info.label, self.param, InitializationError)
+    def memory_errors(self) -> ContextManager[None]:
+        """Context in which a failed allocation names the parameter."""
+        return named_memory_errors(self.info.label, self.param, InitializationError)
 
     def distribution(self) -> Any:
         """The distribution of the values; None where a user's hook fills them."""

@@ -151,16 +151,17 @@ def context_mismatch(contexts: Iterable[Tuple[str, Any]]) -> Optional[str]:
 @contextmanager
 def named_memory_errors(label: str, param: Any, error_class: Any = None) -> Iterator[None]:
     """Context in which a failed allocation raises `error_class` (MXNet's error by default), naming the parameter."""
-    import numpy  # not before: the names of a file's arrays are shown without NumPy and MXNet
-
-    from .._mxnet import mx
-    from .._mxnet.parameter import shape_of
-
     try:
         yield
-    except (MemoryError, mx.MXNetError) as error:
+    except Exception as error:
+        import numpy  # not before: the names of a file's arrays are shown without NumPy and MXNet
+
+        from .._mxnet import mx
+        from .._mxnet.parameter import shape_of
+
         last_line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        is_memory = isinstance(error, MemoryError) or any(words in last_line.lower() for words in _NO_MEMORY)
+        is_memory = isinstance(error, MemoryError) or (
+            isinstance(error, mx.MXNetError) and any(words in last_line.lower() for words in _NO_MEMORY))  # fmt: skip
         if last_line.startswith(_START) or not is_memory:
             raise
         shape, dtype = shape_of(param), numpy.dtype(param.dtype)
