@@ -85,6 +85,14 @@ def choose(init: Any, info: ParameterInfo, declared: Any = None, constant: bool 
     return _explicit_choice(backend.complete_initializer(declared, init), info, "layer")
 
 
+def decide(init: Any, declared: Declared) -> Any:
+    """What `choose` returns, or the error that it raises."""
+    try:
+        return choose(init, *declared)
+    except InitializationError as error:
+        return error
+
+
 def _network_choice(init: Any, info: ParameterInfo, layer_default: Any) -> Assignment:
     """Steps 2 to 5, for a network-level initializer of the kit."""
     for rule in init._rules or ():

@@ -10,8 +10,7 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 from .._mxnet import mx
 from ..display import Column, Table, TableReport, counted, counted_of, path_column, shape_column
 from ..parameters import explain_no_match, list_parameters, select_parameters
-from .dispatch import Choice, Declared, Unassigned, choose, declared_parameters, idle_hooks, overrides, target_of
-from .errors import InitializationError
+from .dispatch import Choice, Declared, Unassigned, decide, declared_parameters, idle_hooks, overrides, target_of
 from .initializer import corrected, dump, initializer_text
 from .rules import Rules
 
@@ -153,21 +152,13 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
     init = corrected(init)
     listed = list_parameters(net)
     network = declared_parameters(listed)
-    decisions = [_decision(init, declared) for declared in network]
+    decisions = [decide(init, declared) for declared in network]
     selected = {id(param) for param, _, _ in (listed if select is None else select_parameters(listed, select))}
     rows = tuple(_row(declared, decision, _plain_choice(init, param))
                  for (param, _, _), declared, decision in zip(listed, network, decisions)
                  if id(param) in selected)  # fmt: skip
     idle = tuple(idle_hooks(init, decisions, [info for info, _, _ in network]))
-    return Plan(rows, tuple(_notes(init, network, rows)), initializer_text(target_of(init)), idle)
-
-
-def _decision(init: Any, declared: Declared) -> Any:
-    """Which initializer fills the parameter, or the error that initializing would raise."""
-    try:
-        return choose(init, *declared)
-    except InitializationError as error:
-        return error
+    return Plan(rows, tuple(_notes(init, network, decisions, rows)), initializer_text(target_of(init)), idle)
 
 
 def _row(declared: Declared, decision: Any, plain: Optional[Choice]) -> PlanRow:
@@ -211,7 +202,7 @@ def _effect(choice: Choice) -> Any:
     return type(initializer), dump(initializer), hook, rest
 
 
-def _notes(init: Any, network: List[Declared], rows: Tuple[PlanRow, ...]) -> Iterator[str]:
+def _notes(init: Any, network: List[Declared], decisions: List[Any], rows: Tuple[PlanRow, ...]) -> Iterator[str]:
     inner = target_of(init)
     if inner is not init and not overrides(inner, "__call__"):
         roles = ("bias", "gamma", "beta", "running_mean", "running_var", "default")
@@ -227,7 +218,7 @@ def _notes(init: Any, network: List[Declared], rows: Tuple[PlanRow, ...]) -> Ite
         count = counted(done, "parameter is", "parameters are")
         yield f"{count} initialized already, or pending: only force_reinit=True changes that."
     if isinstance(init, Rules):
-        for rule, reason in init._idle_rules(network):
+        for rule, reason in init._idle_rules(network, decisions):
             hint = explain_no_match(rule.selector, [info for info, _, _ in network])
             text = f"decides no parameter: {reason}." if reason else f"matches nothing{f': {hint}' if hint else '.'}"
             yield f"{rule} {text}"

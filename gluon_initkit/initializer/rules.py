@@ -12,7 +12,7 @@ import numpy
 from .._mxnet import mx
 from ..display import listed, printable, warn
 from ..parameters import explain_no_match, matcher, selector_from_json, selector_to_json, show_selector
-from .dispatch import Choice, Declared, Rule, choose, rule_matches
+from .dispatch import Declared, Rule, decide, rule_matches
 from .errors import InitializationError
 from .initializer import Initializer, as_initializer, as_json, corrected, initializer_text
 
@@ -76,7 +76,7 @@ class Rules(Initializer):
     def _review(self, network: List[Declared]) -> None:
         super()._review(network)
         infos = [info for info, _, _ in network]
-        idle = self._idle_rules(network)
+        idle = self._idle_rules(network, [decide(self, declared) for declared in network])
         unmatched = [rule for rule, reason in idle if not reason]
         texts = [f"{rule} decides no parameter: {reason}" for rule, reason in idle if reason]
         if unmatched:
@@ -87,9 +87,9 @@ class Rules(Initializer):
         if texts:
             self._complain(". ".join(texts))
 
-    def _idle_rules(self, network: List[Declared]) -> List[Tuple[Rule, str]]:
+    def _idle_rules(self, network: List[Declared], decisions: List[Any]) -> List[Tuple[Rule, str]]:
         """The rules that decide no parameter of a network, and why; no reason where they match none."""
-        why = [self._why(declared) for declared in network]
+        why = [getattr(decision, "why", "") for decision in decisions]
         idle = []
         for rule in self._rules:
             if f"rule {rule.number}" in why:
@@ -102,13 +102,6 @@ class Rules(Initializer):
             text = "; ".join(f"{start}{listed(labels, 3)}{end}" for (start, end), labels in reasons.items())
             idle.append((rule, text))
         return idle
-
-    def _why(self, declared: Declared) -> str:
-        try:
-            choice = choose(self, *declared)
-        except InitializationError:  # raised before where the parameter is to be filled
-            return ""
-        return choice.why if isinstance(choice, Choice) else ""
 
     def _decided_before(self, rule: Rule, declared: Declared, why: str) -> Tuple[str, str]:
         """What decides a parameter that a rule matches instead of that rule: the words before and after its path."""
