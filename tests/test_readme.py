@@ -33,7 +33,7 @@ IN_MXNET_2 = {
     "mx.nd.random.uniform(5, 10, out=arr)": "arr[:] = mx.np.random.uniform(5, 10, arr.shape)",
     "mx.nd.ones": "mx.np.ones",
     "0: nn.Conv2D(8, 3, activation='relu', in_channels=3)":
-        "0: gluon_initkit.materialize(net, ...), as MXNet 2 defers nn.Conv2D whatever it is told",
+        "0: gluon_initkit.materialize(net, ...), as MXNet 2 always defers nn.Conv2D",
 }  # fmt: skip
 
 

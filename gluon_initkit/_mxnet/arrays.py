@@ -134,13 +134,11 @@ def host_values(arr: NDArray) -> numpy.ndarray:
 
 
 def wait_for(arrays: Iterable[NDArray]) -> None:
-    """Wait until every operator that was enqueued before has read and written these arrays.
-
-    An operator that reads may write: a forward pass without training leaves convolutions' weights in oneDNN's layout,
-    and BatchNorm sets a fixed gamma to 1. So a reader of memory waits for readers too. ``mx.nd.waitall()`` would also
-    wait for what other threads enqueue meanwhile, for ever beside one that never waits; so would a wait for one array
-    after the other. Instead each array gets an operator that writes it, and one operator reads all. None computes.
-    """
+    """Wait until every operator that was enqueued before has read and written these arrays."""
+    # An operator that reads may write: a forward pass without training leaves convolutions' weights in oneDNN's layout,
+    # and BatchNorm sets a fixed gamma to 1. So a reader of memory waits for readers too. ``mx.nd.waitall()`` would also
+    # wait for what other threads enqueue meanwhile, for ever beside one that never waits; so would a wait for one array
+    # after the other. Instead each array gets an operator that writes it, and one operator reads all. None computes.
     handles = [array.handle for array in arrays]
     if handles:
         token = mxnet_empty((1,), ctx=context.cpu())

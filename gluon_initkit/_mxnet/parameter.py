@@ -122,15 +122,15 @@ def buffers_of(params: Iterable[gluon.Parameter]) -> Iterator[Tuple[Any, int, Se
 def is_layer_default(initializer: Any) -> bool:
     """Whether this very object is a default argument of a layer of ``gluon.nn`` (PReLU's ``Constant(0.25)``)."""
     # Nobody chose it for a network, so a network-level initializer that serves the parameter goes before it.
-    if not _layer_defaults:
-        for layer in vars(gluon.nn).values():
-            if isinstance(layer, type) and issubclass(layer, gluon.Block) and "__init__" in vars(layer):
-                defaults = inspect.unwrap(vars(layer)["__init__"]).__defaults__ or ()
-                _layer_defaults.extend(default for default in defaults if isinstance(default, Initializer))
-    return any(initializer is default for default in _layer_defaults)
+    return any(initializer is default for default in _layer_defaults())
 
 
-_layer_defaults: List[Initializer] = []
+@lru_cache(maxsize=None)
+def _layer_defaults() -> List[Initializer]:
+    layers = [value for value in vars(gluon.nn).values() if isinstance(value, type) and issubclass(value, gluon.Block)]
+    return [default for layer in layers if "__init__" in vars(layer)
+            for default in inspect.unwrap(vars(layer)["__init__"]).__defaults__ or ()
+            if isinstance(default, Initializer)]  # fmt: skip
 
 
 def is_verbose(initializer: Any) -> bool:
@@ -142,6 +142,7 @@ def print_filled(initializer: Initializer, desc: InitDesc, hook: str, arr: Any) 
     """Print that a hook has filled an array, where that is asked for."""
     if is_verbose(initializer):
         initializer._verbose_print(desc, hook.replace("_init_", "", 1), arr)
+
 
 GRAD_REQ_BEFORE = "_grad_req_before"  # in the Parameter's __dict__, so that copies and pickles of the network know it
 

@@ -1,4 +1,4 @@
-"""Running code and leaving no trace of it: attributes, name counters, generators, variables, stack.
+"""Running code and leaving no trace of it: attributes, name counters, generators, stack.
 
 MXNet's generator can neither be read nor put back: afterwards it goes on from a value that was drawn before.
 """
@@ -35,17 +35,14 @@ global_state_lock = fork_safe(threading.RLock())
 
 @contextmanager
 def preserve(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
-    """Put back afterwards what running these blocks changes in them, and NumPy's and Python's generators.
-
-    Attributes are put back, and the contents of those that are lists, dictionaries or sets. One thread at a time: it
-    would put back what another has put there. There is room for patches of `forward`.
-    """
+    """Put back afterwards what running these blocks changes in them, and NumPy's and Python's generators."""
+    # Attributes are put back, and the contents of those that are lists, dictionaries or sets. One thread at a time: it
+    # would put back what another has put there. There is room for patches of `forward`.
     with global_state_lock, room_for_patches():
         containers = [counter for block in blocks.values() for counter in backend.name_counters(block)]
         containers += [value for block in blocks.values() if not type(block).__module__.startswith(_LAYERS)
                        for value in vars(block).values() if type(value) in _CONTAINERS]  # fmt: skip
         contents = [(live, live.copy()) for live in containers]
-        variables = [(param, param._var) for param in parameters_of(blocks)]
         with generators_kept(), attributes_kept(blocks.values()):
             try:
                 yield
@@ -54,8 +51,6 @@ def preserve(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
                     if not _alike(live, saved):
                         live.clear()
                         (live.extend if isinstance(live, list) else live.update)(saved)
-                for param, variable in variables:
-                    param._var = variable
 
 
 @contextmanager
@@ -123,9 +118,8 @@ def _seed(key: bytes) -> None:
 
 def parameters_of(blocks: Dict[str, gluon.Block]) -> List[gluon.Parameter]:
     """The parameters of these blocks, each once, also those that no attribute holds."""
-    params = {id(param): param for block in blocks.values()
-              for param in (*block._reg_params.values(), *block.params.values())}  # fmt: skip
-    return list(params.values())
+    held = ((*block._reg_params.values(), *block.params.values()) for block in blocks.values())
+    return list(dict.fromkeys(param for params in held for param in params))
 
 
 # MXNet 2 has no name scopes: its names are those of symbols, which the NameManager counts.

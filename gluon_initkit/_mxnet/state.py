@@ -217,18 +217,18 @@ def recast(param: gluon.Parameter, dtype: Any) -> None:
 
 
 def set_grad_req(param: gluon.Parameter, value: str) -> Callable[[], None]:
-    """Set `grad_req`, and remember what it was if that stops the parameter. The answer undoes it."""
-    before = dict(vars(param))
+    """Set `grad_req`, and remember the one before if this freezes the parameter; the function returned undoes it."""
+    attributes = vars(param)
+    before = dict(attributes)
 
     def undo() -> None:
-        vars(param).pop(GRAD_REQ_BEFORE, None)
-        vars(param).update(before)
+        attributes.pop(GRAD_REQ_BEFORE, None)
+        attributes.update(before)
 
+    attributes.pop(GRAD_REQ_BEFORE, None)
+    if value == "null":
+        attributes[GRAD_REQ_BEFORE] = param.grad_req
     try:
-        if value == "null":
-            vars(param)[GRAD_REQ_BEFORE] = param.grad_req
-        else:
-            vars(param).pop(GRAD_REQ_BEFORE, None)
         param.grad_req = value
     except BaseException:
         undo()
@@ -280,11 +280,9 @@ def _for_each(left: Dict[int, Any], action: Callable[[int], None]) -> None:
 
 @contextmanager
 def interrupts_held() -> Iterator[Callable[[], "AbstractContextManager[None]"]]:
-    """Context in which the handlers of signals wait; at its end those run whose signal came, each once.
-
-    The function that it yields opens a context in which they do not wait: for work that takes long and may be broken
-    off at any point. The contexts around it, which put back what they changed, are then left as a whole.
-    """
+    """Context in which the handlers of signals wait; at its end those run whose signal came, each once."""
+    # The function that it yields opens a context in which they do not wait: for work that takes long and may be broken
+    # off at any point. The contexts around it, which put back what they changed, are then left as a whole.
     if threading.current_thread() is not threading.main_thread():
         yield nullcontext
         return

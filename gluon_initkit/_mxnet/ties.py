@@ -9,7 +9,7 @@ from collections import OrderedDict
 from contextlib import contextmanager
 import copy
 import inspect
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from mxnet import autograd, gluon, ndarray
 import numpy
@@ -59,14 +59,15 @@ def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
     saved: List[_Entry] = []
     try:
         yield
-        _exchange({id(block): block for _, block in walk(net)}, moves, saved)
+        _exchange(list(walk(net)), moves, saved)
     except BaseException:
         for mapping, key, value in reversed(saved):
             mapping[key] = value
         raise
 
 
-def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List[_Entry]) -> None:
+def _exchange(visits: Sequence[Tuple[str, gluon.Block]], moves: Sequence[Move], saved: List[_Entry]) -> None:
+    blocks = {id(block): block for _, block in visits}
     wanted: Dict[int, Dict[str, gluon.Parameter]] = {}
     for slot, param in moves:
         assert slot.key is not None
@@ -90,9 +91,15 @@ def _exchange(blocks: Dict[int, gluon.Block], moves: Sequence[Move], saved: List
             saved.append((vars(block._params), "_params", entries))
             held = {source_of(param) for param in block._reg_params.values()}
             vars(block._params)["_params"] = _renamed(entries, held, left, gone)
-    for block in _around(changed, list(blocks.values())):
+    ids = set(map(id, changed))
+    around: Set[str] = set()  # the paths of the changed blocks and of all that contain one
+    for path in (path for path, block in visits if id(block) in ids):
+        while path not in around:
+            around.add(path)
+            path = path.rpartition(".")[0]
+    for path, block in visits:
         attributes = vars(block)
-        if attributes.get("_cached_graph") or attributes.get("_cached_op"):
+        if path in around and (attributes.get("_cached_graph") or attributes.get("_cached_op")):
             saved += ((attributes, key, value) for key, value in attributes.items())
             attributes["_cached_op_args"] = []  # which MXNet 1.7 would leave
             block._clear_cached_op()
@@ -111,22 +118,6 @@ def _renamed(entries: dict, held: set, left: dict, gone: dict) -> Dict[str, gluo
         if successor is not None:
             renamed[successor.name] = successor
     return renamed
-
-
-def _around(changed: Sequence[gluon.Block], blocks: Sequence[gluon.Block]) -> List[gluon.Block]:
-    """The blocks of `changed` and all that contain one."""
-    parents: Dict[int, List[gluon.Block]] = {}
-    for block in blocks:
-        for _, child in backend.children(block):
-            parents.setdefault(id(child), []).append(block)
-    reached: Dict[int, gluon.Block] = {}
-    left = list(changed)
-    while left:
-        block = left.pop()
-        if id(block) not in reached:
-            reached[id(block)] = block
-            left.extend(parents.get(id(block), []))
-    return list(reached.values())
 
 
 # ParameterDict.get writes what it was called with over a parameter that it finds, so `params=` leaves arguments' names.

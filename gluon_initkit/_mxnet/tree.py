@@ -92,9 +92,8 @@ def class_name(block_class: type) -> str:
 
 
 _PLAIN_NAMES = gluon.Block._collect_params_with_prefix
+# A block's path, the block, the classes around its parameters, and those by path; one record a block, not a parameter.
 _Visit = Tuple[str, gluon.Block, FrozenSet[type], List[Tuple[str, gluon.Parameter]]]
-"""A block's path, the block, the classes around its parameters, and those by path: what most networks have thousands
-of, so it is no record a parameter."""
 
 
 def _visits(net: gluon.Block) -> List[_Visit]:
@@ -243,23 +242,22 @@ def blocks_and_parameters(net: gluon.Block, unregistered: bool = True) -> _ByPat
 
 
 def parameters_by_path(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Parameter]:
-    """Every path of `net` in order of traversal, with the parameter that stands there. Changes nothing."""
+    """Every path of `net` in order of traversal, with its parameter. Changes nothing."""
     # Without `unregistered` those alone that `net.save_parameters` writes. A ValueError where two have one path.
     return {path: param for path, (_, param) in blocks_and_parameters(net, unregistered).items()}
 
 
 def path_clashes(net: gluon.Block) -> List[str]:
-    """The paths at which two parameters stand, as where children are called ``'a.b'`` and ``'a'`` > ``'b'``."""
+    """The paths that two parameters have, as where children are called ``'a.b'`` and ``'a'`` > ``'b'``."""
     return _by_path(net, True)[1]
 
 
 def refuse_path_clashes(paths: Sequence[str]) -> None:
     """Raise a ValueError if two parameters have one path; `paths` are what `path_clashes` answers."""
     if paths:
-        more = f" and {len(paths) - 10} more" if paths[10:] else ""
         raise ValueError(
-            f"two parameters have the path {', '.join(map(repr, paths[:10]))}{more}: values are drawn, saved and "
-            f"loaded by path. Give the children of each Block, and its parameters, names without a dot."
+            f"two parameters have the path {_listed(list(map(repr, paths)))}: values are drawn, saved and loaded by "
+            f"path. Give the children of each Block, and its parameters, names without a dot."
         )
 
 
@@ -285,9 +283,9 @@ _places: "weakref.WeakKeyDictionary[gluon.Parameter, Tuple[weakref.ref, Place]]"
 _lock = threading.Lock()
 
 
-def remember_places(net: gluon.Block, standing: Dict[gluon.Parameter, Place]) -> None:
-    """Note that these parameters stand in a network, and where."""
-    seen = {param: (weakref.ref(net), place) for param, place in standing.items()}
+def remember_places(net: gluon.Block, found: Dict[gluon.Parameter, Place]) -> None:
+    """Note the network of these parameters and their places in it."""
+    seen = {param: (weakref.ref(net), place) for param, place in found.items()}
     with _lock:
         _places.update(seen)
 
@@ -297,7 +295,7 @@ def network_of(param: gluon.Parameter) -> Optional[gluon.Block]:
 
 
 def remembered_place(param: gluon.Parameter) -> Optional[Place]:
-    """Where `param` stood when its network was last seen."""
+    """The place of `param` when its network was last seen."""
     return _places[param][1] if param in _places else None
 
 
@@ -406,11 +404,9 @@ def _things(container: Any) -> List[Any]:
 
 
 def stale_graphs(net: gluon.Block) -> List[Flaw]:
-    """The blocks of a network whose cached graphs hold a parameter that they have no more, or lack one of a new child.
-
-    A parameter that a graph lacks may be one that no forward pass uses. It is one of a new child where that child is
-    not hybridized, as all children are that were there when the block was. Backends add parameters to graphs of theirs.
-    """
+    """The blocks whose cached graphs hold a parameter that they have no more, or lack one of a new child."""
+    # A parameter that a graph lacks may be one that no forward pass uses. It is one of a new child where that child is
+    # not hybridized, as all children are that were there when the block was. Backends add parameters to their graphs.
     cached = [(path, block) for path, block in blocks_by_path(net).items()
               if vars(block).get("_cached_op") is not None and not vars(block).get("_backend")]  # fmt: skip
     if not cached:
@@ -424,7 +420,7 @@ def stale_graphs(net: gluon.Block) -> List[Flaw]:
         here = set(map(id, own.values()))
         gone = [param.name for key, param in graph.items() if key not in here]
         lacking = [name for name, param in own.items() if id(param) not in graph]
-        fresh = tuple(_not_hybridized(block, start))
+        fresh = tuple(f"{start}{inner}." for inner, child in walk(block) if inner and not vars(child).get("_active"))
         paths = lacking if gone else [name for name in lacking if name.startswith(fresh)]
         if gone or paths:
             what = " and ".join([f"holds {_listed(gone)}, which it has no more"] * bool(gone)
@@ -438,19 +434,6 @@ def stale_graphs(net: gluon.Block) -> List[Flaw]:
                 paths=tuple(paths),
             ))  # fmt: skip
     return stale
-
-
-def _not_hybridized(block: Any, start: str) -> List[str]:
-    """The paths of the outermost blocks inside that are not hybridized."""
-    paths, left = [], [(block, start)]
-    while left:
-        outer, prefix = left.pop()
-        for name, child in backend.children(outer):
-            if vars(child).get("_active"):
-                left.append((child, f"{prefix}{name}."))
-            else:
-                paths.append(f"{prefix}{name}.")
-    return paths
 
 
 def _listed(names: List[str]) -> str:

@@ -5,6 +5,7 @@ block, each with the reason and with what to write instead; then the call that m
 """
 
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from .._mxnet import backend, mx
@@ -12,7 +13,7 @@ from .._mxnet.instrument.call_stack import ArrayArgument, ValueArgument
 from .._mxnet.layers import constructor_call
 from .._mxnet.parameter import allows_deferral, is_constant
 from .._mxnet.tree import Place, blocks_by_path, class_name
-from ..display import counted, counted_of, inputs_text, printable, shape_text
+from ..display import Column, counted, counted_of, inputs_text, printable, shape_text
 from ..parameters import ParameterInfo
 from ..shapes import is_known
 from .causes import UNTOUCHED, Failure, is_about_deferral
@@ -22,7 +23,8 @@ from .source import frames_of, last_lines
 
 DEFERRED = "deferred"
 NOT_DEFERRABLE = "its shape is not known, and it may not be deferred"
-UNTOLD = "nothing tells its shape: "
+UNTOLD = "no forward pass infers its shape: "
+INPUTS = Column("inputs", attrgetter("inputs"), "given", show=inputs_text, fold="range", of_block=True)
 _MOST = 10  # parameters that a message shows; `unresolved` has all
 
 
@@ -145,7 +147,7 @@ def _headline(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[An
         meant = f" (a shape is a tuple: did you mean ({given}{',' * (len(inputs) == 1)})?)" if shape else ""
         what = f"the network was given {given}, with no array or shape in it{meant}, and stopped"
     elif any(row.block_path == stop.block_path and row.reason.startswith(UNTOLD) for row in rows):
-        what = f"{where} reads a parameter whose shape nothing tells,"
+        what = f"{where} reads a parameter whose shape no forward pass infers,"
     elif stop.numbers:
         what = f"{where} needs numbers, where shapes alone were given,"
     else:
@@ -165,10 +167,10 @@ def _mend(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any]) 
         return (f"Give the block inputs of other sizes, or declare the shapes of its parameters. Where its code "
                 f"broadcasts, call gluon_initkit.materialize(net, {given}, run_forward=True).")  # fmt: skip
     if conflict is not None:
-        return "Give the block an input of the size that stood, or build it for this one and initialize it again."
+        return "Give the block an input of the earlier size, or build it for this one and initialize it again."
     untold = [row.path for row in rows if row.reason.startswith(UNTOLD)]
     if untold:
-        return f"Write that for {', '.join(untold[:3])}{', ...' if untold[3:] else ''}: no batch tells it."
+        return f"Write that for {', '.join(untold[:3])}{', ...' if untold[3:] else ''}: no input gives it."
     if stop is not None and not stop.line:
         return "Give the arguments that its forward takes, arrays or shapes, nested as it takes them."
     if stop is not None and not has_arrays(inputs):
@@ -255,7 +257,7 @@ def _fix(found: Resolution, blocks: Dict[str, Any], param: Any, place: Place, in
         return f"{at}{'gluon_initkit.materialize(net)' if info.state == 'deferred' else 'net.initialize(...)'}"
     if block is not None and backend.defers_always(block):
         kind: Any = type(block)
-        return f"{at}gluon_initkit.materialize(net, ...), as MXNet 2 defers {class_name(kind)} whatever it is told"
+        return f"{at}gluon_initkit.materialize(net, ...), as MXNet 2 always defers {class_name(kind)}"
     shapes = {**found.shapes, **needed}
     code = None if block is None or isinstance(block, mx.gluon.SymbolBlock) else constructor_call(block, shapes.get)
     return at + (code or _declaration(block, info, shapes[param]))

@@ -8,19 +8,8 @@ from operator import attrgetter
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from .._mxnet.parameter import arrays_of
-from ..display import (
-    Column,
-    Table,
-    TableReport,
-    as_tree,
-    counted,
-    inputs_text,
-    listed,
-    path_column,
-    shape_column,
-    tree_table,
-)
-from .diagnosis import DEFERRED, message, quotation, unresolved
+from ..display import Column, Table, TableReport, as_tree, counted, listed, path_column, shape_column, tree_table
+from .diagnosis import DEFERRED, INPUTS, message, quotation, unresolved
 from .errors import DeferredInitError, Unresolved
 from .resolve import resolve
 
@@ -143,5 +132,5 @@ _COLUMNS = (
     path_column(),
     shape_column(),
     Column("block", attrgetter("block"), of_block=True),
-    Column("inputs", attrgetter("inputs"), "given", show=inputs_text, fold="range", of_block=True),
-)  # fmt: skip
+    INPUTS,
+)

@@ -23,9 +23,8 @@ from .._mxnet.tree import class_name, network_of, remember_places
 from ..display import Column, Table, TableReport, inputs_text, path_column, shape_column, size_text, warn
 from ..parameters import Selector, matcher, named_memory_errors, refuse_no_match, show_selector
 from ..shapes import is_known
-from .conflicts import Shape
 from .diagnosis import error_of
-from .resolve import Resolution, as_arrays, contexts_in, forward_stop, resolve
+from .resolve import Resolution, Shape, as_arrays, contexts_in, forward_stop, resolve
 
 
 @dataclass(frozen=True)

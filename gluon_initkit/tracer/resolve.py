@@ -12,29 +12,32 @@ anything else                          itself
 =====================================  ======================================================
 
 `run_without_memory` runs the network. Its result is compared here with what the parameters declare and with what a
-trace has seen; `diagnosis` writes the messages.
+trace has seen. Where two shapes contradict each other, the block is run alone, with the disputed sizes left open, to
+find what its input asks for. `diagnosis` writes the messages.
 """
 
 from dataclasses import dataclass, field
 from operator import attrgetter
 import re
 from types import FrameType
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy
 
 from .._mxnet import mx
-from .._mxnet.arrays import context_of
-from .._mxnet.inference import NeedsNumbers, Run, run_without_memory
+from .._mxnet.arrays import context_of, leaves, with_leaves
+from .._mxnet.inference import Call, NeedsNumbers, Run, run_without_memory
 from .._mxnet.instrument.call_stack import ArrayArgument, ValueArgument
 from .._mxnet.parameter import contexts_of, shape_of
 from .._mxnet.preserve import global_state_lock
-from .._mxnet.tree import Flaw, channel_axis, stale_graphs, unregistered_blocks, walk
+from .._mxnet.tree import Flaw, Place, channel_axis, stale_graphs, unregistered_blocks, walk
 from ..display import inputs_text
-from ..parameters import context_mismatch, list_parameters
-from ..shapes import agree
-from .conflicts import Conflict, EarlierShape, Parameters, Shape, conflict_in
+from ..parameters import ParameterInfo, context_mismatch, list_parameters
+from ..shapes import agree, is_known
 from .source import frames_of, last_lines
+
+Shape = Optional[Tuple[Optional[int], ...]]
+Parameters = Sequence[Tuple[Any, Place, ParameterInfo]]
 
 
 @dataclass
@@ -50,6 +53,26 @@ class Stop:
     line: str
     message: str
     numbers: bool = False
+
+
+class EarlierShape(NamedTuple):
+    """The shape that a parameter had, and the call of a block whose input it follows; ``''`` and () where declared."""
+
+    shape: Shape
+    block_path: str
+    inputs: Tuple[Shape, ...]
+
+
+@dataclass
+class Conflict:
+    """Two shapes that contradict each other in a call of a block: what its input asks for, and what was known."""
+
+    block_path: str
+    inputs: Tuple[Shape, ...]
+    message: str  # what MXNet says
+    needed: Dict[Any, Shape] = field(default_factory=dict)  # what the input asks for, by each parameter in dispute
+    earlier: Dict[Any, EarlierShape] = field(default_factory=dict)
+    checked: bool = True  # whether MXNet notices by itself when it computes
 
 
 @dataclass
@@ -122,9 +145,7 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
             _add_run(found, run_without_memory(net, _arguments(inputs)))
         if observed.failing is not None and found.conflict is None:
             path, block, args = observed.failing
-            run = run_without_memory(block, _arguments(args), at=path)
-            if run.conflict is not None:
-                found.conflict = conflict_in(parameters, run, error_text(run.conflict))
+            found.conflict = _conflict_in(parameters, run_without_memory(block, _arguments(args), at=path))
         for path, given in observed.seen.items():
             found.inputs.setdefault(path, tuple(given))
         if observed.passed and "" in observed.seen:
@@ -135,10 +156,7 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
 def _add_run(found: Resolution, run: Run) -> None:
     found.run = run
     found.shapes.update((param, shape) for param, shape in run.shapes.items() if param in found.shapes)
-    if run.conflict is None:
-        found.conflict = _unchecked_sizes(found.parameters, run)
-    else:
-        found.conflict = conflict_in(found.parameters, run, error_text(run.conflict))
+    found.conflict = _conflict_in(found.parameters, run) or _unchecked_sizes(found.parameters, run)
     for call in run.entered:
         found.inputs.setdefault(call.path, call.given)
     found.entered = {call.path for call in run.entered}
@@ -168,6 +186,51 @@ def _unchecked_sizes(parameters: Parameters, run: Run) -> Optional[Conflict]:
             earlier = {param: EarlierShape(shape_of(param), "", ()) for param in wrong}
             return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, earlier, False)
     return None
+
+
+def _conflict_in(parameters: Parameters, run: Run) -> Optional[Conflict]:
+    """The parameters that the input of the block that failed would give another shape, found by running it alone."""
+    if run.conflict is None:
+        return None
+    call = run.unfinished() or run.entered[-1]
+    conflict = Conflict(call.path, call.given, error_text(run.conflict))
+    own = [param for param, place, _ in parameters if call.path in place.holders]
+    before = {param: run.shapes.get(param, shape_of(param)) for param in own}
+    for param in own:
+        needed = _needed_shape(call, param, before)
+        if needed is None or before[param] is None or agree(needed, before[param]):
+            continue
+        conflict.needed[param] = needed
+        holders = next(place.holders for each, place, _ in parameters if each is param)
+        uses = [(use.path, use.given) for use in run.entered if use.returned and use.path in holders]
+        conflict.earlier[param] = EarlierShape(before[param], *(uses[0] if uses else ("", ())))
+        if _inferred(call, {**before, **conflict.needed}) is not None:
+            break  # with these changed, the block takes its input
+    return conflict
+
+
+def _needed_shape(call: Call, param: Any, before: Dict[Any, Shape]) -> Shape:
+    """The shape that one parameter of a block must have for these inputs."""
+    # The others keep theirs where that is possible; several may be in dispute at once, as a BatchNorm's are.
+    shape = before[param]
+    trials: List[Shape] = [None]
+    if shape is not None:
+        trials += [(*shape[:axis], None, *shape[axis + 1 :]) for axis in reversed(range(len(shape)))]
+    for others in (before, dict.fromkeys(before)):
+        for trial in trials:
+            found = (_inferred(call, {**others, param: trial}) or {}).get(param)
+            if is_known(found):
+                return found
+    return None
+
+
+def _inferred(call: Call, shapes: Dict[Any, Shape]) -> Optional[Dict[Any, Any]]:
+    """The shapes of a block's parameters when it alone gets a call's inputs; None where they contradict each other."""
+    given: Any = iter(call.given)
+    arguments = [ArrayArgument(next(given, ()) or (), "float32") if isinstance(leaf, (mx.sym.Symbol, mx.nd.NDArray))
+                 else leaf for leaf in leaves(call.args)]  # fmt: skip
+    run = run_without_memory(call.block, with_leaves(call.args, iter(arguments)), shapes)
+    return run.shapes if run.error is None else None
 
 
 def forward_stop(error: BaseException, before: Optional[Stop]) -> Stop:
@@ -252,10 +315,10 @@ def has_arrays(inputs: Sequence[Any]) -> bool:
 
 def _leaves(inputs: Sequence[Any]) -> List[Any]:
     """The arrays among the arguments, and None for each shape."""
-    leaves: List[Any] = []
+    found: List[Any] = []
     for each in inputs:
-        map_arrays(each, lambda shape, dtype, array: leaves.append(array))
-    return leaves
+        map_arrays(each, lambda shape, dtype, array: found.append(array))
+    return found
 
 
 def _is_shape(given: Any) -> bool:

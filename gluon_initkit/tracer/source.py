@@ -7,11 +7,13 @@ import traceback
 from types import FrameType
 from typing import Any, List, Optional, Sequence, Tuple
 
-from .._mxnet.instrument.call_stack import BlockCall, is_plain_forward
+from .._mxnet import mx
+from .._mxnet.instrument.call_stack import BlockCall
 
 Frame = Tuple[FrameType, int]
 _KIT = __name__.partition(".")[0]
 _OWN = ("tracer.trace", "tracer.source", "_mxnet.instrument.observer")
+_MXNETS_FORWARD = (mx.gluon.HybridBlock.forward, mx.gluon.SymbolBlock.forward)
 _WATCH = {f"{_KIT}.{each}" for each in _OWN}
 
 
@@ -31,7 +33,7 @@ def user_call() -> Tuple[str, Optional[str], Optional[int]]:
 
 def source_within(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:
     """The same; where MXNet's own `forward` resolves a block's parameters, the line is found once for all of them."""
-    if within is None or not is_plain_forward(within.block):
+    if within is None or type(within.block).forward not in _MXNETS_FORWARD:
         return user_call()
     if within.source is None:
         within.source = user_call()

@@ -34,10 +34,9 @@ from ..display import (
     warn,
 )
 from ..parameters import ParameterInfo, check_block, list_parameters
-from .conflicts import Shape
-from .diagnosis import diagnosed_failure
+from .diagnosis import INPUTS, diagnosed_failure
 from .errors import DeferredInitError
-from .resolve import Observed
+from .resolve import Observed, Shape
 from .source import source_within
 
 
@@ -320,7 +319,7 @@ def _parts(event: TraceEvent) -> Tuple[str, ...]:
 _COLUMNS = (
     path_column("event"),
     shape_column(hoist=""),
-    Column("inputs", attrgetter("inputs"), "given", show=inputs_text, fold="range", of_block=True),
+    INPUTS,
     Column("filled_by", lambda event: event.filled_by.replace("._init_weight", ""), "filled by"),
     Column("bytes", lambda event: event.bytes or None, show=lambda value: size_text(value) if value else "", fold="sum",
            number=True),

@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 import random
 
+from gluon_initkit._mxnet.forward import observed
 from gluon_initkit._mxnet.preserve import fresh_names, preserve
 from gluon_initkit._mxnet.tree import blocks_by_path
 import mxnet as mx
@@ -57,7 +58,7 @@ def test_also_after_an_exception():
 
 def test_variables():
     net = nn.Dense(2)
-    with preserve(blocks_by_path(net)):
+    with observed(net, lambda path, block, arguments, run: run()):
         net.weight.var()
         assert net.weight._var is not None
     assert net.weight._var is None

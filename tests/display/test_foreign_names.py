@@ -19,7 +19,7 @@ from vocabulary import GLUON_2, nd
 
 ROOT = Path(gluon_initkit.__file__).parent
 # The other MXNet alone can import these.
-OTHER = ({"v1.py", "graphs.py", "imperative.py", "meta_arrays.py", "operators.py"} if GLUON_2
+OTHER = ({"v1.py", "imperative.py", "meta_arrays.py"} if GLUON_2
          else {"v2.py", "deferred_compute.py"})  # fmt: skip
 # `importing` stands below all else, and names libraries only.
 FILES = sorted(path for path in ROOT.rglob("*.py")

@@ -63,7 +63,7 @@ def test_every_layer_and_what_is_pasted_is_not_deferred(layer, inputs, code):
     layer.initialize()
     if GLUON_2 and re.search(r"Conv|rnn\.", code) and "Cell" not in code:  # deferred whatever they are told
         kind = code.partition("(")[0]
-        advice = f"gluon_initkit.materialize(net, ...), as MXNet 2 defers {kind} whatever it is told"
+        advice = f"gluon_initkit.materialize(net, ...), as MXNet 2 always defers {kind}"
         assert set(ik.explain(layer, *inputs).fixes) == {advice}
         pasted = built(code)
         pasted.initialize()
@@ -158,7 +158,7 @@ def test_a_shape_that_nothing_tells(kind):
     net.initialize()
     why = {Scale: "Scale is no HybridBlock", HybridScale: "HybridScale has no infer_shape"}[kind]
     or_else = "" if kind is Scale else ", or an infer_shape(self, ...) that sets self.scale.shape"
-    says = [f"1.scale (?) of {kind.__name__}", f": nothing tells its shape: {why}\n",
+    says = [f"1.scale (?) of {kind.__name__}", f": no forward pass infers its shape: {why}\n",
             f"1: scale, axis 0 is ?: {PARAMETER}('scale', shape=(?)){or_else}\n"]  # fmt: skip
     told = [ik.explain(net).message, ik.explain(net, ROWS).message]
     for run_forward in (False, True):
@@ -169,9 +169,10 @@ def test_a_shape_that_nothing_tells(kind):
         net(nd.ones(ROWS))
     for text in [*told, str(caught.value)]:
         assert all(each in text for each in says), text
-        assert text.endswith("Write that for 1.scale: no batch tells it.") and "run_forward" not in text
+        assert text.endswith("Write that for 1.scale: no input gives it.") and "run_forward" not in text
     for text in told[1:3]:
-        assert text.startswith(f"1 ({kind.__name__}) reads a parameter whose shape nothing tells, at {__file__}:")
+        reads = f"1 ({kind.__name__}) reads a parameter whose shape no forward pass infers"
+        assert text.startswith(f"{reads}, at {__file__}:")
 
 
 def test_a_shape_that_another_holder_tells():

@@ -57,7 +57,7 @@ def test_an_input_that_contradicts_what_was_resolved(hybrid):
         "  0.weight (4, 5) of nn.Dense, given (2, 6): it has to be (4, 6) in 0, given (2, 6), and was (4, 5), resolved "
         "in 0, given (2, 5), at HERE\n"
         "      0: nn.Dense(4, in_units=6)\n"
-        "Give the block an input of the size that stood, or build it for this one and initialize it again."
+        "Give the block an input of the earlier size, or build it for this one and initialize it again."
     )
 
 

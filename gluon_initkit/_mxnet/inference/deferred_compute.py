@@ -20,8 +20,6 @@ from ..parameter import shape_of
 from .indexing import check_written, indexed
 from .record import NeedsNumbers, Operator, Run, check_inputs, decoded, encoded, graph_operators, infer_shapes
 
-__all__ = ["given", "lend", "prepare", "reshape", "running", "translated"]
-
 
 def given(shape: Any, dtype: Any) -> Any:
     """An array without memory that stands for one of the network's arguments."""
@@ -40,22 +38,18 @@ def _operators(arrays: List[Tuple[Any, str]]) -> List[Operator]:
 @contextmanager
 def running(run: Run) -> Iterator[None]:
     """Defer what operators compute, and let them answer arrays without numbers; other threads get theirs as ever."""
-    with _exchanging:
-        if not _users:
-            _global_var._np_ndarray_cls = _answered(_global_var._np_ndarray_cls)
-        _users.append(_global_var._np_ndarray_cls)
+    # One thread at a time, which `preserve` sees to; a run inside a run finds MXNet's class replaced.
     arrays: List[Tuple[Any, str]] = []
-    outer, _running.note = getattr(_running, "note", None), lambda array: arrays.append((array, run.path))
+    outer, array_class = getattr(_running, "note", None), _global_var._np_ndarray_cls
+    if outer is None:
+        _global_var._np_ndarray_cls = _answered(array_class)
+    _running.note = lambda array: arrays.append((array, run.path))
     run.noted.append(partial(_operators, arrays))
     try:
         with np_shape(True), _deferred_compute.context():  # also in a thread, where MXNet's mode is off
             yield
     finally:
-        _running.note = outer
-        with _exchanging:
-            ours = _users.pop()
-            if not _users:
-                _global_var._np_ndarray_cls = ours.plain
+        _running.note, _global_var._np_ndarray_cls = outer, array_class
 
 
 def translated(error: Exception) -> Exception:
@@ -78,13 +72,7 @@ def lend(param: gluon.Parameter, run: Run) -> None:
         raise NeedsNumbers("a parameter was to be set")
 
     vars(param).update(_check_and_get=check_and_get, _finish_deferred_init=lambda: None, set_data=set_data)
-    reshape(param, shape_of(param))
-
-
-def reshape(param: gluon.Parameter, shape: Any) -> None:
-    param._shape = encoded(shape)
-    if shape is None:
-        param._data = None  # whose shape would be taken for it
+    param._shape = encoded(shape_of(param))
 
 
 def prepare(path: str, block: Any, run: Run) -> None:
@@ -160,8 +148,6 @@ def _shape(array: Any) -> Any:
 
 
 _running = threading.local()
-_exchanging = threading.Lock()
-_users: List[Any] = []
 
 
 def _answered(plain: Callable[..., Any]) -> Callable[..., Any]:
@@ -173,7 +159,6 @@ def _answered(plain: Callable[..., Any]) -> Callable[..., Any]:
             note(array)
         return array
 
-    make.plain = plain  # type: ignore[attr-defined]
     return make
 
 

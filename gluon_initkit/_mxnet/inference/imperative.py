@@ -9,7 +9,7 @@ and an index takes one of the outputs.
 from dataclasses import replace
 from functools import partial
 import json
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Tuple
 
 from mxnet import AttrScope, gluon, symbol
 from mxnet.base import MXNetError
@@ -23,19 +23,9 @@ from ..parameter import shape_of, source_of
 from ..preserve import parameters_of
 from ..tree import blocks_by_path
 from .meta_arrays import array_shape, meta_array, meta_arrays, translated
-from .record import (
-    Operator,
-    Run,
-    Shape,
-    ShapeConflict,
-    check_inputs,
-    decoded,
-    encoded,
-    graph_operators,
-    infer_shapes,
-)
+from .record import Run, ShapeConflict, check_inputs, decoded, encoded, graph_operators, infer_shapes, infer_types
 
-__all__ = ["given", "lend", "prepare", "reshape", "running", "translated"]
+__all__ = ["given", "lend", "prepare", "running", "translated"]
 
 given, running = meta_array, meta_arrays
 
@@ -80,10 +70,6 @@ def _values(param: gluon.Parameter) -> Any:
         return param.value.asnumpy
     held = param._data
     return held[0].asnumpy if held and held[0].stype == "default" else None
-
-
-def reshape(param: gluon.Parameter, shape: Any) -> None:
-    vars(param).update(_data=None, _shape=encoded(shape))
 
 
 def prepare(path: str, block: Any, run: Run) -> None:
@@ -209,7 +195,7 @@ def _call_graph(block: Any, run: Run, args: Any) -> Any:
         call.given, call.answered = taken, answered
     run.noted.append(partial(graph.operators, internals, run.stack[-1].path))
     ctx = next((each.context for each in arrays.values()), None)
-    dtypes = graph.dtypes({name: each.dtype for name, each in arrays.items()})
+    dtypes = infer_types(graph.graph, {name: each.dtype for name, each in arrays.items()}, numpy.float32)
     answers = [meta_array(shape, dtype, ctx=ctx) for shape, dtype in zip(outputs, dtypes)]
     return gluon.block._regroup(answers, block._out_format)
 
@@ -229,10 +215,10 @@ class _HybridGraph:
         self.cached = block._cached_graph  # to see that MXNet has dropped it since
         self.names = [each.name for each in inputs]  # in the order of the block's arguments
         params = {param.name: param for param in map(source_of, parameters_of(blocks_by_path(block)))}
-        self.variables = self.graph.list_inputs()
-        for name in self.variables:
-            assert name in self.names or name in params, f"Unknown input to HybridBlock: {name}"  # MXNet's own words
-        self.params = [params[name] for name in self.variables if name in params and name not in self.names]
+        variables = [name for name in self.graph.list_inputs() if name not in self.names]
+        for name in variables:
+            assert name in params, f"Unknown input to HybridBlock: {name}"  # MXNet's own words
+        self.params = [params[name] for name in variables]
         composed = [call for call, *_ in calls if isinstance(call.block, gluon.SymbolBlock)]  # their nodes are copied
         self.composed = {node["name"]: call.path for call in composed
                          for node in json.loads(call.block._cached_graph[1].tojson())["nodes"]}  # fmt: skip
@@ -245,7 +231,7 @@ class _HybridGraph:
         self.parts = symbol.Group([self.graph, self.internals, *inner])
         self.found: Dict[Any, tuple] = {}
 
-    def infer(self, known: Dict[str, Optional[Shape]]) -> tuple:
+    def infer(self, known: Dict[str, Any]) -> tuple:
         """What follows from the shapes of variables: those of all variables by name, as MXNet writes them; of the
         outputs; of all nodes' outputs; and for each call inside, what it was given and what it answered.
         """
@@ -270,15 +256,7 @@ class _HybridGraph:
                 ]
         raise ShapeConflict from refused
 
-    def dtypes(self, known: Dict[str, Any]) -> List[Any]:
-        """Those of its outputs; float32 where MXNet does not say."""
-        try:
-            found = self.graph.infer_type_partial(**{name: known[name] for name in self.variables if name in known})[1]
-        except MXNetError:
-            found = None
-        return [each or numpy.float32 for each in found or [None] * len(self.graph.list_outputs())]
-
-    def operators(self, shapes: List[Optional[Shape]], here: str) -> List[Operator]:
+    def operators(self, shapes: List[Any], here: str) -> List[Any]:
         """Its operators; `shapes` are those of all its nodes' outputs."""
         return graph_operators(self.internals, shapes, lambda node, _: (
             node.get("attrs", {}).pop(_BLOCK_PATH, None) or self.composed.get(node["name"], here)))  # fmt: skip
@@ -295,7 +273,6 @@ def _build_graph(block: Any, args: Any) -> Tuple[Any, Any]:
 
 def _without_last_nones(structure: Any) -> Any:
     """The structure of arguments as MXNet compares it: last arguments that are None may be left out."""
-    end = len(structure)
-    while end and structure[end - 1] == -1:
-        end -= 1
-    return structure[:end]
+    while structure and structure[-1] == -1:
+        structure = structure[:-1]
+    return structure

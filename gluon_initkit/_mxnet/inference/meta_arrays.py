@@ -24,7 +24,7 @@ import numpy
 from ...shapes import agree, is_known
 from ..arrays import EqualToBase
 from .indexing import check_written, counterfeit, indexed
-from .record import NeedsNumbers, Run, Shape, ShapeConflict, decoded, encoded, infer_shapes
+from .record import NeedsNumbers, Run, Shape, ShapeConflict, decoded, encoded, infer_shapes, infer_types
 
 
 def meta_array(shape: Any, dtype: Any, values: Any = None, ctx: Any = None) -> Any:
@@ -302,7 +302,8 @@ def _infer(
         # Some operators (PReLU's) fill in a shape of which nothing is known, and not a size in one of a known rank.
         again, _ = _shapes(graph, [None if shape and None in shape else shape for shape in inputs])
         inputs = tuple(new if new is not None and agree(new, old) else old for new, old in zip(again, inputs))
-    return inputs, outputs, _types(graph, dtypes, len(outputs))
+    known = {f"input{number}": dtype for number, dtype in enumerate(dtypes)}
+    return inputs, outputs, infer_types(graph, known, dtypes[0] if dtypes else numpy.float32)
 
 
 _DRAWING = re.compile(
@@ -324,16 +325,6 @@ def _shapes(graph: Any, shapes: Sequence[Optional[Shape]]) -> Tuple[Tuple[Option
     except MXNetError as error:
         raise ShapeConflict from error
     return tuple(decoded(by_name[f"input{number}"]) for number in range(len(shapes))), tuple(map(decoded, outputs))
-
-
-def _types(graph: Any, dtypes: Sequence[Any], count: int) -> Tuple[Any, ...]:
-    """The outputs' dtypes; the first input's where MXNet does not say."""
-    first = dtypes[0] if dtypes else numpy.float32
-    try:
-        _, outputs, _ = graph.infer_type_partial(**{f"input{number}": dtype for number, dtype in enumerate(dtypes)})
-    except MXNetError:
-        outputs = None
-    return tuple(first if each is None else numpy.dtype(each).type for each in outputs or [None] * count)
 
 
 def _composed(operator: int, attributes: Sequence[Tuple[str, str]], count: int) -> Any:

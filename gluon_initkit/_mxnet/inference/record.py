@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 from mxnet import gluon
 from mxnet.base import MXNetError
 from mxnet.util import is_np_shape
+import numpy
 
 Shape = Tuple[Optional[int], ...]
 
@@ -48,12 +49,11 @@ def graph_operators(graph: Any, shapes: Sequence[Any], owner: Callable[[Any, Opt
     for number, ((node, at, *_), shape) in enumerate(zip(parsed["heads"], shapes)):
         outputs[node][at] = shape
         first.setdefault(node, number)
-    taken = [[nodes[source] for source, *_ in node["inputs"]] for node in nodes]
     return [
         Operator(block_path=owner(node, first.get(number)), name=node["op"], attributes=node.get("attrs") or {},
                  inputs=tuple(outputs[source].get(at) for source, at, *_ in node["inputs"]),
                  outputs=tuple(outputs[number].values()), node=node["name"],
-                 variables=tuple(each["name"] for each in taken[number] if each["op"] == "null"))
+                 variables=tuple(nodes[at]["name"] for at, *_ in node["inputs"] if nodes[at]["op"] == "null"))
         for number, node in enumerate(nodes) if node["op"] != "null"
     ]  # fmt: skip
 
@@ -148,6 +148,15 @@ def infer_shapes(graph: Any, known: Mapping[str, Any]) -> Tuple[Dict[str, Any], 
     given = {name: known[name] for name in graph.list_inputs() if known.get(name) is not None}
     arguments, outputs, states = graph.infer_shape_partial(**given)
     return dict(zip(graph.list_arguments() + graph.list_auxiliary_states(), [*arguments, *states])), outputs
+
+
+def infer_types(graph: Any, known: Mapping[str, Any], default: Any) -> Tuple[Any, ...]:
+    """The dtypes of a graph's outputs, from those known; `default` where MXNet does not say."""
+    try:
+        outputs = graph.infer_type_partial(**{name: known[name] for name in graph.list_inputs() if name in known})[1]
+    except MXNetError:
+        outputs = None
+    return tuple(numpy.dtype(each or default).type for each in outputs or [None] * len(graph.list_outputs()))
 
 
 def encoded(shape: Optional[Shape]) -> Optional[Tuple[int, ...]]:

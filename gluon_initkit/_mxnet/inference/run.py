@@ -18,7 +18,7 @@ from ..parameter import shape_of, source_of
 from ..preserve import attributes_kept, global_state_lock, parameters_of, preserve
 from ..state import interrupts_held
 from ..tree import blocks_by_path
-from .record import NeedsNumbers, Run, Shape
+from .record import NeedsNumbers, Run, Shape, encoded
 
 if backend.infers_on_symbols:
     from . import imperative as arrays
@@ -36,11 +36,10 @@ def run_without_memory(
     shapes: Optional[Mapping[gluon.Parameter, Optional[Shape]]] = None,
     at: str = "",
 ) -> Run:
-    """Run a block on arrays without memory.
-
-    `inputs` are its arguments, nested as it takes them, with an `ArrayArgument` in place of each array; `shapes` those
-    of parameters that are to have another shape than their own, None for an unknown one; `at` its path in a network.
-    """
+    """Run a block on arrays without memory."""
+    # `inputs` are its arguments, nested as it takes them, with an `ArrayArgument` in place of each array; `shapes`
+    # those of parameters that are to have another shape than their own, None for an unknown one; `at` its path in a
+    # network.
     for sizes in _SIZES:
         run = _run(net, inputs, shapes, at, sizes[0])
         if all(None not in leaf.shape for leaf in leaves(inputs) if isinstance(leaf, ArrayArgument)):
@@ -68,9 +67,9 @@ def _run(net: Any, inputs: Sequence[Any], shapes: Any, at: str, size: int) -> Ru
         for param in params:
             arrays.lend(param, run)
             if shapes is not None and shapes.get(param, shape_of(param)) != shape_of(param):
-                arrays.reshape(param, shapes[param])
+                vars(param).update(_data=None, _shape=encoded(shapes[param]))
         for path, block in blocks.items():
-            block.__dict__["_forward_hooks"], block.__dict__["_forward_pre_hooks"] = {}, {}
+            vars(block).update(_forward_hooks={}, _forward_pre_hooks={})
             arrays.prepare(".".join(filter(None, (at, path))), block, run)
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # MXNet's words about a forward pass belong to a real one

@@ -66,12 +66,7 @@ class BlockCall:
         if self._inferred is None:
             graph = self.graph or getattr(self.block, "_cached_graph", None)
             given = {variable.name: shape for variable, shape in zip(graph[0], self.inputs)} if graph else {}
-            groups = list(self.symbolic.values())
-            try:
-                shapes = _infer(groups, given) if groups else []
-            except MXNetError:  # one contradicts another: each by itself
-                shapes = [_infer_or_none(group, given) for group in groups]
-            self._inferred = dict(zip(self.symbolic, shapes))
+            self._inferred = dict(zip(self.symbolic, _infer(list(self.symbolic.values()), given)))
             self.graph = None
         return self._inferred
 
@@ -81,17 +76,18 @@ def input_shapes(path: Any, inputs: Any) -> Any:
     return inputs.inferred().get(path) if isinstance(inputs, BlockCall) else inputs
 
 
-def _infer_or_none(symbols: Tuple[symbol.Symbol, ...], given: Dict[str, Shape]) -> Shapes:
-    try:
-        return _infer([symbols], given)[0]
-    except MXNetError:
-        return (None,) * len(symbols)
-
-
 def _infer(groups: List[Tuple[symbol.Symbol, ...]], given: Dict[str, Shape]) -> List[Shapes]:
+    """The shapes of groups of Symbols, from those of variables; None where they contradict each other."""
+    if not groups:
+        return []
     graph = symbol.Group([part for group in groups for part in group])
-    known = {name: given[name] for name in graph.list_arguments() if name in given}
-    shapes = iter(graph.infer_shape_partial(**known)[1])
+    try:
+        outputs = graph.infer_shape_partial(**{key: given[key] for key in graph.list_arguments() if key in given})[1]
+    except MXNetError:
+        if len(groups) > 1:  # one contradicts another: each by itself
+            return [shapes for group in groups for shapes in _infer([group], given)]
+        outputs = [None] * len(graph.list_outputs())
+    shapes = iter(outputs)
     return [tuple(known_sizes(next(shapes)) for part in group for _ in part.list_outputs()) for group in groups]
 
 
@@ -120,11 +116,6 @@ def argument_shapes(args: Any) -> Any:
     shapes = [ArrayArgument(tuple(leaf.shape), numpy.dtype(leaf.dtype).name) if isinstance(leaf, NDArray)
               else ValueArgument(leaf) for leaf in leaves(args)]  # fmt: skip
     return with_leaves(args, iter(shapes))
-
-
-def is_plain_forward(block: gluon.Block) -> bool:
-    """Whether a block's `forward` is MXNet's own, which resolves its parameters before any code of the user's runs."""
-    return type(block).forward in (gluon.HybridBlock.forward, gluon.SymbolBlock.forward)
 
 
 def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optional[BlockCall] = None) -> Dict[str, Any]:

@@ -57,7 +57,7 @@ class NetworkObserver:
         self._open: Dict[int, gluon.Parameter] = {}  # the parameters without values, by id
         self._seen: Dict[str, Any] = {}  # what each block was given last, by its path, as `input_shapes` reads it
         self._given: tuple = ()
-        self._awake = False
+        self._forwards_patched = False
         self._patches, self._room, self._thread = InstancePatches(), ExitStack(), _Thread()
 
     def start(self) -> None:
@@ -69,12 +69,12 @@ class NetworkObserver:
                 if id(part) in _observed:
                     raise RuntimeError(
                         f"{repr(path) if path else 'the network'} ({repr(type(part).__name__)[1:-1]}) is being traced "
-                        f"already, and a trace inside a trace would tell everything twice. Leave the first "
+                        f"already, and a trace inside a trace would report everything twice. Leave the first "
                         f"`with ik.trace(...)` before, or trace one network that holds both."
                     )
             self._room.enter_context(room_for_patches())
             try:
-                self._look()
+                self._patch_new_parts()
             except BaseException:
                 self.stop()
                 raise
@@ -93,7 +93,7 @@ class NetworkObserver:
         """What to raise instead of an error that leaves the whole ``with`` statement, if anything."""
         return self._explained(error, innermost(error, self.paths))
 
-    def _look(self) -> None:
+    def _patch_new_parts(self) -> None:
         """Patch the blocks and parameters that are new, and not observed by another."""
         with _registry:
             for path, block in blocks_by_path(self.net).items():
@@ -103,19 +103,19 @@ class NetworkObserver:
                     self._put(block, "register_child", self._register_child)
                     self._patches.put_copying(block)
                     self.paths[block] = path
-                    self._awake = False
+                    self._forwards_patched = False
             for param, place in places(self.net).items():
                 if param not in self.places and _observed.setdefault(id(param), self) is self:
-                    listeners[id(param)] = self._told
+                    listeners[id(param)] = self._on_emit
                     self.places[param] = place
                     self._put(param, "initialize", self._initialize)
                     self._put(param, "_finish_deferred_init", self._finish)
                     for name in _CHANGES:
                         self._put(param, name, self._change)
                     self._patches.put_copying(param)
-                    self._settle(param)
+                    self._patch_reads(param)
             self._observe_forward(self.net)
-            self._wake()
+            self._patch_forwards()
 
     def _put(self, thing: Any, name: str, around: Callable) -> None:
         def patch(original: Callable) -> Callable:
@@ -133,42 +133,42 @@ class NetworkObserver:
         for name in FORWARD:
             self._put(block, name, self._call)
 
-    def _wake(self) -> None:
-        if self._open and not self._awake:
-            self._awake = True
+    def _patch_forwards(self) -> None:
+        if self._open and not self._forwards_patched:
+            self._forwards_patched = True
             for block in self.paths:
                 self._observe_forward(block)
 
-    def _sleep_if_done(self) -> None:
+    def _unpatch_if_done(self) -> None:
         for param in list(self._open.values()):
             if param._data is not None:
-                self._settle(param)
-        if self._awake and not self._open:
-            self._awake = False
+                self._patch_reads(param)
+        if self._forwards_patched and not self._open:
+            self._forwards_patched = False
             for block in self.paths:
                 if block is not self.net:
                     for name in FORWARD:
                         self._patches.take(block, name)
 
-    def _settle(self, param: gluon.Parameter) -> None:
+    def _patch_reads(self, param: gluon.Parameter) -> None:
         """Patch the method that every forward pass calls only while the parameter has no values."""
         if param._data is None:
             self._open[id(param)] = param
             self._put(param, "_check_and_get", self._read)
-            self._wake()
+            self._patch_forwards()
         elif self._open.pop(id(param), None) is not None:
             self._patches.take(param, "_check_and_get")
 
     def _register_child(self, block: gluon.Block, name: str, original: Callable, *args: Any, **kwargs: Any) -> None:
         original(*args, **kwargs)
-        self._look()
+        self._patch_new_parts()
 
     def _call(self, block: gluon.Block, name: str, original: Callable, *args: Any, **kwargs: Any) -> Any:
         calls = self._thread.calls
         if calls and name in _GUARDED:  # the call around it is guarded
             return original(*args, **kwargs)
         if name == "initialize":
-            self._look()
+            self._patch_new_parts()
         call = BlockCall(block, self.paths[block], name, (*args, *kwargs.values()), calls[-1] if calls else None)
         self._begin(call)
         calls.append(call)
@@ -185,7 +185,7 @@ class NetworkObserver:
                 call.graph = getattr(block, "_cached_graph", None)
                 self._seen.update(dict.fromkeys(call.symbolic, call))
             if call.outer is None:
-                self._sleep_if_done()
+                self._unpatch_if_done()
 
     def _begin(self, call: BlockCall) -> None:
         if call.outer is None and call.block is self.net and call.passes and not call.symbols:
@@ -226,17 +226,17 @@ class NetworkObserver:
             for slot in set(_GRAPH) - set(slots):  # MXNet 1.6 and 1.7 make some of them with the first graph
                 vars(block).pop(slot, None)
         for param, _ in mine:
-            self._settle(param)
+            self._patch_reads(param)
         return undone
 
-    def _tell(self, kind: str, param: gluon.Parameter, **facts: Any) -> None:
+    def _report(self, kind: str, param: gluon.Parameter, **facts: Any) -> None:
         # This happens in the middle of a forward pass: what can be read out of these later is left for later.
         shape = param._shape
         if shape is None and param._data:  # a SymbolBlock's parameter that was loaded
             shape = param._data[0].shape
         self._on_event(kind, {"path": self.places[param].paths[0], "shape": shape, "dtype": param._dtype, **facts})
 
-    def _told(self, param: gluon.Parameter, what: str, **facts: Any) -> None:
+    def _on_emit(self, param: gluon.Parameter, what: str, **facts: Any) -> None:
         """Listen to `emit`."""
         if events_suppressed():
             return
@@ -244,10 +244,10 @@ class NetworkObserver:
             self._thread.filled = facts["initializer"], facts["hook"]
         elif what == "initialize":
             name = _initializer_name(facts["initializer"], param)
-            self._tell(_kind(param, facts["force_reinit"]), param, initializer=name, hook=facts["hook"])
+            self._report(_kind(param, facts["force_reinit"]), param, initializer=name, hook=facts["hook"])
         else:
-            self._settle(param)
-            self._tell(what, param)
+            self._patch_reads(param)
+            self._report(what, param)
 
     def _attempt(self, param: gluon.Parameter, name: str, original: Callable, args: tuple, kwargs: dict) -> int:
         """Call the method, or leave the parameter as it was; the nanoseconds that it took."""
@@ -258,13 +258,13 @@ class NetworkObserver:
             original(*args, **kwargs)
         except BaseException as error:
             restore(before)
-            self._settle(param)
+            self._patch_reads(param)
             if not calls:
                 raise_mended(self._failed(error, None, f"{type(param).__name__}.{name}"), error)
             raise
         if calls:
             calls[0].changed[id(param)] = param
-        self._settle(param)
+        self._patch_reads(param)
         return time.perf_counter_ns() - start
 
     def _initialize(self, param: gluon.Parameter, name: str, original: Callable, *args: Any, **kwargs: Any) -> None:
@@ -272,10 +272,10 @@ class NetworkObserver:
         init = next(init for init in (given.get("init"), given.get("default_init"), "Uniform") if init is not None)
         kind = _kind(param, given.get("force_reinit"))
         detail = "ignored: it is initialized already" if param._data is not None and kind == "initialize" else ""
-        self._tell(kind, param, initializer=_initializer_name(init, param), detail=detail)
+        self._report(kind, param, initializer=_initializer_name(init, param), detail=detail)
         nanoseconds = self._attempt(param, name, original, args, kwargs)
         if param._data is None:
-            self._tell("deferred", param, nanoseconds=nanoseconds)
+            self._report("deferred", param, nanoseconds=nanoseconds)
 
     def _finish(self, param: gluon.Parameter, name: str, original: Callable) -> None:
         pending, self._thread.filled = param._deferred_init, None
@@ -286,7 +286,7 @@ class NetworkObserver:
         filler, hook = _filler(pending, self._thread.filled)
         within = self._thread.calls[-1].forwarding if self._thread.calls else None
         block, inputs = self._where(param, within)
-        self._tell("resolved", param, initializer=filler and _initializer_name(filler, param), hook=hook, block=block,
+        self._report("resolved", param, initializer=filler and _initializer_name(filler, param), hook=hook, block=block,
                    inputs=inputs, nanoseconds=nanoseconds, arrays=len(param._data or ()), within=within)  # fmt: skip
 
     def _where(self, param: gluon.Parameter, call: Optional[BlockCall]) -> Tuple[Optional[str], Any]:
@@ -312,7 +312,7 @@ class NetworkObserver:
             facts["detail"] = f"{dtype} to {numpy.dtype(param.dtype).name}"
         elif name == backend.reset_method:
             facts["detail"] = "to " + ", ".join(map(str, contexts_of(param) or ()))
-        self._tell(kind, param, **facts)
+        self._report(kind, param, **facts)
 
     def _read(self, param: gluon.Parameter, name: str, original: Callable, *args: Any, **kwargs: Any) -> Any:
         try:
