@@ -98,7 +98,8 @@ def text_table(
     flat = flat or table.order is not None or (len(rows) <= _FLAT and not table.blocks and not table.headings)
     columns, different, title = _hoisted(table)
     lines = _in_order(table, _chosen_lines(table, different, rows, everything, depth, flat))
-    notes = [table.rest([row for row in table.rows if not table.shown(row)])] if table.shown and not everything else []
+    left_out = [row for row in table.rows if table.shown and not (everything or table.shown(row))]
+    notes = [table.rest(left_out)] if left_out else []
     limit = None if everything else 10 * _MOST if depth is not None else _MOST
     if len(lines) > (limit or len(lines)):
         notes.append(_REST.format(shown=limit, rows=counted(len(lines), "row")))
