@@ -61,8 +61,7 @@ class CoordinateCheck(TableReport[CoordinateRow]):
             slope = "" if row.slope is None else f" ({_slope_text(row.slope)})"
             axes.plot(self.widths, row.sizes, marker="o", markersize=3, label=printable(row.path or "network") + slope)
         axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
-        axes.set_xlabel("width")
+        axes.set(yscale="log", xlabel="width")
         axes.set_title(self._table().title, loc="left", fontsize="medium")
         axes.grid(color="0.9", linewidth=0.6)
         axes.legend(fontsize="small", edgecolor="none", title="layer (slope)", title_fontsize="small")

@@ -45,20 +45,9 @@ class SharingRow:
     dropped: Tuple[str, ...]
     values_from: Optional[str]
 
-    @property
-    def path(self) -> str:
-        """The canonical path."""
-        return self.group.canonical
-
-    @property
-    def aliases(self) -> Tuple[str, ...]:
-        """The other paths."""
-        return self.group.aliases
-
-    @property
-    def transposed(self) -> Tuple[str, ...]:
-        """The aliases at which the parameter is transposed."""
-        return self.group.transposed
+    path = property(lambda self: self.group.canonical, doc="The canonical path.")
+    aliases = property(lambda self: self.group.aliases, doc="The other paths.")
+    transposed = property(lambda self: self.group.transposed, doc="The aliases at which the parameter is transposed.")
 
 
 @dataclass(frozen=True, repr=False)
