@@ -18,56 +18,56 @@ Z_LIMIT = 6.0
 """Standard errors. Among 1,000 parameters, sound ones pass it by chance once in 250,000 networks."""
 
 
-Evidence = Tuple[str, Tuple[str, ...], str, str]
-"""Severity, paths, what was seen, what to do."""
-
-CODES: Dict[str, str] = {}
-"""Every code and what it means. The last ones are about how a network is put together: `collect` finds them."""
-
-_Records = Sequence[ParameterRecord]
-_Shared = Sequence[SharedValues]
-_Check = Callable[[_Records, _Shared], Iterator[Evidence]]
-_CHECKS: List[Tuple[str, str, _Check]] = []
-_Seen = Optional[Tuple[str, str]]
-_SEVERITIES = ("error", "warning", "info")
+CODES = {
+    "nan": "Values or gradients are NaN.",
+    "inf": "Values or gradients are infinite.",
+    "bad-variance": "A running variance of a normalization is negative, or 0.",
+    "replicas-differ": "Its values differ between contexts.",
+    "zero-weight": "A trained weight is 0 throughout.",
+    "constant-weight": "A trained weight is one number throughout.",
+    "identical-rows": "All rows of a trained weight are the same: nothing broke the symmetry.",
+    "zero-gradient": "A backward pass wrote a gradient that is 0 throughout.",
+    "not-as-declared": "Its moments are not those that its declared initializer promises.",
+    "unresolvable": "A shape is unknown, and no forward pass can tell it.",
+    "uninitialized": "It has no values, while others of the network have.",
+    "untrained": "It has gradients, and the given Trainer does not update it.",
+    "stale-gradient": "No backward pass wrote its gradient since the last update.",
+    "mixed-dtype": "The floats of one block have several dtypes.",
+    "mixed-context": "Parameters are on different contexts: a forward pass fails, unless its own code moves the data.",
+    "broken-tie": "Weights hold equal values and are not shared: a tie that broke, or a copy.",
+    "frozen-lr-mult": "It is frozen by grad_req and has an lr_mult that nothing is trained by.",
+    "colliding-path": "Two parameters of the network have one path.",
+    "unregistered-block": "A list, tuple, dictionary or set holds Blocks that the network lacks.",
+    "stale-graph": "A cached graph is of other parameters than its block has: a child was exchanged.",
+    "colliding-name": "Several parameters of the network have one global name.",
+}
+"""Every code and what it means. `collect` finds the last four, which are about how a network is put together."""
 
 Ignored = Sequence[Union[str, Tuple[str, Any]]]
 """Codes, or pairs of a code and a selector: ``['zero-gradient', ('broken-tie', 'teacher.*')]``."""
 
+_Records = Sequence[ParameterRecord]
+_Shared = Sequence[SharedValues]
+_Check = Callable[[_Records, _Shared], Iterator[Finding]]
+_CHECKS: List[Tuple[str, _Check]] = []
+_SEVERITIES = ("error", "warning", "info")
 
-def check(code: str, meaning: str, needs: str = "path") -> Callable[[Any], Any]:
-    """Register a function that yields `Evidence`. It is called where some record has the field `needs`."""
+
+def check(needs: str = "path") -> Callable[[_Check], _Check]:
+    """Register a check, which is called where some record has the field `needs`."""
 
     def register(find: _Check) -> _Check:
-        CODES[code] = meaning
-        _CHECKS.append((code, needs, find))
+        _CHECKS.append((needs, find))
         return find
-
-    return register
-
-
-def record_check(code: str, severity: str, meaning: str, needs: str = "stats") -> Callable[[Any], Any]:
-    """Register a function of one record that answers what was seen and what to do, or None."""
-
-    def register(look: Callable[[ParameterRecord], _Seen]) -> Any:
-        @check(code, meaning, needs)
-        def find(records: _Records, shared: _Shared) -> Iterator[Evidence]:
-            for record in records:
-                seen = look(record)
-                if seen is not None:
-                    yield (severity, (record.path,), *seen)
-
-        return look
 
     return register
 
 
 def findings_of(records: _Records, shared: _Shared = (), structure: Iterable[Finding] = ()) -> Tuple[Finding, ...]:
     """All findings about these records and their network's structure: the gravest first, then in order of traversal."""
-    needed = {needs for _, needs, _ in _CHECKS}
-    known = {needs: any(getattr(record, needs) is not None for record in records) for needs in needed}
-    findings = [Finding(code, *evidence) for code, needs, find in _CHECKS if known[needs]
-                for evidence in find(records, shared)]  # fmt: skip
+    needed = {needs for needs, _ in _CHECKS}
+    known = {needs for needs in needed if any(getattr(record, needs) is not None for record in records)}
+    findings = [finding for needs, find in _CHECKS if needs in known for finding in find(records, shared)]
     findings += structure
     if findings:
         order = {path: number for number, record in enumerate(records) for path in record.paths}
@@ -142,7 +142,7 @@ def raise_for(findings: Sequence[Finding], strict: bool = False) -> None:
 
 _SIZE_LIMIT = 0.01  # of the promised deviation: a smaller difference may be sure, but matters to nobody
 _ROUNDED = 1e-7  # below any usual epsilon: on a CPU, MXNet computes the variance of a constant channel as -8e-13
-_SYMMETRY = "units that start alike stay alike: give the layer a random initializer, such as mx.init.Xavier()"
+
 
 def is_constant(value: float, stats: Statistics) -> bool:
     """Whether all values are this one, but for the rounding of the shortest floats (bfloat16)."""
@@ -150,118 +150,100 @@ def is_constant(value: float, stats: Statistics) -> bool:
     return stats.min is None or stats.max is None or value - near <= stats.min <= stats.max <= value + near
 
 
-def _counts(record: ParameterRecord) -> Iterator[Tuple[str, Statistics]]:
-    if record.stats is not None:
-        yield "value", record.stats
-    if record.grad_stats is not None and record.grad_fresh is not False:
-        yield "gradient", record.grad_stats
+def _about(record: ParameterRecord, code: str, severity: str, seen: str, hint: str) -> Finding:
+    return Finding(code, severity, (record.path,), seen, hint)
 
 
-@record_check("nan", "error", "Values or gradients are NaN.")
-def _nan(record: ParameterRecord) -> _Seen:
-    seen = [f"{counted_of(stats.nan, stats.count, what, 'is', 'are')} NaN"
-            for what, stats in _counts(record) if stats.nan]  # fmt: skip
-    hint = "look for the first step that made one: a smaller learning rate, clipped gradients"
-    return (", ".join(seen), hint) if seen else None
+@check(needs="stats")
+def _not_finite(records: _Records, shared: _Shared) -> Iterator[Finding]:
+    for record in records:
+        counts = [("value", record.stats), ("gradient", None if record.grad_fresh is False else record.grad_stats)]
+        seen = [f"{counted_of(stats.nan, stats.count, what, 'is', 'are')} NaN"
+                for what, stats in counts if stats and stats.nan]  # fmt: skip
+        if seen:
+            yield _about(record, "nan", "error", ", ".join(seen), "look for the first step that made one: a smaller "
+                         "learning rate, clipped gradients")  # fmt: skip
+        seen = [f"{counted_of(count, stats.count, what, 'is', 'are')} {sign}inf" for what, stats in counts if stats
+                for sign, count in (("+", stats.posinf), ("-", stats.neginf)) if count]  # fmt: skip
+        if seen and not record.constant:  # a mask may hold -inf, which is then what its maker wanted
+            limit = " (float16 ends at 65504)" if record.dtype == "float16" else ""
+            yield _about(record, "inf", "error", ", ".join(seen),
+                         f"something overflowed{limit}: look for the first step that made one")  # fmt: skip
 
 
-@record_check("inf", "error", "Values or gradients are infinite.")
-def _inf(record: ParameterRecord) -> _Seen:
-    if record.constant:  # a mask may hold -inf, which is then what its maker wanted
-        return None
-    counts = [(count, stats.count, what, sign) for what, stats in _counts(record)
-              for sign, count in (("+", stats.posinf), ("-", stats.neginf)) if count]  # fmt: skip
-    seen = [f"{counted_of(count, size, what, 'is', 'are')} {sign}inf" for count, size, what, sign in counts]
-    limit = " (float16 ends at 65504)" if record.dtype == "float16" else ""
-    return (", ".join(seen), f"something overflowed{limit}: look for the first step that made one") if seen else None
-
-
-@check("bad-variance", "A running variance of a normalization is negative, or 0.", needs="stats")
-def _bad_variance(records: _Records, shared: _Shared) -> Iterator[Evidence]:
+@check(needs="stats")
+def _bad_variance(records: _Records, shared: _Shared) -> Iterator[Finding]:
     for record in records:
         stats = record.stats
         if record.role != "running_var" or stats is None or stats.min is None or stats.min > 0:
             continue
         seen = f"the smallest of {counted(stats.count, 'variance')} is {stats.min:g}, and a normalization divides by"
         if stats.min < -_ROUNDED:
-            yield ("error", (record.path,), f"{seen} its root",
-                   "initialize it with 1 (ik.initialize, or ik.corrected(init)), or load the right file")  # fmt: skip
+            yield _about(record, "bad-variance", "error", f"{seen} its root", "initialize it with 1 (ik.initialize, or "
+                         "ik.corrected(init)), or load the right file")  # fmt: skip
         else:
-            yield ("warning", (record.path,), f"{seen} the root of its epsilon alone",
-                   "a constant channel gives 0, and so do batches of one value: if it is to be so, a larger epsilon= "
-                   "keeps what follows small; else initialize it with 1, or load the right file")  # fmt: skip
+            yield _about(record, "bad-variance", "warning", f"{seen} the root of its epsilon alone",
+                         "a constant channel gives 0, and so do batches of one value: if it is to be so, a larger "
+                         "epsilon= keeps what follows small; else initialize it with 1, or load the right "
+                         "file")  # fmt: skip
 
 
-@record_check("replicas-differ", "error", "Its values differ between contexts.")
-def _replicas_differ(record: ParameterRecord) -> _Seen:
-    if record.replicas_agree is not False or record.role in ("running_mean", "running_var"):
-        return None  # each context gathers running statistics of its own
-    return (f"its values on {', '.join(record.contexts)} differ",
-            "set_data on all of them, and step a Trainer that was made for all contexts")  # fmt: skip
+@check(needs="replicas_agree")
+def _replicas_differ(records: _Records, shared: _Shared) -> Iterator[Finding]:
+    for record in records:
+        # Each context gathers running statistics of its own.
+        if record.replicas_agree is False and record.role not in ("running_mean", "running_var"):
+            yield _about(record, "replicas-differ", "error", f"its values on {', '.join(record.contexts)} differ",
+                         "set_data on all of them, and step a Trainer that was made for all contexts")  # fmt: skip
 
 
-def _matrix_stats(record: ParameterRecord) -> Optional[Statistics]:
-    """The statistics of a trained weight of two dimensions or more; None for any other parameter.
-
-    A layer may declare one number throughout itself, as a DeformableConvolution does its offsets: that is no finding.
-    """
-    stats, declared = record.stats, record.declared
-    if record.role != "weight" or record.constant or record.grad_req == "null":  # which may be a fixed filter
-        return None
-    if stats is None or stats.count < 2 or record.shape is None or len(record.shape) < 2:
-        return None
-    by_layer = record.initializer is not None and declared is not None and declared.std == 0
-    return None if by_layer and declared is not None and is_constant(declared.mean, stats) else stats
-
-
-def _is_one_number(stats: Statistics) -> bool:
-    return stats.min is not None and stats.min == stats.max and not (stats.nan or stats.posinf or stats.neginf)
-
-
-@record_check("zero-weight", "warning", "A trained weight is 0 throughout.")
-def _zero_weight(record: ParameterRecord) -> _Seen:
-    stats = _matrix_stats(record)
-    return (f"all {stats.count:,} values are 0", _SYMMETRY) if stats and stats.zeros == stats.count else None
-
-
-@record_check("constant-weight", "warning", "A trained weight is one number throughout.")
-def _constant_weight(record: ParameterRecord) -> _Seen:
-    stats = _matrix_stats(record)
-    if stats is None or stats.zeros or not _is_one_number(stats):
-        return None
-    return f"all {stats.count:,} values are {stats.min:g}", _SYMMETRY
+@check(needs="stats")
+def _symmetric(records: _Records, shared: _Shared) -> Iterator[Finding]:
+    for record in records:
+        stats, declared, rank = record.stats, record.declared, len(record.shape or ())
+        if stats is None or stats.count < 2 or rank < 2 or record.role != "weight":
+            continue
+        if record.constant or record.grad_req == "null":  # which may be a fixed filter
+            continue
+        # A layer may declare one number throughout itself, as a DeformableConvolution does its offsets.
+        by_layer = record.initializer is not None and declared is not None and declared.std == 0
+        if by_layer and declared is not None and is_constant(declared.mean, stats):
+            continue
+        is_one_number = stats.min is not None and stats.min == stats.max and not stats.nan + stats.posinf + stats.neginf
+        code, seen = "", ""
+        if stats.zeros == stats.count:
+            code, seen = "zero-weight", f"all {stats.count:,} values are 0"
+        elif is_one_number and not stats.zeros:
+            code, seen = "constant-weight", f"all {stats.count:,} values are {stats.min:g}"
+        elif stats.identical_rows and not (record.initializer or "").startswith("Bilinear"):  # alike on purpose
+            code, seen = "identical-rows", f"all {record.shape and record.shape[0]:,} rows are the same"
+        if code:
+            yield _about(record, code, "warning", seen, "units that start alike stay alike: give the layer a random "
+                         "initializer, such as mx.init.Xavier()")  # fmt: skip
 
 
-@record_check("identical-rows", "warning", "All rows of a trained weight are the same: nothing broke the symmetry.")
-def _identical_rows(record: ParameterRecord) -> _Seen:
-    stats = _matrix_stats(record)
-    if stats is None or record.shape is None or not stats.identical_rows or _is_one_number(stats):
-        return None
-    if (record.initializer or "").startswith("Bilinear"):  # whose channels are alike on purpose
-        return None
-    return f"all {record.shape[0]:,} rows are the same", _SYMMETRY
+@check(needs="grad_stats")
+def _zero_gradient(records: _Records, shared: _Shared) -> Iterator[Finding]:
+    for record in records:
+        stats = record.grad_stats
+        if stats is not None and record.grad_fresh and 0 < stats.count == stats.zeros:
+            yield _about(record, "zero-gradient", "warning", f"a backward pass wrote {counted(stats.count, 'zero')}",
+                         "look for what blocks it: a dead ReLU, a saturated output, BlockGrad, a loss times 0"
+                         )  # fmt: skip
 
 
-@record_check("zero-gradient", "warning", "A backward pass wrote a gradient that is 0 throughout.")
-def _zero_gradient(record: ParameterRecord) -> _Seen:
-    stats = record.grad_stats
-    if stats is None or not record.grad_fresh or not stats.count or stats.zeros != stats.count:
-        return None
-    return (f"a backward pass wrote {counted(stats.count, 'zero')}",
-            "look for what blocks it: a dead ReLU, a saturated output, BlockGrad, a loss times 0")  # fmt: skip
-
-
-@record_check("not-as-declared", "warning", "Its moments are not those that its declared initializer promises.")
-def _not_as_declared(record: ParameterRecord) -> _Seen:
-    declared, stats = record.declared, record.stats
-    if declared is None or not declared.untouched or stats is None or stats.mean is None or stats.std is None:
-        return None
-    seen = _differences(declared, stats, stats.mean, stats.std)
-    if not seen:
-        return None
-    return (f"{declared.initializer} promises mean {declared.mean:.4g} and deviation {declared.std:.4g} at shape "
-            f"{record.shape}; measured {', '.join(seen)}",
-            "another initializer filled it, or its values were changed since: see ik.plan(net, init)")  # fmt: skip
+@check(needs="declared")
+def _not_as_declared(records: _Records, shared: _Shared) -> Iterator[Finding]:
+    for record in records:
+        declared, stats = record.declared, record.stats
+        if declared is None or not declared.untouched or stats is None or stats.mean is None or stats.std is None:
+            continue
+        seen = _differences(declared, stats, stats.mean, stats.std)
+        if seen:
+            yield _about(record, "not-as-declared", "warning", f"{declared.initializer} promises mean "
+                         f"{declared.mean:.4g} and deviation {declared.std:.4g} at shape {record.shape}; measured "
+                         f"{', '.join(seen)}", "another initializer filled it, or its values were changed since: see "
+                         "ik.plan(net, init)")  # fmt: skip
 
 
 def _differences(declared: Declared, stats: Statistics, mean: float, std: float) -> List[str]:
@@ -275,37 +257,39 @@ def _differences(declared: Declared, stats: Statistics, mean: float, std: float)
             if z is not None and abs(z) > Z_LIMIT and difference > _SIZE_LIMIT * declared.std]  # fmt: skip
 
 
-@record_check("unresolvable", "error", "A shape is unknown, and no forward pass can tell it.", needs="inferable")
-def _unresolvable(record: ParameterRecord) -> _Seen:
-    if record.inferable is not False:
-        return None
-    shape = "" if record.shape is None else f" {tuple('?' if size is None else size for size in record.shape)}"
-    return (f"its shape{shape} is not known, and no forward pass of {record.block or 'its block'} can tell it",
-            "give the layer its input size (in_units=, in_channels=), the parameter its shape=, or let a HybridBlock "
-            "infer it: allow_deferred_init=True, and on MXNet 2 an infer_shape method that sets it")  # fmt: skip
+@check(needs="inferable")
+def _unresolvable(records: _Records, shared: _Shared) -> Iterator[Finding]:
+    for record in records:
+        if record.inferable is False:
+            shape = "" if record.shape is None else f" {tuple('?' if size is None else size for size in record.shape)}"
+            yield _about(record, "unresolvable", "error", f"its shape{shape} is not known, and no forward pass of "
+                         f"{record.block or 'its block'} can tell it", "give the layer its input size (in_units=, "
+                         "in_channels=), the parameter its shape=, or let a HybridBlock infer it: "
+                         "allow_deferred_init=True, and on MXNet 2 an infer_shape method that sets it")  # fmt: skip
 
 
-@check("uninitialized", "It has no values, while others of the network have.")
-def _uninitialized(records: _Records, shared: _Shared) -> Iterator[Evidence]:
+@check()
+def _uninitialized(records: _Records, shared: _Shared) -> Iterator[Finding]:
     missing = [record for record in records if record.state == "uninitialized"]
     others = sum(record.state in ("initialized", "deferred") for record in records)
     for record in missing if others else ():
-        yield ("error", (record.path,),
-               "it was never initialized, or lost its turn in a forward pass that failed; "
-               f"{counted(others, 'other is', 'others are')}",
-               "initialize the network again: ik.initialize(net) leaves alone what has values")  # fmt: skip
+        yield _about(record, "uninitialized", "error", "it was never initialized, or lost its turn in a forward pass "
+                     f"that failed; {counted(others, 'other is', 'others are')}",
+                     "initialize the network again: ik.initialize(net) leaves alone what has values")  # fmt: skip
 
 
-@record_check("untrained", "warning", "It has gradients, and the given Trainer does not update it.", needs="trained")
-def _untrained(record: ParameterRecord) -> _Seen:
-    if record.trained is not False or record.trainer is not None or record.grad_req in (None, "null"):
-        return None  # one that another Trainer updates is trained
-    return (f"it has gradients (grad_req={record.grad_req!r}), and the Trainer does not update it",
-            "make the Trainer of net.collect_params(), or freeze it: grad_req='null'")  # fmt: skip
+@check(needs="trained")
+def _untrained(records: _Records, shared: _Shared) -> Iterator[Finding]:
+    for record in records:
+        # One that another Trainer updates is trained.
+        if record.trained is False and record.trainer is None and record.grad_req not in (None, "null"):
+            yield _about(record, "untrained", "warning", f"it has gradients (grad_req={record.grad_req!r}), and the "
+                         "Trainer does not update it", "make the Trainer of net.collect_params(), or freeze it: "
+                         "grad_req='null'")  # fmt: skip
 
 
-@check("stale-gradient", "No backward pass wrote its gradient since the last update.", needs="grad_fresh")
-def _stale_gradient(records: _Records, shared: _Shared) -> Iterator[Evidence]:
+@check(needs="grad_fresh")
+def _stale_gradient(records: _Records, shared: _Shared) -> Iterator[Finding]:
     # A step makes the gradients stale that its Trainer updates, so the parameters of each Trainer are judged apart.
     groups: Dict[Optional[int], List[ParameterRecord]] = {}
     for record in records:
@@ -315,12 +299,13 @@ def _stale_gradient(records: _Records, shared: _Shared) -> Iterator[Evidence]:
         yield from _stale_of_one_trainer(group)
 
 
-def _stale_of_one_trainer(group: Sequence[ParameterRecord]) -> Iterator[Evidence]:
+def _stale_of_one_trainer(group: Sequence[ParameterRecord]) -> Iterator[Finding]:
     stale = [record for record in group if not record.grad_fresh]
     written = len(group) - sum(len(record.stale) == len(record.contexts) for record in stale)
     if not written:
-        yield ("info", tuple(record.path for record in group), "no backward pass wrote any gradient since the last "
-               "update", "inspect between backward() and step() to see gradients")  # fmt: skip
+        yield Finding("stale-gradient", "info", tuple(record.path for record in group), "no backward pass wrote any "
+                      "gradient since the last update", "inspect between backward() and step() to see gradients"
+                      )  # fmt: skip
         return
     for record in stale:
         fresh = [ctx for ctx in record.contexts if ctx not in record.stale]
@@ -333,11 +318,11 @@ def _stale_of_one_trainer(group: Sequence[ParameterRecord]) -> Iterator[Evidence
             block = f"{record.block} at {record.block_path}" if record.block_path else record.block
             hint = (f"{block} took no part in the loss: call it in forward, freeze it (grad_req='null'), or "
                     "step(ignore_stale_grad=True)")  # fmt: skip
-        yield "warning", (record.path,), seen, hint
+        yield _about(record, "stale-gradient", "warning", seen, hint)
 
 
-@check("mixed-dtype", "The floats of one block have several dtypes.")
-def _mixed_dtype(records: _Records, shared: _Shared) -> Iterator[Evidence]:
+@check()
+def _mixed_dtype(records: _Records, shared: _Shared) -> Iterator[Finding]:
     if len({record.dtype for record in records}) < 2:
         return
     blocks: Dict[Tuple[str, str], List[ParameterRecord]] = {}
@@ -349,14 +334,13 @@ def _mixed_dtype(records: _Records, shared: _Shared) -> Iterator[Evidence]:
         dtypes = list(dict.fromkeys(record.dtype for record in members))
         if len(dtypes) > 1:
             seen = ", ".join(f"{record.path} {record.dtype}" for record in members)
-            yield ("warning", tuple(record.path for record in members),
-                   f"the {block}{f' at {path}' if path else ''} mixes dtypes: {seen}",
-                   f"cast it as a whole: block.cast({dtypes[0]!r})")  # fmt: skip
+            yield Finding("mixed-dtype", "warning", tuple(record.path for record in members),
+                          f"the {block}{f' at {path}' if path else ''} mixes dtypes: {seen}",
+                          f"cast it as a whole: block.cast({dtypes[0]!r})")  # fmt: skip
 
 
-@check("mixed-context",
-       "Parameters are on different contexts: a forward pass fails, unless its own code moves the data.")  # fmt: skip
-def _mixed_context(records: _Records, shared: _Shared) -> Iterator[Evidence]:
+@check()
+def _mixed_context(records: _Records, shared: _Shared) -> Iterator[Finding]:
     placed = [record for record in records if record.state in ("initialized", "deferred")]
     if len({record.contexts for record in placed}) < 2:
         return
@@ -364,38 +348,32 @@ def _mixed_context(records: _Records, shared: _Shared) -> Iterator[Evidence]:
     if mismatch is not None:
         most = Counter(record.contexts for record in placed).most_common(1)[0][0]
         seen, _, hint = mismatch.partition(". ")
-        yield ("warning", tuple(record.path for record in placed if record.contexts != most),
-               seen[0].lower() + seen[1:], hint.rstrip("."))  # fmt: skip
+        others = tuple(record.path for record in placed if record.contexts != most)
+        yield Finding("mixed-context", "warning", others, seen[0].lower() + seen[1:], hint.rstrip("."))
 
 
-@check("broken-tie", "Weights hold equal values and are not shared: a tie that broke, or a copy.")
-def _broken_tie(records: _Records, shared: _Shared) -> Iterator[Evidence]:
+@check()
+def _broken_tie(records: _Records, shared: _Shared) -> Iterator[Finding]:
     equal = [group for group in shared if group.kind == "values"]
     stored = {record.path for record in records if record.state == "stored"} if equal else set()
     for group in equal:
+        count = len(group.paths)
+        seen, hint = (f"{count} weights hold the same values, each in memory of its own",
+                      "tie them, if they were meant to be one parameter; nothing, if one is to be a copy")  # fmt: skip
         if stored.issuperset(group.paths):
-            yield ("info", group.paths, f"{len(group.paths)} arrays of the file hold the same values",
-                   "nothing, if they are one parameter of several paths, which save_parameters writes so")  # fmt: skip
-        else:
-            yield ("info", group.paths, f"{len(group.paths)} weights hold the same values, each in memory of its own",
-                   "tie them, if they were meant to be one parameter; nothing, if one is to be a copy")  # fmt: skip
+            seen, hint = (f"{count} arrays of the file hold the same values",
+                          "nothing, if they are one parameter of several paths, which save_parameters writes so"
+                          )  # fmt: skip
+        yield Finding("broken-tie", "info", group.paths, seen, hint)
 
 
-@check("frozen-lr-mult", "It is frozen by grad_req and has an lr_mult that nothing is trained by.")
-def _frozen_lr_mult(records: _Records, shared: _Shared) -> Iterator[Evidence]:
+@check()
+def _frozen_lr_mult(records: _Records, shared: _Shared) -> Iterator[Finding]:
     # Where something is trained by the same multiplier, it was set for all, and what is frozen among them is no fault.
     used = {record.lr_mult for record in records if record.grad_req not in (None, "null")} | {None, 0.0, 1.0}
     for record in records:
         statistic = record.constant or record.role in ("running_mean", "running_var")
         if record.grad_req == "null" and record.lr_mult not in used and not statistic:
-            yield ("warning", (record.path,),
-                   f"lr_mult is {record.lr_mult:g}, but with grad_req='null' nothing updates it",
-                   "set grad_req='write' to train it, or lr_mult back to 1")  # fmt: skip
-
-
-CODES.update({
-    "colliding-path": "Two parameters of the network have one path.",
-    "unregistered-block": "A list, tuple, dictionary or set holds Blocks that the network lacks.",
-    "stale-graph": "A cached graph is of other parameters than its block has: a child was exchanged.",
-    "colliding-name": "Several parameters of the network have one global name.",
-})  # fmt: skip
+            yield _about(record, "frozen-lr-mult", "warning", f"lr_mult is {record.lr_mult:g}, but with "
+                         "grad_req='null' nothing updates it", "set grad_req='write' to train it, or lr_mult back to 1"
+                         )  # fmt: skip
