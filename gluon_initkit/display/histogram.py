@@ -19,11 +19,8 @@ def histogram_svg(edges: Sequence[float], counts: Sequence[int], name: str, widt
     span = high - low
     # Values that are all the same have bins without width, which are drawn equally wide.
     xs = [(edge - low) / span * width if span else index * width / len(counts) for index, edge in enumerate(edges)]
-    bars = "".join(
-        f"M{_short(left)} {height}V{_short(height - max(1.0, height * count / tallest))}H{_short(right)}V{height}z"
-        for left, right, count in zip(xs, xs[1:], counts)
-        if count
-    )
+    bars = "".join(f"M{_short(left)} {height}V{_short(height - max(1.0, height * count / tallest))}H{_short(right)}"
+                   f"V{height}z" for left, right, count in zip(xs, xs[1:], counts) if count)  # fmt: skip
     zero = f'<path class="ik-zero" d="M{_short(-low / span * width)} 0V{height}"/>' if low < 0 < high else ""
     words = f"{name}: {counted(total, 'value')} from {low:.4g} to {high:.4g}, most of them in [{edges[most]:.4g}, "
     return (

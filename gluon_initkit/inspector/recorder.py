@@ -143,7 +143,6 @@ class History(display.TableReport[_Series]):
 
     @property
     def _stat(self) -> str:
-        """The statistic that a table and a plot show."""
         return "norm" if "norm" in self.stats else self.stats[0]
 
     def _table(self) -> display.Table:

@@ -71,7 +71,5 @@ def equal_bytes(one: numpy.ndarray, other: numpy.ndarray) -> bool:
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
     first, second = (numpy.ascontiguousarray(array).reshape(-1).view(numpy.uint8) for array in (one, other))
-    return all(
-        numpy.array_equal(first[start : start + _STEP], second[start : start + _STEP])
-        for start in range(0, first.size, _STEP)
-    )
+    steps = [slice(start, start + _STEP) for start in range(0, first.size, _STEP)]
+    return all(numpy.array_equal(first[step], second[step]) for step in steps)

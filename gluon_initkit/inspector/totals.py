@@ -3,7 +3,7 @@ buffer. The values play no part: parameters of equal values in memory of their o
 """
 
 from dataclasses import dataclass
-from typing import Dict, FrozenSet, Iterable, Sequence, Set
+from typing import FrozenSet, Iterable, Sequence, Set
 
 from ..display import counted, size_text
 from .records import ParameterRecord, SharedValues
@@ -59,18 +59,19 @@ def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]
     """
     again = counted_elsewhere(records, shared)
     once = [record for record in records if record.path not in again]
-    sizes: Dict[str, int] = {"trainable": 0, "frozen": 0, "auxiliary": 0, "stored": 0}
+    sizes = {"trainable": 0, "frozen": 0, "auxiliary": 0}
     for record in once:
-        sizes[_kind(record)] += record.size or 0
+        if record.grad_req is not None:
+            fixed = record.constant or record.role in ("running_mean", "running_var")
+            kind = "auxiliary" if fixed else "frozen" if record.grad_req == "null" else "trainable"
+            sizes[kind] += record.size or 0
     return Totals(
         parameters=len(records),
-        size=sum(sizes.values()),
+        size=sum(record.size or 0 for record in once),
         bytes=sum(record.bytes or 0 for record in once),
         unknown=sum(record.size is None for record in once),
-        trainable=sizes["trainable"],
-        frozen=sizes["frozen"],
-        auxiliary=sizes["auxiliary"],
         gradients=any(record.grad_req is not None for record in records),
+        **sizes,
     )
 
 
@@ -82,11 +83,3 @@ def counted_elsewhere(records: Sequence[ParameterRecord], shared: Iterable[Share
     for paths in groups:
         again.update(list(dict.fromkeys(canonical[path] for path in paths if path in canonical))[1:])
     return frozenset(again)
-
-
-def _kind(record: ParameterRecord) -> str:
-    if record.grad_req is None:
-        return "stored"
-    if record.constant or record.role in ("running_mean", "running_var"):
-        return "auxiliary"
-    return "frozen" if record.grad_req == "null" else "trainable"

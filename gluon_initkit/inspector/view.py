@@ -75,8 +75,7 @@ class ParameterView:
 
     def _repr_html_(self) -> str:
         facts = [(column, column.read(self.record)) for column in COLUMNS.values()]
-        known = [(column, value) for column, value in facts if value not in (None, (), "")]
         rows = [display.Branch(column.title, cells=(column.as_html(value, self.record.path),))
-                for column, value in known]  # fmt: skip
+                for column, value in facts if value not in (None, (), "")]  # fmt: skip
         heads = display.Column("", str), display.Column("", str)
         return display.as_tree(display.Table(repr(self), heads, rows))

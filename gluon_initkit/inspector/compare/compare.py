@@ -93,8 +93,6 @@ class _Entry:
 
 
 class _Source(NamedTuple):
-    """One of the two things that are compared."""
-
     name: str
     entries: List[_Entry]
     network: Any = None

@@ -261,6 +261,5 @@ def record_matcher(
 
 
 def _bins(stats: Optional[Statistics]) -> Tuple[Any, Any]:
-    """The edges and counts of a histogram."""
     histogram = stats.histogram if stats else None
     return (histogram.edges, histogram.counts) if histogram else (None, None)
