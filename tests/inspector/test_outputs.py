@@ -59,6 +59,8 @@ def test_every_block_has_a_row_of_its_moments_in_the_order_in_which_they_ran():
     assert [stats.mean, stats.std, stats.max] == pytest.approx([first.mean(), first.std(), first.max()], rel=1e-5)
     assert report[""].stats.mean == report["3"].stats.mean == pytest.approx(last.mean(), rel=1e-5)
     assert (report.first_bad, report.reason, report.unused) == (None, "", ())
+    with pytest.raises(KeyError, match="no block that ran has the path '9'; there are '0'"):
+        report["9"]
 
 
 @pytest.mark.parametrize("train_mode", [False, True])

@@ -222,6 +222,14 @@ def test_operators_of_a_symbol_block_have_rows():
                          ("0.two", "FullyConnected", 12, 40, (4, 2)), ("1", "Dense", 9, 24, (4, 3))]  # fmt: skip
 
 
+def alike():
+    """Thirty layers of ones."""
+    net = nn.HybridSequential()
+    net.add(*(nn.Dense(4, in_units=4, use_bias=False, weight_initializer="ones") for _ in range(30)))
+    net.initialize()
+    return net
+
+
 def test_columns_of_inspect():
     net = nn.HybridSequential()
     net.add(nn.Dense(4, weight_initializer="ones"), nn.Dense(2))
@@ -229,6 +237,9 @@ def test_columns_of_inspect():
     ik.materialize(net, (3, 5))
     summary = ik.summary(net, (3, 5), columns=["dtype", "max"])
     assert summary["0"].columns == {"dtype": "float32", "max": 1.0} and "max" in str(summary)
+    assert ["(network)", "1"] in [line.split() for line in summary.to_text(depth=0, columns=["path", "max"]).split("\n")]
+    lines = ik.summary(alike(), (3, 4), columns=["mean"]).to_text(columns=["path", "mean"]).split("\n")
+    assert ["{0..29}", "x30", "1"] in [line.split() for line in lines]  # of blocks that are one row
     with pytest.raises(KeyError, match="did you mean 'dtype'"):
         ik.summary(net, (3, 5), columns=["dtyp"])
 
