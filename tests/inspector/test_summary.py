@@ -237,7 +237,8 @@ def test_columns_of_inspect():
     ik.materialize(net, (3, 5))
     summary = ik.summary(net, (3, 5), columns=["dtype", "max"])
     assert summary["0"].columns == {"dtype": "float32", "max": 1.0} and "max" in str(summary)
-    assert ["(network)", "1"] in [line.split() for line in summary.to_text(depth=0, columns=["path", "max"]).split("\n")]
+    lines = summary.to_text(depth=0, columns=["path", "max"]).split("\n")
+    assert ["(network)", "1"] in [line.split() for line in lines]
     lines = ik.summary(alike(), (3, 4), columns=["mean"]).to_text(columns=["path", "mean"]).split("\n")
     assert ["{0..29}", "x30", "1"] in [line.split() for line in lines]  # of blocks that are one row
     with pytest.raises(KeyError, match="did you mean 'dtype'"):
