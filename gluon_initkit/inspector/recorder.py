@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy
 
 from .. import display
-from ..parameters import did_you_mean, list_parameters, matcher, refuse_no_match, show_selector
+from ..parameters import did_you_mean, list_parameters, select_parameters
 from .outputs import OutputReport
 from .outputs import outputs as measure_outputs
 from .records import Statistics
@@ -289,19 +289,18 @@ class Recorder(display.TableReport[_Series]):
         self._net, self._on_nan = net, on_nan
         self._inputs = None if outputs is None else tuple(outputs) if isinstance(outputs, (tuple, list)) else (outputs,)
         self.outputs: Optional[History] = None
-        parameters = [(param, info) for param, _, info in list_parameters(net)]
-        matches = None if select is None else matcher(select)
-        watched = [(param, info) for param, info in parameters
-                   if (param.grad_req != "null" if matches is None else matches(info))]  # fmt: skip
-        self._watched = [param for param, _ in watched]
-        if not watched:
-            refuse_no_match(select, [info for _, info in parameters])
-            paths = ", ".join(info.label for _, info in parameters[:6]) + (", …" if len(parameters) > 6 else "")
-            asked = f"is selected by {show_selector(select)}" if matches else "has a gradient; select='*' watches all"
-            raise ValueError(display.printable(f"no parameter of this {type(net).__name__} {asked}; "
-                                               f"it has {paths or 'none'}."))  # fmt: skip
-        aliases = {alias: info.label for _, info in watched for alias in info.aliases}
-        self.history = History([info.label for _, info in watched], stats, every, capacity, aliases)
+        listed = list_parameters(net)
+        if select is not None:
+            listed = select_parameters(listed, select)
+        elif not any(param.grad_req != "null" for param, _, _ in listed):
+            paths = display.listed([info.label for _, _, info in listed], 6) or "none"
+            raise ValueError(display.printable(f"no parameter of this {type(net).__name__} has a gradient; select='*' "
+                                               f"watches all; it has {paths}."))  # fmt: skip
+        else:
+            listed = [entry for entry in listed if entry[0].grad_req != "null"]
+        self._watched = [param for param, _, _ in listed]
+        aliases = {alias: info.label for _, _, info in listed for alias in info.aliases}
+        self.history = History([info.label for _, _, info in listed], stats, every, capacity, aliases)
 
     def step(self) -> None:
         """Count a step, and look if it is one to keep."""

@@ -239,7 +239,7 @@ def test_bad_arguments():
         ik.Recorder(3)
     with pytest.raises(ValueError, match="no parameter has the path 'wieght'; did you mean 'weight'"):
         ik.Recorder(nn.Dense(1), select="wieght")
-    with pytest.raises(ValueError, match=r"no parameter of this Dense is selected by 'we\?'; it has weight, bias"):
+    with pytest.raises(ValueError, match=r"'we\?' selects no parameter; there are 'weight', 'bias'"):
         ik.Recorder(nn.Dense(1), select="we?")
     frozen = nn.Dense(1)
     set_all(frozen, "grad_req", "null")
