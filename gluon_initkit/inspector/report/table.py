@@ -1,6 +1,7 @@
 """A report as the table that text, HTML and Markdown show: which columns, which rows, what stands around."""
 
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 from ...display import Column, Table, listed
@@ -47,7 +48,7 @@ def table_of(report: Any, columns: Optional[Sequence[Any]]) -> Table:
         footer=_sums(report, chosen, again),
         parts=_parts,
         kinds={block.path: block.block for block in report.blocks},
-        alike=_structure,
+        alike=attrgetter("role", "lr_mult", "wd_mult"),
         again=again,
         noun="parameter",
         legend={"dim": "frozen: grad_req='null'"},
@@ -69,12 +70,6 @@ def _parts(record: ParameterRecord) -> Tuple[str, ...]:
     if not record.block_path or not record.path.startswith(inside):
         return tuple(record.path.split("."))
     return (*record.block_path.split("."), record.path[len(inside) :])
-
-
-def _structure(record: ParameterRecord) -> Tuple[Any, ...]:
-    """What must be the same in parameters that one row stands for."""
-    return (record.role, record.dtype, record.stype, record.state, record.contexts, record.grad_req, record.lr_mult,
-            record.wd_mult, record.trained, record.constant)  # fmt: skip
 
 
 def _not_computed(report: Any, columns: Optional[Sequence[Column]]) -> List[Tuple[str, str]]:
