@@ -14,8 +14,6 @@ import warnings
 from . import __version__
 from .display import KitError, counted, did_you_mean, printable, size_text
 
-__all__ = ["main"]
-
 _EXIT_CODES = """exit codes:
   0  there is nothing to say: no errors or warnings, no differences
   1  findings that are errors or warnings, or differences

@@ -8,8 +8,6 @@ import os
 import time
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
-__all__ = ["Job", "ProgressBar", "run", "threads"]
-
 Job = Tuple[int, Callable[[], None]]
 """The bytes that a job works on, and what it does."""
 

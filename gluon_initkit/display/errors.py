@@ -8,8 +8,6 @@ import warnings
 
 from .units import printable
 
-__all__ = ["KitError", "warn"]
-
 _INTERNAL = (__name__.partition(".")[0], "mxnet")
 
 

@@ -15,8 +15,6 @@ from .table import Branch, Column, Table, path_column
 from .text import cell_widths
 from .units import counted
 
-__all__ = ["flat_table", "sorted_by", "text_table", "tree_table"]
-
 _FLAT = 12  # rows up to which a table is a list of whole paths
 _FEW = 24  # rows up to which nothing is folded
 _MOST = 45  # rows of a folded table

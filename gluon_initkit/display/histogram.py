@@ -5,8 +5,6 @@ from typing import Sequence
 
 from .units import counted, escape
 
-__all__ = ["histogram_svg", "histogram_text", "series_text"]
-
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 

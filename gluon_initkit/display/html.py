@@ -13,8 +13,6 @@ from .table import Branch, Table
 from .text import DOT
 from .units import escape
 
-__all__ = ["as_page", "as_tree"]
-
 _FOUND = ("error", "warning", "info")  # what a dot marks
 _WIDEST_LABEL, _WIDEST_CELL = 46, 28  # characters; what is longer wraps
 

@@ -6,8 +6,6 @@ from typing import Iterable
 from .table import Column, Table
 from .units import printable
 
-__all__ = ["as_markdown"]
-
 
 def as_markdown(table: Table) -> str:
     """The notes, the table, its footer in bold as the last row, and the footnotes as a list."""

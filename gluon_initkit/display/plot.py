@@ -6,8 +6,6 @@ from typing import Any, List, Optional, Sequence, Tuple
 from .text import wrapped
 from .units import printable
 
-__all__ = ["draw_lines", "draw_ridges", "new_axes"]
-
 _ROW = 0.32  # inches a distribution
 _MOST_NAMES = 12  # lines that a legend can name
 _OUTLIERS = 4  # lines that are named where a legend cannot name all

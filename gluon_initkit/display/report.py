@@ -13,8 +13,6 @@ from .table import Table
 from .text import as_rich, as_text, rendered, terminal_width
 from .units import counted, printable
 
-__all__ = ["TableReport", "import_pandas"]
-
 Row = TypeVar("Row")
 Path = Union[str, "os.PathLike[str]"]
 

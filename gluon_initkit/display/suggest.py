@@ -3,8 +3,6 @@
 import difflib
 from typing import Any, Iterable, Sequence
 
-__all__ = ["did_you_mean", "did_you_mean_path", "find_row"]
-
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
     """What to say of an unknown name: the known names that are near it, otherwise the first of all known names.

@@ -9,8 +9,6 @@ from typing import Any, Callable, FrozenSet, List, Mapping, Optional, Sequence, 
 
 from .units import AtLeast, escape, printable, shape_text, show_value
 
-__all__ = ["Branch", "Column", "Table", "dotted", "path_column", "shape_column"]
-
 
 @dataclass(frozen=True)
 class Column:

@@ -23,8 +23,6 @@ random.setstate(_state)  # importing rich draws a number from the user's generat
 from .table import Column, Table  # noqa: E402
 from .units import printable  # noqa: E402
 
-__all__ = ["DOT", "as_rich", "as_text", "cell_widths", "rendered", "terminal_width", "wrapped"]
-
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "changed": "green", "dim": "dim", "": ""}
 _GAP = 2  # blanks between columns
 _SHAPE = re.compile(r"\([\d?,. ]*\)")  # which stays whole

@@ -3,9 +3,6 @@
 import html
 from typing import Any, Sequence
 
-__all__ = ["AtLeast", "counted", "counted_of", "escape", "inputs_text", "listed", "printable", "shape_text",
-           "show_value", "size_text"]  # fmt: skip
-
 
 class AtLeast(int):
     """A sum of which a part is unknown."""

@@ -25,8 +25,6 @@ from .records import BlockRecord, Finding, ParameterRecord, SharedValues
 from .shared_values import equal_bytes, shared_values
 from .statistics import statistics_of_all
 
-__all__ = ["Live", "collect"]
-
 _Places = Dict[Any, Place]
 _Facts = Dict[str, Any]
 

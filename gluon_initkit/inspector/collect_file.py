@@ -9,8 +9,6 @@ from .records import ParameterRecord, SharedValues, Statistics
 from .shared_values import shared_values
 from .statistics import statistics_of_all
 
-__all__ = ["collect_file"]
-
 _MOST = 1 << 31  # bytes that all of a file's sparse and deflated arrays may become, besides 64 for each stored one
 
 Collected = Tuple[Tuple[ParameterRecord, ...], Tuple[SharedValues, ...], StoredValues]

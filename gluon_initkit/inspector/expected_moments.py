@@ -21,8 +21,6 @@ from ..shapes import is_known
 from .findings import is_constant
 from .records import Declared, Statistics
 
-__all__ = ["Expectation", "expectation_of"]
-
 _UNKNOWN = Initializer()  # stands for a network's initializer that is not known
 _FEWEST = 16  # values from which a deviation can be told
 

@@ -12,8 +12,6 @@ from ..display import KitError, counted, counted_of, printable
 from ..parameters import ParameterInfo, context_mismatch, did_you_mean
 from .records import Declared, Finding, ParameterRecord, SharedValues, Statistics
 
-__all__ = ["CODES", "Z_LIMIT", "FindingsError", "Ignored", "drop_ignored", "findings_of", "is_constant", "raise_for"]
-
 Z_LIMIT = 6.0
 """Standard errors. Among 1,000 parameters, sound ones pass it by chance once in 250,000 networks."""
 

@@ -10,8 +10,6 @@ from .collect_file import collect_file
 from .findings import Ignored, drop_ignored, findings_of
 from .report.report import Report, record_matcher
 
-__all__ = ["inspect"]
-
 
 def inspect(
     net_or_file: Any,

@@ -8,8 +8,6 @@ import math
 import re
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
-__all__ = ["is_product", "multiply_adds"]
-
 Shape = Tuple[Optional[int], ...]
 _Rule = Callable[[Dict[str, str], Sequence[Any], Sequence[Any]], int]
 

@@ -9,9 +9,8 @@ import numpy
 from ..display import Column, Table, TableReport, counted, find_row, inputs_text, listed, path_column, printable
 from .records import Statistics
 from .report.columns import COLUMNS
-from .statistics import merge, statistics_of
-
-__all__ = ["OutputReport", "OutputRow", "outputs"]
+from .statistics import statistics_of
+from .survey import merge
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,6 @@ from .report.columns import STATISTICS
 from .shared_values import equal_bytes
 from .statistics import statistics_of_all
 
-__all__ = ["History", "Recorder"]
-
 _KINDS = ("values", "gradient")
 
 

@@ -7,8 +7,6 @@ files; `findings` judges them; `report` shows them.
 from dataclasses import dataclass, fields
 from typing import Any, Optional, Tuple
 
-__all__ = ["BlockRecord", "Declared", "Finding", "Histogram", "ParameterRecord", "SharedValues", "Statistics"]
-
 
 @dataclass(frozen=True)
 class Histogram:

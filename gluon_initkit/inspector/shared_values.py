@@ -13,9 +13,7 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 import numpy
 
 from .records import ParameterRecord, SharedValues
-from .statistics import readable
-
-__all__ = ["equal_bytes", "shared_values"]
+from .survey import readable
 
 _STEP = 1 << 18  # values that are looked at at once
 

@@ -7,9 +7,7 @@ import numpy
 
 from ..parallel import Job, run
 from .records import Statistics
-from .survey import BINS, PIECE, QUANTILES, Survey, cut, merge, readable
-
-__all__ = ["BINS", "QUANTILES", "merge", "readable", "statistics_of", "statistics_of_all"]
+from .survey import PIECE, Survey, cut, readable
 
 
 def statistics_of(array: numpy.ndarray) -> Statistics:

@@ -22,8 +22,6 @@ from .records import ParameterRecord
 from .report.columns import chosen_columns
 from .totals import Totals, counted_elsewhere, totals_of
 
-__all__ = ["Summary", "SummaryRow", "summary"]
-
 Shape = Optional[Tuple[Optional[int], ...]]
 
 

@@ -15,8 +15,6 @@ import numpy
 from ..display import printable
 from .records import Histogram, Statistics
 
-__all__ = ["BINS", "PIECE", "QUANTILES", "Survey", "cut", "merge", "readable"]
-
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 50
 

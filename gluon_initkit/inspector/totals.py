@@ -8,8 +8,6 @@ from typing import FrozenSet, Iterable, Sequence, Set
 from ..display import counted, size_text
 from .records import ParameterRecord, SharedValues
 
-__all__ = ["Totals", "counted_elsewhere", "totals_of"]
-
 
 @dataclass(frozen=True)
 class Totals:

@@ -7,8 +7,6 @@ from .. import display
 from .records import ParameterRecord
 from .report.columns import COLUMNS, STATISTICS
 
-__all__ = ["ParameterView"]
-
 
 @dataclass(frozen=True, repr=False)
 class ParameterView:

@@ -14,7 +14,7 @@ import statistics
 import time
 
 import gluon_initkit as ik
-from gluon_initkit.inspector.statistics import BINS, QUANTILES
+from gluon_initkit.inspector.survey import BINS, QUANTILES
 from gluon_initkit.parallel import threads
 import mxnet as mx
 from mxnet.gluon import nn

@@ -25,8 +25,6 @@ from ..statistics import statistics_of
 from .comparison import Comparison, ComparisonRow
 from .diff import EQUAL, change_between
 
-__all__ = ["compare"]
-
 
 def compare(a: Any, b: Any, **options: Any) -> Comparison:
     """Say what differs between two networks, reports or files, in any mix. Changes nothing.

@@ -12,8 +12,6 @@ from ..report.json import to_plain
 if TYPE_CHECKING:
     from ...sharing.load_report import LoadReport
 
-__all__ = ["Comparison", "ComparisonRow"]
-
 _Shape = Optional[Tuple[Optional[int], ...]]
 
 

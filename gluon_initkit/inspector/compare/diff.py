@@ -5,8 +5,6 @@ from typing import Any, Dict
 
 import numpy
 
-__all__ = ["EQUAL", "change_between"]
-
 EQUAL: Dict[str, Any] = {"change": 0.0, "cosine": 1.0, "sign_flips": 0, "nonfinite": 0}
 _BLOCK = 1 << 18  # values that are read at once
 

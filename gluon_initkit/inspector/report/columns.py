@@ -5,9 +5,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Unio
 
 from ...display import Column, did_you_mean, histogram_svg, histogram_text, path_column, shape_column, show_value
 from ..records import Histogram, ParameterRecord
-from ..statistics import merge
-
-__all__ = ["COLUMNS", "FIELDS", "STATISTICS", "chosen_columns", "column"]
+from ..survey import merge
 
 STATISTICS = ("mean", "std", "min", "max", "norm", "zeros", "nan", "posinf", "neginf")
 """The statistics that are one number, by the names of their fields."""

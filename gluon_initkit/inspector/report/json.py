@@ -14,8 +14,6 @@ from ...display import counted
 from ...files import parsed_json
 from ..records import BlockRecord, Finding, Histogram, ParameterRecord, SharedValues, Statistics
 
-__all__ = ["SCHEMA", "decoded", "encoded", "from_plain", "to_plain"]
-
 SCHEMA = 1
 """The version of the JSON; it grows when a reader of the old one would misread the new."""
 

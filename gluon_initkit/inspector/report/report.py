@@ -18,8 +18,6 @@ from .columns import COLUMNS, chosen_columns
 from .json import decoded, encoded
 from .table import table_of
 
-__all__ = ["Report", "record_matcher"]
-
 
 @dataclass(frozen=True, repr=False)
 class Report(display.TableReport[ParameterView]):

@@ -9,8 +9,6 @@ from ..records import Finding, ParameterRecord
 from ..totals import counted_elsewhere, totals_of
 from .columns import COLUMNS, FIELDS, chosen_columns
 
-__all__ = ["table_of"]
-
 _DEFAULT = (
     "path", "block", "shape", "dtype", "stype", "state", "contexts", "constant", "size", "grad_req", "trained",
     "replicas_agree", "mean", "std", "min", "max", "zeros", "nan", "posinf", "neginf", "histogram", "grad_mean",
