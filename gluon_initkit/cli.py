@@ -51,13 +51,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except BrokenPipeError:  # `... | head`: the reader has seen enough
         _discard_output()
         return 0
-    except (OSError, ValueError) as error:  # of the flush; an error of writing has been told before
+    except (OSError, ValueError) as error:  # of the flush; an error of writing was printed before
         _discard_output()
         return 2 if code == 2 else _complain(f"gluon-initkit {arguments.command}: {error}")
 
 
 def _attempt(command: str, run: Callable[[], int]) -> int:
-    """The exit code of a part of a command; an error is told in a line, and the other parts go on."""
+    """The exit code of a part of a command; an error is printed in a line, and the other parts go on."""
     try:
         return run()
     except BrokenPipeError:

@@ -1,7 +1,7 @@
 """`InitRegression` compares what a network was initialized to with a reviewed JSON file. The plugin's fixture makes it.
 
 The fingerprint decides, since it depends on every bit. All else is in the file so that a person can review it, and that
-a difference can be told path by path: what each parameter is, what fills it, its moments, and a digest of its values.
+a difference can be shown path by path: what each parameter is, what fills it, its moments, and a digest of its values.
 """
 
 import hashlib

@@ -28,7 +28,7 @@ def histogram_svg(edges: Sequence[float], counts: Sequence[int], name: str, widt
 
 
 def histogram_text(counts: Sequence[int], width: int = 12) -> str:
-    """A histogram as block characters, the tallest full; a blank stands for no value at all."""
+    """A histogram as block characters, the tallest full; a blank means no value at all."""
     size = max(1, -(-len(counts) // width))  # bins a character
     sums = [sum(counts[start : start + size]) for start in range(0, len(counts), size)]
     tallest = max(sums, default=0)

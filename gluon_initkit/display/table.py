@@ -26,7 +26,7 @@ class Column:
     show : callable
         A value as text.
     fold : str or callable
-        How one row speaks for several: ``'same'``, only rows that have the same value are one, and a block shows each
+        How one row represents several: ``'same'``, only rows that have the same value are one, and a block shows each
         value once; ``'range'``, the same, but in a long table rows are one where it differs, and it shows
         ``(64..512, 3)``; ``'sum'``; or a callable that gets the rows as a sequence.
     number : bool
@@ -59,7 +59,7 @@ class Column:
         return self.heading or self.key
 
     def of(self, rows: Sequence[Any]) -> Any:
-        """The value of one row that stands for these."""
+        """The value of one row that represents these."""
         if len(rows) == 1:
             return self.read(rows[0])
         if callable(self.fold):

@@ -162,7 +162,7 @@ def _indented(line: str, room: int, path: bool) -> str:
 
 
 def _paragraph(text: str, width: int, indent: str = "") -> str:
-    """A text in lines; all but the first are indented, so that each of several texts can be told from the next."""
+    """A text in lines; all but the first are indented, so that a reader sees where the next text begins."""
     text = printable(text, keep="\n")
     if len(text) <= width or width < 20:
         return text

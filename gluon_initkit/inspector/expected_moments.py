@@ -2,7 +2,7 @@
 errors the measured ones differ.
 
 What is knowable: an initializer that a layer was given, or the layer's own default, stands in the parameter. The one
-given to ``net.initialize(X)`` does not: MXNet forgets it once values are drawn. It has to be told (``init=X``); which
+given to ``net.initialize(X)`` does not: MXNet forgets it once values are drawn. The caller names it (``init=X``); which
 parameters it serves is then decided as `plan` and `initialize` decide it.
 """
 
@@ -21,8 +21,8 @@ from ..shapes import is_known
 from .findings import is_constant
 from .records import Declared, Statistics
 
-_UNKNOWN = Initializer()  # stands for a network's initializer that is not known
-_FEWEST = 16  # values from which a deviation can be told
+_UNKNOWN = Initializer()  # in place of a network's initializer that is not known
+_FEWEST = 16  # values from which a deviation can be judged
 
 
 class Expectation(NamedTuple):

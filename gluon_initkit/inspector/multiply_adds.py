@@ -112,7 +112,7 @@ def _rnn(attributes: Dict[str, str], inputs: Sequence[Any], outputs: Sequence[An
 
 
 def _attention(interleaved: int, parts: int, by_scores: str) -> _Rule:
-    """Of GluonNLP's attention, where `parts` arrays lie in one input; each score stands for the units of one head."""
+    """Of GluonNLP's attention, where `parts` arrays lie in one input; a score is a sum over the units of one head."""
 
     def rule(attributes: Dict[str, str], inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
         units = inputs[interleaved][-1] // parts // int(attributes["heads"])

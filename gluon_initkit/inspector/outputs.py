@@ -154,7 +154,7 @@ def outputs(
     >>> report.reason
     'its inputs (up to 1) and parameters (up to 3e+38) are finite, so an operator of its own overflowed'
     """
-    # MXNet is imported when a network is looked at: reports of files do without it.
+    # MXNet is imported when a network is measured: reports of files need none.
     from .._mxnet import mx
     from .._mxnet.arrays import arrays_in
     from .._mxnet.forward import observed
@@ -216,7 +216,7 @@ class _Observer:
 
         if numpy.dtype(array.dtype).kind != "f":
             return array
-        if id(array) in self._probed:  # of a block inside, which this one hands on
+        if id(array) in self._probed:  # the output of a block inside, which this block returns unchanged
             _, array, zeros = self._probes[self._probed[id(array)]]
         else:
             array, zeros = gradient_probe(array)

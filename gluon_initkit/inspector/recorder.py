@@ -327,13 +327,13 @@ class Recorder(display.TableReport[_Series]):
         self.outputs.keep(numpy.array([[measured.get(path, nothing), nothing] for path in self.outputs.paths]))
 
     def _recorded(self, stats: Statistics) -> List[float]:
-        """The recorded statistics, NaN for what there is not."""
+        """The recorded statistics, NaN for those that an array lacks."""
         nothing = stats.count and stats.mean is None  # no number is finite: their norm is not 0, there is none
         numbers = [None if nothing and name == "norm" else getattr(stats, name) for name in self.history.stats]
         return [numpy.nan if number is None else number for number in numbers]
 
     def _keep_parameters(self) -> Optional[str]:
-        """Measure values and gradients; the first parameter whose are not all finite."""
+        """Measure values and gradients; the path of the first parameter that has a NaN or an infinity in them."""
         from .._mxnet.arrays import host_values, wait_for  # not before: a history is read without MXNet
         from .._mxnet.parameter import arrays_of, gradients_of
 

@@ -194,7 +194,7 @@ class _Order:
         below[-1] = kept.size  # the last bin has its right edge, too
         counts = numpy.diff(below)
         if self._counted:
-            # No edge parts values that have the same upper bits and were left out: any of them stands for all.
+            # Values that were left out and have the same upper bits lie in the same bin: any of them represents all.
             size = self._kind.itemsize
             any_of_them = (self._bits.astype(f"u{size}") << (8 * size - 16)).view(self._kind)
             left = numpy.append(0, numpy.cumsum(self._counts))
