@@ -35,9 +35,10 @@ def as_tree(table: Table) -> str:
     starts = ["<span>", *cells]
     head = _row("ik-head", starts, (column.title for column in table.columns))
     foot = _row("ik-foot", starts, table.footer) if table.footer else ""
+    notes = "".join(f'<p class="ik-{style or "plain"}">{escape(text)}</p>' for style, text in table.footnotes)
     return (
         f'<div class="ik ik-tree" style="--ik-columns:{" ".join([f"{label}ch", *widths])}">{_STYLE}'
-        f'<p class="ik-title">{escape(table.title)}</p>{_footnotes(table)}{_legend(table)}'
+        f'<p class="ik-title">{escape(table.title)}</p>{notes}{_legend(table)}'
         f'<div class="ik-scroll"><div class="ik-body">{head}{rows}{foot}</div></div></div>'
     ) + (_SCRIPT if "<details" in rows else "")
 
@@ -49,10 +50,6 @@ def as_page(title: str, body: str) -> str:
         f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title></head>'
         f"<body>{body}</body></html>\n"
     )
-
-
-def _footnotes(table: Table) -> str:
-    return "".join(f'<p class="ik-{style or "plain"}">{escape(text)}</p>' for style, text in table.footnotes)
 
 
 def _legend(table: Table) -> str:

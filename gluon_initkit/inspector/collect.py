@@ -55,7 +55,8 @@ def collect(net: Any, select: Any, stats: Any, grads: bool, trainer: Any, init: 
     records = tuple([ParameterRecord(**fact) for fact in facts])
     blocks = tuple([BlockRecord(path, type(block).__name__) for path, block in tree])
     if select is not None:
-        around = {"", *(path for record in records for path in accumulate(record.block_path.split("."), _join))}
+        names = [record.block_path.split(".") for record in records]
+        around = {"", *(path for parts in names for path in accumulate(parts, "{}.{}".format))}
         blocks = tuple([block for block in blocks if block.path in around])
     return records, blocks, shared_values(records, values), list(_structure(net, tree, places))
 
@@ -67,10 +68,6 @@ def _selected(places: _Places, select: Any) -> _Places:
     if not selected:
         refuse_no_match(select, infos.values())
     return selected
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}"
 
 
 def _structure(net: Any, tree: Sequence[Tuple[str, Any]], places: _Places) -> Iterator[Finding]:

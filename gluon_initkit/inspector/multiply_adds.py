@@ -4,7 +4,7 @@ What is counted is what papers count: products of matrices, and what can be writ
 pooling, normalization and looking up rows count 0.
 """
 
-import math
+from math import isqrt, prod
 import re
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
@@ -47,13 +47,6 @@ def _plain(name: str) -> str:
     return re.sub(r"^_?(npi_|npx_|np_|contrib_|sparse_)?", "", name).replace("_", "").lower()
 
 
-def _size(shape: Any) -> int:
-    size = 1
-    for each in shape:
-        size *= each
-    return size
-
-
 def _true(attributes: Dict[str, str], key: str) -> bool:
     return attributes.get(key, "False") in ("True", "true", "1")
 
@@ -62,7 +55,7 @@ def _convolution(weight: int, moved: str) -> _Rule:
     """By the number of the input that is the weight, whose filters are applied at each place of what is `moved`."""
 
     def rule(attributes: Dict[str, str], inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
-        return _size(outputs[0] if moved == "output" else inputs[0]) * _size(inputs[weight][1:])
+        return prod(outputs[0] if moved == "output" else inputs[0]) * prod(inputs[weight][1:])
 
     return rule
 
@@ -72,19 +65,19 @@ def _matrices(attributes: Dict[str, str], inputs: Sequence[Any], outputs: Sequen
     first = inputs[0]
     if attributes.get("axis", "-2") != "-2":
         raise KeyError("axis")
-    return _size(outputs[0]) * first[-2 if _true(attributes, "transpose_a") else -1]
+    return prod(outputs[0]) * first[-2 if _true(attributes, "transpose_a") else -1]
 
 
 def _dot(attributes: Dict[str, str], inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
     """Of the classic `dot`, which sums over the first axis of what is transposed, and NumPy's."""
     if () in inputs:  # a number times an array
         return 0
-    return _size(outputs[0]) * inputs[0][0 if _true(attributes, "transpose_a") else -1]
+    return prod(outputs[0]) * inputs[0][0 if _true(attributes, "transpose_a") else -1]
 
 
 def _tensordot(attributes: Dict[str, str], inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
     """Of sizes m*k, k*n and m*n the multiply-adds are m*k*n, whichever axes k is made of."""
-    return math.isqrt(_size(inputs[0]) * _size(inputs[1]) * _size(outputs[0]))
+    return isqrt(prod(inputs[0]) * prod(inputs[1]) * prod(outputs[0]))
 
 
 def _einsum(attributes: Dict[str, str], inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
@@ -94,7 +87,7 @@ def _einsum(attributes: Dict[str, str], inputs: Sequence[Any], outputs: Sequence
     if "..." in terms or "->" not in attributes["subscripts"] or len(names) > 2:
         raise KeyError("subscripts")
     sizes = {name: size for term, shape in zip(names, inputs) for name, size in zip(term, shape)}
-    return _size(sizes.values()) if len(names) == 2 and set(sizes) - set(answer) else 0
+    return prod(sizes.values()) if len(names) == 2 and set(sizes) - set(answer) else 0
 
 
 def _rnn(attributes: Dict[str, str], inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
@@ -116,7 +109,7 @@ def _attention(interleaved: int, parts: int, by_scores: str) -> _Rule:
 
     def rule(attributes: Dict[str, str], inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
         units = inputs[interleaved][-1] // parts // int(attributes["heads"])
-        return _size(outputs[0] if by_scores == "output" else inputs[1]) * units
+        return prod(outputs[0] if by_scores == "output" else inputs[1]) * units
 
     return rule
 
