@@ -301,8 +301,8 @@ def _folded(nodes: Sequence[_Node], path: str, name: str, key: Optional[_Key], m
         children = list(first.children.values())
         for indices in _runs([child.structure if key else child.name for child in children]):
             names = [children[index].name for index in indices]
-            twins = [node.children[twin] for node in nodes for twin in names]
-            below.append(_folded(twins, _join(path, braced(names)), braced(names), key, merge))
+            twins, label = [node.children[twin] for node in nodes for twin in names], braced(names)
+            below.append(_folded(twins, _join(path, label), label, key, merge))
     rows = tuple(row for node in nodes for row in node.rows())
     own = tuple(row for node in nodes for row in node.blocks)
     return _Fold(path, name, rows, len(nodes), first.path, own, tuple(below))
