@@ -49,6 +49,11 @@ def test_two_transpositions_cancel():
     assert merged(("ba", T), ("cb", T), ("da", T)) == [("a", "bcd", "bd")]
 
 
+def test_two_groups_that_meet_keep_what_is_transposed_in_each():
+    assert merged(("fa", T), ("eb", T), ("ef", {})) == [("a", "bef", "ef")]
+    assert merged(("fa", T), ("eb", T), ("ef", T)) == [("a", "bef", "bf")]
+
+
 def test_transposed_is_told_from_the_canonical_path():
     assert merged(("ba", {"to": "b", **T}), ("ac", {})) == [("b", "ac", "ac")]
 
