@@ -24,7 +24,8 @@ from ..display import Column, Table, TableReport, inputs_text, path_column, shap
 from ..parameters import Selector, matcher, named_memory_errors, refuse_no_match, show_selector
 from ..shapes import is_known
 from .diagnosis import error_of
-from .resolve import Resolution, Shape, as_arrays, contexts_in, forward_stop, resolve
+from .errors import Shape
+from .resolve import Resolution, as_arrays, contexts_in, forward_stop, resolve
 
 
 @dataclass(frozen=True)

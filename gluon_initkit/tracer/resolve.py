@@ -34,9 +34,9 @@ from .._mxnet.tree import Flaw, Place, channel_axis, stale_graphs, unregistered_
 from ..display import inputs_text
 from ..parameters import ParameterInfo, context_mismatch, list_parameters
 from ..shapes import agree, is_known
+from .errors import Shape
 from .source import frames_of, last_lines
 
-Shape = Optional[Tuple[Optional[int], ...]]
 Parameters = Sequence[Tuple[Any, Place, ParameterInfo]]
 
 

@@ -12,23 +12,20 @@ from .._mxnet.instrument.call_stack import BlockCall
 
 Frame = Tuple[FrameType, int]
 _KIT = __name__.partition(".")[0]
-_OWN = ("tracer.trace", "tracer.source", "_mxnet.instrument.observer")
+_WATCH = {f"{_KIT}.{each}" for each in ("tracer.trace", "tracer.source", "_mxnet.instrument.observer")}
 _MXNETS_FORWARD = (mx.gluon.HybridBlock.forward, mx.gluon.SymbolBlock.forward)
-_WATCH = {f"{_KIT}.{each}" for each in _OWN}
 
 
 def user_call() -> Tuple[str, Optional[str], Optional[int]]:
     """What the user called, and the file and line of that: the innermost frame outside of MXNet and the kit."""
-    frame: Optional[FrameType] = sys._getframe(1)
     called: Optional[FrameType] = None
-    while frame is not None:
+    for frame, line in traceback.walk_stack(sys._getframe(1)):
         owner = code_owner(frame)
         if owner == "user":
-            break
+            return _named(called), frame.f_code.co_filename, line
         if owner != "watch":
             called = frame
-        frame = frame.f_back
-    return _named(called), *((None, None) if frame is None else (frame.f_code.co_filename, frame.f_lineno))
+    return _named(called), None, None
 
 
 def source_within(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:

@@ -35,8 +35,8 @@ from ..display import (
 )
 from ..parameters import ParameterInfo, check_block, list_parameters
 from .diagnosis import INPUTS, diagnosed_failure
-from .errors import DeferredInitError
-from .resolve import Observed, Shape
+from .errors import DeferredInitError, Shape
+from .resolve import Observed
 from .source import source_within
 
 
