@@ -104,7 +104,9 @@ class ShapeReport(TableReport[ShapeRow]):
         counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         title = f"Shapes: {counts or 'no parameters'}; {size_text(self.bytes)}, in {self.seconds:.3g} s"
         title += " and one forward pass" if self.forward else ""
-        return Table(title, _COLUMNS, self.rows, self.notes, _emphasis, first_to_go=("declared",),
+        return Table(title, _COLUMNS, self.rows, self.notes,
+                     lambda row: "error" if row.bytes is None else "changed" if row.shape != row.declared else "",
+                     first_to_go=("declared",),
                      legend={"changed": "follows from the inputs", "error": "not known"})  # fmt: skip
 
 
@@ -288,10 +290,6 @@ def _report(found: Resolution, start: float, done: Sequence[Any] = (), forward: 
         for param, _, info in found.parameters
     )
     return ShapeReport(rows, time.perf_counter() - start, forward, found.notes)
-
-
-def _emphasis(row: ShapeRow) -> str:
-    return "error" if row.bytes is None else ("changed" if row.shape != row.declared else "")
 
 
 _COLUMNS = (
