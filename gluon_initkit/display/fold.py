@@ -90,7 +90,7 @@ def text_table(
     depth : int, optional
         At which depth blocks are one row.
     flat : bool
-        Whether rows have whole paths, and blocks no rows of their own.
+        Whether rows have whole paths, and blocks no rows of their own, as in Markdown.
     """
     rows = [row for row in table.rows if everything or table.shown is None or table.shown(row)]
     flat = flat or table.order is not None or (len(rows) <= _FLAT and not table.blocks and not table.headings)
@@ -130,11 +130,6 @@ def text_table(
         return whole
     names = ", ".join(column.title for column in whole.columns if column.key in hidden)
     return made(hidden, [*notes, f"not shown at this width: {names}; width= or columns= shows more"])
-
-
-def flat_table(table: Table, depth: Optional[int] = None) -> Table:
-    """The table as Markdown shows it: all columns, and whole paths."""
-    return text_table(table, None, depth=depth, flat=True)
 
 
 def tree_table(table: Table, limit: Optional[int] = None) -> Table:

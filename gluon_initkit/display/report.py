@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any, Dict, Generic, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
 
-from .fold import flat_table, text_table, tree_table
+from .fold import text_table, tree_table
 from .html import as_page, as_tree
 from .markdown import as_markdown
 from .suggest import did_you_mean, find_row
@@ -98,7 +98,7 @@ class TableReport(Generic[Row]):
 
     def to_markdown(self, *, depth: Optional[int] = None, columns: Optional[Sequence[Any]] = None) -> str:
         """The table as GitHub's Markdown, folded as in `to_text`."""
-        return as_markdown(flat_table(self._chosen(columns), depth))
+        return as_markdown(text_table(self._chosen(columns), None, depth=depth, flat=True))
 
     def to_html(
         self,

@@ -90,7 +90,7 @@ class Column:
 
 def path_column(heading: str = "parameter") -> Column:
     """The first column of a tree: the paths of its rows. Aliases are written below."""
-    return Column("path", lambda row: row.path, heading, path=True)
+    return Column("path", attrgetter("path"), heading, path=True)
 
 
 def shape_column(key: str = "shape", heading: str = "", **options: Any) -> Column:
