@@ -186,7 +186,7 @@ def _bad_variance(records: _Records, shared: _Shared) -> Iterator[Finding]:
                          "file")  # fmt: skip
 
 
-@check(needs="replicas_agree")
+@check(needs="stats")
 def _replicas_differ(records: _Records, shared: _Shared) -> Iterator[Finding]:
     for record in records:
         # Each context gathers running statistics of its own.
@@ -220,7 +220,7 @@ def _symmetric(records: _Records, shared: _Shared) -> Iterator[Finding]:
                          "initializer, such as mx.init.Xavier()")  # fmt: skip
 
 
-@check(needs="grad_stats")
+@check(needs="stats")
 def _zero_gradient(records: _Records, shared: _Shared) -> Iterator[Finding]:
     for record in records:
         stats = record.grad_stats
@@ -230,7 +230,7 @@ def _zero_gradient(records: _Records, shared: _Shared) -> Iterator[Finding]:
                          )  # fmt: skip
 
 
-@check(needs="declared")
+@check(needs="stats")
 def _not_as_declared(records: _Records, shared: _Shared) -> Iterator[Finding]:
     for record in records:
         declared, stats = record.declared, record.stats
