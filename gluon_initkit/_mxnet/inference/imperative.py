@@ -32,11 +32,22 @@ given, running = meta_array, meta_arrays
 
 def lend(param: gluon.Parameter, run: Run) -> None:
     """Let a parameter answer an array without memory, in the run's thread; it is deferred until its shape is known."""
-    kind = type(param)
+    lent = _LentParameter(param, run)
+    vars(param).update(
+        _check_and_get=lent.check_and_get, _finish_deferred_init=lent.finish, set_data=lent.set_data, _var=None
+    )
 
-    def check_and_get(held: Any, ctx: Any) -> Any:
+
+class _LentParameter:  # no closures: of thousands of parameters they are so many objects that Python collects garbage
+    __slots__ = ("param", "run")
+
+    def __init__(self, param: gluon.Parameter, run: Run) -> None:
+        self.param, self.run = param, run
+
+    def check_and_get(self, held: Any, ctx: Any) -> Any:
+        param, run = self.param, self.run
         if not run.here:
-            return kind._check_and_get(param, held, ctx)
+            return type(param)._check_and_get(param, held, ctx)
         shape = shape_of(param)
         run.order[param] = None
         known, layer = is_known(shape), run.stack[-1].block if run.stack else None
@@ -49,19 +60,17 @@ def lend(param: gluon.Parameter, run: Run) -> None:
             run.open_layers[id(layer)].append((param, array))
         return [array] if ctx is list else array
 
-    def finish() -> None:
-        if not run.here:
-            kind._finish_deferred_init(param)
-        elif is_known(shape_of(param)):
-            run.order[param] = None
+    def finish(self) -> None:
+        if not self.run.here:
+            type(self.param)._finish_deferred_init(self.param)
+        elif is_known(shape_of(self.param)):
+            self.run.order[self.param] = None
 
-    def set_data(data: Any) -> None:
-        if not run.here:
-            kind.set_data(param, data)
+    def set_data(self, data: Any) -> None:
+        if not self.run.here:
+            type(self.param).set_data(self.param, data)
         else:
-            param.shape = data.shape
-
-    vars(param).update(_check_and_get=check_and_get, _finish_deferred_init=finish, set_data=set_data, _var=None)
+            self.param.shape = data.shape
 
 
 def _values(param: gluon.Parameter) -> Any:
