@@ -69,7 +69,8 @@ class Explanation(TableReport[Unresolved]):
         table = self._chosen(columns)
         fixes = Column("fix", attrgetter("fix"), "write", of_block=True)
         columns = table.columns if columns else (*table.columns, fixes)
-        return as_tree(tree_table(replace(table, columns=columns, footnotes=table.footnotes if not self.rows else ())))
+        footnotes = table.footnotes if not self.rows else ()
+        return as_tree(tree_table(replace(table, columns=columns, footnotes=footnotes), limit))
 
 
 _MOST_FIXES = 10  # of a text

@@ -6,6 +6,8 @@ from typing import Tuple
 
 import gluon_initkit as ik
 from gluon_initkit.display import Column, Table, TableReport
+import mxnet as mx
+from mxnet.gluon import nn
 import pytest
 from rich.console import Console
 
@@ -40,6 +42,18 @@ def test_a_report_of_rows():
 @pytest.mark.parametrize("name", ["Comparison", "Explanation", "InitReport", "Plan", "ShapeReport", "SharingReport"])
 def test_all_reports_are_shown_the_same_way(name):
     assert issubclass(getattr(ik, name), TableReport) and getattr(ik, name).__repr__ is TableReport.__repr__
+
+
+def test_html_of_every_report_writes_as_many_rows_as_it_may():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2), nn.Dense(2))
+    with ik.trace(net) as trace:
+        net.initialize()
+    reports = (ik.plan(net, mx.init.Xavier(), select="*"), ik.explain(net, (1, 3)), ik.resolve_shapes(net, (1, 3)),
+               ik.compare(net, net), trace, ik.inspect(net), ik.summary(net, (1, 3)))  # fmt: skip
+    for report in reports:
+        assert "1 of " in report.to_html(limit=1) and " are shown. The sums are of all." in report.to_html(limit=1)
+        assert " are shown." not in report.to_html()
 
 
 @pytest.mark.parametrize("name", [*ik.__all__, "inspector.History", "inspector.StoredValues"])
