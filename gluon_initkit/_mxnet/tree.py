@@ -54,26 +54,27 @@ def blocks_by_path(net: gluon.Block) -> Dict[str, gluon.Block]:
 
 def _levels(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block, int]]:
     """As `walk`, with the number of blocks around each."""
-    around: List[Tuple[str, gluon.Block]] = [("", net)]
+    paths, around = [""], {id(net): ""}  # of the blocks around, from the outermost
     waiting = [iter(backend.children(net))]
     yield "", net, 0
     while waiting:
         name, child = next(waiting[-1], ("", None))
         if child is None:
             waiting.pop()
-            around.pop()
+            paths.pop()
+            around.popitem()
             continue
-        path = _join(around[-1][0], name)
-        again = next((outer for outer, block in around if block is child), None)
-        if again is not None:
-            where = repr(again) if again else "the network itself"
+        path = _join(paths[-1], name)
+        if id(child) in around:
+            where = repr(around[id(child)]) if around[id(child)] else "the network itself"
             raise ValueError(
                 f"the block {path!r} ({repr(type(child).__name__)[1:-1]}) is {where}, so a block contains itself.\n"
                 f"Expected blocks without a cycle: build a new block for {path!r}; a reference to an outer one is "
                 f"`weakref.ref(block)`, which Gluon does not register as a child."
             )
-        yield path, child, len(around)
-        around.append((path, child))
+        yield path, child, len(paths)
+        paths.append(path)
+        around[id(child)] = path
         waiting.append(iter(backend.children(child)))
 
 
