@@ -102,6 +102,7 @@ def _visits(net: gluon.Block) -> List[_Visit]:
     visits: List[_Visit] = []
     around: Dict[Tuple[FrozenSet[type], type], FrozenSet[type]] = {}  # blocks that are alike share one set
     insides: List[FrozenSet[type]] = []
+    depths: List[int] = []
     unusual: List[int] = []
     for path, block, depth in _levels(net):
         kind = type(block)
@@ -111,6 +112,7 @@ def _visits(net: gluon.Block) -> List[_Visit]:
         if inside is None:
             inside = around[outside, kind] = outside | {kind}
         insides.append(inside)
+        depths.append(depth)
         own: List[Tuple[str, gluon.Parameter]] = []
         if kind._collect_params_with_prefix is _PLAIN_NAMES:
             prefix = f"{path}." if path else ""
@@ -120,8 +122,9 @@ def _visits(net: gluon.Block) -> List[_Visit]:
         visits.append((path, block, inside, own))
     for number in reversed(unusual):  # the innermost first: what they take is no name of the block around them
         path, block, _, own = visits[number]
-        below = [entries for inner, *_, entries in visits[number + 1 :] if inner.startswith(_join(path, ""))]
-        own += _own_names(block, path, {taken for entries in below for taken, _ in entries})
+        depth = depths[number]
+        end = next((index for index in range(number + 1, len(visits)) if depths[index] <= depth), len(visits))
+        own += _own_names(block, path, {taken for *_, below in visits[number + 1 : end] for taken, _ in below})
     return visits
 
 
