@@ -18,6 +18,7 @@ from .units import counted
 _FLAT = 12  # rows up to which a table is a list of whole paths
 _FEW = 24  # rows up to which nothing is folded
 _MOST = 45  # rows of a folded table
+_MOST_IN_ORDER = 30  # rows of a list, or of a tree that is sorted: the first ones matter
 _OPEN = 20  # rows up to which HTML opens branches
 _MOST_NAMES = 20  # in braces
 _MOST_VALUES, _LONGEST = 3, 24  # different values of one cell, and their characters
@@ -98,7 +99,9 @@ def text_table(
     lines = _in_order(table, _chosen_lines(table, different, rows, everything, depth, flat))
     left_out = [row for row in table.rows if table.shown and not (everything or table.shown(row))]
     notes = [table.rest(left_out)] if left_out else []
-    limit = None if everything else 10 * _MOST if depth is not None else _MOST
+    limit: Optional[int] = _MOST if table.parts is not None and table.order is None else _MOST_IN_ORDER
+    if everything or depth is not None:
+        limit = None if everything else 10 * _MOST
     if len(lines) > (limit or len(lines)):
         notes.append(_REST.format(shown=limit, rows=counted(len(lines), "row")))
     elif any(line.fold.copies > 1 for line in lines):
@@ -213,6 +216,15 @@ def braced(names: Sequence[str]) -> str:
         run.append(name)
     more = f" and {len(parts) - 10:,} more" if len(parts) > _MOST_NAMES else ""
     return "{" + ",".join(parts[:10] if more else parts) + more + "}"
+
+
+def braced_paths(paths: Sequence[str]) -> List[str]:
+    """Paths that differ in one part as one, ``{2..12}.weight``; else as they are."""
+    parts = list(zip(*(path.split(".") for path in paths)))
+    different = [index for index, names in enumerate(parts) if len(set(names)) > 1]
+    if len(different) != 1 or len({path.count(".") for path in paths}) > 1:
+        return list(paths)
+    return [".".join(braced(names) if index in different else names[0] for index, names in enumerate(parts))]
 
 
 def _chosen_lines(
@@ -361,7 +373,8 @@ def _aliases(fold: _Fold) -> List[str]:
         return []
     transposed = getattr(rows[0], "transposed", ())
     aliases = getattr(rows[0], "aliases", ())
-    return [f"= {alias}{' (transposed)' if alias in transposed else ''}" for alias in aliases]
+    return [f"= {alias}" for alias in braced_paths([f"{alias} (transposed)" if alias in transposed else alias
+                                                    for alias in aliases])]  # fmt: skip
 
 
 def _parameters(block: _Fold) -> List[Any]:

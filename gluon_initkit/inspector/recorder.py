@@ -5,6 +5,7 @@ memory, which needs no MXNet.
 """
 
 from dataclasses import dataclass
+import math
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
@@ -19,6 +20,7 @@ from .shared_values import equal_bytes
 from .statistics import statistics_of_all
 
 _KINDS = ("values", "gradient")
+_MOST_IN_TREE = 45  # parameters; of more, a table shows first those that moved most
 
 
 @dataclass(frozen=True)
@@ -147,16 +149,20 @@ class History(display.TableReport[_Series]):
         stat, shown = self._stat, display.series_text
         steps, parameters = display.counted(len(self), "step"), display.counted(len(self.paths), "parameter")
         title = f"History: {steps} of {parameters} every {self.every}, {self.nbytes:,} B; {stat}, first to last"
-        line: Any = {"number": True, "html": lambda text, path: text}  # a cell with HTML has the width for its blocks
+        line: Any = {"number": True, "show": shown}
+        line["html"] = lambda numbers, path: shown(numbers)  # a cell with HTML has the width for its blocks
         columns = (
             display.path_column(),
-            display.Column("values", lambda row: shown(row.values), stat, **line),
+            display.Column("values", lambda row: row.values, stat, **line),
             display.Column("ends", lambda row: _ends(row.values), "from, to", number=True),
-            display.Column("gradient", lambda row: shown(row.gradient), f"gradient {stat}", **line),
+            display.Column("gradient", lambda row: row.gradient, f"gradient {stat}", **line),
             display.Column("gradient_ends", lambda row: _ends(row.gradient), "from, to", number=True),
             display.Column("bad", lambda row: row.bad or None, "not finite", fold="sum", number=True, hoist=""),
         )
-        return display.Table(title, columns, self.rows, emphasis=lambda row: "error" if row.bad else "")
+        many = len(self.paths) > _MOST_IN_TREE
+        return display.Table(f"{title}; what moved most comes first" if many else title, columns, self.rows,
+                             emphasis=lambda row: "error" if row.bad else "",
+                             order=(display.Column("moved", _moved), True) if many else None)  # fmt: skip
 
     def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
         """What was seen, as dictionaries of plain Python values.
@@ -215,8 +221,15 @@ class History(display.TableReport[_Series]):
 
 
 def _ends(numbers: Sequence[float]) -> Optional[str]:
-    finite = [number for number in numbers if number == number]
-    return f"{finite[0]:.3g}, {finite[-1]:.3g}" if finite else None
+    known = [number for number in numbers if number == number]
+    return f"{known[0]:.3g}, {known[-1]:.3g}" if known else None
+
+
+def _moved(row: _Series) -> float:
+    """By how many powers of e a statistic has grown or shrunk, or that of the gradient; inf where not finite."""
+    sizes = [[abs(number) for number in numbers if number and math.isfinite(number)]
+             for numbers in (row.values, row.gradient)]  # fmt: skip
+    return math.inf if row.bad else max(abs(math.log(each[-1]) - math.log(each[0])) if each else 0.0 for each in sizes)
 
 
 class Recorder(display.TableReport[_Series]):

@@ -12,7 +12,19 @@ from .._mxnet.arrays import bits_of, wait_for
 from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, state_of
 from .._mxnet.state import interrupts_held, restoring
 from .._mxnet.ties import copy_state, exchange, mean_arrays, redeclare, replace_arrays
-from ..display import Column, Table, TableReport, counted, path_column, printable, shape_column, size_text, warn
+from ..display import (
+    Column,
+    Table,
+    TableReport,
+    braced_paths,
+    counted,
+    listed,
+    path_column,
+    printable,
+    shape_column,
+    size_text,
+    warn,
+)
 from ..parameters import check_block, matcher, named_memory_errors, show_selector
 from .checks import has_chosen_initializer, merged_shape, problems
 from .errors import SharingError, sharing_refused
@@ -80,7 +92,7 @@ class SharingReport(TableReport[SharingRow]):
         what = "Shared" if self.applied else "Would be shared (dry run)"
         title = f"{what}: {counted(len(self.rows), 'group')}, {size_text(self.saved)} saved"
         were = "were averaged" if self.values == "average" else "are dropped"
-        note = f"{counted(len(self.dropped), 'path')} had other values, which {were}: {', '.join(self.dropped)}."
+        note = f"{counted(len(self.dropped), 'path')} had other values, which {were}: {listed(self.dropped, 6)}."
         return Table(title, _COLUMNS, self.rows, (note,) if self.dropped else (),
                      lambda row: "changed" if row.dropped else "")  # fmt: skip
 
@@ -92,7 +104,7 @@ _COLUMNS = (
     Column("saved", attrgetter("saved"), show=size_text, fold="sum", number=True),
     Column("values of", lambda row: "averaged" if row.dropped and not row.values_from else
            row.values_from if row.values_from != row.path else None),
-    Column("other values", lambda row: ", ".join(row.dropped)),
+    Column("other values", lambda row: ", ".join(braced_paths(row.dropped))),
 )  # fmt: skip
 
 

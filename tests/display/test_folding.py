@@ -140,3 +140,12 @@ def test_html_of_a_list_folds_the_rows_that_its_text_leaves_out():
     assert words == ["parameter", "c", "2", "more", "rows", "a", "b"]
     assert page.index(">c<") < page.index("<details>") < page.index(">a<")
     assert "<details" not in page_of(Table("A", (path_column(),), rows, parts=None))
+
+
+def test_other_paths_of_a_row_are_one_line_where_they_differ_in_one_part():
+    def others(*aliases):
+        return [line for line in lines(Row("0.weight", aliases=aliases)) if line.startswith("=")]
+
+    assert others("1.weight", "2.weight", "4.weight") == ["= {1,2,4}.weight"]
+    assert others("1.weight") == ["= 1.weight"] and others("1.a", "2.b") == ["= 1.a", "= 2.b"]
+    assert others("1.weight", "2.a.weight") == ["= 1.weight", "= 2.a.weight"]

@@ -8,8 +8,10 @@ import functools
 import os
 from pathlib import Path
 import re
+import tempfile
 
 import gluon_initkit as ik
+from gluon_initkit.inspector import History
 import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy
@@ -59,9 +61,52 @@ NETWORKS = {"resnet18": (mx.gluon.model_zoo.vision.resnet18_v1, (1, 3, 224, 224)
             "lstm": (language_model, (5, 2), 40)}  # fmt: skip
 
 
+TIES = {"resnet18": lambda sharing: sharing.tie_blocks("features.4.1.body", to="features.4.0.body"),
+        "bert": lambda sharing: sharing.tie_blocks(*map(str, range(2, 13)), to="1"),
+        "lstm": lambda sharing: sharing.tie("1.*1.h2h_weight", "1.*0.h2h_weight")}  # fmt: skip
+
+
+def history(net):
+    """Of 6 steps: norms that grow, gradients that shrink, and one NaN."""
+    paths = [row.path for row in ik.inspect(net) if row.grad_req != "null"]
+    made, place = History(paths, ["norm", "nan"]), numpy.arange(len(paths))
+    for step in range(6):
+        norms = 1 + step * (place % 7) / 8, 0.9**step * numpy.ones(len(paths))
+        made.counts()
+        made.keep(numpy.stack([[norms[0], (step == 4) & (place == 5)], [norms[1], 0 * place]]).transpose(2, 0, 1))
+    return made
+
+
+def rounded(report):
+    """Outputs whose numbers are the same on every machine."""
+    rows = []
+    for row in report:
+        numbers = {name: round(getattr(row.stats, name), 3) + 0.0 for name in ("mean", "std", "min", "max")}
+        rows.append(dataclasses.replace(row, stats=dataclasses.replace(row.stats, histogram=None, **numbers)))
+    return dataclasses.replace(report, rows=tuple(rows))
+
+
+@functools.lru_cache(None)
+def trained(name):
+    """Each kind of report on a network that has values, and another of its kind in a file."""
+    build, shape, _ = NETWORKS[name]
+    net, other = build(), build()
+    for seed, each in enumerate((net, other)):
+        ik.initialize(each, mx.init.Xavier(), seed=seed)
+        ik.materialize(each, shape)
+    made = {"compare": ik.compare(net, other), "outputs": rounded(ik.outputs(net, mx.nd.ones(shape)))}
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "net.params")
+        ik.save(other, file)
+        made["load"] = dataclasses.replace(ik.load(net, file), source="net.params")
+    made["freeze"] = ik.freeze(net, "*weight")
+    made["history"] = history(other)
+    return {**made, "sharing": TIES[name](ik.Sharing(net)).apply()}
+
+
 @functools.lru_cache(None)
 def reports(name):
-    """Each kind of report on a network, whose times are always the same."""
+    """Each kind of report on a network that is filled, whose times are always the same."""
     build, shape, _ = NETWORKS[name]
     net = build()
     made = {"plan": ik.plan(net, MyInit())}
@@ -76,14 +121,15 @@ def reports(name):
 
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_it_is_printed_as_before_and_fits_a_screen(name, width):
-    texts = {kind: report.to_text(width) for kind, report in reports(name).items()}
+@pytest.mark.parametrize("made, ending", [(reports, ""), (trained, "_trained")])
+def test_it_is_printed_as_before_and_fits_a_screen(name, width, made, ending):
+    texts = {kind: report.to_text(width) for kind, report in made(name).items()}
     for kind, text in texts.items():
         lines = text.splitlines()
-        assert len(lines) <= NETWORKS[name][2] and max(map(len, lines)) <= width, kind
+        assert len(lines) <= (60 if ending else NETWORKS[name][2]) and max(map(len, lines)) <= width, kind
         assert not any(re.search(r"\([\d?., ]*$", line) for line in lines), kind  # a shape that is broken
     whole = "\n\n\n".join(texts.values()) + "\n"
-    file = FOLDER / f"{name}_{width}.txt"
+    file = FOLDER / f"{name}{ending}_{width}.txt"
     if os.environ.get("GLUON_INITKIT_GOLDEN") == "write":
         file.parent.mkdir(exist_ok=True)
         file.write_text(whole, encoding="utf-8")

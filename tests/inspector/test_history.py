@@ -1,6 +1,7 @@
 """`History`: bounded, evenly spaced over the whole, and honest about gaps."""
 
 import math
+import re
 import sys
 
 from gluon_initkit.inspector.recorder import History
@@ -102,6 +103,32 @@ def test_its_repr():
     history.counts()
     history.keep(numpy.zeros((2, 2, 1)))
     assert repr(history).startswith("History: 1 step of 2 parameters every 1, 32 B; mean, first to last\n")
+
+
+def test_in_html_a_block_shows_nothing_that_its_parameters_do_not_share():
+    history = History(["0.weight", "0.bias", "1.weight", "1.bias"], ["norm"])
+    for step in range(3):
+        history.counts()
+        history.keep([[[1 + step], [5]], [[2 + step], [5]], [[3], [5]], [[3], [5]]])
+    cells = re.findall(r'<summary class="ik-row">.*?</summary>', history.to_html())
+    texts = [re.findall(r'<span class="ik-number">([^<]*)</span>', cell) for cell in cells]
+    assert texts == [["", "", "▁▁▁", "5, 5"], ["▁▁▁", "3, 3", "▁▁▁", "5, 5"]]
+
+
+def test_of_many_parameters_those_that_moved_most_come_first():
+    paths = [f"{number}.weight" for number in range(50)]
+    history = History(paths, ["norm", "nan"])
+    number = numpy.arange(50)
+    for step in range(2):
+        values = numpy.where(number == 7, 9.0**step, 1.0)
+        gradient = numpy.where(number == 3, 100.0**-step, numpy.where(number == 4, 0, 1.0))
+        history.counts()
+        history.keep(numpy.array([[values, number == 5], [gradient, 0 * number]]).transpose(2, 0, 1))
+    text = history.to_text(100)
+    assert [line.split(".")[0] for line in text.splitlines()[3:6]] == ["5", "3", "7"]
+    assert "what moved most comes first" in text.splitlines()[0]
+    short = History(paths[:45], ["norm"])
+    assert "comes first" not in short.to_text(100)
 
 
 def test_a_series_by_an_alias_and_by_a_typo():

@@ -353,7 +353,9 @@ def test_its_looks(path):
     text = str(report)
     assert "(3, 4) <- (5, 4)" in text and "= 1.weight" in text and "does not fit" not in text
     assert " ".join(text.split()).startswith(f"{path}: 6 loaded, 2 missing, 2 mismatched ")
-    assert "mismatched" in report._repr_html_() and len(report) == 10 and report.to_records()[0]["status"] == "loaded"
+    html = report._repr_html_()
+    assert "mismatched" in html and re.findall(r'ik-head"><span>parameter</span><span>(\w+)', html) == ["status"]
+    assert len(report) == 10 and report.to_records()[0]["status"] == "loaded"
     with pytest.raises(KeyError, match="did you mean '3.weight'"):
         report["3.wieght"]
 
