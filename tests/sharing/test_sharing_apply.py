@@ -107,7 +107,7 @@ def test_what_is_taken_over_is_a_copy():
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_deferred_parameters_unify(first):
-    """A shape that one place meets is everybody's, and a second shape that contradicts it is an error."""
+    """The shape that one place finds is that of all places; a second one that contradicts it is an error."""
     net = nn.HybridSequential()
     net.add(nn.Dense(4, flatten=False), nn.Dense(4, flatten=False))
     net.initialize(mx.init.One())
