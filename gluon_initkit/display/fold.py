@@ -199,6 +199,9 @@ def braced(names: Sequence[str]) -> str:
     """Several names as one, as a shell expands it: ``{0..2}``, ``{query,key}``."""
     if len(names) == 1:
         return names[0]
+    whole = braced_paths(names) if any("." in name for name in names) else []
+    if len(whole) == 1:
+        return whole[0]
     # Every second piece is a number.
     pieces = list(itertools.zip_longest(*(re.split(r"([0-9]+)", name) for name in names), fillvalue=""))
     different = [index for index, values in enumerate(pieces) if len(set(values)) > 1]
@@ -219,12 +222,16 @@ def braced(names: Sequence[str]) -> str:
 
 
 def braced_paths(paths: Sequence[str]) -> List[str]:
-    """Paths that differ in one part as one, ``{2..12}.weight``; else as they are."""
-    parts = list(zip(*(path.split(".") for path in paths)))
-    different = [index for index, names in enumerate(parts) if len(set(names)) > 1]
-    if len(different) != 1 or len({path.count(".") for path in paths}) > 1:
-        return list(paths)
-    return [".".join(braced(names) if index in different else names[0] for index, names in enumerate(parts))]
+    """The same paths in fewer words: where they differ in one part they are one, ``{1..12}.{query,key}``."""
+    patterns = [tuple(path.split(".")) for path in paths]
+    for place in range(max(map(len, patterns), default=0)):
+        alike: Dict[Any, List[str]] = {}
+        for pattern in patterns:
+            around = (pattern[:place], pattern[place + 1 :]) if place < len(pattern) else (pattern, None)
+            alike.setdefault(around, []).append(pattern[place] if place < len(pattern) else "")
+        patterns = [before if after is None else (*before, braced(names), *after)
+                    for (before, after), names in alike.items()]  # fmt: skip
+    return [".".join(pattern) for pattern in patterns]
 
 
 def _chosen_lines(

@@ -2,8 +2,8 @@
 
 The kit chooses the widths of columns and where lines break, since rich would break names and numbers anywhere. Numbers
 keep their width as long as names and sentences can be broken. A sentence breaks at its blanks, a path after its dots.
-What is still too long breaks after brackets and commas, then after underscores, and last anywhere. A shape, ``{0..11}``
-and a number of bytes with its unit stay whole while there is room for them.
+What is still too long breaks after brackets and commas, then after underscores, before capitals, and last anywhere. A
+shape, ``{0..11}`` and a number of bytes with its unit stay whole while there is room for them.
 """
 
 import io
@@ -27,10 +27,13 @@ _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "changed": 
 _GAP = 2  # blanks between columns
 _SHAPE = re.compile(r"\([\d?,. ]*\)")  # which stays whole
 _LEAST = 12  # characters that a column of names or sentences keeps until numbers are broken as well
+_LEAST_INDENTED = 8  # characters of a name that stand beside its indent
 DOT = r"(?<=(?<!\.)\.)(?!\.)"
 _NO_SHAPE = r"(?![\d?,. ]+\))"
 _BLANK = rf"(?<=\s)(?!\s){_NO_SHAPE}(?!(?:[KMGT]i)?B\b)"
-_LEVELS = [re.compile(level) for level in (_BLANK, DOT, rf"(?<=[(,/]){_NO_SHAPE}", r"(?<=[_=])", r"(?<=.)(?=.)")]
+_CAPITAL = r"(?<=[a-z])(?=[A-Z])"
+_LEVELS = [re.compile(level)
+           for level in (_BLANK, DOT, rf"(?<=[(,/]){_NO_SHAPE}", r"(?<=[_=])", _CAPITAL, r"(?<=.)(?=.)")]  # fmt: skip
 
 
 def as_rich(table: Table) -> Any:
@@ -156,7 +159,7 @@ def _indented(line: str, room: int, path: bool) -> str:
     if len(line) <= room:
         return line
     text = line.lstrip()
-    indent = line[: len(line) - len(text)][: max(0, room - min(len(text), _LEAST))]
+    indent = line[: len(line) - len(text)][: max(0, room - min(len(text), _LEAST_INDENTED))]
     further = indent + "  " if indent else ""
     return indent + wrapped(text, room - len(further), path).replace("\n", f"\n{further}")
 
@@ -192,6 +195,6 @@ def _pieces(text: str, width: int, level: int) -> List[str]:
 def _longest_piece(text: str, path: bool, forced: bool) -> int:
     """How narrow a column may be while its text breaks at blanks or dots only, or, `forced`, at any sign."""
     pieces = [text]
-    for level in _LEVELS[int(path) : 4 if forced else int(path) + 1]:
+    for level in _LEVELS[int(path) : 5 if forced else int(path) + 1]:
         pieces = [part for piece in pieces for part in level.split(piece)]
     return max(len(piece.rstrip()) for piece in pieces)

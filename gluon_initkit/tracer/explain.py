@@ -8,7 +8,18 @@ from operator import attrgetter
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from .._mxnet.parameter import arrays_of
-from ..display import Column, Table, TableReport, as_tree, counted, listed, path_column, shape_column, tree_table
+from ..display import (
+    Column,
+    Table,
+    TableReport,
+    as_tree,
+    braced_paths,
+    counted,
+    listed,
+    path_column,
+    shape_column,
+    tree_table,
+)
 from .diagnosis import DEFERRED, INPUTS, message, quotation, unresolved
 from .errors import DeferredInitError, Unresolved
 from .resolve import resolve
@@ -56,7 +67,8 @@ class Explanation(TableReport[Unresolved]):
         for row in self.rows:
             place = row.block_path if row.fix.startswith(f"{row.block_path}: ") else ""
             places.setdefault(row.fix[len(place) + 2 :] if place else row.fix, {})[place] = None
-        fixes = [": ".join(filter(None, (listed(list(where), 4), code))) for code, where in places.items()]
+        fixes = [": ".join(filter(None, (listed(braced_paths(list(where)), 4), code)))
+                 for code, where in places.items()]  # fmt: skip
         below = ["To avoid it, write", *(f"  {fix}" for fix in fixes[:_MOST_FIXES])] if fixes else []
         below += [f"  and {len(fixes) - _MOST_FIXES:,} more, which `fixes` has"] if len(fixes) > _MOST_FIXES else []
         reason = Column("reason", lambda row: None if row.reason == DEFERRED else row.reason, "why",

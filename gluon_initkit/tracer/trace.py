@@ -13,7 +13,7 @@ from operator import attrgetter
 import sys
 import threading
 import time
-from typing import Any, Callable, Deque, List, Optional, Tuple
+from typing import Any, Callable, Deque, List, Optional, Sequence, Tuple
 
 import numpy
 
@@ -38,6 +38,8 @@ from .diagnosis import INPUTS, diagnosed_failure
 from .errors import DeferredInitError, Shape
 from .resolve import Observed
 from .source import source_within
+
+_MOST_AT_ONCE = 24  # events; of more parameters that `initialize` resolved at once the text says how many they are
 
 
 @dataclass(frozen=True)
@@ -252,11 +254,13 @@ class Trace(TableReport[TraceEvent]):
         counts = f"{resolved} resolved, {len(self.pending)} pending" if events else "nothing happened"
         if self._net is not None and not self._running:
             counts = "not begun; write `with ik.trace(net) as t:`"
+        at_once = [event for event in events if event.kind == "resolved" and event.block is None]
+        others = sum(event.kind != "initialize" for event in events) - len(at_once)
+        hidden = set(map(id, at_once)) if others and len(at_once) > _MOST_AT_ONCE else ()
         return Table(f"Trace of {self._type}: {counts}", _COLUMNS, events, headings=2, parts=_parts,
                      emphasis=lambda event: "error" if event.kind == "failed" else "",
-                     first_to_go=("seconds", "bytes", "inputs"), shown=lambda event: event.kind != "initialize",
-                     rest=lambda hidden: f"{len(hidden):,} initialize events are not shown: deferred or resolved ones "
-                                         f"follow them.")  # fmt: skip
+                     first_to_go=("seconds", "bytes", "inputs"), rest=_rest,
+                     shown=lambda event: event.kind != "initialize" and id(event) not in hidden)  # fmt: skip
 
     def _record(self, kind: str, facts: dict) -> None:
         """Write down that something happened; `facts` are the observer's, and are the note's own from now on."""
@@ -309,6 +313,13 @@ class Trace(TableReport[TraceEvent]):
             about = {"block": facts["block"], "inputs": facts["inputs"] or None, "call": facts.get("call", "")}
             self._record("failed", {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
         return diagnosed
+
+
+def _rest(hidden: Sequence[TraceEvent]) -> str:
+    """What a text says of the events that it leaves out."""
+    at_once = sum(event.kind == "resolved" for event in hidden)
+    text = f"{len(hidden) - at_once:,} initialize events are not shown: deferred or resolved ones follow them."
+    return f"{text} {at_once:,} parameters got their values at once, which is not shown either." if at_once else text
 
 
 def _parts(event: TraceEvent) -> Tuple[str, ...]:

@@ -136,6 +136,25 @@ def test_it_is_printed_as_before_and_fits_a_screen(name, width, made, ending):
     assert whole == file.read_text(encoding="utf-8")
 
 
+@pytest.mark.zoo
+def test_gluonnlp_s_bert_fits_a_screen_too():
+    """Its attention cells hold parameters under names with dots, and its paths are long."""
+    import gluonnlp
+
+    encoder = gluonnlp.model.BERTEncoder(num_layers=12, units=768, hidden_size=3072, num_heads=12)
+    net = gluonnlp.model.BERTModel(encoder, 30522, 2, 768, 768, use_decoder=False, use_classifier=False)
+    shapes = (1, 9), (1, 9), (1,)
+    plan, resolved = ik.plan(net, MyInit()), ik.resolve_shapes(net, *shapes)
+    with ik.trace(net) as trace:
+        filled = ik.initialize(net, mx.init.Xavier(), seed=1)
+        explained = ik.explain(net, *shapes)
+        net(*map(mx.nd.ones, shapes))
+    for report in (plan, resolved, filled, explained, trace, ik.summary(net, *shapes)):
+        assert len(report.to_text(80).splitlines()) <= 40
+    assert "encoder.transformer_cells.{0..11}.proj: nn.Dense(768," in explained.to_text(80)
+    assert "{proj_query,proj_key,proj_value}.bias x36" in ik.inspect(net).to_text(120)
+
+
 @pytest.mark.parametrize("kind", ["plan", "shapes", "initialize", "trace", "inspect"])
 def test_all_shows_each_row(kind):
     report = reports("resnet18")[kind]

@@ -104,3 +104,19 @@ def test_an_empty_trace_says_so():
     with ik.trace(network()) as t:
         pass
     assert str(t) == "Trace of HybridSequential: nothing happened"
+
+
+def test_of_many_parameters_those_that_were_resolved_at_once_are_counted():
+    net = nn.HybridSequential()
+    net.add(*(nn.Dense(2, in_units=2) for _ in range(13)), nn.Dense(2))
+    with ik.trace(net) as t:
+        net.initialize()
+    text = " ".join(str(t).split())
+    assert "27 parameters got their values at once, which is not shown either." in text and "13.weight" in text
+    assert "x13" not in text and "{0..12}" not in text and t.to_text(all=True).count("Zero") == 14
+    assert t.to_html().count(">Zero<") == 14
+    whole = nn.HybridSequential()
+    whole.add(*(nn.Dense(2, in_units=2) for _ in range(14)))
+    with ik.trace(whole) as t:
+        whole.initialize()
+    assert "at once" not in str(t) and "{0..13} x14" in str(t)
