@@ -261,8 +261,9 @@ def test_errors_without_anywhere_to_say_them_keep_their_exit_code(files):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_an_output_that_takes_nothing_more_is_an_error_in_one_line(files):
-    done = shell("$PYTHON -m gluon_initkit inspect a.params > /dev/full", files)
+@pytest.mark.parametrize("unbuffered", ["", "1"])  # the error comes of the last flush, or of printing
+def test_an_output_that_takes_nothing_more_is_an_error_in_one_line(files, unbuffered):
+    done = shell(f"PYTHONUNBUFFERED={unbuffered} $PYTHON -m gluon_initkit inspect a.params > /dev/full", files)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "No space left" in done.stderr
 
 

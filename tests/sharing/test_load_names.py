@@ -1,6 +1,7 @@
 """Files that plain MXNet loads, whatever they call their arrays."""
 
 import os
+import re
 
 import gluon_initkit as ik
 import mxnet as mx
@@ -185,6 +186,17 @@ def test_where_two_changes_fit_none_is_made(tmp_path):
     with pytest.raises(ik.LoadError, match="'0.weight' is missing"):
         ik.load(net, path, ignore_extra=True)
     assert net[0].weight._data is None
+
+
+def test_a_prefix_is_never_a_part_of_a_number_or_word(tmp_path):
+    """Layers 10 and 11 are not layers 0 and 1 of another network, although both begin with "layer1"."""
+    net, path = nn.HybridSequential(), str(tmp_path / "x.params")
+    net.add(nn.Dense(2, in_units=2), nn.Dense(2, in_units=2))
+    mx.nd.save(path, {f"layer{number}.{name}": mx.nd.ones((2, 2)[: 2 - (name == "bias")])
+                      for number in (10, 11) for name in ("weight", "bias")})  # fmt: skip
+    assert not ik.compare(net, path).load.loads
+    with pytest.raises(ik.LoadError, match=re.escape("rename={'layer10.': '0.', 'layer11.': '1.'} finds 4 of 4")):
+        ik.load(net, path)
 
 
 @NAMES
