@@ -79,9 +79,8 @@ def test_a_file_that_was_written_over_in_the_same_size(saved):
 def test_a_file_that_changes_while_it_is_read_is_refused(saved):
     _, path = saved
     live = inspect(path).live
-    with pytest.raises(CheckpointError, match="was changed while it was read: inspect it anew"):
-        with live.reading():
-            path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(CheckpointError, match="was changed while it was read: inspect it anew"), live.reading():
+        path.write_bytes(path.read_bytes() + b"more")
 
 
 def test_sparse_beyond_all_measure_has_no_statistics(tmp_path):
