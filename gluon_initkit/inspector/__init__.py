@@ -8,12 +8,21 @@ from .findings import CODES, FindingsError, findings_of, raise_for
 from .inspect import inspect
 from .outputs import OutputReport, OutputRow, outputs
 from .recorder import History, Recorder
-from .records import BlockRecord, Declared, Finding, Histogram, ParameterRecord, SharedValues, Statistics
+from .records import (
+    BlockRecord,
+    Declared,
+    Finding,
+    Histogram,
+    ParameterRecord,
+    SharedValues,
+    Statistics,
+    Totals,
+    totals_of,
+)
 from .report.columns import COLUMNS, column
 from .report.report import Report
 from .statistics import statistics_of
 from .summary import Summary, SummaryRow, summary
-from .totals import Totals, totals_of
 from .view import ParameterView
 
 __all__ = [

@@ -18,9 +18,8 @@ from ..parameters import check_block
 from ..shapes import is_known
 from .inspect import inspect
 from .multiply_adds import multiply_adds
-from .records import ParameterRecord
+from .records import ParameterRecord, Totals, counted_elsewhere, totals_of
 from .report.columns import chosen_columns
-from .totals import Totals, counted_elsewhere, totals_of
 
 Shape = Optional[Tuple[Optional[int], ...]]
 

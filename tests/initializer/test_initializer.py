@@ -282,9 +282,19 @@ def test_the_longest_ending_wins():
         def _init_i2h_bias(self, desc, arr):
             arr[:] = 21
 
+        def _init_h_scale(self, desc, arr):
+            arr[:] = 22
+
+        def _init_scale(self, desc, arr):
+            arr[:] = 23
+
     cell = mx.gluon.rnn.LSTMCell(2, input_size=2)
     cell.initialize(Gates())
     assert (cell.i2h_bias.data().asnumpy() == 21).all() and (cell.h2h_bias.data().asnumpy() == 12).all()
+    net = Scaled()
+    net.h_scale = declared(net, "h_scale", shape=(1,))
+    net.initialize(Gates())
+    assert [float(param.data().asnumpy()[0]) for param in (net.h_scale, net.scale)] == [22, 23]
 
 
 def test_super_works_at_any_depth():

@@ -11,8 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from ... import display
 from ...parameters import matcher, refuse_no_match, show_selector
 from ..findings import raise_for
-from ..records import BlockRecord, Finding, ParameterRecord, SharedValues, Statistics
-from ..totals import Totals, totals_of
+from ..records import BlockRecord, Finding, ParameterRecord, SharedValues, Statistics, Totals, totals_of
 from ..view import ParameterView
 from .columns import COLUMNS, chosen_columns
 from .json import decoded, encoded

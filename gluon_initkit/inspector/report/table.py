@@ -5,8 +5,7 @@ from operator import attrgetter
 from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 from ...display import Column, Table, listed
-from ..records import Finding, ParameterRecord
-from ..totals import counted_elsewhere, totals_of
+from ..records import Finding, ParameterRecord, counted_elsewhere, totals_of
 from .columns import COLUMNS, FIELDS, chosen_columns
 
 _DEFAULT = (
