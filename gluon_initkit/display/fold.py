@@ -20,7 +20,7 @@ _FEW = 24  # rows up to which nothing is folded
 _MOST = 45  # rows of a folded table
 _MOST_IN_ORDER = 30  # rows of a list, or of a tree that is sorted: the first ones matter
 _OPEN = 20  # rows up to which HTML opens branches
-_MOST_NAMES = 20  # in braces
+_LONGEST_BRACES = 44  # characters of the names in braces
 _MOST_VALUES, _LONGEST = 3, 24  # different values of one cell, and their characters
 _DEEPEST = 64  # blocks below each other: a name in a file may have any number of dots
 _ROOM_FOR_PATHS = 26
@@ -196,7 +196,7 @@ def sorted_by(things: Iterable[Any], read: Callable[[Any], Any], reverse: bool) 
 
 
 def braced(names: Sequence[str]) -> str:
-    """Several names as one, as a shell expands it: ``{0..2}``, ``{query,key}``."""
+    """Several names as one, as a shell expands it: ``{0..2}``, ``stage1_{conv,pool}``; of many, the first and last."""
     if len(names) == 1:
         return names[0]
     whole = braced_paths(names) if any("." in name for name in names) else []
@@ -207,6 +207,11 @@ def braced(names: Sequence[str]) -> str:
     different = [index for index, values in enumerate(pieces) if len(set(values)) > 1]
     if len(different) == 1 and different[0] % 2 and any(map(itemgetter(0), pieces[::2])):
         return "".join(braced(values) if index in different else values[0] for index, values in enumerate(pieces))
+    before, after = _common(names), _common([name[::-1] for name in names])[::-1]
+    if len(before + after) > min(map(len, names)):
+        after = ""  # they are the same word
+    if before or after:
+        return before + braced([name[len(before) : len(name) - len(after)] for name in names]) + after
     if all(map(str.isdecimal, names)):
         names = sorted(names, key=int)
     parts: List[str] = []
@@ -217,8 +222,15 @@ def braced(names: Sequence[str]) -> str:
             parts += run if len(run) < 3 else [f"{run[0]}..{run[-1]}"]
             run = []
         run.append(name)
-    more = f" and {len(parts) - 10:,} more" if len(parts) > _MOST_NAMES else ""
-    return "{" + ",".join(parts[:10] if more else parts) + more + "}"
+    text = ",".join(parts)
+    return "{" + (text if len(text) <= _LONGEST_BRACES else f"{parts[0]},..,{parts[-1]}") + "}"
+
+
+def _common(names: Sequence[str]) -> str:
+    """What all names begin with, in whole words, and have more than."""
+    first, last = min(names), max(names)
+    same = next((place for place, pair in enumerate(zip(first, last)) if len(set(pair)) > 1), len(first))
+    return first[: max(first.rfind(sign, 0, same) for sign in "_:/") + 1]
 
 
 def braced_paths(paths: Sequence[str]) -> List[str]:

@@ -92,7 +92,8 @@ class InitReport(TableReport[InitRow]):
             Column("hook", lambda row: row.hook, hoist=True),
         )
         return Table(f"{title}{size_text(self.bytes)} in {self.seconds:.3g} s", columns, self.rows, (),
-                     lambda row: "dim" if row.state == "kept" else "", legend={"dim": "kept as it was"})  # fmt: skip
+                     lambda row: "dim" if row.state == "kept" else "", legend={"dim": "kept as it was"},
+                     first_to_go=("hook",))  # fmt: skip
 
 
 def initialize(

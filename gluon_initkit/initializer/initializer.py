@@ -502,7 +502,11 @@ def serializable(initializer: Any) -> Any:
 
 
 def initializer_text(initializer: Any) -> str:
-    """An initializer as a reader would type it, ``Normal(sigma=0.01)``; long arguments are shortened."""
+    """An initializer as a reader would type it, ``Normal(sigma=0.01)``; long arguments are shortened.
+
+    What `corrected` stands around a class that cannot be edited is no part of it.
+    """
+    initializer = getattr(initializer, "_wrapped", None) or initializer
     if any("__repr__" in vars(cls) for cls in type(initializer).__mro__[:-1]):
         return repr(initializer)
     return call_text(type(initializer).__name__, json.loads(dump(initializer))[1])

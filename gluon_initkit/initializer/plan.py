@@ -94,7 +94,7 @@ class Plan(TableReport[PlanRow]):
                      lambda row: "error" if row.error else "changed" if row.differs else "",
                      tuple(("warning", text) for text in self.idle_hooks), shown=lambda row: row.differs,
                      legend={"changed": "differs from plain MXNet"},
-                     rest=self._rest)  # fmt: skip
+                     first_to_go=("hook",), rest=self._rest)  # fmt: skip
 
     def _rest(self, rows: Sequence[PlanRow]) -> str:
         """How many parameters each initializer fills as plain MXNet does."""

@@ -106,7 +106,7 @@ class ShapeReport(TableReport[ShapeRow]):
         title += " and one forward pass" if self.forward else ""
         return Table(title, _COLUMNS, self.rows, self.notes,
                      lambda row: "error" if row.bytes is None else "changed" if row.shape != row.declared else "",
-                     first_to_go=("declared",),
+                     first_to_go=("declared", "block", "inputs"),
                      legend={"changed": "follows from the inputs", "error": "not known"})  # fmt: skip
 
 
