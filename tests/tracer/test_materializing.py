@@ -46,11 +46,32 @@ def test_deferred_materialized_and_eager_are_the_same_bits(hybridize, init):
     assert all(row.shape == tuple(param.shape) for row, param in zip(report, materialized.collect_params().values()))
 
 
+class Backwards(nn.HybridSequential):
+    """Its last child runs first."""
+
+    def run(self, x):
+        for child in reversed(list(self)):
+            x = child(x)
+        return x
+
+    if GLUON_2:
+        forward = run
+    else:
+        hybrid_forward = lambda self, F, x: self.run(x)  # noqa: E731
+
+
+def backwards():
+    net = Backwards()
+    net.add(nn.Dense(3), nn.Dense(4))
+    return net
+
+
+@pytest.mark.parametrize("build", [small, backwards])
 @pytest.mark.parametrize("hybridize", [False, True])
-def test_plain_initializers_draw_in_the_order_of_a_forward_pass(hybridize):
+def test_plain_initializers_draw_in_the_order_of_a_forward_pass(hybridize, build):
     values = []
     for way in (lambda net: ik.materialize(net, SHAPE), lambda net: net(nd.ones(SHAPE))):
-        net = small()
+        net = build()
         net.initialize(mx.init.Normal())
         if hybridize:
             net.hybridize()
