@@ -38,7 +38,7 @@ def launched(*scenarios, workers=2, kvstore="dist_sync"):
         for role, command in (("scheduler", loop), ("server", loop), *[("worker", work)] * workers):
             started.append(subprocess.Popen(command, env={**common, "DMLC_ROLE": role}, text=True,
                                             stdout=subprocess.PIPE, stderr=subprocess.PIPE))  # fmt: skip
-        said = [each.communicate(timeout=200) for each in started[2:]]
+        said = [each.communicate(timeout=90) for each in started[2:]]
         assert all(each.returncode == 0 for each in started[2:]), said
         if "silent" not in scenarios:  # else they wait for the worker that is gone
             for each in started[:2]:
