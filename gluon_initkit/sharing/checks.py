@@ -4,7 +4,7 @@ Each problem names two paths, what was found at either, and what to do. What is 
 decide for one of the two: everything that a Parameter is declared with, where it lives, and who else relies on it.
 """
 
-from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
 
 import numpy
 
@@ -46,9 +46,10 @@ def _problems(group: TieGroup, values: str, containers: Dict[Any, str], yielding
             yield f"{who} it is a Constant, whose value belongs to its own block"
         if is_trained(member.param):
             yield f"{who} a Trainer updates it; call gluon_initkit.release(trainer), tie, and make another Trainer"
+    declared, fixed = declaration_of(kept.param), _fixes_gamma(kept)
     for member in group.dropped:
         yield from _places(member, kept, containers)
-        for text in _pairwise(member, kept, yielding):
+        for text in _pairwise(member, kept, declared, fixed, yielding):
             yield f"{member.path!r} and {kept.path!r} {text}"
     yield from _shapes(group)
     yield from _disagreements(group)
@@ -78,13 +79,20 @@ def why_fixed(slot: Slot, containers: Dict[Any, str]) -> str:
     return f"{held} holds it too, and would go on holding the old one" if held else ""
 
 
-def _pairwise(member: Member, kept: Member, yielding: FrozenSet[Any]) -> Iterator[str]:
-    own, other = declaration_of(member.param), declaration_of(kept.param)
-    for name, value in own.items():
+def _fixes_gamma(member: Member) -> Set[bool]:
+    return {fixes_gamma(slot.block, slot.key) for slot, _ in member.places}
+
+
+def _pairwise(
+    member: Member, kept: Member, declared: Dict[str, Any], fixed: Set[bool], yielding: FrozenSet[Any]
+) -> Iterator[str]:
+    """In what a parameter differs from the kept one, which is `declared` so."""
+    own = declaration_of(member.param)
+    for name, value in own.items() if own != declared else ():
         yields = member.param in yielding and value == _DECLARED.get(name)
-        mend = _MENDS.get(name, f"set the {name} of one to the other's first")
-        if value != other[name] and not yields:
-            yield f"differ in {name}, {value!r} and {other[name]!r}: {mend}"
+        if value != declared[name] and not yields:
+            mend = _MENDS.get(name, f"set the {name} of one to the other's first")
+            yield f"differ in {name}, {value!r} and {declared[name]!r}: {mend}"
     kind = type(member.param)
     if kind is not mx.gluon.Parameter and not is_constant(member.param) and not (
         kind is type(kept.param) and _alike(extras_of(member.param), extras_of(kept.param))
@@ -94,8 +102,7 @@ def _pairwise(member: Member, kept: Member, yielding: FrozenSet[Any]) -> Iterato
                f"to={member.path!r}, or make both alike")  # fmt: skip
     if member.transposed and "row_sparse" in (own["stype"], own["grad_stype"]):
         yield "cannot be transposes of each other where one is row_sparse: build both dense"
-    fixed = [{fixes_gamma(slot.block, slot.key) for slot, _ in each.places} for each in (member, kept)]
-    if fixed[0] != fixed[1]:
+    if _fixes_gamma(member) != fixed:
         yield "belong to batch normalizations with scale=True and scale=False, which writes 1 over it: build both alike"
 
 
