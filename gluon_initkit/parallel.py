@@ -3,7 +3,7 @@
 Needs no MXNet. The threads live for one call: nothing is left behind that a fork or an exit could trip over.
 """
 
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 import os
 import time
 from typing import Any, Callable, List, Optional, Sequence, Tuple
@@ -44,36 +44,36 @@ def run(jobs: Sequence[Job], bar: Any = None) -> None:
 
 
 def _run_in_threads(jobs: Sequence[Job], workers: int, bar: Any) -> None:
-    waiting, done = iter(sorted(jobs, key=lambda job: -job[0])), [0] * workers
+    """Share the jobs between this thread, which moves the bar, and others."""
+    waiting, done, shown = iter(sorted(jobs, key=lambda job: -job[0])), [0] * workers, 0
     stopped: List[bool] = []
 
     def work(number: int) -> None:
-        for size, job in waiting:  # a list's iterator hands each job to one thread only
-            if stopped:
-                return
-            job()
-            done[number] += size
-
-    with ThreadPoolExecutor(workers) as pool:
+        nonlocal shown
         try:
-            futures, shown = [pool.submit(work, number) for number in range(workers)], 0
-            unfinished: Any = futures
-            while unfinished:
-                finished, unfinished = wait(futures, None if bar is None else bar.every, FIRST_EXCEPTION)
-                if bar is not None:
+            for size, job in waiting:  # a list's iterator hands each job to one thread only
+                if stopped:
+                    return
+                job()
+                done[number] += size
+                if number == 0 and bar is not None:
                     bar.advance(sum(done) - shown)
                     shown = sum(done)
-                for future in finished:
-                    future.result()
         except BaseException:
             stopped.append(True)
             raise
 
+    with ThreadPoolExecutor(workers - 1) as pool:
+        others = [pool.submit(work, number) for number in range(1, workers)]
+        work(0)
+        for other in others:
+            other.result()
+    if bar is not None:
+        bar.advance(sum(done) - shown)
+
 
 class ProgressBar:
     """A progress bar by bytes; ``show=None`` shows it after a second, on a terminal or in Jupyter."""
-
-    every = 0.1  # seconds after which `run` moves it
 
     def __init__(self, label: str, total: int, show: Optional[bool]) -> None:
         self.label, self.total, self.show, self.done = label, total, show, 0

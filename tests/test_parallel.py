@@ -28,12 +28,13 @@ def test_every_job_runs_once(count, size, monkeypatch):
     assert not any("ThreadPool" in each.name for each in threading.enumerate())
 
 
-def test_the_first_error_stops_the_rest(monkeypatch):
+@pytest.mark.parametrize("in_main", [True, False])
+def test_the_first_error_stops_the_rest(in_main, monkeypatch):
     monkeypatch.setenv("GLUON_INITKIT_THREADS", "2")
     done = []
 
     def job(number):
-        if number == 3:
+        if number >= 3 and in_main is (threading.current_thread() is threading.main_thread()):
             raise RuntimeError("here")
         time.sleep(0.002)
         done.append(number)

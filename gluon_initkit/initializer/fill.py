@@ -233,7 +233,8 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
                 after_refill(fill.param, fill.array)
             for fill in fresh:
                 reset_updates(fill.param)
-        wait_for([array for fill in fills for array in _arrays(fill)])
+        # Nothing was enqueued for what threads have filled in place on its only context.
+        wait_for([array for fill in fills if fill not in in_place or len(fill.ctxs) > 1 for array in _arrays(fill)])
     return total * (len(fills[0].ctxs) if fills else 0)
 
 

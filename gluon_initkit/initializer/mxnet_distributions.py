@@ -57,7 +57,8 @@ def _constant(initializer: Any, desc: Any, shape: Shape) -> Any:
 
 
 def _fixed(value: float) -> Callable[[Any, Any, Shape], Distribution]:
-    return lambda initializer, desc, shape: Constant(value)
+    constant = Constant(value)
+    return lambda initializer, desc, shape: constant
 
 
 def _orthogonal(initializer: Any, desc: Any, shape: Shape) -> ArrayDistribution:
