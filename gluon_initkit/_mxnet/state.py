@@ -278,6 +278,9 @@ def _for_each(left: Dict[int, Any], action: Callable[[int], None]) -> None:
             _for_each(left, action)
 
 
+_SIGNALS = sorted(map(int, signal.valid_signals()))
+
+
 @contextmanager
 def interrupts_held() -> Iterator[Callable[[], "AbstractContextManager[None]"]]:
     """Context in which the handlers of signals wait; at its end those run whose signal came, each once."""
@@ -287,7 +290,7 @@ def interrupts_held() -> Iterator[Callable[[], "AbstractContextManager[None]"]]:
         yield nullcontext
         return
     held = _Held()
-    for number in signal.valid_signals():
+    for number in _SIGNALS:
         handler = signal.getsignal(number)
         if callable(handler):  # not SIG_DFL, SIG_IGN, or one that is no Python function
             held.handlers[number] = handler

@@ -7,6 +7,7 @@ Blocks are always cut alike and merged in their order, so the number of threads 
 """
 
 import math
+import sys
 import threading
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
@@ -18,11 +19,11 @@ from .records import Histogram, Statistics
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 50
 
-# Values, half a MiB as float64: they fit the cache. The memory of larger arrays goes back to the system each time and
-# is fetched anew for the next block, page by page, which costs more than all arithmetic.
-_BLOCK = 1 << 16
-_CHUNK = 4 * _BLOCK  # values whose upper bits are counted at once
-PIECE = 16 * _BLOCK  # values that one job reads
+# Values, a MiB as float64. They fit the cache, and an operation takes so long that threads seldom wait for each other.
+_BLOCK = 1 << 17
+_CHUNK = 2 * _BLOCK  # values whose upper bits are counted at once
+PIECE = 8 * _BLOCK  # values that one job reads
+_FEW = 1 << 15  # values of an array that are sorted sooner than their upper bits are counted
 
 _Section = Callable[[int, int], numpy.ndarray]  # the values from one number to another
 
@@ -94,10 +95,12 @@ class Survey:
     def read(self, begin: int, end: int, values: Optional[_Section] = None) -> None:
         """Compute the moments of the blocks between two numbers."""
         values = values or self.array.sections()
+        # The system gives the memory of a larger array page by page, which takes longer than all arithmetic: once.
+        scratch = numpy.empty(min(end - begin, _BLOCK))
         for start, stop in cut(end, _CHUNK, begin):
             chunk = values(start, stop)
             for offset, until in cut(stop - start, _BLOCK):
-                self._blocks[(start + offset) // _BLOCK] = _moments(chunk[offset:until])
+                self._blocks[(start + offset) // _BLOCK] = _moments(chunk[offset:until], scratch)
             if self._order is not None:
                 self._order.count(chunk)
 
@@ -140,7 +143,7 @@ class _Order:
     def __init__(self, array: Any) -> None:
         self._kind = _as_float(numpy.empty(0, array.dtype)).dtype
         # Of a small array, and of other types, all values are kept.
-        self._counted = array.size > _BLOCK and self._kind in (numpy.float32, numpy.float64)
+        self._counted = array.size > _FEW and self._kind in (numpy.float32, numpy.float64)
         self._counts: Any = 0
         self._kept: List[numpy.ndarray] = []
         self._lock = threading.Lock()
@@ -164,12 +167,15 @@ class _Order:
             infinite = int(_upper_bits(numpy.array([math.inf], self._kind))[0])
             upward = _UPWARD[numpy.less(_UPWARD & 0x7FFF, infinite)]
             places = numpy.searchsorted(numpy.cumsum(self._counts[upward]), self._ranks, "right")
-            self._chosen = numpy.zeros(1 << 16, bool)
-            self._chosen[upward[places]] = True
+            self._ranked = numpy.zeros(1 << 16, bool)  # the upper bits of the quantiles' neighbours
+            self._ranked[upward[places]] = True
+            self._ranked[[0, 0x8000]] |= self._ranked[[0x8000, 0]]  # numbers beside 0, which stand for 0
+            left = numpy.where(self._ranked, 0, self._counts)[upward]
+            self._ranks -= (numpy.cumsum(left) - left)[places]  # among the values that have them
+            self._chosen = self._ranked.copy()
             self._chosen[_upper_bits(self._edges.astype(self._kind))] = True
-            self._chosen[[0, 0x8000]] |= self._chosen[[0x8000, 0]]  # numbers beside 0, which stand for 0
+            self._chosen[[0, 0x8000]] |= self._chosen[[0x8000, 0]]
             left = numpy.where(self._chosen, 0, self._counts)[upward]
-            self._ranks -= (numpy.cumsum(left) - left)[places]  # among the values that are kept
             some = left > 0
             self._counts, self._bits = left[some], upward[some]
 
@@ -177,28 +183,34 @@ class _Order:
         """Keep the chosen ones of these values."""
         values = _as_float(values)
         if self._counted:
-            values = values[self._chosen[_upper_bits(values)]]
+            values = values[numpy.flatnonzero(self._chosen[_upper_bits(values)])]
         elif not self._all_finite:
             values = values[numpy.isfinite(values)]
         self._kept.append(values)
 
     def found(self) -> Dict[str, Any]:
         """NumPy's linear quantiles and its histogram of 50 bins between the extremes, in float64."""
-        kept = numpy.sort(numpy.concatenate(self._kept))
-        low, high = kept[self._ranks].astype(numpy.float64)
+        kept = numpy.concatenate(self._kept)
+        ranked = numpy.sort(kept[self._ranked[_upper_bits(kept)]] if self._counted else kept)
+        low, high = ranked[self._ranks].astype(numpy.float64)
         with numpy.errstate(over="ignore", invalid="ignore"):
             # From the nearer end, as NumPy does; + 0.0 makes 0 of -0.
             quantiles = numpy.where(self._share < 0.5, low + (high - low) * self._share,
                                     high - (high - low) * (1 - self._share)) + 0.0  # fmt: skip
-        below = numpy.searchsorted(kept.astype(numpy.float64), self._edges)
-        below[-1] = kept.size  # the last bin has its right edge, too
-        counts = numpy.diff(below)
         if self._counted:
+            low, high = self._edges[[0, -1]].tolist()
+            # Of too narrow or too wide a range, NumPy finds no bin by dividing.
+            even = BINS / sys.float_info.max < high - low < math.inf and bool((numpy.diff(self._edges) > 0).all())
+            counts = numpy.histogram(kept.astype(numpy.float64), BINS if even else self._edges, (low, high))[0]
             # Values that were left out and have the same upper bits lie in the same bin: any of them represents all.
             size = self._kind.itemsize
             any_of_them = (self._bits.astype(f"u{size}") << (8 * size - 16)).view(self._kind)
             left = numpy.append(0, numpy.cumsum(self._counts))
             counts = counts + numpy.diff(left[numpy.searchsorted(any_of_them, self._edges)])
+        else:
+            below = numpy.searchsorted(ranked.astype(numpy.float64), self._edges)
+            below[-1] = kept.size  # the last bin has its right edge, too
+            counts = numpy.diff(below)
         histogram = Histogram(tuple(self._edges.tolist()), tuple(counts.tolist()))
         return {"quantiles": tuple(zip(QUANTILES, quantiles.tolist())), "histogram": histogram}
 
@@ -250,8 +262,8 @@ def _as_float(values: numpy.ndarray) -> numpy.ndarray:
     return values.astype(numpy.float32) if values.dtype == numpy.float16 else values
 
 
-def _moments(values: numpy.ndarray) -> Statistics:
-    """Moments and counts of one block that has values."""
+def _moments(values: numpy.ndarray, scratch: numpy.ndarray) -> Statistics:
+    """Moments and counts of one block that has values; `scratch` has room for them."""
     count, nan, posinf, neginf = values.size, 0, 0, 0
     values = _as_float(values)
     with numpy.errstate(all="ignore"):
@@ -267,7 +279,8 @@ def _moments(values: numpy.ndarray) -> Statistics:
             mean, squares, zeros = low, 0.0, values.size if low == 0 else 0
         else:
             zeros = int(numpy.count_nonzero(values == 0))  # NumPy counts True much faster than it counts numbers
-            exact = values.astype(numpy.float64)
+            exact = scratch[: values.size]
+            exact[...] = values
             mean = float(exact.sum()) / values.size
             # About the block's own mean, so that nothing cancels however far from 0 the values are.
             exact -= mean
