@@ -103,6 +103,9 @@ def empty(shape: Tuple[int, ...], dtype: Any, ctx: context.Context) -> NDArray:
 
 
 def address_of(arr: NDArray) -> int:
+    """Where the memory of a dense array is. It has to be waited for first, by `wait_for` or `wait_for_writers`."""
+    # MXNet allocates an array's memory when it is first asked for, by whoever asks, and takes no lock: where the engine
+    # asks at the same time, there are two memories, and what one of them writes the other one never sees.
     pointer = ctypes.c_void_p()
     check_call(_LIB.MXNDArrayGetData(arr.handle, ctypes.byref(pointer)))
     return pointer.value or 0
@@ -139,11 +142,17 @@ def wait_for(arrays: Iterable[NDArray]) -> None:
     # and BatchNorm sets a fixed gamma to 1. So a reader of memory waits for readers too. ``mx.nd.waitall()`` would also
     # wait for what other threads enqueue meanwhile, for ever beside one that never waits; so would a wait for one array
     # after the other. Instead each array gets an operator that writes it, and one operator reads all. None computes.
+    arrays = list(arrays)
+    for array in arrays:  # each by itself: arrays that share memory would wait for each other in one operator
+        _push([], [array.handle])
+    wait_for_writers(arrays)
+
+
+def wait_for_writers(arrays: Iterable[NDArray]) -> None:
+    """Wait until every operator that was enqueued before has written these arrays; some may still read them."""
     handles = [array.handle for array in arrays]
     if handles:
         token = mxnet_empty((1,), ctx=context.cpu())
-        for handle in handles:  # each by itself: arrays that share memory would wait for each other in one operator
-            _push([], [handle])
         _push(handles, [token.handle])
         token.wait_to_read()  # an engine's error in one of the arrays has passed to the token
 

@@ -13,7 +13,7 @@ import weakref
 import numpy
 
 from .._mxnet import backend, mx, parameter
-from .._mxnet.arrays import dtype_name, host_values, wait_for
+from .._mxnet.arrays import dtype_name, host_values, wait_for, wait_for_writers
 from .._mxnet.trainer import trained_by, updates_of
 from .._mxnet.tree import Place, name_clashes, path_clashes, places_and_blocks, stale_graphs, unregistered_blocks
 from ..display import printable
@@ -45,10 +45,12 @@ def collect(net: Any, select: Any, stats: Any, grads: bool, trainer: Any, init: 
         places = _selected(places, select)
     arrays = [parameter.arrays_of(param) for param in places]
     gradients = [parameter.gradients_of(param) if grads else [] for param in places]
+    # No more is waited for below. An address is read of all arrays.
+    measured = stats or grads or init is not None
+    (wait_for if measured else wait_for_writers)([array for held in (*arrays, *gradients) for array in held])
     facts = _facts(places, None if trainer is None else trained_by(trainer))
     values: List[Any] = []
-    if stats or grads or init is not None:
-        wait_for([array for held in (*arrays, *gradients) for array in held])  # no more is waited for below
+    if measured:
         values = [host_values(held[0]) if held else None for held in arrays]
         _measure(places, arrays, values, gradients, facts, stats == "full")
         _add_expectations(places, facts, network_init)
