@@ -1,7 +1,7 @@
 """A network whose parameters the engine is still writing: a report of it waits, since it asks where the memory is.
 
-MXNet allocates an array's memory for whoever asks first, without a lock. Where `inspect` asked while the engine did, the
-array had two memories, and its values were lost, in one of some thousand networks that were inspected at once.
+MXNet allocates an array's memory for whoever asks first, without a lock. Where `inspect` asked while the engine did,
+the array had two memories, and its values were lost: in one of some thousand networks that were inspected at once.
 """
 
 import threading
