@@ -26,7 +26,7 @@ _DEEPEST = 64  # blocks below each other: a name in a file may have any number o
 _ROOM_FOR_PATHS = 26
 _RANKS = ("error", "warning", "info", "changed", "", "dim")
 _UNREMARKABLE = (None, "", "default", "write", False, ())
-_REST = "{shown:,} of {rows} are shown; to_text(all=True) shows all."
+_REST = "{shown:,} of {rows} are shown{order}; to_text(all=True) shows all."
 _REST_OF_HTML = "{shown:,} of {rows} are shown. The sums are of all. report.to_html(limit=None) writes all."
 _FOLDED = "A row marked x2 stands for 2 that are alike; to_text(all=True) shows all {all:,}."
 
@@ -103,7 +103,8 @@ def text_table(
     if everything or depth is not None:
         limit = None if everything else 10 * _MOST
     if len(lines) > (limit or len(lines)):
-        notes.append(_REST.format(shown=limit, rows=counted(len(lines), "row")))
+        order = f", sorted by {table.order[0].title}" if table.order else ""
+        notes.append(_REST.format(shown=limit, rows=counted(len(lines), "row"), order=order))
     elif any(line.fold.copies > 1 for line in lines):
         notes.append(_FOLDED.format(all=len(rows)))
     lines = lines[:limit]

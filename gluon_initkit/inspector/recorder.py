@@ -157,12 +157,12 @@ class History(display.TableReport[_Series]):
             display.Column("ends", lambda row: _ends(row.values), "from, to", number=True),
             display.Column("gradient", lambda row: row.gradient, f"gradient {stat}", **line),
             display.Column("gradient_ends", lambda row: _ends(row.gradient), "from, to", number=True),
-            display.Column("bad", lambda row: row.bad or None, "not finite", fold="sum", number=True, hoist=""),
+            display.Column("bad", lambda row: row.bad, "not finite", lambda count: str(count or ""), "sum", number=True,
+                           hoist=""),
         )
         many = len(self.paths) > _MOST_IN_TREE
-        return display.Table(f"{title}; what moved most comes first" if many else title, columns, self.rows,
-                             emphasis=lambda row: "error" if row.bad else "",
-                             order=(display.Column("moved", _moved), True) if many else None)  # fmt: skip
+        return display.Table(title, columns, self.rows, emphasis=lambda row: "error" if row.bad else "",
+                             order=(display.Column("moved", _moved, "how far it moved"), True) if many else None)
 
     def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
         """What was seen, as dictionaries of plain Python values.

@@ -120,15 +120,23 @@ def test_of_many_parameters_those_that_moved_most_come_first():
     history = History(paths, ["norm", "nan"])
     number = numpy.arange(50)
     for step in range(2):
-        values = numpy.where(number == 7, 9.0**step, 1.0)
+        values = numpy.where(number == 7, 9.0**step, 1.0 + number)
         gradient = numpy.where(number == 3, 100.0**-step, numpy.where(number == 4, 0, 1.0))
         history.counts()
         history.keep(numpy.array([[values, number == 5], [gradient, 0 * number]]).transpose(2, 0, 1))
     text = history.to_text(100)
     assert [line.split(".")[0] for line in text.splitlines()[3:6]] == ["5", "3", "7"]
-    assert "what moved most comes first" in text.splitlines()[0]
+    assert "shown, sorted by how far it moved; to_text(all=True)" in text
     short = History(paths[:45], ["norm"])
-    assert "comes first" not in short.to_text(100)
+    assert "sorted" not in short.to_text(100)
+
+
+def test_a_block_counts_what_was_not_finite_below_it():
+    history = History(["0.weight", "0.bias"], ["nan"])
+    history.counts()
+    history.keep([[[3], [0]], [[0], [0]]])
+    (block,) = re.findall(r'<summary class="ik-row">.*?</summary>', history.to_html())
+    assert block.endswith('<span class="ik-number">1</span></summary>')
 
 
 def test_a_series_by_an_alias_and_by_a_typo():
