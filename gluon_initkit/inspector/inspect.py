@@ -66,7 +66,7 @@ def inspect(
     OSError
         The file cannot be read at all.
     MXNetError
-        An operator that was called before failed: MXNet says so to whoever waits next, and values are waited for.
+        An operator that was called before failed: MXNet says so to whoever waits next, and a report waits.
 
     Notes
     -----
