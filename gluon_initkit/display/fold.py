@@ -237,7 +237,10 @@ def _common(names: Sequence[str]) -> str:
 def braced_paths(paths: Sequence[str]) -> List[str]:
     """The same paths in fewer words: where they differ in one part they are one, ``{1..12}.{query,key}``."""
     patterns = [tuple(path.split(".")) for path in paths]
-    for place in range(max(map(len, patterns), default=0)):
+    longest = max(map(len, patterns), default=0)
+    if len(patterns) < 2 or longest > _DEEPEST:  # each part is looked at beside all others
+        return list(paths)
+    for place in range(longest):
         alike: Dict[Any, List[str]] = {}
         for pattern in patterns:
             around = (pattern[:place], pattern[place + 1 :]) if place < len(pattern) else (pattern, None)
