@@ -11,7 +11,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
 import pytest
-from vocabulary import nd, rounds
+from vocabulary import GLUON_2, nd, rounds, tied
 
 go_on = threading.Event()
 
@@ -28,13 +28,43 @@ class HeldProp(mx.operator.CustomOpProp):
         return Held()
 
 
-@pytest.mark.mxnet1("operators of a user's own that write its layers' arrays")
+def plain(**how):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2, in_units=3))
+    net.initialize(mx.init.One(), **how)
+    return net
+
+
+def hybridized():
+    net = plain()
+    net.hybridize()
+    net(nd.ones((1, 3)))
+    return net
+
+
+def half():
+    net = plain()
+    net.cast("float16")
+    return net
+
+
+def shared():
+    net = plain()
+    net.add(tied(nn.Dense, net[0], 2, in_units=3))
+    return net
+
+
+KINDS = {"plain": plain, "hybridized": hybridized, "float16": half, "shared": shared,
+         "two contexts": lambda: plain(ctx=[mx.cpu(0), mx.cpu(1)])}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("stats", [False, True])
-def test_it_waits_for_what_is_being_written(stats):
-    net = nn.Dense(2, in_units=3)
-    net.initialize(mx.init.One())
+def test_it_waits_for_what_is_being_written(stats, kind):
+    net = KINDS[kind]()
     go_on.clear()
-    net.weight.set_data(mx.nd.Custom(mx.nd.full((2, 3), 5), op_type="held_until_told"))
+    value = mx.nd.Custom(mx.nd.full((2, 3), 5), op_type="held_until_told")
+    net[0].weight.set_data(value.as_np_ndarray() if GLUON_2 else value)
     found = []
     inspecting = threading.Thread(target=lambda: found.append(ik.inspect(net, stats=stats)))
     inspecting.start()
@@ -42,8 +72,8 @@ def test_it_waits_for_what_is_being_written(stats):
     waits = inspecting.is_alive()
     go_on.set()
     inspecting.join(60)
-    assert waits and not inspecting.is_alive() and found[0]["weight"].state == "initialized"
-    assert not stats or found[0]["weight"].stats.mean == 5
+    assert waits and not inspecting.is_alive() and found[0]["0.weight"].state == "initialized"
+    assert not stats or found[0]["0.weight"].stats.mean == 5
 
 
 @pytest.mark.slow
