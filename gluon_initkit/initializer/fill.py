@@ -233,8 +233,9 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
                 after_refill(fill.param, fill.array)
             for fill in fresh:
                 reset_updates(fill.param)
-        # Nothing was enqueued for what threads have filled in place on its only context.
-        wait_for([array for fill in fills if fill not in in_place or len(fill.ctxs) > 1 for array in _arrays(fill)])
+        # Threads have filled what lies in place on one context; replicas and sparse gradients are the engine's.
+        wait_for([array for fill in fills for array in _arrays(fill)
+                  if fill not in in_place or len(fill.ctxs) > 1 or array.stype != "default"])  # fmt: skip
     return total * (len(fills[0].ctxs) if fills else 0)
 
 
