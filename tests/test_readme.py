@@ -22,6 +22,11 @@ def test_the_two_commands_stand_on_the_first_screen():
     assert "pip install uv && uv run --extra test pytest" in first_screen
 
 
+def test_it_is_read_in_five_minutes():
+    """Half as long as it was; the rest stands in notebooks, docstrings, CONTRIBUTING.md and the READMEs of tests."""
+    assert len(TEXT.splitlines()) <= 365
+
+
 def test_its_pictures_and_files_are_there():
     named = re.findall(r"!?\[[^]]*\]\((?!http)([^)#]+)\)|`((?:notebooks|tests|\.ci)/[^`* ]*)`", TEXT)
     assert "notebooks/inspect.png" in {picture for picture, _ in named}

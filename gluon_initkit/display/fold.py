@@ -17,7 +17,7 @@ from .units import counted
 
 _FLAT = 12  # rows up to which a table is a list of whole paths
 _FEW = 24  # rows up to which nothing is folded
-_MOST = 45  # rows of a folded table
+MOST_ROWS = 45  # rows of a folded table
 _MOST_IN_ORDER = 30  # rows of a list, or of a tree that is sorted: the first ones matter
 _OPEN = 20  # rows up to which HTML opens branches
 _LONGEST_BRACES = 44  # characters of the names in braces
@@ -99,9 +99,9 @@ def text_table(
     lines = _in_order(table, _chosen_lines(table, different, rows, everything, depth, flat))
     left_out = [row for row in table.rows if table.shown and not (everything or table.shown(row))]
     notes = [table.rest(left_out)] if left_out else []
-    limit: Optional[int] = _MOST if table.parts is not None and table.order is None else _MOST_IN_ORDER
+    limit: Optional[int] = MOST_ROWS if table.parts is not None and table.order is None else _MOST_IN_ORDER
     if everything or depth is not None:
-        limit = None if everything else 10 * _MOST
+        limit = None if everything else 10 * MOST_ROWS
     if len(lines) > (limit or len(lines)):
         order = f", sorted by {table.order[0].title}" if table.order else ""
         notes.append(_REST.format(shown=limit, rows=counted(len(lines), "row"), order=order))
@@ -261,7 +261,7 @@ def _chosen_lines(
         exact, loose = _key(table, different, ("same", "range")), _key(table, different, ("same",))
         attempts = [(exact, depth), (loose, depth)]
         if depth is None:
-            deepest = max(len(table.parts(row)) for row in rows[: 10 * _MOST])
+            deepest = max(len(table.parts(row)) for row in rows[: 10 * MOST_ROWS])
             attempts += [(loose, min(cut, _DEEPEST)) for cut in reversed(range(1, deepest))]
     lines: List[_Line] = []
     for key, cut in attempts:
@@ -270,7 +270,7 @@ def _chosen_lines(
         inside = None if cut is None else cut - 1
         tops = [(root, cut)] if root.own else [(fold, inside) for fold in below]
         lines = [line for fold, left in tops for line in _lines(fold, left, flat, table.headings)]
-        if len(lines) <= _MOST or table.order is not None:
+        if len(lines) <= MOST_ROWS or table.order is not None:
             break
     return lines
 

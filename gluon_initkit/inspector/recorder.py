@@ -20,7 +20,6 @@ from .shared_values import equal_bytes
 from .statistics import statistics_of_all
 
 _KINDS = ("values", "gradient")
-_MOST_IN_TREE = 45  # parameters; of more, a table shows first those that moved most
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ class History(display.TableReport[_Series]):
             display.Column("bad", lambda row: row.bad, "not finite", lambda count: str(count or ""), "sum", number=True,
                            hoist=""),
         )
-        many = len(self.paths) > _MOST_IN_TREE
+        many = len(self.paths) > display.MOST_ROWS  # then those are shown first that moved most
         return display.Table(title, columns, self.rows, emphasis=lambda row: "error" if row.bad else "",
                              order=(display.Column("moved", _moved, "how far it moved"), True) if many else None)
 

@@ -15,7 +15,7 @@ import pytest
 def folded(monkeypatch):
     """Short tables fold too, and long ones no further."""
     monkeypatch.setattr(fold, "_FEW", 0)
-    monkeypatch.setattr(fold, "_MOST", 10**6)
+    monkeypatch.setattr(fold, "MOST_ROWS", 10**6)
 
 
 def rows_of(report, depth=None, collapse=True):
