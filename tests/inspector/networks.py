@@ -6,7 +6,7 @@ from pathlib import Path
 import tempfile
 
 import gluon_initkit as ik
-from gluon_initkit.inspector.records import BlockRecord, ParameterRecord, Statistics
+from gluon_initkit.inspector import BlockRecord, ParameterRecord, Statistics
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy

@@ -4,7 +4,7 @@ import math
 import re
 import sys
 
-from gluon_initkit.inspector.recorder import History
+from gluon_initkit.inspector import History
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import matplotlib

@@ -7,7 +7,6 @@ import sys
 
 import gluon_initkit as ik
 from gluon_initkit.inspector import COLUMNS, Finding, Report, SharedValues
-from gluon_initkit.inspector.findings import FindingsError
 import mxnet as mx
 from mxnet.gluon import nn
 import networks
@@ -159,12 +158,12 @@ def test_totals_say_what_they_do_not_know():
 
 def test_check_raises_with_all_findings():
     report = networks.small()
-    with pytest.raises(FindingsError) as caught:
+    with pytest.raises(ik.FindingsError) as caught:
         report.check()
     assert "1.running_var" in str(caught.value) and "2.bias" in str(caught.value)
     told = Report([record()], findings=[Finding("x", "info", ("0.weight",), "odd", "mend it")])
     told.check()
-    with pytest.raises(FindingsError, match="odd"):
+    with pytest.raises(ik.FindingsError, match="odd"):
         told.check(strict=True)
 
 

@@ -4,7 +4,6 @@ import gc
 import pickle
 
 import gluon_initkit as ik
-from gluon_initkit.inspector.collect import Live
 import mxnet as mx
 from mxnet.gluon import nn
 import numpy as np
@@ -35,10 +34,10 @@ def test_gradients():
     with mx.autograd.record():
         loss = net[0](nd.array([[1, 2]])).sum()
     loss.backward()
-    assert Live(net).gradient("0.weight").tolist() == [[1, 2]] * 3
+    assert ik.inspect(net).live.gradient("0.weight").tolist() == [[1, 2]] * 3
     net[0].bias.grad_req = "null"
     with pytest.raises(RuntimeError, match="'0.bias' has no gradient: its grad_req is 'null'. Set grad_req='write'"):
-        Live(net).gradient("0.bias")
+        ik.inspect(net).live.gradient("0.bias")
 
 
 def test_one_layer_and_aliases():
@@ -46,23 +45,24 @@ def test_one_layer_and_aliases():
     first = nn.Dense(2, in_units=2)
     net.add(first, tied(nn.Dense, first, 2, in_units=2))
     net.initialize(mx.init.One())
-    assert ik.inspect(net[0]).live.values("weight").tolist() == Live(net).values("1.weight").tolist() == [[1, 1]] * 2
+    for part, path in ((net[0], "weight"), (net, "1.weight")):
+        assert ik.inspect(part).live.values(path).tolist() == [[1, 1]] * 2
 
 
 def test_without_values_the_error_says_how_to_get_them():
     net, layer = network(), nn.Dense(2, in_units=2)
     with pytest.raises(RuntimeError, match=r"'1.weight' has no values yet: it is deferred. Its shape is not"):
-        Live(net).values("1.weight")
+        ik.inspect(net).live.values("1.weight")
     with pytest.raises(RuntimeError, match="'1.weight' has no gradient: it is deferred. Its shape"):
-        Live(net).gradient("1.weight")
+        ik.inspect(net).live.gradient("1.weight")
     with pytest.raises(RuntimeError, match=r"'weight' has no values yet: it is uninitialized. Initialize the "):
-        Live(layer).values("weight")
+        ik.inspect(layer).live.values("weight")
 
 
 def test_a_path_that_is_gone():
     net = network()
     with pytest.raises(KeyError, match="the HybridSequential has no parameter '7.weight' any more"):
-        Live(net).values("7.weight")
+        ik.inspect(net).live.values("7.weight")
 
 
 def test_it_keeps_no_network_alive():
@@ -78,14 +78,14 @@ def test_it_keeps_no_network_alive():
 def test_sparse():
     net = mx.gluon.contrib.nn.SparseEmbedding(4, 2)
     net.initialize(mx.init.One())
-    assert (Live(net).values("weight") == np.ones((4, 2))).all()
+    assert (ik.inspect(net).live.values("weight") == np.ones((4, 2))).all()
 
 
 def test_numpy_mode():
     mx.npx.set_np()
     net = nn.Dense(2, in_units=2)
     net.initialize(mx.init.One())
-    assert type(Live(net).values("weight")) is np.ndarray
+    assert type(ik.inspect(net).live.values("weight")) is np.ndarray
 
 
 def test_records_pickle_without_it():
