@@ -1,8 +1,8 @@
 """gluon_initkit: the parameter kit that Apache MXNet Gluon never had.
 
-``import gluon_initkit as ik`` next to Gluon. Importing it makes ``import mxnet`` work on current Pythons and NumPys,
-and changes nothing else. MXNet itself is imported by the first name that needs it, which also registers the kit's
-initializers; checkpoint files are read without it.
+Write ``import gluon_initkit as ik`` next to Gluon. It makes ``import mxnet`` work on current Python and NumPy, and
+changes nothing else. The first name that needs MXNet imports it, and registers the kit's initializers. Parameter files
+are read without MXNet.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The command line, ``gluon-initkit``: parses, calls, prints; the work is elsewhere. Exit codes are for scripts."""
+"""The command line, ``gluon-initkit``: it parses arguments, calls the kit's functions and prints their reports."""
 
 import argparse
 from contextlib import contextmanager
@@ -43,47 +43,47 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         parser.print_help()
         return 2
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without rules and bars is no fault of the file
+        sys.stdout.reconfigure(errors="replace")  # a terminal's encoding may lack the characters of bars and rules
     try:
         code = _attempt(arguments.command, lambda: arguments.run(arguments))
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # `... | head`: the reader has seen enough
+    except BrokenPipeError:  # the reader is gone, as with `... | head`
         _discard_output()
         return 0
-    except (OSError, ValueError) as error:  # of the flush; an error of writing was printed before
+    except (OSError, ValueError) as error:  # from the flush; `_attempt` has printed all others
         _discard_output()
         return 2 if code == 2 else _complain(f"gluon-initkit {arguments.command}: {error}")
 
 
 def _attempt(command: str, run: Callable[[], int]) -> int:
-    """The exit code of a part of a command; an error is printed in a line, and the other parts go on."""
+    """Run a part of a command and return its exit code; an error is printed as one line."""
     try:
         return run()
     except BrokenPipeError:
         raise
     except (OSError, ValueError, KeyError, ImportError, KitError) as error:  # CheckpointError is a ValueError
-        # Some errors' lines name commands to type, or list shapes; a file's errors may hold names from the file.
+        # Line ends are kept where the kit wrote them; an error about a file may quote names from that file.
         keep = "\n" if isinstance(error, (ImportError, KitError)) and not isinstance(error, ValueError) else ""
         text = error.args[0] if isinstance(error, KeyError) else error
         return _complain(f"gluon-initkit {command}: {text}", keep)
 
 
 def _complain(text: str, keep: str = "") -> int:
-    """Print an error, where there is a standard error; the exit code. Line ends are escaped unless `keep` has them."""
+    """Print an error, if standard error is open, and return the exit code. Line ends not in `keep` are escaped."""
     if sys.stderr is not None:
         print(printable(text, keep), file=sys.stderr)
     return 2
 
 
 def _discard_output() -> None:
-    """Send unwritten output to nowhere: Python would try to write it at exit, and exit with a code of its own."""
+    """Drop unwritten output: otherwise Python tries to write it at exit, and exits with its own code."""
     if not sys.stdout.closed:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that prints errors by `_complain`."""
+    """A parser that reports errors through `_complain`."""
 
     def error(self, message: str) -> Any:
         if sys.stderr is not None:
@@ -92,7 +92,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    table = argparse.ArgumentParser(add_help=False)  # the options of all that print a table
+    table = argparse.ArgumentParser(add_help=False)  # the options of all commands that print a table
     table.add_argument("--json", action="store_true", help="print JSON, and no table")
     table.add_argument("--html", metavar="OUT", help="write a self-contained page there as well")
     table.add_argument("--columns", type=lambda text: list(dict.fromkeys(["path", *text.split(",")])), metavar="A,B",
@@ -144,7 +144,7 @@ def _input(text: str) -> Tuple[str, Tuple[int, ...]]:
 
 @contextmanager
 def _on_disk(path: str) -> Iterator[str]:
-    """A path that can be read anywhere and twice: of standard input, that of a copy."""
+    """A path that can be read twice and at any position; standard input is copied to a file first."""
     if path not in ("-", "/dev/stdin"):
         yield path
         return
@@ -156,7 +156,7 @@ def _on_disk(path: str) -> Iterator[str]:
 
 
 def _show(report: Any, arguments: argparse.Namespace, sources: Sequence[str], **options: Any) -> None:
-    """Print a report as it was asked for, and write its page."""
+    """Print a report as text or JSON, and write its HTML page if `--html` was given."""
     page = arguments.html
     if page == "-":
         print(report.to_html(columns=arguments.columns), end="")
@@ -218,13 +218,13 @@ def _summary(arguments: argparse.Namespace) -> int:
 
 
 def _summarized(path: str, inputs: Dict[str, Tuple[int, ...]], numpy: bool, columns: Sequence[str]) -> Any:
-    """The summary of a symbol file whose operators take NumPy's arrays, or MXNet's own."""
+    """The summary of a symbol file; `numpy` tells whether its operators take arrays of NumPy mode."""
     from ._mxnet import backend, mx
     from .inspector import Summary, summary
 
     numpy = numpy or not backend.infers_on_symbols
     with warnings.catch_warnings(), mx.util.np_shape(numpy), mx.util.np_array(numpy):
-        warnings.simplefilter("ignore")  # MXNet's about types that it cannot tell
+        warnings.simplefilter("ignore")  # MXNet warns of types that it cannot infer
         try:
             net = mx.gluon.SymbolBlock.imports(path, list(inputs))
         except mx.MXNetError as error:

@@ -1,4 +1,4 @@
-"""The demo: a real network, plain MXNet beside the kit, on a screen. One idea a section."""
+"""The demo: plain MXNet beside the kit on a real network, one idea in each section."""
 
 from typing import Any
 

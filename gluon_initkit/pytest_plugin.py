@@ -1,8 +1,7 @@
-"""The pytest plugin, for other people's test suites: seeds, fresh names, and reviewed files of initializations.
+"""The pytest plugin for users' test suites: seeds, fresh names, and reviewed files of initial values.
 
-pytest loads it wherever the kit is installed, for suites that have nothing to do with MXNet too. So nothing is imported
-before a fixture is asked for: neither MXNet nor NumPy nor any other part of the kit. The assertions are in
-`gluon_initkit.testing`, and need no plugin.
+pytest loads it wherever the kit is installed, also for suites that do not use MXNet. So it imports MXNet, NumPy and the
+rest of the kit only when a fixture is used. The assertions in `gluon_initkit.testing` do not need the plugin.
 """
 
 import hashlib
@@ -19,9 +18,9 @@ _MXNETS_OWN = r"ignore::DeprecationWarning:(mxnet|gluon_initkit\.importing)\b"
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: Any) -> Iterator[None]:
-    """Silence what importing MXNet says of NumPy's and Python's deprecations, before a conftest.py imports it.
+    """Ignore the DeprecationWarnings that importing MXNet causes, before a conftest.py imports it.
 
-    It comes before all other filters: ``-W default`` and a project's own ``filterwarnings`` show them.
+    The filter comes first, so ``-W default`` and a project's own ``filterwarnings`` override it.
     """
     early_config.getini("filterwarnings").insert(0, _MXNETS_OWN)
     yield
@@ -50,7 +49,7 @@ def init_seed(request: Any) -> int:
     given = request.config.getoption("--init-seed")
     if given is not None:
         return given
-    # Not the nodeid: it changes with pytest's root directory, and xdist adds groups to it.
+    # The nodeid would change with pytest's root directory and with xdist's groups.
     names = "::".join([request.path.name, *_names(request)])
     return int.from_bytes(hashlib.sha256(names.encode("utf-8", "surrogatepass")).digest()[:4], "little") >> 1
 
@@ -81,7 +80,7 @@ def init_regression(request: Any) -> "Iterator[InitRegression]":
     update = request.config.getoption("--init-regression-update")
     regression = InitRegression(folder, ".".join(_names(request)), update)
     yield regression
-    # Reports carry this from xdist's workers to the process that writes the summary.
+    # xdist's workers send these properties to the process that writes the summary.
     request.node.user_properties.extend((_WRITTEN, str(path)) for path in regression.written)
     if update:
         request.node.user_properties.extend((_CHECKED, str(path)) for path in regression.checked)
@@ -99,7 +98,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
             for key, value in getattr(report, "user_properties", ()):
                 paths.get(key, set()).add(value)
     whole = not any("::" in each for each in config.args) and not config.getoption("lf", False)
-    # Each test of such a module was run to its end: a file that none of them checked is of a test that is gone.
+    # All tests of such a module have run to their end, so a file that none of them checked belongs to no test.
     passed = [config.rootpath / module for module, outcomes in modules.items() if outcomes <= {"passed", ""}]
     gone = {str(file) for module in passed if whole
             for file in (module.parent / "init_regression" / module.stem).glob("*.json")} - paths[_CHECKED]

@@ -1,7 +1,7 @@
-"""`InitRegression` compares what a network was initialized to with a reviewed JSON file. The plugin's fixture makes it.
+"""`InitRegression` compares a network's initial values with a reviewed JSON file; the pytest plugin has its fixture.
 
-The fingerprint decides, since it depends on every bit. All else is in the file so that a person can review it, and that
-a difference can be shown path by path: what each parameter is, what fills it, its moments, and a digest of its values.
+The fingerprint, which depends on every bit, decides whether they are equal. The file also describes each parameter (its
+initializer, its moments, a digest of its values), so that a person can review it and a difference has a path.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _MEND = "If it is meant, run this test with --init-regression-update, look at th
 
 
 class InitRegression:
-    """Reviewed files of what one test's networks were initialized to.
+    """The reviewed files of one test: what its networks were initialized to.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class _Difference(NamedTuple):
 
 
 def _facts(net: Any, init: Any) -> Dict[str, Any]:
-    """What the file says of a network, as JSON holds it."""
+    """The content of the file for a network."""
     listed = digests(net)
     values = dict(listed)
     filled_by = {} if init is None else {row.path: row.initializer for row in plan(net, init)}
@@ -142,7 +142,7 @@ def _facts(net: Any, init: Any) -> Dict[str, Any]:
 
 
 def _differences(reviewed: Dict[str, Any], now: Dict[str, Any]) -> List[_Difference]:
-    """All that differs, parameter by parameter, then their order and the fingerprint."""
+    """The differences by parameter, then in the order of parameters and in the fingerprint."""
     before, after = ({facts["path"]: facts for facts in side["parameters"]} for side in (reviewed, now))
     rows = []
     for path, facts in after.items():
@@ -170,7 +170,7 @@ def _close(before: Any, after: Any, facts: Dict[str, Any]) -> bool:
 
 
 def _read(path: Path) -> Optional[Dict[str, Any]]:
-    """The reviewed file; None where there is none, or it is no such file."""
+    """The content of the reviewed file; None if there is none, or if it is damaged."""
     try:
         document = parsed_json(path.read_text(encoding="utf-8"))
         paths = [facts["path"] for facts in document["parameters"]]
@@ -190,7 +190,7 @@ def _read(path: Path) -> Optional[Dict[str, Any]]:
 
 
 def _write(path: Path, facts: Dict[str, Any]) -> None:
-    """Write as a whole or not at all; a line a parameter, so that a change of it is a change of one line."""
+    """Write the file whole or not at all, one line for each parameter, so that version control shows what changed."""
     parameters = ",\n".join("  " + json.dumps(parameter) for parameter in facts["parameters"])
     head = "".join(f" {json.dumps(key)}: {json.dumps(facts[key])},\n" for key in ("schema", "version", "fingerprint"))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -205,8 +205,7 @@ def _write(path: Path, facts: Dict[str, Any]) -> None:
 
 
 def _file_name(text: str) -> str:
-    """A test's name as a file's. Where characters are replaced or left out, a digest tells such names apart, and those
-    with capitals, which some file systems take for small letters."""
+    """The name of a file for a test. A digest keeps names apart that differ in replaced characters or in case only."""
     plain = re.sub(r"[^\w.,=+\[\]-]", "-", text, flags=re.ASCII)
     if plain == text == text.lower() and len(text) <= 120:
         return text

@@ -1,7 +1,7 @@
 """Assertions about networks, for any test suite: `from gluon_initkit.testing import assert_initialized`.
 
-Each asks one question of the kit and puts the answer's table into the message of its `AssertionError`, so they need no
-rewriting of `assert`. They change nothing. A network without values may have no findings: ask `assert_initialized` too.
+Each one's `AssertionError` shows the kit's table of what is wrong. They change nothing. A network without values may
+have no findings, so call `assert_initialized` too.
 """
 
 from dataclasses import replace
@@ -176,7 +176,7 @@ def assert_same_init(net_a: Any, net_b: Any) -> None:
     changed  weight     (2, 2)     0.5  1.0000      0
     """
     __tracebackhide__ = True
-    parameters = [list_parameters(net) for net in (net_a, net_b)]  # refuses what is no Block: compare takes files too
+    parameters = [list_parameters(net) for net in (net_a, net_b)]  # raises for a file's path, which `compare` accepts
     comparison = compare(net_a, net_b)
     ties = [{frozenset(group.paths) for group in shared_groups(net)} for net in (net_a, net_b)]
     if comparison.same and ties[0] == ties[1]:

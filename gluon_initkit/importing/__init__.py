@@ -1,11 +1,8 @@
 """Importing MXNet where MXNet cannot import itself.
 
-MXNet was written for NumPy 1.23 and Python 3.11. On newer ones its modules are repaired as they are imported
-(`repair`), for themselves alone: what others find in `numpy` is what NumPy put there. Where MXNet works as it is,
-nothing is done.
-
-It is done at the moment when MXNet is imported, by whomever, and not before (`mend_when_imported`): so ``import
-gluon_initkit`` costs next to nothing, not even NumPy's import, and fails for nothing that is not asked for.
+MXNet was written for NumPy 1.23 and Python 3.11. On newer versions `repair` mends each module of MXNet while it is
+imported. Only MXNet sees the mended names; the module `numpy` itself is never changed. Where MXNet works unrepaired,
+nothing is done. The repair waits until somebody imports MXNet, so ``import gluon_initkit`` imports not even NumPy.
 """
 
 from copy import copy
@@ -44,21 +41,18 @@ Mend that, and start a new process (or restart the notebook's kernel)."""
 
 
 def mend_when_imported() -> None:
-    """Let the next ``import mxnet`` of this process repair MXNet, where it needs that.
-
-    Where MXNet is imported already, nothing is done; where it needs no repair, nothing of this stays behind.
-    """
+    """Repair MXNet at the next ``import mxnet`` of this process, if it needs that; do nothing if it is imported."""
     if not _imported() and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
 class _Finder:
-    """Finds what the finders behind it find, and has MXNet repaired: each of its modules, before its first line runs.
+    """Repairs each module of MXNet before its first line runs; the finders behind this one locate the module.
 
-    Not when it is found: who only asks whether there is an MXNet gets an answer, and never an error.
+    `find_spec` repairs nothing, so that asking whether MXNet is installed never raises.
     """
 
-    failed = ""  # what an import of MXNet said that broke off
+    failed = ""  # the error of an import of MXNet that failed
     repair: "Optional[Repair]" = None
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
@@ -70,7 +64,7 @@ class _Finder:
         if spec is None or not hasattr(spec.loader, "exec_module"):
             return None
         loader: Any = spec.loader
-        spec.loader = copy(loader)  # a loader may be one for many modules, as a zip file's is
+        spec.loader = copy(loader)  # one loader may serve many modules, as that of a zip file does
 
         def exec_module(module: ModuleType) -> None:
             del spec.loader.exec_module  # type: ignore[union-attr]
@@ -104,11 +98,9 @@ class _Finder:
 
 
 def _import_in_children() -> None:
-    """Let the processes that `multiprocessing` starts afresh import the kit, and so repair MXNet, before MXNet.
-
-    There is no public way. Such a child is given its `Process` object as a pickle, and reads `_config`, a copy of its
-    parent's, before the function to run and its arguments, which may be MXNet's.
-    """
+    """Let processes that `multiprocessing` spawns import the kit, which repairs MXNet, before they import MXNet."""
+    # There is no public way. A spawned child unpickles its `Process`, and with it `_config`, a copy of its parent's,
+    # before it unpickles the function to run and the arguments, which may be MXNet's.
     from multiprocessing import current_process
 
     current_process()._config["gluon_initkit"] = mend_when_imported  # type: ignore[attr-defined]
@@ -123,10 +115,10 @@ def import_mxnet() -> ModuleType:
     with warnings.catch_warnings():
         # MXNet's sources hold invalid escape sequences and use deprecated version classes: nothing a user can mend.
         warnings.simplefilter("ignore")
-        import mxnet  # waits where another thread is at it
+        import mxnet  # waits while another thread imports it
     return mxnet
 
 
 def _imported() -> bool:
-    # Its package imports gluon late: a module without it is the rest of an import that failed.
+    # MXNet imports gluon late: a module `mxnet` without it is left from an import that failed.
     return hasattr(sys.modules.get("mxnet"), "gluon")

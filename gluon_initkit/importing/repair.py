@@ -1,8 +1,7 @@
-"""The repair of MXNet's own modules, one by one, as they are imported.
+"""Repairs MXNet's own modules, one by one, while they are imported.
 
-A module of MXNet runs with builtins of its own, whose `__import__` answers with stand-ins (`stand_ins`). Where that is
-not enough, some text of the module is replaced before it is compiled. A text that is not there is an error: it would be
-a repair that does not happen.
+Each module of MXNet runs with its own builtins, whose `__import__` returns stand-ins (`stand_ins`). Where that is not
+enough, text of the module is replaced before it is compiled; if that text is missing, an ImportError says so.
 """
 
 import builtins
@@ -25,7 +24,7 @@ and does not find that. Type one of
 
 
 class Edit(NamedTuple):
-    """A regular expression, what is written where it matches, and the first MXNet that has such text."""
+    """A regular expression, the replacement, and the first version of MXNet that has such text."""
 
     pattern: str
     replacement: str
@@ -36,9 +35,9 @@ _SUM = Edit(r"(?m)^( +[\w.]+ [+-]= )(.+?)( *#.*)?$", r"\1float64_of(\2)\3")
 
 # NumPy names the results of its linear algebra since 1.25.
 _TUPLES = "mxnet.numpy.multiarray"
-# What is replaced for NumPy 2, by module. A line stays a line, so that a traceback shows MXNet's.
+# The replacements for NumPy 2, by module. No line is added or removed, so that tracebacks show MXNet's lines.
 EDITS: Dict[str, List[Edit]] = {
-    # Attributes of operators go to C++ as text, where "(np.int64(2), np.int64(3))" is no shape.
+    # C++ gets the attributes of operators as text, and cannot read "(np.int64(2), np.int64(3))".
     "mxnet._ctypes.ndarray": [Edit(r"\[str\((\w+)\) for \1 in vals\]", r"[attribute_text(\1) for \1 in vals]")],
     "mxnet._ctypes.symbol": [Edit(r"\[str\((\w+)\) for \1 in", r"[attribute_text(\1) for \1 in")],
     "mxnet.symbol.symbol": [
@@ -57,16 +56,16 @@ EDITS: Dict[str, List[Edit]] = {
             since=(1, 7),
         )
     ],
-    # Thresholds go to C++ one by one; NumPy 2.4 takes an array of one value for no number.
+    # Each threshold is converted to a number for C++; NumPy 2.4 does not convert an array of one value.
     "mxnet.contrib.quantization": [Edit(r"= (threshold|divergence)\.asnumpy\(\)", r"= \1.asnumpy().item()")],
     "mxnet.recordio": [Edit(r"\.tostring\(\)", ".tobytes()")],
-    # Without it NumPy takes an array apart by `len` and `[]`, without an end: a part of one number has a length too.
+    # Without `__array__` NumPy reads an array by `len` and `[]`, and never ends: one number of it has a length too.
     "mxnet.ndarray.ndarray": [Edit(r"__array_priority__ = 1000\.0", r"\g<0>; __array__ = array_of")],
 }
 
 
 def repair_needed() -> Optional["Repair"]:
-    """The repair for this NumPy and this Python; None where MXNet works as it is."""
+    """The repair that MXNet needs on this NumPy and Python, or None."""
     import numpy
 
     version = version_of(numpy.__version__)
@@ -81,7 +80,7 @@ def repair_needed() -> Optional["Repair"]:
 
 
 class Repair:
-    """What the modules of MXNet see instead of what is there (names by module), and which text of them is replaced."""
+    """Runs modules of MXNet with other names (by the module that has them) and with their text edited."""
 
     def __init__(self, names: Dict[str, Dict[str, Any]], edits: Dict[str, List[Edit]]) -> None:
         stand_ins = {name: StandIn(sys.modules[name], values) for name, values in names.items()}
@@ -93,7 +92,7 @@ class Repair:
             if name == "distutils.version" and sys.version_info >= (3, 12):
                 return version
             module = builtins.__import__(name, globals, locals, fromlist, level)
-            # `import numpy.random as r` gets numpy as well, and asks it for `random`.
+            # For `import numpy.random as r` Python asks the result, `numpy`, for `random`.
             return stand_ins.get(getattr(module, "__name__", ""), module)
 
         self._edits = edits
@@ -107,7 +106,7 @@ class Repair:
             loader.exec_module(module)
             return
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escape sequences, which Python tells of whenever it compiles
+            warnings.simplefilter("ignore")  # compiling warns of invalid escape sequences
             source = edited(loader.get_source(module.__name__) or "", edits, module.__name__)
             code = compile(source, module.__file__ or module.__name__, "exec", dont_inherit=True)
         exec(code, vars(module))
@@ -115,7 +114,7 @@ class Repair:
 
 def edited(source: str, edits: List[Edit], name: str) -> str:
     """The source of the module of this name; an `ImportError` where a text is missing."""
-    version = version_of(sys.modules["mxnet.libinfo"].__version__)  # what MXNet imports first
+    version = version_of(sys.modules["mxnet.libinfo"].__version__)  # MXNet imports libinfo first
     for edit in edits:
         if version < edit.since:
             continue
@@ -129,10 +128,10 @@ def edited(source: str, edits: List[Edit], name: str) -> str:
 
 
 def _helpers() -> Dict[str, Any]:
-    """The functions that `EDITS` puts in."""
+    """The functions that the replacements in `EDITS` call."""
     import numpy
 
-    lock = threading.Lock()  # up to NumPy 2.1 the options of printing are the process's, not the thread's
+    lock = threading.Lock()  # up to NumPy 2.1 all threads share the print options
 
     def attribute_text(value: Any) -> str:
         text = str(value)

@@ -1,7 +1,6 @@
-"""What MXNet's sources name, and today's NumPy and Python no longer have.
+"""Stand-ins for modules: names that MXNet's sources use and today's NumPy and Python no longer have.
 
-MXNet gets these names from stand-ins that nobody else sees. A stand-in answers for a module: it has the names below,
-and takes every other from the module at the moment when it is asked.
+Only MXNet sees a stand-in. It has the names below, and looks up every other name in the real module.
 """
 
 from functools import wraps
@@ -13,7 +12,7 @@ __all__ = ["StandIn", "distutils_version", "multiprocessing_names", "numpy_names
 
 
 class StandIn(ModuleType):
-    """Answers for a module, with other values for some names; later changes of the module are seen."""
+    """A module with other values for some names; all other names come from the real module when they are asked for."""
 
     def __init__(self, module: ModuleType, names: Dict[str, Any]) -> None:
         super().__init__(module.__name__, module.__doc__)
@@ -35,12 +34,12 @@ def version_of(text: str) -> Tuple[int, ...]:
 
 
 def numpy_names(numpy: Any) -> Dict[str, Any]:
-    """The names of NumPy 1.23 that MXNet reads and this NumPy lacks, with what they meant."""
+    """The names of NumPy 1.23 that MXNet uses and this NumPy lacks, with their old meaning."""
     version = version_of(numpy.__version__)
-    # `numpy.bool` is Python's in MXNet, which compares with it and hands it out as `mx.np.bool`; NumPy 2 has another.
+    # MXNet expects Python's bool as `numpy.bool`, and exports it as `mx.np.bool`; NumPy 2 has another type there.
     names: Dict[str, Any] = {"bool": bool, "int": int, "float": float}
     if version < (2,):
-        return names  # the others are there; those that NumPy has deprecated still warn
+        return names  # NumPy 1 has the others; deprecated ones still warn
     names.update(
         Inf=numpy.inf, PINF=numpy.inf, NINF=-numpy.inf, NaN=numpy.nan, NAN=numpy.nan, PZERO=0.0, NZERO=-0.0,
         compat=SimpleNamespace(basestring=str), alltrue=numpy.all, sometrue=numpy.any, product=numpy.prod,
@@ -63,7 +62,7 @@ def numpy_names(numpy: Any) -> Dict[str, Any]:
 
 
 def _wrapping(numpy: Any, function: Callable) -> Callable:
-    """`numpy.array` or `numpy.asarray`, where Python integers too large for their type wrap around: before NumPy 2."""
+    """`numpy.array` or `numpy.asarray` as before NumPy 2: Python integers too large for their type wrap around."""
 
     def convert(source: Any, dtype: Any = None, **options: Any) -> Any:
         try:
@@ -76,7 +75,7 @@ def _wrapping(numpy: Any, function: Callable) -> Callable:
 
 
 def _interpolating(function: Callable) -> Callable:
-    """A function of NumPy whose argument `method` was `interpolation`, as it is in MXNet's `percentile`."""
+    """A function of NumPy that takes `method` under its old name `interpolation` too, as MXNet calls it."""
 
     @wraps(function)
     def compute(*args: Any, **options: Any) -> Any:
@@ -88,21 +87,21 @@ def _interpolating(function: Callable) -> Callable:
 
 
 def _removed(*args: Any, **kwargs: Any) -> Any:
-    """A financial function of NumPy before 1.20, of which NumPy up to 1.26 says where it went."""
+    """A financial function of NumPy before 1.20."""
     raise RuntimeError("NumPy has no financial functions since 1.20 (NEP 32); the package numpy_financial has them")
 
 
 def distutils_version() -> ModuleType:
-    """A module that answers for `distutils.version`, which Python 3.12 dropped; MXNet compares NumPys by it."""
+    """A stand-in for `distutils.version`, which Python 3.12 dropped; MXNet compares NumPy's versions with it."""
     module = ModuleType("distutils.version")
     vars(module).update(LooseVersion=version_of, StrictVersion=version_of)
     return module
 
 
 def multiprocessing_names(multiprocessing: Any) -> Dict[str, Any]:
-    """What MXNet asks of `multiprocessing`, where Python's start method is `fork` unless the user has set another.
+    """The names of `multiprocessing` that MXNet uses, with `fork` as the default start method.
 
-    Since Python 3.14 the default on Linux is `forkserver`, which pickles a data set: one with a lambda in it fails.
+    Python 3.14's default on Linux, `forkserver`, pickles the data set, and fails on one with a lambda in it.
     """
 
     def get_context(method: Any = None) -> Any:
