@@ -22,7 +22,7 @@ import numpy
 from rich.console import Console
 from rich.table import Table
 
-LAWS = {"uniform": mx.init.Uniform(), "xavier": mx.init.Xavier(), "normal": mx.init.Normal()}
+INITIALIZERS = {"uniform": mx.init.Uniform(), "xavier": mx.init.Xavier(), "normal": mx.init.Normal()}
 
 
 def lenet():
@@ -94,16 +94,16 @@ def again(name, rounds):
     net = drawn(name)
     net.initialize(force_reinit=True)
     times = 50 if name == "lenet" else 1
-    for law, init in LAWS.items():
+    for kind, init in INITIALIZERS.items():
         plain = repeat(lambda init=init: net.initialize(init, force_reinit=True), times)
         kit = repeat(lambda init=init: ik.initialize(net, init, seed=7, force_reinit=True), times)
         first, second = compared([plain, kit], rounds)
-        yield {"what": "again", "network": name, "law": law, "plain": first / times, "kit": second / times}
+        yield {"what": "again", "network": name, "kind": kind, "plain": first / times, "kit": second / times}
 
 
 def fresh(name, rounds):
     """Networks that were just built, with known shapes."""
-    for law, init in LAWS.items():
+    for kind, init in INITIALIZERS.items():
         times = [[], []]
         for _ in range(rounds + 1):
             for side, call in enumerate((lambda net, init: net.initialize(init), lambda net, init: ik.initialize(
@@ -113,7 +113,7 @@ def fresh(name, rounds):
                 del net
                 mx.nd.waitall()
         first, second = (statistics.median(side[1:]) for side in times)
-        yield {"what": "fresh", "network": name, "law": law, "plain": first, "kit": second}
+        yield {"what": "fresh", "network": name, "kind": kind, "plain": first, "kit": second}
 
 
 def beside_torch(name, rounds):
@@ -129,7 +129,7 @@ def beside_torch(name, rounds):
     tensors = [torch.zeros(shape) for shape in shapes]
     fills = {"uniform": lambda tensor: torch.nn.init.uniform_(tensor, -0.07, 0.07),
              "normal": lambda tensor: torch.nn.init.normal_(tensor, 0.0, 0.01)}  # fmt: skip
-    for law, fill in fills.items():
+    for kind, fill in fills.items():
         def other(fill=fill):
             for tensor in tensors:
                 if tensor.ndim > 1:
@@ -140,9 +140,9 @@ def beside_torch(name, rounds):
         # PyTorch's tensors have no gradients to clear, so neither has ours here.
         for param in net.collect_params().values():
             param.grad_req = "null"
-        kit = lambda law=law: ik.initialize(net, LAWS[law], seed=7, force_reinit=True)  # noqa: E731
+        kit = lambda kind=kind: ik.initialize(net, INITIALIZERS[kind], seed=7, force_reinit=True)  # noqa: E731
         first, second = compared([other, kit], rounds)
-        yield {"what": f"torch {torch.__version__}", "network": name, "law": law, "plain": first, "kit": second}
+        yield {"what": f"torch {torch.__version__}", "network": name, "kind": kind, "plain": first, "kit": second}
 
 
 def memory(name):
@@ -209,9 +209,9 @@ def main():
             table.add_row(row["network"], f"{row['needed'] / 1e6:.0f}", f"{row['peak'] / 1e6:.0f}",
                           f"{row['peak'] / row['needed']:.3f}")  # fmt: skip
     else:
-        table = Table("network", "measured", "law", "other side, ms", "ik.initialize, ms", "times faster")
+        table = Table("network", "measured", "kind", "other side, ms", "ik.initialize, ms", "times faster")
         for row in rows:
-            table.add_row(row["network"], row["what"], row["law"], f"{row['plain'] * 1e3:.2f}",
+            table.add_row(row["network"], row["what"], row["kind"], f"{row['plain'] * 1e3:.2f}",
                           f"{row['kit'] * 1e3:.2f}", f"{row['plain'] / row['kit']:.1f}")  # fmt: skip
     console.print(table)
 

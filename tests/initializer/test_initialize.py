@@ -643,7 +643,7 @@ def test_a_hook_that_fails_after_reset_ctx_leaves_the_parameter_pending_there():
     assert contexts(net.weight) == contexts(net.bias) == both
 
 
-@pytest.mark.parametrize("init", [mx.init.Xavier(), Own("mx")], ids=["law", "hook"])
+@pytest.mark.parametrize("init", [mx.init.Xavier(), Own("mx")], ids=["distribution", "hook"])
 @pytest.mark.parametrize("ctx", [[mx.cpu(0)], [mx.cpu(0), mx.cpu(1)]])
 def test_inside_record_as_outside(init, ctx):
     net, other = (nn.Dense(3, in_units=2) for _ in range(2))
@@ -772,9 +772,9 @@ def test_interrupted_while_arrays_are_refilled_all_are_refilled():
 
     real = fill.PendingFill.jobs
 
-    def jobs(self, law, array):
+    def jobs(self, distribution, array):
         os.kill(os.getpid(), signal.SIGINT)  # while the first array is about to be refilled
-        return real(self, law, array)
+        return real(self, distribution, array)
 
     fill.PendingFill.jobs = jobs
     try:
@@ -844,7 +844,7 @@ def test_in_other_threads_hooks_draw_from_the_global_generators_as_alone(source,
 
 
 @pytest.mark.parametrize("known", [True, False])
-@pytest.mark.parametrize("init", [mx.init.Xavier(), Own("rng"), Own("mx")], ids=["law", "rng", "mx"])
+@pytest.mark.parametrize("init", [mx.init.Xavier(), Own("rng"), Own("mx")], ids=["distribution", "rng", "mx"])
 def test_numpy_mode(known, init):
     """apache/mxnet#19118, #18398: float16 initialization fails in NumPy mode."""
     mx.npx.set_np()

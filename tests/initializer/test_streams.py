@@ -11,13 +11,13 @@ import pytest
 KEY = key_of("test")
 
 
-def drawn(law, dtype, size=CHUNK, key=KEY, index=0):
+def drawn(sampler, dtype, size=CHUNK, key=KEY, index=0):
     out = np.empty(size, dtype)
-    law(stream(key, index), out)
+    sampler(stream(key, index), out)
     return out
 
 
-# One line a law and type: what NumPy 1.17, 1.23 and 1.26 all gave.
+# One line for each sampler and type: what NumPy 1.17, 1.23 and 1.26 all gave.
 GOLDEN = {
     ("uniforms", "float32"): "707806c4da805066",
     ("uniforms", "float64"): "9fbef335babeaca7",
@@ -26,10 +26,10 @@ GOLDEN = {
 }
 
 
-@pytest.mark.parametrize("law, dtype", GOLDEN)
-def test_golden_bits(law, dtype):
-    values = drawn({"uniforms": uniforms, "normals": normals}[law], dtype, CHUNK + 1)
-    assert hashlib.sha256(values.tobytes()).hexdigest()[:16] == GOLDEN[law, dtype]
+@pytest.mark.parametrize("sampler, dtype", GOLDEN)
+def test_golden_bits(sampler, dtype):
+    values = drawn({"uniforms": uniforms, "normals": normals}[sampler], dtype, CHUNK + 1)
+    assert hashlib.sha256(values.tobytes()).hexdigest()[:16] == GOLDEN[sampler, dtype]
 
 
 def test_a_key_reads_its_parts_apart():
@@ -56,11 +56,11 @@ def generatorlike(index):
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 7, BLOCK - 1, BLOCK, BLOCK + 1])
-@pytest.mark.parametrize("law", [uniforms, normals])
+@pytest.mark.parametrize("sampler", [uniforms, normals])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_every_size_is_filled(law, dtype, size):
+def test_every_size_is_filled(sampler, dtype, size):
     out = np.full(size, np.nan, dtype)
-    law(stream(KEY, 0), out)
+    sampler(stream(KEY, 0), out)
     assert np.isfinite(out).all()
     assert len(set(out.tolist())) >= 0.99 * size
 

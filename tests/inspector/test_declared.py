@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from vocabulary import nd, uniform
 
-LAWS = {
+DISTRIBUTIONS = {
     "uniform": (mx.init.Uniform(0.3), 0.0, 0.3 / math.sqrt(3)),
     "normal": (mx.init.Normal(0.2), 0.0, 0.2),
     "xavier": (mx.init.Xavier(magnitude=3), 0.0, math.sqrt(3 / ((40 + 30) / 2)) / math.sqrt(3)),
@@ -25,10 +25,10 @@ def declared(net, path, **how):
     return found
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("kit", [False, True], ids=["mxnet", "kit"])
-def test_what_is_promised_at_this_shape(law, kit):
-    init, mean, std = LAWS[law]
+def test_what_is_promised_at_this_shape(distribution, kit):
+    init, mean, std = DISTRIBUTIONS[distribution]
     mx.random.seed(5)
     net = nn.Dense(40, in_units=30)
     if kit:
@@ -39,7 +39,7 @@ def test_what_is_promised_at_this_shape(law, kit):
     assert found.mean == pytest.approx(mean) and found.std == pytest.approx(std) and found.untouched
     if std:
         assert abs(found.z_mean) < 4 and abs(found.z_std) < 4
-    assert not ik.inspect(net, stats=True, init=init).findings or law == "constant"
+    assert not ik.inspect(net, stats=True, init=init).findings or distribution == "constant"
 
 
 def test_the_numbers_are_those_of_the_definition():

@@ -38,7 +38,7 @@ def built(build):
 
 
 def initialized(net):
-    # MXNet's own law is the cheapest; GluonCV's segmenters initialize their heads themselves.
+    # MXNet's own initializer is the cheapest; GluonCV's segmenters initialize their heads themselves.
     return ik.initialize(net, mx.init.Uniform(), seed=7, force_reinit=True)
 
 

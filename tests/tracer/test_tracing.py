@@ -188,8 +188,8 @@ def test_who_filled_it():
         assert corrected["0.weight"] == "Mine._init_weight" and corrected["0.bias"] == "Mine._init_bias"
         assert corrected["1.gamma"] == "Constant._init_weight" and corrected["1.beta"] == "Zero._init_weight"
     assert fillers(lambda net: net.initialize(Called()))["0.weight"] == "Called.__call__"
-    law = fillers(lambda net: ik.initialize(net, mx.init.Xavier()))
-    assert law["0.weight"] == "Xavier._init_weight"
+    filled_by = fillers(lambda net: ik.initialize(net, mx.init.Xavier()))
+    assert filled_by["0.weight"] == "Xavier._init_weight"
 
 
 def test_ik_initialize_is_told_call_by_call():
