@@ -7,13 +7,14 @@ initializer, its moments, a digest of its values), so that a person can review i
 import hashlib
 import json
 import math
+from operator import itemgetter
 import os
 from pathlib import Path
 import re
 import tempfile
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
-from .display import Column, Table, as_text, counted, path_column, printable, shape_text
+from .display import Column, Table, as_text, counted, printable, shape_text
 from .files import parsed_json
 from .initializer import plan
 from .initializer.values import combined, digests
@@ -108,19 +109,10 @@ class InitRegression:
                                  f"version control, or run this test with --init-regression-update.")  # fmt: skip
         rows = _differences(reviewed, now)
         if rows:
-            count, total = len({row.path for row in rows if row.path}), counted(len(now["parameters"]), "parameter")
+            count, total = len({path for path, *_ in rows if path}), counted(len(now["parameters"]), "parameter")
             where = f"in {count} of {total}" if count else "though no parameter by itself"
             message = f"the network differs from {path}, {where}\n{as_text(Table('', _COLUMNS, rows))}\n{_MEND}"
             raise AssertionError(printable(message, keep="\n"))
-
-
-class _Difference(NamedTuple):
-    """One fact of one parameter, in the file and now."""
-
-    path: str
-    fact: str
-    reviewed: Any
-    now: Any
 
 
 def _facts(net: Any, init: Any) -> Dict[str, Any]:
@@ -141,25 +133,25 @@ def _facts(net: Any, init: Any) -> Dict[str, Any]:
     return {"schema": _SCHEMA, "version": _VERSION, "fingerprint": combined(listed), "parameters": parameters}
 
 
-def _differences(reviewed: Dict[str, Any], now: Dict[str, Any]) -> List[_Difference]:
-    """The differences by parameter, then in the order of parameters and in the fingerprint."""
+def _differences(reviewed: Dict[str, Any], now: Dict[str, Any]) -> List[Tuple[str, str, str, str]]:
+    """The differences by parameter, then in their order and in the fingerprint: path, fact, reviewed text, new text."""
     before, after = ({facts["path"]: facts for facts in side["parameters"]} for side in (reviewed, now))
     rows = []
     for path, facts in after.items():
         known = before.get(path)
         if known is None:
-            rows.append(_Difference(path, "parameter", "missing", "added"))
+            rows.append((path, "parameter", "missing", "added"))
             continue
         keys = [key for key in _DECLARED if known.get(key) != facts[key]]
         keys += [key for key in _MOMENTS if not _close(known.get(key), facts[key], facts)]
         if not keys and known.get("values") != facts["values"]:
             keys = ["values"]  # other bits that no moment shows
-        rows += [_Difference(path, key, known.get(key), facts[key]) for key in keys]
-    rows += [_Difference(path, "parameter", "there", "removed") for path in before if path not in after]
+        rows += [(path, key, _shown(key, known.get(key)), _shown(key, facts[key])) for key in keys]
+    rows += [(path, "parameter", "there", "removed") for path in before if path not in after]
     common = [path for path in before if path in after], [path for path in after if path in before]
-    rows += [_Difference("", "order", *pair) for pair in zip(*common) if pair[0] != pair[1]][:1]
+    rows += [("", "order", *pair) for pair in zip(*common) if pair[0] != pair[1]][:1]
     if reviewed["fingerprint"] != now["fingerprint"]:
-        rows.append(_Difference("", "fingerprint", reviewed["fingerprint"][:16], now["fingerprint"][:16]))
+        rows.append(("", "fingerprint", reviewed["fingerprint"][:16], now["fingerprint"][:16]))
     return rows
 
 
@@ -221,8 +213,6 @@ def _shown(fact: str, value: Any) -> str:
 
 
 _COLUMNS = (
-    path_column(),
-    Column("differs", lambda row: row.fact),
-    Column("reviewed", lambda row: _shown(row.fact, row.reviewed)),
-    Column("now", lambda row: _shown(row.fact, row.now)),
+    Column("path", itemgetter(0), "parameter", path=True),
+    *(Column(heading, itemgetter(place)) for place, heading in enumerate(("differs", "reviewed", "now"), 1)),
 )
