@@ -1,14 +1,20 @@
 """`inspect`: collect what is known of a network or a file, judge it, and report. Nothing is changed."""
 
+from contextlib import nullcontext
 from functools import partial
+import math
 import os
-from typing import Any, Union
+from typing import Any, Dict, List, Optional, Union
 
 from ..display import printable
-from ..parameters import check_block, list_parameters, matcher
-from .collect_file import collect_file
+from ..files import StoredArray, StoredValues
+from ..parameters import check_block, list_parameters, matcher, role_of
 from .findings import Ignored, drop_ignored, findings_of
-from .report.report import Report, record_matcher
+from .records import ParameterRecord, Statistics
+from .report import Report, record_matcher
+from .statistics import shared_values, statistics_of_all
+
+_MOST = 1 << 31  # bytes that all of a file's sparse and deflated arrays may become, besides 64 for each stored one
 
 
 def inspect(
@@ -28,8 +34,9 @@ def inspect(
     Parameters
     ----------
     net_or_file : Block, str or path
-        A network, any block of one (``net[0]``), or a ``.params`` file, of MXNet 1 or 2; MXNet 2's and NumPy's zip
-        files of arrays and ``.safetensors`` files too.
+        A network, any block of one (``net[0]``), or a file: ``.params`` of MXNet 1 or 2, MXNet 2's and NumPy's zip
+        files of arrays, ``.safetensors``. A record's path is then the name in the file, ``arg:`` included; an array
+        without a name is called by its number.
     *inputs
         None are taken, since no forward pass is run: `outputs` and `summary` take a network's inputs.
     select : selector, optional
@@ -73,6 +80,10 @@ def inspect(
     Of several contexts the first one's values and gradients are shown; gradients of different contexts belong to
     different parts of a batch until a Trainer adds them.
 
+    An array of a file has no statistics where its values cannot be had: it was saved before its shape was known; or it
+    is sparse or deflated, and would become 64 times as large as what is stored (and over 16 MiB), or with others 2 GiB
+    larger than that.
+
     Examples
     --------
     >>> net = mx.gluon.nn.HybridSequential()
@@ -110,11 +121,43 @@ def inspect(
 
 
 def _inspect_file(path: Any, select: Any, stats: Any, ignore: Ignored) -> Report:
-    records, shared, live = collect_file(path, stats)
-    source = str(os.fspath(path))
+    live, source = StoredValues(path), str(os.fspath(path))
+    arrays, values = list(live.arrays.values()), {}
+    statistics: Dict[str, Statistics] = {}
+    read: List[Any] = []
+    with live.reading() if stats else nullcontext() as open_values:
+        if open_values is not None:
+            left = _MOST  # many small lies are no better than a great one
+            for array in arrays:
+                if live.has_values(array):
+                    left -= live.growth(array)
+                    if left >= 0:
+                        values[array.name] = open_values(array)
+            statistics = dict(zip(values, statistics_of_all(list(values.values()), full=stats == "full")))
+            read = [values.get(array.name) for array in arrays]
+        records = tuple([_record(array, statistics.get(array.name)) for array in arrays])
+        shared = shared_values(records, read)
     findings = findings_of(records, shared)
     if ignore:
         matching = partial(record_matcher, records=records, blocks=(), source=source)
         findings = drop_ignored(findings, ignore, {record.path: record for record in records}, matching)
     report = Report(records, (), shared, findings, source, live)
     return report if select is None else report.select(select)
+
+
+def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
+    # What is as in most arrays is left to the class: of a million records each entry takes memory.
+    facts: Dict[str, Any] = {}
+    if stats is not None:
+        facts["stats"] = stats
+    if array.aliases:
+        facts.update(aliases=array.aliases, transposed=array.transposed)
+    if array.stype != "default":
+        facts["stype"] = array.stype
+    name, shape, parts = array.name, array.shape, array.parts
+    if parts:
+        if array.context:
+            facts["contexts"] = (array.context,)
+        facts["size"] = math.prod(shape)  # type: ignore[arg-type]  # no dimension is None
+        facts["bytes"] = parts[0].size if len(parts) == 1 else sum(part.size for part in parts)
+    return ParameterRecord(name, name, role_of(name), shape, array.dtype, **facts)

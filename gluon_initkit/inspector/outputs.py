@@ -8,7 +8,7 @@ import numpy
 
 from ..display import Column, Table, TableReport, counted, find_row, inputs_text, listed, path_column, printable
 from .records import Statistics
-from .report.columns import COLUMNS
+from .report import COLUMNS
 from .statistics import statistics_of
 from .survey import merge
 

@@ -15,9 +15,8 @@ from ..parameters import did_you_mean, list_parameters, select_parameters
 from .outputs import OutputReport
 from .outputs import outputs as measure_outputs
 from .records import Statistics
-from .report.columns import STATISTICS
-from .shared_values import equal_bytes
-from .statistics import statistics_of_all
+from .report import STATISTICS
+from .statistics import equal_bytes, statistics_of_all
 
 _KINDS = ("values", "gradient")
 

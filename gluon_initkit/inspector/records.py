@@ -1,13 +1,18 @@
 """What is known of a parameter, a network and a file, as plain data: it pickles, compares and goes to JSON.
 
-Nothing here holds a live MXNet object or needs MXNet. `collect` fills these records from networks, `collect_file` from
-files; `totals_of` adds them up; `findings` judges them; `report` shows them.
+Nothing here holds a live MXNet object or needs MXNet. `inspect` fills these records; `findings` judges them.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, FrozenSet, Iterable, Optional, Sequence, Set, Tuple
+from typing import Any, FrozenSet, Iterable, Optional, Sequence, Tuple
 
-from ..display import counted, size_text
+from ..display import AtLeast, counted, size_text
+
+RUNNING = ("running_mean", "running_var")
+"""The roles of statistics, which no gradient reaches."""
+
+SEVERITIES = ("error", "warning", "info")
+"""Of findings, the gravest first."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,7 @@ class Declared:
     mean, std : float
         The moments of its distribution.
     z_mean, z_std : float or None
-        By how many standard errors the measured ones differ; None where the distribution is one value, or there are
-        too few values to tell.
+        By how many standard errors the measured ones differ; None of one number, or of too few values to tell.
     untouched : bool
         Whether the values may still be the drawn ones: no sign of training or loading was seen in the network.
     """
@@ -317,7 +321,7 @@ def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]
     sizes = {"trainable": 0, "frozen": 0, "auxiliary": 0}
     for record in once:
         if record.grad_req is not None:
-            fixed = record.constant or record.role in ("running_mean", "running_var")
+            fixed = record.constant or record.role in RUNNING
             kind = "auxiliary" if fixed else "frozen" if record.grad_req == "null" else "trainable"
             sizes[kind] += record.size or 0
     return Totals(
@@ -331,10 +335,14 @@ def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]
 
 
 def counted_elsewhere(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]) -> FrozenSet[str]:
-    """The canonical paths of parameters whose buffer an earlier one of `records` holds already."""
+    """The canonical paths of parameters whose buffer another one of `records` holds already."""
     groups = [group.paths for group in shared if group.kind == "buffer"]  # a Parameter over several paths is one record
     canonical = {path: record.path for record in records for path in record.paths} if groups else {}
-    again: Set[str] = set()
-    for paths in groups:
-        again.update(list(dict.fromkeys(canonical[path] for path in paths if path in canonical))[1:])
-    return frozenset(again)
+    known = (dict.fromkeys(canonical[path] for path in paths if path in canonical) for paths in groups)
+    return frozenset(path for paths in known for path in list(paths)[1:])
+
+
+def sum_of(values: Sequence[Optional[int]]) -> int:
+    """The sum; at least that, where a part is not known."""
+    total = sum(value or 0 for value in values)
+    return AtLeast(total) if None in values else total

@@ -19,7 +19,7 @@ from ..shapes import is_known
 from .inspect import inspect
 from .multiply_adds import multiply_adds
 from .records import ParameterRecord, Totals, counted_elsewhere, totals_of
-from .report.columns import chosen_columns
+from .report import chosen_columns
 
 Shape = Optional[Tuple[Optional[int], ...]]
 

@@ -6,6 +6,7 @@ first pass counts the upper bits of all values, and the second keeps those whose
 Blocks are always cut alike and merged in their order, so the number of threads changes no bit of the result.
 """
 
+from functools import partial
 import math
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tupl
 import numpy
 
 from ..display import printable
+from ..parallel import Job
 from .records import Histogram, Statistics
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -22,7 +24,8 @@ BINS = 50
 # Values, a MiB as float64. They fit the cache, and an operation takes so long that threads seldom wait for each other.
 _BLOCK = 1 << 17
 _CHUNK = 2 * _BLOCK  # values whose upper bits are counted at once
-PIECE = 8 * _BLOCK  # values that one job reads
+_PIECE = 8 * _BLOCK  # values that one job reads
+MOST_AT_ONCE = 2 * _PIECE  # values of an array that one thread takes all steps of
 _FEW = 1 << 15  # values of an array that are sorted sooner than their upper bits are counted
 
 _Section = Callable[[int, int], numpy.ndarray]  # the values from one number to another
@@ -80,61 +83,47 @@ def readable(array: Any) -> Any:
     return _InMemory(array) if isinstance(array, numpy.ndarray) else array
 
 
-class Survey:
-    """One array whose statistics are being computed: `read` every piece, `choose`, `look_again`, then `finish`."""
+def steps(array: Any, full: bool, result: List[Statistics]) -> Iterator[List[Job]]:
+    """The jobs of each step of computing an array's statistics, which the last job puts into `result`."""
+    if array.dtype.kind not in "biuf" and array.dtype.names != ("bfloat16",):
+        raise TypeError(f"statistics need real numbers, found an array of dtype {printable(str(array.dtype))}")
+    values, order = array.sections(), _Order(array) if full else None
+    blocks: List[Optional[Statistics]] = [None] * -(-array.size // _BLOCK)
 
-    result: Statistics
-
-    def __init__(self, array: Any, full: bool) -> None:
-        if array.dtype.kind not in "biuf" and array.dtype.names != ("bfloat16",):
-            raise TypeError(f"statistics need real numbers, found an array of dtype {printable(str(array.dtype))}")
-        self.array = array
-        self._blocks: List[Optional[Statistics]] = [None] * -(-array.size // _BLOCK)
-        self._order = _Order(array) if full else None
-
-    def read(self, begin: int, end: int, values: Optional[_Section] = None) -> None:
-        """Compute the moments of the blocks between two numbers."""
-        values = values or self.array.sections()
+    def read(begin: int, end: int) -> None:
         # The system gives the memory of a larger array page by page, which takes longer than all arithmetic: once.
         scratch = numpy.empty(min(end - begin, _BLOCK))
         for start, stop in cut(end, _CHUNK, begin):
             chunk = values(start, stop)
             for offset, until in cut(stop - start, _BLOCK):
-                self._blocks[(start + offset) // _BLOCK] = _moments(chunk[offset:until], scratch)
-            if self._order is not None:
-                self._order.count(chunk)
+                blocks[(start + offset) // _BLOCK] = _moments(chunk[offset:until], scratch)
+            if order is not None:
+                order.count(chunk)
 
-    def choose(self) -> None:
-        """Merge the moments, and choose which values quantiles and the histogram depend on."""
-        self._merged = merge(self._blocks) or Statistics(0, None, None, None, None, 0.0, 0, 0, 0, 0)
-        if self._merged.min is None:  # there is no finite value
-            self._order = None
-        if self._order is not None:
-            self._order.choose(self._merged)
+    def look_again(begin: int, end: int) -> None:
+        for start, stop in cut(end, _CHUNK, begin):
+            order.keep(values(start, stop))  # type: ignore[union-attr]
 
-    def look_again(self, begin: int, end: int, values: Optional[_Section] = None) -> None:
-        """Keep the chosen ones of the values between two numbers."""
-        if self._order is not None:
-            values = values or self.array.sections()
-            for start, stop in cut(end, _CHUNK, begin):
-                self._order.keep(values(start, stop))
+    def finish() -> None:
+        found = order.found() if order is not None else {}
+        result.append(Statistics(**{**vars(moments), "identical_rows": _has_identical_rows(array, values), **found}))
 
-    def finish(self, values: Optional[_Section] = None) -> None:
-        """The statistics of the whole."""
-        values = values or self.array.sections()
-        facts = {**vars(self._merged), "identical_rows": _has_identical_rows(self.array, values)}
-        if self._order is not None:
-            facts.update(self._order.found())
-            self._order = None
-        self.result = Statistics(**facts)
+    pieces = [((end - begin) * array.itemsize, begin, end) for begin, end in cut(array.size, _PIECE)]
+    yield [(size, partial(read, begin, end)) for size, begin, end in pieces]
+    moments = merge(blocks) or Statistics(0, None, None, None, None, 0.0, 0, 0, 0, 0)
+    if moments.min is None:  # there is no finite value
+        order = None
+    if order is not None:
+        order.choose(moments)
+    yield [(size, partial(look_again, begin, end)) for size, begin, end in pieces if order is not None]
+    yield [(array.nbytes, finish)]
 
-    def whole(self) -> None:
-        """Read and finish on this thread. A file's array may have to be unpacked, once and no longer than this."""
-        values = self.array.sections()
-        self.read(0, self.array.size, values)
-        self.choose()
-        self.look_again(0, self.array.size, values)
-        self.finish(values)
+
+def survey(array: Any, full: bool, result: List[Statistics]) -> None:
+    """Take all steps on this thread. A file's array may have to be unpacked, once and no longer than this."""
+    for jobs in steps(array, full, result):
+        for _, job in jobs:
+            job()
 
 
 class _Order:

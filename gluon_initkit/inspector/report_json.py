@@ -10,9 +10,9 @@ import json
 import math
 from typing import Any, Dict, List, Optional, Tuple, Union, get_type_hints
 
-from ...display import counted
-from ...files import parsed_json
-from ..records import BlockRecord, Finding, Histogram, ParameterRecord, SharedValues, Statistics
+from ..display import counted
+from ..files import parsed_json
+from .records import BlockRecord, Finding, Histogram, ParameterRecord, SharedValues, Statistics
 
 SCHEMA = 1
 """The version of the JSON; it grows when a reader of the old one would misread the new."""
