@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 
 from ..display import KitError, counted, counted_of, printable
 from ..parameters import ParameterInfo, context_mismatch, did_you_mean
-from .records import Declared, Finding, ParameterRecord, SharedValues, Statistics
+from .records import RUNNING, SEVERITIES, Finding, ParameterRecord, SharedValues, Statistics
 
 Z_LIMIT = 6.0
 """Standard errors. Among 1,000 parameters, sound ones pass it by chance once in 250,000 networks."""
@@ -45,31 +45,24 @@ Ignored = Sequence[Union[str, Tuple[str, Any]]]
 """Codes, or pairs of a code and a selector: ``['zero-gradient', ('broken-tie', 'teacher.*')]``."""
 
 _Records = Sequence[ParameterRecord]
-_Shared = Sequence[SharedValues]
-_Check = Callable[[_Records, _Shared], Iterator[Finding]]
-_CHECKS: List[Tuple[str, _Check]] = []
-_SEVERITIES = ("error", "warning", "info")
+_Verdict = Optional[Tuple[str, str, str, str]]
+"""A code, a severity, what was seen and what to do about it; None where nothing is."""
 
 
-def check(needs: str = "path") -> Callable[[_Check], _Check]:
-    """Register a check, which is called where some record has the field `needs`."""
-
-    def register(find: _Check) -> _Check:
-        _CHECKS.append((needs, find))
-        return find
-
-    return register
-
-
-def findings_of(records: _Records, shared: _Shared = (), structure: Iterable[Finding] = ()) -> Tuple[Finding, ...]:
+def findings_of(
+    records: _Records, shared: Sequence[SharedValues] = (), structure: Iterable[Finding] = ()
+) -> Tuple[Finding, ...]:
     """All findings about these records and their network's structure: the gravest first, then in order of traversal."""
-    needed = {needs for needs, _ in _CHECKS}
-    known = {needs for needs in needed if any(getattr(record, needs) is not None for record in records)}
-    findings = [finding for needs, find in _CHECKS if needs in known for finding in find(records, shared)]
+    known = [field for field in _OF_ONE if any(getattr(record, field) is not None for record in records)]
+    findings = [Finding(code, severity, (record.path,), seen, hint)
+                for field in known for check in _OF_ONE[field] for record in records
+                for code, severity, seen, hint in filter(None, [check(record)])]  # fmt: skip
+    findings += [finding for check in _OF_ALL for finding in check(records)]
+    findings += _broken_ties(records, shared)
     findings += structure
     if findings:
         order = {path: number for number, record in enumerate(records) for path in record.paths}
-        findings.sort(key=lambda finding: (_SEVERITIES.index(finding.severity), order.get(finding.paths[0], 0)))
+        findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), order.get(finding.paths[0], 0)))
     return tuple(findings)
 
 
@@ -148,179 +141,151 @@ def is_constant(value: float, stats: Statistics) -> bool:
     return stats.min is None or stats.max is None or value - near <= stats.min <= stats.max <= value + near
 
 
-def _about(record: ParameterRecord, code: str, severity: str, seen: str, hint: str) -> Finding:
-    return Finding(code, severity, (record.path,), seen, hint)
+def _count_text(record: ParameterRecord, names: Mapping[str, str]) -> str:
+    """How many values and gradients are what these fields of statistics count."""
+    arrays = [("value", record.stats), ("gradient", None if record.grad_fresh is False else record.grad_stats)]
+    return ", ".join(f"{counted_of(getattr(stats, field), stats.count, what, 'is', 'are')} {name}"
+                     for what, stats in arrays if stats
+                     for field, name in names.items() if getattr(stats, field))  # fmt: skip
 
 
-@check(needs="stats")
-def _not_finite(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        counts = [("value", record.stats), ("gradient", None if record.grad_fresh is False else record.grad_stats)]
-        seen = [f"{counted_of(stats.nan, stats.count, what, 'is', 'are')} NaN"
-                for what, stats in counts if stats and stats.nan]  # fmt: skip
-        if seen:
-            yield _about(record, "nan", "error", ", ".join(seen), "look for the first step that made one: a smaller "
-                         "learning rate, clipped gradients")  # fmt: skip
-        seen = [f"{counted_of(count, stats.count, what, 'is', 'are')} {sign}inf" for what, stats in counts if stats
-                for sign, count in (("+", stats.posinf), ("-", stats.neginf)) if count]  # fmt: skip
-        if seen and not record.constant:  # a mask may hold -inf, which is then what its maker wanted
-            limit = " (float16 ends at 65504)" if record.dtype == "float16" else ""
-            yield _about(record, "inf", "error", ", ".join(seen),
-                         f"something overflowed{limit}: look for the first step that made one")  # fmt: skip
+def _nan(record: ParameterRecord) -> _Verdict:
+    seen = _count_text(record, {"nan": "NaN"})
+    hint = "look for the first step that made one: a smaller learning rate, clipped gradients"
+    return ("nan", "error", seen, hint) if seen else None
 
 
-@check(needs="stats")
-def _bad_variance(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        stats = record.stats
-        if record.role != "running_var" or stats is None or stats.min is None or stats.min > 0:
-            continue
-        seen = f"the smallest of {counted(stats.count, 'variance')} is {stats.min:g}, and a normalization divides by"
-        if stats.min < -_ROUNDED:
-            yield _about(record, "bad-variance", "error", f"{seen} its root", "initialize it with 1 (ik.initialize, or "
-                         "ik.corrected(init)), or load the right file")  # fmt: skip
-        else:
-            yield _about(record, "bad-variance", "warning", f"{seen} the root of its epsilon alone",
-                         "a constant channel gives 0, and so do batches of one value: if it is to be so, a larger "
-                         "epsilon= keeps what follows small; else initialize it with 1, or load the right "
-                         "file")  # fmt: skip
+def _infinite(record: ParameterRecord) -> _Verdict:
+    seen = _count_text(record, {"posinf": "+inf", "neginf": "-inf"})
+    limit = " (float16 ends at 65504)" if record.dtype == "float16" else ""
+    hint = f"something overflowed{limit}: look for the first step that made one"
+    # A mask may hold -inf, which is then what its maker wanted.
+    return ("inf", "error", seen, hint) if seen and not record.constant else None
 
 
-@check(needs="stats")
-def _replicas_differ(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        # Each context gathers running statistics of its own.
-        if record.replicas_agree is False and record.role not in ("running_mean", "running_var"):
-            yield _about(record, "replicas-differ", "error", f"its values on {', '.join(record.contexts)} differ",
-                         "set_data on all of them, and step a Trainer that was made for all contexts")  # fmt: skip
+def _bad_variance(record: ParameterRecord) -> _Verdict:
+    stats = record.stats
+    if record.role != "running_var" or stats is None or stats.min is None or stats.min > 0:
+        return None
+    seen = f"the smallest of {counted(stats.count, 'variance')} is {stats.min:g}, and a normalization divides by"
+    if stats.min < -_ROUNDED:
+        return ("bad-variance", "error", f"{seen} its root",
+                "initialize it with 1 (ik.initialize, or ik.corrected(init)), or load the right file")  # fmt: skip
+    return ("bad-variance", "warning", f"{seen} the root of its epsilon alone",
+            "a constant channel gives 0, and so do batches of one value: if it is to be so, a larger epsilon= keeps "
+            "what follows small; else initialize it with 1, or load the right file")  # fmt: skip
 
 
-@check(needs="stats")
-def _symmetric(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        stats, declared, rank = record.stats, record.declared, len(record.shape or ())
-        if stats is None or stats.count < 2 or rank < 2 or record.role != "weight":
-            continue
-        if record.constant or record.grad_req == "null":  # which may be a fixed filter
-            continue
-        # A layer may declare one number throughout itself, as a DeformableConvolution does its offsets.
-        by_layer = record.initializer is not None and declared is not None and declared.std == 0
-        if by_layer and declared is not None and is_constant(declared.mean, stats):
-            continue
-        is_one_number = stats.min is not None and stats.min == stats.max and not stats.nan + stats.posinf + stats.neginf
-        code, seen = "", ""
-        if stats.zeros == stats.count:
-            code, seen = "zero-weight", f"all {stats.count:,} values are 0"
-        elif is_one_number and not stats.zeros:
-            code, seen = "constant-weight", f"all {stats.count:,} values are {stats.min:g}"
-        elif stats.identical_rows and not (record.initializer or "").startswith("Bilinear"):  # alike on purpose
-            code, seen = "identical-rows", f"all {record.shape and record.shape[0]:,} rows are the same"
-        if code:
-            yield _about(record, code, "warning", seen, "units that start alike stay alike: give the layer a random "
-                         "initializer, such as mx.init.Xavier()")  # fmt: skip
+def _replicas_differ(record: ParameterRecord) -> _Verdict:
+    if record.replicas_agree is not False or record.role in RUNNING:  # each context gathers statistics of its own
+        return None
+    return ("replicas-differ", "error", f"its values on {', '.join(record.contexts)} differ",
+            "set_data on all of them, and step a Trainer that was made for all contexts")  # fmt: skip
 
 
-@check(needs="stats")
-def _zero_gradient(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        stats = record.grad_stats
-        if stats is not None and record.grad_fresh and 0 < stats.count == stats.zeros:
-            yield _about(record, "zero-gradient", "warning", f"a backward pass wrote {counted(stats.count, 'zero')}",
-                         "look for what blocks it: a dead ReLU, a saturated output, BlockGrad, a loss times 0"
-                         )  # fmt: skip
+def _symmetric(record: ParameterRecord) -> _Verdict:
+    stats, declared, shape = record.stats, record.declared, record.shape or ()
+    if stats is None or stats.count < 2 or len(shape) < 2 or record.role != "weight":
+        return None
+    if record.constant or record.grad_req == "null":  # which may be a fixed filter
+        return None
+    # A layer may declare one number throughout itself, as a DeformableConvolution does its offsets.
+    by_layer = record.initializer is not None and declared is not None and declared.std == 0
+    if by_layer and declared is not None and is_constant(declared.mean, stats):
+        return None
+    is_one_number = stats.min is not None and stats.min == stats.max and not stats.nan + stats.posinf + stats.neginf
+    if stats.zeros == stats.count:
+        code, seen = "zero-weight", f"all {stats.count:,} values are 0"
+    elif is_one_number and not stats.zeros:
+        code, seen = "constant-weight", f"all {stats.count:,} values are {stats.min:g}"
+    elif stats.identical_rows and not (record.initializer or "").startswith("Bilinear"):  # alike on purpose
+        code, seen = "identical-rows", f"all {shape[0]:,} rows are the same"
+    else:
+        return None
+    return (code, "warning", seen, "units that start alike stay alike: give the layer a random initializer, such as "
+            "mx.init.Xavier()")  # fmt: skip
 
 
-@check(needs="stats")
-def _not_as_declared(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        declared, stats = record.declared, record.stats
-        if declared is None or not declared.untouched or stats is None or stats.mean is None or stats.std is None:
-            continue
-        seen = _differences(declared, stats, stats.mean, stats.std)
-        if seen:
-            yield _about(record, "not-as-declared", "warning", f"{declared.initializer} promises mean "
-                         f"{declared.mean:.4g} and deviation {declared.std:.4g} at shape {record.shape}; measured "
-                         f"{', '.join(seen)}", "another initializer filled it, or its values were changed since: see "
-                         "ik.plan(net, init)")  # fmt: skip
+def _zero_gradient(record: ParameterRecord) -> _Verdict:
+    stats = record.grad_stats
+    if stats is None or not record.grad_fresh or not 0 < stats.count == stats.zeros:
+        return None
+    return ("zero-gradient", "warning", f"a backward pass wrote {counted(stats.count, 'zero')}",
+            "look for what blocks it: a dead ReLU, a saturated output, BlockGrad, a loss times 0")  # fmt: skip
 
 
-def _differences(declared: Declared, stats: Statistics, mean: float, std: float) -> List[str]:
+def _not_as_declared(record: ParameterRecord) -> _Verdict:
+    declared, stats = record.declared, record.stats
+    if declared is None or not declared.untouched or stats is None or stats.mean is None or stats.std is None:
+        return None
     if declared.std == 0:
-        return [] if is_constant(declared.mean, stats) else [f"mean {mean:.4g} and deviation {std:.4g}"]
-    moments: Any = (
-        ("mean", mean, declared.z_mean, abs(mean - declared.mean)),
-        ("deviation", std, declared.z_std, abs(std - declared.std)),
-    )
-    return [f"{name} {value:.4g} (z = {z:+.1f})" for name, value, z, difference in moments
-            if z is not None and abs(z) > Z_LIMIT and difference > _SIZE_LIMIT * declared.std]  # fmt: skip
+        same = is_constant(declared.mean, stats)
+        seen = "" if same else f"mean {stats.mean:.4g} and deviation {stats.std:.4g}"
+    else:
+        moments = (("mean", stats.mean, declared.z_mean, declared.mean),
+                   ("deviation", stats.std, declared.z_std, declared.std))  # fmt: skip
+        seen = ", ".join(f"{name} {value:.4g} (z = {z:+.1f})" for name, value, z, promised in moments if z is not None
+                         and abs(z) > Z_LIMIT and abs(value - promised) > _SIZE_LIMIT * declared.std)  # fmt: skip
+    promise = f"{declared.initializer} promises mean {declared.mean:.4g} and deviation {declared.std:.4g}"
+    hint = "another initializer filled it, or its values were changed since: see ik.plan(net, init)"
+    return ("not-as-declared", "warning", f"{promise} at shape {record.shape}; measured {seen}", hint) if seen else None
 
 
-@check(needs="inferable")
-def _unresolvable(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        if record.inferable is False:
-            shape = "" if record.shape is None else f" {tuple('?' if size is None else size for size in record.shape)}"
-            yield _about(record, "unresolvable", "error", f"its shape{shape} is not known, and no forward pass of "
-                         f"{record.block or 'its block'} can tell it", "give the layer its input size (in_units=, "
-                         "in_channels=), the parameter its shape=, or let a HybridBlock infer it: "
-                         "allow_deferred_init=True, and on MXNet 2 an infer_shape method that sets it")  # fmt: skip
+def _unresolvable(record: ParameterRecord) -> _Verdict:
+    if record.inferable is not False:
+        return None
+    shape = "" if record.shape is None else f" {tuple('?' if size is None else size for size in record.shape)}"
+    return ("unresolvable", "error", f"its shape{shape} is not known, and no forward pass of "
+            f"{record.block or 'its block'} can tell it", "give the layer its input size (in_units=, in_channels=), "
+            "the parameter its shape=, or let a HybridBlock infer it: allow_deferred_init=True, and on MXNet 2 an "
+            "infer_shape method that sets it")  # fmt: skip
 
 
-@check()
-def _uninitialized(records: _Records, shared: _Shared) -> Iterator[Finding]:
+def _untrained(record: ParameterRecord) -> _Verdict:
+    # One that another Trainer updates is trained.
+    if record.trained is not False or record.trainer is not None or record.grad_req in (None, "null"):
+        return None
+    return ("untrained", "warning", f"it has gradients (grad_req={record.grad_req!r}), and the Trainer does not update "
+            "it", "make the Trainer of net.collect_params(), or freeze it: grad_req='null'")  # fmt: skip
+
+
+def _uninitialized(records: _Records) -> Iterator[Finding]:
     missing = [record for record in records if record.state == "uninitialized"]
     others = sum(record.state in ("initialized", "deferred") for record in records)
     for record in missing if others else ():
-        yield _about(record, "uninitialized", "error", "it was never initialized, or lost its turn in a forward pass "
-                     f"that failed; {counted(others, 'other is', 'others are')}",
-                     "initialize the network again: ik.initialize(net) leaves alone what has values")  # fmt: skip
+        yield Finding("uninitialized", "error", (record.path,), "it was never initialized, or lost its turn in a "
+                      f"forward pass that failed; {counted(others, 'other is', 'others are')}",
+                      "initialize the network again: ik.initialize(net) leaves alone what has values")  # fmt: skip
 
 
-@check(needs="trained")
-def _untrained(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        # One that another Trainer updates is trained.
-        if record.trained is False and record.trainer is None and record.grad_req not in (None, "null"):
-            yield _about(record, "untrained", "warning", f"it has gradients (grad_req={record.grad_req!r}), and the "
-                         "Trainer does not update it", "make the Trainer of net.collect_params(), or freeze it: "
-                         "grad_req='null'")  # fmt: skip
-
-
-@check(needs="grad_fresh")
-def _stale_gradient(records: _Records, shared: _Shared) -> Iterator[Finding]:
+def _stale_gradient(records: _Records) -> Iterator[Finding]:
     # A step makes the gradients stale that its Trainer updates, so the parameters of each Trainer are judged apart.
     groups: Dict[Optional[int], List[ParameterRecord]] = {}
     for record in records:
         if record.grad_fresh is not None and record.trained is not False:
             groups.setdefault(record.trainer, []).append(record)
     for group in groups.values():
-        yield from _stale_of_one_trainer(group)
+        stale = [record for record in group if not record.grad_fresh]
+        written = len(group) - sum(len(record.stale) == len(record.contexts) for record in stale)
+        if not written:
+            yield Finding("stale-gradient", "info", tuple(record.path for record in group), "no backward pass wrote "
+                          "any gradient since the last update", "inspect between backward() and step() to see gradients"
+                          )  # fmt: skip
+        for record in stale if written else ():
+            fresh = [ctx for ctx in record.contexts if ctx not in record.stale]
+            if fresh:
+                seen = f"no backward pass wrote it on {', '.join(record.stale)}, on {', '.join(fresh)} one did"
+                hint = "let every context work on a part of the batch: it may have been too small to split"
+            else:
+                seen = ("no backward pass wrote it since the last update, as one wrote those of "
+                        f"{counted(written, 'other')}")  # fmt: skip
+                block = f"{record.block} at {record.block_path}" if record.block_path else record.block
+                hint = (f"{block} took no part in the loss: call it in forward, freeze it (grad_req='null'), or "
+                        "step(ignore_stale_grad=True)")  # fmt: skip
+            yield Finding("stale-gradient", "warning", (record.path,), seen, hint)
 
 
-def _stale_of_one_trainer(group: Sequence[ParameterRecord]) -> Iterator[Finding]:
-    stale = [record for record in group if not record.grad_fresh]
-    written = len(group) - sum(len(record.stale) == len(record.contexts) for record in stale)
-    if not written:
-        yield Finding("stale-gradient", "info", tuple(record.path for record in group), "no backward pass wrote any "
-                      "gradient since the last update", "inspect between backward() and step() to see gradients"
-                      )  # fmt: skip
-        return
-    for record in stale:
-        fresh = [ctx for ctx in record.contexts if ctx not in record.stale]
-        if fresh:
-            seen = f"no backward pass wrote it on {', '.join(record.stale)}, on {', '.join(fresh)} one did"
-            hint = "let every context work on a part of the batch: it may have been too small to split"
-        else:
-            seen = ("no backward pass wrote it since the last update, as one wrote those of "
-                    f"{counted(written, 'other')}")  # fmt: skip
-            block = f"{record.block} at {record.block_path}" if record.block_path else record.block
-            hint = (f"{block} took no part in the loss: call it in forward, freeze it (grad_req='null'), or "
-                    "step(ignore_stale_grad=True)")  # fmt: skip
-        yield _about(record, "stale-gradient", "warning", seen, hint)
-
-
-@check()
-def _mixed_dtype(records: _Records, shared: _Shared) -> Iterator[Finding]:
+def _mixed_dtype(records: _Records) -> Iterator[Finding]:
     if len({record.dtype for record in records}) < 2:
         return
     blocks: Dict[Tuple[str, str], List[ParameterRecord]] = {}
@@ -337,8 +302,7 @@ def _mixed_dtype(records: _Records, shared: _Shared) -> Iterator[Finding]:
                           f"cast it as a whole: block.cast({dtypes[0]!r})")  # fmt: skip
 
 
-@check()
-def _mixed_context(records: _Records, shared: _Shared) -> Iterator[Finding]:
+def _mixed_context(records: _Records) -> Iterator[Finding]:
     placed = [record for record in records if record.state in ("initialized", "deferred")]
     if len({record.contexts for record in placed}) < 2:
         return
@@ -350,8 +314,17 @@ def _mixed_context(records: _Records, shared: _Shared) -> Iterator[Finding]:
         yield Finding("mixed-context", "warning", others, seen[0].lower() + seen[1:], hint.rstrip("."))
 
 
-@check()
-def _broken_tie(records: _Records, shared: _Shared) -> Iterator[Finding]:
+def _frozen_lr_mult(records: _Records) -> Iterator[Finding]:
+    # Where something is trained by the same multiplier, it was set for all, and what is frozen among them is no fault.
+    used = {record.lr_mult for record in records if record.grad_req not in (None, "null")} | {None, 0.0, 1.0}
+    for record in records:
+        if record.grad_req == "null" and record.lr_mult not in used and not (record.constant or record.role in RUNNING):
+            yield Finding("frozen-lr-mult", "warning", (record.path,), f"lr_mult is {record.lr_mult:g}, but with "
+                          "grad_req='null' nothing updates it", "set grad_req='write' to train it, or lr_mult back to 1"
+                          )  # fmt: skip
+
+
+def _broken_ties(records: _Records, shared: Iterable[SharedValues]) -> Iterator[Finding]:
     equal = [group for group in shared if group.kind == "values"]
     stored = {record.path for record in records if record.state == "stored"} if equal else set()
     for group in equal:
@@ -365,13 +338,10 @@ def _broken_tie(records: _Records, shared: _Shared) -> Iterator[Finding]:
         yield Finding("broken-tie", "info", group.paths, seen, hint)
 
 
-@check()
-def _frozen_lr_mult(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    # Where something is trained by the same multiplier, it was set for all, and what is frozen among them is no fault.
-    used = {record.lr_mult for record in records if record.grad_req not in (None, "null")} | {None, 0.0, 1.0}
-    for record in records:
-        statistic = record.constant or record.role in ("running_mean", "running_var")
-        if record.grad_req == "null" and record.lr_mult not in used and not statistic:
-            yield _about(record, "frozen-lr-mult", "warning", f"lr_mult is {record.lr_mult:g}, but with "
-                         "grad_req='null' nothing updates it", "set grad_req='write' to train it, or lr_mult back to 1"
-                         )  # fmt: skip
+# Checks of one record, by the field that has to be known; and checks of all together.
+_OF_ONE: Dict[str, Tuple[Callable[[ParameterRecord], _Verdict], ...]] = {
+    "stats": (_nan, _infinite, _bad_variance, _replicas_differ, _symmetric, _zero_gradient, _not_as_declared),
+    "inferable": (_unresolvable,),
+    "trained": (_untrained,),
+}
+_OF_ALL = (_uninitialized, _stale_gradient, _mixed_dtype, _mixed_context, _frozen_lr_mult)
