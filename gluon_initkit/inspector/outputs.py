@@ -75,17 +75,16 @@ class OutputReport(TableReport[OutputRow]):
         title = f"Outputs of {counted(len(self.rows), 'block')}: {'not all' if broken else 'all'} finite"
         footnotes = []
         if broken:
-            first = printable(self.first_bad or "(network)")
-            footnotes.append(("error", f"first not finite: {first}: {self.reason}"))
+            footnotes.append(("error", f"first not finite: {printable(self.first_bad or '(network)')}: {self.reason}"))
         if self.unused:
             footnotes.append(("info", f"{counted(len(self.unused), 'block')} did not run: {listed(self.unused)}"))
         return Table(title, _COLUMNS, self.rows, blocks=True, footnotes=tuple(footnotes),
-                     emphasis=lambda row: "error" if row.stats and _not_finite(row.stats) else "",
+                     emphasis=lambda row: "error" if _not_finite(row.stats) else "",
                      first_to_go=("block", "zeros", "max", "min", "histogram", "grad_std", "mean"))  # fmt: skip
 
 
-def _not_finite(stats: Statistics) -> str:
-    counts = ((stats.nan, "NaN"), (stats.posinf, "+inf"), (stats.neginf, "-inf"))
+def _not_finite(stats: Optional[Statistics]) -> str:
+    counts = ((stats.nan, "NaN"), (stats.posinf, "+inf"), (stats.neginf, "-inf")) if stats else ()
     return ", ".join(f"{count:,} {name}" for count, name in counts if count)
 
 
@@ -101,7 +100,7 @@ _COLUMNS = (
     *(COLUMNS[key] for key in ("mean", "std", "min", "max")),
     Column("zeros", _zeros, show=lambda value: "" if value is None else f"{value:.0%}", number=True,
            fold=lambda rows: sum(_zeros(row) or 0 for row in rows) / len(rows) or None),
-    Column("not_finite", lambda row: _not_finite(row.stats) if row.stats else None, "not finite", hoist=""),
+    Column("not_finite", lambda row: _not_finite(row.stats) or None, "not finite", hoist=""),
     *(COLUMNS[key] for key in ("histogram", "grad_std", "grad_histogram")),
 )  # fmt: skip
 
@@ -156,7 +155,6 @@ def outputs(
     """
     # MXNet is imported when a network is measured: reports of files need none.
     from .._mxnet import mx
-    from .._mxnet.arrays import arrays_in
     from .._mxnet.forward import observed
     from .._mxnet.tree import walk
     from ..initializer.values import parameters_with_values
@@ -170,15 +168,16 @@ def outputs(
         else:
             with mx.autograd.record(train_mode=train_mode):
                 returned = net(*inputs)
-                results = arrays_in(returned if loss is None else loss(returned))
+                results = _arrays(returned if loss is None else loss(returned))
                 losses = [array.sum() for array in results if numpy.dtype(array.dtype).kind == "f"]
             observer.differentiate(losses, train_mode)
     paths: Dict[int, List[str]] = {}
     for path, block in walk(net):
         paths.setdefault(id(block), []).append(path)
-    unused = tuple(path for path, *_ in paths.values() if path not in observer.calls)
+    unused = tuple(path for path, *_ in paths.values() if path not in observer.blocks)
     aliases = {path: tuple(others) for path, *others in paths.values()}
-    rows = tuple(observer.row(path, aliases[path]) for path in observer.calls)
+    rows = tuple(OutputRow(path, block, len(calls), shapes[0], merge(calls), merge(gradients), aliases[path])
+                 for path, (block, shapes, calls, gradients) in observer.blocks.items())  # fmt: skip
     first_bad, reason = observer.first_bad or (None, "")
     return OutputReport(rows, first_bad, reason, unused)
 
@@ -188,25 +187,23 @@ class _Observer:
 
     def __init__(self, labels: Dict[int, str], grads: bool) -> None:
         self.labels, self.grads = labels, grads
-        self.calls: Dict[str, List[Optional[Statistics]]] = {}
-        self.blocks: Dict[str, Tuple[str, Tuple[Tuple[int, ...], ...]]] = {}
-        self.gradients: Dict[str, List[Statistics]] = {}
+        self.blocks: Dict[str, Tuple[str, List, List, List]] = {}  # by path: class; shapes, statistics; of gradients
         self.first_bad: Optional[Tuple[str, str]] = None
         self._under_way: List[Tuple[str, Any, Tuple[Any, ...]]] = []  # calls: path, block, arguments
         self._probes: List[Tuple[str, Any, Any]] = []  # path, output, and what has its gradient
         self._probed: Dict[int, int] = {}  # the id of an output that has a probe: which
 
     def __call__(self, path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
-        from .._mxnet.arrays import arrays_in, with_arrays
+        from .._mxnet.arrays import with_arrays
 
-        calls = self.calls.setdefault(path, [])
+        _, shapes, calls, _ = self.blocks.setdefault(path, (type(block).__name__, [], [], []))
         self._under_way.append((path, block, arguments))
         output = run()
-        arrays = list(arrays_in(output))
+        arrays = _arrays(output)
         stats = statistics_of(_values(arrays)) if arrays else None
         calls.append(stats)
-        self.blocks.setdefault(path, (type(block).__name__, tuple(tuple(array.shape) for array in arrays)))
-        if self.first_bad is None and stats is not None and _not_finite(stats):
+        shapes.append(tuple(tuple(array.shape) for array in arrays))
+        if self.first_bad is None and _not_finite(stats):
             self.first_bad = self._cause(path)
         self._under_way.pop()
         return with_arrays(output, lambda array: self._probe(path, array)) if self.grads else output
@@ -231,14 +228,7 @@ class _Observer:
         probes = {id(zeros): (array, zeros) for _, array, zeros in self._probes}
         by_id = dict(zip(probes, gradients_by(losses, list(probes.values()), train_mode)))
         for path, _, zeros in self._probes:
-            self.gradients.setdefault(path, []).append(statistics_of(_values([by_id[id(zeros)]])))
-
-    def row(self, path: str, aliases: Tuple[str, ...]) -> OutputRow:
-        """What was measured of a block."""
-        block, shapes = self.blocks[path]
-        calls = self.calls[path]
-        gradients = merge(self.gradients.get(path, ()))
-        return OutputRow(path, block, len(calls), shapes, merge(calls), gradients, aliases)
+            self.blocks[path][3].append(statistics_of(_values([by_id[id(zeros)]])))
 
     def _cause(self, path: str) -> Tuple[str, str]:
         """The block that made an output not finite, and why: the innermost one whose inputs are finite."""
@@ -261,6 +251,12 @@ class _Observer:
         return f"{inputs}{parameters} are finite, so an operator of its own overflowed"
 
 
+def _arrays(values: Any) -> List[Any]:
+    from .._mxnet.arrays import arrays_in
+
+    return list(arrays_in(values))
+
+
 def _values(arrays: Sequence[Any]) -> numpy.ndarray:
     """The values of arrays as one; without a copy where there is one array."""
     from .._mxnet.arrays import host_values, wait_for
@@ -271,13 +267,9 @@ def _values(arrays: Sequence[Any]) -> numpy.ndarray:
 
 
 def _not_finite_in(values: Any) -> str:
-    from .._mxnet.arrays import arrays_in
-
-    arrays = list(arrays_in(values))
+    arrays = _arrays(values)
     return _not_finite(statistics_of(_values(arrays))) if arrays else ""
 
 
 def _largest(values: Any) -> float:
-    from .._mxnet.arrays import arrays_in
-
-    return max((float(numpy.abs(_values([array])).max(initial=0)) for array in arrays_in(values)), default=0.0)
+    return max((float(numpy.abs(_values([array])).max(initial=0)) for array in _arrays(values)), default=0.0)
