@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, fields, replace
 import json
 import math
 from operator import attrgetter
-from typing import Any, ClassVar, Collection, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, ClassVar, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy
 
-from ..display import AtLeast, Column, Table, TableReport, find_row, shape_text, size_text
+from ..display import AtLeast, Column, Table, TableReport, find_row, inputs_text, size_text
 from ..parameters import check_block
 from ..shapes import is_known
 from .inspect import inspect
 from .multiply_adds import multiply_adds
-from .records import ParameterRecord, Totals, counted_elsewhere, totals_of
+from .records import ParameterRecord, Totals, counted_elsewhere, sum_of, totals_of
 from .report import chosen_columns
 
 Shape = Optional[Tuple[Optional[int], ...]]
@@ -180,14 +180,14 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
     if not inputs:
         raise TypeError("summary needs the network's arguments or their shapes: ik.summary(net, (1, 3, 224, 224))")
     extra = tuple(chosen_columns(columns))
-    report = inspect(net, **_statistics(extra))
+    report = inspect(net, **_statistics([column.key for column in extra]))
     found = resolve(net, inputs)
     run = found.run
     if run is None or run.error is not None or found.conflict is not None:
         raise error_of(found, inputs, params=())
     shapes = {info.path: found.shapes[param] for param, _, info in found.parameters}
     records = [_with_shape(record, shapes[record.path]) for record in report.records]
-    totals = totals_of(records, report.shared)
+    totals, again = totals_of(records, report.shared), counted_elsewhere(records, report.shared)
     largest = max(records, key=lambda record: record.size or 0, default=None)
     itemsize = numpy.dtype(largest.dtype if largest else "float32").itemsize
     parts = _parts(net, run.operators)
@@ -204,7 +204,8 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
             part.shapes = part.shapes or operator.outputs
             owner.update(((operator.block_path, name), part) for name in operator.variables)
         part.macs.append(macs)
-        part.bytes.extend(None if size is None else size * itemsize for size in map(_size, operator.outputs))
+        sizes = [math.prod(shape) if is_known(shape) else None for shape in operator.outputs]  # type: ignore
+        part.bytes += [None if size is None else size * itemsize for size in sizes]
     for call in run.entered:
         part = parts[call.path]
         part.shapes, part.calls = part.shapes or call.answered, part.calls + 1
@@ -213,8 +214,27 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
         local = record.path[len(block) + 1 :] if block else record.path
         part = owner.get((block, local)) or owner.get((block, record.name)) or parts[block]
         part.records.append(record)
-    rows = _rows(list(parts.values()), counted_elsewhere(records, report.shared), totals.size, extra)
-    return Summary(rows, f"{report.source} given {arguments_text(inputs)}", totals, dict(uncounted), extra)
+    rows = []
+    listed = list(parts.values())
+    for index, part in enumerate(listed):
+        end = next((later for later in range(index + 1, len(listed)) if listed[later].depth <= part.depth), len(listed))
+        inside = listed[index:end]
+        held = [record for each in inside for record in each.records]
+        own = sum_of([record.size for record in held if record.path not in again])
+        rows.append(SummaryRow(
+            part.path,
+            part.depth,
+            part.block,
+            part.shapes,
+            parameters=own,
+            share=own / totals.size if totals.size else 0.0,
+            macs=sum_of([macs for each in inside for macs in each.macs]),
+            activation_bytes=sum_of([size for each in inside for size in each.bytes]),
+            calls=part.calls,
+            columns={column.key: column.of(held) for column in extra} if held else {},
+            aliases=tuple(part.aliases),
+        ))  # fmt: skip
+    return Summary(tuple(rows), f"{report.source} given {arguments_text(inputs)}", totals, dict(uncounted), extra)
 
 
 @dataclass
@@ -250,10 +270,8 @@ def _parts(net: Any, operators: Iterable[Any]) -> Dict[str, _Part]:
             continue
         first[id(block)] = parts[path] = _Part(path, len(around) - 1, type(block).__name__)
         if isinstance(block, mx.gluon.SymbolBlock):
-            for each in operators:
-                if each.block_path == path:
-                    node = _node_path(each)
-                    parts[node] = _Part(node, len(around), each.name, is_operator=True, calls=1)
+            nodes = ((_node_path(each), each.name) for each in operators if each.block_path == path)
+            parts.update((node, _Part(node, len(around), name, is_operator=True, calls=1)) for node, name in nodes)
     return parts
 
 
@@ -261,55 +279,16 @@ def _node_path(operator: Any) -> str:
     return ".".join(filter(None, (operator.block_path, operator.node.replace(".", "_"))))
 
 
-def _rows(
-    parts: Sequence[_Part], again: Collection[str], size: int, extra: Sequence[Column]
-) -> Tuple[SummaryRow, ...]:
-    """The rows, each with the sums of all that is inside it."""
-    rows = []
-    for index, part in enumerate(parts):
-        end = next((later for later in range(index + 1, len(parts)) if parts[later].depth <= part.depth), len(parts))
-        inside = parts[index:end]
-        records = [record for each in inside for record in each.records]
-        own = _total(record.size for record in records if record.path not in again)
-        rows.append(SummaryRow(
-            part.path,
-            part.depth,
-            part.block,
-            part.shapes,
-            parameters=own,
-            share=own / size if size else 0.0,
-            macs=_total(macs for each in inside for macs in each.macs),
-            activation_bytes=_total(count for each in inside for count in each.bytes),
-            calls=part.calls,
-            columns={column.key: column.of(records) for column in extra} if records else {},
-            aliases=tuple(part.aliases),
-        ))  # fmt: skip
-    return tuple(rows)
-
-
-def _total(values: Iterable[Optional[int]]) -> int:
-    """The sum; at least that, where a part is not known."""
-    values = list(values)
-    total = sum(value or 0 for value in values)
-    return AtLeast(total) if None in values else total
-
-
 def _with_shape(record: ParameterRecord, shape: Shape) -> ParameterRecord:
     """The record of a parameter whose shape follows from the network's inputs."""
-    if shape == record.shape or not is_known(shape):
+    if shape is None or shape == record.shape or not is_known(shape):
         return record
-    size = _size(shape)
-    return replace(record, shape=shape, size=size, bytes=(size or 0) * numpy.dtype(record.dtype).itemsize)
+    size = math.prod(shape)  # type: ignore[arg-type]  # all is known
+    return replace(record, shape=shape, size=size, bytes=size * numpy.dtype(record.dtype).itemsize)
 
 
-def _size(shape: Shape) -> Optional[int]:
-    """How many values an array of that shape has; None where that is not known."""
-    return math.prod(shape) if is_known(shape) else None  # type: ignore[arg-type]
-
-
-def _statistics(columns: Iterable[Column]) -> Dict[str, Any]:
+def _statistics(keys: Sequence[str]) -> Dict[str, Any]:
     """What `inspect` is asked for, so that these columns have values. One that is not its own may read anything."""
-    keys = [column.key for column in columns]
     full = any(key.endswith(("quantiles", "histogram")) for key in keys)
     plain = {each.name for each in fields(ParameterRecord)} - {"replicas_agree", "declared", "stats"}
     grads = any(key.startswith("grad_") and key != "grad_req" for key in keys)
@@ -326,10 +305,6 @@ def _output(row: SummaryRow) -> Optional[Tuple[Shape, ...]]:
     """The shapes; None where neither it nor anything inside it is called."""
     reached = row.calls or row.activation_bytes or isinstance(row.activation_bytes, AtLeast)
     return row.output_shapes if reached else None
-
-
-def _shapes_text(shapes: Optional[Sequence[Any]]) -> str:
-    return "not reached" if shapes is None else ", ".join(map(shape_text, shapes))
 
 
 def _short(value: int) -> str:
@@ -349,10 +324,11 @@ def _least(value: int) -> str:
 Summary.COLUMNS = (
     Column("path", lambda row: row.path or "(network)", "block", path=True),
     Column("block", attrgetter("block"), "class"),
-    Column("output_shapes", _output, "output", show=_shapes_text, fold="range"),
+    Column("output_shapes", _output, "output", fold="range",
+           show=lambda shapes: "not reached" if shapes is None else inputs_text(shapes)),
     Column("parameters", attrgetter("parameters"), fold="sum", number=True),
     Column("share", attrgetter("share"), show="{:.1%}".format, fold="sum", number=True),
     Column("macs", attrgetter("macs"), "mult-adds", show=_short, fold="sum", number=True),
     Column("activation_bytes", attrgetter("activation_bytes"), "activations", show=_bytes, fold="sum", number=True),
     Column("calls", attrgetter("calls"), show=lambda calls: str(calls) if calls > 1 else "", number=True),
-)
+)  # fmt: skip

@@ -41,46 +41,39 @@ def merge(parts: Iterable[Optional[Statistics]]) -> Optional[Statistics]:
     if len(known) < 2:
         return known[0] if known else None
     mean = std = low = high = None
-    moments: Any = [(part.count - part.nan - part.posinf - part.neginf, part.mean, part.std, part.min, part.max)
-                    for part in known if part.mean is not None]  # fmt: skip
+    moments: Any = [(_finite(part), part.mean, part.std) for part in known if part.mean is not None]
     if moments:
-        finite = sum(size for size, *_ in moments)
-        mean = _total(size * part_mean for size, part_mean, *_ in moments) / finite
+        finite = sum(size for size, _, _ in moments)
+        mean = _total(size * part_mean for size, part_mean, _ in moments) / finite
         # A product is inf where a power raises.
         squares = (size * (part_std * part_std + (part_mean - mean) * (part_mean - mean))
-                   for size, part_mean, part_std, *_ in moments)  # fmt: skip
+                   for size, part_mean, part_std in moments)  # fmt: skip
         std = math.sqrt(_total(squares) / finite)
-        low, high = min(moment[3] for moment in moments), max(moment[4] for moment in moments)
-    return Statistics(
-        count=sum(part.count for part in known),
-        mean=mean,
-        std=std,
-        min=low,
-        max=high,
-        norm=math.sqrt(_total(part.norm * part.norm for part in known)),
-        zeros=sum(part.zeros for part in known),
-        nan=sum(part.nan for part in known),
-        posinf=sum(part.posinf for part in known),
-        neginf=sum(part.neginf for part in known),
-    )
+        low = min(part.min for part in known if part.min is not None)
+        high = max(part.max for part in known if part.max is not None)
+    norm = math.sqrt(_total(part.norm * part.norm for part in known))
+    names = ("count", "zeros", "nan", "posinf", "neginf")
+    counts = {name: sum(getattr(part, name) for part in known) for name in names}
+    return Statistics(mean=mean, std=std, min=low, max=high, norm=norm, **counts)
 
 
-class _InMemory:
+def _finite(part: Statistics) -> int:
+    return part.count - part.nan - part.posinf - part.neginf
+
+
+class _InMemory(numpy.ndarray):
     """An array in memory, to be read as the `Values` of a file are."""
 
     order, forward = "C", False
 
-    def __init__(self, array: numpy.ndarray) -> None:
-        self.shape, self.dtype, self.size, self.nbytes = array.shape, array.dtype, array.size, array.nbytes
-        self.itemsize, self._flat = array.itemsize, array.reshape(-1)
-
     def sections(self) -> _Section:
-        return lambda begin, end: self._flat[begin:end]
+        flat = self.view(numpy.ndarray).reshape(-1)
+        return lambda begin, end: flat[begin:end]
 
 
 def readable(array: Any) -> Any:
     """What is read in sections: the `Values` of a file, or an array in memory."""
-    return _InMemory(array) if isinstance(array, numpy.ndarray) else array
+    return array.view(_InMemory) if isinstance(array, numpy.ndarray) else array
 
 
 def steps(array: Any, full: bool, result: List[Statistics]) -> Iterator[List[Job]]:
@@ -146,7 +139,7 @@ class _Order:
 
     def choose(self, moments: Statistics) -> None:
         """Choose the values whose upper bits are those of a quantile's neighbours, or of an edge."""
-        size = moments.count - moments.nan - moments.posinf - moments.neginf
+        size = _finite(moments)
         self._all_finite = size == moments.count
         self._edges = _edges(moments.min, moments.max)
         positions = numpy.multiply(QUANTILES, size - 1)
@@ -156,14 +149,10 @@ class _Order:
             infinite = int(_upper_bits(numpy.array([math.inf], self._kind))[0])
             upward = _UPWARD[numpy.less(_UPWARD & 0x7FFF, infinite)]
             places = numpy.searchsorted(numpy.cumsum(self._counts[upward]), self._ranks, "right")
-            self._ranked = numpy.zeros(1 << 16, bool)  # the upper bits of the quantiles' neighbours
-            self._ranked[upward[places]] = True
-            self._ranked[[0, 0x8000]] |= self._ranked[[0x8000, 0]]  # numbers beside 0, which stand for 0
+            self._ranked = _marked(upward[places])  # the upper bits of the quantiles' neighbours
             left = numpy.where(self._ranked, 0, self._counts)[upward]
             self._ranks -= (numpy.cumsum(left) - left)[places]  # among the values that have them
-            self._chosen = self._ranked.copy()
-            self._chosen[_upper_bits(self._edges.astype(self._kind))] = True
-            self._chosen[[0, 0x8000]] |= self._chosen[[0x8000, 0]]
+            self._chosen = self._ranked | _marked(_upper_bits(self._edges.astype(self._kind)))
             left = numpy.where(self._chosen, 0, self._counts)[upward]
             some = left > 0
             self._counts, self._bits = left[some], upward[some]
@@ -211,6 +200,13 @@ _UPWARD = numpy.concatenate([numpy.arange(0xFFFF, 0x7FFF, -1), numpy.arange(0x80
 def _upper_bits(values: numpy.ndarray) -> numpy.ndarray:
     words = values.dtype.itemsize // 2
     return numpy.ascontiguousarray(values).view(numpy.uint16)[words - 1 :: words]  # MXNet's machines are little-endian
+
+
+def _marked(bits: numpy.ndarray) -> numpy.ndarray:
+    marked = numpy.zeros(1 << 16, bool)
+    marked[bits] = True
+    marked[[0, 0x8000]] |= marked[[0x8000, 0]]  # numbers beside 0, which stand for 0
+    return marked
 
 
 def _edges(low: Any, high: Any) -> numpy.ndarray:
