@@ -149,7 +149,9 @@ class Comparison(TableReport[ComparisonRow]):
             would = "load it" if self.load.loads else "raise a LoadError:"
             notes.append(f"gluon_initkit.load(net, {self.load.source!r}) would {would}")
             notes += [line.strip() for line in (self.load.error or "").splitlines()[1:]]
-        return Table(title, _COLUMNS, rows, tuple(notes), _emphasis, parts=None,
+        return Table(title, _COLUMNS, rows, tuple(notes), parts=None,
+                     emphasis=lambda row: "error" if row.load not in (None, "loaded", "unselected") else
+                     "" if row.status in _ALIKE else "changed",
                      shown=lambda row: row.status not in _ALIKE or row.load not in (None, "loaded"))  # fmt: skip
 
 
@@ -160,38 +162,23 @@ def _size_of_change(row: ComparisonRow) -> float:
     return (math.inf if row.norm else 0.0) if row.change is None else row.change
 
 
-def _change_text(row: ComparisonRow) -> str:
-    if row.norm:
-        return f"from 0 to norm {row.norm:.3g}"
-    return "" if row.change is None else f"{row.change:.3g}"
-
-
-def _emphasis(row: ComparisonRow) -> str:
-    refused = row.load not in (None, "loaded", "unselected")
-    return "error" if refused else ("" if row.status in _ALIKE else "changed")
-
-
-def _paths(row: ComparisonRow) -> Tuple[str, ...]:
-    if row.path is None or row.other is None or row.path == row.other:
-        return (row.path or row.other or "",)
-    return row.path, f"-> {row.other}"
-
-
-def _both(a: str, b: str) -> str:
+def _both(a: Optional[str], b: Optional[str]) -> str:
     return " -> ".join(dict.fromkeys(filter(None, (a, b))))
 
 
 _COLUMNS = (
     Column("status", lambda row: row.status, ""),
-    Column("path", _paths, "parameter", path=True),
-    Column("shape", lambda row: _both(*("" if each is None else shape_text(each) for each in row.shapes))),
+    Column("path", lambda row: (row.path, f"-> {row.other}") if row.path and row.other and row.path != row.other
+           else (row.path or row.other or "",), "parameter", path=True),
+    Column("shape", lambda row: _both(*(None if each is None else shape_text(each) for each in row.shapes))),
     Column("dtype", lambda row: _both(*row.dtypes), hoist="{}"),
-    Column("change", _change_text, number=True),
+    Column("change", lambda row: f"from 0 to norm {row.norm:.3g}" if row.norm else
+           "" if row.change is None else f"{row.change:.3g}", number=True),
     Column("cosine", lambda row: "" if row.cosine is None else f"{row.cosine:.4f}", number=True),
     Column("flips", lambda row: "" if row.sign_flips is None else f"{row.sign_flips:,}", number=True),
     Column("nan/inf", lambda row: f"{row.nonfinite:,}" if row.nonfinite else "", number=True),
     Column("load", lambda row: row.load or ""),
-)
+)  # fmt: skip
 
 
 def compare(a: Any, b: Any, **options: Any) -> Comparison:
@@ -332,10 +319,10 @@ def _pairs(a: _Source, b: _Source, load: Any) -> List[_Pair]:
 
     named = _named_pairs(a, b, load)
     add([pair for pair in named if agree(pair[0].shape, pair[1].shape)], False)
-    add(_alike(*left(), _content), True)
+    add(_alike(*left(), by_content=True), True)
     for pair in named:
         add([pair] if done.isdisjoint(pair) else [], False)
-    add(_alike(*left(), _shape_and_role), True)
+    add(_alike(*left(), by_content=False), True)
     left_a, left_b = left()
     order = {entry: number for number, entry in enumerate(a.entries)}
     pairs += [(entry, None, False) for entry in left_a]
@@ -357,28 +344,21 @@ def _named_pairs(a: _Source, b: _Source, load: Any) -> List[Tuple[_Entry, _Entry
     return list(pairs)
 
 
-def _alike(left_a: List[_Entry], left_b: List[_Entry], key_of: Any) -> List[Tuple[_Entry, _Entry]]:
+def _alike(left_a: List[_Entry], left_b: List[_Entry], by_content: bool) -> List[Tuple[_Entry, _Entry]]:
     """Entries with an equal key, in order; by shape only where no other has it, and one side has no values."""
     shapes = {entry.shape for entry in left_a} & {entry.shape for entry in left_b}
     groups: Dict[Any, Tuple[List[_Entry], List[_Entry]]] = {}
     for side, entries in enumerate((left_a, left_b)):
         for entry in entries:
-            key = key_of(entry) if entry.shape in shapes else None
-            if key is not None:
-                groups.setdefault(key, ([], []))[side].append(entry)
-    return [pair for ones, others in groups.values() for pair in zip(ones, others) if key_of is _content
+            if entry.shape not in shapes or (entry.values is None if by_content else not is_known(entry.shape)):
+                continue
+            key: Tuple[Any, ...] = (entry.shape, entry.role)
+            if by_content:
+                values = numpy.ascontiguousarray(entry.values()).reshape(-1).view(numpy.uint8)
+                key += (entry.dtype, hashlib.sha256(values).digest())  # type: ignore[arg-type]
+            groups.setdefault(key, ([], []))[side].append(entry)
+    return [pair for ones, others in groups.values() for pair in zip(ones, others) if by_content
             or (len(ones) == len(others) == 1 and not (pair[0].values and pair[1].values))]  # fmt: skip
-
-
-def _content(entry: _Entry) -> Any:
-    if entry.values is None:
-        return None
-    values = numpy.ascontiguousarray(entry.values()).reshape(-1).view(numpy.uint8)
-    return entry.shape, entry.dtype, entry.role, hashlib.sha256(values).digest()  # type: ignore[arg-type]
-
-
-def _shape_and_role(entry: _Entry) -> Any:
-    return (entry.shape, entry.role) if is_known(entry.shape) else None
 
 
 def _row(a: Optional[_Entry], b: Optional[_Entry], renamed: bool, verdicts: Dict[str, str]) -> ComparisonRow:
@@ -427,7 +407,7 @@ def _change_between(a: numpy.ndarray, b: numpy.ndarray) -> Dict[str, Any]:
     if all(_same(a[block], b[block]).all() for block in blocks):
         return _EQUAL
     # Squares of numbers beyond 1e154 are no float64, and those below 1e-162 are 0: what is squared is scaled to 1.
-    scale_a, scale_b = (_power_near(max((_largest(each[block]) for block in blocks), default=0.0)) for each in (a, b))
+    scale_a, scale_b = (_scale(array[block] for block in blocks) for array in (a, b))
     scale = max(scale_a, scale_b)
     squares_a = squares_b = product = difference = 0.0
     flips = nonfinite = 0
@@ -452,15 +432,11 @@ def _change_between(a: numpy.ndarray, b: numpy.ndarray) -> Dict[str, Any]:
     return {"change": relative, "cosine": cosine, "sign_flips": flips, "nonfinite": nonfinite, "norm": norm}
 
 
-def _largest(values: numpy.ndarray) -> float:
-    """The greatest magnitude among the finite values; 0 where there is none."""
-    values = values.astype(numpy.float64)
-    return float(numpy.max(numpy.abs(values), where=numpy.isfinite(values), initial=0.0))
-
-
-def _power_near(value: float) -> float:
-    """The power of two at a value, by which one divides without rounding; 1 for 0."""
-    return math.ldexp(1.0, max(-1000, min(1000, math.frexp(value)[1]))) if value else 1.0
+def _scale(blocks: Iterator[numpy.ndarray]) -> float:
+    """A power of two near the greatest finite magnitude, by which one divides without rounding; 1 for 0."""
+    exact = (values.astype(numpy.float64) for values in blocks)
+    largest = max(float(numpy.max(numpy.abs(values), where=numpy.isfinite(values), initial=0.0)) for values in exact)
+    return math.ldexp(1.0, max(-1000, min(1000, math.frexp(largest)[1]))) if largest else 1.0
 
 
 def _same(x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarray:

@@ -17,12 +17,12 @@ SEVERITIES = ("error", "warning", "info")
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts of finite values between ascending edges.
+    """Counts of finite values: ``counts[i]`` in ``[edges[i], edges[i + 1])``, the last bin being closed.
 
     Attributes
     ----------
     edges : tuple of float
-        One more than `counts`; a bin is ``[edges[i], edges[i + 1])``, the last one closed.
+        Ascending, one more than `counts`.
     counts : tuple of int
     """
 
@@ -101,27 +101,26 @@ class Declared:
 
 @dataclass(frozen=True, init=False)
 class ParameterRecord:
-    """One parameter of a network, or one array of a file.
+    """One parameter of a network, or one array of a file. None stands for what is not known.
 
     Attributes
     ----------
     path : str
         The canonical path; in a file, the name under which the array stands.
-    aliases : tuple of str
-        The other paths of a shared Parameter, or of one array of a file that has a tie map (`save`).
     name : str
         MXNet's global name; in a file, the same as `path`.
-    block, block_path : str
-        The class of the block that owns it, and that block's path; ``''`` in a file.
     role, dtype, stype : str
     shape : tuple of (int or None), or None
         None stands for an unknown dimension, and for an unknown number of dimensions.
+    aliases, transposed : tuple of str
+        The other paths of a shared Parameter, or of one array of a file that has a tie map (`save`); and those of them
+        at which it stands transposed, through a transposed tie, its shape reversed.
+    block, block_path : str
+        The class of the block that owns it, and that block's path; ``''`` in a file.
     state : str
         ``'uninitialized'``, ``'deferred'``, ``'initialized'``; in a file, ``'stored'``.
-    pending : str or None
-        What a deferred parameter will be filled by, as a reader would type it.
-    initializer : str or None
-        The parameter's own declared initializer, as a reader would type it.
+    pending, initializer : str or None
+        What a deferred parameter will be filled by, and its own declared initializer, as a reader would type them.
     contexts : tuple of str
         Where it lives, or will: ``('cpu(0)',)``.
     size, bytes : int or None
@@ -130,15 +129,16 @@ class ParameterRecord:
     lr_mult, wd_mult : float or None
     trained : bool or None
         Whether the given Trainer updates it; None where no Trainer was given.
-    trainer : int or None
-        Parameters with the same number were given to the same Trainer; None where none was made of it.
-    buffer : int or None
-        Parameters with the same number hold their data in the same memory; None where not initialized.
+    trainer, buffer : int or None
+        Parameters with the same number were given to the same Trainer, or hold their data in the same memory; None
+        where there is none.
     stats, grad_stats : Statistics or None
     grad_ratio : float or None
         Norm of the gradient over norm of the values.
     grad_fresh : bool or None
         Whether a backward pass wrote the gradient since the last update.
+    stale : tuple of str
+        The contexts on which none did, where `grad_fresh` is False.
     replicas_agree : bool or None
         Whether all contexts hold the same values; None where there is one, or it was not asked.
     constant : bool
@@ -147,10 +147,6 @@ class ParameterRecord:
         With statistics, where it is known by what distribution the values were to be drawn.
     inferable : bool or None
         Whether a forward pass can tell what is unknown of the shape; None where nothing is.
-    stale : tuple of str
-        The contexts on which no backward pass wrote the gradient since the last update, where `grad_fresh` is False.
-    transposed : tuple of str
-        Those aliases at which it stands transposed, through a transposed tie, its shape reversed.
 
     Examples
     --------
@@ -212,14 +208,11 @@ _FIELDS = {field.name for field in fields(ParameterRecord)}
 
 @dataclass(frozen=True)
 class BlockRecord:
-    """One block of a network's tree, in order of traversal.
+    """One block of a network's tree, in order of traversal: its path, ``''`` for the network itself, and its class.
 
     Attributes
     ----------
-    path : str
-        ``''`` for the network itself.
-    block : str
-        Its class's name.
+    path, block : str
     """
 
     path: str
@@ -248,16 +241,12 @@ class Finding:
 
     Attributes
     ----------
-    code : str
-        Stable and documented, ``'nan'``.
-    severity : str
-        ``'error'``, ``'warning'`` or ``'info'``.
+    code, severity : str
+        Stable and documented, ``'nan'``; and ``'error'``, ``'warning'`` or ``'info'``.
     paths : tuple of str
         The parameters that it is about.
-    evidence : str
-        What was seen, with numbers.
-    hint : str
-        What to do about it.
+    evidence, hint : str
+        What was seen, with numbers, and what to do about it.
     """
 
     code: str
@@ -271,8 +260,7 @@ class Finding:
 class Totals:
     """What all parameters come to, each counted once, however many paths lead to it and whoever else holds its buffer.
 
-    The values play no part: parameters of equal values in memory of their own are as many as they are. ``str()`` says
-    it in a line.
+    Parameters of equal values in memory of their own are as many as they are. ``str()`` says it in a line.
 
     Attributes
     ----------
