@@ -20,7 +20,6 @@ from .records import (
     Finding,
     ParameterRecord,
     SharedValues,
-    Statistics,
     Totals,
     counted_elsewhere,
     sum_of,
@@ -225,16 +224,16 @@ class Report(display.TableReport["ParameterView"]):
         -------
         list of matplotlib.axes.Axes
         """
-        records = [record for record in self.records if _bins(record.stats)[0] or _bins(record.grad_stats)[0]]
+        records = [record for record in self.records if _bins(record, "stats")[0] or _bins(record, "grad_stats")[0]]
         records = [record for record in records if record.role == "weight"] or records
         if not records:
             raise ValueError("there is no histogram to plot; ik.inspect(net, stats='full', grads=True) makes some.")
-        fields = ["stats", "grad_stats"] if any(_bins(record.grad_stats)[0] for record in records) else ["stats"]
+        fields = ["stats", "grad_stats"][: 1 + any(_bins(record, "grad_stats")[0] for record in records)]
         drawn = display.new_axes(len(fields), len(records), sharey=True) if axes is None else list(axes)
         if len(drawn) < len(fields):
             raise ValueError(f"values and gradients are drawn on 2 axes, found {len(drawn)}; pass two, or none.")
         for each, name, title in zip(drawn, fields, ("values", "gradients")):
-            display.draw_ridges(each, [(record.path, *_bins(getattr(record, name))) for record in records], title)
+            display.draw_ridges(each, [(record.path, *_bins(record, name)) for record in records], title)
         return drawn
 
     def _part(self, records: Sequence[ParameterRecord]) -> "Report":
@@ -260,7 +259,8 @@ class Report(display.TableReport["ParameterView"]):
             title=self.source or "Report",
             columns=tuple(chosen),
             rows=self.records,
-            emphasis=lambda record: severities.get(record.path) or _frozen(record),
+            emphasis=lambda record: severities.get(record.path) or (
+                "dim" if record.grad_req == "null" and record.role not in RUNNING else ""),
             footnotes=(*(("", note) for note in totals), *_not_computed(self.records, columns and chosen),
                        *_footnotes(findings)),
             footer=["total" if column.path and any(sums) else text for column, text in zip(chosen, sums)],
@@ -335,10 +335,8 @@ class ParameterView:
 
     def _source(self, asked: str) -> Any:
         if self.live is None:
-            raise RuntimeError(
-                f"{display.printable(self.record.path)}: this report was read back and holds facts only; "
-                f"ik.inspect(net)[{self.record.path!r}].{asked}() reads on."
-            )
+            raise RuntimeError(f"{display.printable(self.record.path)}: this report was read back and holds facts "
+                               f"only; ik.inspect(net)[{self.record.path!r}].{asked}() reads on.")  # fmt: skip
         return self.live
 
     def __getstate__(self) -> Any:
@@ -385,13 +383,9 @@ def record_matcher(
     return lambda record: record.block in names or any(path.startswith(prefixes) for path in record.paths)
 
 
-def _bins(stats: Optional[Statistics]) -> Tuple[Any, Any]:
-    histogram = stats.histogram if stats else None
+def _bins(record: ParameterRecord, field: str) -> Tuple[Any, Any]:
+    histogram = getattr(getattr(record, field), "histogram", None)
     return (histogram.edges, histogram.counts) if histogram else (None, None)
-
-
-def _frozen(record: ParameterRecord) -> str:
-    return "dim" if record.grad_req == "null" and record.role not in RUNNING else ""
 
 
 def _parts(record: ParameterRecord) -> Tuple[str, ...]:
@@ -450,12 +444,9 @@ def _nothing(records: Sequence[ParameterRecord]) -> None:
     """What several parameters have in common."""
 
 
-def _declared(key: str, field: str, heading: str, number: bool = True) -> Column:
-    return Column(key, lambda record: getattr(record.declared, field, None), heading, fold=_nothing, number=number)
-
-
-def _unknown_or(value: Optional[int]) -> str:
-    return "?" if value is None else display.show_value(value)
+def _inner(field: str, name: str, key: str, heading: str, fold: Any = _nothing, **options: Any) -> Column:
+    """A column of what stands in a field of records, where it is there."""
+    return Column(key, lambda record: getattr(getattr(record, field), name, None), heading, fold=fold, **options)
 
 
 def _grad_ratio(records: Sequence[ParameterRecord]) -> Optional[float]:
@@ -464,39 +455,28 @@ def _grad_ratio(records: Sequence[ParameterRecord]) -> Optional[float]:
     return gradients.norm / values.norm if gradients and values and values.norm else None
 
 
-def _statistics(field: str, prefix: str, heading: str) -> List[Column]:
+def _statistics(field: str, prefix: str, heading: str) -> Iterator[Column]:
     """The columns of the `Statistics` that are a field of records."""
-
-    def reader(name: str) -> Callable[[ParameterRecord], Any]:
-        return lambda record: getattr(getattr(record, field), name, None)
-
-    def number(name: str) -> Column:
-        def fold(records: Sequence[ParameterRecord]) -> Any:
-            return getattr(merge(map(attrgetter(field), records)), name, None)
-
+    for name in STATISTICS:
         title = heading + {"posinf": "+inf", "neginf": "-inf"}.get(name, name)
-        return Column(prefix + name, reader(name), title, fold=fold, number=True)
+        yield _inner(field, name, prefix + name, title, number=True, fold=lambda records, name=name: getattr(
+            merge(getattr(record, field) for record in records), name, None))  # fmt: skip
 
     def quantiles(record: ParameterRecord) -> Any:
-        return tuple(value for _, value in reader("quantiles")(record) or ()) or None
+        stats = getattr(record, field)
+        return tuple(value for _, value in stats.quantiles) or None if stats else None
 
-    def text(value: Any) -> str:
-        return display.histogram_text(value.counts) if value else ""
-
-    def svg(value: Any, path: str) -> str:
-        return display.histogram_svg(value.edges, value.counts, path) if value else ""
-
-    return [
-        *map(number, STATISTICS),
-        Column(f"{prefix}quantiles", quantiles, f"{heading}quantiles", fold=_nothing, number=True),
-        Column(f"{prefix}histogram", reader("histogram"), f"{heading}distribution", show=text, fold=_nothing, html=svg),
-    ]
+    yield Column(f"{prefix}quantiles", quantiles, f"{heading}quantiles", fold=_nothing, number=True)
+    yield _inner(field, "histogram", f"{prefix}histogram", f"{heading}distribution",
+                 show=lambda value: display.histogram_text(value.counts) if value else "",
+                 html=lambda value, path: display.histogram_svg(value.edges, value.counts, path) if value else ""
+                 )  # fmt: skip
 
 
-_OF_VALUES, _OF_GRADIENTS = _statistics("stats", "", ""), _statistics("grad_stats", "grad_", "grad ")
+_OF_STATISTICS = {"stats": list(_statistics("stats", "", "")),
+                  "grad_stats": list(_statistics("grad_stats", "grad_", "grad "))}  # fmt: skip
 # Which field of a record the columns of statistics read, by their keys.
-_FIELDS = {column.key: field for field, columns in (("stats", _OF_VALUES), ("grad_stats", _OF_GRADIENTS))
-           for column in columns}  # fmt: skip
+_FIELDS = {column.key: field for field, columns in _OF_STATISTICS.items() for column in columns}
 _BUILT_IN = (
     display.path_column(),
     _field("name"),
@@ -512,24 +492,23 @@ _BUILT_IN = (
     _field("initializer"),
     _field("contexts", hoist="{}"),
     _field("constant", hoist=True),
-    _field("size", show=_unknown_or, fold="sum", number=True),
-    _field("bytes", show=_unknown_or, fold="sum", number=True),
+    *(_field(name, show=lambda size: "?" if size is None else display.show_value(size), fold="sum", number=True)
+      for name in ("size", "bytes")),
     _field("grad_req", hoist=True),
     _field("lr_mult", number=True),
     _field("wd_mult", number=True),
     _field("trained", hoist=True),
     _field("buffer"),
-    *_OF_VALUES,
-    *_OF_GRADIENTS,
-    _declared("declared", "initializer", "declared", number=False),
-    _declared("declared_mean", "mean", "promised mean"),
-    _declared("declared_std", "std", "promised std"),
-    _declared("z_mean", "z_mean", "z of mean"),
-    _declared("z_std", "z_std", "z of std"),
+    *_OF_STATISTICS["stats"],
+    *_OF_STATISTICS["grad_stats"],
+    _inner("declared", "initializer", "declared", "declared"),
+    *(_inner("declared", name, key, heading, number=True) for name, key, heading in (
+        ("mean", "declared_mean", "promised mean"), ("std", "declared_std", "promised std"),
+        ("z_mean", "z_mean", "z of mean"), ("z_std", "z_std", "z of std"))),
     _field("grad_ratio", heading="grad/weight", fold=_grad_ratio, number=True),
     _field("grad_fresh", heading="fresh", hoist=True),
     _field("replicas_agree", heading="replicas agree", hoist=True),
-)
+)  # fmt: skip
 
 COLUMNS: Dict[str, Column] = {each.key: each for each in _BUILT_IN}
 """The registry, by key, in the order in which a table shows them."""
