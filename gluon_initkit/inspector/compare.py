@@ -47,7 +47,6 @@ class ComparisonRow:
         another path; ``'reshaped'``; ``'retyped'``; ``'changed'``: other values; ``'equal'``; ``'unread'``: no
         difference is known, but a side has no values (an uninitialized network, a report without statistics).
     path, other : str or None
-        Its path in the first and in the second.
     shapes, dtypes : tuple
         In the first and in the second; None where it is not there.
     by : str
@@ -80,9 +79,7 @@ class ComparisonRow:
 
 @dataclass(frozen=True, repr=False)
 class Comparison(TableReport[ComparisonRow]):
-    """What `compare` returns: one row an array. ``str()`` is a table of what differs, Jupyter shows it as HTML.
-
-    It is true in a condition where everything is the same.
+    """What `compare` returns: one row an array. ``str()`` is a table of what differs; it is true where nothing does.
 
     Attributes
     ----------
@@ -201,10 +198,8 @@ def compare(a: Any, b: Any, **options: Any) -> Comparison:
 
     Raises
     ------
-    CheckpointError
-        A file is none of MXNet's, or broken.
-    TypeError
-        `a` or `b` is nothing that can be compared.
+    CheckpointError, TypeError
+        A file is none of MXNet's, or broken; `a` or `b` is nothing that can be compared.
 
     Examples
     --------
@@ -237,7 +232,6 @@ class _Entry:
 
     path: str
     paths: Tuple[str, ...]
-    name: str  # MXNet's name of the parameter, or the file's of the array
     role: str
     shape: _Shape
     dtype: str
@@ -289,13 +283,13 @@ def _entries(record: Any, transposed: Sequence[str], values: Any, renamed: Mappi
     bare = {path: renamed.get(path, path) for path in record.paths}
     bare.setdefault(strip_prefix(record.path), renamed.get(record.path, strip_prefix(record.path)))
     paths = dict.fromkeys(new for path, new in bare.items() if path not in transposed)
-    entry = _Entry(record.paths[0], tuple(paths), record.name, record.role, record.shape, record.dtype,
-                   getattr(record, "stats", None), values)  # fmt: skip
+    stats = getattr(record, "stats", None)
+    entry = _Entry(record.paths[0], tuple(paths), record.role, record.shape, record.dtype, stats, values)
     yield entry
     flipped = None if entry.shape is None else entry.shape[::-1]
     transpose = None if values is None else lambda: values().reshape(entry.shape).T
     for path in transposed:
-        yield replace(entry, path=path, paths=(bare[path],), name="", shape=flipped, values=transpose)
+        yield replace(entry, path=path, paths=(bare[path],), shape=flipped, values=transpose)
 
 
 _Pair = Tuple[Optional[_Entry], Optional[_Entry], bool]  # with whether it is renamed: found by content, or by shape

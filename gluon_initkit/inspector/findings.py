@@ -67,16 +67,11 @@ def findings_of(
 
 
 def drop_ignored(
-    findings: Iterable[Finding], ignore: Ignored, infos: Mapping[str, Any], matcher: Callable[[Any], Any]
+    findings: Sequence[Finding], ignore: Ignored, infos: Mapping[str, Any], matcher: Callable[[Any], Any]
 ) -> Tuple[Finding, ...]:
-    """The findings that are not ignored. `infos`, by path, are what the predicates take that `matcher` makes.
+    """The findings that are not ignored; one about several parameters is, where any of them is selected.
 
-    A finding about several parameters is ignored where any of them is selected.
-
-    Raises
-    ------
-    TypeError, ValueError
-        `ignore` is no sequence of codes and pairs, or names a code that does not exist.
+    `infos`, by path, are what the predicates take that `matcher` makes.
     """
     if isinstance(ignore, str):
         raise TypeError(f"ignore is {ignore!r}: expected a list of codes, such as [{ignore!r}]")
@@ -90,12 +85,11 @@ def drop_ignored(
             raise ValueError(printable(f"ignore names the code {code!r}, which no finding has; {hint}"))
         matches.append((code, matcher(*selector) if selector else lambda info: True))
 
-    def is_ignored(finding: Finding) -> bool:
-        # What is found at an attribute that is no parameter can be selected by its path.
-        seen = [infos.get(path) or ParameterInfo(path, (), path, "default", None, "") for path in finding.paths]
-        return any(code == finding.code and any(map(match, seen)) for code, match in matches)
-
-    return tuple(finding for finding in findings if not is_ignored(finding))
+    # What is found at an attribute that is no parameter can be selected by its path.
+    seen = {path: infos.get(path) or ParameterInfo(path, (), path, "default", None, "")
+            for finding in findings for path in finding.paths}  # fmt: skip
+    return tuple(finding for finding in findings if not any(
+        code == finding.code and any(match(seen[path]) for path in finding.paths) for code, match in matches))
 
 
 class FindingsError(KitError, ValueError):

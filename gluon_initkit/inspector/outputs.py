@@ -19,10 +19,8 @@ class OutputRow:
 
     Attributes
     ----------
-    path : str
-        ``''`` for the network itself.
-    block : str
-        Its class's name.
+    path, block : str
+        Its path, ``''`` for the network itself, and the name of its class.
     calls : int
         How often it was called.
     shapes : tuple of tuple of int
@@ -46,7 +44,7 @@ class OutputRow:
 
 @dataclass(frozen=True, repr=False)
 class OutputReport(TableReport[OutputRow]):
-    """What `outputs` returns: a row a block, in the order in which blocks began. Jupyter shows a tree.
+    """What `outputs` returns: a row a block, in the order in which blocks began.
 
     Attributes
     ----------
@@ -123,7 +121,7 @@ def outputs(
     net : Block
         A network whose parameters have values.
     inputs : NDArray
-        What the network is called with.
+        What it is called with.
     grads : bool
         Whether a backward pass is made as well, and the gradient by each output measured. Parameters keep theirs.
     loss : callable, optional
@@ -137,10 +135,8 @@ def outputs(
 
     Raises
     ------
-    InitializationError
-        A parameter has no values yet.
-    TypeError
-        `net` is no Block.
+    InitializationError, TypeError
+        A parameter has no values yet; `net` is no Block.
 
     Examples
     --------

@@ -62,7 +62,6 @@ class Report(display.TableReport["ParameterView"]):
     shared : tuple of SharedValues
         Which parameters share, and which no longer do.
     findings : tuple of Finding
-        What to look at.
     source : str
         The network's class, or the file's name.
     live : object or None
@@ -125,11 +124,8 @@ class Report(display.TableReport["ParameterView"]):
         if not path or not (records or blocks):
             hint = display.did_you_mean_path(path, self.records, [block.path for block in self.blocks if block.path])
             raise KeyError(f"no parameter or block has the path {path!r}; {hint}")
-        part = self._part(records)
-        findings = tuple(finding for finding in self.findings if finding in part.findings
-                         or any(found.startswith(inside) for found in finding.paths))  # fmt: skip
         kind = next((f" ({block.block})" for block in blocks if block.path == path), "")
-        return replace(part, source=path + kind, blocks=blocks, findings=findings)
+        return replace(self._part(records, (inside,)), source=path + kind, blocks=blocks)
 
     @property
     def totals(self) -> Totals:
@@ -236,11 +232,12 @@ class Report(display.TableReport["ParameterView"]):
             display.draw_ridges(each, [(record.path, *_bins(record, name)) for record in records], title)
         return drawn
 
-    def _part(self, records: Sequence[ParameterRecord]) -> "Report":
-        """The report of these of its parameters, and of what concerns them."""
+    def _part(self, records: Sequence[ParameterRecord], inside: Tuple[str, ...] = ()) -> "Report":
+        """The report of these of its parameters, and of what concerns them or stands `inside` of a block."""
         paths = {path for record in records for path in record.paths}
         shared = tuple(group for group in self.shared if len(paths.intersection(group.paths)) > 1)
-        findings = tuple(finding for finding in self.findings if paths.intersection(finding.paths))
+        findings = tuple(finding for finding in self.findings
+                         if any(path in paths or path.startswith(inside) for path in finding.paths))  # fmt: skip
         return replace(self, records=tuple(records), shared=shared, findings=findings)
 
     def _table(self, columns: Optional[Sequence[Any]] = None) -> display.Table:

@@ -30,22 +30,18 @@ class SummaryRow:
 
     Attributes
     ----------
-    path : str
-        ``''`` for the network itself.
+    path, block : str
+        Its path, ``''`` for the network itself; the name of its class, or of the operator.
     depth : int
         How many blocks are around it.
-    block : str
-        The name of its class, or of the operator.
     output_shapes : tuple of shapes
         Those of the arrays that its first call answers; none where it is not reached. `output_shape` is the first.
     parameters : int
         How many values its parameters have. What is shared is counted where it stands first.
     share : float
         That as a part of all the network's, from 0 to 1.
-    macs : int
-        Multiply-adds of all its calls.
-    activation_bytes : int
-        What its operators answer in all its calls, which training keeps for the backward pass.
+    macs, activation_bytes : int
+        Of all its calls: multiply-adds, and what its operators answer, which training keeps for the backward pass.
     calls : int
         How often it is called in one forward pass.
     columns : dict
@@ -85,7 +81,7 @@ class Summary(TableReport[SummaryRow]):
     source : str
         The network's class, and what it was given.
     totals : Totals
-        Of its parameters; each is counted once.
+        Of its parameters.
     uncounted : dict
         Operators whose multiply-adds are not known, and how often each is met: ``{'_foreach': 1}``.
     extra : tuple of Column
@@ -144,9 +140,8 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
 
     Multiply-adds are those of convolutions, dense and recurrent layers, and of every product of matrices; operators on
     elements, normalization, pooling and looking up rows count 0, as in papers. One that multiplies matrices and has no
-    rule is listed in `Summary.uncounted`. A block that is called several times has the sum of its calls.
-
-    Activations are counted in the dtype of most of the network's parameters.
+    rule is listed in `Summary.uncounted`. A block that is called several times has the sum of its calls. Activations
+    are counted in the dtype of the largest parameter.
 
     Parameters
     ----------
