@@ -137,11 +137,10 @@ def _facts(places: _Places, trained: Optional[Set[int]]) -> List[_Facts]:
             "grad_req": param.grad_req,
             "lr_mult": param.lr_mult,
             "wd_mult": param.wd_mult,
+            "aliases": place.paths[1:],
+            "transposed": place.transposed,
+            "constant": constant,
         }
-        if len(place.paths) > 1:
-            fact["aliases"], fact["transposed"] = place.paths[1:], place.transposed
-        if constant:
-            fact["constant"] = True
         if state == "deferred":
             ctxs = parameter.contexts_of(param)
             by_data = parameter.has_pending_data(param)

@@ -93,21 +93,7 @@ def drop_ignored(
 
 
 class FindingsError(KitError, ValueError):
-    """A report has findings; the message lists all of them.
-
-    Attributes
-    ----------
-    findings : tuple of Finding
-
-    Examples
-    --------
-    >>> try:
-    ...     raise_for([Finding("nan", "error", ("0.weight",), "2 of 6 values are NaN", "lower the learning rate")])
-    ... except FindingsError as error:
-    ...     print(error)
-    1 finding:
-      error nan: 0.weight: 2 of 6 values are NaN; lower the learning rate
-    """
+    """A report has findings, which are its `findings`; the message lists all of them, a line each."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)

@@ -35,14 +35,12 @@ def inspect(
     ----------
     net_or_file : Block, str or path
         A network, any block of one (``net[0]``), or a file: ``.params`` of MXNet 1 or 2, MXNet 2's and NumPy's zip
-        files of arrays, ``.safetensors``. A record's path is then the name in the file, ``arg:`` included; an array
-        without a name is called by its number.
+        files of arrays, ``.safetensors``. Paths are then the names in the file; an array without one has its number.
     *inputs
         None are taken, since no forward pass is run: `outputs` and `summary` take a network's inputs.
     select : selector, optional
-        Which parameters: a glob over paths (``'*.bias'``), a role, a compiled regular expression, a Block class, or a
-        callable that gets a `ParameterInfo`, of a file a `ParameterRecord`. All by default. A glob may select none; a
-        path has to be a parameter's.
+        Which parameters: a glob over paths (``'*.bias'``), which may select none, or a path; a role, a compiled
+        regular expression, a Block class, or a callable that gets a `ParameterInfo`, of a file a `ParameterRecord`.
     stats : bool or ``'full'``
         Whether to read the values: moments and counts of each, whether replicas agree, weights that are equal, and how
         far the values are from what their initializer promises. ``'full'`` adds quantiles and a histogram, which plots
@@ -68,21 +66,17 @@ def inspect(
     TypeError, ValueError
         An argument is none of the above, `select` is a path that no parameter has, or something is asked of a file that
         only a network knows: a Block class, for instance.
-    CheckpointError
-        The file is none of MXNet's, or damaged; with the offset and the reason.
-    OSError
-        The file cannot be read at all.
+    CheckpointError, OSError
+        The file is none of MXNet's, or damaged, with the offset and the reason; or cannot be read at all.
     MXNetError
         An operator that was called before failed: MXNet says so to whoever waits next, and a report waits.
 
     Notes
     -----
     Of several contexts the first one's values and gradients are shown; gradients of different contexts belong to
-    different parts of a batch until a Trainer adds them.
-
-    An array of a file has no statistics where its values cannot be had: it was saved before its shape was known; or it
-    is sparse or deflated, and would become 64 times as large as what is stored (and over 16 MiB), or with others 2 GiB
-    larger than that.
+    different parts of a batch until a Trainer adds them. An array of a file has no statistics where it was saved before
+    its shape was known; or is sparse or deflated, and would become 64 times as large as what is stored (and over 16
+    MiB), or with others 2 GiB larger than that.
 
     Examples
     --------

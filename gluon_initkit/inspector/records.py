@@ -50,14 +50,6 @@ class Statistics:
         None without ``stats='full'``.
     identical_rows : bool
         Whether an array of two dimensions or more has at least two rows, and all are the same.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.Dense(4, in_units=1)
-    >>> net.initialize(mx.init.One())
-    >>> stats = ik.inspect(net, stats=True)["weight"].stats
-    >>> stats.count, stats.mean, stats.std, stats.norm, stats.nan
-    (4, 1.0, 0.0, 2.0, 0)
     """
 
     count: int

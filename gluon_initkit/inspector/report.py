@@ -150,14 +150,7 @@ class Report(display.TableReport["ParameterView"]):
         return selected
 
     def filter(self, predicate: Callable[[ParameterRecord], bool]) -> "Report":
-        """The report of the parameters for whose `ParameterRecord` a predicate holds.
-
-        Examples
-        --------
-        >>> records = [ParameterRecord(f"{n}.bias", "bias", "bias", (n,), "float32", size=n) for n in (2, 9)]
-        >>> len(Report(records).filter(lambda record: record.size > 5))
-        1
-        """
+        """The report of the parameters for whose `ParameterRecord` a predicate holds."""
         return self._part([record for record in self.records if predicate(record)])
 
     def sort(self, by: Union[str, Callable[[ParameterRecord], Any]], reverse: Optional[bool] = None) -> "Report":
@@ -192,18 +185,12 @@ class Report(display.TableReport["ParameterView"]):
             Columns to write besides, under ``"rows"``, such as some of your own.
         indent : int, optional
             As in `json.dumps`.
-
-        Examples
-        --------
-        >>> report = Report([ParameterRecord("0.bias", "bias", "bias", (4,), "float32")])
-        >>> Report.from_json(report.to_json()) == report
-        True
         """
         return encoded(self, self.to_records(columns) if columns else None, indent)
 
     @classmethod
     def from_json(cls, text: str) -> "Report":
-        """The report that `to_json` wrote. A ValueError says where a text is none."""
+        """The report that `to_json` wrote, but for `live` and `order`. A ValueError says where a text is none."""
         return cls(**decoded(text))
 
     def plot(self, axes: Optional[Sequence[Any]] = None) -> List[Any]:
@@ -319,10 +306,6 @@ class ParameterView:
         >>> ik.inspect(net)["weight"].data()
         array([[1., 1., 1.],
                [1., 1., 1.]], dtype=float32)
-        >>> ParameterView(ParameterRecord("0.bias", "dense0_bias", "bias", (2,), "float32")).data()
-        Traceback (most recent call last):
-          ...
-        RuntimeError: 0.bias: this report was read back and holds facts only; ik.inspect(net)['0.bias'].data() reads on.
         """
         return self._source("data").values(self.record.path)
 

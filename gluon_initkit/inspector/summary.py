@@ -1,7 +1,6 @@
 """`summary`: a network's blocks with their output shapes, parameters, multiply-adds and bytes of activations.
 
-Nothing is computed: the network's own code runs on arrays without memory, as for `resolve_shapes`, and its operators
-are counted.
+Nothing is computed: the network's own code runs on arrays without memory (`resolve`), and its operators are counted.
 """
 
 from collections import Counter
@@ -66,7 +65,7 @@ class SummaryRow:
 
     @property
     def output_shape(self) -> Shape:
-        """The shape of the array that its first call answers, or of the first of them; None where there is none."""
+        """The first of `output_shapes`; None where there is none."""
         return self.output_shapes[0] if self.output_shapes else None
 
 
