@@ -8,7 +8,6 @@ side has the shape and the role.
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-import hashlib
 import json
 import math
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
@@ -24,7 +23,7 @@ from .inspect import inspect
 from .records import Statistics
 from .report import Report
 from .report_json import to_plain
-from .statistics import statistics_of
+from .statistics import digest_of, statistics_of
 from .survey import cut
 
 if TYPE_CHECKING:
@@ -348,8 +347,7 @@ def _alike(left_a: List[_Entry], left_b: List[_Entry], by_content: bool) -> List
                 continue
             key: Tuple[Any, ...] = (entry.shape, entry.role)
             if by_content:
-                values = numpy.ascontiguousarray(entry.values()).reshape(-1).view(numpy.uint8)
-                key += (entry.dtype, hashlib.sha256(values).digest())  # type: ignore[arg-type]
+                key += (entry.dtype, digest_of(entry.values()))
             groups.setdefault(key, ([], []))[side].append(entry)
     return [pair for ones, others in groups.values() for pair in zip(ones, others) if by_content
             or (len(ones) == len(others) == 1 and not (pair[0].values and pair[1].values))]  # fmt: skip

@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from functools import partial
 import math
 import os
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, Optional, Union
 
 from ..display import printable
 from ..files import StoredArray, StoredValues
@@ -116,21 +116,19 @@ def inspect(
 
 def _inspect_file(path: Any, select: Any, stats: Any, ignore: Ignored) -> Report:
     live, source = StoredValues(path), str(os.fspath(path))
-    arrays, values = list(live.arrays.values()), {}
-    statistics: Dict[str, Statistics] = {}
-    read: List[Any] = []
-    with live.reading() if stats else nullcontext() as open_values:
-        if open_values is not None:
-            left = _MOST  # many small lies are no better than a great one
-            for array in arrays:
-                if live.has_values(array):
-                    left -= live.growth(array)
-                    if left >= 0:
-                        values[array.name] = open_values(array)
-            statistics = dict(zip(values, statistics_of_all(list(values.values()), full=stats == "full")))
-            read = [values.get(array.name) for array in arrays]
+    arrays = list(live.arrays.values())
+    values: Dict[str, Any] = {}
+    left = _MOST  # many small lies are no better than a great one
+    reading: Any = live.reading() if stats else nullcontext()
+    with reading as open_values:
+        for array in arrays if stats else ():
+            if live.has_values(array):
+                left -= live.growth(array)
+                if left >= 0:
+                    values[array.name] = open_values(array)
+        statistics = dict(zip(values, statistics_of_all(list(values.values()), full=stats == "full")))
         records = tuple([_record(array, statistics.get(array.name)) for array in arrays])
-        shared = shared_values(records, read)
+        shared = shared_values(records, [values.get(array.name) for array in arrays] if stats else ())
     findings = findings_of(records, shared)
     if ignore:
         matching = partial(record_matcher, records=records, blocks=(), source=source)

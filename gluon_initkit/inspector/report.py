@@ -319,8 +319,7 @@ class ParameterView:
                                f"only; ik.inspect(net)[{self.record.path!r}].{asked}() reads on.")  # fmt: skip
         return self.live
 
-    def __getstate__(self) -> Any:
-        return {"record": self.record, "live": None}
+    __getstate__ = Report.__getstate__
 
     def __dir__(self) -> Any:
         return sorted({*super().__dir__(), *(each.name for each in dataclasses.fields(self.record))})

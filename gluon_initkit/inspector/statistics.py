@@ -75,14 +75,16 @@ def _equal_weights(records: Sequence[ParameterRecord], arrays: Sequence[Any]) ->
     for alike in candidates.values():
         equal: Dict[bytes, List[int]] = {}
         for number in alike.values() if len(alike) > 1 else ():
-            equal.setdefault(_digest(readable(arrays[number])), []).append(number)
+            equal.setdefault(digest_of(arrays[number]), []).append(number)
         for numbers in equal.values():
             first = readable(arrays[numbers[0]])
             if len(numbers) > 1 and len(numpy.unique(first.sections()(0, min(first.size, 1 << 16)))) > 2:
                 yield SharedValues("values", tuple(records[number].path for number in numbers))
 
 
-def _digest(array: Any) -> bytes:
+def digest_of(array: Any) -> bytes:
+    """A digest of an array's bytes, and of their order in a file."""
+    array = readable(array)
     digest, read = hashlib.sha256(array.order.encode()), array.sections()
     for begin, end in cut(array.size, _STEP):
         digest.update(numpy.ascontiguousarray(read(begin, end)).view(numpy.uint8))  # type: ignore[arg-type]
