@@ -45,8 +45,8 @@ Ignored = Sequence[Union[str, Tuple[str, Any]]]
 """Codes, or pairs of a code and a selector: ``['zero-gradient', ('broken-tie', 'teacher.*')]``."""
 
 _Records = Sequence[ParameterRecord]
-_Verdict = Optional[Tuple[str, str, str, str]]
-"""A code, a severity, what was seen and what to do about it; None where nothing is."""
+_Verdicts = Iterator[Tuple[str, str, str, str]]
+"""Codes, severities, what was seen and what to do about it."""
 
 
 def findings_of(
@@ -56,7 +56,7 @@ def findings_of(
     known = [field for field in _OF_ONE if any(getattr(record, field) is not None for record in records)]
     findings = [Finding(code, severity, (record.path,), seen, hint)
                 for field in known for check in _OF_ONE[field] for record in records
-                for code, severity, seen, hint in filter(None, [check(record)])]  # fmt: skip
+                for code, severity, seen, hint in check(record)]  # fmt: skip
     findings += [finding for check in _OF_ALL for finding in check(records)]
     findings += _broken_ties(records, shared)
     findings += structure
@@ -129,75 +129,70 @@ def _count_text(record: ParameterRecord, names: Mapping[str, str]) -> str:
                      for field, name in names.items() if getattr(stats, field))  # fmt: skip
 
 
-def _nan(record: ParameterRecord) -> _Verdict:
+def _nan(record: ParameterRecord) -> _Verdicts:
     seen = _count_text(record, {"nan": "NaN"})
-    hint = "look for the first step that made one: a smaller learning rate, clipped gradients"
-    return ("nan", "error", seen, hint) if seen else None
+    if seen:
+        yield ("nan", "error", seen, "look for the first step that made one: a smaller learning rate, clipped "
+               "gradients")  # fmt: skip
 
 
-def _infinite(record: ParameterRecord) -> _Verdict:
+def _infinite(record: ParameterRecord) -> _Verdicts:
     seen = _count_text(record, {"posinf": "+inf", "neginf": "-inf"})
-    limit = " (float16 ends at 65504)" if record.dtype == "float16" else ""
-    hint = f"something overflowed{limit}: look for the first step that made one"
-    # A mask may hold -inf, which is then what its maker wanted.
-    return ("inf", "error", seen, hint) if seen and not record.constant else None
+    if seen and not record.constant:  # a mask may hold -inf, which is then what its maker wanted
+        limit = " (float16 ends at 65504)" if record.dtype == "float16" else ""
+        yield "inf", "error", seen, f"something overflowed{limit}: look for the first step that made one"
 
 
-def _bad_variance(record: ParameterRecord) -> _Verdict:
+def _bad_variance(record: ParameterRecord) -> _Verdicts:
     stats = record.stats
-    if record.role != "running_var" or stats is None or stats.min is None or stats.min > 0:
-        return None
-    seen = f"the smallest of {counted(stats.count, 'variance')} is {stats.min:g}, and a normalization divides by"
-    if stats.min < -_ROUNDED:
-        return ("bad-variance", "error", f"{seen} its root",
-                "initialize it with 1 (ik.initialize, or ik.corrected(init)), or load the right file")  # fmt: skip
-    return ("bad-variance", "warning", f"{seen} the root of its epsilon alone",
-            "a constant channel gives 0, and so do batches of one value: if it is to be so, a larger epsilon= keeps "
-            "what follows small; else initialize it with 1, or load the right file")  # fmt: skip
+    if record.role == "running_var" and stats is not None and stats.min is not None and stats.min <= 0:
+        seen = f"the smallest of {counted(stats.count, 'variance')} is {stats.min:g}, and a normalization divides by"
+        if stats.min < -_ROUNDED:
+            yield ("bad-variance", "error", f"{seen} its root",
+                   "initialize it with 1 (ik.initialize, or ik.corrected(init)), or load the right file")  # fmt: skip
+        else:
+            yield ("bad-variance", "warning", f"{seen} the root of its epsilon alone", "a constant channel gives 0, "
+                   "and so do batches of one value: if it is to be so, a larger epsilon= keeps what follows small; "
+                   "else initialize it with 1, or load the right file")  # fmt: skip
 
 
-def _replicas_differ(record: ParameterRecord) -> _Verdict:
-    if record.replicas_agree is not False or record.role in RUNNING:  # each context gathers statistics of its own
-        return None
-    return ("replicas-differ", "error", f"its values on {', '.join(record.contexts)} differ",
-            "set_data on all of them, and step a Trainer that was made for all contexts")  # fmt: skip
+def _replicas_differ(record: ParameterRecord) -> _Verdicts:
+    if record.replicas_agree is False and record.role not in RUNNING:  # each context gathers statistics of its own
+        yield ("replicas-differ", "error", f"its values on {', '.join(record.contexts)} differ",
+               "set_data on all of them, and step a Trainer that was made for all contexts")  # fmt: skip
 
 
-def _symmetric(record: ParameterRecord) -> _Verdict:
+def _symmetric(record: ParameterRecord) -> _Verdicts:
     stats, declared, shape = record.stats, record.declared, record.shape or ()
     if stats is None or stats.count < 2 or len(shape) < 2 or record.role != "weight":
-        return None
+        return
     if record.constant or record.grad_req == "null":  # which may be a fixed filter
-        return None
+        return
     # A layer may declare one number throughout itself, as a DeformableConvolution does its offsets.
     by_layer = record.initializer is not None and declared is not None and declared.std == 0
     if by_layer and declared is not None and is_constant(declared.mean, stats):
-        return None
+        return
     is_one_number = stats.min is not None and stats.min == stats.max and not stats.nan + stats.posinf + stats.neginf
+    hint = "units that start alike stay alike: give the layer a random initializer, such as mx.init.Xavier()"
     if stats.zeros == stats.count:
-        code, seen = "zero-weight", f"all {stats.count:,} values are 0"
+        yield "zero-weight", "warning", f"all {stats.count:,} values are 0", hint
     elif is_one_number and not stats.zeros:
-        code, seen = "constant-weight", f"all {stats.count:,} values are {stats.min:g}"
+        yield "constant-weight", "warning", f"all {stats.count:,} values are {stats.min:g}", hint
     elif stats.identical_rows and not (record.initializer or "").startswith("Bilinear"):  # alike on purpose
-        code, seen = "identical-rows", f"all {shape[0]:,} rows are the same"
-    else:
-        return None
-    return (code, "warning", seen, "units that start alike stay alike: give the layer a random initializer, such as "
-            "mx.init.Xavier()")  # fmt: skip
+        yield "identical-rows", "warning", f"all {shape[0]:,} rows are the same", hint
 
 
-def _zero_gradient(record: ParameterRecord) -> _Verdict:
+def _zero_gradient(record: ParameterRecord) -> _Verdicts:
     stats = record.grad_stats
-    if stats is None or not record.grad_fresh or not 0 < stats.count == stats.zeros:
-        return None
-    return ("zero-gradient", "warning", f"a backward pass wrote {counted(stats.count, 'zero')}",
-            "look for what blocks it: a dead ReLU, a saturated output, BlockGrad, a loss times 0")  # fmt: skip
+    if stats is not None and record.grad_fresh and 0 < stats.count == stats.zeros:
+        yield ("zero-gradient", "warning", f"a backward pass wrote {counted(stats.count, 'zero')}",
+               "look for what blocks it: a dead ReLU, a saturated output, BlockGrad, a loss times 0")  # fmt: skip
 
 
-def _not_as_declared(record: ParameterRecord) -> _Verdict:
+def _not_as_declared(record: ParameterRecord) -> _Verdicts:
     declared, stats = record.declared, record.stats
     if declared is None or not declared.untouched or stats is None or stats.mean is None or stats.std is None:
-        return None
+        return
     if declared.std == 0:
         same = is_constant(declared.mean, stats)
         seen = "" if same else f"mean {stats.mean:.4g} and deviation {stats.std:.4g}"
@@ -206,27 +201,26 @@ def _not_as_declared(record: ParameterRecord) -> _Verdict:
                    ("deviation", stats.std, declared.z_std, declared.std))  # fmt: skip
         seen = ", ".join(f"{name} {value:.4g} (z = {z:+.1f})" for name, value, z, promised in moments if z is not None
                          and abs(z) > Z_LIMIT and abs(value - promised) > _SIZE_LIMIT * declared.std)  # fmt: skip
-    promise = f"{declared.initializer} promises mean {declared.mean:.4g} and deviation {declared.std:.4g}"
-    hint = "another initializer filled it, or its values were changed since: see ik.plan(net, init)"
-    return ("not-as-declared", "warning", f"{promise} at shape {record.shape}; measured {seen}", hint) if seen else None
+    if seen:
+        yield ("not-as-declared", "warning", f"{declared.initializer} promises mean {declared.mean:.4g} and deviation "
+               f"{declared.std:.4g} at shape {record.shape}; measured {seen}", "another initializer filled it, or its "
+               "values were changed since: see ik.plan(net, init)")  # fmt: skip
 
 
-def _unresolvable(record: ParameterRecord) -> _Verdict:
-    if record.inferable is not False:
-        return None
-    shape = "" if record.shape is None else f" {tuple('?' if size is None else size for size in record.shape)}"
-    return ("unresolvable", "error", f"its shape{shape} is not known, and no forward pass of "
-            f"{record.block or 'its block'} can tell it", "give the layer its input size (in_units=, in_channels=), "
-            "the parameter its shape=, or let a HybridBlock infer it: allow_deferred_init=True, and on MXNet 2 an "
-            "infer_shape method that sets it")  # fmt: skip
+def _unresolvable(record: ParameterRecord) -> _Verdicts:
+    if record.inferable is False:
+        shape = "" if record.shape is None else f" {tuple('?' if size is None else size for size in record.shape)}"
+        yield ("unresolvable", "error", f"its shape{shape} is not known, and no forward pass of "
+               f"{record.block or 'its block'} can tell it", "give the layer its input size (in_units=, in_channels=), "
+               "the parameter its shape=, or let a HybridBlock infer it: allow_deferred_init=True, and on MXNet 2 an "
+               "infer_shape method that sets it")  # fmt: skip
 
 
-def _untrained(record: ParameterRecord) -> _Verdict:
+def _untrained(record: ParameterRecord) -> _Verdicts:
     # One that another Trainer updates is trained.
-    if record.trained is not False or record.trainer is not None or record.grad_req in (None, "null"):
-        return None
-    return ("untrained", "warning", f"it has gradients (grad_req={record.grad_req!r}), and the Trainer does not update "
-            "it", "make the Trainer of net.collect_params(), or freeze it: grad_req='null'")  # fmt: skip
+    if record.trained is False and record.trainer is None and record.grad_req not in (None, "null"):
+        yield ("untrained", "warning", f"it has gradients (grad_req={record.grad_req!r}), and the Trainer does not "
+               "update it", "make the Trainer of net.collect_params(), or freeze it: grad_req='null'")  # fmt: skip
 
 
 def _uninitialized(records: _Records) -> Iterator[Finding]:
@@ -248,9 +242,9 @@ def _stale_gradient(records: _Records) -> Iterator[Finding]:
         stale = [record for record in group if not record.grad_fresh]
         written = len(group) - sum(len(record.stale) == len(record.contexts) for record in stale)
         if not written:
-            yield Finding("stale-gradient", "info", tuple(record.path for record in group), "no backward pass wrote "
-                          "any gradient since the last update", "inspect between backward() and step() to see gradients"
-                          )  # fmt: skip
+            yield Finding("stale-gradient", "info", tuple(record.path for record in group),
+                          "no backward pass wrote any gradient since the last update",
+                          "inspect between backward() and step() to see gradients")  # fmt: skip
         for record in stale if written else ():
             fresh = [ctx for ctx in record.contexts if ctx not in record.stale]
             if fresh:
@@ -299,27 +293,25 @@ def _frozen_lr_mult(records: _Records) -> Iterator[Finding]:
     used = {record.lr_mult for record in records if record.grad_req not in (None, "null")} | {None, 0.0, 1.0}
     for record in records:
         if record.grad_req == "null" and record.lr_mult not in used and not (record.constant or record.role in RUNNING):
-            yield Finding("frozen-lr-mult", "warning", (record.path,), f"lr_mult is {record.lr_mult:g}, but with "
-                          "grad_req='null' nothing updates it", "set grad_req='write' to train it, or lr_mult back to 1"
-                          )  # fmt: skip
+            yield Finding("frozen-lr-mult", "warning", (record.path,),
+                          f"lr_mult is {record.lr_mult:g}, but with grad_req='null' nothing updates it",
+                          "set grad_req='write' to train it, or lr_mult back to 1")  # fmt: skip
 
 
 def _broken_ties(records: _Records, shared: Iterable[SharedValues]) -> Iterator[Finding]:
     equal = [group for group in shared if group.kind == "values"]
     stored = {record.path for record in records if record.state == "stored"} if equal else set()
     for group in equal:
-        count = len(group.paths)
-        seen, hint = (f"{count} weights hold the same values, each in memory of its own",
-                      "tie them, if they were meant to be one parameter; nothing, if one is to be a copy")  # fmt: skip
+        seen = "weights hold the same values, each in memory of its own"
+        hint = "tie them, if they were meant to be one parameter; nothing, if one is to be a copy"
         if stored.issuperset(group.paths):
-            seen, hint = (f"{count} arrays of the file hold the same values",
-                          "nothing, if they are one parameter of several paths, which save_parameters writes so"
-                          )  # fmt: skip
-        yield Finding("broken-tie", "info", group.paths, seen, hint)
+            seen = "arrays of the file hold the same values"
+            hint = "nothing, if they are one parameter of several paths, which save_parameters writes so"
+        yield Finding("broken-tie", "info", group.paths, f"{len(group.paths)} {seen}", hint)
 
 
 # Checks of one record, by the field that has to be known; and checks of all together.
-_OF_ONE: Dict[str, Tuple[Callable[[ParameterRecord], _Verdict], ...]] = {
+_OF_ONE: Dict[str, Tuple[Callable[[ParameterRecord], _Verdicts], ...]] = {
     "stats": (_nan, _infinite, _bad_variance, _replicas_differ, _symmetric, _zero_gradient, _not_as_declared),
     "inferable": (_unresolvable,),
     "trained": (_untrained,),

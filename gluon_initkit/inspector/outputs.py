@@ -186,8 +186,8 @@ class _Observer:
         self.blocks: Dict[str, Tuple[str, List, List, List]] = {}  # by path: class; shapes, statistics; of gradients
         self.first_bad: Optional[Tuple[str, str]] = None
         self._under_way: List[Tuple[str, Any, Tuple[Any, ...]]] = []  # calls: path, block, arguments
-        self._probes: List[Tuple[str, Any, Any]] = []  # path, output, and what has its gradient
-        self._probed: Dict[int, int] = {}  # the id of an output that has a probe: which
+        self._probes: Dict[int, Tuple[Any, Any]] = {}  # by the id of an output: it, and what has its gradient
+        self._probed: List[Tuple[str, int]] = []  # paths, and the ids of their outputs
 
     def __call__(self, path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
         from .._mxnet.arrays import with_arrays
@@ -209,22 +209,19 @@ class _Observer:
 
         if numpy.dtype(array.dtype).kind != "f":
             return array
-        if id(array) in self._probed:  # the output of a block inside, which this block returns unchanged
-            _, array, zeros = self._probes[self._probed[id(array)]]
-        else:
+        if id(array) not in self._probes:  # else a block inside put it out, which this one returns unchanged
             array, zeros = gradient_probe(array)
-            self._probed[id(array)] = len(self._probes)
-        self._probes.append((path, array, zeros))
+            self._probes[id(array)] = array, zeros
+        self._probed.append((path, id(array)))
         return array
 
     def differentiate(self, losses: Sequence[Any], train_mode: bool) -> None:
         """Measure the gradient of the sum of `losses` by every output."""
         from .._mxnet.forward import gradients_by
 
-        probes = {id(zeros): (array, zeros) for _, array, zeros in self._probes}
-        by_id = dict(zip(probes, gradients_by(losses, list(probes.values()), train_mode)))
-        for path, _, zeros in self._probes:
-            self.blocks[path][3].append(statistics_of(_values([by_id[id(zeros)]])))
+        gradients = dict(zip(self._probes, gradients_by(losses, list(self._probes.values()), train_mode)))
+        for path, key in self._probed:
+            self.blocks[path][3].append(statistics_of(_values([gradients[key]])))
 
     def _cause(self, path: str) -> Tuple[str, str]:
         """The block that made an output not finite, and why: the innermost one whose inputs are finite."""

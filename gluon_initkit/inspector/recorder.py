@@ -156,7 +156,7 @@ class History(display.TableReport[_Series]):
             display.Column("gradient_ends", lambda row: _ends(row.gradient), "from, to", number=True),
             display.Column("bad", lambda row: row.bad, "not finite", lambda count: str(count or ""), "sum", number=True,
                            hoist=""),
-        )
+        )  # fmt: skip
         many = len(self.paths) > display.MOST_ROWS  # then those are shown first that moved most
         return display.Table(title, columns, self.rows, emphasis=lambda row: "error" if row.bad else "",
                              order=(display.Column("moved", _moved, "how far it moved"), True) if many else None)

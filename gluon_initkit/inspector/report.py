@@ -41,9 +41,7 @@ _FIRST_TO_GO = (
     "constant", "replicas_agree", "grad_req", "grad_std", "contexts", "stype", "mean",
 )  # fmt: skip
 _SHOWN_BY_HISTOGRAM = ("min", "max", "zeros", "grad_mean", "grad_norm")  # in HTML, where a histogram shows it
-_WHERE_ANY = (  # columns that are shown where there are any
-    "zeros", "nan", "posinf", "neginf", "histogram", "grad_nan", "grad_posinf", "grad_neginf", "grad_histogram",
-)  # fmt: skip
+_WHERE_ANY = ("zeros", "nan", "posinf", "neginf", "histogram")  # of values and gradients: shown where there are any
 _FULL = ("quantiles", "histogram", "grad_quantiles", "grad_histogram")  # which ``stats='full'`` computes
 _IN_PARENTHESES = "(in parentheses: shares its values with another row, and is counted there)"
 _MOST_PATHS = 4  # of a finding, and findings of one code; the report holds all of them
@@ -380,7 +378,7 @@ def _default_columns(records: Sequence[ParameterRecord]) -> List[Column]:
     """The columns that tell these parameters apart."""
     held = {None, *(field for field in set(_FIELDS.values()) if any(getattr(record, field) for record in records))}
     usual = [COLUMNS[key] for key in _DEFAULT if _FIELDS.get(key) in held]
-    return [column for column in usual if column.key not in _WHERE_ANY or any(map(column.read, records))]
+    return [column for column in usual if column.key.split("_")[-1] not in _WHERE_ANY or any(map(column.read, records))]
 
 
 def _sum(column: Column, records: Sequence[ParameterRecord]) -> str:
@@ -389,9 +387,7 @@ def _sum(column: Column, records: Sequence[ParameterRecord]) -> str:
     return column.show(None if values.count(None) == len(values) else sum_of(values))
 
 
-def _not_computed(
-    records: Sequence[ParameterRecord], columns: Optional[Sequence[Column]]
-) -> Iterator[Tuple[str, str]]:
+def _not_computed(records: Sequence[ParameterRecord], columns: Optional[Sequence[Column]]) -> Iterator[Tuple[str, str]]:
     """A note on columns that were asked for and are empty, since the report has moments alone, or no statistics."""
     empty = [column.key for column in columns or () if column.key in _FULL and not any(map(column.read, records))]
     if empty and records:
@@ -447,9 +443,8 @@ def _statistics(field: str, prefix: str, heading: str) -> Iterator[Column]:
 
     yield Column(f"{prefix}quantiles", quantiles, f"{heading}quantiles", fold=_nothing, number=True)
     yield _inner(field, "histogram", f"{prefix}histogram", f"{heading}distribution",
-                 show=lambda value: display.histogram_text(value.counts) if value else "",
-                 html=lambda value, path: display.histogram_svg(value.edges, value.counts, path) if value else ""
-                 )  # fmt: skip
+                 show=lambda bins: display.histogram_text(bins.counts) if bins else "",
+                 html=lambda bins, path: display.histogram_svg(bins.edges, bins.counts, path) if bins else "")
 
 
 _OF_STATISTICS = {"stats": list(_statistics("stats", "", "")),

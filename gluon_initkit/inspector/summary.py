@@ -124,7 +124,11 @@ class Summary(TableReport[SummaryRow]):
         return json.dumps({**{key: getattr(self, key) for key in keys}, "rows": self.to_records()}, default=str)
 
     def _table(self) -> Table:
-        columns = (*self.COLUMNS, *map(_of_parameters, self.extra))
+        # A column of parameters is one of blocks, whose value is that of all parameters inside.
+        columns = (*self.COLUMNS, *(
+            replace(column, read=lambda row, key=column.key: row.columns.get(key),  # type: ignore[misc]
+                    fold=column.fold if isinstance(column.fold, str) else "same") for column in self.extra
+        ))  # fmt: skip
         unknown = ", ".join(f"{name} (x{count})" for name, count in self.uncounted.items())
         notes = [("warning", f"multiply-adds are not known of {unknown}")] if unknown else []
         title = (f"{self.source}: {_short(self.macs)} multiply-adds; {_bytes(self.activation_bytes)} of activations; "
@@ -289,18 +293,6 @@ def _statistics(keys: Sequence[str]) -> Dict[str, Any]:
     return {"stats": "full" if full else not plain.issuperset(keys), "grads": grads}
 
 
-def _of_parameters(column: Column) -> Column:
-    """A column of parameters as one of blocks, whose value is that of all parameters inside."""
-    fold = column.fold if isinstance(column.fold, str) else "same"
-    return replace(column, read=lambda row: row.columns.get(column.key), fold=fold)
-
-
-def _output(row: SummaryRow) -> Optional[Tuple[Shape, ...]]:
-    """The shapes; None where neither it nor anything inside it is called."""
-    reached = row.calls or row.activation_bytes or isinstance(row.activation_bytes, AtLeast)
-    return row.output_shapes if reached else None
-
-
 def _short(value: int) -> str:
     """A number of operations in powers of 1000: ``1.814 G``."""
     power = min((len(str(int(value))) - 1) // 3, 4)
@@ -318,8 +310,9 @@ def _least(value: int) -> str:
 Summary.COLUMNS = (
     Column("path", lambda row: row.path or "(network)", "block", path=True),
     Column("block", attrgetter("block"), "class"),
-    Column("output_shapes", _output, "output", fold="range",
-           show=lambda shapes: "not reached" if shapes is None else inputs_text(shapes)),
+    Column("output_shapes", lambda row: row.output_shapes if row.calls or row.activation_bytes
+           or isinstance(row.activation_bytes, AtLeast) else None,  # neither it nor anything inside it is called
+           "output", show=lambda shapes: "not reached" if shapes is None else inputs_text(shapes), fold="range"),
     Column("parameters", attrgetter("parameters"), fold="sum", number=True),
     Column("share", attrgetter("share"), show="{:.1%}".format, fold="sum", number=True),
     Column("macs", attrgetter("macs"), "mult-adds", show=_short, fold="sum", number=True),
