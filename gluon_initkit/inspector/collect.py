@@ -212,9 +212,9 @@ def _promise(param: Any, place: Place, network: Any) -> Optional[Tuple[str, Any,
 
     None where that, or its moments, are not known. `network` is the network's initializer, corrected, if it is known.
     """
-    info = parameter_info(param, place)
-    if parameter.is_constant(param) or not is_known(info.shape):
+    if parameter.is_constant(param):
         return None
+    info = parameter_info(param, place)
     try:
         choice = choose(network or _UNKNOWN, info, param.init or place.symbol_init)
         if not isinstance(choice, Choice) or (network is None and choice.why not in ("layer", "layer default")):
@@ -222,7 +222,7 @@ def _promise(param: Any, place: Place, network: Any) -> Optional[Tuple[str, Any,
         if isinstance(choice.initializer, backend.FusedRNN):
             return None  # each part of its one vector has a distribution of its own
         context = SimpleNamespace(axes=info.axes, global_init=network or _UNKNOWN)
-        law = distribution_of(choice.initializer, choice.hook, context, info.shape)  # type: ignore[arg-type]  # it is known
+        law = distribution_of(choice.initializer, choice.hook, context, info.shape)  # type: ignore[arg-type]  # known
     except (TypeError, ValueError):  # what cannot fill this parameter promises nothing; `plan` says why
         return None
     text = initializer_text(getattr(choice.initializer, "initializer", choice.initializer))
