@@ -1,11 +1,9 @@
 """Collect the records of a live network without changing it; `Live` reads single values later.
 
 Nothing is run, drawn, moved or cached. MXNet's own accessors may fetch rows, drop out, warn or raise, so the memory of
-parameters is read directly. `statistics` computes the numbers, `findings` judges them.
-
-What values were to be is knowable where a layer was given an initializer, or has a default: that stands in the
-parameter. The one given to ``net.initialize(X)`` does not: MXNet forgets it once values are drawn. The caller names it
-(``init=X``); which parameters it serves is then decided as `plan` and `initialize` decide it.
+parameters is read directly. What values were to be is known of a layer's own initializer or default, which stands in
+the parameter. The one given to ``net.initialize(X)`` does not: MXNet forgets it once values are drawn. The caller names
+it (``init=X``); which parameters it serves is then decided as `plan` and `initialize` decide it.
 """
 
 from functools import lru_cache

@@ -54,8 +54,7 @@ class OutputReport(TableReport[OutputRow]):
         The path of the block that first put out NaN or an infinity; of a leaf where a leaf did, and of a block around
         it where an operator in that block's own `forward` did. None where all outputs are finite.
     reason : str
-        Why, in a sentence: a bad input, a bad parameter, or an operator that overflowed. ``''`` where `first_bad` is
-        None.
+        Why, in a sentence: a bad input, a bad parameter, or an operator that overflowed. Empty where all are finite.
     unused : tuple of str
         The paths of the blocks that did not run.
     """

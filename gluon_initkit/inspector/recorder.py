@@ -162,9 +162,7 @@ class History(display.TableReport[_Series]):
                              order=(display.Column("moved", _moved, "how far it moved"), True) if many else None)
 
     def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
-        """What was seen, as dictionaries of plain Python values.
-
-        One for each step and parameter: ``step``, ``path``, each statistic, and each of the gradient's, ``grad_mean``;
+        """A dictionary for each step and parameter: ``step``, ``path``, each statistic, of the gradient ``grad_mean``;
         None where there was nothing to see.
         """
         names = self._names()
@@ -237,11 +235,10 @@ class Recorder(display.TableReport[_Series]):
         a `ParameterInfo`. By default all that have a gradient now.
     stats : sequence of str
         Of ``'mean'``, ``'std'``, ``'min'``, ``'max'``, ``'norm'``, ``'zeros'``, ``'nan'``, ``'posinf'``, ``'neginf'``.
-    every : int
-        Look at each such step only.
-    capacity : int
-        How many steps to keep. When they are full every second one is forgotten and `every` doubles, so the history
-        always spans the whole training, evenly, and holds ``2 * parameters * len(stats) * capacity`` numbers at most.
+    every, capacity : int
+        Which steps to look at, and how many to keep. When they are full every second one is forgotten and `every`
+        doubles, so the history always spans the whole training, evenly, and holds ``2 * parameters * len(stats) *
+        capacity`` numbers at most.
     outputs : NDArray or tuple of NDArray, optional
         A batch on which the outputs of all blocks are measured at each kept step, as `ik.outputs` does. The attribute
         `outputs` has their `History`, by the paths of blocks; None before the first step.

@@ -8,11 +8,8 @@ from typing import Any, FrozenSet, Iterable, Optional, Sequence, Tuple
 
 from ..display import AtLeast, counted, size_text
 
-RUNNING = ("running_mean", "running_var")
-"""The roles of statistics, which no gradient reaches."""
-
-SEVERITIES = ("error", "warning", "info")
-"""Of findings, the gravest first."""
+RUNNING = ("running_mean", "running_var")  # the roles of statistics, which no gradient reaches
+SEVERITIES = ("error", "warning", "info")  # of findings, the gravest first
 
 
 @dataclass(frozen=True)

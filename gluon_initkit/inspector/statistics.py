@@ -22,13 +22,7 @@ _STEP = 1 << 18  # values that are looked at at once
 
 
 def statistics_of(array: numpy.ndarray) -> Statistics:
-    """All statistics of one array of numbers, with quantiles and a histogram.
-
-    Raises
-    ------
-    TypeError
-        The array does not hold real numbers.
-    """
+    """All statistics of one array, with quantiles and a histogram; a TypeError where it holds no real numbers."""
     return statistics_of_all([array], full=True)[0]
 
 
