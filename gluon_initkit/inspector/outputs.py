@@ -103,11 +103,7 @@ _COLUMNS = (
 
 
 def outputs(
-    net: Any,
-    *inputs: Any,
-    grads: bool = False,
-    loss: Optional[Callable[[Any], Any]] = None,
-    train_mode: bool = False,
+    net: Any, *inputs: Any, grads: bool = False, loss: Optional[Callable[[Any], Any]] = None, train_mode: bool = False
 ) -> OutputReport:
     """Measure every block's outputs in one forward pass, and find the block that first breaks.
 

@@ -177,7 +177,7 @@ class History(display.TableReport[_Series]):
         return pandas.DataFrame(self._numbers().reshape(len(index), len(names)), index, names)
 
     def plot(self, stat: Optional[str] = None, axes: Optional[Sequence[Any]] = None) -> List[Any]:
-        """Draw a statistic over steps, a line a parameter: of the values, and of the gradients.
+        """Draw a statistic over steps, a line a parameter: of the values, and of the gradients. Returns the axes.
 
         Parameters
         ----------
@@ -185,10 +185,6 @@ class History(display.TableReport[_Series]):
             Which; the norm by default, or the first that is recorded. A ValueError where it is not recorded.
         axes : sequence of matplotlib.axes.Axes, optional
             Two axes to draw on; by default those of a new figure.
-
-        Returns
-        -------
-        list of matplotlib.axes.Axes
         """
         stat = stat or self._stat
         if stat not in self.stats:

@@ -192,18 +192,14 @@ class Report(display.TableReport["ParameterView"]):
         return cls(**decoded(text))
 
     def plot(self, axes: Optional[Sequence[Any]] = None) -> List[Any]:
-        """The distribution of every layer's weights, and of their gradients where the report has them.
+        """Draw the distribution of every layer's weights, and of their gradients where the report has them.
 
-        Of all parameters if none is a weight; ``report.select('bias').plot()`` shows others.
+        Of all parameters if none is a weight; ``report.select('bias').plot()`` shows others. Returns the axes.
 
         Parameters
         ----------
         axes : sequence of matplotlib.axes.Axes, optional
             Where to draw: one, or two where there are gradients. By default on a new figure.
-
-        Returns
-        -------
-        list of matplotlib.axes.Axes
         """
         records = [record for record in self.records if _bins(record, "stats")[0] or _bins(record, "grad_stats")[0]]
         records = [record for record in records if record.role == "weight"] or records

@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 
-from ..parallel import run
+from ..parallel import Job, run
 from .records import ParameterRecord, SharedValues, Statistics
 from .survey import MOST_AT_ONCE, cut, readable, steps, survey
 
@@ -33,15 +33,17 @@ def statistics_of_all(arrays: Sequence[Any], full: bool = False) -> List[Statist
     unless it has to be unpacked.
     """
     results: List[List[Statistics]] = [[] for _ in arrays]
-    small: List[Any] = []
-    large: List[Any] = []
+    small: List[Job] = []
+    large: List[Iterator[List[Job]]] = []
     for array, result in zip(map(readable, arrays), results):
         if array.size > MOST_AT_ONCE and not array.forward:
             large.append(steps(array, full, result))
         else:
             small.append((array.nbytes, partial(survey, array, full, result)))
-    for jobs in chain([[small]], zip(*large)):
-        run([*chain.from_iterable(jobs)])
+    jobs = zip(*large)
+    run([*small, *chain.from_iterable(next(jobs, ()))])
+    for step in jobs:
+        run([*chain.from_iterable(step)])
     return [result for (result,) in results]
 
 

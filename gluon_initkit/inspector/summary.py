@@ -219,17 +219,10 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
         held = [record for each in inside for record in each.records]
         own = sum_of([record.size for record in held if record.path not in again])
         rows.append(SummaryRow(
-            part.path,
-            part.depth,
-            part.block,
-            part.shapes,
-            parameters=own,
-            share=own / totals.size if totals.size else 0.0,
-            macs=sum_of([macs for each in inside for macs in each.macs]),
-            activation_bytes=sum_of([size for each in inside for size in each.bytes]),
-            calls=part.calls,
-            columns={column.key: column.of(held) for column in extra} if held else {},
-            aliases=tuple(part.aliases),
+            part.path, part.depth, part.block, part.shapes, own, own / totals.size if totals.size else 0.0,
+            sum_of([macs for each in inside for macs in each.macs]),
+            sum_of([size for each in inside for size in each.bytes]),
+            part.calls, {column.key: column.of(held) for column in extra} if held else {}, tuple(part.aliases),
         ))  # fmt: skip
     return Summary(tuple(rows), f"{report.source} given {arguments_text(inputs)}", totals, dict(uncounted), extra)
 
@@ -322,8 +315,7 @@ Summary.COLUMNS = (
 # What is counted is what papers count: products of matrices, and what can be written as one.
 _PRODUCT = re.compile(
     r"conv|dot|matmul|gemm|einsum|linalg|rnn|correlation|kron|khatri|custom|foreach|while_?loop|cond$|fft|attention|"
-    r"selfatt|sldwinatten|encdec|fullyconnected|solve|svd|qr$|eigh?$|eigvalsh?$|cholesky|(?<!erf)inv$|lstsq|sgmkldnn|sgonednn|"
-    r"cachedop",
+    r"selfatt|sldwinatten|encdec|fullyconnected|solve|svd|qr$|eigh?$|eigvalsh?$|cholesky|(?<!erf)inv$|lstsq|sgmkldnn|sgonednn|cachedop",
 )
 _NO_PRODUCT = re.compile(r"convert|paramconcat|linalg(make|extract|sumlogdiag|det|slogdet)")
 
