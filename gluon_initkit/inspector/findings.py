@@ -45,8 +45,7 @@ Ignored = Sequence[Union[str, Tuple[str, Any]]]
 """Codes, or pairs of a code and a selector: ``['zero-gradient', ('broken-tie', 'teacher.*')]``."""
 
 _Records = Sequence[ParameterRecord]
-_Verdicts = Iterator[Tuple[str, str, str, str]]
-"""Codes, severities, what was seen and what to do about it."""
+_Verdicts = Iterator[Tuple[str, str, str, str]]  # codes, severities, what was seen and what to do about it
 
 
 def findings_of(

@@ -68,16 +68,17 @@ class History(display.TableReport[_Series]):
         capacity: int = 512,
         aliases: Optional[Mapping[str, str]] = None,
     ) -> None:
-        unknown = [stat for stat in stats if stat not in STATISTICS]
-        if isinstance(stats, str) or unknown or not stats:
-            found = stats if isinstance(stats, str) else unknown
-            raise ValueError(f"stats= takes a sequence of {', '.join(STATISTICS)}; found {found!r}.")
+        unknown: Any = stats if isinstance(stats, str) else [stat for stat in stats if stat not in STATISTICS]
+        if unknown or not stats:
+            raise ValueError(f"stats= takes a sequence of {', '.join(STATISTICS)}; found {unknown!r}.")
         for name, value, least in (("every", every, 1), ("capacity", capacity, 2)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name}= takes an integer of {least:d} or more, found {value!r}.")
         self.paths, self.stats = tuple(paths), tuple(stats)
         self.every, self.capacity, self.aliases = every, capacity, dict(aliases or {})
         self.counted = 0
+        self._stat = "norm" if "norm" in self.stats else self.stats[0]
+        self._names = [*self.stats, *(f"grad_{stat}" for stat in self.stats)]
         self._kept: Dict[int, numpy.ndarray] = {}  # by step
 
     def counts(self) -> bool:
@@ -135,13 +136,6 @@ class History(display.TableReport[_Series]):
         aliases = [tuple(alias for alias, known in self.aliases.items() if known == path) for path in self.paths]
         return tuple(map(_Series, self.paths, aliases, *zip(*series), bad)) if self.paths else ()
 
-    @property
-    def _stat(self) -> str:
-        return "norm" if "norm" in self.stats else self.stats[0]
-
-    def _names(self) -> List[str]:
-        return [*self.stats, *(f"grad_{stat}" for stat in self.stats)]
-
     def _table(self) -> display.Table:
         stat, shown = self._stat, display.series_text
         steps, parameters = display.counted(len(self), "step"), display.counted(len(self.paths), "parameter")
@@ -165,16 +159,15 @@ class History(display.TableReport[_Series]):
         """A dictionary for each step and parameter: ``step``, ``path``, each statistic, of the gradient ``grad_mean``;
         None where there was nothing to see.
         """
-        names = self._names()
         return [{"step": step, "path": path, **{name: None if number != number else number
-                                                for name, number in zip(names, seen.ravel().tolist())}}
+                                                for name, number in zip(self._names, seen.ravel().tolist())}}
                 for step, numbers in self._kept.items() for path, seen in zip(self.paths, numbers)]  # fmt: skip
 
     def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
         """What was seen, as a `pandas.DataFrame` with a row for each step and parameter."""
-        pandas, names = display.import_pandas(), self._names()
+        pandas = display.import_pandas()
         index = pandas.MultiIndex.from_product([self.steps, self.paths], names=["step", "path"])
-        return pandas.DataFrame(self._numbers().reshape(len(index), len(names)), index, names)
+        return pandas.DataFrame(self._numbers().reshape(len(index), len(self._names)), index, self._names)
 
     def plot(self, stat: Optional[str] = None, axes: Optional[Sequence[Any]] = None) -> List[Any]:
         """Draw a statistic over steps, a line a parameter: of the values, and of the gradients. Returns the axes.

@@ -28,8 +28,7 @@ from .records import (
 from .report_json import decoded, encoded
 from .survey import merge
 
-STATISTICS = ("mean", "std", "min", "max", "norm", "zeros", "nan", "posinf", "neginf")
-"""The statistics that are one number, by the names of their fields."""
+STATISTICS = ("mean", "std", "min", "max", "norm", "zeros", "nan", "posinf", "neginf")  # those that are one number
 
 _DEFAULT = (
     "path", "block", "shape", "dtype", "stype", "state", "contexts", "constant", "size", "grad_req", "trained",

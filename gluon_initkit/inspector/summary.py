@@ -288,15 +288,11 @@ def _statistics(keys: Sequence[str]) -> Dict[str, Any]:
 def _short(value: int) -> str:
     """A number of operations in powers of 1000: ``1.814 G``."""
     power = min((len(str(int(value))) - 1) // 3, 4)
-    return f"{_least(value)}{value / 1000**power:.4g} {' KMGT'[power]}".rstrip()
+    return f"{'≥' * isinstance(value, AtLeast)}{value / 1000**power:.4g} {' KMGT'[power]}".rstrip()
 
 
 def _bytes(value: int) -> str:
-    return _least(value) + size_text(value)
-
-
-def _least(value: int) -> str:
-    return "≥" if isinstance(value, AtLeast) else ""
+    return "≥" * isinstance(value, AtLeast) + size_text(value)
 
 
 Summary.COLUMNS = (

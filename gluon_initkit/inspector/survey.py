@@ -227,13 +227,10 @@ def _has_identical_rows(array: Any, values: _Section) -> bool:
     columns = array.order == "F"
     width = rows if columns else array.size // rows
     first = _as_float(values(0, width))
-    for begin, end in cut(array.size, max(1, _BLOCK // width) * width):
-        lines = _as_float(values(begin, end)).reshape(-1, width)
-        with numpy.errstate(invalid="ignore"):  # NumPy 1.17 warns where a NaN is compared
-            alike = bool((lines == (lines[:, :1] if columns else first)).all())
-        if not alike:
-            return False
-    return True
+    blocks = cut(array.size, max(1, _BLOCK // width) * width)
+    lines = (_as_float(values(begin, end)).reshape(-1, width) for begin, end in blocks)
+    with numpy.errstate(invalid="ignore"):  # NumPy 1.17 warns where a NaN is compared
+        return all((some == (some[:, :1] if columns else first)).all() for some in lines)
 
 
 def cut(end: int, step: int, begin: int = 0) -> Iterator[Tuple[int, int]]:
