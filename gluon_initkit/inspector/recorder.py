@@ -7,6 +7,7 @@ memory, which needs no MXNet.
 from dataclasses import dataclass
 from functools import partial
 import math
+from operator import attrgetter
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
@@ -144,20 +145,20 @@ class History(display.TableReport[_Series]):
         line = partial(display.Column, number=True, show=shown, html=lambda numbers, path: shown(numbers))
         columns = (
             display.path_column(),
-            line("values", lambda row: row.values, stat),
+            line("values", attrgetter("values"), stat),
             display.Column("ends", lambda row: _ends(row.values), "from, to", number=True),
-            line("gradient", lambda row: row.gradient, f"gradient {stat}"),
+            line("gradient", attrgetter("gradient"), f"gradient {stat}"),
             display.Column("gradient_ends", lambda row: _ends(row.gradient), "from, to", number=True),
-            display.Column("bad", lambda row: row.bad, "not finite", lambda count: str(count or ""), "sum", number=True,
-                           hoist=""),
+            display.Column("bad", attrgetter("bad"), "not finite", lambda bad: str(bad or ""), "sum", True, hoist=""),
         )  # fmt: skip
         many = len(self.paths) > display.MOST_ROWS  # then those are shown first that moved most
         return display.Table(title, columns, self.rows, emphasis=lambda row: "error" if row.bad else "",
                              order=(display.Column("moved", _moved, "how far it moved"), True) if many else None)
 
     def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
-        """A dictionary for each step and parameter: ``step``, ``path``, each statistic, of the gradient ``grad_mean``;
-        None where there was nothing to see.
+        """A dictionary for each step and parameter: ``step``, ``path``, and each statistic, of gradients ``grad_mean``.
+
+        None stands where there was nothing to see.
         """
         return [{"step": step, "path": path, **{name: None if number != number else number
                                                 for name, number in zip(self._names, seen.ravel().tolist())}}
@@ -353,10 +354,7 @@ class Recorder(display.TableReport[_Series]):
 
         return RecorderHandler()
 
-    @property
-    def rows(self) -> Tuple[_Series, ...]:  # type: ignore[override]
-        """One row for each parameter."""
-        return self.history.rows
+    rows = property(attrgetter("history.rows"), doc="One row for each parameter.")
 
     def _table(self) -> display.Table:
         return self.history._table()

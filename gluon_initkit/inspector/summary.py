@@ -344,18 +344,17 @@ def _convolution(weight: int, moved: str = "outputs") -> _Rule:
     return lambda operator: math.prod(getattr(operator, moved)[0]) * math.prod(operator.inputs[weight][1:])
 
 
-def _matrices(operator: Any) -> int:
-    """Of `batch_dot`, `matmul` and `gemm`: each number of the output is a sum over what both have in common."""
-    if operator.attributes.get("axis", "-2") != "-2":
-        raise KeyError("axis")
-    return math.prod(operator.outputs[0]) * operator.inputs[0][-2 if _true(operator, "transpose_a") else -1]
+def _matrices(transposed: int) -> _Rule:
+    """Each number of the output is a sum over an axis of the first input: its last, or the one that is `transposed`."""
 
+    def rule(operator: Any) -> int:
+        if operator.attributes.get("axis", "-2") != "-2":
+            raise KeyError("axis")
+        if () in operator.inputs:  # a number times an array
+            return 0
+        return math.prod(operator.outputs[0]) * operator.inputs[0][transposed if _true(operator, "transpose_a") else -1]
 
-def _dot(operator: Any) -> int:
-    """Of the classic `dot`, which sums over the first axis of what is transposed, and NumPy's."""
-    if () in operator.inputs:  # a number times an array
-        return 0
-    return math.prod(operator.outputs[0]) * operator.inputs[0][0 if _true(operator, "transpose_a") else -1]
+    return rule
 
 
 def _tensordot(operator: Any) -> int:
@@ -389,12 +388,8 @@ def _rnn(operator: Any) -> int:
 
 def _attention(interleaved: int, parts: int, scores: Callable[[Any], Any]) -> _Rule:
     """Of GluonNLP's attention, where `parts` arrays lie in one input; a score is a sum over the units of one head."""
-
-    def rule(operator: Any) -> int:
-        units = operator.inputs[interleaved][-1] // parts // int(operator.attributes["heads"])
-        return math.prod(scores(operator)) * units
-
-    return rule
+    return lambda operator: (operator.inputs[interleaved][-1] // parts // int(operator.attributes["heads"])
+                             * math.prod(scores(operator)))  # fmt: skip
 
 
 _RULES: Dict[str, _Rule] = {
@@ -403,8 +398,8 @@ _RULES: Dict[str, _Rule] = {
     "deformableconvolution": _convolution(2),
     "modulateddeformableconvolution": _convolution(3),
     "fullyconnected": _convolution(1),
-    **dict.fromkeys(("batchdot", "matmul", "linalggemm", "linalggemm2"), _matrices),
-    "dot": _dot,
+    **dict.fromkeys(("batchdot", "matmul", "linalggemm", "linalggemm2"), _matrices(-2)),
+    "dot": _matrices(0),  # of classic arrays and NumPy's
     **dict.fromkeys(("tensordot", "tensordotintaxes"), _tensordot),
     "einsum": _einsum,
     "rnn": _rnn,
