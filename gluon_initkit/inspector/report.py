@@ -254,10 +254,7 @@ class Report(display.TableReport["ParameterView"]):
         )  # fmt: skip
 
     _chosen = _table
-
-    @property
-    def _entries(self) -> Sequence[ParameterRecord]:
-        return self.records
+    _entries = property(attrgetter("records"))
 
     def _pandas_records(self, columns: Optional[Sequence[Any]]) -> List[Dict[str, Any]]:
         return self.to_records(list(COLUMNS) if columns is None else columns)
