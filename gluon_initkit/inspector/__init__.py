@@ -2,28 +2,16 @@
 
 from ..display import Column
 from ..files import CheckpointError, StoredValues
-from .compare.compare import compare
-from .compare.comparison import Comparison, ComparisonRow
+from .compare import Comparison, ComparisonRow, compare
 from .findings import CODES, FindingsError, findings_of, raise_for
 from .inspect import inspect
 from .outputs import OutputReport, OutputRow, outputs
 from .recorder import History, Recorder
-from .records import (
-    BlockRecord,
-    Declared,
-    Finding,
-    Histogram,
-    ParameterRecord,
-    SharedValues,
-    Statistics,
-    Totals,
-    totals_of,
-)
-from .report.columns import COLUMNS, column
-from .report.report import Report
+from .records import BlockRecord, Declared, Finding, Histogram, ParameterRecord, SharedValues, Statistics, Totals
+from .records import totals_of as totals_of
+from .report import COLUMNS, ParameterView, Report, column
 from .statistics import statistics_of
 from .summary import Summary, SummaryRow, summary
-from .view import ParameterView
 
 __all__ = [
     "CODES", "COLUMNS", "BlockRecord", "CheckpointError", "Column", "Comparison", "ComparisonRow", "Declared",

@@ -1,12 +1,15 @@
 """Collect the records of a live network without changing it; `Live` reads single values later.
 
 Nothing is run, drawn, moved or cached. MXNet's own accessors may fetch rows, drop out, warn or raise, so the memory of
-parameters is read directly. `statistics` computes the numbers, `findings` judges them.
+parameters is read directly. What values were to be is known of a layer's own initializer or default, which stands in
+the parameter. The one given to ``net.initialize(X)`` does not: MXNet forgets it once values are drawn. The caller names
+it (``init=X``); which parameters it serves is then decided as `plan` and `initialize` decide it.
 """
 
 from functools import lru_cache
 from itertools import accumulate
 import math
+from types import SimpleNamespace
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 import weakref
 
@@ -17,19 +20,22 @@ from .._mxnet.arrays import dtype_name, host_values, wait_for, wait_for_writers
 from .._mxnet.trainer import trained_by, updates_of
 from .._mxnet.tree import Place, name_clashes, path_clashes, places_and_blocks, stale_graphs, unregistered_blocks
 from ..display import printable
-from ..initializer.initializer import corrected, initializer_text
+from ..initializer.dispatch import Choice, choose
+from ..initializer.distributions import Constant, Distribution, Uniform
+from ..initializer.initializer import Initializer, corrected, initializer_text
+from ..initializer.mxnet_distributions import distribution_of
 from ..parameters import list_parameters, matcher, parameter_info, refuse_no_match, role_of
 from ..shapes import is_known
-from .expected_moments import expectation_of
-from .records import BlockRecord, Finding, ParameterRecord, SharedValues
-from .shared_values import equal_bytes, shared_values
-from .statistics import statistics_of_all
+from .findings import is_constant
+from .records import BlockRecord, Declared, Finding, ParameterRecord, SharedValues, Statistics
+from .statistics import equal_bytes, shared_values, statistics_of_all
 
 _Places = Dict[Any, Place]
 _Facts = Dict[str, Any]
-
-
 Collected = Tuple[Tuple[ParameterRecord, ...], Tuple[BlockRecord, ...], Tuple[SharedValues, ...], List[Finding]]
+
+_UNKNOWN = Initializer()  # in place of a network's initializer that is not known
+_FEWEST = 16  # values from which a deviation can be judged
 
 
 def collect(net: Any, select: Any, stats: Any, grads: bool, trainer: Any, init: Any) -> Collected:
@@ -42,7 +48,11 @@ def collect(net: Any, select: Any, stats: Any, grads: bool, trainer: Any, init: 
         raise TypeError(f"trainer is {trainer!r:.80}: expected an mxnet.gluon.Trainer")
     places, tree = places_and_blocks(net)
     if select is not None:
-        places = _selected(places, select)
+        matches = matcher(select)
+        infos = {param: parameter_info(param, place) for param, place in places.items()}
+        places = {param: place for param, place in places.items() if matches(infos[param])}
+        if not places:
+            refuse_no_match(select, infos.values())
     arrays = [parameter.arrays_of(param) for param in places]
     gradients = [parameter.gradients_of(param) if grads else [] for param in places]
     # No more is waited for below. An address is read of all arrays.
@@ -52,8 +62,21 @@ def collect(net: Any, select: Any, stats: Any, grads: bool, trainer: Any, init: 
     values: List[Any] = []
     if measured:
         values = [host_values(held[0]) if held else None for held in arrays]
-        _measure(places, arrays, values, gradients, facts, stats == "full")
-        _add_expectations(places, facts, network_init)
+        jobs = [(fact, "stats", array) for fact, array in zip(facts, values) if array is not None]
+        jobs += [(fact, "grad_stats", host_values(held[0])) for fact, held in zip(facts, gradients) if held]
+        results = statistics_of_all([array for _, _, array in jobs], stats == "full")
+        for (fact, key, _), result in zip(jobs, results):
+            fact[key] = result
+        for param, held, first, fact in zip(places, arrays, values, facts):
+            if len(held) > 1:
+                fact["replicas_agree"] = all(equal_bytes(first, host_values(other)) for other in held[1:])
+            if "grad_stats" in fact:
+                fresh = parameter.gradient_freshness(param)
+                fact["grad_fresh"] = all(fresh)
+                fact["stale"] = tuple([ctx for ctx, new in zip(fact["contexts"], fresh) if not new])
+                norm = fact["stats"].norm
+                fact["grad_ratio"] = fact["grad_stats"].norm / norm if norm else None
+        _add_declared(places, facts, network_init)
     records = tuple([ParameterRecord(**fact) for fact in facts])
     blocks = tuple([BlockRecord(path, type(block).__name__) for path, block in tree])
     if select is not None:
@@ -61,15 +84,6 @@ def collect(net: Any, select: Any, stats: Any, grads: bool, trainer: Any, init: 
         around = {"", *(path for parts in names for path in accumulate(parts, "{}.{}".format))}
         blocks = tuple([block for block in blocks if block.path in around])
     return records, blocks, shared_values(records, values), list(_structure(net, tree, places))
-
-
-def _selected(places: _Places, select: Any) -> _Places:
-    matches = matcher(select)
-    infos = {param: parameter_info(param, place) for param, place in places.items()}
-    selected = {param: place for param, place in places.items() if matches(infos[param])}
-    if not selected:
-        refuse_no_match(select, infos.values())
-    return selected
 
 
 def _structure(net: Any, tree: Sequence[Tuple[str, Any]], places: _Places) -> Iterator[Finding]:
@@ -121,11 +135,10 @@ def _facts(places: _Places, trained: Optional[Set[int]]) -> List[_Facts]:
             "grad_req": param.grad_req,
             "lr_mult": param.lr_mult,
             "wd_mult": param.wd_mult,
+            "aliases": place.paths[1:],
+            "transposed": place.transposed,
+            "constant": constant,
         }
-        if len(place.paths) > 1:
-            fact["aliases"], fact["transposed"] = place.paths[1:], place.transposed
-        if constant:
-            fact["constant"] = True
         if state == "deferred":
             ctxs = parameter.contexts_of(param)
             by_data = parameter.has_pending_data(param)
@@ -167,47 +180,69 @@ def _initializer_text(initializer: Any, texts: Dict[Any, str]) -> Optional[str]:
     return texts[key]
 
 
-def _measure(
-    places: _Places,
-    arrays: Sequence[List[Any]],
-    values: Sequence[Any],
-    gradients: Sequence[List[Any]],
-    facts: Sequence[_Facts],
-    full: bool,
-) -> None:
-    """Add what values and gradients say: statistics, and whether replicas agree."""
-    jobs = [(fact, "stats", array) for fact, array in zip(facts, values) if array is not None]
-    jobs += [(fact, "grad_stats", host_values(held[0])) for fact, held in zip(facts, gradients) if held]
-    results = statistics_of_all([array for _, _, array in jobs], full)
-    for (fact, key, _), result in zip(jobs, results):
-        fact[key] = result
-    for param, held, first, fact in zip(places, arrays, values, facts):
-        if len(held) > 1:
-            fact["replicas_agree"] = all(equal_bytes(first, host_values(other)) for other in held[1:])
-        if "grad_stats" in fact:
-            fresh = parameter.gradient_freshness(param)
-            fact["grad_fresh"] = all(fresh)
-            fact["stale"] = tuple([ctx for ctx, new in zip(fact["contexts"], fresh) if not new])
-            norm = fact["stats"].norm
-            fact["grad_ratio"] = fact["grad_stats"].norm / norm if norm else None
-
-
-def _add_expectations(places: _Places, facts: Sequence[_Facts], network_init: Any) -> None:
-    """Add what initializers promise beside what was measured."""
-    expectations = []
+def _add_declared(places: _Places, facts: Sequence[_Facts], network_init: Any) -> None:
+    """Add the moments that initializers promise beside those that were measured, and how far these are from them."""
+    promises = []
+    defaults_moved = False
     for (param, place), fact in zip(places.items(), facts):
-        if "stats" in fact:
-            expected = expectation_of(param, place, parameter_info(param, place), network_init)
-            if expected is not None:
-                expectations.append((fact, expected))
+        promise = _promise(param, place, network_init) if "stats" in fact else None
+        if promise is not None:
+            promises.append((fact, *promise))
+            _, law, layer_default = promise
+            moved = isinstance(law, Constant) and not is_constant(law.value, fact["stats"])
+            defaults_moved = defaults_moved or (layer_default and moved)
     # A layer's own default that has moved, or an update, says that the network was trained, or loaded from a file:
     # then nothing is as drawn, and that is no finding. Who names the initializer says that it should be.
-    untouched = network_init is not None or not (
-        any(map(updates_of, places))
-        or any(expected.layer_default and not expected.holds(fact["stats"]) for fact, expected in expectations)
-    )
-    for fact, expected in expectations:
-        fact["declared"] = expected.beside(fact["stats"], untouched)
+    untouched = network_init is not None or not (defaults_moved or any(map(updates_of, places)))
+    for fact, text, law, _ in promises:
+        stats: Statistics = fact["stats"]
+        mean, std = law.moments()
+        size = stats.count - stats.nan - stats.posinf - stats.neginf
+        z_mean = z_std = None
+        if std and size >= _FEWEST and stats.mean is not None and stats.std is not None:
+            z_mean = (stats.mean - mean) / (std / math.sqrt(size))
+            z_std = _z_of_variance(stats.std / std, size, law)
+        fact["declared"] = Declared(text, mean, std, z_mean, z_std, untouched)
+
+
+def _promise(param: Any, place: Place, network: Any) -> Optional[Tuple[str, Any, bool]]:
+    """By what initializer a parameter was to be filled, from what distribution, and whether nobody chose it.
+
+    None where that, or its moments, are not known. `network` is the network's initializer, corrected, if it is known.
+    """
+    if parameter.is_constant(param):
+        return None
+    info = parameter_info(param, place)
+    try:
+        choice = choose(network or _UNKNOWN, info, param.init or place.symbol_init)
+        if not isinstance(choice, Choice) or (network is None and choice.why not in ("layer", "layer default")):
+            return None
+        if isinstance(choice.initializer, backend.FusedRNN):
+            return None  # each part of its one vector has a distribution of its own
+        context = SimpleNamespace(axes=info.axes, global_init=network or _UNKNOWN)
+        law = distribution_of(choice.initializer, choice.hook, context, info.shape)  # type: ignore[arg-type]  # known
+    except (TypeError, ValueError):  # what cannot fill this parameter promises nothing; `plan` says why
+        return None
+    text = initializer_text(getattr(choice.initializer, "initializer", choice.initializer))
+    return (text, law, choice.why == "layer default") if law is not None and law.moments() else None
+
+
+def _z_of_variance(ratio: float, size: int, law: Distribution) -> float:
+    """By how many standard errors a variance is off, `ratio` being measured over promised deviation.
+
+    By Wilson and Hilferty (1931), for any distribution: that power of a sample variance whose skewness vanishes is
+    nearly normal far into its tails. The variance itself is not: of 20 normal values it is easily 6 standard errors too
+    large.
+    """
+    spread, power = _SPREADS[isinstance(law, Uniform)]
+    spread /= size - 1
+    unbiased = ratio * ratio * size / (size - 1)
+    return (unbiased**power - 1 - power * (power - 1) * spread / 2) / (power * math.sqrt(spread))
+
+
+# By what a squared deviation varies (its variance k2), and the power that undoes its skewness, 1 - k3 / (3 k2^2). A
+# truncated normal distribution varies less than a normal one, so that the check is milder there.
+_SPREADS = {False: (2.0, 1 / 3), True: (0.8, 1 - (16 / 35) / (3 * 0.8**2))}
 
 
 class Live:
@@ -221,41 +256,33 @@ class Live:
 
     def values(self, path: str) -> numpy.ndarray:
         """A copy of a parameter's present values; of several contexts, the first's."""
-        param = self._parameter(path)
-        if not parameter.arrays_of(param):
-            raise RuntimeError(f"Parameter {path!r} has no values yet: it is {parameter.state_of(param)}. "
-                               f"{_HOW.get(parameter.state_of(param))}")  # fmt: skip
-        return _copy(parameter.arrays_of(param)[0])
+        return self._first(path, parameter.arrays_of, "values yet")
 
     def gradient(self, path: str) -> numpy.ndarray:
         """A copy of a parameter's present gradient; of several contexts, the first's."""
-        param = self._parameter(path)
-        if not parameter.gradients_of(param):
-            found, how = f"it is {parameter.state_of(param)}", _HOW.get(parameter.state_of(param))
-            if param.grad_req == "null":
-                found, how = "its grad_req is 'null'", "Set grad_req='write'."
-            raise RuntimeError(f"Parameter {path!r} has no gradient: {found}. {how}")
-        return _copy(parameter.gradients_of(param)[0])
+        return self._first(path, parameter.gradients_of, "gradient")
 
-    def _parameter(self, path: str) -> Any:
+    def _first(self, path: str, arrays_of: Any, what: str) -> numpy.ndarray:
         net = self._net()
         if net is None:
             raise ReferenceError(
                 f"the {printable(self._class)} of which {path!r} was a parameter is gone: a report does not keep it "
                 f"alive. Keep the network, or what you need of the report: inspect(net, stats=True)."
             )
-        for param, _, info in list_parameters(net):
-            if path in info.paths:
-                return param
-        raise KeyError(f"the {self._class} has no parameter {path!r} any more: inspect it again")
+        param = next((param for param, _, info in list_parameters(net) if path in info.paths), None)
+        if param is None:
+            raise KeyError(f"the {self._class} has no parameter {path!r} any more: inspect it again")
+        arrays = arrays_of(param)
+        if not arrays:
+            found, how = f"{what}: it is {parameter.state_of(param)}", _HOW.get(parameter.state_of(param))
+            if what == "gradient" and param.grad_req == "null":
+                found, how = "gradient: its grad_req is 'null'", "Set grad_req='write'."
+            raise RuntimeError(f"Parameter {path!r} has no {found}. {how}")
+        wait_for(arrays[:1])
+        return numpy.array(host_values(arrays[0]))
 
 
 _HOW = {
     "uninitialized": "Initialize the network: ik.initialize(net).",
     "deferred": "Its shape is not known: pass one batch of data through the network, or give the layer its input size.",
 }
-
-
-def _copy(array: Any) -> numpy.ndarray:
-    wait_for([array])
-    return numpy.array(host_values(array))

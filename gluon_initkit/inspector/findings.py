@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 
 from ..display import KitError, counted, counted_of, printable
 from ..parameters import ParameterInfo, context_mismatch, did_you_mean
-from .records import Declared, Finding, ParameterRecord, SharedValues, Statistics
+from .records import RUNNING, SEVERITIES, Finding, ParameterRecord, SharedValues, Statistics
 
 Z_LIMIT = 6.0
 """Standard errors. Among 1,000 parameters, sound ones pass it by chance once in 250,000 networks."""
@@ -45,45 +45,32 @@ Ignored = Sequence[Union[str, Tuple[str, Any]]]
 """Codes, or pairs of a code and a selector: ``['zero-gradient', ('broken-tie', 'teacher.*')]``."""
 
 _Records = Sequence[ParameterRecord]
-_Shared = Sequence[SharedValues]
-_Check = Callable[[_Records, _Shared], Iterator[Finding]]
-_CHECKS: List[Tuple[str, _Check]] = []
-_SEVERITIES = ("error", "warning", "info")
+_Verdicts = Iterator[Tuple[str, str, str, str]]  # codes, severities, what was seen and what to do about it
 
 
-def check(needs: str = "path") -> Callable[[_Check], _Check]:
-    """Register a check, which is called where some record has the field `needs`."""
-
-    def register(find: _Check) -> _Check:
-        _CHECKS.append((needs, find))
-        return find
-
-    return register
-
-
-def findings_of(records: _Records, shared: _Shared = (), structure: Iterable[Finding] = ()) -> Tuple[Finding, ...]:
+def findings_of(
+    records: _Records, shared: Sequence[SharedValues] = (), structure: Iterable[Finding] = ()
+) -> Tuple[Finding, ...]:
     """All findings about these records and their network's structure: the gravest first, then in order of traversal."""
-    needed = {needs for needs, _ in _CHECKS}
-    known = {needs for needs in needed if any(getattr(record, needs) is not None for record in records)}
-    findings = [finding for needs, find in _CHECKS if needs in known for finding in find(records, shared)]
+    known = [field for field in _OF_ONE if any(getattr(record, field) is not None for record in records)]
+    findings = [Finding(code, severity, (record.path,), seen, hint)
+                for field in known for check in _OF_ONE[field] for record in records
+                for code, severity, seen, hint in check(record)]  # fmt: skip
+    findings += [finding for check in _OF_ALL for finding in check(records)]
+    findings += _broken_ties(records, shared)
     findings += structure
     if findings:
         order = {path: number for number, record in enumerate(records) for path in record.paths}
-        findings.sort(key=lambda finding: (_SEVERITIES.index(finding.severity), order.get(finding.paths[0], 0)))
+        findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), order.get(finding.paths[0], 0)))
     return tuple(findings)
 
 
 def drop_ignored(
-    findings: Iterable[Finding], ignore: Ignored, infos: Mapping[str, Any], matcher: Callable[[Any], Any]
+    findings: Sequence[Finding], ignore: Ignored, infos: Mapping[str, Any], matcher: Callable[[Any], Any]
 ) -> Tuple[Finding, ...]:
-    """The findings that are not ignored. `infos`, by path, are what the predicates take that `matcher` makes.
+    """The findings that are not ignored; one about several parameters is, where any of them is selected.
 
-    A finding about several parameters is ignored where any of them is selected.
-
-    Raises
-    ------
-    TypeError, ValueError
-        `ignore` is no sequence of codes and pairs, or names a code that does not exist.
+    `infos`, by path, are what the predicates take that `matcher` makes.
     """
     if isinstance(ignore, str):
         raise TypeError(f"ignore is {ignore!r}: expected a list of codes, such as [{ignore!r}]")
@@ -97,30 +84,15 @@ def drop_ignored(
             raise ValueError(printable(f"ignore names the code {code!r}, which no finding has; {hint}"))
         matches.append((code, matcher(*selector) if selector else lambda info: True))
 
-    def is_ignored(finding: Finding) -> bool:
-        # What is found at an attribute that is no parameter can be selected by its path.
-        seen = [infos.get(path) or ParameterInfo(path, (), path, "default", None, "") for path in finding.paths]
-        return any(code == finding.code and any(map(match, seen)) for code, match in matches)
-
-    return tuple(finding for finding in findings if not is_ignored(finding))
+    # What is found at an attribute that is no parameter can be selected by its path.
+    seen = {path: infos.get(path) or ParameterInfo(path, (), path, "default", None, "")
+            for finding in findings for path in finding.paths}  # fmt: skip
+    return tuple(finding for finding in findings if not any(
+        code == finding.code and any(match(seen[path]) for path in finding.paths) for code, match in matches))
 
 
 class FindingsError(KitError, ValueError):
-    """A report has findings; the message lists all of them.
-
-    Attributes
-    ----------
-    findings : tuple of Finding
-
-    Examples
-    --------
-    >>> try:
-    ...     raise_for([Finding("nan", "error", ("0.weight",), "2 of 6 values are NaN", "lower the learning rate")])
-    ... except FindingsError as error:
-    ...     print(error)
-    1 finding:
-      error nan: 0.weight: 2 of 6 values are NaN; lower the learning rate
-    """
+    """A report has findings, which are its `findings`; the message lists all of them, a line each."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
@@ -148,179 +120,145 @@ def is_constant(value: float, stats: Statistics) -> bool:
     return stats.min is None or stats.max is None or value - near <= stats.min <= stats.max <= value + near
 
 
-def _about(record: ParameterRecord, code: str, severity: str, seen: str, hint: str) -> Finding:
-    return Finding(code, severity, (record.path,), seen, hint)
+def _count_text(record: ParameterRecord, names: Mapping[str, str]) -> str:
+    """How many values and gradients are what these fields of statistics count."""
+    arrays = [("value", record.stats), ("gradient", None if record.grad_fresh is False else record.grad_stats)]
+    return ", ".join(f"{counted_of(getattr(stats, field), stats.count, what, 'is', 'are')} {name}"
+                     for what, stats in arrays if stats
+                     for field, name in names.items() if getattr(stats, field))  # fmt: skip
 
 
-@check(needs="stats")
-def _not_finite(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        counts = [("value", record.stats), ("gradient", None if record.grad_fresh is False else record.grad_stats)]
-        seen = [f"{counted_of(stats.nan, stats.count, what, 'is', 'are')} NaN"
-                for what, stats in counts if stats and stats.nan]  # fmt: skip
-        if seen:
-            yield _about(record, "nan", "error", ", ".join(seen), "look for the first step that made one: a smaller "
-                         "learning rate, clipped gradients")  # fmt: skip
-        seen = [f"{counted_of(count, stats.count, what, 'is', 'are')} {sign}inf" for what, stats in counts if stats
-                for sign, count in (("+", stats.posinf), ("-", stats.neginf)) if count]  # fmt: skip
-        if seen and not record.constant:  # a mask may hold -inf, which is then what its maker wanted
-            limit = " (float16 ends at 65504)" if record.dtype == "float16" else ""
-            yield _about(record, "inf", "error", ", ".join(seen),
-                         f"something overflowed{limit}: look for the first step that made one")  # fmt: skip
+def _nan(record: ParameterRecord) -> _Verdicts:
+    seen = _count_text(record, {"nan": "NaN"})
+    if seen:
+        yield ("nan", "error", seen, "look for the first step that made one: a smaller learning rate, clipped "
+               "gradients")  # fmt: skip
 
 
-@check(needs="stats")
-def _bad_variance(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        stats = record.stats
-        if record.role != "running_var" or stats is None or stats.min is None or stats.min > 0:
-            continue
+def _infinite(record: ParameterRecord) -> _Verdicts:
+    seen = _count_text(record, {"posinf": "+inf", "neginf": "-inf"})
+    if seen and not record.constant:  # a mask may hold -inf, which is then what its maker wanted
+        limit = " (float16 ends at 65504)" if record.dtype == "float16" else ""
+        yield "inf", "error", seen, f"something overflowed{limit}: look for the first step that made one"
+
+
+def _bad_variance(record: ParameterRecord) -> _Verdicts:
+    stats = record.stats
+    if record.role == "running_var" and stats is not None and stats.min is not None and stats.min <= 0:
         seen = f"the smallest of {counted(stats.count, 'variance')} is {stats.min:g}, and a normalization divides by"
         if stats.min < -_ROUNDED:
-            yield _about(record, "bad-variance", "error", f"{seen} its root", "initialize it with 1 (ik.initialize, or "
-                         "ik.corrected(init)), or load the right file")  # fmt: skip
+            yield ("bad-variance", "error", f"{seen} its root",
+                   "initialize it with 1 (ik.initialize, or ik.corrected(init)), or load the right file")  # fmt: skip
         else:
-            yield _about(record, "bad-variance", "warning", f"{seen} the root of its epsilon alone",
-                         "a constant channel gives 0, and so do batches of one value: if it is to be so, a larger "
-                         "epsilon= keeps what follows small; else initialize it with 1, or load the right "
-                         "file")  # fmt: skip
+            yield ("bad-variance", "warning", f"{seen} the root of its epsilon alone", "a constant channel gives 0, "
+                   "and so do batches of one value: if it is to be so, a larger epsilon= keeps what follows small; "
+                   "else initialize it with 1, or load the right file")  # fmt: skip
 
 
-@check(needs="stats")
-def _replicas_differ(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        # Each context gathers running statistics of its own.
-        if record.replicas_agree is False and record.role not in ("running_mean", "running_var"):
-            yield _about(record, "replicas-differ", "error", f"its values on {', '.join(record.contexts)} differ",
-                         "set_data on all of them, and step a Trainer that was made for all contexts")  # fmt: skip
+def _replicas_differ(record: ParameterRecord) -> _Verdicts:
+    if record.replicas_agree is False and record.role not in RUNNING:  # each context gathers statistics of its own
+        yield ("replicas-differ", "error", f"its values on {', '.join(record.contexts)} differ",
+               "set_data on all of them, and step a Trainer that was made for all contexts")  # fmt: skip
 
 
-@check(needs="stats")
-def _symmetric(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        stats, declared, rank = record.stats, record.declared, len(record.shape or ())
-        if stats is None or stats.count < 2 or rank < 2 or record.role != "weight":
-            continue
-        if record.constant or record.grad_req == "null":  # which may be a fixed filter
-            continue
-        # A layer may declare one number throughout itself, as a DeformableConvolution does its offsets.
-        by_layer = record.initializer is not None and declared is not None and declared.std == 0
-        if by_layer and declared is not None and is_constant(declared.mean, stats):
-            continue
-        is_one_number = stats.min is not None and stats.min == stats.max and not stats.nan + stats.posinf + stats.neginf
-        code, seen = "", ""
-        if stats.zeros == stats.count:
-            code, seen = "zero-weight", f"all {stats.count:,} values are 0"
-        elif is_one_number and not stats.zeros:
-            code, seen = "constant-weight", f"all {stats.count:,} values are {stats.min:g}"
-        elif stats.identical_rows and not (record.initializer or "").startswith("Bilinear"):  # alike on purpose
-            code, seen = "identical-rows", f"all {record.shape and record.shape[0]:,} rows are the same"
-        if code:
-            yield _about(record, code, "warning", seen, "units that start alike stay alike: give the layer a random "
-                         "initializer, such as mx.init.Xavier()")  # fmt: skip
+def _symmetric(record: ParameterRecord) -> _Verdicts:
+    stats, declared, shape = record.stats, record.declared, record.shape or ()
+    if stats is None or stats.count < 2 or len(shape) < 2 or record.role != "weight":
+        return
+    if record.constant or record.grad_req == "null":  # which may be a fixed filter
+        return
+    # A layer may declare one number throughout itself, as a DeformableConvolution does its offsets.
+    by_layer = record.initializer is not None and declared is not None and declared.std == 0
+    if by_layer and declared is not None and is_constant(declared.mean, stats):
+        return
+    is_one_number = stats.min is not None and stats.min == stats.max and not stats.nan + stats.posinf + stats.neginf
+    hint = "units that start alike stay alike: give the layer a random initializer, such as mx.init.Xavier()"
+    if stats.zeros == stats.count:
+        yield "zero-weight", "warning", f"all {stats.count:,} values are 0", hint
+    elif is_one_number and not stats.zeros:
+        yield "constant-weight", "warning", f"all {stats.count:,} values are {stats.min:g}", hint
+    elif stats.identical_rows and not (record.initializer or "").startswith("Bilinear"):  # alike on purpose
+        yield "identical-rows", "warning", f"all {shape[0]:,} rows are the same", hint
 
 
-@check(needs="stats")
-def _zero_gradient(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        stats = record.grad_stats
-        if stats is not None and record.grad_fresh and 0 < stats.count == stats.zeros:
-            yield _about(record, "zero-gradient", "warning", f"a backward pass wrote {counted(stats.count, 'zero')}",
-                         "look for what blocks it: a dead ReLU, a saturated output, BlockGrad, a loss times 0"
-                         )  # fmt: skip
+def _zero_gradient(record: ParameterRecord) -> _Verdicts:
+    stats = record.grad_stats
+    if stats is not None and record.grad_fresh and 0 < stats.count == stats.zeros:
+        yield ("zero-gradient", "warning", f"a backward pass wrote {counted(stats.count, 'zero')}",
+               "look for what blocks it: a dead ReLU, a saturated output, BlockGrad, a loss times 0")  # fmt: skip
 
 
-@check(needs="stats")
-def _not_as_declared(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        declared, stats = record.declared, record.stats
-        if declared is None or not declared.untouched or stats is None or stats.mean is None or stats.std is None:
-            continue
-        seen = _differences(declared, stats, stats.mean, stats.std)
-        if seen:
-            yield _about(record, "not-as-declared", "warning", f"{declared.initializer} promises mean "
-                         f"{declared.mean:.4g} and deviation {declared.std:.4g} at shape {record.shape}; measured "
-                         f"{', '.join(seen)}", "another initializer filled it, or its values were changed since: see "
-                         "ik.plan(net, init)")  # fmt: skip
-
-
-def _differences(declared: Declared, stats: Statistics, mean: float, std: float) -> List[str]:
+def _not_as_declared(record: ParameterRecord) -> _Verdicts:
+    declared, stats = record.declared, record.stats
+    if declared is None or not declared.untouched or stats is None or stats.mean is None or stats.std is None:
+        return
     if declared.std == 0:
-        return [] if is_constant(declared.mean, stats) else [f"mean {mean:.4g} and deviation {std:.4g}"]
-    moments: Any = (
-        ("mean", mean, declared.z_mean, abs(mean - declared.mean)),
-        ("deviation", std, declared.z_std, abs(std - declared.std)),
-    )
-    return [f"{name} {value:.4g} (z = {z:+.1f})" for name, value, z, difference in moments
-            if z is not None and abs(z) > Z_LIMIT and difference > _SIZE_LIMIT * declared.std]  # fmt: skip
+        same = is_constant(declared.mean, stats)
+        seen = "" if same else f"mean {stats.mean:.4g} and deviation {stats.std:.4g}"
+    else:
+        moments = (("mean", stats.mean, declared.z_mean, declared.mean),
+                   ("deviation", stats.std, declared.z_std, declared.std))  # fmt: skip
+        seen = ", ".join(f"{name} {value:.4g} (z = {z:+.1f})" for name, value, z, promised in moments if z is not None
+                         and abs(z) > Z_LIMIT and abs(value - promised) > _SIZE_LIMIT * declared.std)  # fmt: skip
+    if seen:
+        yield ("not-as-declared", "warning", f"{declared.initializer} promises mean {declared.mean:.4g} and deviation "
+               f"{declared.std:.4g} at shape {record.shape}; measured {seen}", "another initializer filled it, or its "
+               "values were changed since: see ik.plan(net, init)")  # fmt: skip
 
 
-@check(needs="inferable")
-def _unresolvable(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        if record.inferable is False:
-            shape = "" if record.shape is None else f" {tuple('?' if size is None else size for size in record.shape)}"
-            yield _about(record, "unresolvable", "error", f"its shape{shape} is not known, and no forward pass of "
-                         f"{record.block or 'its block'} can tell it", "give the layer its input size (in_units=, "
-                         "in_channels=), the parameter its shape=, or let a HybridBlock infer it: "
-                         "allow_deferred_init=True, and on MXNet 2 an infer_shape method that sets it")  # fmt: skip
+def _unresolvable(record: ParameterRecord) -> _Verdicts:
+    if record.inferable is False:
+        shape = "" if record.shape is None else f" {tuple('?' if size is None else size for size in record.shape)}"
+        yield ("unresolvable", "error", f"its shape{shape} is not known, and no forward pass of "
+               f"{record.block or 'its block'} can tell it", "give the layer its input size (in_units=, in_channels=), "
+               "the parameter its shape=, or let a HybridBlock infer it: allow_deferred_init=True, and on MXNet 2 an "
+               "infer_shape method that sets it")  # fmt: skip
 
 
-@check()
-def _uninitialized(records: _Records, shared: _Shared) -> Iterator[Finding]:
+def _untrained(record: ParameterRecord) -> _Verdicts:
+    # One that another Trainer updates is trained.
+    if record.trained is False and record.trainer is None and record.grad_req not in (None, "null"):
+        yield ("untrained", "warning", f"it has gradients (grad_req={record.grad_req!r}), and the Trainer does not "
+               "update it", "make the Trainer of net.collect_params(), or freeze it: grad_req='null'")  # fmt: skip
+
+
+def _uninitialized(records: _Records) -> Iterator[Finding]:
     missing = [record for record in records if record.state == "uninitialized"]
     others = sum(record.state in ("initialized", "deferred") for record in records)
     for record in missing if others else ():
-        yield _about(record, "uninitialized", "error", "it was never initialized, or lost its turn in a forward pass "
-                     f"that failed; {counted(others, 'other is', 'others are')}",
-                     "initialize the network again: ik.initialize(net) leaves alone what has values")  # fmt: skip
+        yield Finding("uninitialized", "error", (record.path,), "it was never initialized, or lost its turn in a "
+                      f"forward pass that failed; {counted(others, 'other is', 'others are')}",
+                      "initialize the network again: ik.initialize(net) leaves alone what has values")  # fmt: skip
 
 
-@check(needs="trained")
-def _untrained(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    for record in records:
-        # One that another Trainer updates is trained.
-        if record.trained is False and record.trainer is None and record.grad_req not in (None, "null"):
-            yield _about(record, "untrained", "warning", f"it has gradients (grad_req={record.grad_req!r}), and the "
-                         "Trainer does not update it", "make the Trainer of net.collect_params(), or freeze it: "
-                         "grad_req='null'")  # fmt: skip
-
-
-@check(needs="grad_fresh")
-def _stale_gradient(records: _Records, shared: _Shared) -> Iterator[Finding]:
+def _stale_gradient(records: _Records) -> Iterator[Finding]:
     # A step makes the gradients stale that its Trainer updates, so the parameters of each Trainer are judged apart.
     groups: Dict[Optional[int], List[ParameterRecord]] = {}
     for record in records:
         if record.grad_fresh is not None and record.trained is not False:
             groups.setdefault(record.trainer, []).append(record)
     for group in groups.values():
-        yield from _stale_of_one_trainer(group)
+        stale = [record for record in group if not record.grad_fresh]
+        written = len(group) - sum(len(record.stale) == len(record.contexts) for record in stale)
+        if not written:
+            yield Finding("stale-gradient", "info", tuple(record.path for record in group),
+                          "no backward pass wrote any gradient since the last update",
+                          "inspect between backward() and step() to see gradients")  # fmt: skip
+        for record in stale if written else ():
+            fresh = [ctx for ctx in record.contexts if ctx not in record.stale]
+            if fresh:
+                seen = f"no backward pass wrote it on {', '.join(record.stale)}, on {', '.join(fresh)} one did"
+                hint = "let every context work on a part of the batch: it may have been too small to split"
+            else:
+                seen = ("no backward pass wrote it since the last update, as one wrote those of "
+                        f"{counted(written, 'other')}")  # fmt: skip
+                block = f"{record.block} at {record.block_path}" if record.block_path else record.block
+                hint = (f"{block} took no part in the loss: call it in forward, freeze it (grad_req='null'), or "
+                        "step(ignore_stale_grad=True)")  # fmt: skip
+            yield Finding("stale-gradient", "warning", (record.path,), seen, hint)
 
 
-def _stale_of_one_trainer(group: Sequence[ParameterRecord]) -> Iterator[Finding]:
-    stale = [record for record in group if not record.grad_fresh]
-    written = len(group) - sum(len(record.stale) == len(record.contexts) for record in stale)
-    if not written:
-        yield Finding("stale-gradient", "info", tuple(record.path for record in group), "no backward pass wrote any "
-                      "gradient since the last update", "inspect between backward() and step() to see gradients"
-                      )  # fmt: skip
-        return
-    for record in stale:
-        fresh = [ctx for ctx in record.contexts if ctx not in record.stale]
-        if fresh:
-            seen = f"no backward pass wrote it on {', '.join(record.stale)}, on {', '.join(fresh)} one did"
-            hint = "let every context work on a part of the batch: it may have been too small to split"
-        else:
-            seen = ("no backward pass wrote it since the last update, as one wrote those of "
-                    f"{counted(written, 'other')}")  # fmt: skip
-            block = f"{record.block} at {record.block_path}" if record.block_path else record.block
-            hint = (f"{block} took no part in the loss: call it in forward, freeze it (grad_req='null'), or "
-                    "step(ignore_stale_grad=True)")  # fmt: skip
-        yield _about(record, "stale-gradient", "warning", seen, hint)
-
-
-@check()
-def _mixed_dtype(records: _Records, shared: _Shared) -> Iterator[Finding]:
+def _mixed_dtype(records: _Records) -> Iterator[Finding]:
     if len({record.dtype for record in records}) < 2:
         return
     blocks: Dict[Tuple[str, str], List[ParameterRecord]] = {}
@@ -337,8 +275,7 @@ def _mixed_dtype(records: _Records, shared: _Shared) -> Iterator[Finding]:
                           f"cast it as a whole: block.cast({dtypes[0]!r})")  # fmt: skip
 
 
-@check()
-def _mixed_context(records: _Records, shared: _Shared) -> Iterator[Finding]:
+def _mixed_context(records: _Records) -> Iterator[Finding]:
     placed = [record for record in records if record.state in ("initialized", "deferred")]
     if len({record.contexts for record in placed}) < 2:
         return
@@ -350,28 +287,32 @@ def _mixed_context(records: _Records, shared: _Shared) -> Iterator[Finding]:
         yield Finding("mixed-context", "warning", others, seen[0].lower() + seen[1:], hint.rstrip("."))
 
 
-@check()
-def _broken_tie(records: _Records, shared: _Shared) -> Iterator[Finding]:
-    equal = [group for group in shared if group.kind == "values"]
-    stored = {record.path for record in records if record.state == "stored"} if equal else set()
-    for group in equal:
-        count = len(group.paths)
-        seen, hint = (f"{count} weights hold the same values, each in memory of its own",
-                      "tie them, if they were meant to be one parameter; nothing, if one is to be a copy")  # fmt: skip
-        if stored.issuperset(group.paths):
-            seen, hint = (f"{count} arrays of the file hold the same values",
-                          "nothing, if they are one parameter of several paths, which save_parameters writes so"
-                          )  # fmt: skip
-        yield Finding("broken-tie", "info", group.paths, seen, hint)
-
-
-@check()
-def _frozen_lr_mult(records: _Records, shared: _Shared) -> Iterator[Finding]:
+def _frozen_lr_mult(records: _Records) -> Iterator[Finding]:
     # Where something is trained by the same multiplier, it was set for all, and what is frozen among them is no fault.
     used = {record.lr_mult for record in records if record.grad_req not in (None, "null")} | {None, 0.0, 1.0}
     for record in records:
-        statistic = record.constant or record.role in ("running_mean", "running_var")
-        if record.grad_req == "null" and record.lr_mult not in used and not statistic:
-            yield _about(record, "frozen-lr-mult", "warning", f"lr_mult is {record.lr_mult:g}, but with "
-                         "grad_req='null' nothing updates it", "set grad_req='write' to train it, or lr_mult back to 1"
-                         )  # fmt: skip
+        if record.grad_req == "null" and record.lr_mult not in used and not (record.constant or record.role in RUNNING):
+            yield Finding("frozen-lr-mult", "warning", (record.path,),
+                          f"lr_mult is {record.lr_mult:g}, but with grad_req='null' nothing updates it",
+                          "set grad_req='write' to train it, or lr_mult back to 1")  # fmt: skip
+
+
+def _broken_ties(records: _Records, shared: Iterable[SharedValues]) -> Iterator[Finding]:
+    equal = [group for group in shared if group.kind == "values"]
+    stored = {record.path for record in records if record.state == "stored"} if equal else set()
+    for group in equal:
+        seen = "weights hold the same values, each in memory of its own"
+        hint = "tie them, if they were meant to be one parameter; nothing, if one is to be a copy"
+        if stored.issuperset(group.paths):
+            seen = "arrays of the file hold the same values"
+            hint = "nothing, if they are one parameter of several paths, which save_parameters writes so"
+        yield Finding("broken-tie", "info", group.paths, f"{len(group.paths)} {seen}", hint)
+
+
+# Checks of one record, by the field that has to be known; and checks of all together.
+_OF_ONE: Dict[str, Tuple[Callable[[ParameterRecord], _Verdicts], ...]] = {
+    "stats": (_nan, _infinite, _bad_variance, _replicas_differ, _symmetric, _zero_gradient, _not_as_declared),
+    "inferable": (_unresolvable,),
+    "trained": (_untrained,),
+}
+_OF_ALL = (_uninitialized, _stale_gradient, _mixed_dtype, _mixed_context, _frozen_lr_mult)

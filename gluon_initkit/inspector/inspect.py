@@ -1,14 +1,20 @@
 """`inspect`: collect what is known of a network or a file, judge it, and report. Nothing is changed."""
 
+from contextlib import nullcontext
 from functools import partial
+import math
 import os
-from typing import Any, Union
+from typing import Any, Dict, Optional, Union
 
 from ..display import printable
-from ..parameters import check_block, list_parameters, matcher
-from .collect_file import collect_file
+from ..files import StoredArray, StoredValues
+from ..parameters import check_block, list_parameters, matcher, role_of
 from .findings import Ignored, drop_ignored, findings_of
-from .report.report import Report, record_matcher
+from .records import ParameterRecord, Statistics
+from .report import Report, record_matcher
+from .statistics import shared_values, statistics_of_all
+
+_MOST = 1 << 31  # bytes that all of a file's sparse and deflated arrays may become, besides 64 for each stored one
 
 
 def inspect(
@@ -28,14 +34,13 @@ def inspect(
     Parameters
     ----------
     net_or_file : Block, str or path
-        A network, any block of one (``net[0]``), or a ``.params`` file, of MXNet 1 or 2; MXNet 2's and NumPy's zip
-        files of arrays and ``.safetensors`` files too.
+        A network, any block of one (``net[0]``), or a file: ``.params`` of MXNet 1 or 2, MXNet 2's and NumPy's zip
+        files of arrays, ``.safetensors``. Paths are then the names in the file; an array without one has its number.
     *inputs
         None are taken, since no forward pass is run: `outputs` and `summary` take a network's inputs.
     select : selector, optional
-        Which parameters: a glob over paths (``'*.bias'``), a role, a compiled regular expression, a Block class, or a
-        callable that gets a `ParameterInfo`, of a file a `ParameterRecord`. All by default. A glob may select none; a
-        path has to be a parameter's.
+        Which parameters: a glob over paths (``'*.bias'``), which may select none, or a path; a role, a compiled
+        regular expression, a Block class, or a callable that gets a `ParameterInfo`, of a file a `ParameterRecord`.
     stats : bool or ``'full'``
         Whether to read the values: moments and counts of each, whether replicas agree, weights that are equal, and how
         far the values are from what their initializer promises. ``'full'`` adds quantiles and a histogram, which plots
@@ -61,17 +66,17 @@ def inspect(
     TypeError, ValueError
         An argument is none of the above, `select` is a path that no parameter has, or something is asked of a file that
         only a network knows: a Block class, for instance.
-    CheckpointError
-        The file is none of MXNet's, or damaged; with the offset and the reason.
-    OSError
-        The file cannot be read at all.
+    CheckpointError, OSError
+        The file is none of MXNet's, or damaged, with the offset and the reason; or cannot be read at all.
     MXNetError
         An operator that was called before failed: MXNet says so to whoever waits next, and a report waits.
 
     Notes
     -----
     Of several contexts the first one's values and gradients are shown; gradients of different contexts belong to
-    different parts of a batch until a Trainer adds them.
+    different parts of a batch until a Trainer adds them. An array of a file has no statistics where it was saved before
+    its shape was known; or is sparse or deflated, and would become 64 times as large as what is stored (and over 16
+    MiB), or with others 2 GiB larger than that.
 
     Examples
     --------
@@ -110,11 +115,41 @@ def inspect(
 
 
 def _inspect_file(path: Any, select: Any, stats: Any, ignore: Ignored) -> Report:
-    records, shared, live = collect_file(path, stats)
-    source = str(os.fspath(path))
+    live, source = StoredValues(path), str(os.fspath(path))
+    arrays = list(live.arrays.values())
+    values: Dict[str, Any] = {}
+    left = _MOST  # many small lies are no better than a great one
+    reading: Any = live.reading() if stats else nullcontext()
+    with reading as open_values:
+        for array in arrays if stats else ():
+            if live.has_values(array):
+                left -= live.growth(array)
+                if left >= 0:
+                    values[array.name] = open_values(array)
+        statistics = dict(zip(values, statistics_of_all(list(values.values()), full=stats == "full")))
+        records = tuple([_record(array, statistics.get(array.name)) for array in arrays])
+        shared = shared_values(records, [values.get(array.name) for array in arrays] if stats else ())
     findings = findings_of(records, shared)
     if ignore:
         matching = partial(record_matcher, records=records, blocks=(), source=source)
         findings = drop_ignored(findings, ignore, {record.path: record for record in records}, matching)
     report = Report(records, (), shared, findings, source, live)
     return report if select is None else report.select(select)
+
+
+def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
+    # What is as in most arrays is left to the class: of a million records each entry takes memory.
+    facts: Dict[str, Any] = {}
+    if stats is not None:
+        facts["stats"] = stats
+    if array.aliases:
+        facts.update(aliases=array.aliases, transposed=array.transposed)
+    if array.stype != "default":
+        facts["stype"] = array.stype
+    name, shape, parts = array.name, array.shape, array.parts
+    if parts:
+        if array.context:
+            facts["contexts"] = (array.context,)
+        facts["size"] = math.prod(shape)  # type: ignore[arg-type]  # no dimension is None
+        facts["bytes"] = parts[0].size if len(parts) == 1 else sum(part.size for part in parts)
+    return ParameterRecord(name, name, role_of(name), shape, array.dtype, **facts)

@@ -8,7 +8,7 @@ import numpy
 
 from ..display import Column, Table, TableReport, counted, find_row, inputs_text, listed, path_column, printable
 from .records import Statistics
-from .report.columns import COLUMNS
+from .report import COLUMNS
 from .statistics import statistics_of
 from .survey import merge
 
@@ -19,10 +19,8 @@ class OutputRow:
 
     Attributes
     ----------
-    path : str
-        ``''`` for the network itself.
-    block : str
-        Its class's name.
+    path, block : str
+        Its path, ``''`` for the network itself, and the name of its class.
     calls : int
         How often it was called.
     shapes : tuple of tuple of int
@@ -46,7 +44,7 @@ class OutputRow:
 
 @dataclass(frozen=True, repr=False)
 class OutputReport(TableReport[OutputRow]):
-    """What `outputs` returns: a row a block, in the order in which blocks began. Jupyter shows a tree.
+    """What `outputs` returns: a row a block, in the order in which blocks began.
 
     Attributes
     ----------
@@ -56,8 +54,7 @@ class OutputReport(TableReport[OutputRow]):
         The path of the block that first put out NaN or an infinity; of a leaf where a leaf did, and of a block around
         it where an operator in that block's own `forward` did. None where all outputs are finite.
     reason : str
-        Why, in a sentence: a bad input, a bad parameter, or an operator that overflowed. ``''`` where `first_bad` is
-        None.
+        Why, in a sentence: a bad input, a bad parameter, or an operator that overflowed. Empty where all are finite.
     unused : tuple of str
         The paths of the blocks that did not run.
     """
@@ -75,17 +72,16 @@ class OutputReport(TableReport[OutputRow]):
         title = f"Outputs of {counted(len(self.rows), 'block')}: {'not all' if broken else 'all'} finite"
         footnotes = []
         if broken:
-            first = printable(self.first_bad or "(network)")
-            footnotes.append(("error", f"first not finite: {first}: {self.reason}"))
+            footnotes.append(("error", f"first not finite: {printable(self.first_bad or '(network)')}: {self.reason}"))
         if self.unused:
             footnotes.append(("info", f"{counted(len(self.unused), 'block')} did not run: {listed(self.unused)}"))
         return Table(title, _COLUMNS, self.rows, blocks=True, footnotes=tuple(footnotes),
-                     emphasis=lambda row: "error" if row.stats and _not_finite(row.stats) else "",
+                     emphasis=lambda row: "error" if _not_finite(row.stats) else "",
                      first_to_go=("block", "zeros", "max", "min", "histogram", "grad_std", "mean"))  # fmt: skip
 
 
-def _not_finite(stats: Statistics) -> str:
-    counts = ((stats.nan, "NaN"), (stats.posinf, "+inf"), (stats.neginf, "-inf"))
+def _not_finite(stats: Optional[Statistics]) -> str:
+    counts = ((stats.nan, "NaN"), (stats.posinf, "+inf"), (stats.neginf, "-inf")) if stats else ()
     return ", ".join(f"{count:,} {name}" for count, name in counts if count)
 
 
@@ -101,17 +97,13 @@ _COLUMNS = (
     *(COLUMNS[key] for key in ("mean", "std", "min", "max")),
     Column("zeros", _zeros, show=lambda value: "" if value is None else f"{value:.0%}", number=True,
            fold=lambda rows: sum(_zeros(row) or 0 for row in rows) / len(rows) or None),
-    Column("not_finite", lambda row: _not_finite(row.stats) if row.stats else None, "not finite", hoist=""),
+    Column("not_finite", lambda row: _not_finite(row.stats) or None, "not finite", hoist=""),
     *(COLUMNS[key] for key in ("histogram", "grad_std", "grad_histogram")),
 )  # fmt: skip
 
 
 def outputs(
-    net: Any,
-    *inputs: Any,
-    grads: bool = False,
-    loss: Optional[Callable[[Any], Any]] = None,
-    train_mode: bool = False,
+    net: Any, *inputs: Any, grads: bool = False, loss: Optional[Callable[[Any], Any]] = None, train_mode: bool = False
 ) -> OutputReport:
     """Measure every block's outputs in one forward pass, and find the block that first breaks.
 
@@ -124,7 +116,7 @@ def outputs(
     net : Block
         A network whose parameters have values.
     inputs : NDArray
-        What the network is called with.
+        What it is called with.
     grads : bool
         Whether a backward pass is made as well, and the gradient by each output measured. Parameters keep theirs.
     loss : callable, optional
@@ -138,10 +130,8 @@ def outputs(
 
     Raises
     ------
-    InitializationError
-        A parameter has no values yet.
-    TypeError
-        `net` is no Block.
+    InitializationError, TypeError
+        A parameter has no values yet; `net` is no Block.
 
     Examples
     --------
@@ -156,7 +146,6 @@ def outputs(
     """
     # MXNet is imported when a network is measured: reports of files need none.
     from .._mxnet import mx
-    from .._mxnet.arrays import arrays_in
     from .._mxnet.forward import observed
     from .._mxnet.tree import walk
     from ..initializer.values import parameters_with_values
@@ -170,15 +159,16 @@ def outputs(
         else:
             with mx.autograd.record(train_mode=train_mode):
                 returned = net(*inputs)
-                results = arrays_in(returned if loss is None else loss(returned))
+                results = _arrays(returned if loss is None else loss(returned))
                 losses = [array.sum() for array in results if numpy.dtype(array.dtype).kind == "f"]
             observer.differentiate(losses, train_mode)
     paths: Dict[int, List[str]] = {}
     for path, block in walk(net):
         paths.setdefault(id(block), []).append(path)
-    unused = tuple(path for path, *_ in paths.values() if path not in observer.calls)
+    unused = tuple(path for path, *_ in paths.values() if path not in observer.blocks)
     aliases = {path: tuple(others) for path, *others in paths.values()}
-    rows = tuple(observer.row(path, aliases[path]) for path in observer.calls)
+    rows = tuple(OutputRow(path, block, len(calls), shapes[0], merge(calls), merge(gradients), aliases[path])
+                 for path, (block, shapes, calls, gradients) in observer.blocks.items())  # fmt: skip
     first_bad, reason = observer.first_bad or (None, "")
     return OutputReport(rows, first_bad, reason, unused)
 
@@ -188,25 +178,23 @@ class _Observer:
 
     def __init__(self, labels: Dict[int, str], grads: bool) -> None:
         self.labels, self.grads = labels, grads
-        self.calls: Dict[str, List[Optional[Statistics]]] = {}
-        self.blocks: Dict[str, Tuple[str, Tuple[Tuple[int, ...], ...]]] = {}
-        self.gradients: Dict[str, List[Statistics]] = {}
+        self.blocks: Dict[str, Tuple[str, List, List, List]] = {}  # by path: class; shapes, statistics; of gradients
         self.first_bad: Optional[Tuple[str, str]] = None
         self._under_way: List[Tuple[str, Any, Tuple[Any, ...]]] = []  # calls: path, block, arguments
-        self._probes: List[Tuple[str, Any, Any]] = []  # path, output, and what has its gradient
-        self._probed: Dict[int, int] = {}  # the id of an output that has a probe: which
+        self._probes: Dict[int, Tuple[Any, Any]] = {}  # by the id of an output: it, and what has its gradient
+        self._probed: List[Tuple[str, int]] = []  # paths, and the ids of their outputs
 
     def __call__(self, path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
-        from .._mxnet.arrays import arrays_in, with_arrays
+        from .._mxnet.arrays import with_arrays
 
-        calls = self.calls.setdefault(path, [])
+        _, shapes, calls, _ = self.blocks.setdefault(path, (type(block).__name__, [], [], []))
         self._under_way.append((path, block, arguments))
         output = run()
-        arrays = list(arrays_in(output))
+        arrays = _arrays(output)
         stats = statistics_of(_values(arrays)) if arrays else None
         calls.append(stats)
-        self.blocks.setdefault(path, (type(block).__name__, tuple(tuple(array.shape) for array in arrays)))
-        if self.first_bad is None and stats is not None and _not_finite(stats):
+        shapes.append(tuple(tuple(array.shape) for array in arrays))
+        if self.first_bad is None and _not_finite(stats):
             self.first_bad = self._cause(path)
         self._under_way.pop()
         return with_arrays(output, lambda array: self._probe(path, array)) if self.grads else output
@@ -216,29 +204,19 @@ class _Observer:
 
         if numpy.dtype(array.dtype).kind != "f":
             return array
-        if id(array) in self._probed:  # the output of a block inside, which this block returns unchanged
-            _, array, zeros = self._probes[self._probed[id(array)]]
-        else:
+        if id(array) not in self._probes:  # else a block inside put it out, which this one returns unchanged
             array, zeros = gradient_probe(array)
-            self._probed[id(array)] = len(self._probes)
-        self._probes.append((path, array, zeros))
+            self._probes[id(array)] = array, zeros
+        self._probed.append((path, id(array)))
         return array
 
     def differentiate(self, losses: Sequence[Any], train_mode: bool) -> None:
         """Measure the gradient of the sum of `losses` by every output."""
         from .._mxnet.forward import gradients_by
 
-        probes = {id(zeros): (array, zeros) for _, array, zeros in self._probes}
-        by_id = dict(zip(probes, gradients_by(losses, list(probes.values()), train_mode)))
-        for path, _, zeros in self._probes:
-            self.gradients.setdefault(path, []).append(statistics_of(_values([by_id[id(zeros)]])))
-
-    def row(self, path: str, aliases: Tuple[str, ...]) -> OutputRow:
-        """What was measured of a block."""
-        block, shapes = self.blocks[path]
-        calls = self.calls[path]
-        gradients = merge(self.gradients.get(path, ()))
-        return OutputRow(path, block, len(calls), shapes, merge(calls), gradients, aliases)
+        gradients = dict(zip(self._probes, gradients_by(losses, list(self._probes.values()), train_mode)))
+        for path, key in self._probed:
+            self.blocks[path][3].append(statistics_of(_values([gradients[key]])))
 
     def _cause(self, path: str) -> Tuple[str, str]:
         """The block that made an output not finite, and why: the innermost one whose inputs are finite."""
@@ -261,6 +239,12 @@ class _Observer:
         return f"{inputs}{parameters} are finite, so an operator of its own overflowed"
 
 
+def _arrays(values: Any) -> List[Any]:
+    from .._mxnet.arrays import arrays_in
+
+    return list(arrays_in(values))
+
+
 def _values(arrays: Sequence[Any]) -> numpy.ndarray:
     """The values of arrays as one; without a copy where there is one array."""
     from .._mxnet.arrays import host_values, wait_for
@@ -271,13 +255,9 @@ def _values(arrays: Sequence[Any]) -> numpy.ndarray:
 
 
 def _not_finite_in(values: Any) -> str:
-    from .._mxnet.arrays import arrays_in
-
-    arrays = list(arrays_in(values))
+    arrays = _arrays(values)
     return _not_finite(statistics_of(_values(arrays))) if arrays else ""
 
 
 def _largest(values: Any) -> float:
-    from .._mxnet.arrays import arrays_in
-
-    return max((float(numpy.abs(_values([array])).max(initial=0)) for array in arrays_in(values)), default=0.0)
+    return max((float(numpy.abs(_values([array])).max(initial=0)) for array in _arrays(values)), default=0.0)

@@ -5,7 +5,9 @@ memory, which needs no MXNet.
 """
 
 from dataclasses import dataclass
+from functools import partial
 import math
+from operator import attrgetter
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
@@ -15,9 +17,8 @@ from ..parameters import did_you_mean, list_parameters, select_parameters
 from .outputs import OutputReport
 from .outputs import outputs as measure_outputs
 from .records import Statistics
-from .report.columns import STATISTICS
-from .shared_values import equal_bytes
-from .statistics import statistics_of_all
+from .report import STATISTICS
+from .statistics import equal_bytes, statistics_of_all
 
 _KINDS = ("values", "gradient")
 
@@ -43,10 +44,8 @@ class History(display.TableReport[_Series]):
     ----------
     paths, stats : tuple of str
         The parameters and the statistics.
-    every : int
-        How far apart kept steps are now.
-    capacity : int
-        How many steps are kept at most.
+    every, capacity : int
+        How far apart kept steps are now, and how many are kept at most.
     aliases : dict of str to str
         The further paths of shared parameters, each with the one that stands in `paths`.
     counted : int
@@ -70,17 +69,18 @@ class History(display.TableReport[_Series]):
         capacity: int = 512,
         aliases: Optional[Mapping[str, str]] = None,
     ) -> None:
-        unknown = [stat for stat in stats if stat not in STATISTICS]
-        if isinstance(stats, str) or unknown or not stats:
-            found = stats if isinstance(stats, str) else unknown
-            raise ValueError(f"stats= takes a sequence of {', '.join(STATISTICS)}; found {found!r}.")
+        unknown: Any = stats if isinstance(stats, str) else [stat for stat in stats if stat not in STATISTICS]
+        if unknown or not stats:
+            raise ValueError(f"stats= takes a sequence of {', '.join(STATISTICS)}; found {unknown!r}.")
         for name, value, least in (("every", every, 1), ("capacity", capacity, 2)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name}= takes an integer of {least:d} or more, found {value!r}.")
         self.paths, self.stats = tuple(paths), tuple(stats)
         self.every, self.capacity, self.aliases = every, capacity, dict(aliases or {})
         self.counted = 0
-        self._kept: List[Tuple[int, numpy.ndarray]] = []
+        self._stat = "norm" if "norm" in self.stats else self.stats[0]
+        self._names = [*self.stats, *(f"grad_{stat}" for stat in self.stats)]
+        self._kept: Dict[int, numpy.ndarray] = {}  # by step
 
     def counts(self) -> bool:
         """Count a step; whether it is one to keep."""
@@ -89,25 +89,25 @@ class History(display.TableReport[_Series]):
 
     def keep(self, seen: numpy.ndarray) -> None:
         """Keep the step just counted: an array of parameters by (values, gradient) by statistics, NaN for nothing."""
-        self._kept.append((self.counted - 1, numpy.asarray(seen, numpy.float64)))
+        self._kept[self.counted - 1] = numpy.asarray(seen, numpy.float64)
         if len(self._kept) > self.capacity:
             self.every *= 2
-            self._kept = [(step, numbers) for step, numbers in self._kept if step % self.every == 0]
+            self._kept = {step: numbers for step, numbers in self._kept.items() if step % self.every == 0}
 
     @property
     def steps(self) -> Tuple[int, ...]:
         """The steps that are kept, the first of all being 0."""
-        return tuple(step for step, _ in self._kept)
+        return tuple(self._kept)
 
     @property
     def nbytes(self) -> int:
         """How much memory the kept numbers take."""
-        return sum(numbers.nbytes for _, numbers in self._kept)
+        return sum(numbers.nbytes for numbers in self._kept.values())
 
     def _numbers(self) -> numpy.ndarray:
         """All kept numbers: of steps by parameters by (values, gradient) by statistics."""
         shape = (len(self._kept), len(self.paths), len(_KINDS), len(self.stats))
-        return numpy.array([numbers for _, numbers in self._kept]).reshape(shape)
+        return numpy.array(list(self._kept.values())).reshape(shape)
 
     def _bad(self) -> numpy.ndarray:
         """Where something was not finite: of steps by parameters by (values, gradient)."""
@@ -120,85 +120,65 @@ class History(display.TableReport[_Series]):
     def series(self, path: str, stat: str, of: str = "values") -> List[float]:
         """A statistic of one parameter, by its path or an alias, at each kept step; NaN where there was nothing to see.
 
-        Raises
-        ------
-        KeyError
-            That parameter or statistic is not recorded.
+        A KeyError says that the parameter or the statistic is not recorded.
         """
         named = (*self.paths, *self.aliases)
         for name, value, known in (("path", path, named), ("stat", stat, self.stats), ("of", of, _KINDS)):
             if value not in known:
                 raise KeyError(f"{name}={value!r} is not recorded; {did_you_mean(str(value), known)}")
         index = self.paths.index(self.aliases.get(path, path)), _KINDS.index(of), self.stats.index(stat)
-        return [float(numbers[index]) for _, numbers in self._kept]
+        return [float(numbers[index]) for numbers in self._kept.values()]
 
     @property
     def rows(self) -> Tuple[_Series, ...]:  # type: ignore[override]
         """One row for each parameter."""
+        series = self._numbers()[..., self.stats.index(self._stat)].transpose(1, 2, 0).tolist()
         bad = self._bad().any(axis=-1).sum(axis=0).tolist()
-        return tuple(_Series(path, tuple(alias for alias, known in self.aliases.items() if known == path),
-                             self.series(path, self._stat), self.series(path, self._stat, "gradient"), count)
-                     for path, count in zip(self.paths, bad))  # fmt: skip
-
-    @property
-    def _stat(self) -> str:
-        return "norm" if "norm" in self.stats else self.stats[0]
+        aliases = [tuple(alias for alias, known in self.aliases.items() if known == path) for path in self.paths]
+        return tuple(map(_Series, self.paths, aliases, *zip(*series), bad)) if self.paths else ()
 
     def _table(self) -> display.Table:
         stat, shown = self._stat, display.series_text
         steps, parameters = display.counted(len(self), "step"), display.counted(len(self.paths), "parameter")
         title = f"History: {steps} of {parameters} every {self.every}, {self.nbytes:,} B; {stat}, first to last"
-        line: Any = {"number": True, "show": shown}
-        line["html"] = lambda numbers, path: shown(numbers)  # a cell with HTML has the width for its blocks
+        # A cell with HTML has the width for its blocks.
+        line = partial(display.Column, number=True, show=shown, html=lambda numbers, path: shown(numbers))
         columns = (
             display.path_column(),
-            display.Column("values", lambda row: row.values, stat, **line),
+            line("values", attrgetter("values"), stat),
             display.Column("ends", lambda row: _ends(row.values), "from, to", number=True),
-            display.Column("gradient", lambda row: row.gradient, f"gradient {stat}", **line),
+            line("gradient", attrgetter("gradient"), f"gradient {stat}"),
             display.Column("gradient_ends", lambda row: _ends(row.gradient), "from, to", number=True),
-            display.Column("bad", lambda row: row.bad, "not finite", lambda count: str(count or ""), "sum", number=True,
-                           hoist=""),
-        )
+            display.Column("bad", attrgetter("bad"), "not finite", lambda bad: str(bad or ""), "sum", True, hoist=""),
+        )  # fmt: skip
         many = len(self.paths) > display.MOST_ROWS  # then those are shown first that moved most
         return display.Table(title, columns, self.rows, emphasis=lambda row: "error" if row.bad else "",
                              order=(display.Column("moved", _moved, "how far it moved"), True) if many else None)
 
     def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
-        """What was seen, as dictionaries of plain Python values.
+        """A dictionary for each step and parameter: ``step``, ``path``, and each statistic, of gradients ``grad_mean``.
 
-        One for each step and parameter: ``step``, ``path``, each statistic, and each of the gradient's, ``grad_mean``;
-        None where there was nothing to see.
+        None stands where there was nothing to see.
         """
-        return [{"step": step, "path": path, **{name: None if number != number else float(number)
-                                                for name, number in zip(self._names(), seen.ravel())}}
-                for step, numbers in self._kept for path, seen in zip(self.paths, numbers)]  # fmt: skip
+        return [{"step": step, "path": path, **{name: None if number != number else number
+                                                for name, number in zip(self._names, seen.ravel().tolist())}}
+                for step, numbers in self._kept.items() for path, seen in zip(self.paths, numbers)]  # fmt: skip
 
     def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
         """What was seen, as a `pandas.DataFrame` with a row for each step and parameter."""
         pandas = display.import_pandas()
         index = pandas.MultiIndex.from_product([self.steps, self.paths], names=["step", "path"])
-        return pandas.DataFrame(self._numbers().reshape(len(index), len(self._names())), index, self._names())
+        return pandas.DataFrame(self._numbers().reshape(len(index), len(self._names)), index, self._names)
 
     def plot(self, stat: Optional[str] = None, axes: Optional[Sequence[Any]] = None) -> List[Any]:
-        """Draw a statistic over steps, a line a parameter: of the values, and of the gradients.
+        """Draw a statistic over steps, a line a parameter: of the values, and of the gradients. Returns the axes.
 
         Parameters
         ----------
         stat : str, optional
-            Which; the norm by default, or the first that is recorded.
+            Which; the norm by default, or the first that is recorded. A ValueError where it is not recorded.
         axes : sequence of matplotlib.axes.Axes, optional
             Two axes to draw on; by default those of a new figure.
-
-        Returns
-        -------
-        list of matplotlib.axes.Axes
-
-        Raises
-        ------
-        ValueError
-            That statistic is not recorded.
-        ImportError
-            Matplotlib is not installed.
         """
         stat = stat or self._stat
         if stat not in self.stats:
@@ -208,15 +188,12 @@ class History(display.TableReport[_Series]):
         if len(both) != 2:
             raise ValueError(f"values and gradients are drawn on 2 axes, found {len(both)}; pass two, or none.")
         bad = self._bad().any(axis=1)
-        for which, (kind, title) in enumerate(zip(_KINDS, ("values", "gradients"))):
-            series = [(path, self.series(path, stat, kind)) for path in self.paths]
-            lines = [(path, numbers) for path, numbers in series if not numpy.isnan(numbers).all()]
+        for which, title in enumerate(("values", "gradients")):
+            series = self._numbers()[:, :, which, self.stats.index(stat)].T
+            lines = [(path, numbers) for path, numbers in zip(self.paths, series) if not numpy.isnan(numbers).all()]
             marked = [step for step, found in zip(self.steps, bad[:, which]) if found]
             display.draw_lines(both[which], self.steps, lines, f"{stat} of {title}", marked)
         return both
-
-    def _names(self) -> List[str]:
-        return [*self.stats, *(f"grad_{stat}" for stat in self.stats)]
 
 
 def _ends(numbers: Sequence[float]) -> Optional[str]:
@@ -245,15 +222,13 @@ class Recorder(display.TableReport[_Series]):
         In any state; its parameters are those of now.
     select : selector, optional
         Which parameters: a glob over paths, a role, a compiled regular expression, a Block class, a callable that gets
-        a `ParameterInfo`. All that are learnt, by default: those with a gradient now.
+        a `ParameterInfo`. By default all that have a gradient now.
     stats : sequence of str
-        Which statistics: ``'mean'``, ``'std'``, ``'min'``, ``'max'``, ``'norm'``, ``'zeros'``, ``'nan'``,
-        ``'posinf'``, ``'neginf'``.
-    every : int
-        Look at each such step only.
-    capacity : int
-        How many steps to keep. When they are full every second one is forgotten and `every` doubles, so the history
-        always spans the whole training, evenly, and holds ``2 * parameters * len(stats) * capacity`` numbers at most.
+        Of ``'mean'``, ``'std'``, ``'min'``, ``'max'``, ``'norm'``, ``'zeros'``, ``'nan'``, ``'posinf'``, ``'neginf'``.
+    every, capacity : int
+        Which steps to look at, and how many to keep. When they are full every second one is forgotten and `every`
+        doubles, so the history always spans the whole training, evenly, and holds ``2 * parameters * len(stats) *
+        capacity`` numbers at most.
     outputs : NDArray or tuple of NDArray, optional
         A batch on which the outputs of all blocks are measured at each kept step, as `ik.outputs` does. The attribute
         `outputs` has their `History`, by the paths of blocks; None before the first step.
@@ -263,10 +238,8 @@ class Recorder(display.TableReport[_Series]):
 
     Raises
     ------
-    TypeError
-        `net` is no Block, or `select` no selector.
-    ValueError
-        There is no such statistic, no parameter is selected, or `every` or `capacity` is too small.
+    TypeError, ValueError
+        `net` is no Block, `select` selects nothing, there is no such statistic, `every` or `capacity` is too small.
 
     Examples
     --------
@@ -306,16 +279,14 @@ class Recorder(display.TableReport[_Series]):
             paths = display.listed([info.label for _, _, info in listed], 6) or "none"
             raise ValueError(display.printable(f"no parameter of this {type(net).__name__} has a gradient; select='*' "
                                                f"watches all; it has {paths}."))  # fmt: skip
-        else:
-            listed = [entry for entry in listed if entry[0].grad_req != "null"]
+        listed = [entry for entry in listed if select is not None or entry[0].grad_req != "null"]
         self._watched = [param for param, _, _ in listed]
         aliases = {alias: info.label for _, _, info in listed for alias in info.aliases}
         self.history = History([info.label for _, _, info in listed], stats, every, capacity, aliases)
 
     def step(self) -> None:
         """Count a step, and look if it is one to keep."""
-        step = self.history.counted
-        kept = self.history.counts()
+        step, kept = self.history.counted, self.history.counts()
         if self.outputs is not None:
             self.outputs.counts()
         if not kept:
@@ -327,22 +298,6 @@ class Recorder(display.TableReport[_Series]):
             self._keep_outputs(report)
         if bad is not None and self._on_nan is not None:
             self._on_nan(bad, step)
-
-    def _keep_outputs(self, report: OutputReport) -> None:
-        if self.outputs is None:
-            blocks = {alias: row.path for row in report for alias in row.aliases}
-            paths = tuple(row.path for row in report)
-            self.outputs = History(paths, self.history.stats, self.history.every, self.history.capacity, blocks)
-            self.outputs.counted = self.history.counted
-        measured = {row.path: self._recorded(row.stats) for row in report if row.stats is not None}
-        nothing = [numpy.nan] * len(self.history.stats)
-        self.outputs.keep(numpy.array([[measured.get(path, nothing), nothing] for path in self.outputs.paths]))
-
-    def _recorded(self, stats: Statistics) -> List[float]:
-        """The recorded statistics, NaN for those that an array lacks."""
-        nothing = stats.count and stats.mean is None  # no number is finite: their norm is not 0, there is none
-        numbers = [None if nothing and name == "norm" else getattr(stats, name) for name in self.history.stats]
-        return [numpy.nan if number is None else number for number in numbers]
 
     def _keep_parameters(self) -> Optional[str]:
         """Measure values and gradients; the path of the first parameter that has a NaN or an infinity in them."""
@@ -356,14 +311,28 @@ class Recorder(display.TableReport[_Series]):
         # A Trainer that updates on the contexts has summed the gradients: all contexts hold the sum.
         summed = all(equal_bytes(arrays[0], other) for arrays in read for other in arrays[1:])
         taken = [arrays[0] if summed or len(arrays) == 1 else sum(arrays) for arrays in read]
-        seen = numpy.full((len(held), len(self.history.stats)), numpy.nan)
-        bad = None
-        for index, stats in zip(indices, statistics_of_all(taken)):
-            seen[index] = self._recorded(stats)
-            if bad is None and stats.nan + stats.posinf + stats.neginf:
-                bad = self.history.paths[index // 2]
-        self.history.keep(seen.reshape(len(self._watched), 2, -1))
-        return bad
+        seen = dict(zip(indices, statistics_of_all(taken)))
+        numbers = [self._recorded(seen.get(index)) for index in range(len(held))]
+        self.history.keep(numpy.reshape(numbers, (len(self._watched), 2, -1)))
+        bad = (index for index, stats in seen.items() if stats.nan + stats.posinf + stats.neginf)
+        return next((self.history.paths[index // 2] for index in bad), None)
+
+    def _keep_outputs(self, report: OutputReport) -> None:
+        history = self.history
+        if self.outputs is None:
+            blocks = {alias: row.path for row in report for alias in row.aliases}
+            paths = [row.path for row in report]
+            self.outputs = History(paths, history.stats, history.every, history.capacity, blocks)
+            self.outputs.counted = history.counted
+        measured = {row.path: row.stats for row in report}
+        nothing = self._recorded(None)
+        self.outputs.keep(numpy.array([[self._recorded(measured.get(path)), nothing] for path in self.outputs.paths]))
+
+    def _recorded(self, stats: Optional[Statistics]) -> List[float]:
+        """The recorded statistics, NaN for those that an array lacks."""
+        nothing = stats and stats.count and stats.mean is None  # none is finite: their norm is not 0, there is none
+        numbers = [None if nothing and name == "norm" else getattr(stats, name, None) for name in self.history.stats]
+        return [numpy.nan if number is None else number for number in numbers]
 
     def handler(self) -> Any:
         """An event handler for ``mxnet.gluon.contrib.estimator``: a step after each batch of training.
@@ -385,10 +354,7 @@ class Recorder(display.TableReport[_Series]):
 
         return RecorderHandler()
 
-    @property
-    def rows(self) -> Tuple[_Series, ...]:  # type: ignore[override]
-        """One row for each parameter."""
-        return self.history.rows
+    rows = property(attrgetter("history.rows"), doc="One row for each parameter.")
 
     def _table(self) -> display.Table:
         return self.history._table()

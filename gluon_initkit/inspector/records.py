@@ -1,23 +1,25 @@
 """What is known of a parameter, a network and a file, as plain data: it pickles, compares and goes to JSON.
 
-Nothing here holds a live MXNet object or needs MXNet. `collect` fills these records from networks, `collect_file` from
-files; `totals_of` adds them up; `findings` judges them; `report` shows them.
+Nothing here holds a live MXNet object or needs MXNet. `inspect` fills these records; `findings` judges them.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, FrozenSet, Iterable, Optional, Sequence, Set, Tuple
+from typing import Any, FrozenSet, Iterable, Optional, Sequence, Tuple
 
-from ..display import counted, size_text
+from ..display import AtLeast, counted, size_text
+
+RUNNING = ("running_mean", "running_var")  # the roles of statistics, which no gradient reaches
+SEVERITIES = ("error", "warning", "info")  # of findings, the gravest first
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts of finite values between ascending edges.
+    """Counts of finite values: ``counts[i]`` in ``[edges[i], edges[i + 1])``, the last bin being closed.
 
     Attributes
     ----------
     edges : tuple of float
-        One more than `counts`; a bin is ``[edges[i], edges[i + 1])``, the last one closed.
+        Ascending, one more than `counts`.
     counts : tuple of int
     """
 
@@ -45,14 +47,6 @@ class Statistics:
         None without ``stats='full'``.
     identical_rows : bool
         Whether an array of two dimensions or more has at least two rows, and all are the same.
-
-    Examples
-    --------
-    >>> net = mx.gluon.nn.Dense(4, in_units=1)
-    >>> net.initialize(mx.init.One())
-    >>> stats = ik.inspect(net, stats=True)["weight"].stats
-    >>> stats.count, stats.mean, stats.std, stats.norm, stats.nan
-    (4, 1.0, 0.0, 2.0, 0)
     """
 
     count: int
@@ -81,8 +75,7 @@ class Declared:
     mean, std : float
         The moments of its distribution.
     z_mean, z_std : float or None
-        By how many standard errors the measured ones differ; None where the distribution is one value, or there are
-        too few values to tell.
+        By how many standard errors the measured ones differ; None of one number, or of too few values to tell.
     untouched : bool
         Whether the values may still be the drawn ones: no sign of training or loading was seen in the network.
     """
@@ -97,27 +90,26 @@ class Declared:
 
 @dataclass(frozen=True, init=False)
 class ParameterRecord:
-    """One parameter of a network, or one array of a file.
+    """One parameter of a network, or one array of a file. None stands for what is not known.
 
     Attributes
     ----------
     path : str
         The canonical path; in a file, the name under which the array stands.
-    aliases : tuple of str
-        The other paths of a shared Parameter, or of one array of a file that has a tie map (`save`).
     name : str
         MXNet's global name; in a file, the same as `path`.
-    block, block_path : str
-        The class of the block that owns it, and that block's path; ``''`` in a file.
     role, dtype, stype : str
     shape : tuple of (int or None), or None
         None stands for an unknown dimension, and for an unknown number of dimensions.
+    aliases, transposed : tuple of str
+        The other paths of a shared Parameter, or of one array of a file that has a tie map (`save`); and those of them
+        at which it stands transposed, through a transposed tie, its shape reversed.
+    block, block_path : str
+        The class of the block that owns it, and that block's path; ``''`` in a file.
     state : str
         ``'uninitialized'``, ``'deferred'``, ``'initialized'``; in a file, ``'stored'``.
-    pending : str or None
-        What a deferred parameter will be filled by, as a reader would type it.
-    initializer : str or None
-        The parameter's own declared initializer, as a reader would type it.
+    pending, initializer : str or None
+        What a deferred parameter will be filled by, and its own declared initializer, as a reader would type them.
     contexts : tuple of str
         Where it lives, or will: ``('cpu(0)',)``.
     size, bytes : int or None
@@ -126,15 +118,16 @@ class ParameterRecord:
     lr_mult, wd_mult : float or None
     trained : bool or None
         Whether the given Trainer updates it; None where no Trainer was given.
-    trainer : int or None
-        Parameters with the same number were given to the same Trainer; None where none was made of it.
-    buffer : int or None
-        Parameters with the same number hold their data in the same memory; None where not initialized.
+    trainer, buffer : int or None
+        Parameters with the same number were given to the same Trainer, or hold their data in the same memory; None
+        where there is none.
     stats, grad_stats : Statistics or None
     grad_ratio : float or None
         Norm of the gradient over norm of the values.
     grad_fresh : bool or None
         Whether a backward pass wrote the gradient since the last update.
+    stale : tuple of str
+        The contexts on which none did, where `grad_fresh` is False.
     replicas_agree : bool or None
         Whether all contexts hold the same values; None where there is one, or it was not asked.
     constant : bool
@@ -143,10 +136,6 @@ class ParameterRecord:
         With statistics, where it is known by what distribution the values were to be drawn.
     inferable : bool or None
         Whether a forward pass can tell what is unknown of the shape; None where nothing is.
-    stale : tuple of str
-        The contexts on which no backward pass wrote the gradient since the last update, where `grad_fresh` is False.
-    transposed : tuple of str
-        Those aliases at which it stands transposed, through a transposed tie, its shape reversed.
 
     Examples
     --------
@@ -208,14 +197,11 @@ _FIELDS = {field.name for field in fields(ParameterRecord)}
 
 @dataclass(frozen=True)
 class BlockRecord:
-    """One block of a network's tree, in order of traversal.
+    """One block of a network's tree, in order of traversal: its path, ``''`` for the network itself, and its class.
 
     Attributes
     ----------
-    path : str
-        ``''`` for the network itself.
-    block : str
-        Its class's name.
+    path, block : str
     """
 
     path: str
@@ -244,16 +230,12 @@ class Finding:
 
     Attributes
     ----------
-    code : str
-        Stable and documented, ``'nan'``.
-    severity : str
-        ``'error'``, ``'warning'`` or ``'info'``.
+    code, severity : str
+        Stable and documented, ``'nan'``; and ``'error'``, ``'warning'`` or ``'info'``.
     paths : tuple of str
         The parameters that it is about.
-    evidence : str
-        What was seen, with numbers.
-    hint : str
-        What to do about it.
+    evidence, hint : str
+        What was seen, with numbers, and what to do about it.
     """
 
     code: str
@@ -267,8 +249,7 @@ class Finding:
 class Totals:
     """What all parameters come to, each counted once, however many paths lead to it and whoever else holds its buffer.
 
-    The values play no part: parameters of equal values in memory of their own are as many as they are. ``str()`` says
-    it in a line.
+    Parameters of equal values in memory of their own are as many as they are. ``str()`` says it in a line.
 
     Attributes
     ----------
@@ -317,7 +298,7 @@ def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]
     sizes = {"trainable": 0, "frozen": 0, "auxiliary": 0}
     for record in once:
         if record.grad_req is not None:
-            fixed = record.constant or record.role in ("running_mean", "running_var")
+            fixed = record.constant or record.role in RUNNING
             kind = "auxiliary" if fixed else "frozen" if record.grad_req == "null" else "trainable"
             sizes[kind] += record.size or 0
     return Totals(
@@ -331,10 +312,14 @@ def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]
 
 
 def counted_elsewhere(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]) -> FrozenSet[str]:
-    """The canonical paths of parameters whose buffer an earlier one of `records` holds already."""
+    """The canonical paths of parameters whose buffer another one of `records` holds already."""
     groups = [group.paths for group in shared if group.kind == "buffer"]  # a Parameter over several paths is one record
     canonical = {path: record.path for record in records for path in record.paths} if groups else {}
-    again: Set[str] = set()
-    for paths in groups:
-        again.update(list(dict.fromkeys(canonical[path] for path in paths if path in canonical))[1:])
-    return frozenset(again)
+    known = (dict.fromkeys(canonical[path] for path in paths if path in canonical) for paths in groups)
+    return frozenset(path for paths in known for path in list(paths)[1:])
+
+
+def sum_of(values: Sequence[Optional[int]]) -> int:
+    """The sum; at least that, where a part is not known."""
+    total = sum(value or 0 for value in values)
+    return AtLeast(total) if None in values else total

@@ -1,23 +1,28 @@
-"""Statistics of arrays, in float64: `survey` computes them, and all cores share the work."""
+"""Statistics of many arrays, which all cores compute (`survey`), and what shares values.
+
+A tie that broke shows only as equal values in memory of their own. Equal statistics find candidates, and the digest of
+their bytes decides, so that no two of them have to be in memory at once. Only weights are compared: two biases, or two
+betas, that start alike and feed one sum get the same gradient and stay equal for ever, as an LSTM's ``i2h_bias`` and
+``h2h_bias`` do. Values that any two layers may well have in common are no evidence: one number throughout, rows that
+are all alike, no more than two numbers (identity matrices); nor are Constants.
+"""
 
 from functools import partial
-from typing import Any, Callable, Iterable, List, Sequence, Tuple
+import hashlib
+from itertools import chain
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 
 from ..parallel import Job, run
-from .records import Statistics
-from .survey import PIECE, Survey, cut, readable
+from .records import ParameterRecord, SharedValues, Statistics
+from .survey import MOST_AT_ONCE, cut, readable, steps, survey
+
+_STEP = 1 << 18  # values that are looked at at once
 
 
 def statistics_of(array: numpy.ndarray) -> Statistics:
-    """All statistics of one array of numbers, with quantiles and a histogram.
-
-    Raises
-    ------
-    TypeError
-        The array does not hold real numbers.
-    """
+    """All statistics of one array, with quantiles and a histogram; a TypeError where it holds no real numbers."""
     return statistics_of_all([array], full=True)[0]
 
 
@@ -27,17 +32,64 @@ def statistics_of_all(arrays: Sequence[Any], full: bool = False) -> List[Statist
     An array may be the `Values` of a file. For moments no more of it is in memory than the blocks that are being read,
     unless it has to be unpacked.
     """
-    surveys = [Survey(readable(array), full) for array in arrays]
-    large = [survey for survey in surveys if survey.array.size > 2 * PIECE and not survey.array.forward]
-    pieces = [(survey, begin, end) for survey in large for begin, end in cut(survey.array.size, PIECE)]
-    apart = set(map(id, large))
-    run([*_jobs(pieces, Survey.read), *((each.array.nbytes, each.whole) for each in surveys if id(each) not in apart)])
-    for survey in large:
-        survey.choose()
-    run(_jobs(pieces, Survey.look_again))
-    run([(survey.array.nbytes, survey.finish) for survey in large])
-    return [survey.result for survey in surveys]
+    results: List[List[Statistics]] = [[] for _ in arrays]
+    small: List[Job] = []
+    large: List[Iterator[List[Job]]] = []
+    for array, result in zip(map(readable, arrays), results):
+        if array.size > MOST_AT_ONCE and not array.forward:
+            large.append(steps(array, full, result))
+        else:
+            small.append((array.nbytes, partial(survey, array, full, result)))
+    jobs = zip(*large)
+    run([*small, *chain.from_iterable(next(jobs, ()))])
+    for step in jobs:
+        run([*chain.from_iterable(step)])
+    return [result for (result,) in results]
 
 
-def _jobs(pieces: Iterable[Tuple[Survey, int, int]], what: Callable[[Survey, int, int], None]) -> List[Job]:
-    return [((end - begin) * survey.array.itemsize, partial(what, survey, begin, end)) for survey, begin, end in pieces]
+def shared_values(records: Sequence[ParameterRecord], arrays: Sequence[Any] = ()) -> Tuple[SharedValues, ...]:
+    """All sharing among these parameters. `arrays` are their values, in memory or the `Values` of a file; without them,
+    equal values are not looked for.
+    """
+    groups = [SharedValues("parameter", record.paths) for record in records if record.aliases]
+    buffers: Dict[int, List[str]] = {}
+    for record in records:
+        if record.buffer is not None:
+            buffers.setdefault(record.buffer, []).append(record.path)
+    groups += [SharedValues("buffer", tuple(paths)) for paths in buffers.values() if len(paths) > 1]
+    return (*groups, *(_equal_weights(records, arrays) if arrays else ()))
+
+
+def _equal_weights(records: Sequence[ParameterRecord], arrays: Sequence[Any]) -> Iterator[SharedValues]:
+    candidates: Dict[Any, Dict[Any, int]] = {}
+    for number, record in enumerate(records):
+        stats = record.stats
+        drawn = stats is not None and stats.min != stats.max and not stats.identical_rows
+        if drawn and record.role == "weight" and not record.constant:  # of one buffer, the first parameter alone
+            alike = candidates.setdefault((record.shape, record.dtype, stats), {})
+            alike.setdefault(-1 - number if record.buffer is None else record.buffer, number)
+    for alike in candidates.values():
+        equal: Dict[bytes, List[int]] = {}
+        for number in alike.values() if len(alike) > 1 else ():
+            equal.setdefault(digest_of(arrays[number]), []).append(number)
+        for numbers in equal.values():
+            first = readable(arrays[numbers[0]])
+            if len(numbers) > 1 and len(numpy.unique(first.sections()(0, min(first.size, 1 << 16)))) > 2:
+                yield SharedValues("values", tuple(records[number].path for number in numbers))
+
+
+def digest_of(array: Any) -> bytes:
+    """A digest of an array's bytes, and of their order in a file."""
+    array = readable(array)
+    digest, read = hashlib.sha256(array.order.encode()), array.sections()
+    for begin, end in cut(array.size, _STEP):
+        digest.update(numpy.ascontiguousarray(read(begin, end)).view(numpy.uint8))  # type: ignore[arg-type]
+    return digest.digest()
+
+
+def equal_bytes(one: numpy.ndarray, other: numpy.ndarray) -> bool:
+    """Whether two arrays of one dtype and shape are the same bits."""
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return False
+    first, second = (numpy.ascontiguousarray(array).reshape(-1).view(numpy.uint8) for array in (one, other))
+    return all(numpy.array_equal(first[begin:end], second[begin:end]) for begin, end in cut(first.size, _STEP))

@@ -1,7 +1,6 @@
 """`summary`: a network's blocks with their output shapes, parameters, multiply-adds and bytes of activations.
 
-Nothing is computed: the network's own code runs on arrays without memory, as for `resolve_shapes`, and its operators
-are counted.
+Nothing is computed: the network's own code runs on arrays without memory (`resolve`), and its operators are counted.
 """
 
 from collections import Counter
@@ -9,19 +8,20 @@ from dataclasses import dataclass, field, fields, replace
 import json
 import math
 from operator import attrgetter
-from typing import Any, ClassVar, Collection, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+import re
+from typing import Any, Callable, ClassVar, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy
 
-from ..display import AtLeast, Column, Table, TableReport, find_row, shape_text, size_text
+from ..display import AtLeast, Column, Table, TableReport, find_row, inputs_text, size_text
 from ..parameters import check_block
 from ..shapes import is_known
 from .inspect import inspect
-from .multiply_adds import multiply_adds
-from .records import ParameterRecord, Totals, counted_elsewhere, totals_of
-from .report.columns import chosen_columns
+from .records import ParameterRecord, Totals, counted_elsewhere, sum_of, totals_of
+from .report import chosen_columns
 
 Shape = Optional[Tuple[Optional[int], ...]]
+_Rule = Callable[[Any], int]  # from an operator to its multiply-adds
 
 
 @dataclass(frozen=True)
@@ -30,24 +30,18 @@ class SummaryRow:
 
     Attributes
     ----------
-    path : str
-        ``''`` for the network itself.
-    depth : int
-        How many blocks are around it.
-    block : str
-        The name of its class, or of the operator.
+    path, block : str
+        Its path, ``''`` for the network itself; the name of its class, or of the operator.
+    depth, calls : int
+        How many blocks are around it, and how often it is called in one forward pass.
     output_shapes : tuple of shapes
         Those of the arrays that its first call answers; none where it is not reached. `output_shape` is the first.
     parameters : int
         How many values its parameters have. What is shared is counted where it stands first.
     share : float
         That as a part of all the network's, from 0 to 1.
-    macs : int
-        Multiply-adds of all its calls.
-    activation_bytes : int
-        What its operators answer in all its calls, which training keeps for the backward pass.
-    calls : int
-        How often it is called in one forward pass.
+    macs, activation_bytes : int
+        Of all its calls: multiply-adds, and what its operators answer, which training keeps for the backward pass.
     columns : dict
         What `summary` was asked for by ``columns=``, by key.
     aliases : tuple of str
@@ -70,7 +64,7 @@ class SummaryRow:
 
     @property
     def output_shape(self) -> Shape:
-        """The shape of the array that its first call answers, or of the first of them; None where there is none."""
+        """The first of `output_shapes`; None where there is none."""
         return self.output_shapes[0] if self.output_shapes else None
 
 
@@ -85,7 +79,7 @@ class Summary(TableReport[SummaryRow]):
     source : str
         The network's class, and what it was given.
     totals : Totals
-        Of its parameters; each is counted once.
+        Of its parameters.
     uncounted : dict
         Operators whose multiply-adds are not known, and how often each is met: ``{'_foreach': 1}``.
     extra : tuple of Column
@@ -98,7 +92,7 @@ class Summary(TableReport[SummaryRow]):
     (24, 20, 16, (1, 4))
     """
 
-    COLUMNS: ClassVar[Tuple[Column, ...]] = ()
+    COLUMNS: ClassVar[Tuple[Column, ...]]
     rows: Tuple[SummaryRow, ...]
     source: str
     totals: Totals
@@ -129,7 +123,11 @@ class Summary(TableReport[SummaryRow]):
         return json.dumps({**{key: getattr(self, key) for key in keys}, "rows": self.to_records()}, default=str)
 
     def _table(self) -> Table:
-        columns = (*self.COLUMNS, *map(_of_parameters, self.extra))
+        # A column of parameters is one of blocks, whose value is that of all parameters inside.
+        columns = (*self.COLUMNS, *(
+            replace(column, read=lambda row, key=column.key: row.columns.get(key),  # type: ignore[misc]
+                    fold=column.fold if isinstance(column.fold, str) else "same") for column in self.extra
+        ))  # fmt: skip
         unknown = ", ".join(f"{name} (x{count})" for name, count in self.uncounted.items())
         notes = [("warning", f"multiply-adds are not known of {unknown}")] if unknown else []
         title = (f"{self.source}: {_short(self.macs)} multiply-adds; {_bytes(self.activation_bytes)} of activations; "
@@ -144,9 +142,8 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
 
     Multiply-adds are those of convolutions, dense and recurrent layers, and of every product of matrices; operators on
     elements, normalization, pooling and looking up rows count 0, as in papers. One that multiplies matrices and has no
-    rule is listed in `Summary.uncounted`. A block that is called several times has the sum of its calls.
-
-    Activations are counted in the dtype of most of the network's parameters.
+    rule is listed in `Summary.uncounted`. A block that is called several times has the sum of its calls. Activations
+    are counted in the dtype of the largest parameter.
 
     Parameters
     ----------
@@ -180,14 +177,14 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
     if not inputs:
         raise TypeError("summary needs the network's arguments or their shapes: ik.summary(net, (1, 3, 224, 224))")
     extra = tuple(chosen_columns(columns))
-    report = inspect(net, **_statistics(extra))
+    report = inspect(net, **_statistics([column.key for column in extra]))
     found = resolve(net, inputs)
     run = found.run
     if run is None or run.error is not None or found.conflict is not None:
         raise error_of(found, inputs, params=())
     shapes = {info.path: found.shapes[param] for param, _, info in found.parameters}
     records = [_with_shape(record, shapes[record.path]) for record in report.records]
-    totals = totals_of(records, report.shared)
+    totals, again = totals_of(records, report.shared), counted_elsewhere(records, report.shared)
     largest = max(records, key=lambda record: record.size or 0, default=None)
     itemsize = numpy.dtype(largest.dtype if largest else "float32").itemsize
     parts = _parts(net, run.operators)
@@ -204,7 +201,8 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
             part.shapes = part.shapes or operator.outputs
             owner.update(((operator.block_path, name), part) for name in operator.variables)
         part.macs.append(macs)
-        part.bytes.extend(None if size is None else size * itemsize for size in map(_size, operator.outputs))
+        sizes = [math.prod(shape) if is_known(shape) else None for shape in operator.outputs]  # type: ignore
+        part.bytes += [None if size is None else size * itemsize for size in sizes]
     for call in run.entered:
         part = parts[call.path]
         part.shapes, part.calls = part.shapes or call.answered, part.calls + 1
@@ -213,8 +211,20 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
         local = record.path[len(block) + 1 :] if block else record.path
         part = owner.get((block, local)) or owner.get((block, record.name)) or parts[block]
         part.records.append(record)
-    rows = _rows(list(parts.values()), counted_elsewhere(records, report.shared), totals.size, extra)
-    return Summary(rows, f"{report.source} given {arguments_text(inputs)}", totals, dict(uncounted), extra)
+    rows = []
+    listed = list(parts.values())
+    for index, part in enumerate(listed):
+        end = next((later for later in range(index + 1, len(listed)) if listed[later].depth <= part.depth), len(listed))
+        inside = listed[index:end]
+        held = [record for each in inside for record in each.records]
+        own = sum_of([record.size for record in held if record.path not in again])
+        rows.append(SummaryRow(
+            part.path, part.depth, part.block, part.shapes, own, own / totals.size if totals.size else 0.0,
+            sum_of([macs for each in inside for macs in each.macs]),
+            sum_of([size for each in inside for size in each.bytes]),
+            part.calls, {column.key: column.of(held) for column in extra} if held else {}, tuple(part.aliases),
+        ))  # fmt: skip
+    return Summary(tuple(rows), f"{report.source} given {arguments_text(inputs)}", totals, dict(uncounted), extra)
 
 
 @dataclass
@@ -250,10 +260,8 @@ def _parts(net: Any, operators: Iterable[Any]) -> Dict[str, _Part]:
             continue
         first[id(block)] = parts[path] = _Part(path, len(around) - 1, type(block).__name__)
         if isinstance(block, mx.gluon.SymbolBlock):
-            for each in operators:
-                if each.block_path == path:
-                    node = _node_path(each)
-                    parts[node] = _Part(node, len(around), each.name, is_operator=True, calls=1)
+            nodes = ((_node_path(each), each.name) for each in operators if each.block_path == path)
+            parts.update((node, _Part(node, len(around), name, is_operator=True, calls=1)) for node, name in nodes)
     return parts
 
 
@@ -261,98 +269,142 @@ def _node_path(operator: Any) -> str:
     return ".".join(filter(None, (operator.block_path, operator.node.replace(".", "_"))))
 
 
-def _rows(
-    parts: Sequence[_Part], again: Collection[str], size: int, extra: Sequence[Column]
-) -> Tuple[SummaryRow, ...]:
-    """The rows, each with the sums of all that is inside it."""
-    rows = []
-    for index, part in enumerate(parts):
-        end = next((later for later in range(index + 1, len(parts)) if parts[later].depth <= part.depth), len(parts))
-        inside = parts[index:end]
-        records = [record for each in inside for record in each.records]
-        own = _total(record.size for record in records if record.path not in again)
-        rows.append(SummaryRow(
-            part.path,
-            part.depth,
-            part.block,
-            part.shapes,
-            parameters=own,
-            share=own / size if size else 0.0,
-            macs=_total(macs for each in inside for macs in each.macs),
-            activation_bytes=_total(count for each in inside for count in each.bytes),
-            calls=part.calls,
-            columns={column.key: column.of(records) for column in extra} if records else {},
-            aliases=tuple(part.aliases),
-        ))  # fmt: skip
-    return tuple(rows)
-
-
-def _total(values: Iterable[Optional[int]]) -> int:
-    """The sum; at least that, where a part is not known."""
-    values = list(values)
-    total = sum(value or 0 for value in values)
-    return AtLeast(total) if None in values else total
-
-
 def _with_shape(record: ParameterRecord, shape: Shape) -> ParameterRecord:
     """The record of a parameter whose shape follows from the network's inputs."""
-    if shape == record.shape or not is_known(shape):
+    if shape is None or shape == record.shape or not is_known(shape):
         return record
-    size = _size(shape)
-    return replace(record, shape=shape, size=size, bytes=(size or 0) * numpy.dtype(record.dtype).itemsize)
+    size = math.prod(shape)  # type: ignore[arg-type]  # all is known
+    return replace(record, shape=shape, size=size, bytes=size * numpy.dtype(record.dtype).itemsize)
 
 
-def _size(shape: Shape) -> Optional[int]:
-    """How many values an array of that shape has; None where that is not known."""
-    return math.prod(shape) if is_known(shape) else None  # type: ignore[arg-type]
-
-
-def _statistics(columns: Iterable[Column]) -> Dict[str, Any]:
+def _statistics(keys: Sequence[str]) -> Dict[str, Any]:
     """What `inspect` is asked for, so that these columns have values. One that is not its own may read anything."""
-    keys = [column.key for column in columns]
     full = any(key.endswith(("quantiles", "histogram")) for key in keys)
     plain = {each.name for each in fields(ParameterRecord)} - {"replicas_agree", "declared", "stats"}
     grads = any(key.startswith("grad_") and key != "grad_req" for key in keys)
     return {"stats": "full" if full else not plain.issuperset(keys), "grads": grads}
 
 
-def _of_parameters(column: Column) -> Column:
-    """A column of parameters as one of blocks, whose value is that of all parameters inside."""
-    fold = column.fold if isinstance(column.fold, str) else "same"
-    return replace(column, read=lambda row: row.columns.get(column.key), fold=fold)
-
-
-def _output(row: SummaryRow) -> Optional[Tuple[Shape, ...]]:
-    """The shapes; None where neither it nor anything inside it is called."""
-    reached = row.calls or row.activation_bytes or isinstance(row.activation_bytes, AtLeast)
-    return row.output_shapes if reached else None
-
-
-def _shapes_text(shapes: Optional[Sequence[Any]]) -> str:
-    return "not reached" if shapes is None else ", ".join(map(shape_text, shapes))
-
-
 def _short(value: int) -> str:
     """A number of operations in powers of 1000: ``1.814 G``."""
     power = min((len(str(int(value))) - 1) // 3, 4)
-    return f"{_least(value)}{value / 1000**power:.4g} {' KMGT'[power]}".rstrip()
+    return f"{'≥' * isinstance(value, AtLeast)}{value / 1000**power:.4g} {' KMGT'[power]}".rstrip()
 
 
 def _bytes(value: int) -> str:
-    return _least(value) + size_text(value)
-
-
-def _least(value: int) -> str:
-    return "≥" if isinstance(value, AtLeast) else ""
+    return "≥" * isinstance(value, AtLeast) + size_text(value)
 
 
 Summary.COLUMNS = (
     Column("path", lambda row: row.path or "(network)", "block", path=True),
     Column("block", attrgetter("block"), "class"),
-    Column("output_shapes", _output, "output", show=_shapes_text, fold="range"),
+    Column("output_shapes", lambda row: row.output_shapes if row.calls or row.activation_bytes
+           or isinstance(row.activation_bytes, AtLeast) else None,  # neither it nor anything inside it is called
+           "output", show=lambda shapes: "not reached" if shapes is None else inputs_text(shapes), fold="range"),
     Column("parameters", attrgetter("parameters"), fold="sum", number=True),
     Column("share", attrgetter("share"), show="{:.1%}".format, fold="sum", number=True),
     Column("macs", attrgetter("macs"), "mult-adds", show=_short, fold="sum", number=True),
     Column("activation_bytes", attrgetter("activation_bytes"), "activations", show=_bytes, fold="sum", number=True),
     Column("calls", attrgetter("calls"), show=lambda calls: str(calls) if calls > 1 else "", number=True),
+)  # fmt: skip
+
+# What is counted is what papers count: products of matrices, and what can be written as one.
+_PRODUCT = re.compile(
+    r"conv|dot|matmul|gemm|einsum|linalg|rnn|correlation|kron|khatri|custom|foreach|while_?loop|cond$|fft|attention|"
+    r"selfatt|sldwinatten|encdec|fullyconnected|solve|svd|qr$|eigh?$|eigvalsh?$|cholesky|(?<!erf)inv$|lstsq|sgmkldnn|sgonednn|cachedop",
 )
+_NO_PRODUCT = re.compile(r"convert|paramconcat|linalg(make|extract|sumlogdiag|det|slogdet)")
+
+
+def multiply_adds(operator: Any) -> Any:
+    """The multiply-adds of one `Operator`; None where they are not known: a size is not, or a product has no rule.
+
+    Examples
+    --------
+    >>> from gluon_initkit._mxnet.inference import Operator
+    >>> multiply_adds(Operator("FullyConnected", {}, ((2, 5), (4, 5), (4,)), ((2, 4),), "0"))
+    40
+    """
+    # Without what tells MXNet's namespaces apart: fullyconnected.
+    name = re.sub(r"^_?(npi_|npx_|np_|contrib_|sparse_)?", "", operator.name).replace("_", "").lower()
+    if name not in _RULES:
+        return None if _PRODUCT.search(name) and not _NO_PRODUCT.search(name) else 0
+    try:
+        return _RULES[name](operator)
+    except (TypeError, IndexError, KeyError):  # a shape or a size is not known
+        return None
+
+
+def _true(operator: Any, key: str) -> bool:
+    return operator.attributes.get(key, "False") in ("True", "true", "1")
+
+
+def _convolution(weight: int, moved: str = "outputs") -> _Rule:
+    """By the number of the input that is the weight, whose filters are applied at each place of what is `moved`."""
+    return lambda operator: math.prod(getattr(operator, moved)[0]) * math.prod(operator.inputs[weight][1:])
+
+
+def _matrices(transposed: int) -> _Rule:
+    """Each number of the output is a sum over an axis of the first input: its last, or the one that is `transposed`."""
+
+    def rule(operator: Any) -> int:
+        if operator.attributes.get("axis", "-2") != "-2":
+            raise KeyError("axis")
+        if () in operator.inputs:  # a number times an array
+            return 0
+        return math.prod(operator.outputs[0]) * operator.inputs[0][transposed if _true(operator, "transpose_a") else -1]
+
+    return rule
+
+
+def _tensordot(operator: Any) -> int:
+    """Of sizes m*k, k*n and m*n the multiply-adds are m*k*n, whichever axes k is made of."""
+    return math.isqrt(math.prod(operator.inputs[0]) * math.prod(operator.inputs[1]) * math.prod(operator.outputs[0]))
+
+
+def _einsum(operator: Any) -> int:
+    """Of two arrays with at least one sum: once for each combination of all indices."""
+    terms, arrow, answer = operator.attributes["subscripts"].replace(" ", "").partition("->")
+    names = terms.split(",")
+    if "..." in terms or not arrow or len(names) > 2:
+        raise KeyError("subscripts")
+    sizes = {name: size for term, shape in zip(names, operator.inputs) for name, size in zip(term, shape)}
+    return math.prod(sizes.values()) if len(names) == 2 and set(sizes) - set(answer) else 0
+
+
+def _rnn(operator: Any) -> int:
+    """Of a fused recurrent layer: in each step, each direction of each layer multiplies its input and its state."""
+    attributes, (steps, batch, width) = operator.attributes, operator.inputs[0]
+    gates = {"lstm": 4, "gru": 3}.get(attributes["mode"], 1)
+    hidden, directions = int(attributes["state_size"]), 1 + _true(operator, "bidirectional")
+    projection = attributes.get("projection_size", "None")
+    state = hidden if projection == "None" else int(projection)
+    total = 0
+    for _ in range(int(attributes["num_layers"])):
+        total += directions * (gates * hidden * (width + state) + (0 if projection == "None" else hidden * state))
+        width = directions * state
+    return steps * batch * total
+
+
+def _attention(interleaved: int, parts: int, scores: Callable[[Any], Any]) -> _Rule:
+    """Of GluonNLP's attention, where `parts` arrays lie in one input; a score is a sum over the units of one head."""
+    return lambda operator: (operator.inputs[interleaved][-1] // parts // int(operator.attributes["heads"])
+                             * math.prod(scores(operator)))  # fmt: skip
+
+
+_RULES: Dict[str, _Rule] = {
+    "convolution": _convolution(1),
+    "deconvolution": _convolution(1, "inputs"),
+    "deformableconvolution": _convolution(2),
+    "modulateddeformableconvolution": _convolution(3),
+    "fullyconnected": _convolution(1),
+    **dict.fromkeys(("batchdot", "matmul", "linalggemm", "linalggemm2"), _matrices(-2)),
+    "dot": _matrices(0),  # of classic arrays and NumPy's
+    **dict.fromkeys(("tensordot", "tensordotintaxes"), _tensordot),
+    "einsum": _einsum,
+    "rnn": _rnn,
+    "interleavedmatmulselfattqk": _attention(0, 3, lambda operator: operator.outputs[0]),
+    "interleavedmatmulselfattvalatt": _attention(0, 3, lambda operator: operator.inputs[1]),
+    "interleavedmatmulencdecqk": _attention(1, 2, lambda operator: operator.outputs[0]),
+    "interleavedmatmulencdecvalatt": _attention(0, 2, lambda operator: operator.inputs[1]),
+}

@@ -6,6 +6,7 @@ first pass counts the upper bits of all values, and the second keeps those whose
 Blocks are always cut alike and merged in their order, so the number of threads changes no bit of the result.
 """
 
+from functools import partial
 import math
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tupl
 import numpy
 
 from ..display import printable
+from ..parallel import Job
 from .records import Histogram, Statistics
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -22,7 +24,8 @@ BINS = 50
 # Values, a MiB as float64. They fit the cache, and an operation takes so long that threads seldom wait for each other.
 _BLOCK = 1 << 17
 _CHUNK = 2 * _BLOCK  # values whose upper bits are counted at once
-PIECE = 8 * _BLOCK  # values that one job reads
+_PIECE = 8 * _BLOCK  # values that one job reads
+MOST_AT_ONCE = 2 * _PIECE  # values of an array that one thread takes all steps of
 _FEW = 1 << 15  # values of an array that are sorted sooner than their upper bits are counted
 
 _Section = Callable[[int, int], numpy.ndarray]  # the values from one number to another
@@ -38,103 +41,82 @@ def merge(parts: Iterable[Optional[Statistics]]) -> Optional[Statistics]:
     if len(known) < 2:
         return known[0] if known else None
     mean = std = low = high = None
-    moments: Any = [(part.count - part.nan - part.posinf - part.neginf, part.mean, part.std, part.min, part.max)
-                    for part in known if part.mean is not None]  # fmt: skip
+    moments: Any = [(_finite(part), part.mean, part.std) for part in known if part.mean is not None]
     if moments:
-        finite = sum(size for size, *_ in moments)
-        mean = _total(size * part_mean for size, part_mean, *_ in moments) / finite
+        finite = sum(size for size, _, _ in moments)
+        mean = _total(size * part_mean for size, part_mean, _ in moments) / finite
         # A product is inf where a power raises.
         squares = (size * (part_std * part_std + (part_mean - mean) * (part_mean - mean))
-                   for size, part_mean, part_std, *_ in moments)  # fmt: skip
+                   for size, part_mean, part_std in moments)  # fmt: skip
         std = math.sqrt(_total(squares) / finite)
-        low, high = min(moment[3] for moment in moments), max(moment[4] for moment in moments)
-    return Statistics(
-        count=sum(part.count for part in known),
-        mean=mean,
-        std=std,
-        min=low,
-        max=high,
-        norm=math.sqrt(_total(part.norm * part.norm for part in known)),
-        zeros=sum(part.zeros for part in known),
-        nan=sum(part.nan for part in known),
-        posinf=sum(part.posinf for part in known),
-        neginf=sum(part.neginf for part in known),
-    )
+        low = min(part.min for part in known if part.min is not None)
+        high = max(part.max for part in known if part.max is not None)
+    norm = math.sqrt(_total(part.norm * part.norm for part in known))
+    names = ("count", "zeros", "nan", "posinf", "neginf")
+    counts = {name: sum(getattr(part, name) for part in known) for name in names}
+    return Statistics(mean=mean, std=std, min=low, max=high, norm=norm, **counts)
 
 
-class _InMemory:
+def _finite(part: Statistics) -> int:
+    return part.count - part.nan - part.posinf - part.neginf
+
+
+class _InMemory(numpy.ndarray):
     """An array in memory, to be read as the `Values` of a file are."""
 
     order, forward = "C", False
 
-    def __init__(self, array: numpy.ndarray) -> None:
-        self.shape, self.dtype, self.size, self.nbytes = array.shape, array.dtype, array.size, array.nbytes
-        self.itemsize, self._flat = array.itemsize, array.reshape(-1)
-
     def sections(self) -> _Section:
-        return lambda begin, end: self._flat[begin:end]
+        flat = self.view(numpy.ndarray).reshape(-1)
+        return lambda begin, end: flat[begin:end]
 
 
 def readable(array: Any) -> Any:
     """What is read in sections: the `Values` of a file, or an array in memory."""
-    return _InMemory(array) if isinstance(array, numpy.ndarray) else array
+    return array.view(_InMemory) if isinstance(array, numpy.ndarray) else array
 
 
-class Survey:
-    """One array whose statistics are being computed: `read` every piece, `choose`, `look_again`, then `finish`."""
+def steps(array: Any, full: bool, result: List[Statistics]) -> Iterator[List[Job]]:
+    """The jobs of each step of computing an array's statistics, which the last job puts into `result`."""
+    if array.dtype.kind not in "biuf" and array.dtype.names != ("bfloat16",):
+        raise TypeError(f"statistics need real numbers, found an array of dtype {printable(str(array.dtype))}")
+    values, order = array.sections(), _Order(array) if full else None
+    blocks: List[Optional[Statistics]] = [None] * -(-array.size // _BLOCK)
 
-    result: Statistics
-
-    def __init__(self, array: Any, full: bool) -> None:
-        if array.dtype.kind not in "biuf" and array.dtype.names != ("bfloat16",):
-            raise TypeError(f"statistics need real numbers, found an array of dtype {printable(str(array.dtype))}")
-        self.array = array
-        self._blocks: List[Optional[Statistics]] = [None] * -(-array.size // _BLOCK)
-        self._order = _Order(array) if full else None
-
-    def read(self, begin: int, end: int, values: Optional[_Section] = None) -> None:
-        """Compute the moments of the blocks between two numbers."""
-        values = values or self.array.sections()
+    def read(begin: int, end: int) -> None:
         # The system gives the memory of a larger array page by page, which takes longer than all arithmetic: once.
         scratch = numpy.empty(min(end - begin, _BLOCK))
         for start, stop in cut(end, _CHUNK, begin):
             chunk = values(start, stop)
             for offset, until in cut(stop - start, _BLOCK):
-                self._blocks[(start + offset) // _BLOCK] = _moments(chunk[offset:until], scratch)
-            if self._order is not None:
-                self._order.count(chunk)
+                blocks[(start + offset) // _BLOCK] = _moments(chunk[offset:until], scratch)
+            if order is not None:
+                order.count(chunk)
 
-    def choose(self) -> None:
-        """Merge the moments, and choose which values quantiles and the histogram depend on."""
-        self._merged = merge(self._blocks) or Statistics(0, None, None, None, None, 0.0, 0, 0, 0, 0)
-        if self._merged.min is None:  # there is no finite value
-            self._order = None
-        if self._order is not None:
-            self._order.choose(self._merged)
+    def look_again(begin: int, end: int) -> None:
+        for start, stop in cut(end, _CHUNK, begin):
+            order.keep(values(start, stop))  # type: ignore[union-attr]
 
-    def look_again(self, begin: int, end: int, values: Optional[_Section] = None) -> None:
-        """Keep the chosen ones of the values between two numbers."""
-        if self._order is not None:
-            values = values or self.array.sections()
-            for start, stop in cut(end, _CHUNK, begin):
-                self._order.keep(values(start, stop))
+    def finish() -> None:
+        found = order.found() if order is not None else {}
+        result.append(Statistics(**{**vars(moments), "identical_rows": _has_identical_rows(array, values), **found}))
 
-    def finish(self, values: Optional[_Section] = None) -> None:
-        """The statistics of the whole."""
-        values = values or self.array.sections()
-        facts = {**vars(self._merged), "identical_rows": _has_identical_rows(self.array, values)}
-        if self._order is not None:
-            facts.update(self._order.found())
-            self._order = None
-        self.result = Statistics(**facts)
+    pieces = [((end - begin) * array.itemsize, begin, end) for begin, end in cut(array.size, _PIECE)]
+    yield [(size, partial(read, begin, end)) for size, begin, end in pieces]
+    moments = merge(blocks) or Statistics(0, None, None, None, None, 0.0, 0, 0, 0, 0)
+    if moments.min is None:  # there is no finite value
+        order = None
+    if order is not None:
+        order.choose(moments)
+    yield [(size, partial(look_again, begin, end)) for size, begin, end in pieces if order is not None]
+    yield [(array.nbytes, finish)]
 
-    def whole(self) -> None:
-        """Read and finish on this thread. A file's array may have to be unpacked, once and no longer than this."""
-        values = self.array.sections()
-        self.read(0, self.array.size, values)
-        self.choose()
-        self.look_again(0, self.array.size, values)
-        self.finish(values)
+
+def survey(array: Any, full: bool, result: List[Statistics]) -> None:
+    """Take all steps on this thread. A file's array may have to be unpacked, once and no longer than this."""
+    for jobs in steps(array, full, result):
+        for _, job in jobs:
+            job()
 
 
 class _Order:
@@ -157,7 +139,7 @@ class _Order:
 
     def choose(self, moments: Statistics) -> None:
         """Choose the values whose upper bits are those of a quantile's neighbours, or of an edge."""
-        size = moments.count - moments.nan - moments.posinf - moments.neginf
+        size = _finite(moments)
         self._all_finite = size == moments.count
         self._edges = _edges(moments.min, moments.max)
         positions = numpy.multiply(QUANTILES, size - 1)
@@ -167,14 +149,10 @@ class _Order:
             infinite = int(_upper_bits(numpy.array([math.inf], self._kind))[0])
             upward = _UPWARD[numpy.less(_UPWARD & 0x7FFF, infinite)]
             places = numpy.searchsorted(numpy.cumsum(self._counts[upward]), self._ranks, "right")
-            self._ranked = numpy.zeros(1 << 16, bool)  # the upper bits of the quantiles' neighbours
-            self._ranked[upward[places]] = True
-            self._ranked[[0, 0x8000]] |= self._ranked[[0x8000, 0]]  # numbers beside 0, which stand for 0
+            self._ranked = _marked(upward[places])  # the upper bits of the quantiles' neighbours
             left = numpy.where(self._ranked, 0, self._counts)[upward]
             self._ranks -= (numpy.cumsum(left) - left)[places]  # among the values that have them
-            self._chosen = self._ranked.copy()
-            self._chosen[_upper_bits(self._edges.astype(self._kind))] = True
-            self._chosen[[0, 0x8000]] |= self._chosen[[0x8000, 0]]
+            self._chosen = self._ranked | _marked(_upper_bits(self._edges.astype(self._kind)))
             left = numpy.where(self._chosen, 0, self._counts)[upward]
             some = left > 0
             self._counts, self._bits = left[some], upward[some]
@@ -224,6 +202,13 @@ def _upper_bits(values: numpy.ndarray) -> numpy.ndarray:
     return numpy.ascontiguousarray(values).view(numpy.uint16)[words - 1 :: words]  # MXNet's machines are little-endian
 
 
+def _marked(bits: numpy.ndarray) -> numpy.ndarray:
+    marked = numpy.zeros(1 << 16, bool)
+    marked[bits] = True
+    marked[[0, 0x8000]] |= marked[[0x8000, 0]]  # numbers beside 0, which stand for 0
+    return marked
+
+
 def _edges(low: Any, high: Any) -> numpy.ndarray:
     """The edges of NumPy's histogram."""
     if low == high:
@@ -242,13 +227,10 @@ def _has_identical_rows(array: Any, values: _Section) -> bool:
     columns = array.order == "F"
     width = rows if columns else array.size // rows
     first = _as_float(values(0, width))
-    for begin, end in cut(array.size, max(1, _BLOCK // width) * width):
-        lines = _as_float(values(begin, end)).reshape(-1, width)
-        with numpy.errstate(invalid="ignore"):  # NumPy 1.17 warns where a NaN is compared
-            alike = bool((lines == (lines[:, :1] if columns else first)).all())
-        if not alike:
-            return False
-    return True
+    blocks = cut(array.size, max(1, _BLOCK // width) * width)
+    lines = (_as_float(values(begin, end)).reshape(-1, width) for begin, end in blocks)
+    with numpy.errstate(invalid="ignore"):  # NumPy 1.17 warns where a NaN is compared
+        return all((some == (some[:, :1] if columns else first)).all() for some in lines)
 
 
 def cut(end: int, step: int, begin: int = 0) -> Iterator[Tuple[int, int]]:

@@ -32,10 +32,10 @@ HOSTILE = "a\x1b[2J\x9b31m\r\x07\u202eb\u2066c\u200b\udc80"
 OWN = {
     "initializer.arguments": {"name"},
     "inspector.inspect": {"name"},
-    "inspector.report.json": {"where", "kind", "expected"},
+    "inspector.report_json": {"where", "kind", "expected"},
     "inspector.collect": {"found", "how"},
     "inspector.recorder": {"name", "recorded", "message"},
-    "inspector.view": {"asked"},
+    "inspector.report": {"asked"},
     "parameters.attributes": {"name"},  # one of three, by a line above
     "parameters.info": {"hint", "found", "message"},  # by printable, a line above
     "sharing.construct": {"kind"},  # by printable, a line above

@@ -8,11 +8,11 @@ import dataclasses
 import functools
 import json
 import math
-from typing import Any, Dict, List, Optional, Tuple, Union, get_type_hints
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union, get_type_hints
 
-from ...display import counted
-from ...files import parsed_json
-from ..records import BlockRecord, Finding, Histogram, ParameterRecord, SharedValues, Statistics
+from ..display import counted
+from ..files import parsed_json
+from .records import SEVERITIES, BlockRecord, Finding, Histogram, ParameterRecord, SharedValues, Statistics
 
 SCHEMA = 1
 """The version of the JSON; it grows when a reader of the old one would misread the new."""
@@ -25,15 +25,28 @@ _PARTS = {
     "shared": Tuple[SharedValues, ...],
     "findings": Tuple[Finding, ...],
 }
+# What the types alone do not say of a record: whether it is sound, and what it is to be.
+_SOUND: Dict[Any, Tuple[Callable[[Any], bool], str]] = {
+    Histogram: (
+        lambda record: len(record.edges) == len(record.counts) + 1 > 1 and min(record.counts) >= 0
+        and all(map(math.isfinite, record.edges)) and list(record.edges) == sorted(record.edges),
+        "one more finite, ascending edge than counts"),
+    Statistics: (
+        lambda record: min(record.count, record.zeros, record.nan, record.posinf, record.neginf) >= 0
+        and record.zeros + record.nan + record.posinf + record.neginf <= record.count,
+        "counts of 0 or more, not more of zeros, NaN and infinities than of values"),
+    Finding: (lambda record: record.severity in SEVERITIES, "the severity error, warning or info"),
+    ParameterRecord: (
+        lambda record: min([0, record.size or 0, record.bytes or 0, *filter(None, record.shape or ())]) == 0,
+        "sizes of 0 or more"),
+}  # fmt: skip
 
 
 def encoded(report: Any, rows: Optional[List[Dict[str, Any]]], indent: Optional[int]) -> str:
     """A report as JSON, with `rows` besides where there are any."""
-    document: Dict[str, Any] = {"schema": _KIND, "version": SCHEMA}
-    document.update({name: to_plain(getattr(report, name)) for name in _PARTS})
-    if rows is not None:
-        document["rows"] = to_plain(rows)
-    return json.dumps(document, indent=indent, allow_nan=False)
+    parts = {name: getattr(report, name) for name in _PARTS}
+    document = {"schema": _KIND, "version": SCHEMA, **parts, **({} if rows is None else {"rows": rows})}
+    return json.dumps(to_plain(document), indent=indent, allow_nan=False)
 
 
 def decoded(text: str) -> Dict[str, Any]:
@@ -45,11 +58,11 @@ def decoded(text: str) -> Dict[str, Any]:
     if not isinstance(version, int) or not 1 <= version <= SCHEMA:
         raise ValueError(f"expected a report of version 1 to {SCHEMA}, found version {version!r}; a later one is read "
                          "by a later gluon_initkit: pip install -U gluon-initkit")  # fmt: skip
-    fields = {name: from_plain(kind, document.get(name), name) for name, kind in _PARTS.items()}
-    for path, count in Counter(path for record in fields["records"] for path in record.paths).items():
+    parts = {name: _from_plain(kind, document.get(name), name) for name, kind in _PARTS.items()}
+    for path, count in Counter(path for record in parts["records"] for path in record.paths).items():
         if count > 1:
             raise ValueError(f"records: two parameters have the path {path!r:.80}")
-    return fields
+    return parts
 
 
 def to_plain(value: Any) -> Any:
@@ -65,22 +78,32 @@ def to_plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def from_plain(kind: Any, value: Any, where: str = "the value") -> Any:
+def _from_plain(kind: Any, value: Any, where: str) -> Any:
     """What `to_plain` wrote of a value of the type `kind`; a ValueError says where it is none.
 
     Keys that a dataclass does not know are passed over, so that a later version may add fields.
     """
     origin, arguments = getattr(kind, "__origin__", None), list(getattr(kind, "__args__", ()))
     if origin is Union:  # Optional
-        return None if value is None else from_plain(arguments[0], value, where)
+        return None if value is None else _from_plain(arguments[0], value, where)
     if origin in (tuple, Tuple):
         _expect(isinstance(value, list), "a list", value, where)
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
         if len(kinds) != len(value):
             raise ValueError(f"{where}: expected {counted(len(kinds), 'value')}, found {len(value)}")
-        return tuple(from_plain(kind, item, f"{where}[{n}]") for n, (kind, item) in enumerate(zip(kinds, value)))
-    if dataclasses.is_dataclass(kind):
-        return _record(kind, value, where)
+        return tuple(_from_plain(kind, item, f"{where}[{n}]") for n, (kind, item) in enumerate(zip(kinds, value)))
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        _expect(isinstance(value, dict), "an object", value, where)
+        facts: Dict[str, Any] = {}
+        for field in dataclasses.fields(kind):
+            if field.name in value:
+                facts[field.name] = _from_plain(_hints(kind)[field.name], value[field.name], f"{where}.{field.name}")
+            elif field.default is dataclasses.MISSING:
+                raise ValueError(f"{where}: {field.name!r} is missing")
+        record = kind(**facts)
+        sound, expected = _SOUND.get(kind, (lambda record: True, ""))
+        _expect(sound(record), expected, value, where)
+        return record
     if kind is float and value in ("nan", "inf", "-inf"):
         return float(value)
     is_kind = isinstance(value, (int, float) if kind is float else kind)
@@ -91,37 +114,6 @@ def from_plain(kind: Any, value: Any, where: str = "the value") -> Any:
 
 
 _hints = functools.lru_cache(maxsize=None)(get_type_hints)
-
-
-def _record(kind: Any, value: Any, where: str) -> Any:
-    _expect(isinstance(value, dict), "an object", value, where)
-    facts: Dict[str, Any] = {}
-    for field in dataclasses.fields(kind):
-        if field.name in value:
-            facts[field.name] = from_plain(_hints(kind)[field.name], value[field.name], f"{where}.{field.name}")
-        elif field.default is dataclasses.MISSING:
-            raise ValueError(f"{where}: {field.name!r} is missing")
-    record = kind(**facts)
-    _check(record, value, where)
-    return record
-
-
-def _check(record: Any, value: Any, where: str) -> None:
-    """Refuse what the types alone do not say."""
-    if isinstance(record, Histogram):
-        ascending = all(map(math.isfinite, record.edges)) and list(record.edges) == sorted(record.edges)
-        sound = len(record.edges) == len(record.counts) + 1 > 1 and ascending and min(record.counts) >= 0
-        _expect(sound, "one more finite, ascending edge than counts", value, where)
-    elif isinstance(record, Statistics):
-        counts = (record.zeros, record.nan, record.posinf, record.neginf)
-        sound = min(record.count, *counts) >= 0 and sum(counts) <= record.count
-        _expect(sound, "counts of 0 or more, not more of zeros, NaN and infinities than of values", value, where)
-    elif isinstance(record, Finding):
-        sound = record.severity in ("error", "warning", "info")
-        _expect(sound, "the severity error, warning or info", value, where)
-    elif isinstance(record, ParameterRecord):
-        sound = min([0, record.size or 0, record.bytes or 0, *filter(None, record.shape or ())]) == 0
-        _expect(sound, "sizes of 0 or more", value, where)
 
 
 def _expect(holds: bool, expected: str, value: Any, where: str) -> None:

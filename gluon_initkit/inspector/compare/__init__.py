@@ -1,1 +1,0 @@
-"""What differs between two networks, reports or files, and what a network would load of a file."""

@@ -1,1 +1,0 @@
-"""What `inspect` returns, and how it is shown: as text, HTML, Markdown, JSON, records and plots."""
