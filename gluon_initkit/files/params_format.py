@@ -1,4 +1,4 @@
-"""MXNet's ``.params`` files, read from their headers, without MXNet.
+"""MXNet's ``.params`` files, read from their headers, and written; without MXNet.
 
 A file is a list of arrays followed by the list of their names (``NDArray::Save`` and ``Load``, src/ndarray/ndarray.cc):
 
@@ -6,8 +6,7 @@ A file is a list of arrays followed by the list of their names (``NDArray::Save`
 
 An array begins with a magic number that says how the rest of its header is written: three versions, and the oldest,
 whose magic is the number of dimensions itself. Everything is little-endian. No number of a header is believed before
-it was compared with the bytes that are really there. MXNet 2's zip files are read by `npz_format`,
-others' by `safetensors_format`.
+it was compared with the bytes that are really there.
 """
 
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from ..display import counted
 from ..shapes import is_known
 from .npz_format import read_zip
-from .safetensors_format import is_safetensors, read_safetensors
+from .safetensors_format import read_safetensors
 from .stored_array import MAX_DIMENSIONS, CheckpointError, Part, StoredArray
 from .tie_map import read_ties, written_ties
 
@@ -67,7 +66,7 @@ def opened(path: Any, buffering: int = 4096) -> Iterator[Any]:
 def read_open_file(file: Any, source: str) -> List[StoredArray]:
     """The arrays of an open file, which messages call `source`."""
     start = file.read(9)
-    if is_safetensors(start):
+    if start[4:9] == b"\0\0\0\0{":  # a length below 4 GB, and the brace of JSON
         return read_safetensors(file, source)
     if start[:2] == b"PK":
         return read_zip(file, source)
@@ -135,7 +134,8 @@ class _Reader:
     def arrays(self) -> List[StoredArray]:
         start = self.file.read(1024)
         if start[:8] != _UINT64.pack(_FILE_MAGIC):
-            raise self.error(0, f"not a .params file of MXNet: {_kind(start, self.end)}")
+            kinds = (f"is {kind}" for pattern, kind in _KINDS if re.match(pattern, start, re.DOTALL | re.IGNORECASE))
+            raise self.error(0, f"not a .params file of MXNet: it {next(kinds, f'begins with {start[:8]!r}')}")
         self.file.seek(0)
         _, _, count = self.numbers(_LIST, "the header of")
         if count > self.end // 4:
@@ -255,17 +255,9 @@ def _context(device: int, number: int) -> str:
     return f"{_DEVICES.get(device) or f'device{device}'}({number})"
 
 
-def _kind(head: bytes, size: int) -> str:
-    """What a file of `size` bytes that is no parameter file seems to be, from its first few hundred bytes."""
-    if not size:
-        return "it is empty: whatever should have written it was interrupted, or found no space; copy it again"
-    for pattern, kind in _KINDS:
-        if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
-            return f"it is {kind}"
-    return f"it begins with {head[:8]!r}"
-
-
+# What a file that is no parameter file seems to be, from its first few hundred bytes.
 _KINDS = (
+    (rb"\Z", "empty: whatever should have written it was interrupted, or found no space; copy it again"),
     (rb"version https://git-lfs\.github\.com/spec/", "a pointer of Git LFS, not the file: `git lfs pull` gets it"),
     (rb"\s*(<!doctype html|<html|<head|<body)", "an HTML page, sent by a server instead: download it again"),
     (rb"\s*<\?xml|\s*<error>", "an XML document, sent by a server instead: download it again"),

@@ -35,8 +35,7 @@ def convert(source: Any, target: Any) -> List[StoredArray]:
         array = stored.arrays[array.name]
         bits = stored_type(array.dtype)  # of bfloat16, not the float32 that they mean
         parts = array.parts[0]._replace(dtype=bits), *array.parts[1:]
-        array = array._replace(dtype=bits, parts=parts)
-        return [numpy.ascontiguousarray(read(array).whole())]
+        return [numpy.ascontiguousarray(read(array._replace(dtype=bits, parts=parts)).whole())]
 
     # MXNet reads a file's arrays in one mode alone, and in the classic one it has neither scalars nor empty arrays.
     version = 2 if all(array.shape and 0 not in array.shape for array in stored.arrays.values()) else 3
@@ -52,19 +51,25 @@ def write_file(path: str, arrays: Sequence[StoredArray], parts: Callable[[Stored
     `parts` gives the values of an array, bfloat16 as uint16, and the indices of a sparse one. An OSError says why the
     file could not be written; what was at `path` is as before then.
     """
-    old = _status(path)
+    old: Optional[os.stat_result] = None
+    with contextlib.suppress(FileNotFoundError):
+        old = os.stat(path)  # a circle of links is an OSError
+        if stat.S_ISDIR(old.st_mode):
+            raise OSError(errno.EISDIR, "this is a directory; expected the name of a file", path)
+        if not stat.S_ISREG(old.st_mode):
+            raise OSError(errno.EINVAL, "a device, a pipe or a socket is not replaced by a file", path)
+        if not os.access(path, os.W_OK):
+            raise OSError(errno.EACCES, "the file is write-protected", path)
     target = os.path.realpath(path)  # a link stays a link
     folder, name = os.path.split(target)
     try:
         with _part_of(folder, name) as (part, descriptor):
             (write_safetensors if path.endswith(SUFFIX) else write_params)(part, arrays, parts)
             try:
-                whole = [array.header for array in read_headers(part)] == [array.header for array in arrays]
-                reason = "what was read back is not what was written"
+                if [array.header for array in read_headers(part)] != [array.header for array in arrays]:
+                    raise CheckpointError(part, 0, "what was read back is not what was written")
             except CheckpointError as error:
-                whole, reason = False, error.reason
-            if not whole:
-                raise OSError(errno.EIO, f"the file could not be written whole: {printable(reason)}")
+                raise OSError(errno.EIO, f"the file could not be written whole: {error.reason}") from None
             if old is not None:
                 with contextlib.suppress(PermissionError):  # only root gives files away
                     os.chown(part, old.st_uid, old.st_gid)
@@ -73,7 +78,7 @@ def write_file(path: str, arrays: Sequence[StoredArray], parts: Callable[[Stored
             os.replace(part, target)
     except OSError as error:
         why = f"{printable(str(error.strerror))} (in folder {folder!r}). Nothing was saved; an older file is as it was"
-        raise _error(code=error.errno or errno.EIO, reason=why, path=path) from error
+        raise OSError(error.errno or errno.EIO, why, path) from error
     if os.name == "posix":  # so that the new name outlasts a loss of power; Windows opens no folders
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -112,31 +117,9 @@ def _part_of(folder: str, name: str) -> Iterator[Tuple[str, int]]:
 def _locked(descriptor: int) -> Optional[bool]:
     """Lock an open file until it is closed: whether nobody else has, or None where the system has no such locks."""
     try:
-        if fcntl is None:
-            return None
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:
+    except (OSError, AttributeError):  # of a module that is None
         return None
     return True
-
-
-def _status(path: str) -> Optional[os.stat_result]:
-    """The status of the file that will be replaced, None where there is none; an OSError where it may not be."""
-    try:
-        status = os.stat(path)  # a circle of links is an OSError
-    except FileNotFoundError:
-        return None
-    if stat.S_ISDIR(status.st_mode):
-        raise _error(errno.EISDIR, "this is a directory; expected the name of a file", path=path)
-    if not stat.S_ISREG(status.st_mode):
-        raise _error(errno.EINVAL, "a device, a pipe or a socket is not replaced by a file", path=path)
-    if not os.access(path, os.W_OK):
-        raise _error(errno.EACCES, "the file is write-protected", path=path)
-    return status
-
-
-def _error(code: int, reason: str, *, path: str) -> Any:
-    """An error that Python shows with the path escaped."""
-    return OSError(code, reason, path)

@@ -4,8 +4,7 @@ from .builder import Sharing, SharingReport, SharingRow
 from .construct import shared_layers, sharing_scope
 from .errors import LoadError, SharingError
 from .groups import SharedGroup, check_sharing, shared_groups
-from .load import load
-from .load_report import LoadReport, LoadRow
+from .load import LoadReport, LoadRow, load
 from .save import save
 from .untie import untie
 

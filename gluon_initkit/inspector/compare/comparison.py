@@ -10,7 +10,7 @@ from ...parameters import did_you_mean
 from ..report.json import to_plain
 
 if TYPE_CHECKING:
-    from ...sharing.load_report import LoadReport
+    from ...sharing.load import LoadReport
 
 _Shape = Optional[Tuple[Optional[int], ...]]
 
