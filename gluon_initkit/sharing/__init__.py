@@ -1,12 +1,11 @@
 """Tied parameters: declared, found, checked, and kept over files."""
 
-from .builder import Sharing, SharingReport, SharingRow
+from .builder import Sharing, SharingReport, SharingRow, untie
 from .construct import shared_layers, sharing_scope
 from .errors import LoadError, SharingError
 from .groups import SharedGroup, check_sharing, shared_groups
 from .load import LoadReport, LoadRow, load
 from .save import save
-from .untie import untie
 
 __all__ = ["LoadError", "LoadReport", "LoadRow", "SharedGroup", "Sharing", "SharingError", "SharingReport",
            "SharingRow", "check_sharing", "load", "save", "shared_groups", "shared_layers", "sharing_scope",

@@ -1,17 +1,19 @@
-"""`Sharing`: ties declared on a network that exists, checked as a whole, and made all at once or not at all."""
+"""`Sharing`: ties declared on a network that exists, checked as a whole, and made all at once or not; and `untie`."""
 
 from dataclasses import dataclass
 import math
 from operator import attrgetter
-from typing import Any, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, FrozenSet, List, NamedTuple, Optional, Tuple
 
 import numpy
 
-from .._mxnet import mx
+from .._mxnet import backend, mx
 from .._mxnet.arrays import bits_of, wait_for
-from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, state_of
+from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, source_of, state_of
 from .._mxnet.state import interrupts_held, restoring
-from .._mxnet.ties import copy_state, exchange, mean_arrays, redeclare, replace_arrays
+from .._mxnet.ties import copy_state, exchange, independent_copy, mean_arrays, redeclare, replace_arrays, slots
+from .._mxnet.trainer import is_trained
+from .._mxnet.tree import parameters_in_containers
 from ..display import (
     Column,
     Table,
@@ -25,12 +27,18 @@ from ..display import (
     size_text,
     warn,
 )
-from ..parameters import check_block, matcher, named_memory_errors, show_selector
-from .checks import has_chosen_initializer, merged_shape, problems
+from ..parameters import (
+    check_block,
+    did_you_mean_path,
+    list_parameters,
+    matcher,
+    named_memory_errors,
+    show_selector,
+)
+from .checks import has_chosen_initializer, merged_shape, problems, why_fixed
 from .errors import SharingError, sharing_refused
 from .groups import SharedGroup
-from .merge import Member, Tie, TieGroup, tie_groups
-from .targets import Declaration, TargetNotFound, Targets, selectors_in
+from .targets import Declaration, Member, Targets, TieGroup, selectors_in
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class SharingRow:
 
     Attributes
     ----------
+    path, aliases, transposed : str, tuple of str, tuple of str
+        The canonical path, the others, and those of them at which the parameter is transposed.
     shape : tuple of (int or None), or None
         The sizes that any of the parameters knows.
     saved : int
@@ -57,9 +67,9 @@ class SharingRow:
     dropped: Tuple[str, ...]
     values_from: Optional[str]
 
-    path = property(lambda self: self.group.canonical, doc="The canonical path.")
-    aliases = property(lambda self: self.group.aliases, doc="The other paths.")
-    transposed = property(lambda self: self.group.transposed, doc="The aliases at which the parameter is transposed.")
+    path = property(attrgetter("group.canonical"))
+    aliases = property(attrgetter("group.aliases"))
+    transposed = property(attrgetter("group.transposed"))
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,6 +141,8 @@ class Sharing:
     True
     """
 
+    _newborn: FrozenSet[Any] = frozenset()  # parameters of blocks that were just built
+
     def __init__(self, net: Any) -> None:
         check_block(net)
         self._net = net
@@ -198,7 +210,18 @@ class Sharing:
             Whether to check and report only.
         """
         self._asked = True
-        return self._apply(values, dry_run, frozenset())
+        if values not in ("keep", "average"):
+            raise ValueError(f"values={values!r}: expected 'keep' or 'average'")
+        groups, wrong = Targets(self._net).groups(self._declared)
+        wrong += problems(self._net, groups, values, self._newborn)
+        if wrong:
+            raise sharing_refused(wrong)
+        outcomes = [_outcome(group, values) for group in groups]
+        report = SharingReport(tuple(outcome.row for outcome in outcomes), values, not dry_run)
+        if not dry_run:
+            _make(self._net, [outcome for outcome in outcomes if outcome.group.dropped])
+            self._declared.clear()  # what was declared is done, and a Parameter named in it may go
+        return report
 
     def __del__(self) -> None:
         if getattr(self, "_declared", None) and not self._asked:
@@ -208,44 +231,15 @@ class Sharing:
         declared = "; ".join(map(str, self._declared)) or "nothing is declared"
         return printable(f"<{type(self).__name__} of {type(self._net).__name__}: {declared:.200}>")
 
-    def _apply(self, values: str, dry_run: bool, yielding: FrozenSet[Any]) -> SharingReport:
-        if values not in ("keep", "average"):
-            raise ValueError(f"values={values!r}: expected 'keep' or 'average'")
-        groups, wrong = self._groups()
-        wrong += problems(self._net, groups, values, yielding)
-        if wrong:
-            raise sharing_refused(wrong)
-        outcomes = [(group, _outcome(group, values)) for group in groups]
-        report = SharingReport(tuple(_report_row(*pair) for pair in outcomes), values, not dry_run)
-        if not dry_run:
-            _apply_ties(self._net, [pair for pair in outcomes if pair[0].dropped])
-            self._declared.clear()  # what was declared is done, and a Parameter named in it may go
-        return report
-
-    def _groups(self) -> Tuple[List[TieGroup], List[str]]:
-        """The groups declared, and what of the declarations cannot be."""
-        targets = Targets(self._net)
-        ties: List[Tie] = []
-        wrong: List[str] = []
-        for declared in self._declared:
-            try:
-                ties += targets.ties(declared)
-            except TargetNotFound as reason:
-                wrong.append(str(reason))
-        try:
-            return tie_groups(ties, targets.slots), wrong
-        except SharingError as contradiction:
-            return [], [*wrong, str(contradiction).rstrip(".")]
-
 
 class _Outcome(NamedTuple):
     """What a group's parameter will be."""
 
-    shape: Optional[Tuple[Optional[int], ...]]
+    group: TieGroup
+    row: SharingRow
     init: Any  # one that somebody chose, else a layer's default
-    differing: Tuple[str, ...]  # the paths of those initialized members that have other values than the first
-    averaged: Sequence[Member]  # the members that it is the mean of; empty where it has the values of one
     source: Optional[Member]  # the member that it has the values of: the first that has any, else the first that will
+    averaged: List[Tuple[Any, bool]]  # the Parameters that it is the mean of, and whether each is transposed
 
 
 def _outcome(group: TieGroup, values: str) -> _Outcome:
@@ -255,42 +249,95 @@ def _outcome(group: TieGroup, values: str) -> _Outcome:
         first, *others = ((member, bits_of(arrays_of(member.param)[0], member.transposed)) for member in initialized)
         differing = [member.path for member, bits in others if bits != first[1]]
     declared = [member for member in group.members if member.param.init is not None]
-    chosen = next((member for member in declared if has_chosen_initializer(member.param)), next(iter(declared), None))
-    pending = [member for member in group.members if state_of(member.param) == "deferred"]
-    source = initialized[0] if initialized else chosen if chosen in pending else next(iter(pending), None)
-    init = group.kept.param.init if chosen is None else chosen.param.init
-    averaged = initialized if values == "average" and differing else ()
-    return _Outcome(merged_shape(group)[0], init, tuple(differing), averaged, source)
+    chosen = max(declared, key=lambda member: has_chosen_initializer(member.param), default=group.kept)
+    pending = [member for member in (chosen, *group.members) if state_of(member.param) == "deferred"]
+    source = next(iter(initialized or pending), None)
+    averaged = [(member.param, member.transposed) for member in initialized if values == "average" and differing]
+    dtype, shape = numpy.dtype(group.kept.param.dtype), merged_shape(group)[0]
+    size = dtype.itemsize * math.prod(size or 0 for size in (shape if shape is not None else (0,)))
+    saved = size * sum(len(contexts_of(member.param) or (None,)) for member in group.dropped)
+    values_from = None if source is None or averaged else source.path
+    row = SharingRow(group.group, shape, dtype.name, saved, tuple(differing), values_from)
+    return _Outcome(group, row, chosen.param.init, source, averaged)
 
 
-def _report_row(group: TieGroup, outcome: _Outcome) -> SharingRow:
-    dtype = numpy.dtype(group.kept.param.dtype)
-    size = dtype.itemsize * math.prod(size or 0 for size in (outcome.shape if outcome.shape is not None else (0,)))
-    return SharingRow(
-        group=group.group,
-        shape=outcome.shape,
-        dtype=dtype.name,
-        saved=size * sum(len(contexts_of(member.param) or (None,)) for member in group.dropped),
-        dropped=outcome.differing,
-        values_from=None if outcome.source is None or outcome.averaged else outcome.source.path,
-    )
-
-
-def _apply_ties(net: Any, outcomes: Sequence[Tuple[TieGroup, _Outcome]]) -> None:
+def _make(net: Any, outcomes: List[_Outcome]) -> None:
     """Make the members of every group one parameter; where anything fails, nothing has changed."""
     if not outcomes:
         return
-    moves = [move for group, _ in outcomes for move in group.moves()]
+    moves = [move for outcome in outcomes for move in outcome.group.moves()]
     # An interrupt between the two would put values back, and leave the ties.
-    with interrupts_held(), restoring([group.kept.param for group, _ in outcomes]), exchange(net, moves):
-        for group, outcome in outcomes:
+    with interrupts_held(), restoring([outcome.group.kept.param for outcome in outcomes]), exchange(net, moves):
+        for group, row, init, source, averaged in outcomes:
             kept = group.kept
             with named_memory_errors(kept.path, kept.param, SharingError):
-                deferrable = any(allows_deferral(each.param) for each in group.members)
-                redeclare(kept.param, outcome.shape, outcome.init, deferrable)
-                if outcome.source is not None and outcome.source is not kept:
-                    copy_state(kept.param, outcome.source.param, outcome.source.transposed)
-                if outcome.averaged:
-                    means = mean_arrays([(member.param, member.transposed) for member in outcome.averaged])
-                    replace_arrays(kept.param, means)
+                deferrable = any(allows_deferral(member.param) for member in group.members)
+                redeclare(kept.param, row.shape, init, deferrable)
+                if source is not None and source is not kept:
+                    copy_state(kept.param, source.param, source.transposed)
+                if averaged:
+                    replace_arrays(kept.param, mean_arrays(averaged))
                 wait_for(arrays_of(kept.param))
+
+
+def untie(net: Any, path: str) -> None:
+    """Give one path of a shared parameter its own copy: values, gradients, initializer, multipliers.
+
+    The other paths go on sharing. It is done as a whole, or not at all.
+
+    Parameters
+    ----------
+    net : Block
+        As for `Sharing`.
+    path : str
+        A path of a shared parameter, ``'decoder.weight'``.
+
+    Raises
+    ------
+    SharingError
+        The path shares nothing, or cannot get a parameter of its own; the message says why.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(*ik.shared_layers(lambda: mx.gluon.nn.Dense(4, in_units=4), n=2))
+    >>> untie(net, "1.weight")
+    >>> net[1].weight is net[0].weight, net[1].bias is net[0].bias
+    (False, True)
+    """
+    check_block(net)
+    found = {slot.path: slot for slot in slots(net)}
+    if path not in found:
+        hint = did_you_mean_path(path, [info for _, _, info in list_parameters(net)])
+        raise sharing_refused([f"no parameter has the path {path!r}; {hint}"])
+    slot = found.pop(path)
+    source = source_of(slot.param)
+    others = [each for each in found.values() if source_of(each.param) is source]
+    if not others:
+        raise sharing_refused([f"{path!r} shares its parameter with no other path; shared_groups(net) tells what is "
+                               f"shared"])  # fmt: skip
+    wrong = [f"{path!r} and {each.path!r} are one parameter of one block that stands in the network twice, where no "
+             f"slot of its own is: build two blocks and tie what they share"
+             for each in others if each.block is slot.block and each.key == slot.key][:1]  # fmt: skip
+    parted = f"{path!r} and {others[0].path!r} cannot be parted:"
+    reason = why_fixed(slot, parameters_in_containers([(path.rpartition(".")[0], slot.block)]))
+    if reason:
+        wrong.append(f"{parted} {reason}; untie the other path")
+    if is_trained(source):
+        wrong.append(f"{parted} a Trainer updates their parameter, and would not update the copy; call "
+                     f"gluon_initkit.release(trainer), untie, and make another Trainer")  # fmt: skip
+    if wrong:
+        raise sharing_refused(wrong)
+    leaving, transposed = [slot], slot.param is not source
+    if not transposed and all(each.param is not source for each in others):
+        leaving, transposed = others, True  # all others see it transposed: they get one that needs no transposing
+    taken = {each.param.name for each in (slot, *found.values())}
+    name = wanted = f"{backend.prefix_of(leaving[0].block)}{leaving[0].key}"  # as Gluon would have called it
+    number = 1
+    while name in taken:
+        name, number = f"{wanted}{number}", number + 1
+    with named_memory_errors(path, source, SharingError):
+        copy = independent_copy(source, name, transposed)
+        wait_for(arrays_of(copy))
+    with interrupts_held(), exchange(net, [(each, copy) for each in leaving]):
+        pass

@@ -112,5 +112,6 @@ def _tie(named: Dict[str, Any], only: Any) -> None:
         holder = backend.unnamed(_Holder)  # which takes no name from Gluon's counters
         for name, block in named.items():
             holder.register_child(block, name)
-        newborn = frozenset(slot.param for block in others for slot in slots(block))
-        Sharing(holder).tie_blocks(*others, to=donor, only=only)._apply("keep", False, newborn)
+        sharing = Sharing(holder).tie_blocks(*others, to=donor, only=only)
+        sharing._newborn = frozenset(slot.param for block in others for slot in slots(block))
+        sharing.apply()

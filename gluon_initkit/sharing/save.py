@@ -6,12 +6,13 @@ from typing import Any, Union
 from .._mxnet.arrays import dtype_name
 from .._mxnet.files import array_parts, file_version, saved_values
 from .._mxnet.parameter import state_of
-from .._mxnet.tree import parameters_by_path
+from .._mxnet.ties import slots
 from ..display import counted, listed, printable, warn
 from ..files import StoredArray
 from ..files.write import SUFFIX, write_file
+from ..parameters import check_block
 from .errors import SharingError
-from .groups import groups_of, sources
+from .groups import groups_of, source_and_side
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -54,11 +55,13 @@ def save(net: Any, path: Path) -> None:
     ...     sorted(mx.nd.load(os.path.join(folder, "tied.params")))
     ['0.bias', '0.weight']
     """
-    held = sources(net, unregistered=False)
-    left = [path for path in parameters_by_path(net) if path not in held]
+    check_block(net)
+    found = slots(net)
+    left = [slot.path for slot in found if slot.key is None]
     if left:
         warn(f"{', '.join(left)}: held by no attribute of a Block, so not written, as by net.save_parameters; "
              f"assign them to attributes.")  # fmt: skip
+    held = {slot.path: source_and_side(slot.param) for slot in found if slot.key is not None}
     states = {path: state_of(param) for path, (param, _) in held.items()}
     empty = [f"{printable(path)} is {state}" for path, state in states.items() if state != "initialized"]
     if empty:
@@ -66,17 +69,16 @@ def save(net: Any, path: Path) -> None:
             f"{counted(len(empty), 'parameter has', 'parameters have')} no values to save: {listed(empty, 8)}. "
             f"Initialize the network, and give deferred parameters their shapes by a forward pass."
         )
-    groups = groups_of(held)
-    aliases = {alias for group in groups for alias in group.aliases}
+    ties = {group.canonical: group for group in groups_of(held)}
+    aliases = {alias for group in ties.values() for alias in group.aliases}
     written = {path: source for path, source in held.items() if path not in aliases}
     saved = saved_values([param for param, _ in written.values()])
     arrays = {path: array.T if transposed else array
               for (path, (_, transposed)), array in zip(written.items(), saved)}  # fmt: skip
-    ties = {group.canonical: (group.aliases, group.transposed) for group in groups}
-    target, version, headers = os.fsdecode(path), file_version(), []
+    target, version = os.fsdecode(path), file_version()
     dense = target.endswith(SUFFIX) or version == 3  # neither safetensors nor MXNet with NumPy's shapes has sparse ones
-    for name, array in arrays.items():
-        stype, (tied, transposed) = "default" if dense else array.stype, ties.get(name, ((), ()))
-        headers.append(StoredArray(name, version, stype, tuple(array.shape), dtype_name(array.dtype),
-                                   aliases=tied, transposed=transposed))  # fmt: skip
+    headers = [StoredArray(name, version, "default" if dense else array.stype, array.shape, dtype_name(array.dtype))
+               for name, array in arrays.items()]  # fmt: skip
+    headers = [header._replace(aliases=ties[header.name].aliases, transposed=ties[header.name].transposed)
+               if header.name in ties else header for header in headers]  # fmt: skip
     write_file(target, headers, lambda header: array_parts(arrays[header.name], header.stype))
