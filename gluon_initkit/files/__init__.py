@@ -1,7 +1,6 @@
 """Parameter files, read without MXNet and without trust: what is in them, their values, their tie map."""
 
-from .checkpoint import StoredValues, is_path
-from .params_format import read_headers
+from .checkpoint import StoredValues, is_path, read_headers
 from .stored_array import CheckpointError, StoredArray
 from .tie_map import parsed_json, written_ties
 

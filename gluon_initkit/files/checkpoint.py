@@ -9,7 +9,7 @@ from functools import partial
 import math
 import os
 import threading
-from typing import Any, Callable, Dict, Iterator, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 import zlib
 
 import numpy
@@ -28,6 +28,11 @@ Section = Callable[[int, int], numpy.ndarray]  # the values from one number to a
 def is_path(thing: Any) -> bool:
     """Whether this names a file: a string or a path object."""
     return isinstance(thing, (str, os.PathLike))
+
+
+def read_headers(path: Any) -> List[StoredArray]:
+    """The arrays of a file, in order."""
+    return list(StoredValues(path).arrays.values())
 
 
 class StoredValues:

@@ -43,28 +43,22 @@ _UINT64, _UINT32 = struct.Struct("<Q"), struct.Struct("<I")
 _INT64S, _UINT32S = ([struct.Struct(f"<{count}{letter}") for count in range(MAX_DIMENSIONS + 1)] for letter in "qI")
 
 
-def read_headers(path: Any) -> List[StoredArray]:
-    """The arrays of a file, in order; reads some hundred bytes an array, whatever its size.
-
-    A file that is none of MXNet's, is cut off, or says what cannot be is a CheckpointError.
-    """
-    with opened(path) as file:
-        return read_open_file(file, str(os.fspath(path)))
-
-
 @contextmanager
 def opened(path: Any, buffering: int = 4096) -> Iterator[Any]:
     """A regular file, open for reading; a CheckpointError for anything else."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         # Opening a pipe would wait for a writer; reading a device would not end.
-        source = str(os.fspath(path))
-        raise CheckpointError(source, 0, "this is a directory or a device; expected a parameter file")
+        reason = "this is a directory or a device; expected a parameter file"
+        raise CheckpointError(os.fsdecode(path), 0, reason)
     with open(path, "rb", buffering) as file:
         yield file
 
 
 def read_open_file(file: Any, source: str) -> List[StoredArray]:
-    """The arrays of an open file, which messages call `source`."""
+    """The arrays of an open file, which messages call `source`; reads some hundred bytes an array, whatever its size.
+
+    A file that is none of MXNet's, is cut off, or says what cannot be is a CheckpointError.
+    """
     start = file.read(9)
     if start[4:9] == b"\0\0\0\0{":  # a length below 4 GB, and the brace of JSON
         return read_safetensors(file, source)

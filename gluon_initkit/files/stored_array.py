@@ -1,7 +1,7 @@
 """One array of a parameter file as its header describes it, and the error of a file that is broken."""
 
 import math
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy
 
@@ -60,16 +60,6 @@ class StoredArray(NamedTuple):
     named: bool = True  # False where the file holds no names; the name is then the array's number
     aliases: Tuple[str, ...] = ()  # the other paths of the parameter, from the tie map
     transposed: Tuple[str, ...] = ()  # the aliases at which it is transposed
-
-    @property
-    def canonical(self) -> str:
-        """The name, as a `SharedGroup` calls it."""
-        return self.name
-
-    @property
-    def header(self) -> Tuple[Any, ...]:
-        """What two files that hold the same arrays have in common."""
-        return self.name, self.shape, self.dtype, self.aliases, self.transposed
 
     @property
     def paths(self) -> Tuple[str, ...]:

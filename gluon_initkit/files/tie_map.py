@@ -50,7 +50,7 @@ def _refuse(constant: str) -> Any:
 
 def written_ties(groups: Iterable[Any]) -> bytes:
     """The bytes behind the list for these `SharedGroup`s, or tied `StoredArray`s; none where there are none."""
-    listed = [{key: getattr(group, key) for key in _KEYS} for group in groups]
+    listed = [dict(zip(_KEYS, (group.paths[0], group.aliases, group.transposed))) for group in groups]
     text = json.dumps({"version": VERSION, "groups": listed}, separators=(",", ":")).encode()
     return text + _END.pack(len(text), MAGIC) if listed else b""
 

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+from operator import attrgetter
 import os
 import secrets
 import stat
@@ -11,8 +12,8 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 import numpy
 
 from ..display import printable
-from .checkpoint import StoredValues
-from .params_format import read_headers, write_params
+from .checkpoint import StoredValues, read_headers
+from .params_format import write_params
 from .safetensors_format import SUFFIX, write_safetensors
 from .stored_array import CheckpointError, StoredArray, stored_type
 
@@ -20,6 +21,8 @@ try:
     import fcntl
 except ImportError:  # Windows has none, and there parts that are left stay
     fcntl = None  # type: ignore[assignment]
+
+_HEADER = attrgetter("name", "shape", "dtype", "aliases", "transposed")  # what a file gives back of what is written
 
 
 def convert(source: Any, target: Any) -> List[StoredArray]:
@@ -66,7 +69,7 @@ def write_file(path: str, arrays: Sequence[StoredArray], parts: Callable[[Stored
         with _part_of(folder, name) as (part, descriptor):
             (write_safetensors if path.endswith(SUFFIX) else write_params)(part, arrays, parts)
             try:
-                if [array.header for array in read_headers(part)] != [array.header for array in arrays]:
+                if list(map(_HEADER, read_headers(part))) != list(map(_HEADER, arrays)):
                     raise CheckpointError(part, 0, "what was read back is not what was written")
             except CheckpointError as error:
                 raise OSError(errno.EIO, f"the file could not be written whole: {error.reason}") from None
@@ -102,16 +105,15 @@ def _part_of(folder: str, name: str) -> Iterator[Tuple[str, int]]:
                     os.remove(entry.path)
     while True:
         part = os.path.join(folder, f"{own}{secrets.token_hex(4)}.part")
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            # Between these two lines another save may take it for one that is left.
-            if _locked(descriptor) is not False and os.path.exists(part):
-                yield part, descriptor
-                return
-        finally:
-            os.close(descriptor)
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(part)
+        with open(part, "xb") as file:
+            try:
+                # Between these two lines another save may take it for one that is left.
+                if _locked(file.fileno()) is not False and os.path.exists(part):
+                    yield part, file.fileno()
+                    return
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.remove(part)
 
 
 def _locked(descriptor: int) -> Optional[bool]:

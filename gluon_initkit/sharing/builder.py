@@ -11,30 +11,13 @@ from .._mxnet import backend, mx
 from .._mxnet.arrays import bits_of, wait_for
 from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, source_of, state_of
 from .._mxnet.state import interrupts_held, restoring
-from .._mxnet.ties import copy_state, exchange, independent_copy, mean_arrays, redeclare, replace_arrays, slots
+from .._mxnet.ties import Move, copy_state, exchange, independent_copy, mean_arrays, redeclare, replace_arrays, slots
 from .._mxnet.trainer import is_trained
+from .._mxnet.transposed import Transposed
 from .._mxnet.tree import parameters_in_containers
-from ..display import (
-    Column,
-    Table,
-    TableReport,
-    braced_paths,
-    counted,
-    listed,
-    path_column,
-    printable,
-    shape_column,
-    size_text,
-    warn,
-)
-from ..parameters import (
-    check_block,
-    did_you_mean_path,
-    list_parameters,
-    matcher,
-    named_memory_errors,
-    show_selector,
-)
+from ..display import Column, Table, TableReport, braced_paths, path_column, shape_column, warn
+from ..display.units import counted, listed, printable, size_text
+from ..parameters import check_block, did_you_mean_path, list_parameters, matcher, named_memory_errors, show_selector
 from .checks import has_chosen_initializer, merged_shape, problems, why_fixed
 from .errors import SharingError, sharing_refused
 from .groups import SharedGroup
@@ -48,7 +31,7 @@ class SharingRow:
     Attributes
     ----------
     path, aliases, transposed : str, tuple of str, tuple of str
-        The canonical path, the others, and those of them at which the parameter is transposed.
+        Those of the `group`.
     shape : tuple of (int or None), or None
         The sizes that any of the parameters knows.
     saved : int
@@ -56,8 +39,8 @@ class SharingRow:
     dropped : tuple of str
         The paths that had other values, which are lost; with ``values='average'`` those that went into the mean.
     values_from : str or None
-        The path whose values are kept: another than the canonical one where that has none yet. None where nothing has
-        values, or where they are averaged.
+        The path whose values are kept, if the canonical one has none yet another; None where none has, or all go into
+        the mean.
     """
 
     group: SharedGroup
@@ -83,20 +66,10 @@ class SharingReport(TableReport[SharingRow]):
     values: str
     applied: bool
 
-    @property
-    def groups(self) -> Tuple[SharedGroup, ...]:
-        """The groups, as `check_sharing` takes them."""
-        return tuple(row.group for row in self.rows)
-
-    @property
-    def saved(self) -> int:
-        """The bytes of values saved by all groups."""
-        return sum(row.saved for row in self.rows)
-
-    @property
-    def dropped(self) -> Tuple[str, ...]:
-        """All paths whose values were others than those that are kept."""
-        return tuple(path for row in self.rows for path in row.dropped)
+    groups = property(lambda self: tuple(row.group for row in self.rows), doc="All groups, for `check_sharing`.")
+    saved = property(lambda self: sum(row.saved for row in self.rows), doc="The bytes of values saved by all groups.")
+    dropped = property(lambda self: tuple(path for row in self.rows for path in row.dropped),
+                       doc="All paths whose values were others than those that are kept.")  # fmt: skip
 
     def _table(self) -> Table:
         what = "Shared" if self.applied else "Would be shared (dry run)"
@@ -265,7 +238,11 @@ def _make(net: Any, outcomes: List[_Outcome]) -> None:
     """Make the members of every group one parameter; where anything fails, nothing has changed."""
     if not outcomes:
         return
-    moves = [move for outcome in outcomes for move in outcome.group.moves()]
+    moves: List[Move] = []
+    for group, *_ in outcomes:
+        transpose = Transposed(group.kept.param)
+        moves += [(slot, transpose if transposed else group.kept.param)
+                  for member in group.dropped for slot, transposed in member.places]  # fmt: skip
     # An interrupt between the two would put values back, and leave the ties.
     with interrupts_held(), restoring([outcome.group.kept.param for outcome in outcomes]), exchange(net, moves):
         for group, row, init, source, averaged in outcomes:
@@ -281,16 +258,14 @@ def _make(net: Any, outcomes: List[_Outcome]) -> None:
 
 
 def untie(net: Any, path: str) -> None:
-    """Give one path of a shared parameter its own copy: values, gradients, initializer, multipliers.
+    """Give one path of a shared parameter its own copy: values, gradients, initializer, multipliers; or change nothing.
 
-    The other paths go on sharing. It is done as a whole, or not at all.
+    The other paths go on sharing.
 
     Parameters
     ----------
-    net : Block
-        As for `Sharing`.
-    path : str
-        A path of a shared parameter, ``'decoder.weight'``.
+    net, path : Block, str
+        As for `Sharing`; a path of a shared parameter, ``'decoder.weight'``.
 
     Raises
     ------

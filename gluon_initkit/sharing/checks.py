@@ -4,7 +4,7 @@ Each problem names two paths, what was found at either, and what to do. What is 
 decide for one of the two: everything that a Parameter is declared with, where it lives, and who else relies on it.
 """
 
-from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, Optional, Sequence, Tuple
 
 import numpy
 
@@ -27,7 +27,7 @@ _MENDS = {
 }
 
 
-def problems(net: Any, groups: Sequence[TieGroup], values: str, yielding: FrozenSet[Any]) -> List[str]:
+def problems(net: Any, groups: Sequence[TieGroup], values: str, yielding: FrozenSet[Any]) -> Iterator[str]:
     """All that speaks against these groups of a network's parameters.
 
     `yielding` are parameters of blocks that were just built: where nothing was declared for one of them, the kept one's
@@ -35,48 +35,46 @@ def problems(net: Any, groups: Sequence[TieGroup], values: str, yielding: Frozen
     """
     groups = [group for group in groups if group.dropped]
     containers = parameters_in_containers(walk(net)) if groups else {}
-    return [problem for group in groups for problem in _problems(group, values, containers, yielding)]
-
-
-def _problems(group: TieGroup, values: str, containers: Dict[Any, str], yielding: FrozenSet[Any]) -> Iterator[str]:
-    kept = group.kept
-    for member in group.members:
-        other = kept if member is not kept else group.dropped[0]
-        who = f"{member.path!r} cannot be tied to {other.path!r}:"
-        if is_constant(member.param):
-            yield f"{who} it is a Constant, whose value belongs to its own block"
-        if is_trained(member.param):
-            yield f"{who} a Trainer updates it; call gluon_initkit.release(trainer), tie, and make another Trainer"
-    declared, fixed = declaration_of(kept.param), _fixes_gamma(kept)
-    for member in group.dropped:
-        for slot, _ in member.places:
-            reason = why_fixed(slot, containers)
-            if reason:
-                yield (f"{slot.path!r} cannot take the parameter of {kept.path!r}: {reason}; keep this one instead, "
-                       f"to={slot.path!r}")  # fmt: skip
-        pair, own, kind = f"{member.path!r} and {kept.path!r}", declaration_of(member.param), type(member.param)
-        for name, value in own.items() if own != declared else ():
-            yields = member.param in yielding and value == _DECLARED.get(name)
-            if value != declared[name] and not yields:
-                mend = _MENDS.get(name, f"set the {name} of one to the other's first")
-                yield f"{pair} differ in {name}, {value!r} and {declared[name]!r}: {mend}"
-        if kind is not mx.gluon.Parameter and not is_constant(member.param) and not (
-            kind is type(kept.param) and _alike(extras_of(member.param), extras_of(kept.param))
-        ):
-            # The other way round is well: a plain one's place then sees what the special one makes of the values.
-            yield (f"{pair} are of different kinds: {member.param!r} would be lost, and what it makes of its values; "
-                   f"keep it, to={member.path!r}, or make both alike")  # fmt: skip
-        if member.transposed and "row_sparse" in (own["stype"], own["grad_stype"]):
-            yield f"{pair} cannot be transposes of each other where one is row_sparse: build both dense"
-        if _fixes_gamma(member) != fixed:
-            yield (f"{pair} belong to batch normalizations with scale=True and scale=False, which writes 1 over it: "
-                   f"build both alike")  # fmt: skip
-    yield from _disagreements(group)
-    for member in group.members if values == "average" else ():
-        arrays = arrays_of(member.param)
-        if arrays and (arrays[0].stype != "default" or numpy.dtype(arrays[0].dtype).kind != "f"):
-            yield (f"{member.path!r} has no average: found {arrays[0].stype} {numpy.dtype(arrays[0].dtype).name}, "
-                   f"expected dense floating-point numbers; pass values='keep'")  # fmt: skip
+    for group in groups:
+        kept = group.kept
+        for member in group.members:
+            other = kept if member is not kept else group.dropped[0]
+            who = f"{member.path!r} cannot be tied to {other.path!r}:"
+            if is_constant(member.param):
+                yield f"{who} it is a Constant, whose value belongs to its own block"
+            if is_trained(member.param):
+                yield f"{who} a Trainer updates it; call gluon_initkit.release(trainer), tie, and make another Trainer"
+        declared = declaration_of(kept.param)
+        fixed = {each.path: {fixes_gamma(slot.block, slot.key) for slot, _ in each.places} for each in group.members}
+        for member in group.dropped:
+            for slot, _ in member.places:
+                reason = why_fixed(slot, containers)
+                if reason:
+                    yield (f"{slot.path!r} cannot take the parameter of {kept.path!r}: {reason}; keep this one "
+                           f"instead, to={slot.path!r}")  # fmt: skip
+            pair, own, kind = f"{member.path!r} and {kept.path!r}", declaration_of(member.param), type(member.param)
+            for name, value in own.items() if own != declared else ():
+                yields = member.param in yielding and value == _DECLARED.get(name)
+                if value != declared[name] and not yields:
+                    mend = _MENDS.get(name, f"set the {name} of one to the other's first")
+                    yield f"{pair} differ in {name}, {value!r} and {declared[name]!r}: {mend}"
+            if kind is not mx.gluon.Parameter and not is_constant(member.param) and not (
+                kind is type(kept.param) and _alike(extras_of(member.param), extras_of(kept.param))
+            ):
+                # The other way round is well: a plain one's place then sees what the special one makes of the values.
+                yield (f"{pair} are of different kinds: {member.param!r} would be lost, and what it makes of its "
+                       f"values; keep it, to={member.path!r}, or make both alike")  # fmt: skip
+            if member.transposed and "row_sparse" in (own["stype"], own["grad_stype"]):
+                yield f"{pair} cannot be transposes of each other where one is row_sparse: build both dense"
+            if fixed[member.path] != fixed[kept.path]:
+                yield (f"{pair} belong to batch normalizations with scale=True and scale=False, which writes 1 over "
+                       f"it: build both alike")  # fmt: skip
+        yield from _disagreements(group)
+        for member in group.members if values == "average" else ():
+            arrays = arrays_of(member.param)
+            if arrays and (arrays[0].stype != "default" or numpy.dtype(arrays[0].dtype).kind != "f"):
+                yield (f"{member.path!r} has no average: found {arrays[0].stype} {numpy.dtype(arrays[0].dtype).name}, "
+                       f"expected dense floating-point numbers; pass values='keep'")  # fmt: skip
 
 
 def why_fixed(slot: Slot, containers: Dict[Any, str]) -> str:
@@ -87,10 +85,6 @@ def why_fixed(slot: Slot, containers: Dict[Any, str]) -> str:
         return f"the graph of its SymbolBlock calls it {slot.param.name!r}"
     held = containers.get(slot.param)
     return f"{held} holds it too, and would go on holding the old one" if held else ""
-
-
-def _fixes_gamma(member: Member) -> Set[bool]:
-    return {fixes_gamma(slot.block, slot.key) for slot, _ in member.places}
 
 
 def merged_shape(group: TieGroup) -> Tuple[Optional[Tuple[Optional[int], ...]], Optional[Member]]:

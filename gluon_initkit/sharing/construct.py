@@ -1,7 +1,4 @@
-"""Layers that share as soon as they are built: by one factory several times, or in a scope that names a donor.
-
-Both build ordinary layers, and tie them by the same builder and under the same checks.
-"""
+"""Layers that share as soon as they are built: ordinary layers, tied by the same builder under the same checks."""
 
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List
@@ -22,9 +19,8 @@ def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[
 
     Parameters
     ----------
-    factory : callable
-        Builds and returns a new Block each time, with its usual name inside a ``name_scope()``.
-    n : int
+    factory, n : callable, int
+        Builds and returns a new Block each of `n` times, with its usual name inside a ``name_scope()``.
     only : selector or list of selectors, optional
         Which of the parameters to share, ``'weight'``; all by default.
 
@@ -66,10 +62,8 @@ def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
 
     Parameters
     ----------
-    donor : Block
-        Whose Parameters are taken.
-    only : selector or list of selectors, optional
-        Which of them to share, ``'weight'``; all by default.
+    donor, only : Block, selector or list of selectors
+        Whose Parameters are taken, and which of them, ``'weight'``; all by default.
 
     Raises
     ------

@@ -20,17 +20,14 @@ class SharedGroup:
     """Paths that share one parameter. Plain data, which pickles, compares and goes to JSON.
 
     Messages call the parameter by its `canonical` path. `aliases` are its other paths in order of traversal, and
-    `transposed` those of them at which the parameter appears transposed.
+    `transposed` those of them at which it appears transposed.
     """
 
     canonical: str
     aliases: Tuple[str, ...]
     transposed: Tuple[str, ...] = ()
 
-    @property
-    def paths(self) -> Tuple[str, ...]:
-        """The canonical path, then the aliases."""
-        return (self.canonical, *self.aliases)
+    paths = property(lambda self: (self.canonical, *self.aliases), doc="The canonical path, then the aliases.")
 
 
 def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
@@ -94,8 +91,8 @@ def check_sharing(net: Any, groups: Any) -> None:
     ----------
     net : Block
     groups : SharedGroup, iterable of SharedGroup, or SharingReport
-        What `shared_groups` found earlier, or what ``Sharing.apply()`` returned. Which path of a group is the canonical
-        one is not compared, and what else is shared does not matter.
+        What `shared_groups` found earlier, or what ``Sharing.apply()`` returned. Which path is canonical, and what else
+        is shared, does not matter.
 
     Examples
     --------

@@ -36,10 +36,8 @@ class LoadRow:
 
     Attributes
     ----------
-    path, aliases : str, tuple of str
-        Of an array that belongs to no parameter the path is its name in the file.
-    name : str or None
-        What the file calls the array; None where the file has none.
+    path, name : str, str or None
+        The path in the network, and the name in the file. Of what the file alone has both are the name.
     status : str
         ``'loaded'``; ``'missing'``: not in the file; ``'mismatched'``: of another shape in the file; ``'unselected'``;
         ``'extra'``: in the file alone; ``'refused'``, in a forecast alone: of another dtype or context, or different
@@ -126,11 +124,11 @@ def load(
 ) -> LoadReport:
     """Load parameters with the ties between them: bit-exact, or an error, and never in silence.
 
-    Reads every parameter file that MXNet writes: of `save`, ``net.save_parameters``, ``net.export``, Module,
-    ``net.save_params``, ``net.collect_params().save``; and safetensors files. Where a file's global names are others
-    than the network's, but one change of prefix, or of the numbers in their order, makes all of them fit, that is made.
-    A parameter that the network shares takes whatever the file holds for any of its paths, if it is the same bits. An
-    existing Trainer goes on from the loaded values, without the momentum and master copies that it had of them.
+    Reads the files of `save`, ``net.save_parameters``, ``net.export``, Module, ``net.save_params``,
+    ``net.collect_params().save``, and safetensors files. Where global names in the file are others than the network's,
+    one change of prefix, or of the numbers in their order, that makes all of them fit is made. A shared parameter takes
+    what the file holds for any of its paths, if it is the same bits. A Trainer goes on from the loaded values, without
+    the momentum and master copies that it had.
 
     Parameters
     ----------
@@ -138,24 +136,22 @@ def load(
         In any state; a pending initialization of what is loaded is over then, as in MXNet.
     path : str or path-like
     ties : {'check', 'apply', 'ignore'}
-        Whether the file's ties must hold in `net`, are made there, or do not matter. A file that names a shared
-        parameter once and has no tie map (plain ``deduplicate=True``) shows its ties by the order of its names alone:
-        where `net` would be written in that order, its ties are believed, with a warning; with ``'ignore'`` anyway.
+        Whether the file's ties must hold in `net`, are made there, or do not matter. A plain file that names a shared
+        parameter once (``deduplicate=True``) has no tie map: where `net` would be written in the order of its names,
+        its ties are believed, with a warning; with ``'ignore'`` anyway.
     ctx, device : Context or list of Context, optional
         For what is not initialized yet; the CPU by default. `device` is MXNet 2's name of it.
     allow_missing, ignore_extra : bool
         Whether parameters that the file does not know stay as they are; whether it may know paths that `net` has not.
-    cast_dtype : bool
-        Whether dtypes may differ.
-    dtype_source : {'current', 'saved'}
-        Then, whether the parameter's dtype stays or the file's is taken.
+    cast_dtype, dtype_source : bool, {'current', 'saved'}
+        Whether dtypes may differ; and whether the parameter's stays then, or the file's is taken.
     select : selector, optional
         Which of the network's parameters are loaded, as for `freeze`; all by default. The others are neither changed
         nor checked, and what the file has for them is not extra.
     rename : dict or callable, optional
         Other names for those in the file: a dict of prefixes or whole names, of which the longest that fits is changed,
-        once, ``{'backbone.': 'features.', 'fc.weight': 'output.weight'}``; or a callable from a name in the file,
-        without its ``arg:`` or ``aux:``, to a path of the network.
+        ``{'backbone.': 'features.', 'fc.weight': 'output.weight'}``; or a callable from a name in the file, without its
+        ``arg:`` or ``aux:``, to a path of the network.
     mismatched : {'raise', 'skip'}
         Whether a parameter that has another shape in the file is an error, or stays as it is.
 
@@ -168,10 +164,9 @@ def load(
     Raises
     ------
     CheckpointError
-        The file is none of MXNet's, or a broken one: the same error as of `inspect`.
+        The file is none of MXNet's, or a broken one.
     ValueError, TypeError
-        `select` selects nothing; no name in the file begins with a prefix in `rename`, or two arrays would have one
-        name.
+        `select` selects nothing; `rename` has a prefix of no name in the file, or gives two arrays one name.
     LoadError
         Ties are lost; a shared parameter has different values in the file; something is missing, too much, or of
         another shape, dtype or context; or nothing would be loaded. One error lists everything, and nothing changes.
@@ -220,7 +215,7 @@ def load(
     with interrupts_held():
         _commit(net, plan.assignments)
         if plan.lost:
-            _sharing(net, plan.lost).apply()
+            plan.sharing.apply()
     return report
 
 
@@ -285,18 +280,12 @@ class LoadPlan:
         """Decide and check everything; the report that `load` returns, or that of the error which it raises."""
         self.stored, self._read = stored, read
         selected = None if self.select is None else select_parameters(list_parameters(self.net), self.select)
-        arrays, error = list(stored.arrays.values()), ""
+        arrays, error = list(stored.arrays.values()), None
         renamed = renamed_names(self.rename, [path for array in arrays for path in array.paths])
-        if not all(array.named for array in arrays):
-            error = (f"{stored.path!r} holds {counted(len(arrays), 'array')} without names, so no parameters of a "
-                     f"network. Expected a file of gluon_initkit.save.")  # fmt: skip
-        else:
-            try:
-                self._match(arrays, renamed)
-            except ValueError as refused:  # two parameters have one path, or two arrays
-                error = str(refused)
-        if error:
-            return LoadReport((), stored.path, error)
+        try:
+            self._match(arrays, renamed)
+        except ValueError as refused:
+            return LoadReport((), stored.path, str(refused))
         chosen = set(self.members) if selected is None else {param for param, _, _ in selected}
         held = {path: source for path, source in self.held.items() if source[0] in chosen}
         within = [group_of([path for path in group.paths if path in held], set(group.transposed))
@@ -338,15 +327,28 @@ class LoadPlan:
             start = f"{stored.path!r} does not fit the network, which is left as it was:"
             error = "\n".join([start + ten_lines([misfit.what for misfit in misfits]), *filter(None, [*mends, hint])])
         elif lost and self.ties == "apply":
-            self.lost = list(dict.fromkeys(group for group, _, _ in lost))
+            self.lost, self.sharing = list(dict.fromkeys(group for group, _, _ in lost)), Sharing(self.net)
+            for group in self.lost:
+                transposed = set(group.transposed)
+                plain = [path for path in group.paths if path not in transposed]
+                if len(plain) > 1:
+                    self.sharing.tie(*plain, to=group.canonical)
+                for path in group.transposed:
+                    self.sharing.tie(path, group.canonical, transpose=True, to=group.canonical)
             try:  # what it refuses, it refuses before anything is loaded
-                _sharing(self.net, self.lost).apply(dry_run=True)
+                self.sharing.apply(dry_run=True)
             except SharingError as refused:
                 error = str(refused)
-        return LoadReport(tuple(rows), stored.path, error or None)
+        return LoadReport(tuple(rows), stored.path, error)
 
     def _match(self, arrays: Sequence[StoredArray], renamed: Dict[str, str]) -> None:
-        """Find what the file offers each path: an array, and whether it is to be transposed; and what it ties."""
+        """Find what the file offers each path: an array, and whether it is to be transposed; and what it ties.
+
+        A ValueError where two parameters have one path, or two arrays, or the arrays have no names.
+        """
+        if not all(array.named for array in arrays):
+            raise LoadError(f"{self.stored.path!r} holds {counted(len(arrays), 'array')} without names, so no "
+                            f"parameters of a network. Expected a file of gluon_initkit.save.")  # fmt: skip
         by_name, names = match_names(self.net, arrays, renamed)
         self.held = sources(self.net, unregistered=by_name)
         self.members: Dict[Any, List[Tuple[str, bool]]] = {}
@@ -476,19 +478,6 @@ class LoadPlan:
         rename, found = max(proposals, key=lambda proposal: (proposal[1], -len(proposal[0])))
         hint = f"rename={rename!r} finds {found} of {counted(len(wanted), 'parameter')} in the file."
         return hint if 0 < len(rename) <= 100 else ""  # what is longer nobody reads
-
-
-def _sharing(net: Any, groups: Sequence[SharedGroup]) -> Sharing:
-    """A builder that is to tie the network so."""
-    sharing = Sharing(net)
-    for group in groups:
-        transposed = set(group.transposed)
-        plain = [path for path in group.paths if path not in transposed]
-        if len(plain) > 1:
-            sharing.tie(*plain, to=group.canonical)
-        for path in group.transposed:
-            sharing.tie(path, group.canonical, transpose=True, to=group.canonical)
-    return sharing
 
 
 def _commit(net: Any, assignments: List[_Assignment]) -> None:

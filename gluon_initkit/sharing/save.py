@@ -18,31 +18,31 @@ Path = Union[str, "os.PathLike[str]"]
 
 
 def save(net: Any, path: Path) -> None:
-    """Write the parameters of a network, each shared one once, with its ties.
+    """Write the parameters of a network, each shared one once, with its ties; the whole file, or none.
 
     The file is one of MXNet's: ``mx.nd.load`` reads it, and so does ``net.load_parameters`` of an equally tied network.
-    A network that shares nothing gives the bytes of ``net.save_parameters``. The file appears whole or not at all: it
-    is read back and synced before it takes the place of an older file, which no failure harms.
+    A network that shares nothing gives the bytes of ``net.save_parameters``. The file is read back and synced before it
+    takes the place of an older one, which no failure harms.
 
     Parameters
     ----------
     net : Block
     path : str or path-like
-        On a local disk; an older file is replaced. A name that ends in ``.safetensors`` gives such a file, for PyTorch
-        and others: it needs that library, and sparse arrays are dense in it.
+        On a local disk. A name that ends in ``.safetensors`` gives such a file, for PyTorch and others: it needs that
+        library, and sparse arrays are dense in it.
 
     Raises
     ------
     SharingError
-        Parameters have no values yet; all of them are named, and nothing is written.
+        Parameters have no values yet; all of them are named.
     OSError
         The file cannot be written (no space, no permission), or `path` is a folder, a device, a pipe or a socket.
 
     Notes
     -----
-    A parameter on several contexts is written as one array: the first replica where all agree, else their mean, which
-    is what MXNet always takes. Of a parameter that is tied transposed one orientation is written, which plain
-    ``load_parameters`` does not know: it says that the other path is missing. `load` reads the file.
+    Of several contexts the first replica is written where all agree, else their mean, which MXNet always takes. Of a
+    parameter that is tied transposed one orientation is written: `load` reads that; plain ``load_parameters`` says that
+    the other path is missing.
 
     Examples
     --------

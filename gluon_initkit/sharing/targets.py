@@ -9,19 +9,10 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 from .._mxnet import backend, mx
 from .._mxnet.parameter import source_of
-from .._mxnet.ties import Move, Slot, slots
-from .._mxnet.transposed import Transposed
+from .._mxnet.ties import Slot, slots
 from .._mxnet.tree import walk
-from ..display import listed
-from ..parameters import (
-    ParameterInfo,
-    did_you_mean,
-    explain_no_match,
-    list_parameters,
-    matcher,
-    path_matcher,
-    show_selector,
-)
+from ..display import did_you_mean, listed
+from ..parameters import ParameterInfo, explain_no_match, list_parameters, matcher, path_matcher, show_selector
 from .errors import SharingError
 from .groups import SharedGroup, group_of
 
@@ -117,14 +108,7 @@ class TieGroup(NamedTuple):
 
     @property
     def members(self) -> Tuple[Member, ...]:
-        """The one that is kept, then those that go."""
         return (self.kept, *self.dropped)
-
-    def moves(self) -> List[Move]:
-        """What has to stand in which slot."""
-        transpose = Transposed(self.kept.param)
-        return [(slot, transpose if transposed else self.kept.param)
-                for member in self.dropped for slot, transposed in member.places]  # fmt: skip
 
 
 class Targets:

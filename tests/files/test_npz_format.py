@@ -10,7 +10,7 @@ import zipfile
 import zlib
 
 import gluon_initkit as ik
-from gluon_initkit.files.params_format import read_headers
+from gluon_initkit.files import read_headers
 from gluon_initkit.inspector import CheckpointError, inspect
 from hypothesis import given, settings
 from hypothesis import strategies as st
