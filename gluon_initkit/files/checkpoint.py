@@ -19,7 +19,6 @@ from ..parameters import did_you_mean
 from .params_format import opened, read_open_file
 from .stored_array import CheckpointError, Part, StoredArray, stored_type
 
-_MAX_READ = 1 << 30  # bytes that the system is asked for at once; it answers at most 2 GiB
 _SMALL = 1 << 20  # an array of so many bytes is read at once, whichever section is asked for
 
 Section = Callable[[int, int], numpy.ndarray]  # the values from one number to another, in the order of the file
@@ -95,10 +94,8 @@ class StoredValues:
             raise CheckpointError(self.path, offset, f"{array.name!r} {reason}")
 
     def growth(self, array: StoredArray) -> int:
-        """By how many bytes the dense array is more than 64 times as large as what the file holds of it.
-
-        A sparse or deflated array can claim any shape; what a file may cost is bounded by its size.
-        """
+        """By how many bytes the dense array is more than 64 times as large as what the file holds of it."""
+        # A sparse or deflated array can claim any shape; what a file may cost is bounded by its size.
         stored = sum([part.deflated or part.size for part in array.parts])
         if array.stype == "default" and stored == array.parts[0].size:
             return 0
@@ -107,12 +104,9 @@ class StoredValues:
 
     @contextmanager
     def reading(self) -> Iterator[Callable[[StoredArray], "Values"]]:
-        """Open the file once; yields a function from an array to its `Values`.
-
-        A file that changed since its headers were read, or changes meanwhile, is a CheckpointError.
-        """
+        """Open the file once; yields what makes the `Values` of an array. A file that changes is a CheckpointError."""
         changed = "the file was changed {}: inspect it anew"
-        with opened(self._absolute, buffering=0) as file:
+        with opened(self._absolute) as file:
             if _state(file) != self._state:
                 raise CheckpointError(self.path, 0, changed.format("since its headers were read"))
             yield partial(Values, file, threading.Lock(), self.path)
@@ -124,7 +118,7 @@ class Values:
     """The values of one array of an open file, to be read whole or in sections (`statistics`). Threads may share it.
 
     In what `sections` reads, the first index runs fastest where `order` is ``'F'``. It unpacks the whole array where
-    `forward` is true: what it returns should then be dropped soon.
+    `forward` is true.
     """
 
     def __init__(self, file: Any, lock: Any, path: str, array: StoredArray) -> None:
@@ -185,14 +179,11 @@ class Values:
     def _bytes(self, offset: int, size: int) -> numpy.ndarray:
         """`size` bytes of the file, in memory of their own."""
         buffer = numpy.empty(size, numpy.uint8)
-        view, done = memoryview(buffer), 0  # type: ignore[arg-type]
-        while done < size:
-            with self._lock:
-                self._file.seek(offset + done)
-                count = self._file.readinto(view[done : done + _MAX_READ])
-            if not count:
-                raise CheckpointError(self._path, offset + done, "the file ends here, and was longer: it was cut")
-            done += count
+        with self._lock:
+            self._file.seek(offset)
+            count = self._file.readinto(buffer)
+        if count < size:
+            raise CheckpointError(self._path, offset + count, "the file ends here, and was longer: it was cut")
         return buffer
 
     def _inflated(self, part: Part) -> numpy.ndarray:

@@ -28,10 +28,9 @@ def strip_prefix(name: str) -> str:
 def match_names(net: Any, arrays: Sequence[StoredArray], renamed: Mapping[str, str]) -> Tuple[bool, Dict[str, str]]:
     """Whether it is by global names that a network knows a file, and what it calls the arrays, aliases included.
 
-    As plain MXNet would load; where that leaves parameters out, by other global names if all of them fit then. Paths
-    are never changed: they do not depend on what was built before. Where two changes of the global names fit, none is
-    made. Numbers in names are changed, keeping their order, only if all of the file is used then. `renamed` are the
-    names that the user gives to those of the file; then no other name is changed.
+    As plain MXNet would load; where that leaves parameters out, by other global names if all of them fit then, and no
+    two changes of names do. Paths are never changed: they do not depend on what was built before. `renamed` are the
+    user's names for those of the file; then no other is changed.
     """
     from .._mxnet import backend
     from .._mxnet.parameter import shape_of
@@ -64,7 +63,7 @@ def match_names(net: Any, arrays: Sequence[StoredArray], renamed: Mapping[str, s
 
 
 def _changes(files: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> Iterator[List[Dict[str, str]]]:
-    """A network's names for those of a file: with other prefixes; then with other prefixes and other numbers."""
+    """A network's names for those of a file: with other prefixes; then, if all fit, with other numbers too."""
     yield [fitting for _, _, fitting in prefix_changes(files, wanted)]
     ours, theirs = _ordinals(files), _ordinals(wanted)
     named = {ordinal: name for name, ordinal in theirs.items()}
@@ -130,10 +129,10 @@ def renamed_names(rename: Rename, names: Iterable[str]) -> Dict[str, str]:
 
 
 def propose_rename(files: Mapping[str, Shape], wanted: Mapping[str, Shape], used: Iterable[str]) -> Tuple[dict, int]:
-    """A `rename` that finds more of what is `wanted` among the `files` that are not used, and how many it finds.
+    """A `rename` that finds more of what is `wanted` among the `files`, without what is `used`; and how many it finds.
 
     First one prefix is changed, if more than half of either fits then. Then layers are paired that have the same
-    parameters of the same shapes, in order. What is `used` of the file is not changed, and no two names become one.
+    parameters of the same shapes, in order.
     """
     rename: Dict[str, str] = {}
     left, missing = dict(files), dict(wanted)

@@ -44,21 +44,18 @@ _INT64S, _UINT32S = ([struct.Struct(f"<{count}{letter}") for count in range(MAX_
 
 
 @contextmanager
-def opened(path: Any, buffering: int = 4096) -> Iterator[Any]:
+def opened(path: Any) -> Iterator[Any]:
     """A regular file, open for reading; a CheckpointError for anything else."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         # Opening a pipe would wait for a writer; reading a device would not end.
         reason = "this is a directory or a device; expected a parameter file"
         raise CheckpointError(os.fsdecode(path), 0, reason)
-    with open(path, "rb", buffering) as file:
+    with open(path, "rb", 4096) as file:
         yield file
 
 
 def read_open_file(file: Any, source: str) -> List[StoredArray]:
-    """The arrays of an open file, which messages call `source`; reads some hundred bytes an array, whatever its size.
-
-    A file that is none of MXNet's, is cut off, or says what cannot be is a CheckpointError.
-    """
+    """The arrays of an open file, which messages call `source`; some hundred bytes are read for each."""
     start = file.read(9)
     if start[4:9] == b"\0\0\0\0{":  # a length below 4 GB, and the brace of JSON
         return read_safetensors(file, source)
@@ -72,10 +69,7 @@ def read_open_file(file: Any, source: str) -> List[StoredArray]:
 
 
 def write_params(path: str, arrays: Sequence[StoredArray], parts: Callable[[StoredArray], Sequence[Any]]) -> None:
-    """Write arrays with their ties, byte for byte as MXNet does, in version 2 or 3 as each says.
-
-    `parts` gives the values of one, bfloat16 as uint16, and the indices of a sparse one.
-    """
+    """Write arrays with their ties, byte for byte as MXNet does, in version 2 or 3 as each says."""
     magics = {version: magic for magic, version in _VERSIONS.items()}
     stypes = {stype: flag for flag, (stype, _) in _STYPES.items()}
     with open(path, "wb") as file:

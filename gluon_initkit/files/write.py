@@ -26,10 +26,7 @@ _HEADER = attrgetter("name", "shape", "dtype", "aliases", "transposed")  # what 
 
 
 def convert(source: Any, target: Any) -> List[StoredArray]:
-    """Write the arrays of a file into another, under their names, with their ties and the same bits; what was written.
-
-    What is sparse becomes dense.
-    """
+    """Write the arrays of a file into another, dense, under their names, with their ties and bits; what was written."""
     stored, target = StoredValues(source), os.fsdecode(target)
     for array in stored.arrays.values():
         stored.require_values(array)
@@ -49,20 +46,19 @@ def convert(source: Any, target: Any) -> List[StoredArray]:
 
 
 def write_file(path: str, arrays: Sequence[StoredArray], parts: Callable[[StoredArray], Sequence[Any]]) -> None:
-    """Write arrays with their ties: a safetensors file where its name ends so, else one of MXNet's lists.
+    """Write arrays with their ties, as `write_safetensors` or `write_params`, or raise an OSError that says why not.
 
-    `parts` gives the values of an array, bfloat16 as uint16, and the indices of a sparse one. An OSError says why the
-    file could not be written; what was at `path` is as before then.
+    `parts` gives the values of an array, bfloat16 as uint16, and the indices of a sparse one.
     """
     old: Optional[os.stat_result] = None
     with contextlib.suppress(FileNotFoundError):
         old = os.stat(path)  # a circle of links is an OSError
         if stat.S_ISDIR(old.st_mode):
-            raise OSError(errno.EISDIR, "this is a directory; expected the name of a file", path)
+            raise _error(errno.EISDIR, "this is a directory; expected the name of a file", path=path)
         if not stat.S_ISREG(old.st_mode):
-            raise OSError(errno.EINVAL, "a device, a pipe or a socket is not replaced by a file", path)
+            raise _error(errno.EINVAL, "a device, a pipe or a socket is not replaced by a file", path=path)
         if not os.access(path, os.W_OK):
-            raise OSError(errno.EACCES, "the file is write-protected", path)
+            raise _error(errno.EACCES, "the file is write-protected", path=path)
     target = os.path.realpath(path)  # a link stays a link
     folder, name = os.path.split(target)
     try:
@@ -72,7 +68,7 @@ def write_file(path: str, arrays: Sequence[StoredArray], parts: Callable[[Stored
                 if list(map(_HEADER, read_headers(part))) != list(map(_HEADER, arrays)):
                     raise CheckpointError(part, 0, "what was read back is not what was written")
             except CheckpointError as error:
-                raise OSError(errno.EIO, f"the file could not be written whole: {error.reason}") from None
+                raise OSError(errno.EIO, f"the file could not be written whole: {printable(error.reason)}") from None
             if old is not None:
                 with contextlib.suppress(PermissionError):  # only root gives files away
                     os.chown(part, old.st_uid, old.st_gid)
@@ -81,7 +77,7 @@ def write_file(path: str, arrays: Sequence[StoredArray], parts: Callable[[Stored
             os.replace(part, target)
     except OSError as error:
         why = f"{printable(str(error.strerror))} (in folder {folder!r}). Nothing was saved; an older file is as it was"
-        raise OSError(error.errno or errno.EIO, why, path) from error
+        raise _error(code=error.errno or errno.EIO, reason=why, path=path) from error
     if os.name == "posix":  # so that the new name outlasts a loss of power; Windows opens no folders
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -92,11 +88,9 @@ def write_file(path: str, arrays: Sequence[StoredArray], parts: Callable[[Stored
 
 @contextlib.contextmanager
 def _part_of(folder: str, name: str) -> Iterator[Tuple[str, int]]:
-    """The path of a new empty file beside `name`, and its descriptor; locked inside, and gone afterwards.
-
-    What a killed process has left of an earlier one is removed: nobody holds its lock any more.
-    """
-    # Short, since `name` may have all 255 bytes; the same for the same name, so that what is left can be found.
+    """The path of a new empty file beside `name`, and its descriptor; locked inside, and gone afterwards."""
+    # Short, since `name` may have all 255 bytes; the same for the same name, so that what a killed process has left is
+    # found, whose lock nobody holds any more.
     own = f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}."
     for entry in list(os.scandir(folder)):
         if entry.name.startswith(own) and entry.name.endswith(".part"):
@@ -125,3 +119,7 @@ def _locked(descriptor: int) -> Optional[bool]:
     except (OSError, AttributeError):  # of a module that is None
         return None
     return True
+
+
+def _error(code: int, reason: str, path: str) -> Any:
+    return OSError(code, reason, path)  # whose path Python shows escaped

@@ -1,7 +1,6 @@
 """Tied parameters: declared, found, checked, and kept over files."""
 
-from .builder import Sharing, SharingReport, SharingRow, untie
-from .construct import shared_layers, sharing_scope
+from .builder import Sharing, SharingReport, SharingRow, shared_layers, sharing_scope, untie
 from .errors import LoadError, SharingError
 from .groups import SharedGroup, check_sharing, shared_groups
 from .load import LoadReport, LoadRow, load

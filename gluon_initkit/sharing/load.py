@@ -94,17 +94,14 @@ def _both(ours: str, theirs: str) -> str:
     return ours if ours == theirs or not theirs else f"{ours} <- {theirs}" if ours else theirs
 
 
-def _shapes(row: LoadRow) -> str:
-    return _both(*("" if dtype is None else shape_text(shape) for shape, dtype in zip(row.shapes, row.dtypes)))
-
-
 _COLUMNS = (
     Column("status", lambda row: row.status),
     Column("parameter", lambda row: (row.path, *(f"= {alias}" for alias in row.aliases)), path=True),
     Column("in the file as", lambda row: "" if row.name in (None, row.path) else row.name),
-    Column("shape", _shapes),
+    Column("shape", lambda row: _both(*("" if dtype is None else shape_text(shape)
+                                        for shape, dtype in zip(row.shapes, row.dtypes)))),
     Column("dtype", lambda row: _both(*(dtype or "" for dtype in row.dtypes)), hoist="{}"),
-)
+)  # fmt: skip
 
 
 def load(
