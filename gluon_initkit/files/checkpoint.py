@@ -170,11 +170,18 @@ class Values:
 
     def _section(self, part: Part) -> Section:
         """A function that reads the values of a part from one number to another."""
-        size = numpy.dtype(stored_type(part.dtype)).itemsize
-        if part.deflated:
-            inflated = self._inflated(part)
-            return lambda begin, end: _decoded(inflated[begin * size : end * size], part.dtype)
-        return lambda begin, end: _decoded(self._bytes(part.offset + begin * size, (end - begin) * size), part.dtype)
+        start, dtype, size = part.offset, part.dtype, numpy.dtype(stored_type(part.dtype)).itemsize
+        if not part.deflated:
+            return lambda begin, end: _decoded(self._bytes(start + begin * size, (end - begin) * size), dtype)
+        length, reason = part.skipped + part.size, "its checksum is another"
+        try:
+            raw = zlib.decompressobj(-zlib.MAX_WBITS).decompress(bytes(self._bytes(start, part.deflated)), length)
+        except zlib.error as error:
+            raw, reason = b"", str(error)
+        if len(raw) != length or zlib.crc32(raw) != part.checksum:
+            raise CheckpointError(self._path, start, f"what is deflated here is damaged: {reason}")
+        inflated = numpy.frombuffer(raw, numpy.uint8)[part.skipped :].copy()
+        return lambda begin, end: _decoded(inflated[begin * size : end * size], dtype)
 
     def _bytes(self, offset: int, size: int) -> numpy.ndarray:
         """`size` bytes of the file, in memory of their own."""
@@ -185,16 +192,6 @@ class Values:
         if count < size:
             raise CheckpointError(self._path, offset + count, "the file ends here, and was longer: it was cut")
         return buffer
-
-    def _inflated(self, part: Part) -> numpy.ndarray:
-        length, reason = part.skipped + part.size, "its checksum is another"
-        try:
-            raw = zlib.decompressobj(-zlib.MAX_WBITS).decompress(bytes(self._bytes(part.offset, part.deflated)), length)
-        except zlib.error as error:
-            raw, reason = b"", str(error)
-        if len(raw) != length or zlib.crc32(raw) != part.checksum:
-            raise CheckpointError(self._path, part.offset, f"what is deflated here is damaged: {reason}")
-        return numpy.frombuffer(raw, numpy.uint8)[part.skipped :].copy()
 
 
 def _state(file: Any) -> Tuple[int, int]:

@@ -195,9 +195,28 @@ class Sharing:
             raise sharing_refused(wrong)
         outcomes = [_outcome(group, values) for group in groups]
         report = SharingReport(tuple(outcome.row for outcome in outcomes), values, not dry_run)
-        if not dry_run:
-            _make(self._net, [outcome for outcome in outcomes if outcome.group.dropped])
-            self._declared.clear()  # what was declared is done, and a Parameter named in it may go
+        if dry_run:
+            return report
+        outcomes = [outcome for outcome in outcomes if outcome.group.dropped]
+        moves: List[Move] = []
+        for group, *_ in outcomes:
+            transpose = Transposed(group.kept.param)
+            moves += [(slot, transpose if transposed else group.kept.param)
+                      for member in group.dropped for slot, transposed in member.places]  # fmt: skip
+        changed = restoring([outcome.group.kept.param for outcome in outcomes])
+        # An interrupt between the two would put values back, and leave the ties.
+        with interrupts_held(), changed, exchange(self._net, moves):
+            for group, row, init, source, averaged in outcomes:
+                kept = group.kept
+                with named_memory_errors(kept.path, kept.param, SharingError):
+                    deferrable = any(allows_deferral(member.param) for member in group.members)
+                    redeclare(kept.param, row.shape, init, deferrable)
+                    if source is not None and source is not kept:
+                        copy_state(kept.param, source.param, source.transposed)
+                    if averaged:
+                        replace_arrays(kept.param, mean_arrays(averaged))
+                    wait_for(arrays_of(kept.param))
+        self._declared.clear()  # what was declared is done, and a Parameter named in it may go
         return report
 
     def __del__(self) -> None:
@@ -236,29 +255,6 @@ def _outcome(group: TieGroup, values: str) -> _Outcome:
     values_from = None if source is None or averaged else source.path
     row = SharingRow(group.group, shape, dtype.name, saved, tuple(differing), values_from)
     return _Outcome(group, row, chosen.param.init, source, averaged)
-
-
-def _make(net: Any, outcomes: List[_Outcome]) -> None:
-    """Make the members of every group one parameter; where anything fails, nothing has changed."""
-    if not outcomes:
-        return
-    moves: List[Move] = []
-    for group, *_ in outcomes:
-        transpose = Transposed(group.kept.param)
-        moves += [(slot, transpose if transposed else group.kept.param)
-                  for member in group.dropped for slot, transposed in member.places]  # fmt: skip
-    # An interrupt between the two would put values back, and leave the ties.
-    with interrupts_held(), restoring([outcome.group.kept.param for outcome in outcomes]), exchange(net, moves):
-        for group, row, init, source, averaged in outcomes:
-            kept = group.kept
-            with named_memory_errors(kept.path, kept.param, SharingError):
-                deferrable = any(allows_deferral(member.param) for member in group.members)
-                redeclare(kept.param, row.shape, init, deferrable)
-                if source is not None and source is not kept:
-                    copy_state(kept.param, source.param, source.transposed)
-                if averaged:
-                    replace_arrays(kept.param, mean_arrays(averaged))
-                wait_for(arrays_of(kept.param))
 
 
 def untie(net: Any, path: str) -> None:

@@ -184,10 +184,6 @@ def load(
     (('0.weight', '0.bias'), ('1.weight', '1.bias'), (), ())
     >>> ik.compare(net, path).load.loads
     False
-    >>> whole = mx.gluon.nn.HybridSequential()
-    >>> whole.add(network(1000))
-    >>> ik.load(whole, path, rename={"": "0."}).loaded
-    ('0.0.weight', '0.0.bias', '0.1.weight', '0.1.bias')
     """
     plan = LoadPlan(net, ties, ctx, allow_missing, ignore_extra, cast_dtype, dtype_source, select, rename, mismatched,
                     device)  # fmt: skip
@@ -406,7 +402,20 @@ class LoadPlan:
                               f"gluon_initkit.untie(net, {path!r}) gives {path!r} a parameter of its own.")  # fmt: skip
         array = self.stored.arrays[name]
         there = "in the file" if label in array.paths else f"in the file (as {name!r})"
-        self._check_shape(param, label, array, flip, there)
+        shape, expected = array.shape, shape_of(param)
+        if not array.parts or shape is None:
+            raise _Misfit(f"{label!r} has no values {there}: it was saved before its shape was known")
+        if flip and len(shape) != 2:
+            raise _Misfit(f"{label!r} is tied transposed, and has shape {shape} {there}; expected two dimensions",
+                          status="mismatched")  # fmt: skip
+        shape = shape[::-1] if flip else shape
+        if expected is not None and not agree(expected, shape):
+            shown = str(tuple("?" if size is None else size for size in expected)).replace("'?'", "?")
+            raise _Misfit(f"{label!r} has shape {shape} {there}, expected {shown}",
+                          "mismatched='skip' leaves what has another shape as it is.", "mismatched")  # fmt: skip
+        if not is_known(expected) and not self.stored.has_values(array):
+            raise _Misfit(f"{label!r} is too large to be unpacked {there}, and the network does not know its shape",
+                          "Give the network its shapes first: by a forward pass, or in_units= and the like.")
         dtype = None
         if dtype_name(param.dtype) != array.dtype:
             if not self.cast_dtype:
@@ -425,22 +434,6 @@ class LoadPlan:
             reason, mend = objection
             raise _Misfit(f"{label!r}: {reason}", f"{mend[0].upper()}{mend[1:]}.")
         return _Assignment(label, param, name, flip, ctxs, dtype, absent)
-
-    def _check_shape(self, param: Any, label: str, array: StoredArray, flip: bool, there: str) -> None:
-        shape, expected = array.shape, shape_of(param)
-        if not array.parts or shape is None:
-            raise _Misfit(f"{label!r} has no values {there}: it was saved before its shape was known")
-        if flip and len(shape) != 2:
-            raise _Misfit(f"{label!r} is tied transposed, and has shape {shape} {there}; expected two dimensions",
-                          status="mismatched")  # fmt: skip
-        shape = shape[::-1] if flip else shape
-        if expected is not None and not agree(expected, shape):
-            shown = str(tuple("?" if size is None else size for size in expected)).replace("'?'", "?")
-            raise _Misfit(f"{label!r} has shape {shape} {there}, expected {shown}",
-                          "mismatched='skip' leaves what has another shape as it is.", "mismatched")  # fmt: skip
-        if not is_known(expected) and not self.stored.has_values(array):
-            raise _Misfit(f"{label!r} is too large to be unpacked {there}, and the network does not know its shape",
-                          "Give the network its shapes first: by a forward pass, or in_units= and the like.")
 
     def _array(self, name: str) -> Any:
         """One array of the file as an NDArray on the CPU; a CheckpointError where its values cannot be read."""
