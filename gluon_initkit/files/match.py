@@ -8,16 +8,14 @@ names count what was built before, so the names of another process may differ in
 from collections import Counter
 from functools import partial
 import re
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple, Union
 
 from ..display import printable
 from ..parameters import did_you_mean, role_of
-from ..shapes import agree
+from ..shapes import Shape, agree
 from .stored_array import StoredArray
 
 Rename = Union[None, Mapping[str, str], Callable[[str], str]]
-
-Shape = Optional[Tuple[Optional[int], ...]]
 
 
 def strip_prefix(name: str) -> str:

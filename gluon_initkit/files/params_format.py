@@ -9,14 +9,13 @@ whose magic is the number of dimensions itself. Everything is little-endian. No 
 it was compared with the bytes that are really there.
 """
 
-from contextlib import contextmanager
 from functools import lru_cache
 import math
 import os
 import re
 import stat
 import struct
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..display import counted
 from ..shapes import is_known
@@ -43,15 +42,13 @@ _UINT64, _UINT32 = struct.Struct("<Q"), struct.Struct("<I")
 _INT64S, _UINT32S = ([struct.Struct(f"<{count}{letter}") for count in range(MAX_DIMENSIONS + 1)] for letter in "qI")
 
 
-@contextmanager
-def opened(path: Any) -> Iterator[Any]:
+def opened(path: Any) -> Any:
     """A regular file, open for reading; a CheckpointError for anything else."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         # Opening a pipe would wait for a writer; reading a device would not end.
         reason = "this is a directory or a device; expected a parameter file"
         raise CheckpointError(os.fsdecode(path), 0, reason)
-    with open(path, "rb", 4096) as file:
-        yield file
+    return open(path, "rb", 4096)
 
 
 def read_open_file(file: Any, source: str) -> List[StoredArray]:

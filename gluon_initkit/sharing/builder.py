@@ -131,10 +131,9 @@ class Sharing:
 
         Parameters
         ----------
-        *targets : path, selector, Parameter or Block
-            A path is ``'decoder.weight'``; selectors are those of `freeze`. A Block stands for its only parameter.
-        to : path, selector, Parameter or Block, optional
-            The Parameter to keep, which belongs to the tie too; by default the first in order of traversal.
+        *targets, to : path, selector, Parameter or Block
+            A path is ``'decoder.weight'``; selectors are those of `freeze`. A Block stands for its only parameter. `to`
+            is the Parameter to keep, which belongs to the tie too; by default the first in order of traversal.
         transpose : bool
             Whether the first target is the transpose of the second: of two targets, or of one and `to`.
 
@@ -157,10 +156,9 @@ class Sharing:
 
         Parameters
         ----------
-        *targets : path, glob, regular expression, Block class or Block
-            A path is ``'encoder.layers.1'``; of blocks inside each other a pattern or a class names the outermost.
-        to : path, glob, regular expression, Block class or Block, optional
-            The block of the Parameters to keep; by default the first in order of traversal.
+        *targets, to : path, glob, regular expression, Block class or Block
+            A path is ``'encoder.layers.1'``; of blocks inside each other a pattern or a class names the outermost. `to`
+            is the block of the Parameters to keep; by default the first in order of traversal.
         only : selector or list of selectors, optional
             Which of the parameters to share, by their whole paths or by those within the block: ``'weight'``,
             ``['hidden.*', 'head.bias']``.
@@ -242,8 +240,9 @@ def _outcome(group: TieGroup, values: str) -> _Outcome:
     initialized = [member for member in group.members if arrays_of(member.param)]
     differing = []
     if len(initialized) > 1:
-        first, *others = ((member, bits_of(arrays_of(member.param)[0], member.transposed)) for member in initialized)
-        differing = [member.path for member, bits in others if bits != first[1]]
+        bits = (bits_of(arrays_of(member.param)[0], member.transposed) for member in initialized)
+        first = next(bits)
+        differing = [member.path for member, other in zip(initialized[1:], bits) if other != first]
     declared = [member for member in group.members if member.param.init is not None]
     chosen = max(declared, key=lambda member: has_chosen_initializer(member.param), default=group.kept)
     pending = [member for member in (chosen, *group.members) if state_of(member.param) == "deferred"]

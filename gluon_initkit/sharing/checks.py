@@ -16,7 +16,7 @@ from .._mxnet.trainer import is_trained
 from .._mxnet.tree import parameters_in_containers, walk
 from ..display import shape_text
 from ..parameters import LAYER_DEFAULTS, role_of
-from ..shapes import agree
+from ..shapes import Shape, agree
 from .targets import Member, TieGroup
 
 _DECLARED = {"grad_req": "write", "lr_mult": 1.0, "wd_mult": 1.0}
@@ -87,7 +87,7 @@ def why_fixed(slot: Slot, containers: Dict[Any, str]) -> str:
     return f"{held} holds it too, and would go on holding the old one" if held else ""
 
 
-def merged_shape(group: TieGroup) -> Tuple[Optional[Tuple[Optional[int], ...]], Optional[Member]]:
+def merged_shape(group: TieGroup) -> Tuple[Shape, Optional[Member]]:
     """The shape that the group's shapes make together, as the kept one has it; the first member that contradicts."""
     shape = shape_of(group.kept.param)
     for member in group.dropped:

@@ -18,16 +18,14 @@ from .._mxnet.state import in_storage_of, interrupts_held, load_contexts, recast
 from .._mxnet.trainer import trainer_objection
 from .._mxnet.tree import clear_cached_graphs
 from ..display import Column, KitError, Table, TableReport, counted, shape_text, warn
+from ..display.report import Path
 from ..files import StoredArray, StoredValues
 from ..files.match import Rename, match_names, propose_rename, renamed_names, strip_prefix
 from ..parameters import check_block, list_parameters, named_memory_errors, select_parameters
-from ..shapes import agree, is_known
+from ..shapes import Shape, agree, is_known
 from .builder import Sharing
 from .errors import LoadError, SharingError, ten_lines
 from .groups import SharedGroup, group_of, lost_ties, sources
-from .save import Path
-
-_Shape = Optional[Tuple[Optional[int], ...]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class LoadRow:
     aliases: Tuple[str, ...]
     name: Optional[str]
     status: str
-    shapes: Tuple[_Shape, _Shape]
+    shapes: Tuple[Shape, Shape]
     dtypes: Tuple[Optional[str], Optional[str]]
 
 
@@ -305,10 +303,9 @@ class LoadPlan:
                                 (dtype_name(param.dtype), array and array.dtype)))  # fmt: skip
         rows += [LoadRow(name, (), name, "extra", (None, array.shape), (None, array.dtype))
                  for name, array in self.extra.items()]  # fmt: skip
-        if not self.ignore_extra:
-            misfits += [_Misfit(f"{path!r} is in the file, and the network has no such path",
-                                "ignore_extra=True passes over what the network has not.")
-                        for path in self.extra]  # fmt: skip
+        misfits += [_Misfit(f"{path!r} is in the file, and the network has no such path",
+                            "ignore_extra=True passes over what the network has not.")
+                    for path in self.extra if not self.ignore_extra]  # fmt: skip
         if not (self.assignments or misfits) and (held or arrays):
             ours, theirs = (", ".join(map(repr, names[:3])) + ", ..." * (len(names) > 3) or "nothing"
                             for names in (list(held), list(stored.arrays)))  # fmt: skip

@@ -1,20 +1,19 @@
 """`save`: a parameter file that plain MXNet reads, or a safetensors file; each shared parameter once, and its ties."""
 
 import os
-from typing import Any, Union
+from typing import Any
 
 from .._mxnet.arrays import dtype_name
 from .._mxnet.files import array_parts, file_version, saved_values
 from .._mxnet.parameter import state_of
 from .._mxnet.ties import slots
 from ..display import counted, listed, printable, warn
+from ..display.report import Path
 from ..files import StoredArray
 from ..files.write import SUFFIX, write_file
 from ..parameters import check_block
 from .errors import SharingError
 from .groups import groups_of, source_and_side
-
-Path = Union[str, "os.PathLike[str]"]
 
 
 def save(net: Any, path: Path) -> None:
