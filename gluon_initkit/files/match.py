@@ -6,7 +6,6 @@ names count what was built before, so the names of another process may differ in
 """
 
 from collections import Counter
-from functools import partial
 import re
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple, Union
 
@@ -73,15 +72,17 @@ def _changes(files: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> Iterato
 
 def _ordinals(names: Iterable[str]) -> Dict[str, str]:
     """Each name with the numbers that end its words replaced by their rank at that place, ``net#0_dense#0_bias``."""
-    ranks: Dict[str, Dict[str, int]] = {}
-    return {name: re.sub("[0-9]+", partial(_ranked, ranks), name) for name in sorted(names, key=_natural)}
-
-
-def _ranked(ranks: Dict[str, Dict[str, int]], number: Any) -> str:
-    if number.string[number.end() : number.end() + 1] not in ("", "_"):
-        return str(number.group())
-    there = ranks.setdefault(number.string[: number.start()], {})
-    return f"#{there.setdefault(number.group(), len(there))}"
+    ordinals: Dict[str, str] = {}
+    places: Dict[str, Any] = {}  # by the text of a word, then by its number: that one's rank, and the places behind it
+    for name in sorted(names, key=_natural):
+        words, here = [], places
+        for word in name.split("_"):
+            text = word.rstrip("0123456789")
+            numbers = here.setdefault(text, {})
+            rank, here = numbers.setdefault(word[len(text) :], (len(numbers), {}))
+            words.append(text if word == text else f"{text}#{rank}")
+        ordinals[name] = "_".join(words)
+    return ordinals
 
 
 def _natural(name: str) -> List[Any]:

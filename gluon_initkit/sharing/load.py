@@ -17,7 +17,7 @@ from .._mxnet.parameter import arrays_of, context_argument, shape_of, state_of
 from .._mxnet.state import in_storage_of, interrupts_held, load_contexts, recast, restoring, set_values
 from .._mxnet.trainer import trainer_objection
 from .._mxnet.tree import clear_cached_graphs
-from ..display import Column, KitError, Table, TableReport, counted, shape_text, warn
+from ..display import Column, KitError, Table, TableReport, counted, listed, shape_text, warn
 from ..display.report import Path
 from ..files import StoredArray, StoredValues
 from ..files.match import Rename, match_names, propose_rename, renamed_names, strip_prefix
@@ -307,8 +307,7 @@ class LoadPlan:
                             "ignore_extra=True passes over what the network has not.")
                     for path in self.extra if not self.ignore_extra]  # fmt: skip
         if not (self.assignments or misfits) and (held or arrays):
-            ours, theirs = (", ".join(map(repr, names[:3])) + ", ..." * (len(names) > 3) or "nothing"
-                            for names in (list(held), list(stored.arrays)))  # fmt: skip
+            ours, theirs = (listed(list(map(repr, names)), 3) or "nothing" for names in (held, stored.arrays))
             misfits = [_Misfit(f"nothing would be loaded: the network has {ours}, the file has {theirs}",
                                f"gluon_initkit.compare(net, {stored.path!r}) tells what belongs together.")]
         if misfits:
@@ -353,7 +352,7 @@ class LoadPlan:
                 places = [(new, False)] if new in self.held else []
                 if name in names and not (name in renamed and places):
                     places = named.get(new, places)
-                if not places:
+                if not places and name not in names:
                     self.extra[name] = array
                 for path, transposed in places:
                     other = self.offers.setdefault(path, (array, transposed != (name in array.transposed)))[0]

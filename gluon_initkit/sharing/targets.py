@@ -28,11 +28,8 @@ class Declaration:
     only: Any = None
 
     def __str__(self) -> str:
-        shown = [_shown(target) for target in self.targets]
-        if self.to is not None:
-            shown.append(f"to={_shown(self.to)}")
-        if self.transpose:
-            shown.append("transpose=True")
+        shown = [*map(_shown, self.targets), *[f"to={_shown(self.to)}"] * (self.to is not None)]
+        shown += ["transpose=True"] * bool(self.transpose)
         if self.only is not None:
             only = ", ".join(map(show_selector, selectors_in(self.only)))
             shown.append(f"only=[{only}]" if isinstance(self.only, (list, tuple)) else f"only={only}")
