@@ -5,10 +5,11 @@ are read into arrays of our own, and fewer of them than the headers say are an e
 """
 
 from contextlib import contextmanager
+from functools import partial
 import math
 import os
 import threading
-from typing import Any, Callable, Dict, Iterator, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 import zlib
 
 import numpy
@@ -18,7 +19,6 @@ from ..parameters import did_you_mean
 from .params_format import opened, read_open_file
 from .stored_array import CheckpointError, Part, StoredArray, stored_type
 
-_MAX_READ = 1 << 30  # bytes that the system is asked for at once; it answers at most 2 GiB
 _SMALL = 1 << 20  # an array of so many bytes is read at once, whichever section is asked for
 
 Section = Callable[[int, int], numpy.ndarray]  # the values from one number to another, in the order of the file
@@ -27,6 +27,11 @@ Section = Callable[[int, int], numpy.ndarray]  # the values from one number to a
 def is_path(thing: Any) -> bool:
     """Whether this names a file: a string or a path object."""
     return isinstance(thing, (str, os.PathLike))
+
+
+def read_headers(path: Any) -> List[StoredArray]:
+    """The arrays of a file, in order."""
+    return list(StoredValues(path).arrays.values())
 
 
 class StoredValues:
@@ -47,7 +52,7 @@ class StoredValues:
         self._absolute = os.path.abspath(self.path)  # the working directory may be another later
         with opened(path) as file:
             self._state = _state(file)
-            self.arrays: Dict[str, StoredArray] = {array.name: array for array in read_open_file(file, str(path))}
+            self.arrays: Dict[str, StoredArray] = {array.name: array for array in read_open_file(file, self.path)}
 
     def __repr__(self) -> str:
         return f"<StoredValues of {printable(self.path)}: {counted(len(self.arrays), 'array')}>"
@@ -71,30 +76,6 @@ class StoredValues:
         with self.reading() as read:
             return read(array).whole()
 
-    def require_values(self, array: StoredArray) -> None:
-        """Raise a CheckpointError where `has_values` is false."""
-        if not array.parts:
-            reason = f"{array.name!r} was saved before its shape was known: it has no values"
-            raise CheckpointError(self.path, 0, reason)
-        if not self.has_values(array):
-            what = "unpacked" if array.stype == "default" else "made dense"
-            reason = f"{array.name!r} is too large to be {what}: {array.shape}"
-            raise CheckpointError(self.path, array.parts[0].offset, reason)
-
-    @contextmanager
-    def reading(self) -> Iterator[Callable[[StoredArray], "Values"]]:
-        """Open the file once; yields a function from an array to its `Values`.
-
-        A file that changed since its headers were read, or changes meanwhile, is a CheckpointError.
-        """
-        with opened(self._absolute, buffering=0) as file:
-            if _state(file) != self._state:
-                raise CheckpointError(self.path, 0, "the file was changed since its headers were read: inspect it anew")
-            reader = _OpenFile(file, self.path)
-            yield lambda array: Values(reader, array)
-            if _state(file) != self._state:
-                raise CheckpointError(self.path, 0, "the file was changed while it was read: inspect it anew")
-
     def gradient(self, name: str) -> numpy.ndarray:
         """A RuntimeError: a file holds no gradients."""
         raise RuntimeError(f"{name!r} is in the file {self.path!r}, which holds no gradients: inspect the network")
@@ -103,48 +84,71 @@ class StoredValues:
         """Whether `values` can answer: the array was saved with values, and does not grow beyond measure in memory."""
         return bool(array.parts) and self.growth(array) <= 1 << 24
 
-    def growth(self, array: StoredArray) -> int:
-        """By how many bytes the dense array is more than 64 times as large as what the file holds of it.
+    def require_values(self, array: StoredArray) -> None:
+        """Raise a CheckpointError where `has_values` is false."""
+        if not self.has_values(array):
+            what = "unpacked" if array.stype == "default" else "made dense"
+            reason = (f"is too large to be {what}: {array.shape}" if array.parts else
+                      "was saved before its shape was known: it has no values")  # fmt: skip
+            offset = array.parts[0].offset if array.parts else 0
+            raise CheckpointError(self.path, offset, f"{array.name!r} {reason}")
 
-        A sparse or deflated array can claim any shape; what a file may cost is bounded by its size.
-        """
+    def growth(self, array: StoredArray) -> int:
+        """By how many bytes the dense array is more than 64 times as large as what the file holds of it."""
+        # A sparse or deflated array can claim any shape; what a file may cost is bounded by its size.
         stored = sum([part.deflated or part.size for part in array.parts])
         if array.stype == "default" and stored == array.parts[0].size:
             return 0
         dense = numpy.dtype(_numpy_type(array.dtype)).itemsize * math.prod(filter(None, array.shape or ()))
         return max(0, dense - 64 * stored)
 
+    @contextmanager
+    def reading(self) -> Iterator[Callable[[StoredArray], "Values"]]:
+        """Open the file once; yields what makes the `Values` of an array. A file that changes is a CheckpointError."""
+        changed = "the file was changed {}: inspect it anew"
+        with opened(self._absolute) as file:
+            if _state(file) != self._state:
+                raise CheckpointError(self.path, 0, changed.format("since its headers were read"))
+            yield partial(Values, file, threading.Lock(), self.path)
+            if _state(file) != self._state:
+                raise CheckpointError(self.path, 0, changed.format("while it was read"))
+
 
 class Values:
-    """The values of one array of an open file, to be read whole or in sections (`statistics`).
+    """The values of one array of an open file, to be read whole or in sections (`statistics`). Threads may share it.
 
     In what `sections` reads, the first index runs fastest where `order` is ``'F'``. It unpacks the whole array where
-    `forward` is true: what it returns should then be dropped soon.
+    `forward` is true.
     """
 
-    def __init__(self, reader: "_OpenFile", array: StoredArray) -> None:
-        self._reader, self._array, self._part = reader, array, array.parts[0]
+    def __init__(self, file: Any, lock: Any, path: str, array: StoredArray) -> None:
+        self._file, self._lock, self._path, self._array = file, lock, path, array
         self.shape: Tuple[int, ...] = array.shape  # type: ignore[assignment]  # no dimension is None here
         self.dtype = numpy.dtype(_numpy_type(array.dtype))
-        self.size, self.itemsize, self.order = math.prod(self.shape), self.dtype.itemsize, self._part.order
+        self.size, self.itemsize, self.order = math.prod(self.shape), self.dtype.itemsize, array.parts[0].order
         self.nbytes = self.size * self.itemsize
-        self.forward = array.stype != "default" or bool(self._part.deflated)
+        self.forward = array.stype != "default" or bool(array.parts[0].deflated)
 
     def whole(self) -> numpy.ndarray:
         """All values, as a new array."""
-        if self._array.stype != "default":
-            return self._dense()
-        return self.sections()(0, self.size).reshape(self.shape, order=self.order)  # type: ignore[call-overload]
+        if self._array.stype == "default":
+            values = self._section(self._array.parts[0])(0, self.size)
+            return values.reshape(self.shape, order=self.order)  # type: ignore[call-overload]
+        (values, *_), cells = self._sparse()
+        # Not numpy.zeros of an empty shape: up to NumPy 1.17 an empty dimension asks for memory as if it were 1.
+        dense = numpy.zeros(self.size, values.dtype).reshape(self.shape)
+        dense[cells] = values
+        return dense
 
     def sections(self) -> Section:
         """A function that reads the values from one number to another."""
-        if self._array.stype != "default":
-            dense = self._dense().reshape(-1)
-            return lambda begin, end: dense[begin:end]
-        read = self._reader.section(self._part)
-        if not 0 < self.nbytes <= _SMALL:
-            return read
-        values = read(0, self.size)
+        if self._array.stype == "default":
+            read = self._section(self._array.parts[0])
+            if not 0 < self.nbytes <= _SMALL:
+                return read
+            values = read(0, self.size)
+        else:
+            values = self.whole().reshape(-1)
         return lambda begin, end: values[begin:end]
 
     def parts(self) -> Tuple[numpy.ndarray, ...]:
@@ -154,60 +158,40 @@ class Values:
     def _sparse(self) -> Tuple[Tuple[numpy.ndarray, ...], Any]:
         """The parts of a sparse array, and where its values stand in the dense one."""
         array = self._array
-        parts = tuple(
-            self._reader.section(part)(0, math.prod(part.shape)).reshape(part.shape) for part in array.parts
-        )
-        rows = array.stype == "row_sparse"
-        cells = (_rows if rows else _cells)(self.shape, *parts[1:])
-        if cells is None or parts[0].shape != parts[-1].shape + (self.shape[1:] if rows else ()):
+        parts = tuple(self._section(part)(0, math.prod(part.shape)).reshape(part.shape) for part in array.parts)
+        if array.stype == "row_sparse":
+            width, cells = self.shape[1:], parts[1] if self.shape and _are_indices(parts[1], self.shape[0]) else None
+        else:
+            width, cells = (), _cells(self.shape, *parts[1:])
+        if cells is None or parts[0].shape != parts[-1].shape + width:
             reason = f"the indices of {array.name!r} do not fit its shape"
-            raise CheckpointError(self._reader.path, array.parts[0].offset, reason)
+            raise CheckpointError(self._path, array.parts[0].offset, reason)
         return parts, cells
 
-    def _dense(self) -> numpy.ndarray:
-        (values, *_), cells = self._sparse()
-        # Not numpy.zeros of an empty shape: up to NumPy 1.17 an empty dimension asks for memory as if it were 1.
-        dense = numpy.zeros(self.size, values.dtype).reshape(self.shape)
-        dense[cells] = values
-        return dense
-
-
-class _OpenFile:
-    """The bytes of an open file. Threads may share it."""
-
-    def __init__(self, file: Any, path: str) -> None:
-        self.path, self._file, self._lock = path, file, threading.Lock()
-
-    def bytes(self, offset: int, size: int) -> numpy.ndarray:
-        """`size` bytes, in memory of their own."""
-        buffer = numpy.empty(size, numpy.uint8)
-        view, done = memoryview(buffer), 0  # type: ignore[arg-type]
-        while done < size:
-            with self._lock:
-                self._file.seek(offset + done)
-                count = self._file.readinto(view[done : done + _MAX_READ])
-            if not count:
-                raise CheckpointError(self.path, offset + done, "the file ends here, and was longer: it was cut")
-            done += count
-        return buffer
-
-    def section(self, part: Part) -> Section:
+    def _section(self, part: Part) -> Section:
         """A function that reads the values of a part from one number to another."""
-        size = numpy.dtype(stored_type(part.dtype)).itemsize
-        if part.deflated:
-            inflated = self._inflated(part)
-            return lambda begin, end: _decoded(inflated[begin * size : end * size], part.dtype)
-        return lambda begin, end: _decoded(self.bytes(part.offset + begin * size, (end - begin) * size), part.dtype)
-
-    def _inflated(self, part: Part) -> numpy.ndarray:
+        start, dtype, size = part.offset, part.dtype, numpy.dtype(stored_type(part.dtype)).itemsize
+        if not part.deflated:
+            return lambda begin, end: _decoded(self._bytes(start + begin * size, (end - begin) * size), dtype)
         length, reason = part.skipped + part.size, "its checksum is another"
         try:
-            raw = zlib.decompressobj(-zlib.MAX_WBITS).decompress(bytes(self.bytes(part.offset, part.deflated)), length)
+            raw = zlib.decompressobj(-zlib.MAX_WBITS).decompress(bytes(self._bytes(start, part.deflated)), length)
         except zlib.error as error:
             raw, reason = b"", str(error)
         if len(raw) != length or zlib.crc32(raw) != part.checksum:
-            raise CheckpointError(self.path, part.offset, f"what is deflated here is damaged: {reason}")
-        return numpy.frombuffer(raw, numpy.uint8)[part.skipped :].copy()
+            raise CheckpointError(self._path, start, f"what is deflated here is damaged: {reason}")
+        inflated = numpy.frombuffer(raw, numpy.uint8)[part.skipped :].copy()
+        return lambda begin, end: _decoded(inflated[begin * size : end * size], dtype)
+
+    def _bytes(self, offset: int, size: int) -> numpy.ndarray:
+        """`size` bytes of the file, in memory of their own."""
+        buffer = numpy.empty(size, numpy.uint8)
+        with self._lock:
+            self._file.seek(offset)
+            count = self._file.readinto(buffer)
+        if count < size:
+            raise CheckpointError(self._path, offset + count, "the file ends here, and was longer: it was cut")
+        return buffer
 
 
 def _state(file: Any) -> Tuple[int, int]:
@@ -219,11 +203,6 @@ def _decoded(raw: numpy.ndarray, dtype: str) -> numpy.ndarray:
     if dtype == "bfloat16":  # the upper half of a float32
         return (raw.view("<u2").astype("<u4") << 16).view("<f4")
     return raw.view(numpy.dtype(dtype).newbyteorder("<"))
-
-
-def _rows(shape: Tuple[int, ...], rows: numpy.ndarray) -> Any:
-    """The cells of a row_sparse array's values in the dense one; None where its indices cannot be."""
-    return rows if shape and _are_indices(rows, shape[0]) else None
 
 
 def _cells(shape: Tuple[int, ...], pointers: numpy.ndarray, columns: numpy.ndarray) -> Any:

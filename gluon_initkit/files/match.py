@@ -7,16 +7,14 @@ names count what was built before, so the names of another process may differ in
 
 from collections import Counter
 import re
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple, Union
 
 from ..display import printable
 from ..parameters import did_you_mean, role_of
-from ..shapes import agree
+from ..shapes import Shape, agree
 from .stored_array import StoredArray
 
 Rename = Union[None, Mapping[str, str], Callable[[str], str]]
-
-Shape = Optional[Tuple[Optional[int], ...]]
 
 
 def strip_prefix(name: str) -> str:
@@ -24,56 +22,45 @@ def strip_prefix(name: str) -> str:
     return name[4:] if name.startswith(("arg:", "aux:")) else name
 
 
-class Match(NamedTuple):
-    """What a network calls the arrays of a file."""
+def match_names(net: Any, arrays: Sequence[StoredArray], renamed: Mapping[str, str]) -> Tuple[bool, Dict[str, str]]:
+    """Whether it is by global names that a network knows a file, and what it calls the arrays, aliases included.
 
-    scheme: str
-    """Whether it is by ``'paths'`` or by MXNet's global ``'names'``."""
-    names: Dict[str, str]
-    """The network's name for each name in the file, aliases of a tie map included; unknown ones are left out."""
-
-
-def match_names(net: Any, arrays: Sequence[StoredArray], renamed: Mapping[str, str]) -> Match:
-    """Match as plain MXNet would load; where that leaves parameters out, by other global names if all of them fit then.
-
-    Paths are never changed: they do not depend on what was built before. Where two changes of the global names fit,
-    none is made. Numbers in names are changed, keeping their order, only if all of the file is used then. `renamed` are
-    the names that the user gives to those of the file; then no other name is changed.
+    As plain MXNet would load; where that leaves parameters out, by other global names if all of them fit then, and no
+    two changes of names do. Paths are never changed: they do not depend on what was built before. `renamed` are the
+    user's names for those of the file; then no other is changed.
     """
     from .._mxnet import backend
     from .._mxnet.parameter import shape_of
     from .._mxnet.tree import parameters_by_path
 
-    shapes: Dict[str, Shape] = {alias: None for array in arrays for alias in array.aliases}
+    shapes: Dict[str, Shape] = {path: None for array in arrays for path in array.paths}
     shapes.update({array.name: array.shape for array in arrays})
-    by_name = backend.load_targets_by_name(net) or {}
-    schemes = {"paths": parameters_by_path(net, unregistered=False), "names": by_name}
+    paths, by_name = parameters_by_path(net, unregistered=False), backend.load_targets_by_name(net) or {}
     bare, prefix = {name: renamed.get(name, strip_prefix(name)) for name in shapes}, backend.prefix_of(net)
 
-    def match(scheme: str, candidates: Dict[str, str]) -> Tuple[bool, int, Match]:
-        params = schemes[scheme]
-        known = {**schemes["paths"], **params} if renamed else params  # a path may be given for a global name
+    def match(is_global: bool, candidates: Dict[str, str]) -> Tuple[Tuple[bool, int], Tuple[bool, Dict[str, str]]]:
+        params = by_name if is_global else paths
+        known = {**paths, **params} if renamed else params  # a path may be given for a global name
         names = {name: new for name, new in candidates.items() if new in (known if name in renamed else params)}
         fitting = {known[new] for name, new in names.items() if agree(shapes[name], shape_of(known[new]))}
         complete = bool(fitting) and fitting == set(params.values())
-        return complete, len({known[new] for new in names.values()}), Match(scheme, names)
+        return (complete, len({known[new] for new in names.values()})), (is_global, names)
 
-    plain = [match("paths", {name: renamed.get(name, name) for name in shapes}), match("paths", bare),
-             match("names", bare), match("names", {name: prefix + short for name, short in bare.items()})]  # fmt: skip
-    complete, _, best = max(plain, key=lambda each: each[:2])
-    if complete or renamed or any("." in short for short in bare.values()):
-        return best
-    wanted = {name: shape_of(param) for name, param in by_name.items()}
-    for changes in _changes({short: shapes[name] for name, short in bare.items()}, wanted):
-        changed = [{name: change[short] for name, short in bare.items() if short in change} for change in changes]
-        fitting = [found for complete, _, found in (match("names", each) for each in changed) if complete]
-        if fitting:
-            return fitting[0] if all(found == fitting[0] for found in fitting) else best
+    plain = [match(False, {name: renamed.get(name, name) for name in shapes}), match(False, bare),
+             match(True, bare), match(True, {name: prefix + short for name, short in bare.items()})]  # fmt: skip
+    (complete, _), best = max(plain, key=lambda each: each[0])
+    if not (complete or renamed or any("." in short for short in bare.values())):
+        wanted = {name: shape_of(param) for name, param in by_name.items()}
+        for changes in _changes({short: shapes[name] for name, short in bare.items()}, wanted):
+            changed = [{name: change[short] for name, short in bare.items() if short in change} for change in changes]
+            fitting = [found for (complete, _), found in (match(True, each) for each in changed) if complete]
+            if fitting:
+                return fitting[0] if all(found == fitting[0] for found in fitting) else best
     return best
 
 
 def _changes(files: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> Iterator[List[Dict[str, str]]]:
-    """A network's names for those of a file: with other prefixes; then with other prefixes and other numbers."""
+    """A network's names for those of a file: with other prefixes; then, if all fit, with other numbers too."""
     yield [fitting for _, _, fitting in prefix_changes(files, wanted)]
     ours, theirs = _ordinals(files), _ordinals(wanted)
     named = {ordinal: name for name, ordinal in theirs.items()}
@@ -84,29 +71,24 @@ def _changes(files: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> Iterato
 
 
 def _ordinals(names: Iterable[str]) -> Dict[str, str]:
-    """Each name with its numbers replaced by their rank at that place, ``net#0_dense#0_bias``."""
-    split = {name: [_split_number(part) for part in name.split("_")] for name in names}
-    numbers: Dict[Tuple[Any, ...], set] = {}
-    for parts in split.values():
-        for at, (text, digits) in enumerate(parts):
-            numbers.setdefault((*parts[:at], text), set()).add(digits)
-    ranks = {place: {digits: rank for rank, digits in enumerate(sorted(found, key=_by_value))}
-             for place, found in numbers.items()}  # fmt: skip
-    return {name: "_".join(f"{text}#{ranks[(*parts[:at], text)][digits]}" if digits else text
-                           for at, (text, digits) in enumerate(parts)) for name, parts in split.items()}  # fmt: skip
-
-
-def _split_number(part: str) -> Tuple[str, str]:
-    text = part.rstrip("0123456789")
-    return text, part[len(text) :]
+    """Each name with the numbers that end its words replaced by their rank at that place, ``net#0_dense#0_bias``."""
+    ordinals: Dict[str, str] = {}
+    places: Dict[str, Any] = {}  # by the text of a word, then by its number: that one's rank, and the places behind it
+    for name in sorted(names, key=_natural):
+        words, here = [], places
+        for word in name.split("_"):
+            text = word.rstrip("0123456789")
+            numbers = here.setdefault(text, {})
+            rank, here = numbers.setdefault(word[len(text) :], (len(numbers), {}))
+            words.append(text if word == text else f"{text}#{rank}")
+        ordinals[name] = "_".join(words)
+    return ordinals
 
 
 def _natural(name: str) -> List[Any]:
-    return [_by_value(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", name)]
-
-
-def _by_value(digits: str) -> Tuple[int, str]:  # Python refuses to convert thousands of digits
-    return len(digits.lstrip("0")), digits.lstrip("0")
+    """A key by which layer 2 stands before layer 10. Python refuses to convert thousands of digits."""
+    parts = [(text, digits.lstrip("0")) for text, digits in re.findall("([^0-9]*)([0-9]*)", name)]
+    return [(text, len(digits), digits) for text, digits in parts]
 
 
 def renamed_names(rename: Rename, names: Iterable[str]) -> Dict[str, str]:
@@ -146,10 +128,10 @@ def renamed_names(rename: Rename, names: Iterable[str]) -> Dict[str, str]:
 
 
 def propose_rename(files: Mapping[str, Shape], wanted: Mapping[str, Shape], used: Iterable[str]) -> Tuple[dict, int]:
-    """A `rename` that finds more of what is `wanted` among the `files` that are not used, and how many it finds.
+    """A `rename` that finds more of what is `wanted` among the `files`, without what is `used`; and how many it finds.
 
     First one prefix is changed, if more than half of either fits then. Then layers are paired that have the same
-    parameters of the same shapes, in order. What is `used` of the file is not changed, and no two names become one.
+    parameters of the same shapes, in order.
     """
     rename: Dict[str, str] = {}
     left, missing = dict(files), dict(wanted)

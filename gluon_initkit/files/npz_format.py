@@ -20,7 +20,6 @@ import numpy
 from ..display import counted
 from .stored_array import MAX_DIMENSIONS, CheckpointError, Part, StoredArray
 
-_VERSION = 4
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a member: magic, ..., the lengths of its name and of its extra fields
 _NPY = re.compile(rb"\x93NUMPY[\1\2\3]\0", re.DOTALL)
 # 32 dimensions take 700 bytes. On deeply nested literals Python's own parser fails loudly, or worse.
@@ -37,36 +36,7 @@ _SPARSE = (
 
 
 def read_zip(file: Any, source: str) -> List[StoredArray]:
-    """The arrays of an open zip file, in the order of its directory.
-
-    A damaged directory, a damaged member, or a member that is no array of MXNet's is a CheckpointError.
-    """
-    members = _directory(file, source)
-    if any(member.filename.endswith("/data.pkl") for member in members):
-        raise CheckpointError(source, 0, "not a .params file of MXNet: it is a file of torch.save: torch.load opens it")
-    sparse = {member.filename[: -len("format.npy")] for member in members if member.filename.endswith("/format.npy")}
-    parts: Dict[str, Part] = {}
-    extents: List[Tuple[int, int, str]] = []
-    for member in members:
-        name, ending = member.filename[:-4], member.filename[-4:]
-        folder = name.rpartition("/")[0]
-        wrong = (f"{member.filename!r:.80} is no .npy array" if ending != ".npy" else
-                 f"a second array is called {name!r:.80}" if name in parts else
-                 f"{folder!r:.80} {_SPARSE}" if f"{folder}/" in sparse else "")  # fmt: skip
-        if wrong:
-            raise CheckpointError(source, member.header_offset, wrong)
-        end, parts[name] = _member(file, source, member, name)
-        extents.append((member.header_offset, end, name))
-    reached = 0
-    for begin, end, name in sorted(extents):  # by overlapping, a few bytes could stand for a million arrays
-        if begin < reached:
-            raise CheckpointError(source, begin, f"{name!r:.80} begins within another array")
-        reached = end
-    return [StoredArray(name, _VERSION, "default", part.shape, part.dtype, parts=(part,))
-            for name, part in parts.items()]  # fmt: skip
-
-
-def _directory(file: Any, source: str) -> List[zipfile.ZipInfo]:
+    """The arrays of an open zip file, in the order of its directory; a CheckpointError where one is damaged."""
     size = os.fstat(file.fileno()).st_size
     try:
         members = zipfile.ZipFile(file).infolist()
@@ -75,10 +45,28 @@ def _directory(file: Any, source: str) -> List[zipfile.ZipInfo]:
             raise
         reason = f"the file begins as a zip file, and ends without a zip file's directory: {error}"
         raise CheckpointError(source, size, reason) from None
+    if any(member.filename.endswith("/data.pkl") for member in members):
+        raise CheckpointError(source, 0, "not a .params file of MXNet: it is a file of torch.save: torch.load opens it")
+    sparse = {member.filename[: -len("format.npy")] for member in members if member.filename.endswith("/format.npy")}
+    parts: Dict[str, Part] = {}
+    extents: List[Tuple[int, int, str]] = []
     for member in members:
-        if not 0 <= member.header_offset <= size:
-            raise CheckpointError(source, size, f"{member.filename!r:.80} is to begin at byte {member.header_offset}")
-    return members
+        begin, name, ending = member.header_offset, member.filename[:-4], member.filename[-4:]
+        folder = name.rpartition("/")[0]
+        wrong = (f"{member.filename!r:.80} is to begin at byte {begin}" if not 0 <= begin <= size else
+                 f"{member.filename!r:.80} is no .npy array" if ending != ".npy" else
+                 f"a second array is called {name!r:.80}" if name in parts else
+                 f"{folder!r:.80} {_SPARSE}" if f"{folder}/" in sparse else "")  # fmt: skip
+        if wrong:
+            raise CheckpointError(source, begin if 0 <= begin <= size else size, wrong)
+        end, parts[name] = _member(file, source, member, name)
+        extents.append((begin, end, name))
+    reached = 0
+    for begin, end, name in sorted(extents):  # by overlapping, a few bytes could stand for a million arrays
+        if begin < reached:
+            raise CheckpointError(source, begin, f"{name!r:.80} begins within another array")
+        reached = end
+    return [StoredArray(name, 4, "default", part.shape, part.dtype, parts=(part,)) for name, part in parts.items()]
 
 
 def _member(file: Any, source: str, member: zipfile.ZipInfo, name: str) -> Tuple[int, Part]:

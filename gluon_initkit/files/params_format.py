@@ -1,4 +1,4 @@
-"""MXNet's ``.params`` files, read from their headers, without MXNet.
+"""MXNet's ``.params`` files, read from their headers, and written; without MXNet.
 
 A file is a list of arrays followed by the list of their names (``NDArray::Save`` and ``Load``, src/ndarray/ndarray.cc):
 
@@ -6,23 +6,21 @@ A file is a list of arrays followed by the list of their names (``NDArray::Save`
 
 An array begins with a magic number that says how the rest of its header is written: three versions, and the oldest,
 whose magic is the number of dimensions itself. Everything is little-endian. No number of a header is believed before
-it was compared with the bytes that are really there. MXNet 2's zip files are read by `npz_format`,
-others' by `safetensors_format`.
+it was compared with the bytes that are really there.
 """
 
-from contextlib import contextmanager
 from functools import lru_cache
 import math
 import os
 import re
 import stat
 import struct
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..display import counted
 from ..shapes import is_known
 from .npz_format import read_zip
-from .safetensors_format import is_safetensors, read_safetensors
+from .safetensors_format import read_safetensors
 from .stored_array import MAX_DIMENSIONS, CheckpointError, Part, StoredArray
 from .tie_map import read_ties, written_ties
 
@@ -44,30 +42,19 @@ _UINT64, _UINT32 = struct.Struct("<Q"), struct.Struct("<I")
 _INT64S, _UINT32S = ([struct.Struct(f"<{count}{letter}") for count in range(MAX_DIMENSIONS + 1)] for letter in "qI")
 
 
-def read_headers(path: Any) -> List[StoredArray]:
-    """The arrays of a file, in order; reads some hundred bytes an array, whatever its size.
-
-    A file that is none of MXNet's, is cut off, or says what cannot be is a CheckpointError.
-    """
-    with opened(path) as file:
-        return read_open_file(file, str(os.fspath(path)))
-
-
-@contextmanager
-def opened(path: Any, buffering: int = 4096) -> Iterator[Any]:
+def opened(path: Any) -> Any:
     """A regular file, open for reading; a CheckpointError for anything else."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         # Opening a pipe would wait for a writer; reading a device would not end.
-        source = str(os.fspath(path))
-        raise CheckpointError(source, 0, "this is a directory or a device; expected a parameter file")
-    with open(path, "rb", buffering) as file:
-        yield file
+        reason = "this is a directory or a device; expected a parameter file"
+        raise CheckpointError(os.fsdecode(path), 0, reason)
+    return open(path, "rb", 4096)
 
 
 def read_open_file(file: Any, source: str) -> List[StoredArray]:
-    """The arrays of an open file, which messages call `source`."""
+    """The arrays of an open file, which messages call `source`; some hundred bytes are read for each."""
     start = file.read(9)
-    if is_safetensors(start):
+    if start[4:9] == b"\0\0\0\0{":  # a length below 4 GB, and the brace of JSON
         return read_safetensors(file, source)
     if start[:2] == b"PK":
         return read_zip(file, source)
@@ -79,10 +66,7 @@ def read_open_file(file: Any, source: str) -> List[StoredArray]:
 
 
 def write_params(path: str, arrays: Sequence[StoredArray], parts: Callable[[StoredArray], Sequence[Any]]) -> None:
-    """Write arrays with their ties, byte for byte as MXNet does, in version 2 or 3 as each says.
-
-    `parts` gives the values of one, bfloat16 as uint16, and the indices of a sparse one.
-    """
+    """Write arrays with their ties, byte for byte as MXNet does, in version 2 or 3 as each says."""
     magics = {version: magic for magic, version in _VERSIONS.items()}
     stypes = {stype: flag for flag, (stype, _) in _STYPES.items()}
     with open(path, "wb") as file:
@@ -135,7 +119,8 @@ class _Reader:
     def arrays(self) -> List[StoredArray]:
         start = self.file.read(1024)
         if start[:8] != _UINT64.pack(_FILE_MAGIC):
-            raise self.error(0, f"not a .params file of MXNet: {_kind(start, self.end)}")
+            kinds = (f"is {kind}" for pattern, kind in _KINDS if re.match(pattern, start, re.DOTALL | re.IGNORECASE))
+            raise self.error(0, f"not a .params file of MXNet: it {next(kinds, f'begins with {start[:8]!r}')}")
         self.file.seek(0)
         _, _, count = self.numbers(_LIST, "the header of")
         if count > self.end // 4:
@@ -255,17 +240,9 @@ def _context(device: int, number: int) -> str:
     return f"{_DEVICES.get(device) or f'device{device}'}({number})"
 
 
-def _kind(head: bytes, size: int) -> str:
-    """What a file of `size` bytes that is no parameter file seems to be, from its first few hundred bytes."""
-    if not size:
-        return "it is empty: whatever should have written it was interrupted, or found no space; copy it again"
-    for pattern, kind in _KINDS:
-        if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
-            return f"it is {kind}"
-    return f"it begins with {head[:8]!r}"
-
-
+# What a file that is no parameter file seems to be, from its first few hundred bytes.
 _KINDS = (
+    (rb"\Z", "empty: whatever should have written it was interrupted, or found no space; copy it again"),
     (rb"version https://git-lfs\.github\.com/spec/", "a pointer of Git LFS, not the file: `git lfs pull` gets it"),
     (rb"\s*(<!doctype html|<html|<head|<body)", "an HTML page, sent by a server instead: download it again"),
     (rb"\s*<\?xml|\s*<error>", "an XML document, sent by a server instead: download it again"),

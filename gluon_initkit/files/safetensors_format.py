@@ -18,12 +18,10 @@ import struct
 import tempfile
 from typing import Any, Callable, Dict, List, Sequence
 
-from .json_text import parsed_json
 from .stored_array import MAX_DIMENSIONS, CheckpointError, Part, StoredArray
-from .tie_map import checked_ties
+from .tie_map import checked_ties, parsed_json
 
 SUFFIX = ".safetensors"
-_VERSION = 5
 _LENGTH = struct.Struct("<Q")
 _MAX_HEADER = 100_000_000  # of the library
 _TRANSPOSED = "gluon_initkit.transposed"
@@ -31,20 +29,6 @@ _DTYPES = {"BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "U16": "
            "BF16": "bfloat16", "I32": "int32", "U32": "uint32", "F32": "float32", "F64": "float64", "I64": "int64",
            "U64": "uint64"}  # fmt: skip
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
-
-
-def require_safetensors() -> Any:
-    """The library; an ImportError that says how to install it."""
-    try:
-        import safetensors
-    except ImportError:
-        raise ImportError("safetensors files need a library: pip install safetensors", name="safetensors") from None
-    return safetensors
-
-
-def is_safetensors(start: bytes) -> bool:
-    """Whether a file that begins with these 9 bytes is one: a length below 4 GB, and the brace of JSON."""
-    return start[4:9] == b"\0\0\0\0{"
 
 
 def read_safetensors(file: Any, source: str) -> List[StoredArray]:
@@ -69,7 +53,10 @@ def read_safetensors(file: Any, source: str) -> List[StoredArray]:
 
 def _judge(text: bytes, size: int, source: str) -> None:
     """Let the library check a header: types, shapes, and that the values cover the file without gap and overlap."""
-    library = require_safetensors()
+    try:
+        import safetensors
+    except ImportError:
+        raise ImportError("safetensors files need a library: pip install safetensors", name="safetensors") from None
     # The library maps what it is given into memory, and the process would die if that were cut meanwhile. So it is
     # given a private file: this header, and behind it a hole of the size of the values, which takes no space.
     descriptor, copy = tempfile.mkstemp()
@@ -77,9 +64,9 @@ def _judge(text: bytes, size: int, source: str) -> None:
         with open(descriptor, "wb") as file:
             file.write(_LENGTH.pack(len(text)) + text)
             file.truncate(size)
-        with library.safe_open(copy, "numpy"):
+        with safetensors.safe_open(copy, "numpy"):
             pass
-    except library.SafetensorError as error:
+    except safetensors.SafetensorError as error:
         raise CheckpointError(source, _LENGTH.size, f"not a sound safetensors file: {error}") from None
     finally:
         os.remove(copy)
@@ -93,7 +80,7 @@ def _array(name: str, begin: int, dtype: str, shape: List[int], data_offsets: Li
         raise ValueError(f"{name!r:.80} has the shape {shape!r:.80}")
     start, end = data_offsets
     part = Part(_DTYPES[dtype], tuple(shape), begin + start, end - start)
-    return StoredArray(name, _VERSION, "default", part.shape, part.dtype, parts=(part,))
+    return StoredArray(name, 5, "default", part.shape, part.dtype, parts=(part,))
 
 
 def _ties(metadata: Dict[str, str], names: Any) -> Any:

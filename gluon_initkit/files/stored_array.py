@@ -1,10 +1,7 @@
-"""One array of a parameter file as its header describes it, and the error of a file that is broken.
-
-The readers of the formats (`params_format`, `npz_format`, `safetensors_format`) return these records.
-"""
+"""One array of a parameter file as its header describes it, and the error of a file that is broken."""
 
 import math
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy
 
@@ -18,10 +15,8 @@ class CheckpointError(KitError, ValueError):
 
     Attributes
     ----------
-    source : str
-        The file.
-    offset : int
-        The byte of the impossible number, or the byte at which something is missing.
+    source, offset : str, int
+        The file, and the byte of the impossible number, or at which something is missing.
     reason : str
         What was found there, and what was expected.
 
@@ -55,33 +50,21 @@ class Part(NamedTuple):
 class StoredArray(NamedTuple):
     """One array of a file, as its header describes it."""
 
-    name: str
-    version: int
-    """5 in a safetensors file, 4 in a zip file, 3 for NumPy's shapes, 2, 1, or 0 for the oldest."""
+    name: str  # the canonical path of a group of the tie map
+    version: int  # 5 in a safetensors file, 4 in a zip file, 3 for NumPy's shapes, 2, 1, or 0 for the oldest
     stype: str
-    shape: Optional[Tuple[Optional[int], ...]]
-    """None, or a None in it, where the array was saved before its shape was known: then nothing else is stored."""
+    shape: Optional[Tuple[Optional[int], ...]]  # None, or with a None: saved before it was known, without values
     dtype: str = ""
-    context: str = ""
-    """Empty where the file does not say."""
-    parts: Tuple[Part, ...] = ()
-    """The values, then the indices: row numbers; or for csr the row pointers, then the columns."""
-    named: bool = True
-    """False where the file holds no names; the name is then the array's number."""
-    aliases: Tuple[str, ...] = ()
-    """The other paths of the parameter, from the tie map."""
-    transposed: Tuple[str, ...] = ()
-    """The aliases at which it is transposed."""
+    context: str = ""  # where the file says one
+    parts: Tuple[Part, ...] = ()  # the values, then the indices: row numbers; or of csr the row pointers, the columns
+    named: bool = True  # False where the file holds no names; the name is then the array's number
+    aliases: Tuple[str, ...] = ()  # the other paths of the parameter, from the tie map
+    transposed: Tuple[str, ...] = ()  # the aliases at which it is transposed
 
     @property
-    def canonical(self) -> str:
-        """The name, as a group of a tie map calls it."""
-        return self.name
-
-    @property
-    def header(self) -> Tuple[Any, ...]:
-        """What two files that hold the same arrays have in common."""
-        return self.name, self.shape, self.dtype, self.aliases, self.transposed
+    def paths(self) -> Tuple[str, ...]:
+        """The name, then the aliases."""
+        return (self.name, *self.aliases)
 
     @property
     def itemsize(self) -> int:

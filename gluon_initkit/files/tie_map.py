@@ -1,20 +1,15 @@
 """The tie map of a `.params` file: bytes behind MXNet's list of arrays, where MXNet's readers never look.
 
-An array under a reserved name would make plain `Block.load_parameters` refuse the file, so the map is no array. The
-file's format, all numbers little-endian:
+An array under a reserved name would make plain `Block.load_parameters` refuse the file. All numbers are little-endian:
 
     MXNet's list     uint64 0x112, uint64 0, uint64 count, the arrays, uint64 count, the names
-    map              UTF-8 JSON, of `length` bytes
+    map              UTF-8 JSON, of `length` bytes; each array is stored once, under its canonical path
+                     {"version": 1, "groups": [{"canonical": "0.weight", "aliases": ["1.weight"], "transposed": []}]}
     length           uint64
     magic            8 bytes: "GIKTIES" 0x00
 
 A plain file never ends with the magic: it ends with a name, which holds no NUL, or with a number of eight bytes. The
-JSON is
-
-    {"version": 1, "groups": [{"canonical": "0.weight", "aliases": ["1.weight"], "transposed": []}]}
-
-The array is stored once, under the canonical path. A network that shares nothing has no map, and its file is byte for
-byte what MXNet writes. Other bytes behind the list are ignored, as MXNet ignores them.
+file of a network that shares nothing has no map. Other bytes behind the list are ignored, as MXNet ignores them.
 """
 
 import json
@@ -22,7 +17,6 @@ import os
 import struct
 from typing import Any, Dict, Iterable, List, Set, Tuple
 
-from .json_text import parsed_json
 from .stored_array import CheckpointError
 
 Ties = Dict[str, Dict[str, Tuple[str, ...]]]
@@ -33,9 +27,30 @@ _MAX_LENGTH = 1 << 26
 _KEYS = ("canonical", "aliases", "transposed")
 
 
+def parsed_json(text: str) -> Any:
+    """The document of an untrusted file; a ValueError where it is no JSON, or Python's parser would die of it."""
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    members: Dict[str, Any] = {}
+    for key, value in pairs:
+        if key in members:
+            raise ValueError(f"an object has the key {key!r:.80} twice")
+        members[key] = value
+    return members
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant!r} is no number of JSON")
+
+
 def written_ties(groups: Iterable[Any]) -> bytes:
     """The bytes behind the list for these `SharedGroup`s, or tied `StoredArray`s; none where there are none."""
-    listed = [{key: getattr(group, key) for key in _KEYS} for group in groups]
+    listed = [dict(zip(_KEYS, (group.paths[0], group.aliases, group.transposed))) for group in groups]
     text = json.dumps({"version": VERSION, "groups": listed}, separators=(",", ":")).encode()
     return text + _END.pack(len(text), MAGIC) if listed else b""
 
@@ -43,8 +58,7 @@ def written_ties(groups: Iterable[Any]) -> bytes:
 def read_ties(file: Any, source: str, begin: int, names: Set[str]) -> Ties:
     """The ``aliases`` of each tied array and those that are ``transposed``, by the array's name; {} without a map.
 
-    `begin` is where MXNet's list ends, `names` are the names of its arrays. A damaged map, or one of an unknown
-    version, is a CheckpointError.
+    `begin` is where MXNet's list of arrays of these names ends. A damaged or unknown map is a CheckpointError.
     """
     at = os.fstat(file.fileno()).st_size - _END.size
     if at < begin:
@@ -77,8 +91,9 @@ def checked_ties(groups: Any, names: Set[str]) -> Ties:
     if not isinstance(groups, list):
         raise ValueError(f"the groups of the tie map are {groups!r:.80}: expected a list")
     for group in groups:
-        fields: List[Any] = [group.get(key) for key in _KEYS] if isinstance(group, dict) else [0]
-        if not (isinstance(fields[0], str) and all(map(_are_paths, fields[1:]))):
+        fields: List[Any] = [group.get(key) for key in _KEYS] if isinstance(group, dict) else [None]
+        lists = all(isinstance(paths, list) and all(isinstance(path, str) for path in paths) for paths in fields[1:])
+        if not isinstance(fields[0], str) or not lists:
             raise ValueError(f"a group of the tie map is {group!r:.80}")
         canonical, aliases, transposed = fields
         if canonical not in names or canonical in ties or not set(transposed) <= set(aliases):
@@ -88,7 +103,3 @@ def checked_ties(groups: Any, names: Set[str]) -> Ties:
         used.update(aliases)
         ties[canonical] = {"aliases": tuple(aliases), "transposed": tuple(transposed)}
     return ties
-
-
-def _are_paths(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(path, str) for path in value)

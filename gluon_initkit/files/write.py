@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+from operator import attrgetter
 import os
 import secrets
 import stat
@@ -11,8 +12,8 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 import numpy
 
 from ..display import printable
-from .checkpoint import StoredValues
-from .params_format import read_headers, write_params
+from .checkpoint import StoredValues, read_headers
+from .params_format import write_params
 from .safetensors_format import SUFFIX, write_safetensors
 from .stored_array import CheckpointError, StoredArray, stored_type
 
@@ -21,12 +22,11 @@ try:
 except ImportError:  # Windows has none, and there parts that are left stay
     fcntl = None  # type: ignore[assignment]
 
+_HEADER = attrgetter("name", "shape", "dtype", "aliases", "transposed")  # what a file gives back of what is written
+
 
 def convert(source: Any, target: Any) -> List[StoredArray]:
-    """Write the arrays of a file into another, under their names, with their ties and the same bits; what was written.
-
-    What is sparse becomes dense.
-    """
+    """Write the arrays of a file into another, dense, under their names, with their ties and bits; what was written."""
     stored, target = StoredValues(source), os.fsdecode(target)
     for array in stored.arrays.values():
         stored.require_values(array)
@@ -35,8 +35,7 @@ def convert(source: Any, target: Any) -> List[StoredArray]:
         array = stored.arrays[array.name]
         bits = stored_type(array.dtype)  # of bfloat16, not the float32 that they mean
         parts = array.parts[0]._replace(dtype=bits), *array.parts[1:]
-        array = array._replace(dtype=bits, parts=parts)
-        return [numpy.ascontiguousarray(read(array).whole())]
+        return [numpy.ascontiguousarray(read(array._replace(dtype=bits, parts=parts)).whole())]
 
     # MXNet reads a file's arrays in one mode alone, and in the classic one it has neither scalars nor empty arrays.
     version = 2 if all(array.shape and 0 not in array.shape for array in stored.arrays.values()) else 3
@@ -47,24 +46,29 @@ def convert(source: Any, target: Any) -> List[StoredArray]:
 
 
 def write_file(path: str, arrays: Sequence[StoredArray], parts: Callable[[StoredArray], Sequence[Any]]) -> None:
-    """Write arrays with their ties: a safetensors file where its name ends so, else one of MXNet's lists.
+    """Write arrays with their ties, as `write_safetensors` or `write_params`, or raise an OSError that says why not.
 
-    `parts` gives the values of an array, bfloat16 as uint16, and the indices of a sparse one. An OSError says why the
-    file could not be written; what was at `path` is as before then.
+    `parts` gives the values of an array, bfloat16 as uint16, and the indices of a sparse one.
     """
-    old = _status(path)
+    old: Optional[os.stat_result] = None
+    with contextlib.suppress(FileNotFoundError):
+        old = os.stat(path)  # a circle of links is an OSError
+        if stat.S_ISDIR(old.st_mode):
+            raise _error(errno.EISDIR, "this is a directory; expected the name of a file", path=path)
+        if not stat.S_ISREG(old.st_mode):
+            raise _error(errno.EINVAL, "a device, a pipe or a socket is not replaced by a file", path=path)
+        if not os.access(path, os.W_OK):
+            raise _error(errno.EACCES, "the file is write-protected", path=path)
     target = os.path.realpath(path)  # a link stays a link
     folder, name = os.path.split(target)
     try:
         with _part_of(folder, name) as (part, descriptor):
             (write_safetensors if path.endswith(SUFFIX) else write_params)(part, arrays, parts)
             try:
-                whole = [array.header for array in read_headers(part)] == [array.header for array in arrays]
-                reason = "what was read back is not what was written"
+                if list(map(_HEADER, read_headers(part))) != list(map(_HEADER, arrays)):
+                    raise CheckpointError(part, 0, "what was read back is not what was written")
             except CheckpointError as error:
-                whole, reason = False, error.reason
-            if not whole:
-                raise OSError(errno.EIO, f"the file could not be written whole: {printable(reason)}")
+                raise OSError(errno.EIO, f"the file could not be written whole: {printable(error.reason)}") from None
             if old is not None:
                 with contextlib.suppress(PermissionError):  # only root gives files away
                     os.chown(part, old.st_uid, old.st_gid)
@@ -84,11 +88,9 @@ def write_file(path: str, arrays: Sequence[StoredArray], parts: Callable[[Stored
 
 @contextlib.contextmanager
 def _part_of(folder: str, name: str) -> Iterator[Tuple[str, int]]:
-    """The path of a new empty file beside `name`, and its descriptor; locked inside, and gone afterwards.
-
-    What a killed process has left of an earlier one is removed: nobody holds its lock any more.
-    """
-    # Short, since `name` may have all 255 bytes; the same for the same name, so that what is left can be found.
+    """The path of a new empty file beside `name`, and its descriptor; locked inside, and gone afterwards."""
+    # Short, since `name` may have all 255 bytes; the same for the same name, so that what a killed process has left is
+    # found, whose lock nobody holds any more.
     own = f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}."
     for entry in list(os.scandir(folder)):
         if entry.name.startswith(own) and entry.name.endswith(".part"):
@@ -97,46 +99,27 @@ def _part_of(folder: str, name: str) -> Iterator[Tuple[str, int]]:
                     os.remove(entry.path)
     while True:
         part = os.path.join(folder, f"{own}{secrets.token_hex(4)}.part")
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            # Between these two lines another save may take it for one that is left.
-            if _locked(descriptor) is not False and os.path.exists(part):
-                yield part, descriptor
-                return
-        finally:
-            os.close(descriptor)
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(part)
+        with open(part, "xb") as file:
+            try:
+                # Between these two lines another save may take it for one that is left.
+                if _locked(file.fileno()) is not False and os.path.exists(part):
+                    yield part, file.fileno()
+                    return
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.remove(part)
 
 
 def _locked(descriptor: int) -> Optional[bool]:
     """Lock an open file until it is closed: whether nobody else has, or None where the system has no such locks."""
     try:
-        if fcntl is None:
-            return None
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:
+    except (OSError, AttributeError):  # of a module that is None
         return None
     return True
 
 
-def _status(path: str) -> Optional[os.stat_result]:
-    """The status of the file that will be replaced, None where there is none; an OSError where it may not be."""
-    try:
-        status = os.stat(path)  # a circle of links is an OSError
-    except FileNotFoundError:
-        return None
-    if stat.S_ISDIR(status.st_mode):
-        raise _error(errno.EISDIR, "this is a directory; expected the name of a file", path=path)
-    if not stat.S_ISREG(status.st_mode):
-        raise _error(errno.EINVAL, "a device, a pipe or a socket is not replaced by a file", path=path)
-    if not os.access(path, os.W_OK):
-        raise _error(errno.EACCES, "the file is write-protected", path=path)
-    return status
-
-
-def _error(code: int, reason: str, *, path: str) -> Any:
-    """An error that Python shows with the path escaped."""
-    return OSError(code, reason, path)
+def _error(code: int, reason: str, path: str) -> Any:
+    return OSError(code, reason, path)  # whose path Python shows escaped

@@ -27,7 +27,7 @@ from .statistics import digest_of, statistics_of
 from .survey import cut
 
 if TYPE_CHECKING:
-    from ..sharing.load_report import LoadReport
+    from ..sharing.load import LoadReport
 
 _Shape = Optional[Tuple[Optional[int], ...]]
 _ALIKE = ("equal", "unread")  # the statuses of what does not differ, as far as is known
@@ -213,9 +213,9 @@ def compare(a: Any, b: Any, **options: Any) -> Comparison:
     network, file = (first, second) if first.network is not None else (second, first)
     load = None
     if network.network is not None and file.file is not None:
-        from ..sharing.load import LoadOptions, forecast_load
+        from ..sharing.load import forecast_load
 
-        load = forecast_load(network.network, file.file, LoadOptions(**options).checked())
+        load = forecast_load(network.network, file.file, **options)
     elif options:
         raise TypeError(f"{next(iter(options))!r} is an option of load, for a network that is compared with a file")
     pairs = _pairs(first, second, load)

@@ -1,13 +1,10 @@
 """Tied parameters: declared, found, checked, and kept over files."""
 
-from .builder import Sharing, SharingReport, SharingRow
-from .construct import shared_layers, sharing_scope
+from .builder import Sharing, SharingReport, SharingRow, shared_layers, sharing_scope, untie
 from .errors import LoadError, SharingError
 from .groups import SharedGroup, check_sharing, shared_groups
-from .load import load
-from .load_report import LoadReport, LoadRow
+from .load import LoadReport, LoadRow, load
 from .save import save
-from .untie import untie
 
 __all__ = ["LoadError", "LoadReport", "LoadRow", "SharedGroup", "Sharing", "SharingError", "SharingReport",
            "SharingRow", "check_sharing", "load", "save", "shared_groups", "shared_layers", "sharing_scope",

@@ -1,36 +1,31 @@
-"""`Sharing`: ties declared on a network that exists, checked as a whole, and made all at once or not at all."""
+"""How ties are made and unmade: `Sharing` on a network that exists, checked as a whole, all at once or not at all;
+`shared_layers` and `sharing_scope`, which tie what is built by the same builder; and `untie`.
+"""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 import math
 from operator import attrgetter
-from typing import Any, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy
 
-from .._mxnet import mx
+from .._mxnet import backend, mx
 from .._mxnet.arrays import bits_of, wait_for
-from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, state_of
+from .._mxnet.instrument.patches import new_blocks
+from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, source_of, state_of
 from .._mxnet.state import interrupts_held, restoring
-from .._mxnet.ties import copy_state, exchange, mean_arrays, redeclare, replace_arrays
-from ..display import (
-    Column,
-    Table,
-    TableReport,
-    braced_paths,
-    counted,
-    listed,
-    path_column,
-    printable,
-    shape_column,
-    size_text,
-    warn,
-)
-from ..parameters import check_block, matcher, named_memory_errors, show_selector
-from .checks import has_chosen_initializer, merged_shape, problems
+from .._mxnet.ties import Move, copy_state, exchange, independent_copy, mean_arrays, redeclare, replace_arrays, slots
+from .._mxnet.trainer import is_trained
+from .._mxnet.transposed import Transposed
+from .._mxnet.tree import parameters_in_containers, walk
+from ..display import Column, Table, TableReport, braced_paths, path_column, shape_column, warn
+from ..display.units import counted, listed, printable, size_text
+from ..parameters import check_block, did_you_mean_path, list_parameters, matcher, named_memory_errors, show_selector
+from .checks import has_chosen_initializer, merged_shape, problems, why_fixed
 from .errors import SharingError, sharing_refused
 from .groups import SharedGroup
-from .merge import Member, Tie, TieGroup, tie_groups
-from .targets import Declaration, TargetNotFound, Targets, selectors_in
+from .targets import Declaration, Member, Targets, TieGroup, selectors_in
 
 
 @dataclass(frozen=True)
@@ -39,6 +34,8 @@ class SharingRow:
 
     Attributes
     ----------
+    path, aliases, transposed : str, tuple of str, tuple of str
+        Those of the `group`.
     shape : tuple of (int or None), or None
         The sizes that any of the parameters knows.
     saved : int
@@ -46,8 +43,8 @@ class SharingRow:
     dropped : tuple of str
         The paths that had other values, which are lost; with ``values='average'`` those that went into the mean.
     values_from : str or None
-        The path whose values are kept: another than the canonical one where that has none yet. None where nothing has
-        values, or where they are averaged.
+        The path whose values are kept, if the canonical one has none yet another; None where none has, or all go into
+        the mean.
     """
 
     group: SharedGroup
@@ -57,9 +54,9 @@ class SharingRow:
     dropped: Tuple[str, ...]
     values_from: Optional[str]
 
-    path = property(lambda self: self.group.canonical, doc="The canonical path.")
-    aliases = property(lambda self: self.group.aliases, doc="The other paths.")
-    transposed = property(lambda self: self.group.transposed, doc="The aliases at which the parameter is transposed.")
+    path = property(attrgetter("group.canonical"))
+    aliases = property(attrgetter("group.aliases"))
+    transposed = property(attrgetter("group.transposed"))
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,20 +70,10 @@ class SharingReport(TableReport[SharingRow]):
     values: str
     applied: bool
 
-    @property
-    def groups(self) -> Tuple[SharedGroup, ...]:
-        """The groups, as `check_sharing` takes them."""
-        return tuple(row.group for row in self.rows)
-
-    @property
-    def saved(self) -> int:
-        """The bytes of values saved by all groups."""
-        return sum(row.saved for row in self.rows)
-
-    @property
-    def dropped(self) -> Tuple[str, ...]:
-        """All paths whose values were others than those that are kept."""
-        return tuple(path for row in self.rows for path in row.dropped)
+    groups = property(lambda self: tuple(row.group for row in self.rows), doc="All groups, for `check_sharing`.")
+    saved = property(lambda self: sum(row.saved for row in self.rows), doc="The bytes of values saved by all groups.")
+    dropped = property(lambda self: tuple(path for row in self.rows for path in row.dropped),
+                       doc="All paths whose values were others than those that are kept.")  # fmt: skip
 
     def _table(self) -> Table:
         what = "Shared" if self.applied else "Would be shared (dry run)"
@@ -131,6 +118,8 @@ class Sharing:
     True
     """
 
+    _newborn: FrozenSet[Any] = frozenset()  # parameters of blocks that were just built
+
     def __init__(self, net: Any) -> None:
         check_block(net)
         self._net = net
@@ -142,10 +131,9 @@ class Sharing:
 
         Parameters
         ----------
-        *targets : path, selector, Parameter or Block
-            A path is ``'decoder.weight'``; selectors are those of `freeze`. A Block stands for its only parameter.
-        to : path, selector, Parameter or Block, optional
-            The Parameter to keep, which belongs to the tie too; by default the first in order of traversal.
+        *targets, to : path, selector, Parameter or Block
+            A path is ``'decoder.weight'``; selectors are those of `freeze`. A Block stands for its only parameter. `to`
+            is the Parameter to keep, which belongs to the tie too; by default the first in order of traversal.
         transpose : bool
             Whether the first target is the transpose of the second: of two targets, or of one and `to`.
 
@@ -168,10 +156,9 @@ class Sharing:
 
         Parameters
         ----------
-        *targets : path, glob, regular expression, Block class or Block
-            A path is ``'encoder.layers.1'``; of blocks inside each other a pattern or a class names the outermost.
-        to : path, glob, regular expression, Block class or Block, optional
-            The block of the Parameters to keep; by default the first in order of traversal.
+        *targets, to : path, glob, regular expression, Block class or Block
+            A path is ``'encoder.layers.1'``; of blocks inside each other a pattern or a class names the outermost. `to`
+            is the block of the Parameters to keep; by default the first in order of traversal.
         only : selector or list of selectors, optional
             Which of the parameters to share, by their whole paths or by those within the block: ``'weight'``,
             ``['hidden.*', 'head.bias']``.
@@ -198,7 +185,37 @@ class Sharing:
             Whether to check and report only.
         """
         self._asked = True
-        return self._apply(values, dry_run, frozenset())
+        if values not in ("keep", "average"):
+            raise ValueError(f"values={values!r}: expected 'keep' or 'average'")
+        groups, wrong = Targets(self._net).groups(self._declared)
+        wrong += problems(self._net, groups, values, self._newborn)
+        if wrong:
+            raise sharing_refused(wrong)
+        outcomes = [_outcome(group, values) for group in groups]
+        report = SharingReport(tuple(outcome.row for outcome in outcomes), values, not dry_run)
+        if dry_run:
+            return report
+        outcomes = [outcome for outcome in outcomes if outcome.group.dropped]
+        moves: List[Move] = []
+        for group, *_ in outcomes:
+            transpose = Transposed(group.kept.param)
+            moves += [(slot, transpose if transposed else group.kept.param)
+                      for member in group.dropped for slot, transposed in member.places]  # fmt: skip
+        changed = restoring([outcome.group.kept.param for outcome in outcomes])
+        # An interrupt between the two would put values back, and leave the ties.
+        with interrupts_held(), changed, exchange(self._net, moves):
+            for group, row, init, source, averaged in outcomes:
+                kept = group.kept
+                with named_memory_errors(kept.path, kept.param, SharingError):
+                    deferrable = any(allows_deferral(member.param) for member in group.members)
+                    redeclare(kept.param, row.shape, init, deferrable)
+                    if source is not None and source is not kept:
+                        copy_state(kept.param, source.param, source.transposed)
+                    if averaged:
+                        replace_arrays(kept.param, mean_arrays(averaged))
+                    wait_for(arrays_of(kept.param))
+        self._declared.clear()  # what was declared is done, and a Parameter named in it may go
+        return report
 
     def __del__(self) -> None:
         if getattr(self, "_declared", None) and not self._asked:
@@ -208,89 +225,192 @@ class Sharing:
         declared = "; ".join(map(str, self._declared)) or "nothing is declared"
         return printable(f"<{type(self).__name__} of {type(self._net).__name__}: {declared:.200}>")
 
-    def _apply(self, values: str, dry_run: bool, yielding: FrozenSet[Any]) -> SharingReport:
-        if values not in ("keep", "average"):
-            raise ValueError(f"values={values!r}: expected 'keep' or 'average'")
-        groups, wrong = self._groups()
-        wrong += problems(self._net, groups, values, yielding)
-        if wrong:
-            raise sharing_refused(wrong)
-        outcomes = [(group, _outcome(group, values)) for group in groups]
-        report = SharingReport(tuple(_report_row(*pair) for pair in outcomes), values, not dry_run)
-        if not dry_run:
-            _apply_ties(self._net, [pair for pair in outcomes if pair[0].dropped])
-            self._declared.clear()  # what was declared is done, and a Parameter named in it may go
-        return report
-
-    def _groups(self) -> Tuple[List[TieGroup], List[str]]:
-        """The groups declared, and what of the declarations cannot be."""
-        targets = Targets(self._net)
-        ties: List[Tie] = []
-        wrong: List[str] = []
-        for declared in self._declared:
-            try:
-                ties += targets.ties(declared)
-            except TargetNotFound as reason:
-                wrong.append(str(reason))
-        try:
-            return tie_groups(ties, targets.slots), wrong
-        except SharingError as contradiction:
-            return [], [*wrong, str(contradiction).rstrip(".")]
-
 
 class _Outcome(NamedTuple):
     """What a group's parameter will be."""
 
-    shape: Optional[Tuple[Optional[int], ...]]
+    group: TieGroup
+    row: SharingRow
     init: Any  # one that somebody chose, else a layer's default
-    differing: Tuple[str, ...]  # the paths of those initialized members that have other values than the first
-    averaged: Sequence[Member]  # the members that it is the mean of; empty where it has the values of one
     source: Optional[Member]  # the member that it has the values of: the first that has any, else the first that will
+    averaged: List[Tuple[Any, bool]]  # the Parameters that it is the mean of, and whether each is transposed
 
 
 def _outcome(group: TieGroup, values: str) -> _Outcome:
     initialized = [member for member in group.members if arrays_of(member.param)]
     differing = []
     if len(initialized) > 1:
-        first, *others = ((member, bits_of(arrays_of(member.param)[0], member.transposed)) for member in initialized)
-        differing = [member.path for member, bits in others if bits != first[1]]
+        bits = (bits_of(arrays_of(member.param)[0], member.transposed) for member in initialized)
+        first = next(bits)
+        differing = [member.path for member, other in zip(initialized[1:], bits) if other != first]
     declared = [member for member in group.members if member.param.init is not None]
-    chosen = next((member for member in declared if has_chosen_initializer(member.param)), next(iter(declared), None))
-    pending = [member for member in group.members if state_of(member.param) == "deferred"]
-    source = initialized[0] if initialized else chosen if chosen in pending else next(iter(pending), None)
-    init = group.kept.param.init if chosen is None else chosen.param.init
-    averaged = initialized if values == "average" and differing else ()
-    return _Outcome(merged_shape(group)[0], init, tuple(differing), averaged, source)
+    chosen = max(declared, key=lambda member: has_chosen_initializer(member.param), default=group.kept)
+    pending = [member for member in (chosen, *group.members) if state_of(member.param) == "deferred"]
+    source = next(iter(initialized or pending), None)
+    averaged = [(member.param, member.transposed) for member in initialized if values == "average" and differing]
+    dtype, shape = numpy.dtype(group.kept.param.dtype), merged_shape(group)[0]
+    size = dtype.itemsize * math.prod(size or 0 for size in (shape if shape is not None else (0,)))
+    saved = size * sum(len(contexts_of(member.param) or (None,)) for member in group.dropped)
+    values_from = None if source is None or averaged else source.path
+    row = SharingRow(group.group, shape, dtype.name, saved, tuple(differing), values_from)
+    return _Outcome(group, row, chosen.param.init, source, averaged)
 
 
-def _report_row(group: TieGroup, outcome: _Outcome) -> SharingRow:
-    dtype = numpy.dtype(group.kept.param.dtype)
-    size = dtype.itemsize * math.prod(size or 0 for size in (outcome.shape if outcome.shape is not None else (0,)))
-    return SharingRow(
-        group=group.group,
-        shape=outcome.shape,
-        dtype=dtype.name,
-        saved=size * sum(len(contexts_of(member.param) or (None,)) for member in group.dropped),
-        dropped=outcome.differing,
-        values_from=None if outcome.source is None or outcome.averaged else outcome.source.path,
-    )
+def untie(net: Any, path: str) -> None:
+    """Give one path of a shared parameter its own copy: values, gradients, initializer, multipliers; or change nothing.
+
+    The other paths go on sharing.
+
+    Parameters
+    ----------
+    net, path : Block, str
+        As for `Sharing`; a path of a shared parameter, ``'decoder.weight'``.
+
+    Raises
+    ------
+    SharingError
+        The path shares nothing, or cannot get a parameter of its own; the message says why.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(*ik.shared_layers(lambda: mx.gluon.nn.Dense(4, in_units=4), n=2))
+    >>> untie(net, "1.weight")
+    >>> net[1].weight is net[0].weight, net[1].bias is net[0].bias
+    (False, True)
+    """
+    check_block(net)
+    found = {slot.path: slot for slot in slots(net)}
+    if path not in found:
+        hint = did_you_mean_path(path, [info for _, _, info in list_parameters(net)])
+        raise sharing_refused([f"no parameter has the path {path!r}; {hint}"])
+    slot = found.pop(path)
+    source = source_of(slot.param)
+    others = [each for each in found.values() if source_of(each.param) is source]
+    if not others:
+        raise sharing_refused([f"{path!r} shares its parameter with no other path; shared_groups(net) tells what is "
+                               f"shared"])  # fmt: skip
+    wrong = [f"{path!r} and {each.path!r} are one parameter of one block that stands in the network twice, where no "
+             f"slot of its own is: build two blocks and tie what they share"
+             for each in others if each.block is slot.block and each.key == slot.key][:1]  # fmt: skip
+    parted = f"{path!r} and {others[0].path!r} cannot be parted:"
+    reason = why_fixed(slot, parameters_in_containers([(path.rpartition(".")[0], slot.block)]))
+    if reason:
+        wrong.append(f"{parted} {reason}; untie the other path")
+    if is_trained(source):
+        wrong.append(f"{parted} a Trainer updates their parameter, and would not update the copy; call "
+                     f"gluon_initkit.release(trainer), untie, and make another Trainer")  # fmt: skip
+    if wrong:
+        raise sharing_refused(wrong)
+    leaving, transposed = [slot], slot.param is not source
+    if not transposed and all(each.param is not source for each in others):
+        leaving, transposed = others, True  # all others see it transposed: they get one that needs no transposing
+    taken = {each.param.name for each in (slot, *found.values())}
+    name = wanted = f"{backend.prefix_of(leaving[0].block)}{leaving[0].key}"  # as Gluon would have called it
+    number = 1
+    while name in taken:
+        name, number = f"{wanted}{number}", number + 1
+    with named_memory_errors(path, source, SharingError):
+        copy = independent_copy(source, name, transposed)
+        wait_for(arrays_of(copy))
+    with interrupts_held(), exchange(net, [(each, copy) for each in leaving]):
+        pass
 
 
-def _apply_ties(net: Any, outcomes: Sequence[Tuple[TieGroup, _Outcome]]) -> None:
-    """Make the members of every group one parameter; where anything fails, nothing has changed."""
-    if not outcomes:
-        return
-    moves = [move for group, _ in outcomes for move in group.moves()]
-    # An interrupt between the two would put values back, and leave the ties.
-    with interrupts_held(), restoring([group.kept.param for group, _ in outcomes]), exchange(net, moves):
-        for group, outcome in outcomes:
-            kept = group.kept
-            with named_memory_errors(kept.path, kept.param, SharingError):
-                deferrable = any(allows_deferral(each.param) for each in group.members)
-                redeclare(kept.param, outcome.shape, outcome.init, deferrable)
-                if outcome.source is not None and outcome.source is not kept:
-                    copy_state(kept.param, outcome.source.param, outcome.source.transposed)
-                if outcome.averaged:
-                    means = mean_arrays([(member.param, member.transposed) for member in outcome.averaged])
-                    replace_arrays(kept.param, means)
-                wait_for(arrays_of(kept.param))
+def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[Any]:
+    """Build `n` layers that share their parameters, as ALBERT's do (Lan et al., 2019, arXiv:1909.11942).
+
+    A shape that one of them infers holds for all.
+
+    Parameters
+    ----------
+    factory, n : callable, int
+        Builds and returns a new Block each of `n` times, with its usual name inside a ``name_scope()``.
+    only : selector or list of selectors, optional
+        Which of the parameters to share, ``'weight'``; all by default.
+
+    Raises
+    ------
+    SharingError
+        The layers differ in structure, or `factory` returned one Block twice.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(*shared_layers(lambda: mx.gluon.nn.Dense(4), n=3, only="weight"))
+    >>> net.initialize()
+    >>> _ = net(mx.nd.ones((2, 4)))
+    >>> net[2].weight is net[0].weight, net[2].weight.shape
+    (True, (4, 4))
+    """
+    if isinstance(factory, mx.gluon.Block) or not callable(factory):
+        raise TypeError(f"factory is {factory!r:.80}: expected a function that makes a Block, `lambda: nn.Dense(4)`")
+    if n < 1:
+        raise ValueError(f"n={n!r}: expected at least one layer")
+    layers = [factory() for _ in range(n)]
+    for layer in layers:
+        if not isinstance(layer, mx.gluon.Block):
+            kind = printable(type(layer).__name__)
+            raise TypeError(f"factory returned {layer!r:.80}, a {kind}; expected a new Block each time")
+    if len({id(layer) for layer in layers}) < n:
+        raise SharingError("factory returned one Block more than once, which shares everything, and its place in the "
+                           "network too; expected a new Block each time: pass `lambda: nn.Dense(...)`")  # fmt: skip
+    _tie({str(number): layer for number, layer in enumerate(layers)}, only)
+    return layers
+
+
+@contextmanager
+def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
+    """Blocks that are built inside take the parameters of `donor`; they must have its structure.
+
+    Where MXNet 1's ``params=`` matches by name and silently makes what it does not find, this goes by path and raises.
+
+    Parameters
+    ----------
+    donor, only : Block, selector or list of selectors
+        Whose Parameters are taken, and which of them, ``'weight'``; all by default.
+
+    Raises
+    ------
+    SharingError
+        At the end: a block has another structure, or contradicts the donor's parameters; or none was built.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(4, in_units=4))
+    >>> with sharing_scope(net[0]):
+    ...     net.add(mx.gluon.nn.Dense(4, in_units=4, activation="relu"))
+    >>> net[1].weight is net[0].weight
+    True
+    """
+    if not isinstance(donor, mx.gluon.Block):
+        raise TypeError(f"expected a Block to share with, found {printable(type(donor).__name__)}: {donor!r:.80}")
+    with new_blocks() as living:
+        yield
+    built = [block for block in living if not isinstance(block, _Holder)]
+    within = {id(below) for block in built for path, below in walk(block) if path}
+    takers = [block for block in built if id(block) not in within and slots(block)]
+    if not takers:
+        raise SharingError("sharing_scope: no block with parameters was built inside, by this thread")
+    named = {f"the {type(donor).__name__} to share with": donor}
+    for number, block in enumerate(takers, 1):
+        count = f", number {number}" if len(takers) > 1 else ""
+        named[f"the {type(block).__name__} built inside{count}"] = block
+    _tie(named, only)
+
+
+class _Holder(mx.gluon.Block):
+    """A network for as long as its blocks are being tied."""
+
+
+def _tie(named: Dict[str, Any], only: Any) -> None:
+    """Tie blocks to the first of them. Messages call them by these names."""
+    donor, *others = named.values()
+    if others:
+        holder = backend.unnamed(_Holder)  # which takes no name from Gluon's counters
+        for name, block in named.items():
+            holder.register_child(block, name)
+        sharing = Sharing(holder).tie_blocks(*others, to=donor, only=only)
+        sharing._newborn = frozenset(slot.param for block in others for slot in slots(block))
+        sharing.apply()

@@ -4,19 +4,20 @@ Each problem names two paths, what was found at either, and what to do. What is 
 decide for one of the two: everything that a Parameter is declared with, where it lives, and who else relies on it.
 """
 
-from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, Optional, Sequence, Tuple
 
 import numpy
 
 from .._mxnet import backend, mx
+from .._mxnet.arrays import bits_of
 from .._mxnet.parameter import arrays_of, contexts_of, is_constant, is_layer_default, shape_of
 from .._mxnet.ties import Slot, declaration_of, extras_of, fixes_gamma
 from .._mxnet.trainer import is_trained
 from .._mxnet.tree import parameters_in_containers, walk
 from ..display import shape_text
 from ..parameters import LAYER_DEFAULTS, role_of
-from ..shapes import agree
-from .merge import Member, TieGroup
+from ..shapes import Shape, agree
+from .targets import Member, TieGroup
 
 _DECLARED = {"grad_req": "write", "lr_mult": 1.0, "wd_mult": 1.0}
 _MENDS = {
@@ -26,7 +27,7 @@ _MENDS = {
 }
 
 
-def problems(net: Any, groups: Sequence[TieGroup], values: str, yielding: FrozenSet[Any]) -> List[str]:
+def problems(net: Any, groups: Sequence[TieGroup], values: str, yielding: FrozenSet[Any]) -> Iterator[str]:
     """All that speaks against these groups of a network's parameters.
 
     `yielding` are parameters of blocks that were just built: where nothing was declared for one of them, the kept one's
@@ -34,39 +35,46 @@ def problems(net: Any, groups: Sequence[TieGroup], values: str, yielding: Frozen
     """
     groups = [group for group in groups if group.dropped]
     containers = parameters_in_containers(walk(net)) if groups else {}
-    return [problem for group in groups for problem in _problems(group, values, containers, yielding)]
-
-
-def _problems(group: TieGroup, values: str, containers: Dict[Any, str], yielding: FrozenSet[Any]) -> Iterator[str]:
-    kept = group.kept
-    for member in group.members:
-        other = kept if member is not kept else group.dropped[0]
-        who = f"{member.path!r} cannot be tied to {other.path!r}:"
-        if is_constant(member.param):
-            yield f"{who} it is a Constant, whose value belongs to its own block"
-        if is_trained(member.param):
-            yield f"{who} a Trainer updates it; call gluon_initkit.release(trainer), tie, and make another Trainer"
-    declared, fixed = declaration_of(kept.param), _fixes_gamma(kept)
-    for member in group.dropped:
-        yield from _places(member, kept, containers)
-        for text in _pairwise(member, kept, declared, fixed, yielding):
-            yield f"{member.path!r} and {kept.path!r} {text}"
-    yield from _shapes(group)
-    yield from _disagreements(group)
-    for member in group.members if values == "average" else ():
-        arrays = arrays_of(member.param)
-        if arrays and (arrays[0].stype != "default" or numpy.dtype(arrays[0].dtype).kind != "f"):
-            yield (f"{member.path!r} has no average: found {arrays[0].stype} {numpy.dtype(arrays[0].dtype).name}, "
-                   f"expected dense floating-point numbers; pass values='keep'")  # fmt: skip
-
-
-def _places(member: Member, kept: Member, containers: Dict[Any, str]) -> Iterator[str]:
-    """The reasons why a parameter cannot be replaced."""
-    for slot, _ in member.places:
-        reason = why_fixed(slot, containers)
-        if reason:
-            yield (f"{slot.path!r} cannot take the parameter of {kept.path!r}: {reason}; keep this one instead, "
-                   f"to={slot.path!r}")  # fmt: skip
+    for group in groups:
+        kept = group.kept
+        for member in group.members:
+            other = kept if member is not kept else group.dropped[0]
+            who = f"{member.path!r} cannot be tied to {other.path!r}:"
+            if is_constant(member.param):
+                yield f"{who} it is a Constant, whose value belongs to its own block"
+            if is_trained(member.param):
+                yield f"{who} a Trainer updates it; call gluon_initkit.release(trainer), tie, and make another Trainer"
+        declared = declaration_of(kept.param)
+        fixed = {each.path: {fixes_gamma(slot.block, slot.key) for slot, _ in each.places} for each in group.members}
+        for member in group.dropped:
+            for slot, _ in member.places:
+                reason = why_fixed(slot, containers)
+                if reason:
+                    yield (f"{slot.path!r} cannot take the parameter of {kept.path!r}: {reason}; keep this one "
+                           f"instead, to={slot.path!r}")  # fmt: skip
+            pair, own, kind = f"{member.path!r} and {kept.path!r}", declaration_of(member.param), type(member.param)
+            for name, value in own.items() if own != declared else ():
+                yields = member.param in yielding and value == _DECLARED.get(name)
+                if value != declared[name] and not yields:
+                    mend = _MENDS.get(name, f"set the {name} of one to the other's first")
+                    yield f"{pair} differ in {name}, {value!r} and {declared[name]!r}: {mend}"
+            if kind is not mx.gluon.Parameter and not is_constant(member.param) and not (
+                kind is type(kept.param) and _alike(extras_of(member.param), extras_of(kept.param))
+            ):
+                # The other way round is well: a plain one's place then sees what the special one makes of the values.
+                yield (f"{pair} are of different kinds: {member.param!r} would be lost, and what it makes of its "
+                       f"values; keep it, to={member.path!r}, or make both alike")  # fmt: skip
+            if member.transposed and "row_sparse" in (own["stype"], own["grad_stype"]):
+                yield f"{pair} cannot be transposes of each other where one is row_sparse: build both dense"
+            if fixed[member.path] != fixed[kept.path]:
+                yield (f"{pair} belong to batch normalizations with scale=True and scale=False, which writes 1 over "
+                       f"it: build both alike")  # fmt: skip
+        yield from _disagreements(group)
+        for member in group.members if values == "average" else ():
+            arrays = arrays_of(member.param)
+            if arrays and (arrays[0].stype != "default" or numpy.dtype(arrays[0].dtype).kind != "f"):
+                yield (f"{member.path!r} has no average: found {arrays[0].stype} {numpy.dtype(arrays[0].dtype).name}, "
+                       f"expected dense floating-point numbers; pass values='keep'")  # fmt: skip
 
 
 def why_fixed(slot: Slot, containers: Dict[Any, str]) -> str:
@@ -79,50 +87,24 @@ def why_fixed(slot: Slot, containers: Dict[Any, str]) -> str:
     return f"{held} holds it too, and would go on holding the old one" if held else ""
 
 
-def _fixes_gamma(member: Member) -> Set[bool]:
-    return {fixes_gamma(slot.block, slot.key) for slot, _ in member.places}
-
-
-def _pairwise(
-    member: Member, kept: Member, declared: Dict[str, Any], fixed: Set[bool], yielding: FrozenSet[Any]
-) -> Iterator[str]:
-    """In what a parameter differs from the kept one, which is `declared` so."""
-    own = declaration_of(member.param)
-    for name, value in own.items() if own != declared else ():
-        yields = member.param in yielding and value == _DECLARED.get(name)
-        if value != declared[name] and not yields:
-            mend = _MENDS.get(name, f"set the {name} of one to the other's first")
-            yield f"differ in {name}, {value!r} and {declared[name]!r}: {mend}"
-    kind = type(member.param)
-    if kind is not mx.gluon.Parameter and not is_constant(member.param) and not (
-        kind is type(kept.param) and _alike(extras_of(member.param), extras_of(kept.param))
-    ):
-        # The other way round is well: a plain one's place then sees what the special one makes of the values.
-        yield (f"are of different kinds: {member.param!r} would be lost, and what it makes of its values; keep it, "
-               f"to={member.path!r}, or make both alike")  # fmt: skip
-    if member.transposed and "row_sparse" in (own["stype"], own["grad_stype"]):
-        yield "cannot be transposes of each other where one is row_sparse: build both dense"
-    if _fixes_gamma(member) != fixed:
-        yield "belong to batch normalizations with scale=True and scale=False, which writes 1 over it: build both alike"
-
-
-def merged_shape(group: TieGroup) -> Tuple[Optional[Tuple[Optional[int], ...]], Optional[Member]]:
+def merged_shape(group: TieGroup) -> Tuple[Shape, Optional[Member]]:
     """The shape that the group's shapes make together, as the kept one has it; the first member that contradicts."""
     shape = shape_of(group.kept.param)
     for member in group.dropped:
         other = shape_of(member.param)
         if other is not None and member.transposed:
             other = other[::-1]
+        if not agree(shape, other):
+            return shape, member
         if shape is None or other is None:
             shape = other if shape is None else shape
-        elif not agree(shape, other):
-            return shape, member
         else:
             shape = tuple(right if left is None else left for left, right in zip(shape, other))
     return shape, None
 
 
-def _shapes(group: TieGroup) -> Iterator[str]:
+def _disagreements(group: TieGroup) -> Iterator[str]:
+    """Members of different shapes, on different contexts, or with different initializers of their own."""
     shape, against = merged_shape(group)
     if against is not None:
         other = shape_of(against.param) or ()
@@ -135,6 +117,17 @@ def _shapes(group: TieGroup) -> Iterator[str]:
     elif shape is not None and len(shape) != 2 and any(turned for m in group.members for _, turned in m.places):
         yield (f"{group.members[-1].path!r} and {group.kept.path!r} cannot be transposes of each other: found "
                f"{shape_text(shape)}, expected two dimensions")  # fmt: skip
+    placed = [(member.path, contexts_of(member.param)) for member in group.members if contexts_of(member.param)]
+    for path, contexts in placed[1:]:
+        if contexts != placed[0][1]:
+            yield (f"{path!r} and {placed[0][0]!r} live on different contexts, {contexts} and {placed[0][1]}: "
+                   f"{backend.reset_method} one of them first")  # fmt: skip
+    chosen = [(member.path, member.param.init) for member in group.members if has_chosen_initializer(member.param)]
+    for path, init in chosen[1:]:
+        first = chosen[0][1]
+        if not _alike(*(mx.init.create(each) if isinstance(each, str) else each for each in (init, first))):
+            yield (f"{path!r} and {chosen[0][0]!r} have initializers of their own that differ, {_text(init)} and "
+                   f"{_text(first)}: give both the same, or set the init of one to None")  # fmt: skip
 
 
 def has_chosen_initializer(param: Any) -> bool:
@@ -143,23 +136,6 @@ def has_chosen_initializer(param: Any) -> bool:
     if isinstance(init, str):
         return init not in LAYER_DEFAULTS.get(role_of(param.name), ())
     return init is not None and not is_layer_default(init)
-
-
-def _disagreements(group: TieGroup) -> Iterator[str]:
-    """Members on different contexts, or with different initializers of their own."""
-    placed = [(member.path, contexts_of(member.param)) for member in group.members if contexts_of(member.param)]
-    for path, contexts in placed[1:]:
-        if contexts != placed[0][1]:
-            yield (f"{path!r} and {placed[0][0]!r} live on different contexts, {contexts} and {placed[0][1]}: "
-                   f"{backend.reset_method} one of them first")  # fmt: skip
-    chosen = [member for member in group.members if has_chosen_initializer(member.param)]
-    for member in chosen[1:]:
-        one, other = (mx.init.create(each.param.init) if isinstance(each.param.init, str) else each.param.init
-                      for each in (member, chosen[0]))  # fmt: skip
-        if not _alike(one, other):
-            yield (f"{member.path!r} and {chosen[0].path!r} have initializers of their own that differ, "
-                   f"{_text(member.param.init)} and {_text(chosen[0].param.init)}: give both the same, or set the init "
-                   f"of one to None")  # fmt: skip
 
 
 def _text(init: Any) -> str:
@@ -175,14 +151,14 @@ def _alike(one: Any, other: Any) -> bool:
         return True
     if type(one) is not type(other):
         return False
+    if isinstance(one, mx.init.Initializer):
+        one, other = vars(one), vars(other)
+    if isinstance(one, (list, tuple)):
+        one, other = dict(enumerate(one)), dict(enumerate(other))
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(_alike, one, other))
     if isinstance(one, mx.nd.NDArray):
-        one, other = one.asnumpy(), other.asnumpy()
+        return bits_of(one) == bits_of(other)
     if isinstance(one, numpy.ndarray):
         return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
-    if isinstance(one, mx.init.Initializer):
-        return _alike(vars(one), vars(other))
     return bool(one == other)

@@ -1,8 +1,7 @@
 """Which parameters of a network are shared, and whether those that should be still are. Changes nothing.
 
-A tie is two paths that lead to one Parameter object, or to a Parameter and its transpose, which has the attribute
-`transposed_of`. Two Parameters over one buffer are no tie: each has a gradient and an optimizer's state of its own,
-and the next `cast` or `reset_ctx` parts them.
+A tie is two paths that lead to one Parameter object, or to a Parameter and its transpose. Two Parameters over one
+buffer are no tie: each has a gradient and an optimizer's state of its own, and the next `cast` parts them.
 """
 
 from dataclasses import dataclass
@@ -21,32 +20,26 @@ class SharedGroup:
     """Paths that share one parameter. Plain data, which pickles, compares and goes to JSON.
 
     Messages call the parameter by its `canonical` path. `aliases` are its other paths in order of traversal, and
-    `transposed` those of them at which the parameter appears transposed.
+    `transposed` those of them at which it appears transposed.
     """
 
     canonical: str
     aliases: Tuple[str, ...]
     transposed: Tuple[str, ...] = ()
 
-    @property
-    def paths(self) -> Tuple[str, ...]:
-        """The canonical path, then the aliases."""
-        return (self.canonical, *self.aliases)
+    paths = property(lambda self: (self.canonical, *self.aliases), doc="The canonical path, then the aliases.")
 
 
 def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
     """Find what a network shares: by ``params=`` or MXNet 2's ``share_parameters``, by one block used twice, by one
     Parameter assigned to several attributes, or by `gluon_initkit`.
 
+    The groups are in order of traversal. Each is called by the first path at which its parameter is not transposed.
+
     Parameters
     ----------
     net : Block
         In any state.
-
-    Returns
-    -------
-    tuple of SharedGroup
-        In order of traversal. The canonical path of each is the first at which its parameter is not transposed.
 
     Examples
     --------
@@ -80,12 +73,11 @@ def group_of(paths: Iterable[str], transposed: Set[str], canonical: Optional[str
 def sources(net: Any, unregistered: bool = True) -> Sources:
     """For every path, in order of traversal: the Parameter that has the values there, and whether transposed."""
     check_block(net)
-    pairs: Dict[int, Tuple[Any, bool]] = {}  # one pair a parameter, however many paths it has
-    return {path: pairs.get(id(param)) or pairs.setdefault(id(param), _source(param))
-            for path, param in parameters_by_path(net, unregistered).items()}  # fmt: skip
+    return {path: source_and_side(param) for path, param in parameters_by_path(net, unregistered).items()}
 
 
-def _source(param: Any) -> Tuple[Any, bool]:
+def source_and_side(param: Any) -> Tuple[Any, bool]:
+    """The Parameter that has the values seen through `param`, and whether they are seen transposed."""
     transposed = False
     while getattr(param, "transposed_of", None) is not None:
         param, transposed = param.transposed_of, not transposed
@@ -99,8 +91,8 @@ def check_sharing(net: Any, groups: Any) -> None:
     ----------
     net : Block
     groups : SharedGroup, iterable of SharedGroup, or SharingReport
-        What `shared_groups` found earlier, or what ``Sharing.apply()`` returned. Which path of a group is the canonical
-        one is not compared, and what else is shared does not matter.
+        What `shared_groups` found earlier, or what ``Sharing.apply()`` returned. Which path is canonical, and what else
+        is shared, does not matter.
 
     Examples
     --------

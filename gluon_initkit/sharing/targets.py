@@ -1,30 +1,20 @@
-"""The arguments of `Sharing.tie` and `Sharing.tie_blocks`, found in the network: declarations become ties of paths.
-Whether these parameters fit together is decided in `checks`.
+"""What `Sharing.tie` and `Sharing.tie_blocks` declare, found in the network: targets become ties of paths, and these
+merge into groups of live parameters. Whether the parameters fit together is decided in `checks`.
 """
 
 from dataclasses import dataclass
 import fnmatch
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from functools import cached_property
+from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 from .._mxnet import backend, mx
 from .._mxnet.parameter import source_of
 from .._mxnet.ties import Slot, slots
 from .._mxnet.tree import walk
-from ..display import KitError
-from ..parameters import (
-    ParameterInfo,
-    did_you_mean,
-    explain_no_match,
-    list_parameters,
-    matcher,
-    path_matcher,
-    show_selector,
-)
-from .merge import Tie
-
-
-class TargetNotFound(KitError):
-    """A target that names nothing, or not what the call can tie."""
+from ..display import did_you_mean, listed
+from ..parameters import ParameterInfo, explain_no_match, list_parameters, matcher, path_matcher, show_selector
+from .errors import SharingError
+from .groups import SharedGroup, group_of
 
 
 @dataclass(frozen=True)
@@ -38,15 +28,84 @@ class Declaration:
     only: Any = None
 
     def __str__(self) -> str:
-        shown = [_shown(target) for target in self.targets]
-        if self.to is not None:
-            shown.append(f"to={_shown(self.to)}")
-        if self.transpose:
-            shown.append("transpose=True")
+        shown = [*map(_shown, self.targets), *[f"to={_shown(self.to)}"] * (self.to is not None)]
+        shown += ["transpose=True"] * bool(self.transpose)
         if self.only is not None:
             only = ", ".join(map(show_selector, selectors_in(self.only)))
             shown.append(f"only=[{only}]" if isinstance(self.only, (list, tuple)) else f"only={only}")
         return f"{'tie_blocks' if self.blocks else 'tie'}({', '.join(shown)})"
+
+
+class Tie(NamedTuple):
+    """These paths share one parameter."""
+
+    paths: Tuple[str, ...]
+    transposed: bool = False  # whether the first path sees transposed what the others see
+    kept: bool = False  # whether the whole group is to be called by the first path
+
+
+def merge(ties: Iterable[Tie], order: Iterable[str]) -> List[SharedGroup]:
+    """The groups that ties make: whoever reaches whom, in order of traversal, which all paths in `order` are in.
+
+    The order of ties cannot matter. A group is called by its first path, unless a tie says `kept`. Two kept paths in
+    one group, and a path that would be the transpose of itself are a SharingError.
+    """
+    position = {path: number for number, path in enumerate(order)}
+    near: Dict[str, List[Tuple[int, str, bool]]] = {}
+    chosen: Set[str] = set()
+    for tie in ties:
+        first, *others = tie.paths
+        chosen.update([first] if tie.kept else [])
+        for other in others:
+            near.setdefault(first, []).append((position[other], other, tie.transposed))
+            near.setdefault(other, []).append((position[first], first, tie.transposed))
+    groups: List[SharedGroup] = []
+    done: Set[str] = set()
+    for start in sorted(near, key=position.__getitem__):
+        if start in done:
+            continue
+        reached, transposed = [start], {start: False}
+        for path in reached:
+            for _, other, turned in sorted(near[path]):
+                sees = transposed[path] != turned
+                if other not in transposed:
+                    reached.append(other)
+                if transposed.setdefault(other, sees) != sees:
+                    raise SharingError(
+                        f"{path!r} and {other!r} are tied transposed, and by other ties not, so that a parameter "
+                        f"would be the transpose of itself. Take one of these ties back."
+                    )
+        done.update(reached)
+        members = sorted(reached, key=position.__getitem__)
+        to = [path for path in members if path in chosen]
+        if len(to) > 1:
+            raise SharingError(
+                f"{to[0]!r} and {to[1]!r} are both given as to=, and the ties merge them into one group, which has "
+                f"one canonical path. Leave one of the two out."
+            )
+        groups.append(group_of(members, {path for path in members if transposed[path]}, (to or members)[0]))
+    return groups
+
+
+class Member(NamedTuple):
+    """A parameter of a group, and its first path in the group."""
+
+    path: str
+    param: Any
+    transposed: bool  # whether it is the transpose of the one that is kept
+    places: Tuple[Tuple[Slot, bool], ...]  # all its slots, and whether each is to see the kept parameter transposed
+
+
+class TieGroup(NamedTuple):
+    """Parameters that are to become one: the first member is kept, the others go."""
+
+    group: SharedGroup
+    kept: Member
+    dropped: Tuple[Member, ...]
+
+    @property
+    def members(self) -> Tuple[Member, ...]:
+        return (self.kept, *self.dropped)
 
 
 class Targets:
@@ -55,117 +114,164 @@ class Targets:
     def __init__(self, net: Any) -> None:
         self._net = net
         self.slots: Dict[str, Slot] = {slot.path: slot for slot in slots(net)}
-        self._infos: Dict[str, ParameterInfo] = {}
-        self._first: Dict[int, str] = {}  # the first path of each Parameter
-        for path, slot in self.slots.items():
-            self._first.setdefault(id(slot.param), path)
 
-    def ties(self, declared: Declaration) -> List[Tie]:
-        """The ties of a declaration; `TargetNotFound` where it has none."""
-        if declared.blocks:
-            return self._block_ties(declared)
+    @cached_property
+    def infos(self) -> Dict[str, ParameterInfo]:
+        """The facts of the parameter at each path, as if that were its only one."""
+        infos = {}
+        by_param = {id(param): info for param, _, info in list_parameters(self._net)}
+        for path, slot in self.slots.items():
+            info = by_param[id(source_of(slot.param))]._replace(path=path, aliases=())
+            if slot.param is not source_of(slot.param) and info.shape is not None:
+                info = info._replace(shape=info.shape[::-1])
+            infos[path] = info
+        return infos
+
+    def groups(self, declarations: Iterable[Declaration]) -> Tuple[List[TieGroup], List[str]]:
+        """The groups declared, with the ties that the network has; and what of the declarations cannot be."""
+        ties: List[Tie] = []
+        wrong: List[str] = []
+        for declared in declarations:
+            try:
+                ties += self._block_ties(declared) if declared.blocks else self._ties(declared)
+            except SharingError as reason:
+                wrong.append(str(reason))
+        named = {path for tie in ties for path in tie.paths}
+        first: Dict[int, Slot] = {}  # the first slot of each Parameter
+        for path, slot in self.slots.items():
+            source = source_of(slot.param)
+            one = first.setdefault(id(source), slot)
+            if one is not slot:
+                ties.append(Tie((one.path, path), transposed=(one.param is source) != (slot.param is source)))
+        try:
+            merged = merge(ties, self.slots)
+        except SharingError as contradiction:
+            return [], [*wrong, str(contradiction).rstrip(".")]
+        return [self._group(group) for group in merged if not named.isdisjoint(group.paths)], wrong
+
+    def _group(self, group: SharedGroup) -> TieGroup:
+        kept = source_of(self.slots[group.canonical].param)
+        if kept is not self.slots[group.canonical].param:  # messages use a path that sees the parameter as it is
+            canonical = next(path for path in group.paths if self.slots[path].param is kept)
+            group = group_of(group.paths, set(group.transposed), canonical)
+        transposed = set(group.transposed)
+        places: Dict[Any, List[Tuple[Slot, bool]]] = {}
+        for path in group.paths:
+            places.setdefault(source_of(self.slots[path].param), []).append((self.slots[path], path in transposed))
+        members = []
+        for param, stands in places.items():
+            slot, turned = stands[0]
+            members.append(Member(slot.path, param, turned != (slot.param is not param), tuple(stands)))
+        return TieGroup(group, members[0], tuple(members[1:]))
+
+    def _ties(self, declared: Declaration) -> List[Tie]:
+        """The ties of a call of `tie`; a SharingError where it has none."""
         sides = [self._paths(target) for target in declared.targets]
-        to = None
+        to, kept = [], []
         if declared.to is not None:
-            kept = self._paths(declared.to)
-            to = kept[0]
-            if any(self.slots[path].param is not self.slots[to].param for path in kept):
-                raise TargetNotFound(f"to={_shown(declared.to)} names {_list(kept)}: it must name one parameter")
+            to = self._paths(declared.to)
+            if any(self.slots[path].param is not self.slots[to[0]].param for path in to):
+                raise SharingError(f"to={_shown(declared.to)} names {_list(to)}: it must name one parameter")
+            to, kept = to[:1], [self._kept(to[0])]
         if not declared.transpose:
-            paths = tuple(dict.fromkeys([path for side in sides for path in side] + ([to] if to else [])))
+            paths = tuple(dict.fromkeys([path for side in (*sides, to) for path in side]))
             if len(paths) < 2:
-                raise TargetNotFound(f"{declared} names {_list(paths)} alone: a tie takes two or more")
-            return [Tie(paths), *self._kept(to)]
-        if len(sides) == 1 and to is not None:
-            sides.append([to])
-        if len(sides) != 2 or (to is not None and to not in (*sides[0], *sides[1])):
-            raise TargetNotFound(f"{declared} expected two targets, the first the transpose of the second, or one and "
-                                 f"to=")  # fmt: skip
+                raise SharingError(f"{declared} names {_list(paths)} alone: a tie takes two or more")
+            return [Tie(paths), *kept]
+        if len(sides) == 1 and to:
+            sides.append(to)
+        if len(sides) != 2 or not {*sides[0], *sides[1]}.issuperset(to):
+            raise SharingError(f"{declared} expected two targets, the first the transpose of the second, or one and "
+                               f"to=")  # fmt: skip
         one, other = (tuple(side) for side in sides)
-        return [Tie(one), Tie(other), Tie((one[0], other[0]), transposed=True), *self._kept(to)]
+        return [Tie(one), Tie(other), Tie((one[0], other[0]), transposed=True), *kept]
 
     def _block_ties(self, declared: Declaration) -> List[Tie]:
         blocks = {id(block): (path, block) for target in declared.targets for path, block in self._blocks(target)}
-        kept = None
+        kept = ""
         if declared.to is not None:
-            named = self._blocks(declared.to)
-            if len({id(block) for _, block in named}) != 1:
-                raise TargetNotFound(f"to={_shown(declared.to)} names {len(named)} blocks: it must name one")
-            kept = named[0][0]
-            blocks = {id(named[0][1]): named[0], **blocks}
-        if len(blocks) < 2:
-            listed = _list([path for path, _ in blocks.values()])
-            raise TargetNotFound(f"{declared} names {listed} alone: a tie takes two or more")
+            named = {id(block): (path, block) for path, block in self._blocks(declared.to)}
+            if len(named) != 1:
+                raise SharingError(f"to={_shown(declared.to)} names {len(named)} blocks: it must name one")
+            blocks = {**named, **blocks}
+            kept = blocks[next(iter(named))][0]
         inside = {path: self._inside(path, block, declared.only) for path, block in blocks.values()}
+        if len(blocks) < 2:
+            raise SharingError(f"{declared} names {_list(list(inside))} alone: a tie takes two or more")
         names = list(dict.fromkeys(name for own in inside.values() for name in own))
         for selector in selectors_in(declared.only):
-            if not any(self._inside(path, block, [selector]) for path, block in blocks.values()):
-                hint = explain_no_match(selector, [self._info(path) for path in self.slots])
-                raise TargetNotFound(f"{declared}: {show_selector(selector)} selects no parameter of "
-                                     f"{_list(list(inside))}{hint and f': {hint}'}")  # fmt: skip
+            if not any(self._inside(path, block, selector) for path, block in blocks.values()):
+                hint = explain_no_match(selector, self.infos.values())
+                raise SharingError(f"{declared}: {show_selector(selector)} selects no parameter of "
+                                   f"{_list(list(inside))}{hint and f': {hint}'}")  # fmt: skip
         if not names:
-            raise TargetNotFound(f"{_list(list(inside))} hold no parameter to share")
+            raise SharingError(f"{_list(list(inside))} hold no parameter to share")
         missing = [f"{path!r} has no {name!r}, which {next(p for p in inside if name in inside[p])!r} has"
                    for path, own in inside.items() for name in names if name not in own]  # fmt: skip
         if missing:
-            raise TargetNotFound(f"{'; '.join(missing)}: tied blocks have the same structure; only= ties a part of it")
+            raise SharingError(f"{'; '.join(missing)}: tied blocks have the same structure; only= ties a part of it")
         ties = [Tie(tuple(own[name] for own in inside.values())) for name in names]
-        return ties + [tie for name in names if kept is not None for tie in self._kept(inside[kept][name])]
+        return ties + [self._kept(inside[kept][name]) for name in names if declared.to is not None]
 
-    def _kept(self, path: Optional[str]) -> List[Tie]:
+    def _kept(self, path: str) -> Tie:
         """Keep the Parameter at a path, by its first path: to name two of its paths is no contradiction."""
-        if path is None:
-            return []
-        first = self._first.get(id(source_of(self.slots[path].param)), path)
-        return [Tie((first,), kept=True)]
+        source = source_of(self.slots[path].param)
+        return Tie((self._first.get(id(source), path),), kept=True)
+
+    @cached_property
+    def _first(self) -> Dict[int, str]:
+        """The first path of each Parameter."""
+        return {id(slot.param): path for path, slot in reversed(self.slots.items())}
 
     def _paths(self, target: Any) -> List[str]:
         """The paths that a target of `tie` names, in order of traversal."""
         if isinstance(target, str) and target in self.slots:
             return [target]
         if isinstance(target, mx.gluon.Parameter):
-            paths = [path for path, slot in self.slots.items() if slot.param is target]
-            if not paths:
-                raise TargetNotFound(f"the parameter {target.name!r} is not in this network; pass a path, or the "
-                                     f"Parameter that is there now")  # fmt: skip
-            return paths[:1]
+            if id(target) not in self._first:
+                raise SharingError(f"the parameter {target.name!r} is not in this network; pass a path, or the "
+                                   f"Parameter that is there now")  # fmt: skip
+            return [self._first[id(target)]]
         if isinstance(target, mx.gluon.Block):
-            count = len({slot.path for slot in slots(target)})
             path, block = self._blocks(target)[0]
-            if count != 1:
-                raise TargetNotFound(f"the block {path!r} holds {count} parameters: name one, or use tie_blocks")
-            return list(self._inside(path, block, None).values())
+            inside = self._inside(path, block, None)
+            if len(inside) != 1:
+                raise SharingError(f"the block {path!r} holds {len(inside)} parameters: name one, or use tie_blocks")
+            return list(inside.values())
         by_path, match = path_matcher(target), matcher(target)  # the infos of 100,000 parameters take their time
-        paths = list(filter(by_path, self.slots)) if by_path else [p for p in self.slots if match(self._info(p))]
+        paths = list(filter(by_path, self.slots)) if by_path else [p for p in self.slots if match(self.infos[p])]
         if not paths:
             text = f"{_shown(target)} matches no parameter"
             if isinstance(target, str) and any(path == target for path, _ in walk(self._net)):
                 text += ": it is a block; name one of its parameters, or use tie_blocks"
             elif isinstance(target, str):
-                text = explain_no_match(target, [self._info(path) for path in self.slots]) or text
-            raise TargetNotFound(text)
+                text = explain_no_match(target, self.infos.values()) or text
+            raise SharingError(text)
         return paths
 
     def _blocks(self, target: Any) -> List[Tuple[str, Any]]:
         """The blocks that a target of `tie_blocks` names, with their paths; of nested ones the outermost."""
-        everything = list(walk(self._net))
         if isinstance(target, mx.gluon.Block):
-            found = [(path, block) for path, block in everything if block is target][:1]
+            found = [(path, block) for path, block in walk(self._net) if block is target][:1]
             if not found:
-                raise TargetNotFound(f"the block {_shown(target)!r}, a {type(target).__name__}, is not in this network")
+                raise SharingError(f"the block {_shown(target)!r}, a {type(target).__name__}, is not in this network")
             return found
-        inner = [(path, block) for path, block in everything if path]  # a pattern never names the network itself
+        inner = [(path, block) for path, block in walk(self._net) if path]  # a pattern never names the network itself
         if isinstance(target, str):
             exact = [(path, block) for path, block in inner if path == target]
-            found = exact or _outermost([pair for pair in inner if fnmatch.fnmatchcase(pair[0], target)])
+            found = exact or [(path, block) for path, block in inner if fnmatch.fnmatchcase(path, target)]
         elif isinstance(target, type):
-            found = _outermost([(path, block) for path, block in inner if isinstance(block, target)])
+            found = [(path, block) for path, block in inner if isinstance(block, target)]
         else:
-            found = _outermost([(path, block) for path, block in inner if target.search(path)])
+            found = [(path, block) for path, block in inner if target.search(path)]
         if not found:
             hint = did_you_mean(target, [path for path, _ in inner]) if isinstance(target, str) else ""
-            raise TargetNotFound(f"{_shown(target)} matches no block{hint and f'; {hint}'}")
-        return found
+            raise SharingError(f"{_shown(target)} matches no block{hint and f'; {hint}'}")
+        outermost = found[:1]
+        for path, block in found:  # in order of traversal: what is inside the last one comes right after it
+            if not f"{path}.".startswith(f"{outermost[-1][0]}."):
+                outermost.append((path, block))
+        return outermost
 
     def _inside(self, path: str, block: Any, only: Any) -> Dict[str, str]:
         """Whole paths by those within a block, of its parameters that `only` selects by either."""
@@ -173,28 +279,9 @@ class Targets:
         if only is None:
             return inside
         tests = [matcher(selector) for selector in selectors_in(only)]
-        infos = {name: (self._info(whole), self._info(whole)._replace(path=name)) for name, whole in inside.items()}
         return {name: whole for name, whole in inside.items()
-                if any(test(info) for test in tests for info in infos[name])}  # fmt: skip
-
-    def _info(self, path: str) -> ParameterInfo:
-        """The facts of the parameter at one path, as if that were its only one."""
-        if not self._infos:
-            by_param = {id(param): info for param, _, info in list_parameters(self._net)}
-            for own, slot in self.slots.items():
-                info = by_param[id(source_of(slot.param))]
-                if slot.param is not source_of(slot.param) and info.shape is not None:
-                    info = info._replace(shape=info.shape[::-1])
-                self._infos[own] = info._replace(path=own, aliases=())
-        return self._infos[path]
-
-
-def _outermost(blocks: Sequence[Tuple[str, Any]]) -> List[Tuple[str, Any]]:
-    kept: List[Tuple[str, Any]] = []
-    for path, block in blocks:  # in order of traversal: what is inside the last one kept comes right after it
-        if not kept or not path.startswith(f"{kept[-1][0]}."):
-            kept.append((path, block))
-    return kept
+                if any(test(info) for test in tests
+                       for info in (self.infos[whole], self.infos[whole]._replace(path=name)))}  # fmt: skip
 
 
 def selectors_in(only: Any) -> List[Any]:
@@ -208,6 +295,5 @@ def _shown(target: Any) -> str:
     return target.name if isinstance(target, mx.gluon.Parameter) else show_selector(target)
 
 
-def _list(paths: Sequence[str], most: int = 4) -> str:
-    shown = ", ".join(map(repr, paths[:most]))
-    return (shown or "nothing") + (f" and {len(paths) - most} more" if len(paths) > most else "")
+def _list(paths: Sequence[str]) -> str:
+    return listed(list(map(repr, paths)), 4) or "nothing"

@@ -17,7 +17,7 @@ import time
 import gluon_initkit as ik
 from gluon_initkit._mxnet.tree import places
 from gluon_initkit.parameters import list_parameters
-from gluon_initkit.sharing.merge import Tie, merge
+from gluon_initkit.sharing.targets import Tie, merge
 import mxnet as mx
 from mxnet.gluon import nn
 from rich.console import Console

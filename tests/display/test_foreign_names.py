@@ -38,7 +38,7 @@ OWN = {
     "inspector.report": {"asked"},
     "parameters.attributes": {"name"},  # one of three, by a line above
     "parameters.info": {"hint", "found", "message"},  # by printable, a line above
-    "sharing.construct": {"kind"},  # by printable, a line above
+    "sharing.builder": {"kind"},  # by printable, a line above
     "initializer.corrected": {"found"},  # by printable, a line above
     "_mxnet.tree": {"more", "where"},
     "_mxnet.inference.imperative": {"structure", "block"},  # MXNet's words for how arguments are nested

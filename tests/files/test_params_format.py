@@ -7,7 +7,8 @@ import struct
 import tempfile
 import tracemalloc
 
-from gluon_initkit.files.params_format import _Reader, read_headers
+from gluon_initkit.files import read_headers
+from gluon_initkit.files.params_format import _Reader
 from gluon_initkit.inspector import CheckpointError, inspect
 from hypothesis import given, settings
 from hypothesis import strategies as st
