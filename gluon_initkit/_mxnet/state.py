@@ -16,6 +16,7 @@ import threading
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import autograd, context, gluon, ndarray
+from mxnet.util import np_array
 import numpy
 
 from ..shapes import is_known
@@ -131,7 +132,7 @@ def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], s
         emit(param, "deferred")
         return
     if not grads:
-        with backend.layer_mode():
+        with np_array(backend.uses_numpy_arrays()):
             param._finish_deferred_init()
         return
     asked, param._grad_req = param._grad_req, "null"  # for _init_grad, which would clear others, one after the other

@@ -83,6 +83,8 @@ def _exchange(visits: Sequence[Tuple[str, gluon.Block]], moves: Sequence[Move], 
         if not here and not any(param in gone for param in (entries or {}).values()):
             continue
         changed.append(block)
+        if "_called_infer_shape_already" in vars(block):  # MXNet 2 asks for shapes once, and never does again by itself
+            vars(block)["_called_infer_shape_already"] = False
         left = {source_of(block._reg_params[key]): source_of(param) for key, param in here.items()}
         for mapping in (block._reg_params, vars(block)):
             saved += [(mapping, key, mapping[key]) for key in here if key in mapping]
@@ -103,8 +105,6 @@ def _exchange(visits: Sequence[Tuple[str, gluon.Block]], moves: Sequence[Move], 
             saved += ((attributes, key, value) for key, value in attributes.items())
             attributes["_cached_op_args"] = []  # which MXNet 1.7 would leave
             block._clear_cached_op()
-    for block in changed:
-        backend.infer_again(block)
 
 
 def _renamed(entries: dict, held: set, left: dict, gone: dict) -> Dict[str, gluon.Parameter]:

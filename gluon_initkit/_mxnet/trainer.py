@@ -88,7 +88,8 @@ def reset_updates(param: gluon.Parameter) -> None:
     trainer = backend.trainer_of(param)
     if not isinstance(trainer, gluon.Trainer):
         return
-    params, key = trainer._params, backend.kvstore_key(trainer, param)
+    # Its key in the kvstore is not its number in the Trainer where, on MXNet 2, a tied one before it was given twice.
+    params, key = trainer._params, trainer._param2idx.get(getattr(param, "_uuid", param.name))
     number = key
     if key is None or key >= len(params) or params[key] is not param:
         number = next((index for index, other in enumerate(params) if other is param), None)

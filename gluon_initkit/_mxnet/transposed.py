@@ -11,7 +11,6 @@ from mxnet import gluon
 
 from . import backend
 from .arrays import EqualToBase
-from .frames import is_in_traced_graph
 
 
 class Transposed(gluon.Parameter):
@@ -36,26 +35,16 @@ class Transposed(gluon.Parameter):
     def __getattribute__(self, name: str) -> Any:
         if name in _OWN or name.startswith("__"):
             return object.__getattribute__(self, name)
-        return getattr(object.__getattribute__(self, "transposed_of"), name)
+        answer = getattr(object.__getattribute__(self, "transposed_of"), name)
+        return _reversed(answer) if name in _SHAPES else answer
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.transposed_of, name, _reversed(value) if name in ("shape", "_shape") else value)
-
-    @property
-    def shape(self) -> Optional[Tuple[int, ...]]:
-        return _reversed(self.transposed_of.shape)
-
-    @property
-    def _shape(self) -> Optional[Tuple[int, ...]]:
-        return _reversed(self.transposed_of._shape)
+        setattr(self.transposed_of, name, _reversed(value) if name in _SHAPES else value)
 
     def data(self, ctx: Any = None) -> Any:
         """The other's values, transposed; inside `autograd.record` as part of the graph."""
-        source = self.transposed_of
-        if backend.is_tracing() and not is_in_traced_graph(source):
-            # The graph of a block which does not hold `source` could not be given its values.
-            return _refusing_writes(backend.transposed_input(source, ctx))
-        return _refusing_writes(source.data(ctx).transpose())
+        values = backend.transposed_input(self.transposed_of, ctx)
+        return _refusing_writes(self.transposed_of.data(ctx).transpose() if values is None else values)
 
     def list_data(self) -> List[Any]:
         return [_refusing_writes(array.transpose()) for array in self.transposed_of.list_data()]
@@ -89,16 +78,17 @@ class Transposed(gluon.Parameter):
 
 
 _OWN = frozenset(vars(Transposed)) | {"transposed_of"}
+_SHAPES = ("shape", "_shape")
+_WRITES = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__idiv__", "__itruediv__", "__imod__", "__ipow__")
 
 
-def _reversed(shape: Any) -> Any:
+def _reversed(shape: Optional[Tuple[int, ...]]) -> Optional[Tuple[int, ...]]:
     return None if shape is None else shape[::-1]
 
 
 def _refusing_writes(array: Any) -> Any:
     """The same array, which raises where somebody writes into it: that would change a copy, and no parameter."""
-    kind: Any = type(array)
-    array.__class__ = _refusing(kind)
+    array.__class__ = _refusing(type(array))
     return array
 
 
@@ -113,6 +103,3 @@ def _refusing(kind: Any) -> type:
 
     names = [name for name in _WRITES if hasattr(kind, name)]
     return EqualToBase(kind.__name__, (kind,), {"__slots__": (), **dict.fromkeys(names, refuse)})
-
-
-_WRITES = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__idiv__", "__itruediv__", "__imod__", "__ipow__")

@@ -102,7 +102,7 @@ def prepare(path: str, block: Any, run: Run) -> None:
         attributes["infer_shape"] = infer_shape
     elif original_shapes is not None:
         attributes["infer_shape"] = lambda *_: None  # which knows none, and would raise before the user's line is met
-    backend.infer_again(block)
+    attributes["_called_infer_shape_already"] = False  # it asks for shapes once, and never does again by itself
 
 
 def _array(shape: Any, dtype: Any, variable: Any) -> Any:

@@ -18,7 +18,6 @@ from mxnet.base import MXNetError
 import numpy
 
 from .. import backend
-from ..frames import resolving_block
 from ..parameter import contexts_of, is_constant
 from ..preserve import room_for_patches
 from ..state import events_suppressed, listeners, restore, snapshot, suppress_events
@@ -291,7 +290,7 @@ class NetworkObserver:
 
     def _where(self, param: gluon.Parameter, call: Optional[BlockCall]) -> Tuple[Optional[str], Any]:
         """The path of the block in whose forward this happens, and what that was given, as `input_shapes` reads it."""
-        caller = resolving_block()
+        caller = backend.resolving_block()
         if caller is not None and caller[0] in self.paths:
             return self.paths[caller[0]], shapes_of_arrays(caller[1])
         if call is None:

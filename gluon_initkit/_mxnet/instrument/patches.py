@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from mxnet import gluon
 
-from .. import backend
+from ..preserve import name_scope
 
 _NOTHING: Any = object()
 
@@ -103,7 +103,7 @@ def new_blocks() -> Iterator[Iterable[gluon.Block]]:
 def _listening(original: Any) -> Any:
     @functools.wraps(original)
     def listening_init(self: gluon.Block, *args: Any, **kwargs: Any) -> None:
-        around = backend.name_scope()
+        around = getattr(getattr(name_scope, "value", None), "_block", None)
         for thread, built in list(_constructor_listeners):
             if thread == threading.get_ident() and (around is None or around not in built):
                 built[self] = None
