@@ -1,15 +1,14 @@
 """Tying and untying: the slots of blocks, and the exchange of the parameters in them.
 
-A *slot* is a block and a name in its `_reg_params`. The block also holds the parameter as an attribute and, by its
-global name, in `_params._params`; cached graphs of all blocks around hold it too. `exchange` keeps all of these in
-step. `sharing` decides what may be tied, and which values win.
+A block holds a parameter in `_reg_params`, as an attribute and, by its global name, in `_params._params`; cached graphs
+of all blocks around hold it too. `exchange` keeps all of these in step. `sharing` decides what may be tied.
 """
 
 from collections import OrderedDict
 from contextlib import contextmanager
 import copy
 import inspect
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from mxnet import autograd, gluon, ndarray
 import numpy
@@ -17,35 +16,9 @@ import numpy
 from . import backend
 from .arrays import context_of, dtype_name, layer_array
 from .parameter import shape_of, source_of
-from .tree import blocks_and_parameters, walk
-
-
-class Slot(NamedTuple):
-    path: str
-    block: gluon.Block
-    key: Optional[str]  # the name in the block's `_reg_params`; None where only its `params` holds the parameter
-    param: gluon.Parameter
-
+from .tree import Slot, slots, walk  # noqa: F401 (who ties asks here for slots)
 
 Move = Tuple[Slot, gluon.Parameter]
-
-
-def slots(net: gluon.Block) -> List[Slot]:
-    """Every path of a network with the block and the name behind it, in order of traversal. Changes nothing."""
-    listed = []
-    keys: Dict[Tuple[int, int], List[str]] = {}
-    seen = set()
-    for path, (block, param) in blocks_and_parameters(net).items():
-        if id(block) not in seen:
-            seen.add(id(block))
-            for key, held in block._reg_params.items():
-                keys.setdefault((id(block), id(held)), []).append(key)
-        own = keys.get((id(block), id(param)))
-        # A block that holds one parameter under two names is asked for the first, then for the second, then again.
-        listed.append(Slot(path, block, own[0] if own else None, param))
-        if own:
-            own.append(own.pop(0))
-    return listed
 
 
 _Entry = Tuple[dict, str, Any]  # of a dictionary, and what it held

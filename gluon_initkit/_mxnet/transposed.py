@@ -88,7 +88,8 @@ def _reversed(shape: Optional[Tuple[int, ...]]) -> Optional[Tuple[int, ...]]:
 
 def _refusing_writes(array: Any) -> Any:
     """The same array, which raises where somebody writes into it: that would change a copy, and no parameter."""
-    array.__class__ = _refusing(type(array))
+    kind: Any = type(array)
+    array.__class__ = _refusing(kind)
     return array
 
 
