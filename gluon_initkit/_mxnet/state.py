@@ -237,48 +237,6 @@ def set_grad_req(param: gluon.Parameter, value: str) -> Callable[[], None]:
     return undo
 
 
-class _Held:
-    def __init__(self) -> None:
-        self.handlers: Dict[int, Callable[[int, Any], Any]] = {}
-        self.arrived: Dict[int, Any] = {}
-        self.waiting = True
-
-    def __call__(self, number: int, frame: Any) -> None:
-        if self.waiting:
-            self.arrived[number] = frame
-        else:  # also for whoever keeps this, which he found where his own handler is now
-            self.handlers[number](number, frame)
-
-    def put_back(self, number: int) -> None:
-        handler: Any = signal.getsignal(number)
-        if handler is self:
-            signal.signal(number, self.handlers[number])
-
-    def handle(self, number: int) -> None:
-        self.handlers[number](number, self.arrived.pop(number))
-
-    @contextmanager
-    def released(self) -> Iterator[None]:
-        try:
-            self.waiting = False
-            _for_each(self.arrived, self.handle)
-            yield
-        finally:
-            self.waiting = True
-
-
-def _for_each(left: Dict[int, Any], action: Callable[[int], None]) -> None:
-    """Do something for every signal, also where that raises, or another signal's handler in between."""
-    try:
-        while left:
-            number = next(iter(left))
-            action(number)
-            left.pop(number, None)
-    finally:
-        if left:
-            _for_each(left, action)
-
-
 _SIGNALS = sorted(map(int, signal.valid_signals()))
 
 
@@ -290,18 +248,53 @@ def interrupts_held() -> Iterator[Callable[[], "AbstractContextManager[None]"]]:
     if threading.current_thread() is not threading.main_thread():
         yield nullcontext
         return
-    held = _Held()
-    for number in _SIGNALS:
-        handler = signal.getsignal(number)
-        if callable(handler):  # not SIG_DFL, SIG_IGN, or one that is no Python function
-            held.handlers[number] = handler
+    found: Dict[int, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
+    # Not SIG_DFL, SIG_IGN, or one that is no Python function.
+    handlers = {number: handler for number, handler in found.items() if callable(handler)}
+    arrived: Dict[int, Any] = {}
+    waiting = True
+
+    def held(number: int, frame: Any) -> None:
+        if waiting:
+            arrived[number] = frame
+        else:  # also for whoever keeps this, which he found where his own handler is now
+            handlers[number](number, frame)
+
+    def hand_on() -> None:
+        nonlocal waiting
+        waiting = False
+        _for_each(arrived, lambda number, frame: handlers[number](number, frame))
+
+    @contextmanager
+    def released() -> Iterator[None]:
+        nonlocal waiting
+        try:
+            hand_on()
+            yield
+        finally:
+            waiting = True
+
+    def put_back(number: int, handler: Any) -> None:
+        if signal.getsignal(number) is held:
+            signal.signal(number, handler)
+
     try:
-        for held_number in held.handlers:
-            signal.signal(held_number, held)
-        yield held.released
+        for number in handlers:
+            signal.signal(number, held)
+        yield released
     finally:
         try:
-            _for_each(dict(held.handlers), held.put_back)
+            _for_each(handlers.copy(), put_back)
         finally:
-            held.waiting = False
-            _for_each(held.arrived, held.handle)
+            hand_on()
+
+
+def _for_each(left: Dict[int, Any], action: Callable[[int, Any], None]) -> None:
+    """Do something for every signal, also where that raises, or another signal's handler in between."""
+    try:
+        while left:
+            number = next(iter(left))
+            action(number, left.pop(number))
+    finally:
+        if left:
+            _for_each(left, action)
