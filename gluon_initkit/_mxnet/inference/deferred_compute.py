@@ -119,7 +119,7 @@ def _composed(block: Any, args: Any, run: Run) -> Any:
     """What SymbolBlock.forward answers, which refuses deferred compute: arrays of the shapes that its graph infers."""
     graph, params = block._cached_graph[1], {param.var().name: param for param in block._reg_params.values()}
     names, arrays = [each.name for each in block._cached_graph[0]], arrays_in(args)
-    check_inputs(block, names, len(arrays))
+    check_inputs(names, len(arrays))
     known = {name: encoded(shape_of(param)) for name, param in params.items()}
     known.update((name, tuple(array.shape)) for name, array in zip(names, arrays))
     variables, outputs = infer_shapes(graph, known)

@@ -45,16 +45,16 @@ class _Handle:
 def meta_arrays(run: Run) -> Iterator[None]:
     """Inside, operators of this thread answer arrays without memory; those of other threads compute as ever."""
     # One thread at a time, which `preserve` sees to; a run inside a run finds MXNet's functions exchanged.
-    outer = _thread.run
+    outer = current.run
     if outer is None:
         _originals[:] = [getattr(module, name) for module, name, _ in _EXCHANGED]
         for module, name, ours in _EXCHANGED:
             setattr(module, name, ours)
-    _thread.run = run
+    current.run = run
     try:
         yield
     finally:
-        _thread.run = outer
+        current.run = outer
         for array, kind, handle in reversed(run.converted):
             array.__class__, array.handle = kind, handle
         if outer is None:
@@ -76,11 +76,11 @@ class _Thread(threading.local):
     run: Optional[Run] = None
 
 
-_thread = _Thread()
+current = _Thread()
 
 
 def _invoke(operator: int, inputs: Any, keys: Any, values: Any, out: Any, *rest: Any) -> Any:
-    run = _thread.run
+    run = current.run
     if run is None:
         return _originals[0](operator, inputs, keys, values, out, *rest)
     outs = [] if out is None else [out] if isinstance(out, nd.NDArray) else list(out)
@@ -133,7 +133,7 @@ def _new(kind: Any, handle: Any) -> Any:
 
 def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """The one operator that goes round that function, by the sizes of what is left of both arrays."""
-    run = _thread.run
+    run = current.run
     if run is None or not (isinstance(a, _Meta) or isinstance(b, _Meta)):
         return _originals[1](a, b, axes)
     shape = numpy.tensordot(counterfeit(a.shape), counterfeit(b.shape), axes).shape
@@ -227,8 +227,8 @@ class _Meta:
             return self._like(ctx=other)
         if _shape(other) != self.handle.shape:
             raise ValueError(f"copyto: an array of shape {self.shape!r} does not fit into one of {other.shape!r}")
-        assert _thread.run is not None, "an array without memory outlived its run"
-        _written(_thread.run, other, self.handle.shape)
+        assert current.run is not None, "an array without memory outlived its run"
+        _written(current.run, other, self.handle.shape)
         return other
 
     def as_in_context(self, context: Any) -> Any:

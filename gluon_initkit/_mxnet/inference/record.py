@@ -85,7 +85,7 @@ class Run:
     # Of MXNet 1: see `imperative` and `meta_arrays`.
     open_layers: Dict[int, List[Tuple[Any, Any]]] = field(default_factory=dict)
     building: List[List[Tuple[Call, List[Any], List[Any]]]] = field(default_factory=list)
-    graphs: Dict[gluon.Block, Any] = field(default_factory=dict)
+    twins: Dict[gluon.Block, Any] = field(default_factory=dict)
     converted: List[Tuple[Any, type, Any]] = field(default_factory=list)
     thread: int = field(default_factory=threading.get_ident)
 
@@ -173,9 +173,9 @@ def decoded(shape: Optional[Tuple[int, ...]]) -> Optional[Shape]:
     return tuple(None if size == unknown else size for size in shape)
 
 
-def check_inputs(block: gluon.Block, names: Sequence[str], count: int) -> None:
+def check_inputs(names: Sequence[str], count: int) -> None:
     """Refuse another number of arrays than a SymbolBlock takes, of which MXNet speaks as formats."""
-    if isinstance(block, gluon.SymbolBlock) and count != len(names):
+    if count != len(names):
         inputs = "input" if len(names) == 1 else "inputs"
         listed = repr(", ".join(names))[1:-1]  # which escapes what cannot be printed
         raise ValueError(f"SymbolBlock takes {len(names)} {inputs} ({listed}), and was given {count!r}")

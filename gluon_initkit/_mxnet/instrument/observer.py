@@ -265,7 +265,7 @@ class NetworkObserver:
         filler, hook = _filler(pending, self._thread.filled)
         within = self._thread.calls[-1].forwarding if self._thread.calls else None
         # The path of the block in whose forward this happens, and what that was given, as `input_shapes` reads it.
-        block, inputs, caller = None, None, backend.resolving_block()
+        block, caller, inputs = None, backend.resolving_block(), None  # type: Optional[str], Any, Any
         if caller is not None and caller[0] in self.paths:
             block, inputs = self.paths[caller[0]], shapes_of_arrays(caller[1])
         elif within is not None:
