@@ -17,8 +17,18 @@ from ...shapes import is_known
 from .. import backend
 from ..arrays import arrays_in
 from ..parameter import shape_of
-from .indexing import check_written, indexed
-from .record import NeedsNumbers, Operator, Run, check_inputs, decoded, encoded, graph_operators, infer_shapes
+from .record import (
+    NeedsNumbers,
+    Operator,
+    Run,
+    check_inputs,
+    check_written,
+    decoded,
+    encoded,
+    graph_operators,
+    indexed,
+    infer_shapes,
+)
 
 
 def given(shape: Any, dtype: Any) -> Any:
@@ -50,11 +60,6 @@ def running(run: Run) -> Iterator[None]:
             yield
     finally:
         _running.note, _global_var._np_ndarray_cls = outer, array_class
-
-
-def translated(error: Exception) -> Exception:
-    """The error of a run, which MXNet 2 words well enough."""
-    return error
 
 
 def lend(param: gluon.Parameter, run: Run) -> None:

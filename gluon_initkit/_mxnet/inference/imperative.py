@@ -23,10 +23,8 @@ from ..arrays import arrays_and_symbols_in, arrays_in
 from ..parameter import shape_of, source_of
 from ..preserve import parameters_of
 from ..tree import blocks_by_path
-from .meta_arrays import array_shape, current, meta_array, meta_arrays, translated
+from .meta_arrays import array_shape, current, meta_array, meta_arrays
 from .record import Run, ShapeConflict, check_inputs, decoded, encoded, graph_operators, infer_shapes, infer_types
-
-__all__ = ["given", "lend", "prepare", "running", "translated"]
 
 given, running = meta_array, meta_arrays
 

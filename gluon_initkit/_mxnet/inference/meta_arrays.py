@@ -22,8 +22,19 @@ import numpy
 
 from ...shapes import agree, is_known
 from ..arrays import EqualToBase
-from .indexing import check_written, counterfeit, indexed
-from .record import NeedsNumbers, Run, Shape, ShapeConflict, decoded, encoded, infer_shapes, infer_types
+from .record import (
+    NeedsNumbers,
+    Run,
+    Shape,
+    ShapeConflict,
+    check_written,
+    counterfeit,
+    decoded,
+    encoded,
+    indexed,
+    infer_shapes,
+    infer_types,
+)
 
 
 def meta_array(shape: Any, dtype: Any, values: Any = None, ctx: Any = None) -> Any:
@@ -60,16 +71,6 @@ def meta_arrays(run: Run) -> Iterator[None]:
         if outer is None:
             for (module, name, _), original in zip(_EXCHANGED, _originals):
                 setattr(module, name, original)
-
-
-def translated(error: Exception) -> Exception:
-    """`NeedsNumbers` in place of what ctypes says of an array without memory; any other exception as it is."""
-    if isinstance(error, ValueError) and isinstance(error.__context__, NeedsNumbers):
-        return error.__context__  # "Deferred initialization failed", as MXNet puts it
-    if isinstance(error, ctypes.ArgumentError) or (type(error) is TypeError and "converted to pointer" in str(error)):
-        needs = NeedsNumbers("an array was given to a function of MXNet that reads its memory")
-        return needs.with_traceback(error.__traceback__)
-    return error
 
 
 class _Thread(threading.local):
@@ -166,7 +167,7 @@ class _Meta:
     def context(self) -> Any:
         return self.handle.ctx
 
-    ctx = device = context
+    ctx = context
 
     @property
     def stype(self) -> str:
@@ -230,11 +231,6 @@ class _Meta:
         assert current.run is not None, "an array without memory outlived its run"
         _written(current.run, other, self.handle.shape)
         return other
-
-    def as_in_context(self, context: Any) -> Any:
-        return self if context == self.handle.ctx else self._like(ctx=context)
-
-    as_in_ctx = to_device = as_in_context
 
     def tostype(self, stype: str) -> Any:
         if stype != "default":
