@@ -14,9 +14,9 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from mxnet import gluon, initializer
 from mxnet.base import MXNetError
-import numpy
 
 from .. import backend
+from ..arrays import dtype_name
 from ..parameter import contexts_of, is_constant
 from ..preserve import room_for_patches
 from ..state import events_suppressed, listeners, restore, snapshot, suppress_events
@@ -191,8 +191,8 @@ class NetworkObserver:
         facts = {**innermost(error, self.paths, under), "call": call}
         if under is not None:
             if under.symbolic and not under.symbols:  # before its graph is put back
-                self._seen.update(under.inferred())
-                facts["inputs"] = facts["inputs"] or under.inferred().get(facts["block"], ())
+                self._seen.update(under.inferred)
+                facts["inputs"] = facts["inputs"] or under.inferred.get(facts["block"], ())
             # A parameter that another thread has resolved meanwhile is left to it.
             mine = [entry for key, entry in under.before.items() if entry[0]._data is None or key in under.changed]
             undone = sum(param._data is not None for param in under.changed.values())
@@ -263,7 +263,8 @@ class NetworkObserver:
             return
         nanoseconds = self._attempt(param, "initialize", original, (), {})
         filler, hook = _filler(pending, self._thread.filled)
-        within = self._thread.calls[-1].forwarding if self._thread.calls else None
+        call = self._thread.calls[-1] if self._thread.calls else None
+        within = call if call is None or call.is_forward else call.around
         # The path of the block in whose forward this happens, and what that was given, as `input_shapes` reads it.
         block, caller, inputs = None, backend.resolving_block(), None  # type: Optional[str], Any, Any
         if caller is not None and caller[0] in self.paths:
@@ -277,14 +278,14 @@ class NetworkObserver:
 
     def _change(self, param: gluon.Parameter, name: str, original: Callable, *args: Any, **kwargs: Any) -> None:
         kind = "load_parameters" if name == "_load_init" else name
-        dtype = numpy.dtype(param.dtype).name
+        dtype = dtype_name(param.dtype)
         with suppress_events() if name == "_load_init" else nullcontext():  # which calls `set_data`
             nanoseconds = self._attempt(param, kind, original, args, kwargs)
         facts: Dict[str, Any] = {"nanoseconds": nanoseconds, "arrays": len(param._data or ())}
         if name == "set_data":
             facts["detail"] = "" if param._data is not None else "kept until the first forward pass"
         elif name == "cast":
-            facts["detail"] = f"{dtype} to {numpy.dtype(param.dtype).name}"
+            facts["detail"] = f"{dtype} to {dtype_name(param.dtype)}"
         elif name == backend.reset_method:
             facts["detail"] = "to " + ", ".join(map(str, contexts_of(param) or ()))
         self._report(kind, param, **facts)
