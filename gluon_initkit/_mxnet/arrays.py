@@ -1,4 +1,4 @@
-"""MXNet's arrays: nested in arguments, their two kinds, their memory as NumPy arrays, waits, and their parts in files."""
+"""MXNet's arrays: nested in arguments, their two kinds, their memory as NumPy arrays, waits, and parts in files."""
 
 import ctypes
 from functools import lru_cache

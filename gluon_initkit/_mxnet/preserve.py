@@ -99,19 +99,18 @@ def seeded_generators() -> Iterator[Callable[[bytes], None]]:
     """Context with a function that seeds all global generators from a key of 16 bytes or more."""
     # Afterwards NumPy's and Python's are exactly as before, and MXNet's starts from a value drawn from it before. One
     # thread at a time: another thread's seed between a seed and its draw would change the values.
+    def seed(key: bytes) -> None:
+        mxnet.random.seed(int.from_bytes(key[:4], "little") % 2**31)
+        numpy.random.seed(numpy.frombuffer(key[:16], "<u4").astype("u4"))
+        random.seed(int.from_bytes(key[:16], "little"))
+
     with global_state_lock:
         carried = draw_seed() % 2**31
         try:
             with generators_kept():
-                yield _seed
+                yield seed
         finally:
             mxnet.random.seed(carried)
-
-
-def _seed(key: bytes) -> None:
-    mxnet.random.seed(int.from_bytes(key[:4], "little") % 2**31)
-    numpy.random.seed(numpy.frombuffer(key[:16], "<u4").astype("u4"))
-    random.seed(int.from_bytes(key[:16], "little"))
 
 
 def parameters_of(blocks: Dict[str, gluon.Block]) -> List[gluon.Parameter]:

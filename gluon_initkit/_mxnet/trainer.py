@@ -18,10 +18,9 @@ from .tree import places
 def release(trainer: Any) -> None:
     """Make the parameters that a Trainer updates free: for another Trainer, for other contexts, for a tie.
 
-    A parameter keeps the Trainer that was made of it last, on MXNet 1 also after ``del trainer``. As long as it does,
-    `initialize` and `load` do not put it on contexts where this Trainer would not update it, and `Sharing` and `untie`
-    do not replace it. The released Trainer must not be used any more: a step of it updates the same Parameters on the
-    contexts that it knew, or brings back the values of its kvstore. Make another one.
+    A parameter keeps its last Trainer, on MXNet 1 also after ``del trainer``. Until then `initialize` and `load` do not
+    put it on contexts where that would not update it, and `Sharing` and `untie` do not replace it. Do not use the
+    released Trainer: its step updates the Parameters on the contexts that it knew, or brings back its kvstore's values.
 
     Parameters
     ----------
@@ -100,8 +99,13 @@ def reset_updates(param: gluon.Parameter) -> None:
         if not _is_writable(kvstore):
             return  # of what is not trained, where it is never read
         number = number if key is None else key
-        _write(kvstore, number, classic(param._data[0]))
-        updaters = [kvstore._updater]
+        values, updaters = classic(param._data[0]), [kvstore._updater]
+        # What is pushed the kvstore may compress, so an updater overwrites what it holds.
+        kvstore._set_updater(lambda key, pushed, stored: values.copyto(stored))
+        try:
+            kvstore.push(number, ndarray.zeros_like(values))
+        finally:
+            kvstore._set_updater(updaters[0])
     for updater in updaters:
         updater.states.pop(number, None)
         updater.states_synced.pop(number, None)
@@ -111,16 +115,6 @@ def reset_updates(param: gluon.Parameter) -> None:
 
 def _is_writable(kvstore: Any) -> bool:
     return "dist" not in kvstore.type and hasattr(kvstore, "_set_updater")  # which another library's may not have
-
-
-def _write(kvstore: Any, key: int, values: ndarray.NDArray) -> None:
-    """Overwrite what a local kvstore holds, by an updater: what is pushed it may compress."""
-    updater = kvstore._updater
-    kvstore._set_updater(lambda key, pushed, stored: values.copyto(stored))
-    try:
-        kvstore.push(key, ndarray.zeros_like(values))
-    finally:
-        kvstore._set_updater(updater)
 
 
 def trained_by(trainer: gluon.Trainer) -> Set[int]:

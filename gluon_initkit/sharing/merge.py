@@ -7,8 +7,7 @@ no second mechanism. Ties are merged in order of traversal, so the order of decl
 from typing import Any, Dict, Iterable, List, NamedTuple, Set, Tuple
 
 from .._mxnet.parameter import source_of
-from .._mxnet.ties import Move, Slot
-from .._mxnet.transposed import Transposed
+from .._mxnet.ties import Move, Slot, Transposed
 from .errors import SharingError
 from .groups import SharedGroup, group_of, groups_of
 

@@ -19,7 +19,6 @@ from ..arrays import arrays_in
 from ..parameter import shape_of
 from .record import (
     NeedsNumbers,
-    Operator,
     Run,
     check_inputs,
     check_written,
@@ -36,15 +35,6 @@ def given(shape: Any, dtype: Any) -> Any:
     return _array(shape, dtype, symbol.var("data").as_np_ndarray())
 
 
-def _operators(arrays: List[Tuple[Any, str]]) -> List[Operator]:
-    """The operators that answered these arrays, each given with the path of the block that was called."""
-    if not arrays:
-        return []
-    graph = _deferred_compute.get_symbol([array for array, _ in arrays])
-    shapes = [_shape(array) for array, _ in arrays]
-    return graph_operators(graph, shapes, lambda _, first: "" if first is None else arrays[first][1])
-
-
 @contextmanager
 def running(run: Run) -> Iterator[None]:
     """Defer what operators compute, and let them answer arrays without numbers; other threads get theirs as ever."""
@@ -54,7 +44,16 @@ def running(run: Run) -> Iterator[None]:
     if outer is None:
         _global_var._np_ndarray_cls = _answered(array_class)
     _running.note = lambda array: arrays.append((array, run.path))
-    run.noted.append(partial(_operators, arrays))
+
+    def operators() -> List[Any]:
+        """The operators that answered these arrays, each with the path of the block that was called."""
+        if not arrays:
+            return []
+        graph = _deferred_compute.get_symbol([array for array, _ in arrays])
+        shapes = [_shape(array) for array, _ in arrays]
+        return graph_operators(graph, shapes, lambda _, first: "" if first is None else arrays[first][1])
+
+    run.noted.append(operators)
     try:
         with np_shape(True), _deferred_compute.context():  # also in a thread, where MXNet's mode is off
             yield

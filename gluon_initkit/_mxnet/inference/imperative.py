@@ -1,9 +1,8 @@
 """How blocks and parameters of MXNet 1 are prepared for a run on arrays without memory.
 
 MXNet's own code goes on: a block whose parameters are deferred infers their shapes from a graph of its own, and a
-hybridized block builds its graph and calls it. The graph's call alone is replaced: shapes are inferred over it. What is
-hybridized so has the shapes, and the refusals, that Symbols have: an operator of a graph broadcasts nothing by itself,
-and an index takes one of the outputs.
+hybridized block builds its graph and calls it. The graph alone is replaced: shapes are inferred over it, and are those
+of Symbols: an operator of a graph broadcasts nothing by itself, and an index takes one of the outputs.
 """
 
 import copy
@@ -71,6 +70,8 @@ def _set_data(param: Any, run: Run, data: Any) -> None:
 def prepare(path: str, block: Any, run: Run) -> None:
     """Let a block note its calls in the run's thread, and infer over its graph where MXNet would compute."""
     kind, original = type(block), block.forward
+    # Code that means the same by operators and by its graph.
+    is_mxnets_own = getattr(getattr(kind, "hybrid_forward", None), "__module__", "").startswith("mxnet.gluon.nn.")
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         arrays = arrays_and_symbols_in((args, kwargs))
@@ -83,10 +84,8 @@ def prepare(path: str, block: Any, run: Run) -> None:
                     answer = original(*args, **kwargs)
                 run.building[-1].append((call, symbols, arrays_and_symbols_in(answer)))
                 return answer
-            if _is_mxnets_own_layer(block):
-                answer = _by_operators(block, run, original, args, kwargs)
-            else:
-                answer = original(*args, **kwargs)
+            by_operators = is_mxnets_own and not getattr(block, "_active", True)
+            answer = _by_operators(block, run, original, args, kwargs) if by_operators else original(*args, **kwargs)
             call.answered = tuple(map(array_shape, arrays_and_symbols_in(answer)))
             return answer
 
@@ -142,12 +141,6 @@ def _twin(block: Any, run: Run) -> Any:
         if not isinstance(block, gluon.SymbolBlock):
             vars(twin)["_cached_graph"] = ()
     return run.twins[block]
-
-
-def _is_mxnets_own_layer(block: Any) -> bool:
-    """Whether a block runs code of MXNet's that means the same by operators and by its graph."""
-    code = getattr(type(block), "hybrid_forward", None)
-    return not getattr(block, "_active", True) and getattr(code, "__module__", "").startswith("mxnet.gluon.nn.")
 
 
 def _by_operators(block: Any, run: Run, original: Any, args: Any, kwargs: Any) -> Any:

@@ -1,8 +1,7 @@
 """Arrays of MXNet 1 that have a shape and no memory, and the operators on them.
 
-Every imperative operator of MXNet 1 passes one function, `mxnet.ndarray.register._imperative_invoke`. It is replaced
-while a network's shapes are found: where an input has no memory, the shapes of the outputs are inferred and nothing is
-computed. There is no honest way: MXNet 1 offers no hook, and Symbols, whose shapes it infers, are not arrays.
+Every operator on arrays passes `mxnet.ndarray.register._imperative_invoke`, which is replaced in a run: where an input
+has no memory, shapes are inferred. There is no honest way: MXNet 1 has no hook, and Symbols are not arrays.
 """
 
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from functools import lru_cache
 import re
 import sys
 import threading
+from types import SimpleNamespace
 from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import nd, np, symbol
@@ -40,16 +40,12 @@ from .record import (
 def meta_array(shape: Any, dtype: Any, values: Any = None, ctx: Any = None) -> Any:
     """An array without memory, of the kind that layers take; the function `values` answers the numbers that it has."""
     kind = _MetaNumpy if is_np_array() else _MetaArray
-    return _new(kind, _Handle(shape, numpy.dtype(dtype).type, ctx or current_context(), values))
+    return _new(kind, _handle(shape, numpy.dtype(dtype).type, ctx or current_context(), values))
 
 
-class _Handle:
-    """The handle of an array without memory. MXNet's C library refuses it, so nothing computes with it unseen."""
-
-    __slots__ = ("ctx", "dtype", "shape", "values")
-
-    def __init__(self, shape: Optional[Shape], dtype: Any, ctx: Any, values: Any = None) -> None:
-        self.shape, self.dtype, self.ctx, self.values = shape, dtype, ctx, values  # no shape if that depends on numbers
+def _handle(shape: Optional[Shape], dtype: Any, ctx: Any, values: Any = None) -> Any:
+    """What MXNet's C library refuses, so that nothing computes with it unseen; no shape if that depends on numbers."""
+    return SimpleNamespace(shape=shape, dtype=dtype, ctx=ctx, values=values)
 
 
 @contextmanager
@@ -101,7 +97,7 @@ def _invoke(operator: int, inputs: Any, keys: Any, values: Any, out: Any, *rest:
             _written(run, array, shape)
         return out
     kind = _MetaNumpy if is_numpy else _MetaArray
-    answers = [_new(kind, _Handle(shape, dtype, ctx)) for shape, dtype in zip(answered, kinds)]
+    answers = [_new(kind, _handle(shape, dtype, ctx)) for shape, dtype in zip(answered, kinds)]
     return answers[0] if len(answers) == 1 and not is_list else answers
 
 
@@ -119,7 +115,7 @@ def _written(run: Run, array: Any, shape: Optional[Shape]) -> None:
     """Let an array that values without memory were written into be one without memory, until the run ends."""
     if not isinstance(array, _Meta):
         run.converted.append((array, type(array), array.handle))
-        handle = _Handle(tuple(array.shape), array.dtype, array.context)
+        handle = _handle(tuple(array.shape), array.dtype, array.context)
         array.__class__ = _MetaNumpy if isinstance(array, np.ndarray) else _MetaArray
         array.handle = handle
     elif array.handle.shape is None:
@@ -139,7 +135,7 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         return _originals[1](a, b, axes)
     shape = numpy.tensordot(counterfeit(a.shape), counterfeit(b.shape), axes).shape
     run.record("tensordot", {"axes": str(axes)}, (a.shape, b.shape), (shape,))
-    return _new(_MetaNumpy, _Handle(shape, a.dtype, a.context))
+    return _new(_MetaNumpy, _handle(shape, a.dtype, a.context))
 
 
 class _Meta:
@@ -217,7 +213,7 @@ class _Meta:
 
     def _like(self, shape: Any = None, dtype: Any = None, ctx: Any = None) -> Any:
         own = self.handle
-        return _new(type(self), _Handle(own.shape if shape is None else shape, dtype or own.dtype, ctx or own.ctx))
+        return _new(type(self), _handle(own.shape if shape is None else shape, dtype or own.dtype, ctx or own.ctx))
 
     def astype(self, dtype: Any, *_: Any, copy: bool = True, **__: Any) -> Any:
         dtype = numpy.dtype(dtype).type
