@@ -1,7 +1,7 @@
 """Real forward passes that leave no trace, in which an observer gets each call of a block.
 
-Every block runs as it is written, also in a hybridized network, whose cached graph would pass Symbols, and once only.
-Forward hooks do not serve: they cannot replace an output, and MXNet 2's SymbolBlock raises where it has any.
+Every block runs as it is written and once, also in a hybridized network, whose cached graph would pass Symbols. Forward
+hooks do not serve: they cannot replace an output, and MXNet 2's SymbolBlock raises where it has any.
 """
 
 from contextlib import contextmanager

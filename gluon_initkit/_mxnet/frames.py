@@ -1,10 +1,8 @@
 """Which parameter MXNet fills, and in which network: read from the frames of Python's stack.
 
 `Parameter._finish_deferred_init` gives an initializer the parameter's global name and nothing else, and no public call
-gives more. The parameter is in that call's frame, and the network in the frame of `Block.initialize` further up. Where
-a forward pass fills the parameter, the network is the one that was seen initializing it, or else the one that runs. For
-a parameter that is initialized by itself, or by MXNet 1's ``collect_params().initialize``, no network is known, unless
-the kit has seen one with it before.
+gives more. The parameter is in that call's frame, the network in that of `Block.initialize` further up; else it is the
+one that was seen initializing it, or the one that runs. None is known to MXNet 1's ``collect_params().initialize``.
 """
 
 import inspect

@@ -7,6 +7,7 @@
 import copy
 import inspect
 import json
+from operator import attrgetter
 import sys
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 import uuid
@@ -54,13 +55,14 @@ class Gluon1:
     # The function that initializes all parameters of a network, one after the other.
     initialize_code = inspect.unwrap(getattr(gluon, "ParameterDict", gluon.Block).initialize).__code__
 
-    def uses_numpy_arrays(self) -> bool:
-        """Whether layers take NumPy arrays, here and now."""
-        return is_np_array()
-
-    def unnamed(self, block_class: Any) -> Any:
-        """A new block, which takes no name from Gluon's counters."""
-        return block_class(prefix="")
+    uses_numpy_arrays: Any = staticmethod(is_np_array)  # whether layers take NumPy arrays, here and now
+    unnamed: Any = staticmethod(lambda kind: kind(prefix=""))  # a new block, which takes no name from Gluon's counters
+    defers_always: Any = staticmethod(lambda block: False)  # whether a layer is deferred though told its input's size
+    prefix_of: Any = staticmethod(attrgetter("prefix"))  # what the names of a block's operators begin with; '' without
+    # The dictionary in which a block's ``params`` holds parameters by global name; None where there is no such thing.
+    entries_by_name: Any = staticmethod(attrgetter("_params._params"))
+    role_name: Any = staticmethod(lambda param, path: param.name)  # whose end tells a role: attributes have any name
+    trainer_of: Any = staticmethod(attrgetter("_trainer"))  # the Trainer that updates a parameter, or None
 
     def children(self, block: Any) -> List[Tuple[str, Any]]:
         """A block's children by name."""
@@ -70,33 +72,13 @@ class Gluon1:
         """Whether a forward pass of this class of block can find the unknown shapes of its own parameters."""
         return issubclass(block_class, gluon.HybridBlock)
 
-    def defers_always(self, block: Any) -> bool:
-        """Whether a layer is deferred though it is told the size of its input."""
-        return False
-
     def resolving_block(self) -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:
         """The block that resolves its parameters before its `forward`, and its arguments; None where none does so."""
         return None
 
-    def prefix_of(self, block: Any) -> str:
-        """What the names of a block's operators begin with; ``''`` where there is no such prefix."""
-        return block.prefix
-
-    def entries_by_name(self, block: Any) -> Optional[Dict[str, Any]]:
-        """The dictionary in which a block's ``params`` holds parameters by global name, where there is such a thing."""
-        return block._params._params
-
     def rename(self, param: Any, name: str) -> None:
         """Make a copy of a parameter another parameter, of this name."""
         param.name = name
-
-    def role_name(self, param: Any, path: str) -> str:
-        """The name whose end tells a parameter's role."""
-        return param.name  # an attribute may be called anything
-
-    def trainer_of(self, param: Any) -> Any:
-        """The Trainer that updates a parameter, or None."""
-        return param._trainer
 
     def train_source(self, trainer: Any, transposed: Any, source: Any) -> None:
         """A Trainer was given `transposed`, which shows `source`: let it update that one, or refuse."""
@@ -157,11 +139,13 @@ class Gluon2(Gluon1):
     infers_on_symbols = False
     resolving_methods = ("infer_shape", "_call_cached_op")
 
-    def uses_numpy_arrays(self) -> bool:
-        return True  # also in a thread, where MXNet's mode is off
-
-    def unnamed(self, block_class: Any) -> Any:
-        return block_class()
+    uses_numpy_arrays = staticmethod(lambda: True)  # also in a thread, where MXNet's mode is off
+    unnamed = staticmethod(lambda kind: kind())
+    defers_always = staticmethod(lambda block: isinstance(block, (_Conv, _RNNLayer)))
+    prefix_of = staticmethod(lambda block: "")
+    entries_by_name = staticmethod(lambda block: None)
+    role_name = staticmethod(lambda param, path: path)
+    trainer_of = staticmethod(lambda param: param._trainer() if param._trainer else None)
 
     def children(self, block: Any) -> List[Tuple[str, Any]]:
         alive = ((name, child()) for name, child in block._children.items())
@@ -171,27 +155,12 @@ class Gluon2(Gluon1):
         own = getattr(block_class, "infer_shape", None)
         return issubclass(block_class, gluon.HybridBlock) and own is not gluon.HybridBlock.infer_shape
 
-    def defers_always(self, block: Any) -> bool:
-        return isinstance(block, (_Conv, _RNNLayer))
-
     def resolving_block(self) -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:
         call = locals_of(gluon.HybridBlock.__call__.__code__)
         return None if call is None else (call["self"], (call["x"], *call["args"]))
 
-    def prefix_of(self, block: Any) -> str:
-        return ""
-
-    def entries_by_name(self, block: Any) -> Optional[Dict[str, Any]]:
-        return None
-
     def rename(self, param: Any, name: str) -> None:
         param._name, param._uuid, param._var_name = name, str(uuid.uuid4()), None
-
-    def role_name(self, param: Any, path: str) -> str:
-        return path
-
-    def trainer_of(self, param: Any) -> Any:
-        return param._trainer() if param._trainer else None
 
     def train_source(self, trainer: Any, transposed: Any, source: Any) -> None:
         trainer._params = [source if param is transposed else param for param in trainer._params]

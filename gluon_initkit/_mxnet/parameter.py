@@ -1,8 +1,4 @@
-"""Reading a Gluon Parameter without touching it.
-
-`Parameter.data()` and its relatives raise, warn or run operators, depending on the parameter's class and state; these
-functions only read.
-"""
+"""Reading a Gluon Parameter without touching it: `Parameter.data()` and its like raise, warn or run operators."""
 
 from functools import lru_cache
 import inspect

@@ -1,13 +1,10 @@
 """Changing what a parameter holds (values, what is pending, shape, dtype), undoing it, and emitting events about it.
 
-`Parameter._init_impl` only calls ``data.copyto(ctx)``, so any object with that method, in the place for data of a
-pending tuple, can hand over an array that is filled already, and no copy is made. An array of a parameter is refilled
-in place where it fits, so that the gradients and cached graphs that hold it stay right.
+`Parameter._init_impl` only calls ``data.copyto(ctx)``: any object with that method, in a pending tuple's place for data,
+hands over an array without a copy. An array is refilled in place where it fits: gradients and cached graphs hold it.
 
-MXNet has no transaction, so what a signal's handler raises waits until a change is made or undone. Python runs handlers
-in the main thread, between any two steps of what runs there: Ctrl-C raises KeyboardInterrupt, an alarm's handler a
-time-out, SIGTERM's perhaps SystemExit. A mask (`signal.pthread_sigmask`) would hold none of them back: the engine's
-threads take the signal then, and Python runs the handler in the main thread all the same.
+MXNet has no transaction, so what a signal's handler raises (Ctrl-C, a time-out) waits until a change is made or undone.
+A mask (`signal.pthread_sigmask`) would hold none back: the engine's threads take the signal, and the handler runs.
 """
 
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress

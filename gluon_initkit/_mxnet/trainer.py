@@ -1,8 +1,7 @@
 """What a Trainer keeps of the parameters that it updates, and what must become of it when their values are set.
 
-A Trainer asks once, when it is made, for the contexts of its parameters. Its updaters keep the optimizer's state of
-each parameter (momentum, a float32 master copy), by the parameter's number in the Trainer. With `update_on_kvstore`
-the kvstore keeps values and updater, and every step overwrites the parameter with the values in the kvstore.
+It knows their contexts since it was made; its updaters keep the optimizer's state by the parameter's number in it. With
+`update_on_kvstore` the kvstore has values and updater, and every step overwrites the parameter with its values.
 """
 
 from typing import Any, Optional, Sequence, Set, Tuple

@@ -1,7 +1,7 @@
 """How blocks and parameters of MXNet 2 are prepared for a run on arrays without memory.
 
-Deferred compute takes arrays without memory and tells the shapes of what operators answer; it would compute, from
-whatever the memory holds, when a number is read, or a shape that depends on numbers, so both are refused.
+Deferred compute tells the shapes of what operators answer. It would compute, from whatever the memory holds, when a
+number is read, or a shape that depends on numbers: both are refused.
 """
 
 from contextlib import contextmanager

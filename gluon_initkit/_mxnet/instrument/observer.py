@@ -1,9 +1,8 @@
 """`NetworkObserver`: reports what happens to one network's parameters, and undoes what fails.
 
-It patches methods of the network's own blocks and parameters. Whatever changes a parameter is reported when it is done;
-if it fails, the parameter is as it was, where plain MXNet forgets what was pending, and an outermost call of a block
-that fails leaves all as they were. Patches of `forward` cost a little in every pass: all but the network's own come off
-as soon as every parameter has values.
+It patches methods of the network's own blocks and parameters. What changes a parameter is reported when it is done; if
+it fails, the parameter is as it was; after an outermost call of a block that fails all are. Patches of `forward` cost a
+little in every pass: all but the network's own come off as soon as every parameter has values.
 """
 
 from contextlib import ExitStack, nullcontext
