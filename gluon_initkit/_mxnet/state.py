@@ -1,6 +1,6 @@
 """Changing what a parameter holds (values, what is pending, shape, dtype), undoing it, and emitting events about it.
 
-`Parameter._init_impl` only calls ``data.copyto(ctx)``: any object with that method, in a pending tuple's place for data,
+`Parameter._init_impl` only calls ``data.copyto(ctx)``: any object with that method, as the data of a pending tuple,
 hands over an array without a copy. An array is refilled in place where it fits: gradients and cached graphs hold it.
 
 MXNet has no transaction, so what a signal's handler raises (Ctrl-C, a time-out) waits until a change is made or undone.
@@ -35,39 +35,34 @@ def emit(param: gluon.Parameter, what: str, **facts: Any) -> None:
         listener(param, what, **facts)
 
 
-class _Thread(threading.local):
-    suppressed = False
-
-
-_thread = _Thread()
+_thread = threading.local()
 
 
 def events_suppressed() -> bool:
     """Whether what this thread does now is not told."""
-    return _thread.suppressed
+    return getattr(_thread, "suppressed", False)
 
 
 @contextmanager
 def suppress_events() -> Iterator[None]:
     """What this thread does to networks meanwhile is not told, and not changed by an observer."""
-    before, _thread.suppressed = _thread.suppressed, True
+    before, _thread.suppressed = events_suppressed(), True
     try:
         yield
     finally:
         _thread.suppressed = before
 
 
-_Snapshot = List[Tuple[gluon.Parameter, dict]]
 _SLOTS = ("_data", "_grad", *backend.context_slots, "_deferred_init", "_shape", "_dtype", "_var", "init",
           "_allow_deferred_init")  # fmt: skip
 
 
-def snapshot(params: Sequence[gluon.Parameter]) -> _Snapshot:
+def snapshot(params: Sequence[gluon.Parameter]) -> List[Tuple[gluon.Parameter, dict]]:
     """What initializing, loading or tying could change of these parameters, to put it back with `restore`."""
     return [(param, {slot: vars(param)[slot] for slot in _SLOTS if slot in vars(param)}) for param in params]
 
 
-def restore(taken: _Snapshot) -> None:
+def restore(taken: Sequence[Tuple[gluon.Parameter, dict]]) -> None:
     """Put back what `snapshot` took."""
     for param, slots in taken:
         for slot, value in slots.items():

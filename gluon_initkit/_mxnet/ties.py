@@ -22,15 +22,12 @@ from .tree import Slot, slots, walk  # noqa: F401 (who ties asks here for slots)
 Move = Tuple[Slot, gluon.Parameter]
 
 
-_Entry = Tuple[dict, str, Any]  # of a dictionary, and what it held
-
-
 @contextmanager
 def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
     """Put other parameters into slots of a network; if the body or the exchange itself raises, all is as before."""
     # A parameter that stands in no slot any more leaves every dictionary of the network, and the cached graphs of all
     # blocks of `net` around a change are cleared.
-    saved: List[_Entry] = []
+    saved: List[Tuple[dict, str, Any]] = []  # of a dictionary, and what it held
     try:
         yield
         _exchange(list(walk(net)), moves, saved)
@@ -40,7 +37,7 @@ def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
         raise
 
 
-def _exchange(visits: Sequence[Tuple[str, gluon.Block]], moves: Sequence[Move], saved: List[_Entry]) -> None:
+def _exchange(visits: Sequence[Tuple[str, gluon.Block]], moves: Sequence[Move], saved: List) -> None:
     blocks = {id(block): block for _, block in visits}
     wanted: Dict[int, Dict[str, gluon.Parameter]] = {}
     for slot, param in moves:

@@ -42,7 +42,7 @@ def running(run: Run) -> Iterator[None]:
     arrays: List[Tuple[Any, str]] = []
     outer, array_class = getattr(_running, "note", None), _global_var._np_ndarray_cls
     if outer is None:
-        _global_var._np_ndarray_cls = _answered(array_class)
+        _global_var._np_ndarray_cls = partial(_answered, array_class)
     _running.note = lambda array: arrays.append((array, run.path))
 
     def operators() -> List[Any]:
@@ -154,16 +154,13 @@ def _shape(array: Any) -> Any:
 _running = threading.local()
 
 
-def _answered(plain: Callable[..., Any]) -> Callable[..., Any]:
-    def make(handle: Any, writable: bool = True, stype: int = 0) -> Any:
-        array = plain(handle, writable, stype)
-        note = getattr(_running, "note", None)
-        if note:
-            array.__class__ = _MetaArray
-            note(array)
-        return array
-
-    return make
+def _answered(plain: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What MXNet makes an operator's answer of; in this thread's run, a meta array."""
+    array, note = plain(*args, **kwargs), getattr(_running, "note", None)
+    if note:
+        array.__class__ = _MetaArray
+        note(array)
+    return array
 
 
 class _MetaArray(np.ndarray):
