@@ -55,7 +55,8 @@ def _exchange(visits: Sequence[Tuple[str, gluon.Block]], moves: Sequence[Move], 
             continue
         changed.append(block)
         if "_called_infer_shape_already" in vars(block):  # MXNet 2 asks for shapes once, and never does again by itself
-            vars(block)["_called_infer_shape_already"] = False
+            saved.append((vars(block), "_called_infer_shape_already", block._called_infer_shape_already))
+            block._called_infer_shape_already = False
         left = {source_of(block._reg_params[key]): source_of(param) for key, param in here.items()}
         for mapping in (block._reg_params, vars(block)):
             saved += [(mapping, key, mapping[key]) for key in here if key in mapping]
