@@ -7,21 +7,9 @@ The only folder that touches a private attribute of MXNet. Importing it imports 
 from typing import Any
 
 from ..importing import import_mxnet
-from .base import Backend
 
 __all__ = ["backend", "mx"]
 
 mx: Any = import_mxnet()
 
-
-def _backend() -> Backend:
-    if hasattr(mx.gluon, "ParameterDict"):
-        from .v1 import Gluon1
-
-        return Gluon1()
-    from .v2 import Gluon2
-
-    return Gluon2()
-
-
-backend: Backend = _backend()
+from .gluon import backend  # noqa: E402

@@ -1,14 +1,17 @@
-"""MXNet's arrays: nested in arguments, their two kinds, their memory as NumPy arrays, and waits."""
+"""MXNet's arrays: nested in arguments, their two kinds, their memory as NumPy arrays, waits, and parts in files."""
 
 import ctypes
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any, Callable, Iterable, Iterator, List, Sequence, Tuple
 
-from mxnet import context
+from mxnet import autograd, context, gluon, ndarray
 from mxnet.base import _LIB, check_call
 from mxnet.ndarray import NDArray
 from mxnet.ndarray import empty as mxnet_empty
 from mxnet.numpy import ndarray as numpy_array
 from mxnet.symbol import Symbol
+from mxnet.util import is_np_shape, np_array, np_shape
 import numpy
 
 from . import backend
@@ -70,15 +73,11 @@ def layer_array(arr: NDArray) -> NDArray:
     return arr.as_np_ndarray() if backend.uses_numpy_arrays() and arr.stype == "default" else arr
 
 
+@lru_cache(maxsize=None)  # NumPy composes a name anew each time, which takes longer than all else of a record
 def dtype_name(dtype: Any) -> str:
     """What a dtype is called, ``'float32'``, in whatever way it is given; MXNet's bfloat16 is a structure."""
-    if dtype not in _dtype_names:
-        kind = numpy.dtype(dtype)
-        _dtype_names[dtype] = kind.names[0] if kind.names else kind.name
-    return _dtype_names[dtype]
-
-
-_dtype_names: Dict[Any, str] = {}  # NumPy composes a name anew each time, which takes longer than all else of a record
+    kind = numpy.dtype(dtype)
+    return kind.names[0] if kind.names else kind.name
 
 
 def is_host(ctx: context.Context) -> bool:
@@ -111,22 +110,13 @@ def address_of(arr: NDArray) -> int:
     return pointer.value or 0
 
 
-class _Memory:
-    """The owner of the memory under a NumPy array: threads may fill it when whoever asked for it is gone."""
-
-    __slots__ = ("__array_interface__", "owner")
-
-    def __init__(self, owner: NDArray, address: int, size: int) -> None:
-        self.owner = owner
-        self.__array_interface__ = {"data": (address, False), "shape": (size,), "typestr": "|u1", "version": 3}
-
-
 def memory_view(arr: NDArray) -> numpy.ndarray:
     """The memory of a dense host array as a flat NumPy array, which keeps `arr` alive. It does not wait."""
     dtype, address, size = numpy.dtype(arr.dtype), address_of(arr), arr.size
     if not address or not size:
         return numpy.empty(0, dtype)
-    return numpy.asarray(_Memory(arr, address, size * dtype.itemsize)).view(dtype)
+    interface = {"data": (address, False), "shape": (size * dtype.itemsize,), "typestr": "|u1", "version": 3}
+    return numpy.asarray(SimpleNamespace(owner=arr, __array_interface__=interface)).view(dtype)
 
 
 def host_values(arr: NDArray) -> numpy.ndarray:
@@ -165,3 +155,72 @@ def _push(read: List[Any], written: List[Any]) -> None:
 
 _NOTHING = _LIB.MXGetLastError  # a function of C that changes nothing: one of Python's would wait for the interpreter
 _ON_CPU = (ctypes.c_int * 3)(1, 0, 0)  # a `Context` of C++: its type of device, its number, and padding
+
+
+def array_from_file(stype: str, shape: Any, parts: Sequence[numpy.ndarray]) -> NDArray:
+    """A classic NDArray on the CPU from a file's parts: values, and indices where it is sparse."""
+    # MXNet's own reader trusts the indices and the lengths in a file, and writes outside its memory.
+    with np_array(False), np_shape(True):  # in which every shape can be made
+        if stype == "default":
+            return _dense_array(parts[0])
+        if not parts[0].size:
+            return ndarray.sparse.zeros(stype, shape, dtype=parts[0].dtype)
+        values, *indices = map(_dense_array, parts)
+        if stype == "row_sparse":
+            return ndarray.sparse.row_sparse_array((values, indices[0]), shape=shape, dtype=values.dtype)
+        return ndarray.sparse.csr_matrix((values, indices[1], indices[0]), shape=shape, dtype=values.dtype)
+
+
+def _dense_array(values: numpy.ndarray) -> NDArray:
+    if values.dtype not in _DTYPES:  # which MXNet's C++ writes and its Python does not know
+        values = values.astype("int64" if values.dtype.kind in "iu" else "float32")
+    array = empty(values.shape, values.dtype, context.cpu())
+    memory_view(array)[:] = values.reshape(-1)
+    return array
+
+
+def dtype_named(name: str) -> Any:
+    """MXNet's dtype of this name; None where it has none, or its layers do not: ``mx.np`` has no bfloat16."""
+    kinds = [dtype for dtype in _DTYPES if not (dtype.names and backend.uses_numpy_arrays())]
+    return next((dtype for dtype in kinds if dtype_name(dtype) == name), None)
+
+
+_DTYPES = [numpy.dtype(kind) for kind in ndarray.ndarray._DTYPE_NP_TO_MX if kind is not None]
+
+
+def file_version() -> int:
+    """The version in which MXNet writes and reads arrays in its present mode: 3 with NumPy's shapes, else 2."""
+    return 3 if is_np_shape() else 2
+
+
+def array_parts(array: NDArray, stype: str) -> List[numpy.ndarray]:
+    """What a file holds of a classic array on the CPU, which is nobody else's: values, and indices of a sparse one."""
+    if array.stype != stype:
+        array = array.tostype(stype)
+    if stype == "default":
+        array.wait_to_read()
+        return [memory_view(array)]
+    indices = [array.indptr, array.indices] if array.stype == "csr" else [array.indices]
+    return [part.asnumpy() for part in (array.data, *indices)]
+
+
+def saved_values(params: Sequence[gluon.Parameter]) -> List[NDArray]:
+    """The values of initialized parameters to write, on the CPU: the mean of a parameter's replicas where they differ.
+
+    All are copied before the first is waited for, so that they are values of one step beside a thread that trains them.
+    MXNet's `Parameter._reduce` also averages replicas that agree, which rounds or overflows, reads through `data()`,
+    which a subclass may let drop values, and needs a Trainer for sparse values.
+    """
+    cpu = context.cpu()  # a file says where its arrays were, and a GPU that is not there cannot take them
+    with autograd.pause():
+        copies = [[classic(array).copyto(cpu) for array in param._data] for param in params]
+    saved = []
+    for param, (first, *others) in zip(params, copies):
+        trainer, sparse = backend.trainer_of(param), param._stype != "default"
+        values = first.asnumpy().tobytes() if others and not sparse else None
+        if sparse and trainer and trainer._kv_initialized:
+            first = param._reduce()  # the kvstore holds all rows, a replica those that its device asked for
+        elif values is not None and not all(other.asnumpy().tobytes() == values for other in others):
+            first = ndarray.add_n(first, *others) / (1 + len(others))
+        saved.append(first)
+    return saved

@@ -1,10 +1,10 @@
 """Real forward passes that leave no trace, in which an observer gets each call of a block.
 
-Every block runs as it is written, also in a hybridized network, whose cached graph would pass Symbols, and once only.
-Forward hooks do not serve: they cannot replace an output, and MXNet 2's SymbolBlock raises where it has any.
+Every block runs as it is written and once, also in a hybridized network, whose cached graph would pass Symbols. Forward
+hooks do not serve: they cannot replace an output, and MXNet 2's SymbolBlock raises where it has any.
 """
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, Sequence, Tuple
 
 from mxnet import autograd, context, gluon, ndarray
@@ -13,9 +13,9 @@ import numpy
 
 from . import backend
 from .arrays import arrays_in, is_numpy_array, layer_array
-from .parameter import is_constant, shape_of
-from .preserve import global_state_lock, parameters_of, preserve
-from .state import interrupts_held, restore, snapshot
+from .parameter import is_constant, shape_of, source_of
+from .preserve import attributes_kept, global_state_lock, parameters_of, preserve
+from .state import interrupts_held
 from .tree import blocks_by_path
 
 # Gets a block's path, the block, its arguments and a function that runs it; returns the block's output.
@@ -47,22 +47,20 @@ def observed(net: gluon.Block, observer: Observer, lent: Sequence[gluon.Paramete
     and those in `lent`. Deferred parameters have plausible numbers, so no generator is drawn from.
     """
     blocks = blocks_by_path(net)
-    params = parameters_of(blocks)
-    copied = set(map(id, lent))
-    with global_state_lock, interrupts_held() as released, ExitStack() as stack:
+    params, copied = parameters_of(blocks), set(lent)
+    with global_state_lock, interrupts_held() as released:
         if not backend.infers_on_symbols:
             # MXNet 2 binds an array to its parameter's variable when it is read, for good: another variable is refused.
             for param in params:
                 if param._data is not None:
                     param.var()
-        stack.enter_context(preserve(blocks))
-        stack.callback(restore, snapshot(params))
-        for param in params:
-            _lend(param, id(param) in copied)
-        for path, block in blocks.items():
-            _observe(path, block, observer)
-        with released():
-            yield
+        with preserve(blocks), attributes_kept(map(source_of, params)):
+            for param in params:
+                _lend(param, param in copied)
+            for path, block in blocks.items():
+                _observe(path, block, observer)
+            with released():
+                yield
 
 
 def _lend(param: gluon.Parameter, copied: bool) -> None:

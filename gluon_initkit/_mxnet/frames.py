@@ -1,66 +1,42 @@
-"""Which of MXNet's functions run in this thread, and their variables, read from the frames of Python's stack.
+"""Which parameter MXNet fills, and in which network: read from the frames of Python's stack.
 
 `Parameter._finish_deferred_init` gives an initializer the parameter's global name and nothing else, and no public call
-gives more. The parameter is in that call's frame, and the network in the frame of `Block.initialize` further up. Where
-a forward pass fills the parameter, the network is the one that was seen initializing it, or else the one that runs. For
-a parameter that is initialized by itself, or by MXNet 1's ``collect_params().initialize``, no network is known, unless
-the kit has seen one with it before.
+gives more. The parameter is in that call's frame, the network in that of `Block.initialize` further up; else it is the
+one that was seen initializing it, or the one that runs. None is known to MXNet 1's ``collect_params().initialize``.
 """
 
 import inspect
 from operator import attrgetter
 import sys
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from mxnet import gluon
 from mxnet.initializer import InitDesc
 
 from . import backend
+from .gluon import locals_of
 from .tree import Place, network_of, places, remember_places, remembered_place
 
-_FILLING = gluon.Parameter._finish_deferred_init.__code__
 # MXNet 2 resolves parameters before it comes to Block's own.
 _RUNNING = {inspect.unwrap(kind.__call__).__code__ for kind in (gluon.Block, gluon.HybridBlock, gluon.SymbolBlock)}
 _BLOCK_INITIALIZE = inspect.unwrap(gluon.Block.initialize).__code__
-_FUSED = backend.FusedRNN._init_weight.__code__
 # Left among a call's local variables, which die with it: its own dictionary has another's address tomorrow.
 _SEEN = "seen by gluon_initkit"
 
-
-def _frames() -> Iterator[Any]:
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
-
-
-def _locals_of(code: Any) -> Optional[Dict[str, Any]]:
-    """The local variables of the innermost call of a function that runs in this thread; None where none does."""
-    return next((frame.f_locals for frame in _frames() if frame.f_code is code), None)
+base_arguments = attrgetter("_kwargs")  # those that an initializer's class has given to `super().__init__`
 
 
 def parameter_being_filled(name: str) -> Optional[gluon.Parameter]:
     """The parameter called `name` that MXNet is filling in this thread, or None (the Symbol API, a call by hand)."""
-    call = _locals_of(_FILLING)
+    call = locals_of(gluon.Parameter._finish_deferred_init.__code__)
     return call["self"] if call is not None and call["self"].name == name else None
-
-
-def resolving_block() -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:
-    """The block that resolves its parameters before its `forward`, and its arguments; None where none does so."""
-    call = _locals_of(backend.resolving_code) if backend.resolving_code else None
-    return None if call is None else (call["self"], (call["x"], *call["args"]))
-
-
-def is_in_traced_graph(param: gluon.Parameter) -> bool:
-    """Whether the block whose graph is being written holds this parameter; True where no block's is."""
-    call = _locals_of(backend.tracing_code)
-    return call is None or any(held is param for held in call["self"].collect_params().values())
 
 
 def place_of(param: gluon.Parameter) -> Optional[Place]:
     """Where `param` stands in the network whose initialization is under way, or was, or which runs; None elsewhere."""
     call = root = running = None
-    for frame in _frames():
+    frame: Any = sys._getframe(1)
+    while frame is not None:
         if call is None and frame.f_code is backend.initialize_code:
             call = frame.f_locals
         if frame.f_code is _BLOCK_INITIALIZE:
@@ -68,6 +44,7 @@ def place_of(param: gluon.Parameter) -> Optional[Place]:
             break
         if frame.f_code in _RUNNING:
             running = frame.f_locals["self"]
+        frame = frame.f_back
     if call is not None and _SEEN not in call:
         # The first parameter of this `initialize` call: the network may have changed since the last one.
         call[_SEEN] = True
@@ -79,13 +56,10 @@ def place_of(param: gluon.Parameter) -> Optional[Place]:
     return remembered_place(param)
 
 
-base_arguments = attrgetter("_kwargs")  # those that an initializer's class has given to `super().__init__`
-
-
 def hook_arguments(desc: InitDesc, arr: Any) -> Tuple[InitDesc, Any]:
     """The name and the array that an initializer should see for the ones that MXNet hands it."""
     # MXNet 2's `RNNFused` passes flat parts of its vector, `_i2h_weight_initializer`: a weight gets its rows back.
-    call = _locals_of(_FUSED) if desc.endswith("_initializer") else None
+    call = locals_of(backend.FusedRNN._init_weight.__code__) if desc.endswith("_initializer") else None
     if call is None:
         return desc, arr
     fused = call["self"]

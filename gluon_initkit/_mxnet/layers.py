@@ -1,7 +1,6 @@
 """The code that makes a layer, with the argument by which it would not have been deferred.
 
-MXNet's layers keep their arguments under various names; each is read, and written where it differs from the signature's
-default. For other layers nothing is guessed.
+Each of MXNet's layers keeps its arguments under names of its own. Nothing is guessed of other layers.
 """
 
 import inspect

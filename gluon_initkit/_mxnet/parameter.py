@@ -1,24 +1,17 @@
-"""Reading a Gluon Parameter without touching it.
+"""Reading a Gluon Parameter without touching it: `Parameter.data()` and its like raise, warn or run operators."""
 
-`Parameter.data()` and its relatives raise, warn or run operators, depending on the parameter's class and state; these
-functions only read.
-"""
-
-import ctypes
 from functools import lru_cache
 import inspect
 from operator import attrgetter
 from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import gluon, ndarray
-from mxnet.base import _LIB, check_call
 from mxnet.initializer import InitDesc, Initializer
-from mxnet.ndarray.ndarray import _DTYPE_MX_TO_NP
 from mxnet.util import is_np_shape
 
 from ..shapes import is_known
 from . import backend
-from .arrays import classic
+from .arrays import address_of, classic
 
 allows_deferral = attrgetter("_allow_deferred_init")  # whether `initialize` may come before the shape is known
 storage_type_of = attrgetter("_stype")  # 'default', 'row_sparse' or 'csr'
@@ -37,11 +30,6 @@ def known_sizes(shape: Any) -> Optional[Tuple[Optional[int], ...]]:
     """A shape as MXNet holds it, with None for what is not known."""
     if shape is None or (len(shape) == 0 and not is_np_shape()):  # () of MXNet's classic shapes: nothing is known
         return None
-    return _sizes(tuple(shape))
-
-
-@lru_cache(maxsize=None)
-def _sizes(shape: Tuple[int, ...]) -> Tuple[Optional[int], ...]:  # of thousands of parameters few shapes are new
     # MXNet writes an unknown dimension as 0, and as -1 where `np_shape` is on or an np layer was built.
     return tuple([int(size) if size > 0 else None for size in shape])
 
@@ -106,17 +94,12 @@ def buffers_of(params: Iterable[gluon.Parameter]) -> Iterator[Tuple[Any, int, Se
     """Of each parameter the dtype of its first array, the array's address (0 if it is sparse), and all contexts."""
     # `set_data` on a pending parameter may have made the dtype another than the parameter's own. Where there is no
     # array: None, 0, ().
-    address, flag = ctypes.c_void_p(), ctypes.c_int()
-    to_address, to_flag = ctypes.byref(address), ctypes.byref(flag)  # `NDArray.dtype` makes its own each time
     for param in params:
         if param._data is None:
             yield None, 0, ()
-            continue
-        handle, dense = param._data[0].handle, param._stype == "default"
-        failed = _LIB.MXNDArrayGetDType(handle, to_flag) or (dense and _LIB.MXNDArrayGetData(handle, to_address))
-        if failed:
-            check_call(failed)
-        yield _DTYPE_MX_TO_NP[flag.value], (address.value or 0) if dense else 0, held_contexts(param)
+        else:
+            address = address_of(param._data[0]) if param._stype == "default" else 0
+            yield param._data[0].dtype, address, held_contexts(param)
 
 
 def is_layer_default(initializer: Any) -> bool:

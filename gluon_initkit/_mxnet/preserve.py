@@ -18,8 +18,6 @@ from mxnet.name import NameManager
 import mxnet.random
 import numpy
 
-from . import backend
-
 
 def fork_safe(lock: Any) -> Any:
     """The same lock; a fork waits for it, else its child would find it taken by a thread that it has not."""
@@ -39,7 +37,7 @@ def preserve(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
     # Attributes are put back, and the contents of those that are lists, dictionaries or sets. One thread at a time: it
     # would put back what another has put there. There is room for patches of `forward`.
     with global_state_lock, room_for_patches():
-        containers = [counter for block in blocks.values() for counter in backend.name_counters(block)]
+        containers = [block._scope._counter for block in blocks.values()] if _HAS_SCOPES else []
         containers += [value for block in blocks.values() if not type(block).__module__.startswith(_LAYERS)
                        for value in vars(block).values() if type(value) in _CONTAINERS]  # fmt: skip
         contents = [(live, live.copy()) for live in containers]
@@ -101,19 +99,18 @@ def seeded_generators() -> Iterator[Callable[[bytes], None]]:
     """Context with a function that seeds all global generators from a key of 16 bytes or more."""
     # Afterwards NumPy's and Python's are exactly as before, and MXNet's starts from a value drawn from it before. One
     # thread at a time: another thread's seed between a seed and its draw would change the values.
+    def seed(key: bytes) -> None:
+        mxnet.random.seed(int.from_bytes(key[:4], "little") % 2**31)
+        numpy.random.seed(numpy.frombuffer(key[:16], "<u4").astype("u4"))
+        random.seed(int.from_bytes(key[:16], "little"))
+
     with global_state_lock:
         carried = draw_seed() % 2**31
         try:
             with generators_kept():
-                yield _seed
+                yield seed
         finally:
             mxnet.random.seed(carried)
-
-
-def _seed(key: bytes) -> None:
-    mxnet.random.seed(int.from_bytes(key[:4], "little") % 2**31)
-    numpy.random.seed(numpy.frombuffer(key[:16], "<u4").astype("u4"))
-    random.seed(int.from_bytes(key[:16], "little"))
 
 
 def parameters_of(blocks: Dict[str, gluon.Block]) -> List[gluon.Parameter]:
@@ -123,20 +120,21 @@ def parameters_of(blocks: Dict[str, gluon.Block]) -> List[gluon.Parameter]:
 
 
 # MXNet 2 has no name scopes: its names are those of symbols, which the NameManager counts.
-_current: Any = gluon_block._BlockScope._current if hasattr(gluon_block, "_BlockScope") else SimpleNamespace()
+_HAS_SCOPES = hasattr(gluon_block, "_BlockScope")
+name_scope: Any = gluon_block._BlockScope._current if _HAS_SCOPES else SimpleNamespace()
 
 
 @contextmanager
 def fresh_names() -> Iterator[None]:
     """Context in which this thread's names (``dense0_``) count from 0, outside any scope; afterwards they count on."""
     # A scope or a name manager that the body leaves open is closed.
-    scope = getattr(_current, "value", None)
-    _current.value = None
+    scope = getattr(name_scope, "value", None)
+    name_scope.value = None
     try:
         with NameManager():
             yield
     finally:
-        _current.value = scope
+        name_scope.value = scope
 
 
 _TIMES = 3

@@ -1,13 +1,10 @@
 """Changing what a parameter holds (values, what is pending, shape, dtype), undoing it, and emitting events about it.
 
-`Parameter._init_impl` only calls ``data.copyto(ctx)``, so any object with that method, in the place for data of a
-pending tuple, can hand over an array that is filled already, and no copy is made. An array of a parameter is refilled
-in place where it fits, so that the gradients and cached graphs that hold it stay right.
+`Parameter._init_impl` only calls ``data.copyto(ctx)``: any object with that method, as the data of a pending tuple,
+hands over an array without a copy. An array is refilled in place where it fits: gradients and cached graphs hold it.
 
-MXNet has no transaction, so what a signal's handler raises waits until a change is made or undone. Python runs handlers
-in the main thread, between any two steps of what runs there: Ctrl-C raises KeyboardInterrupt, an alarm's handler a
-time-out, SIGTERM's perhaps SystemExit. A mask (`signal.pthread_sigmask`) would hold none of them back: the engine's
-threads take the signal then, and Python runs the handler in the main thread all the same.
+MXNet has no transaction, so what a signal's handler raises (Ctrl-C, a time-out) waits until a change is made or undone.
+A mask (`signal.pthread_sigmask`) would hold none back: the engine's threads take the signal, and the handler runs.
 """
 
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -16,6 +13,7 @@ import threading
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import autograd, context, gluon, ndarray
+from mxnet.util import np_array
 import numpy
 
 from ..shapes import is_known
@@ -37,39 +35,34 @@ def emit(param: gluon.Parameter, what: str, **facts: Any) -> None:
         listener(param, what, **facts)
 
 
-class _Thread(threading.local):
-    suppressed = False
-
-
-_thread = _Thread()
+_thread = threading.local()
 
 
 def events_suppressed() -> bool:
     """Whether what this thread does now is not told."""
-    return _thread.suppressed
+    return getattr(_thread, "suppressed", False)
 
 
 @contextmanager
 def suppress_events() -> Iterator[None]:
     """What this thread does to networks meanwhile is not told, and not changed by an observer."""
-    before, _thread.suppressed = _thread.suppressed, True
+    before, _thread.suppressed = events_suppressed(), True
     try:
         yield
     finally:
         _thread.suppressed = before
 
 
-_Snapshot = List[Tuple[gluon.Parameter, dict]]
 _SLOTS = ("_data", "_grad", *backend.context_slots, "_deferred_init", "_shape", "_dtype", "_var", "init",
           "_allow_deferred_init")  # fmt: skip
 
 
-def snapshot(params: Sequence[gluon.Parameter]) -> _Snapshot:
+def snapshot(params: Sequence[gluon.Parameter]) -> List[Tuple[gluon.Parameter, dict]]:
     """What initializing, loading or tying could change of these parameters, to put it back with `restore`."""
     return [(param, {slot: vars(param)[slot] for slot in _SLOTS if slot in vars(param)}) for param in params]
 
 
-def restore(taken: _Snapshot) -> None:
+def restore(taken: Sequence[Tuple[gluon.Parameter, dict]]) -> None:
     """Put back what `snapshot` took."""
     for param, slots in taken:
         for slot, value in slots.items():
@@ -131,7 +124,7 @@ def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], s
         emit(param, "deferred")
         return
     if not grads:
-        with backend.layer_mode():
+        with np_array(backend.uses_numpy_arrays()):
             param._finish_deferred_init()
         return
     asked, param._grad_req = param._grad_req, "null"  # for _init_grad, which would clear others, one after the other
@@ -236,48 +229,6 @@ def set_grad_req(param: gluon.Parameter, value: str) -> Callable[[], None]:
     return undo
 
 
-class _Held:
-    def __init__(self) -> None:
-        self.handlers: Dict[int, Callable[[int, Any], Any]] = {}
-        self.arrived: Dict[int, Any] = {}
-        self.waiting = True
-
-    def __call__(self, number: int, frame: Any) -> None:
-        if self.waiting:
-            self.arrived[number] = frame
-        else:  # also for whoever keeps this, which he found where his own handler is now
-            self.handlers[number](number, frame)
-
-    def put_back(self, number: int) -> None:
-        handler: Any = signal.getsignal(number)
-        if handler is self:
-            signal.signal(number, self.handlers[number])
-
-    def handle(self, number: int) -> None:
-        self.handlers[number](number, self.arrived.pop(number))
-
-    @contextmanager
-    def released(self) -> Iterator[None]:
-        try:
-            self.waiting = False
-            _for_each(self.arrived, self.handle)
-            yield
-        finally:
-            self.waiting = True
-
-
-def _for_each(left: Dict[int, Any], action: Callable[[int], None]) -> None:
-    """Do something for every signal, also where that raises, or another signal's handler in between."""
-    try:
-        while left:
-            number = next(iter(left))
-            action(number)
-            left.pop(number, None)
-    finally:
-        if left:
-            _for_each(left, action)
-
-
 _SIGNALS = sorted(map(int, signal.valid_signals()))
 
 
@@ -289,18 +240,53 @@ def interrupts_held() -> Iterator[Callable[[], "AbstractContextManager[None]"]]:
     if threading.current_thread() is not threading.main_thread():
         yield nullcontext
         return
-    held = _Held()
-    for number in _SIGNALS:
-        handler = signal.getsignal(number)
-        if callable(handler):  # not SIG_DFL, SIG_IGN, or one that is no Python function
-            held.handlers[number] = handler
+    found: Dict[int, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
+    # Not SIG_DFL, SIG_IGN, or one that is no Python function.
+    handlers = {number: handler for number, handler in found.items() if callable(handler)}
+    arrived: Dict[int, Any] = {}
+    waiting = True
+
+    def held(number: int, frame: Any) -> None:
+        if waiting:
+            arrived[number] = frame
+        else:  # also for whoever keeps this, which he found where his own handler is now
+            handlers[number](number, frame)
+
+    def hand_on() -> None:
+        nonlocal waiting
+        waiting = False
+        _for_each(arrived, lambda number, frame: handlers[number](number, frame))
+
+    @contextmanager
+    def released() -> Iterator[None]:
+        nonlocal waiting
+        try:
+            hand_on()
+            yield
+        finally:
+            waiting = True
+
+    def put_back(number: int, handler: Any) -> None:
+        if signal.getsignal(number) is held:
+            signal.signal(number, handler)
+
     try:
-        for held_number in held.handlers:
-            signal.signal(held_number, held)
-        yield held.released
+        for number in handlers:
+            signal.signal(number, held)
+        yield released
     finally:
         try:
-            _for_each(dict(held.handlers), held.put_back)
+            _for_each(handlers.copy(), put_back)
         finally:
-            held.waiting = False
-            _for_each(held.arrived, held.handle)
+            hand_on()
+
+
+def _for_each(left: Dict[int, Any], action: Callable[[int, Any], None]) -> None:
+    """Do something for every signal, also where that raises, or another signal's handler in between."""
+    try:
+        while left:
+            number = next(iter(left))
+            action(number, left.pop(number))
+    finally:
+        if left:
+            _for_each(left, action)

@@ -1,54 +1,25 @@
-"""Tying and untying: the slots of blocks, and the exchange of the parameters in them.
+"""Tying and untying: the exchange of the parameters in blocks' slots, and a parameter that shows another transposed.
 
-A *slot* is a block and a name in its `_reg_params`. The block also holds the parameter as an attribute and, by its
-global name, in `_params._params`; cached graphs of all blocks around hold it too. `exchange` keeps all of these in
-step. `sharing` decides what may be tied, and which values win.
+A block holds a parameter in `_reg_params`, as an attribute and, by its global name, in `_params._params`; cached graphs
+of all blocks around hold it too. `exchange` keeps all of these in step. `sharing` decides what may be tied.
 """
 
 from collections import OrderedDict
 from contextlib import contextmanager
 import copy
+from functools import lru_cache
 import inspect
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from mxnet import autograd, gluon, ndarray
 import numpy
 
 from . import backend
-from .arrays import context_of, dtype_name, layer_array
+from .arrays import EqualToBase, context_of, dtype_name, layer_array
 from .parameter import shape_of, source_of
-from .tree import blocks_and_parameters, walk
-
-
-class Slot(NamedTuple):
-    path: str
-    block: gluon.Block
-    key: Optional[str]  # the name in the block's `_reg_params`; None where only its `params` holds the parameter
-    param: gluon.Parameter
-
+from .tree import Slot, slots, walk  # noqa: F401 (who ties asks here for slots)
 
 Move = Tuple[Slot, gluon.Parameter]
-
-
-def slots(net: gluon.Block) -> List[Slot]:
-    """Every path of a network with the block and the name behind it, in order of traversal. Changes nothing."""
-    listed = []
-    keys: Dict[Tuple[int, int], List[str]] = {}
-    seen = set()
-    for path, (block, param) in blocks_and_parameters(net).items():
-        if id(block) not in seen:
-            seen.add(id(block))
-            for key, held in block._reg_params.items():
-                keys.setdefault((id(block), id(held)), []).append(key)
-        own = keys.get((id(block), id(param)))
-        # A block that holds one parameter under two names is asked for the first, then for the second, then again.
-        listed.append(Slot(path, block, own[0] if own else None, param))
-        if own:
-            own.append(own.pop(0))
-    return listed
-
-
-_Entry = Tuple[dict, str, Any]  # of a dictionary, and what it held
 
 
 @contextmanager
@@ -56,7 +27,7 @@ def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
     """Put other parameters into slots of a network; if the body or the exchange itself raises, all is as before."""
     # A parameter that stands in no slot any more leaves every dictionary of the network, and the cached graphs of all
     # blocks of `net` around a change are cleared.
-    saved: List[_Entry] = []
+    saved: List[Tuple[dict, str, Any]] = []  # of a dictionary, and what it held
     try:
         yield
         _exchange(list(walk(net)), moves, saved)
@@ -66,7 +37,7 @@ def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
         raise
 
 
-def _exchange(visits: Sequence[Tuple[str, gluon.Block]], moves: Sequence[Move], saved: List[_Entry]) -> None:
+def _exchange(visits: Sequence[Tuple[str, gluon.Block]], moves: Sequence[Move], saved: List) -> None:
     blocks = {id(block): block for _, block in visits}
     wanted: Dict[int, Dict[str, gluon.Parameter]] = {}
     for slot, param in moves:
@@ -83,6 +54,9 @@ def _exchange(visits: Sequence[Tuple[str, gluon.Block]], moves: Sequence[Move], 
         if not here and not any(param in gone for param in (entries or {}).values()):
             continue
         changed.append(block)
+        if "_called_infer_shape_already" in vars(block):  # MXNet 2 asks for shapes once, and never does again by itself
+            saved.append((vars(block), "_called_infer_shape_already", block._called_infer_shape_already))
+            block._called_infer_shape_already = False
         left = {source_of(block._reg_params[key]): source_of(param) for key, param in here.items()}
         for mapping in (block._reg_params, vars(block)):
             saved += [(mapping, key, mapping[key]) for key in here if key in mapping]
@@ -103,8 +77,6 @@ def _exchange(visits: Sequence[Tuple[str, gluon.Block]], moves: Sequence[Move], 
             saved += ((attributes, key, value) for key, value in attributes.items())
             attributes["_cached_op_args"] = []  # which MXNet 1.7 would leave
             block._clear_cached_op()
-    for block in changed:
-        backend.infer_again(block)
 
 
 def _renamed(entries: dict, held: set, left: dict, gone: dict) -> Dict[str, gluon.Parameter]:
@@ -210,3 +182,96 @@ def _pending(source: gluon.Parameter, param: gluon.Parameter, transposed: bool) 
 
 def _copied(array: Any, transposed: bool) -> Any:
     return array.transpose() if transposed else array.copy()
+
+
+class Transposed(gluon.Parameter):
+    """What stands in the slot of a transposed tie: the Parameter `transposed_of`, seen transposed.
+
+    MXNet asks a block's parameters for `data()` or `var()` and nothing else, so it has no state of its own. `data()` is
+    the transpose of the other's, through the operator, so that gradients flow; `var()` that of its variable, so that a
+    graph, cached or exported, has that one variable only (on MXNet 2 a block that does not hold the other has one of
+    its own, filled at each call). What is not about axes (`initialize`, `cast`, `grad_req`, ...) is the other's own.
+
+    `data()` is a copy, and refuses to be written into: values are set by `set_data`, or through the other's `data()`.
+    An operator's ``out=`` and ``copyto`` cannot be refused, which see no more than the array's handle. The copies of
+    gradients may be written, in vain: on MXNet 2 `collect_params` has both, and who clips gradients in place scales the
+    other's too.
+    """
+
+    transposed_of: gluon.Parameter
+
+    def __init__(self, source: gluon.Parameter) -> None:
+        object.__setattr__(self, "transposed_of", source)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _OWN or name.startswith("__"):
+            return object.__getattribute__(self, name)
+        answer = getattr(object.__getattribute__(self, "transposed_of"), name)
+        return _reversed(answer) if name in _SHAPES else answer
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.transposed_of, name, _reversed(value) if name in _SHAPES else value)
+
+    def data(self, ctx: Any = None) -> Any:
+        """The other's values, transposed; inside `autograd.record` as part of the graph."""
+        values = backend.transposed_input(self.transposed_of, ctx)
+        return _refusing_writes(self.transposed_of.data(ctx).transpose() if values is None else values)
+
+    def list_data(self) -> List[Any]:
+        return [_refusing_writes(array.transpose()) for array in self.transposed_of.list_data()]
+
+    def grad(self, ctx: Any = None) -> Any:
+        """A transposed copy of the gradient with respect to the one parameter."""
+        return self.transposed_of.grad(ctx).transpose()
+
+    def list_grad(self) -> List[Any]:
+        return [array.transpose() for array in self.transposed_of.list_grad()]
+
+    def var(self) -> Any:
+        """The other's variable, transposed; on MXNet 2 that of a graph without the other, as its parameter."""
+        return backend.transposed_variable(self.transposed_of)
+
+    def set_data(self, data: Any) -> None:
+        """Set the other's values to the transpose of these."""
+        self.transposed_of.set_data(data.transpose())
+
+    def _set_trainer(self, trainer: Any) -> None:
+        backend.train_source(trainer, self, self.transposed_of)
+
+    def _reduce(self) -> Any:
+        return self.transposed_of._reduce().transpose()
+
+    def _load_init(self, data: Any, *args: Any, **kwargs: Any) -> None:
+        self.transposed_of._load_init(data.transpose(), *args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"Transposed({self.transposed_of!r})"
+
+
+_OWN = frozenset(vars(Transposed)) | {"transposed_of"}
+_SHAPES = ("shape", "_shape")
+_WRITES = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__idiv__", "__itruediv__", "__imod__", "__ipow__")
+
+
+def _reversed(shape: Optional[Tuple[int, ...]]) -> Optional[Tuple[int, ...]]:
+    return None if shape is None else shape[::-1]
+
+
+def _refusing_writes(array: Any) -> Any:
+    """The same array, which raises where somebody writes into it: that would change a copy, and no parameter."""
+    kind: Any = type(array)
+    array.__class__ = _refusing(kind)
+    return array
+
+
+@lru_cache(maxsize=None)
+def _refusing(kind: Any) -> type:
+    def refuse(self: Any, *_: Any) -> None:
+        raise ValueError(
+            "this array is a copy: its parameter stands transposed and holds no values of its own, so writing here "
+            "would change nothing.\nCall set_data(...) on the parameter, or write the transpose into its "
+            "transposed_of.data()."
+        )
+
+    names = [name for name in _WRITES if hasattr(kind, name)]
+    return EqualToBase(kind.__name__, (kind,), {"__slots__": (), **dict.fromkeys(names, refuse)})

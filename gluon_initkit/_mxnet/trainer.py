@@ -1,8 +1,7 @@
 """What a Trainer keeps of the parameters that it updates, and what must become of it when their values are set.
 
-A Trainer asks once, when it is made, for the contexts of its parameters. Its updaters keep the optimizer's state of
-each parameter (momentum, a float32 master copy), by the parameter's number in the Trainer. With `update_on_kvstore`
-the kvstore keeps values and updater, and every step overwrites the parameter with the values in the kvstore.
+It knows their contexts since it was made; its updaters keep the optimizer's state by the parameter's number in it. With
+`update_on_kvstore` the kvstore has values and updater, and every step overwrites the parameter with its values.
 """
 
 from typing import Any, Optional, Sequence, Set, Tuple
@@ -18,10 +17,9 @@ from .tree import places
 def release(trainer: Any) -> None:
     """Make the parameters that a Trainer updates free: for another Trainer, for other contexts, for a tie.
 
-    A parameter keeps the Trainer that was made of it last, on MXNet 1 also after ``del trainer``. As long as it does,
-    `initialize` and `load` do not put it on contexts where this Trainer would not update it, and `Sharing` and `untie`
-    do not replace it. The released Trainer must not be used any more: a step of it updates the same Parameters on the
-    contexts that it knew, or brings back the values of its kvstore. Make another one.
+    A parameter keeps its last Trainer, on MXNet 1 also after ``del trainer``. Until then `initialize` and `load` do not
+    put it on contexts where that would not update it, and `Sharing` and `untie` do not replace it. Do not use the
+    released Trainer: its step updates the Parameters on the contexts that it knew, or brings back its kvstore's values.
 
     Parameters
     ----------
@@ -88,7 +86,8 @@ def reset_updates(param: gluon.Parameter) -> None:
     trainer = backend.trainer_of(param)
     if not isinstance(trainer, gluon.Trainer):
         return
-    params, key = trainer._params, backend.kvstore_key(trainer, param)
+    # Its key in the kvstore is not its number in the Trainer where, on MXNet 2, a tied one before it was given twice.
+    params, key = trainer._params, trainer._param2idx.get(getattr(param, "_uuid", param.name))
     number = key
     if key is None or key >= len(params) or params[key] is not param:
         number = next((index for index, other in enumerate(params) if other is param), None)
@@ -99,8 +98,13 @@ def reset_updates(param: gluon.Parameter) -> None:
         if not _is_writable(kvstore):
             return  # of what is not trained, where it is never read
         number = number if key is None else key
-        _write(kvstore, number, classic(param._data[0]))
-        updaters = [kvstore._updater]
+        values, updaters = classic(param._data[0]), [kvstore._updater]
+        # What is pushed the kvstore may compress, so an updater overwrites what it holds.
+        kvstore._set_updater(lambda key, pushed, stored: values.copyto(stored))
+        try:
+            kvstore.push(number, ndarray.zeros_like(values))
+        finally:
+            kvstore._set_updater(updaters[0])
     for updater in updaters:
         updater.states.pop(number, None)
         updater.states_synced.pop(number, None)
@@ -110,16 +114,6 @@ def reset_updates(param: gluon.Parameter) -> None:
 
 def _is_writable(kvstore: Any) -> bool:
     return "dist" not in kvstore.type and hasattr(kvstore, "_set_updater")  # which another library's may not have
-
-
-def _write(kvstore: Any, key: int, values: ndarray.NDArray) -> None:
-    """Overwrite what a local kvstore holds, by an updater: what is pushed it may compress."""
-    updater = kvstore._updater
-    kvstore._set_updater(lambda key, pushed, stored: values.copyto(stored))
-    try:
-        kvstore.push(key, ndarray.zeros_like(values))
-    finally:
-        kvstore._set_updater(updater)
 
 
 def trained_by(trainer: gluon.Trainer) -> Set[int]:

@@ -1,10 +1,8 @@
 """The structure of a network: its blocks and parameters by path, and what is wrong with it.
 
 A path is what `Block.save_parameters` writes. Most blocks name a parameter by its attribute; a few name it otherwise
-(fused RNN layers, GluonNLP's attention cells) by overriding `_collect_params_with_prefix`, and are asked.
-
-No function here calls itself: networks are nested deeper than Python's stack. Nor does a function stand inside another
-one: if it calls itself, it is a reference cycle and keeps the network alive until the garbage collector runs.
+(fused RNN layers, GluonNLP's attention cells) by overriding `_collect_params_with_prefix`, and are asked. No function
+here calls itself: networks are nested deeper than Python's stack, and one that stands inside another is a cycle then.
 """
 
 from collections import deque
@@ -38,6 +36,15 @@ class Place(NamedTuple):
         return {self.owner_path} | {path.rpartition(".")[0] for path in self.paths}
 
 
+class Slot(NamedTuple):
+    """A path of a network, and the block and the name behind it."""
+
+    path: str
+    block: gluon.Block
+    key: Optional[str]  # the name in the block's `_reg_params`; None where only its `params` holds the parameter
+    param: gluon.Parameter
+
+
 def walk(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block]]:
     """Every block of a network with its path, in order of traversal; one that is used twice comes twice."""
     # Raises a ValueError where a block contains itself: Gluon's own walks, which call themselves, never end there.
@@ -52,30 +59,32 @@ def blocks_by_path(net: gluon.Block) -> Dict[str, gluon.Block]:
     return dict(first.values())
 
 
-def _levels(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block, int]]:
-    """As `walk`, with the number of blocks around each."""
-    paths, around = [""], {id(net): ""}  # of the blocks around, from the outermost
-    waiting = [iter(backend.children(net))]
-    yield "", net, 0
+def _levels(net: gluon.Block) -> Iterator[Tuple[str, gluon.Block, FrozenSet[type]]]:
+    """As `walk`, with the classes of each block and of all around it."""
+    around = {id(net): ""}  # the paths of the blocks around, from the outermost
+    inside = frozenset({type(net)})
+    alike: Dict[Tuple[FrozenSet[type], type], FrozenSet[type]] = {}  # blocks that are alike share one set
+    waiting = [("", inside, iter(backend.children(net)))]
+    yield "", net, inside
     while waiting:
-        name, child = next(waiting[-1], ("", None))
+        path, outside, children = waiting[-1]
+        name, child = next(children, ("", None))
         if child is None:
             waiting.pop()
-            paths.pop()
             around.popitem()
             continue
-        path = _join(paths[-1], name)
+        path, kind = _join(path, name), type(child)
         if id(child) in around:
             where = repr(around[id(child)]) if around[id(child)] else "the network itself"
             raise ValueError(
-                f"the block {path!r} ({repr(type(child).__name__)[1:-1]}) is {where}, so a block contains itself.\n"
+                f"the block {path!r} ({repr(kind.__name__)[1:-1]}) is {where}, so a block contains itself.\n"
                 f"Expected blocks without a cycle: build a new block for {path!r}; a reference to an outer one is "
                 f"`weakref.ref(block)`, which Gluon does not register as a child."
             )
-        yield path, child, len(paths)
-        paths.append(path)
+        inside = alike.get((outside, kind)) or alike.setdefault((outside, kind), outside | {kind})
+        yield path, child, inside
         around[id(child)] = path
-        waiting.append(iter(backend.children(child)))
+        waiting.append((path, inside, iter(backend.children(child))))
 
 
 def _join(path: str, name: str) -> str:
@@ -93,61 +102,54 @@ def class_name(block_class: type) -> str:
 
 
 _PLAIN_NAMES = gluon.Block._collect_params_with_prefix
-# A block's path, the block, the classes around its parameters, and those by path; one record a block, not a parameter.
-_Visit = Tuple[str, gluon.Block, FrozenSet[type], List[Tuple[str, gluon.Parameter]]]
+_Named = Tuple[str, Optional[str], gluon.Parameter]  # its path, and its name in the block's `_reg_params`
+# A block's path, the block, the classes around its parameters, and those; one record a block, not a parameter.
+_Visit = Tuple[str, gluon.Block, FrozenSet[type], List[_Named]]
 
 
 def _visits(net: gluon.Block) -> List[_Visit]:
     """Every block of a network with the parameters that it registers."""
     visits: List[_Visit] = []
-    around: Dict[Tuple[FrozenSet[type], type], FrozenSet[type]] = {}  # blocks that are alike share one set
-    insides: List[FrozenSet[type]] = []
-    depths: List[int] = []
-    unusual: List[int] = []
-    for path, block, depth in _levels(net):
-        kind = type(block)
-        del insides[depth:]
-        outside: FrozenSet[type] = insides[-1] if insides else frozenset()
-        inside = around.get((outside, kind))
-        if inside is None:
-            inside = around[outside, kind] = outside | {kind}
-        insides.append(inside)
-        depths.append(depth)
-        own: List[Tuple[str, gluon.Parameter]] = []
-        if kind._collect_params_with_prefix is _PLAIN_NAMES:
+    for path, block, inside in _levels(net):
+        if type(block)._collect_params_with_prefix is _PLAIN_NAMES:
             prefix = f"{path}." if path else ""
-            own = [(prefix + name, param) for name, param in block._reg_params.items()]
+            own: List[_Named] = [(prefix + key, key, param) for key, param in block._reg_params.items()]
         else:
-            unusual.append(len(visits))
+            own = _own_names(block, path)
         visits.append((path, block, inside, own))
-    for number in reversed(unusual):  # the innermost first: what they take is no name of the block around them
-        path, block, _, own = visits[number]
-        depth = depths[number]
-        end = next((index for index in range(number + 1, len(visits)) if depths[index] <= depth), len(visits))
-        own += _own_names(block, path, {taken for *_, below in visits[number + 1 : end] for taken, _ in below})
     return visits
 
 
-def _own_names(block: gluon.Block, path: str, taken: set) -> List[Tuple[str, gluon.Parameter]]:
+def _own_names(block: gluon.Block, path: str) -> List[_Named]:
     try:
         named = block._collect_params_with_prefix(path)
+        taken = {below for name, child in backend.children(block)
+                 for below in child._collect_params_with_prefix(_join(path, name))}  # fmt: skip
     except AttributeError:  # an RNN layer of eleven or more layers, whose own naming breaks on "l10_i2h_weight"
-        return [(_join(path, name), param) for name, param in block._reg_params.items()]
-    own = {id(param) for param in block._reg_params.values()}
-    return [(name, param) for name, param in named.items() if id(param) in own and name not in taken]
+        return [(_join(path, key), key, param) for key, param in block._reg_params.items()]
+    keys: Dict[int, List[str]] = {}
+    for key, param in block._reg_params.items():
+        keys.setdefault(id(param), []).append(key)
+    own: List[_Named] = []
+    for name, param in named.items():
+        if id(param) in keys and name not in taken:
+            own.append((name, keys[id(param)][0], param))
+            # A block that holds one parameter under two names is asked for the first, then for the second, then again.
+            keys[id(param)].append(keys[id(param)].pop(0))
+    return own
 
 
 def _unregistered(visits: List[_Visit]) -> List[_Visit]:
     """The same visits with what ``self.params.get`` made and no attribute of any block holds; most networks: none."""
-    seen = {param for *_, own in visits for _, param in own}
-    added = []
+    seen = {param for *_, own in visits for *_, param in own}
+    added: List[_Visit] = []
     for path, block, inside, _ in visits:
         if not backend.entries_by_name(block) or seen.issuperset(block.params.values()):
             continue
         prefix = block.params.prefix
         names = [(name[len(prefix) :] if name.startswith(prefix) else name, param)
                  for name, param in block.params.items() if param not in seen]  # fmt: skip
-        added.append((path, block, inside, [(_join(path, name), param) for name, param in names]))
+        added.append((path, block, inside, [(_join(path, name), None, param) for name, param in names]))
     return added
 
 
@@ -164,19 +166,18 @@ def places_and_blocks(net: gluon.Block) -> Tuple[Dict[gluon.Parameter, Place], L
     found: Dict[gluon.Parameter, Place] = {}
     aliases: Dict[gluon.Parameter, List[Tuple[str, FrozenSet[type]]]] = {}
     transposed: Dict[gluon.Parameter, List[str]] = {}
-    symbols: Dict[int, Dict[str, Dict[str, str]]] = {}
-    registered = len(visits)
-    for number, (owner_path, owner, inside, own) in enumerate([*visits, *_unregistered(visits)]):
-        kind, axes, symbolic = type(owner), _axes(owner), isinstance(owner, gluon.SymbolBlock)
-        for path, param in own:
+    for owner_path, owner, inside, own in [*visits, *_unregistered(visits)]:
+        kind, axes = type(owner), _axes(owner)
+        symbols = owner._cached_graph[1].attr_dict() if isinstance(owner, gluon.SymbolBlock) else {}
+        for path, key, param in own:
             source = getattr(param, "transposed_of", None)
             if source is not None:
                 transposed.setdefault(source, []).append(path)
                 aliases.setdefault(source, []).append((path, inside))
             elif param not in found:
-                symbol_init = _symbol_init(param, owner, symbols) if symbolic else None
-                found[param] = Place((path,), kind, owner_path, inside, axes, symbol_init)
-            elif number < registered:
+                init = symbols.get(param.name, {}).get("__init__") if symbols and param.init is None else None
+                found[param] = Place((path,), kind, owner_path, inside, axes, init)
+            elif key is not None:
                 aliases.setdefault(param, []).append((path, inside))
     for param, others in aliases.items():
         place = found.get(param)
@@ -184,25 +185,17 @@ def places_and_blocks(net: gluon.Block) -> Tuple[Dict[gluon.Parameter, Place], L
             paths, insides = zip(*others)
             found[param] = place._replace(paths=place.paths + paths, inside=place.inside.union(*insides),
                                           transposed=tuple(transposed.get(param, ())))  # fmt: skip
-    return found, [(path, block) for path, block, _, _ in visits]
-
-
-def _symbol_init(param: gluon.Parameter, owner: gluon.Block, symbols: dict) -> Optional[str]:
-    if param.init is not None:
-        return None
-    if id(owner) not in symbols:
-        symbols[id(owner)] = owner._cached_graph[1].attr_dict()
-    return symbols[id(owner)].get(param.name, {}).get("__init__")
+    return found, [(path, block) for path, block, *_ in visits]
 
 
 # MXNet 1.6 and 1.7 have no class above BatchNorm. Of LayerNorm, MXNet 1.6 alone does not check the sizes.
 _BATCH_NORM: Any = getattr(basic_layers, "_BatchNorm", basic_layers.BatchNorm)
-_NORMALIZATIONS = (_BATCH_NORM, basic_layers.InstanceNorm, basic_layers.LayerNorm)
 
 
 def channel_axis(block: gluon.Block) -> Optional[int]:
     """The axis of its input whose size a normalization's parameters have; None for any other block."""
-    return block._kwargs.get("axis", 1) if isinstance(block, _NORMALIZATIONS) else None
+    normalizations = (_BATCH_NORM, basic_layers.InstanceNorm, basic_layers.LayerNorm)
+    return block._kwargs.get("axis", 1) if isinstance(block, normalizations) else None
 
 
 _SWAPPED = str.maketrans("OI", "IO")
@@ -218,34 +211,32 @@ def _axes(owner: gluon.Block) -> str:
     return axes.translate(_SWAPPED) if owner._op_name.lower() == "deconvolution" else axes
 
 
-_ByPath = Dict[str, Tuple[gluon.Block, gluon.Parameter]]
-
-
-def _by_path(net: gluon.Block, unregistered: bool) -> Tuple[_ByPath, List[str]]:
-    """Every path with the block and the parameter that come first there, and the paths that two parameters have."""
+def _by_path(net: gluon.Block, unregistered: bool) -> Tuple[Dict[str, Slot], List[str]]:
+    """The slot that comes first at every path, and the paths that two parameters have."""
     visits = _visits(net)
-    found: _ByPath = {}
+    found: Dict[str, Slot] = {}
     clashes: Dict[str, None] = {}
-    for number, (_, owner, _, own) in enumerate([*visits, *(_unregistered(visits) if unregistered else ())]):
-        for path, param in own:
-            holder, first = found.setdefault(path, (owner, param))
+    for _, block, _, own in [*visits, *(_unregistered(visits) if unregistered else ())]:
+        for path, key, param in own:
+            if path not in found:
+                found[path] = Slot(path, block, key, param)
             # An unregistered parameter may have been replaced by the one at its path: it is not written.
-            if first is not param if number < len(visits) else holder is not owner:
+            elif found[path].block is not block if key is None else found[path].param is not param:
                 clashes[path] = None
     return found, list(clashes)
 
 
-def blocks_and_parameters(net: gluon.Block, unregistered: bool = True) -> _ByPath:
-    """As `parameters_by_path`, with the block that holds each parameter."""
+def slots(net: gluon.Block, unregistered: bool = True) -> List[Slot]:
+    """Every path of a network, in order of traversal. Changes nothing. A ValueError where two parameters have one."""
+    # Without `unregistered` those alone that `net.save_parameters` writes.
     found, clashes = _by_path(net, unregistered)
     refuse_path_clashes(clashes)
-    return found
+    return list(found.values())
 
 
 def parameters_by_path(net: gluon.Block, unregistered: bool = True) -> Dict[str, gluon.Parameter]:
-    """Every path of `net` in order of traversal, with its parameter. Changes nothing."""
-    # Without `unregistered` those alone that `net.save_parameters` writes. A ValueError where two have one path.
-    return {path: param for path, (_, param) in blocks_and_parameters(net, unregistered).items()}
+    """Every path that `slots` answers, with its parameter."""
+    return {slot.path: slot.param for slot in slots(net, unregistered)}
 
 
 def path_clashes(net: gluon.Block) -> List[str]:
@@ -325,13 +316,17 @@ def unregistered_blocks(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Flaw]
     held = _held(inside.values())
     if not held:
         return []
-    registered = set(map(id, parameters_of({str(key): block for key, (_, block) in inside.items()})))
-    unregistered = []
+    registered = inside.keys() | set(map(id, parameters_of({str(key): block for key, (_, block) in inside.items()})))
+    flaws = []
     for path, block, container, things in held:
-        strays = {id(thing): [thing] if isinstance(thing, gluon.Parameter) else parameters_of(blocks_by_path(thing))
-                  for thing in things if id(thing) not in inside and id(thing) not in registered}  # fmt: skip
-        missing = {id(param): param for params in strays.values() for param in params if id(param) not in registered}
-        lost = [thing for thing in things if any(id(param) in missing for param in strays.get(id(thing), ()))]
+        lost: List[Any] = []
+        missing: Dict[int, gluon.Parameter] = {}
+        for thing in things:
+            if id(thing) not in registered:
+                params = [thing] if isinstance(thing, gluon.Parameter) else parameters_of(blocks_by_path(thing))
+                strays = {id(param): param for param in params if id(param) not in registered}
+                missing.update(strays)
+                lost += [thing] * bool(strays)
         if lost:
             names = list(dict.fromkeys(type(thing).__name__ for thing in lost if isinstance(thing, gluon.Block)))
             what, their = "Blocks", "their parameters"
@@ -340,14 +335,10 @@ def unregistered_blocks(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Flaw]
                 names, what, their = [thing.name for thing in lost], "Parameters", "them"
                 mend = "make each of them an attribute of its own"
             listed = ", ".join(names[:3]) + (", ..." if names[3:] else "")
-            unregistered.append(Flaw(
-                path,
-                f"the {type(container).__name__} {path} of {type(block).__name__} holds {what} ({listed}): they are no "
-                f"part of the network, and nothing initializes, saves or trains {their}",
-                mend,
-                tuple(missing.values()),
-            ))  # fmt: skip
-    return unregistered
+            said = (f"the {type(container).__name__} {path} of {type(block).__name__} holds {what} ({listed}): they "
+                    f"are no part of the network, and nothing initializes, saves or trains {their}")  # fmt: skip
+            flaws.append(Flaw(path, said, mend, tuple(missing.values())))
+    return flaws
 
 
 def parameters_in_containers(blocks: Iterable[Tuple[str, gluon.Block]]) -> Dict[gluon.Parameter, str]:
@@ -357,21 +348,20 @@ def parameters_in_containers(blocks: Iterable[Tuple[str, gluon.Block]]) -> Dict[
             if isinstance(thing, gluon.Parameter)}  # fmt: skip
 
 
-_CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 # What MXNet itself keeps in containers: what is registered, and what a cached graph takes.
 _MXNETS_OWN = {"_children", "_reg_params", "_cached_op_args"}
 
 
-class _Kinds(Dict[type, str]):
+class _Roles(Dict[type, str]):
     """What a value of each class is: ``'held'`` for a Block or a Parameter, ``'container'``, or ``''``."""
 
     def __missing__(self, kind: type) -> str:
         held = issubclass(kind, (gluon.Block, gluon.Parameter))
-        self[kind] = "held" if held else "container" if issubclass(kind, _CONTAINERS) else ""
-        return self[kind]
+        container = issubclass(kind, (list, tuple, dict, set, frozenset, deque))
+        return self.setdefault(kind, "held" if held else "container" if container else "")
 
 
-_KINDS = _Kinds()
+_ROLES = _Roles()
 
 
 def _held(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Tuple[str, gluon.Block, Any, List[Any]]]:
@@ -380,7 +370,7 @@ def _held(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Tuple[str, gluon.Bl
         (_join(path, name), block, value, things)
         for path, block in blocks
         for name, value in vars(block).items()
-        if _KINDS[type(value)] == "container" and value and name not in _MXNETS_OWN
+        if _ROLES[type(value)] == "container" and value and name not in _MXNETS_OWN
         for things in [_things(value)]
         if things
     ]
@@ -388,20 +378,16 @@ def _held(blocks: Iterable[Tuple[str, gluon.Block]]) -> List[Tuple[str, gluon.Bl
 
 def _things(container: Any) -> List[Any]:
     """The Blocks and Parameters in a container and in those inside it, each once and in order."""
-    things: Dict[int, Any] = {}
-    seen = set()
+    seen: Dict[int, Any] = {}
     left = [container]
     while left:
         item = left.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if _KINDS[type(item)] == "held":
-            things[id(item)] = item
-        else:
-            inside = item.values() if isinstance(item, dict) else item
-            left += [thing for thing in inside if _KINDS[type(thing)]][::-1]
-    return list(things.values())
+        if id(item) not in seen:
+            seen[id(item)] = item
+            if _ROLES[type(item)] == "container":
+                inside = item.values() if isinstance(item, dict) else item
+                left += [thing for thing in inside if _ROLES[type(thing)]][::-1]
+    return [item for item in seen.values() if _ROLES[type(item)] == "held"]
 
 
 def stale_graphs(net: gluon.Block) -> List[Flaw]:
@@ -427,13 +413,10 @@ def stale_graphs(net: gluon.Block) -> List[Flaw]:
             what = " and ".join([f"holds {_listed(gone)}, which it has no more"] * bool(gone)
                                 + [f"lacks {_listed(paths)}"] * bool(paths))  # fmt: skip
             kind = type(block).__name__
-            stale.append(Flaw(
-                path,
-                f"the cached graph of {f'the {kind} {path}' if path else f'this {kind}'} {what}: a forward pass goes "
-                f"on with the children that were there before",
-                f"call hybridize() again on {path!r}" if path else "call net.hybridize() again",
-                paths=tuple(paths),
-            ))  # fmt: skip
+            said = (f"the cached graph of {f'the {kind} {path}' if path else f'this {kind}'} {what}: a forward pass "
+                    f"goes on with the children that were there before")  # fmt: skip
+            mend = f"call hybridize() again on {path!r}" if path else "call net.hybridize() again"
+            stale.append(Flaw(path, said, mend, paths=tuple(paths)))
     return stale
 
 

@@ -15,9 +15,18 @@ from .._mxnet.arrays import bits_of, wait_for
 from .._mxnet.instrument.patches import new_blocks
 from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, source_of, state_of
 from .._mxnet.state import interrupts_held, restoring
-from .._mxnet.ties import Move, copy_state, exchange, independent_copy, mean_arrays, redeclare, replace_arrays, slots
+from .._mxnet.ties import (
+    Move,
+    Transposed,
+    copy_state,
+    exchange,
+    independent_copy,
+    mean_arrays,
+    redeclare,
+    replace_arrays,
+    slots,
+)
 from .._mxnet.trainer import is_trained
-from .._mxnet.transposed import Transposed
 from .._mxnet.tree import parameters_in_containers, walk
 from ..display import Column, Table, TableReport, braced_paths, path_column, shape_column, warn
 from ..display.units import counted, listed, printable, size_text

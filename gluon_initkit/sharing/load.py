@@ -11,8 +11,7 @@ import os
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from .._mxnet import backend, mx
-from .._mxnet.arrays import bits_of, dtype_name, wait_for
-from .._mxnet.files import array_from_file, dtype_named
+from .._mxnet.arrays import array_from_file, bits_of, dtype_name, dtype_named, wait_for
 from .._mxnet.parameter import arrays_of, context_argument, shape_of, state_of
 from .._mxnet.state import in_storage_of, interrupts_held, load_contexts, recast, restoring, set_values
 from .._mxnet.trainer import trainer_objection

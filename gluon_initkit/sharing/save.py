@@ -3,8 +3,7 @@
 import os
 from typing import Any
 
-from .._mxnet.arrays import dtype_name
-from .._mxnet.files import array_parts, file_version, saved_values
+from .._mxnet.arrays import array_parts, dtype_name, file_version, saved_values
 from .._mxnet.parameter import state_of
 from .._mxnet.ties import slots
 from ..display import counted, listed, printable, warn

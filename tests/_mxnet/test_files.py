@@ -1,7 +1,6 @@
 """Parameter files in either mode, and values on their way to parameters."""
 
-from gluon_initkit._mxnet.arrays import address_of
-from gluon_initkit._mxnet.files import array_from_file, saved_values
+from gluon_initkit._mxnet.arrays import address_of, array_from_file, saved_values
 from gluon_initkit._mxnet.state import recast
 import mxnet as mx
 import numpy

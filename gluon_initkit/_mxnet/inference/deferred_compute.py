@@ -1,7 +1,7 @@
 """How blocks and parameters of MXNet 2 are prepared for a run on arrays without memory.
 
-Deferred compute takes arrays without memory and tells the shapes of what operators answer; it would compute, from
-whatever the memory holds, when a number is read, or a shape that depends on numbers, so both are refused.
+Deferred compute tells the shapes of what operators answer. It would compute, from whatever the memory holds, when a
+number is read, or a shape that depends on numbers: both are refused.
 """
 
 from contextlib import contextmanager
@@ -17,22 +17,22 @@ from ...shapes import is_known
 from .. import backend
 from ..arrays import arrays_in
 from ..parameter import shape_of
-from .indexing import check_written, indexed
-from .record import NeedsNumbers, Operator, Run, check_inputs, decoded, encoded, graph_operators, infer_shapes
+from .record import (
+    NeedsNumbers,
+    Run,
+    check_inputs,
+    check_written,
+    decoded,
+    encoded,
+    graph_operators,
+    indexed,
+    infer_shapes,
+)
 
 
 def given(shape: Any, dtype: Any) -> Any:
     """An array without memory that stands for one of the network's arguments."""
     return _array(shape, dtype, symbol.var("data").as_np_ndarray())
-
-
-def _operators(arrays: List[Tuple[Any, str]]) -> List[Operator]:
-    """The operators that answered these arrays, each given with the path of the block that was called."""
-    if not arrays:
-        return []
-    graph = _deferred_compute.get_symbol([array for array, _ in arrays])
-    shapes = [_shape(array) for array, _ in arrays]
-    return graph_operators(graph, shapes, lambda _, first: "" if first is None else arrays[first][1])
 
 
 @contextmanager
@@ -42,19 +42,23 @@ def running(run: Run) -> Iterator[None]:
     arrays: List[Tuple[Any, str]] = []
     outer, array_class = getattr(_running, "note", None), _global_var._np_ndarray_cls
     if outer is None:
-        _global_var._np_ndarray_cls = _answered(array_class)
+        _global_var._np_ndarray_cls = partial(_answered, array_class)
     _running.note = lambda array: arrays.append((array, run.path))
-    run.noted.append(partial(_operators, arrays))
+
+    def operators() -> List[Any]:
+        """The operators that answered these arrays, each with the path of the block that was called."""
+        if not arrays:
+            return []
+        graph = _deferred_compute.get_symbol([array for array, _ in arrays])
+        shapes = [_shape(array) for array, _ in arrays]
+        return graph_operators(graph, shapes, lambda _, first: "" if first is None else arrays[first][1])
+
+    run.noted.append(operators)
     try:
         with np_shape(True), _deferred_compute.context():  # also in a thread, where MXNet's mode is off
             yield
     finally:
         _running.note, _global_var._np_ndarray_cls = outer, array_class
-
-
-def translated(error: Exception) -> Exception:
-    """The error of a run, which MXNet 2 words well enough."""
-    return error
 
 
 def lend(param: gluon.Parameter, run: Run) -> None:
@@ -102,7 +106,7 @@ def prepare(path: str, block: Any, run: Run) -> None:
         attributes["infer_shape"] = infer_shape
     elif original_shapes is not None:
         attributes["infer_shape"] = lambda *_: None  # which knows none, and would raise before the user's line is met
-    backend.infer_again(block)
+    attributes["_called_infer_shape_already"] = False  # it asks for shapes once, and never does again by itself
 
 
 def _array(shape: Any, dtype: Any, variable: Any) -> Any:
@@ -119,7 +123,7 @@ def _composed(block: Any, args: Any, run: Run) -> Any:
     """What SymbolBlock.forward answers, which refuses deferred compute: arrays of the shapes that its graph infers."""
     graph, params = block._cached_graph[1], {param.var().name: param for param in block._reg_params.values()}
     names, arrays = [each.name for each in block._cached_graph[0]], arrays_in(args)
-    check_inputs(block, names, len(arrays))
+    check_inputs(names, len(arrays))
     known = {name: encoded(shape_of(param)) for name, param in params.items()}
     known.update((name, tuple(array.shape)) for name, array in zip(names, arrays))
     variables, outputs = infer_shapes(graph, known)
@@ -150,16 +154,13 @@ def _shape(array: Any) -> Any:
 _running = threading.local()
 
 
-def _answered(plain: Callable[..., Any]) -> Callable[..., Any]:
-    def make(handle: Any, writable: bool = True, stype: int = 0) -> Any:
-        array = plain(handle, writable, stype)
-        note = getattr(_running, "note", None)
-        if note:
-            array.__class__ = _MetaArray
-            note(array)
-        return array
-
-    return make
+def _answered(plain: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What MXNet makes an operator's answer of; in this thread's run, a meta array."""
+    array, note = plain(*args, **kwargs), getattr(_running, "note", None)
+    if note:
+        array.__class__ = _MetaArray
+        note(array)
+    return array
 
 
 class _MetaArray(np.ndarray):

@@ -1,8 +1,7 @@
 """Arrays of MXNet 1 that have a shape and no memory, and the operators on them.
 
-Every imperative operator of MXNet 1 passes one function, `mxnet.ndarray.register._imperative_invoke`. It is replaced
-while a network's shapes are found: where an input has no memory, the shapes of the outputs are inferred and nothing is
-computed. There is no honest way: MXNet 1 offers no hook, and Symbols, whose shapes it infers, are not arrays.
+Every operator on arrays passes `mxnet.ndarray.register._imperative_invoke`, which is replaced in a run: where an input
+has no memory, shapes are inferred. There is no honest way: MXNet 1 has no hook, and Symbols are not arrays.
 """
 
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from functools import lru_cache
 import re
 import sys
 import threading
+from types import SimpleNamespace
 from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import nd, np, symbol
@@ -22,39 +22,46 @@ import numpy
 
 from ...shapes import agree, is_known
 from ..arrays import EqualToBase
-from .indexing import check_written, counterfeit, indexed
-from .record import NeedsNumbers, Run, Shape, ShapeConflict, decoded, encoded, infer_shapes, infer_types
+from .record import (
+    NeedsNumbers,
+    Run,
+    Shape,
+    ShapeConflict,
+    check_written,
+    counterfeit,
+    decoded,
+    encoded,
+    indexed,
+    infer_shapes,
+    infer_types,
+)
 
 
 def meta_array(shape: Any, dtype: Any, values: Any = None, ctx: Any = None) -> Any:
     """An array without memory, of the kind that layers take; the function `values` answers the numbers that it has."""
     kind = _MetaNumpy if is_np_array() else _MetaArray
-    return _new(kind, _Handle(shape, numpy.dtype(dtype).type, ctx or current_context(), values))
+    return _new(kind, _handle(shape, numpy.dtype(dtype).type, ctx or current_context(), values))
 
 
-class _Handle:
-    """The handle of an array without memory. MXNet's C library refuses it, so nothing computes with it unseen."""
-
-    __slots__ = ("ctx", "dtype", "shape", "values")
-
-    def __init__(self, shape: Optional[Shape], dtype: Any, ctx: Any, values: Any = None) -> None:
-        self.shape, self.dtype, self.ctx, self.values = shape, dtype, ctx, values  # no shape if that depends on numbers
+def _handle(shape: Optional[Shape], dtype: Any, ctx: Any, values: Any = None) -> Any:
+    """What MXNet's C library refuses, so that nothing computes with it unseen; no shape if that depends on numbers."""
+    return SimpleNamespace(shape=shape, dtype=dtype, ctx=ctx, values=values)
 
 
 @contextmanager
 def meta_arrays(run: Run) -> Iterator[None]:
     """Inside, operators of this thread answer arrays without memory; those of other threads compute as ever."""
     # One thread at a time, which `preserve` sees to; a run inside a run finds MXNet's functions exchanged.
-    outer = _thread.run
+    outer = current.run
     if outer is None:
         _originals[:] = [getattr(module, name) for module, name, _ in _EXCHANGED]
         for module, name, ours in _EXCHANGED:
             setattr(module, name, ours)
-    _thread.run = run
+    current.run = run
     try:
         yield
     finally:
-        _thread.run = outer
+        current.run = outer
         for array, kind, handle in reversed(run.converted):
             array.__class__, array.handle = kind, handle
         if outer is None:
@@ -62,25 +69,15 @@ def meta_arrays(run: Run) -> Iterator[None]:
                 setattr(module, name, original)
 
 
-def translated(error: Exception) -> Exception:
-    """`NeedsNumbers` in place of what ctypes says of an array without memory; any other exception as it is."""
-    if isinstance(error, ValueError) and isinstance(error.__context__, NeedsNumbers):
-        return error.__context__  # "Deferred initialization failed", as MXNet puts it
-    if isinstance(error, ctypes.ArgumentError) or (type(error) is TypeError and "converted to pointer" in str(error)):
-        needs = NeedsNumbers("an array was given to a function of MXNet that reads its memory")
-        return needs.with_traceback(error.__traceback__)
-    return error
-
-
 class _Thread(threading.local):
     run: Optional[Run] = None
 
 
-_thread = _Thread()
+current = _Thread()
 
 
 def _invoke(operator: int, inputs: Any, keys: Any, values: Any, out: Any, *rest: Any) -> Any:
-    run = _thread.run
+    run = current.run
     if run is None:
         return _originals[0](operator, inputs, keys, values, out, *rest)
     outs = [] if out is None else [out] if isinstance(out, nd.NDArray) else list(out)
@@ -100,7 +97,7 @@ def _invoke(operator: int, inputs: Any, keys: Any, values: Any, out: Any, *rest:
             _written(run, array, shape)
         return out
     kind = _MetaNumpy if is_numpy else _MetaArray
-    answers = [_new(kind, _Handle(shape, dtype, ctx)) for shape, dtype in zip(answered, kinds)]
+    answers = [_new(kind, _handle(shape, dtype, ctx)) for shape, dtype in zip(answered, kinds)]
     return answers[0] if len(answers) == 1 and not is_list else answers
 
 
@@ -118,7 +115,7 @@ def _written(run: Run, array: Any, shape: Optional[Shape]) -> None:
     """Let an array that values without memory were written into be one without memory, until the run ends."""
     if not isinstance(array, _Meta):
         run.converted.append((array, type(array), array.handle))
-        handle = _Handle(tuple(array.shape), array.dtype, array.context)
+        handle = _handle(tuple(array.shape), array.dtype, array.context)
         array.__class__ = _MetaNumpy if isinstance(array, np.ndarray) else _MetaArray
         array.handle = handle
     elif array.handle.shape is None:
@@ -133,12 +130,12 @@ def _new(kind: Any, handle: Any) -> Any:
 
 def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """The one operator that goes round that function, by the sizes of what is left of both arrays."""
-    run = _thread.run
+    run = current.run
     if run is None or not (isinstance(a, _Meta) or isinstance(b, _Meta)):
         return _originals[1](a, b, axes)
     shape = numpy.tensordot(counterfeit(a.shape), counterfeit(b.shape), axes).shape
     run.record("tensordot", {"axes": str(axes)}, (a.shape, b.shape), (shape,))
-    return _new(_MetaNumpy, _Handle(shape, a.dtype, a.context))
+    return _new(_MetaNumpy, _handle(shape, a.dtype, a.context))
 
 
 class _Meta:
@@ -166,7 +163,7 @@ class _Meta:
     def context(self) -> Any:
         return self.handle.ctx
 
-    ctx = device = context
+    ctx = context
 
     @property
     def stype(self) -> str:
@@ -216,7 +213,7 @@ class _Meta:
 
     def _like(self, shape: Any = None, dtype: Any = None, ctx: Any = None) -> Any:
         own = self.handle
-        return _new(type(self), _Handle(own.shape if shape is None else shape, dtype or own.dtype, ctx or own.ctx))
+        return _new(type(self), _handle(own.shape if shape is None else shape, dtype or own.dtype, ctx or own.ctx))
 
     def astype(self, dtype: Any, *_: Any, copy: bool = True, **__: Any) -> Any:
         dtype = numpy.dtype(dtype).type
@@ -227,14 +224,9 @@ class _Meta:
             return self._like(ctx=other)
         if _shape(other) != self.handle.shape:
             raise ValueError(f"copyto: an array of shape {self.shape!r} does not fit into one of {other.shape!r}")
-        assert _thread.run is not None, "an array without memory outlived its run"
-        _written(_thread.run, other, self.handle.shape)
+        assert current.run is not None, "an array without memory outlived its run"
+        _written(current.run, other, self.handle.shape)
         return other
-
-    def as_in_context(self, context: Any) -> Any:
-        return self if context == self.handle.ctx else self._like(ctx=context)
-
-    as_in_ctx = to_device = as_in_context
 
     def tostype(self, stype: str) -> Any:
         if stype != "default":

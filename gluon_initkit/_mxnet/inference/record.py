@@ -1,6 +1,7 @@
-"""The record of a run on arrays without memory: calls, operators, shapes, and the error that ended it."""
+"""The record of a run on arrays without memory: calls, operators, shapes, its error; and what is asked of shapes."""
 
 from contextlib import contextmanager
+import ctypes
 from dataclasses import dataclass, field
 import json
 import threading
@@ -8,7 +9,7 @@ import traceback
 from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from mxnet import gluon
+from mxnet import gluon, nd
 from mxnet.base import MXNetError
 from mxnet.util import is_np_shape
 import numpy
@@ -41,7 +42,7 @@ class Operator(NamedTuple):
 
 def graph_operators(graph: Any, shapes: Sequence[Any], owner: Callable[[Any, Optional[int]], str]) -> List[Operator]:
     """The operators of a Symbol whose outputs have these shapes."""
-    # `owner` answers the path of the block, given a node and which of the outputs is its first.
+    # `owner` answers the path of a block, given a node and which of the outputs is its first.
     parsed = json.loads(graph.tojson())
     nodes = parsed["nodes"]
     outputs: List[Dict[int, Any]] = [{} for _ in nodes]
@@ -85,7 +86,7 @@ class Run:
     # Of MXNet 1: see `imperative` and `meta_arrays`.
     open_layers: Dict[int, List[Tuple[Any, Any]]] = field(default_factory=dict)
     building: List[List[Tuple[Call, List[Any], List[Any]]]] = field(default_factory=list)
-    graphs: Dict[gluon.Block, Any] = field(default_factory=dict)
+    twins: Dict[gluon.Block, Any] = field(default_factory=dict)
     converted: List[Tuple[Any, type, Any]] = field(default_factory=list)
     thread: int = field(default_factory=threading.get_ident)
 
@@ -125,6 +126,11 @@ class Run:
 
     def end(self, error: Exception) -> None:
         """Note what ended the run early. The frames themselves hold this run: a cycle, which would keep the network."""
+        if isinstance(error, ValueError) and isinstance(error.__context__, NeedsNumbers):
+            error = error.__context__  # "Deferred initialization failed", as MXNet puts it
+        elif isinstance(error, ctypes.ArgumentError) or "converted to pointer" in str(error):
+            needs = NeedsNumbers("an array was given to a function of MXNet that reads its memory")
+            error = needs.with_traceback(error.__traceback__)
         self.conflict = _contradiction(error)
         self.frames = [(SimpleNamespace(f_code=frame.f_code, f_globals=frame.f_globals), line)
                        for frame, line in traceback.walk_tb(error.__traceback__)]  # fmt: skip
@@ -173,9 +179,9 @@ def decoded(shape: Optional[Tuple[int, ...]]) -> Optional[Shape]:
     return tuple(None if size == unknown else size for size in shape)
 
 
-def check_inputs(block: gluon.Block, names: Sequence[str], count: int) -> None:
+def check_inputs(names: Sequence[str], count: int) -> None:
     """Refuse another number of arrays than a SymbolBlock takes, of which MXNet speaks as formats."""
-    if isinstance(block, gluon.SymbolBlock) and count != len(names):
+    if count != len(names):
         inputs = "input" if len(names) == 1 else "inputs"
         listed = repr(", ".join(names))[1:-1]  # which escapes what cannot be printed
         raise ValueError(f"SymbolBlock takes {len(names)} {inputs} ({listed}), and was given {count!r}")
@@ -199,3 +205,36 @@ def _common(shape: Optional[Shape], other: Optional[Shape]) -> Any:
     if len(shape) != len(other):
         return (None,) * len(shape)
     return tuple(size if size == again else None for size, again in zip(shape, other))
+
+
+def counterfeit(shape: Any) -> Any:
+    """A NumPy array of this shape, in the memory of one number."""
+    return numpy.lib.stride_tricks.as_strided(numpy.zeros(()), shape, (0,) * len(shape))
+
+
+def indexed(shape: Any, key: Any) -> Any:
+    """The shape of what an index selects from an array of this shape."""
+    return counterfeit(shape)[tuple(map(_index, key)) if isinstance(key, tuple) else _index(key)].shape
+
+
+def check_written(shape: Any, key: Any, value: Any) -> None:
+    """Refuse to write a value of another shape than what the index selects."""
+    target = indexed(shape, key)
+    given = tuple(value.shape if isinstance(value, nd.NDArray) else numpy.shape(value))
+    while len(given) > len(target) and given[0] == 1:  # as MXNet does
+        given = given[1:]
+    if numpy.broadcast(counterfeit(given), counterfeit(target)).shape != target:
+        raise ValueError(f"an array of shape {given!r} cannot be written into one of {target!r}")
+
+
+def _index(key: Any) -> Any:
+    """What has an index's effect on a shape: the numbers of an array of indexes have none, but those of a mask do."""
+    if not isinstance(key, (list, numpy.ndarray, nd.NDArray)):
+        return key
+    array = key if isinstance(key, nd.NDArray) else numpy.asarray(key)
+    if numpy.dtype(array.dtype) != bool:
+        return numpy.zeros(array.shape, int)
+    try:
+        return array.asnumpy() if isinstance(array, nd.NDArray) else array
+    except NeedsNumbers:
+        raise NeedsNumbers("an array was indexed with a mask: its shape, which depends on numbers") from None

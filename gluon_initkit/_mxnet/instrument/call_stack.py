@@ -1,20 +1,19 @@
 """A call of a block that is under way: what it is given, which blocks its graph passes, and where an error came up.
 
-Inside a hybridized block the children run once, on Symbols: which block used a parameter is seen then; the shapes of
-its inputs are inferred when they are asked for, once for all.
+Inside a hybridized block the children run once, on Symbols: the shapes of their inputs are inferred when asked for.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from mxnet import gluon, symbol
 from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
-import numpy
 
 from .. import backend
-from ..arrays import arrays_and_symbols_in, leaves, with_leaves
+from ..arrays import arrays_and_symbols_in, dtype_name, leaves, with_leaves
 from ..parameter import known_sizes
 
 Shape = Optional[Tuple[Optional[int], ...]]
@@ -28,7 +27,8 @@ class BlockCall:
 
     def __init__(self, block: gluon.Block, path: str, name: str, args: tuple, outer: Optional["BlockCall"]) -> None:
         self.block, self.path, self.name, self.outer = block, path, name, outer
-        self.is_forward = name in FORWARD
+        self.around: Optional[BlockCall] = outer if outer is None or outer.is_forward else outer.around  # a `forward`
+        self.is_forward: bool = name in FORWARD
         self.passes = name == "forward" or name in backend.resolving_methods
         given = arrays_and_symbols_in(args) if self.is_forward or self.passes else ()
         self.symbols = tuple(leaf for leaf in given if isinstance(leaf, symbol.Symbol))
@@ -38,42 +38,33 @@ class BlockCall:
         self.symbolic: Dict[str, Tuple[symbol.Symbol, ...]] = {}
         self.graph: Any = None
         self.source: Any = None  # the user's line, once it is known
-        self._inferred: Optional[Dict[str, Shapes]] = None
         if outer is None:  # what to put back if it fails, and whom it changed
             self.args = args  # of no other call: that would keep every layer's output alive
             self.before: Dict[int, Any] = {}
             self.graphs: List[Any] = []
             self.changed: Dict[int, gluon.Parameter] = {}
 
-    @property
-    def forwarding(self) -> Optional["BlockCall"]:
-        """The nearest call of a `forward`, this one included."""
-        call: Optional[BlockCall] = self
-        while call is not None and not call.is_forward:
-            call = call.outer
-        return call
 
     @property
     def home(self) -> "BlockCall":
         """The nearest call around this one that is given arrays."""
         call = self
-        while call.symbols and call.outer is not None and call.outer.forwarding is not None:
-            call = call.outer.forwarding
+        while call.symbols and call.around is not None:
+            call = call.around
         return call
 
+    @cached_property
     def inferred(self) -> Dict[str, Shapes]:
         """What each block that ran on Symbols inside this call was given, by its path."""
-        if self._inferred is None:
-            graph = self.graph or getattr(self.block, "_cached_graph", None)
-            given = {variable.name: shape for variable, shape in zip(graph[0], self.inputs)} if graph else {}
-            self._inferred = dict(zip(self.symbolic, _infer(list(self.symbolic.values()), given)))
-            self.graph = None
-        return self._inferred
+        graph = self.graph or getattr(self.block, "_cached_graph", None)
+        given = {variable.name: shape for variable, shape in zip(graph[0], self.inputs)} if graph else {}
+        self.graph = None
+        return dict(zip(self.symbolic, _infer(list(self.symbolic.values()), given)))
 
 
 def input_shapes(path: Any, inputs: Any) -> Any:
     """The shapes that a block was given; `inputs` may be the call from which they are still to be inferred."""
-    return inputs.inferred().get(path) if isinstance(inputs, BlockCall) else inputs
+    return inputs.inferred.get(path) if isinstance(inputs, BlockCall) else inputs
 
 
 def _infer(groups: List[Tuple[symbol.Symbol, ...]], given: Dict[str, Shape]) -> List[Shapes]:
@@ -113,17 +104,15 @@ class ValueArgument:
 
 def argument_shapes(args: Any) -> Any:
     """A call's arguments, nested as they are, without its arrays."""
-    shapes = [ArrayArgument(tuple(leaf.shape), numpy.dtype(leaf.dtype).name) if isinstance(leaf, NDArray)
+    shapes = [ArrayArgument(tuple(leaf.shape), dtype_name(leaf.dtype)) if isinstance(leaf, NDArray)
               else ValueArgument(leaf) for leaf in leaves(args)]  # fmt: skip
     return with_leaves(args, iter(shapes))
 
 
 def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optional[BlockCall] = None) -> Dict[str, Any]:
-    """Where an error came up: ``block``, the innermost one's path or None; ``inputs``, the shapes which that was given.
-
-    ``failing`` is the innermost call on arrays: path, block and arguments. An operator of a graph fails outside of its
-    block, which the operator's name identifies; what that block was given is not known then.
-    """
+    """Where an error came up: ``block``, the innermost one's path or None; ``inputs``, the shapes that it was given."""
+    # ``failing`` is the innermost call on arrays: path, block and arguments. An operator of a graph fails outside of
+    # its block, which the operator's name identifies; what that block was given is not known then.
     failing: Optional[Tuple[str, gluon.Block, tuple]] = None
     if call is not None and call.passes and not call.symbols:
         failing = (call.path, call.block, argument_shapes(call.args))

@@ -1,10 +1,8 @@
 """`NetworkObserver`: reports what happens to one network's parameters, and undoes what fails.
 
-It patches methods of the network's own blocks and parameters. Whatever changes a parameter (initializing, resolving,
-`set_data`, loading, `cast`, `reset_ctx`) is reported when it is done; if it fails, the parameter is as it was, where
-plain MXNet forgets what was pending. An outermost call of a block that fails leaves all parameters as they were. The
-patches of `forward` cost a little in every pass: all but the network's own come off as soon as every parameter has
-values.
+It patches methods of the network's own blocks and parameters. What changes a parameter is reported when it is done; if
+it fails, the parameter is as it was; after an outermost call of a block that fails all are. Patches of `forward` cost a
+little in every pass: all but the network's own come off as soon as every parameter has values.
 """
 
 from contextlib import ExitStack, nullcontext
@@ -15,10 +13,9 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from mxnet import gluon, initializer
 from mxnet.base import MXNetError
-import numpy
 
 from .. import backend
-from ..frames import resolving_block
+from ..arrays import dtype_name
 from ..parameter import contexts_of, is_constant
 from ..preserve import room_for_patches
 from ..state import events_suppressed, listeners, restore, snapshot, suppress_events
@@ -31,7 +28,6 @@ _GUARDED = {"initialize", "load_parameters", "cast", "infer_shape", "optimize_fo
 _GRAPH = ("_cached_graph", "_cached_op", "_cached_op_args", "_in_format", "_out_format", "_called_infer_shape_already")
 _CHANGES = ("_load_init", "set_data", "cast", backend.reset_method)
 
-_observed: Dict[int, "NetworkObserver"] = {}
 _registry = threading.RLock()
 
 
@@ -48,9 +44,7 @@ class NetworkObserver:
     facts, when the network is again as it was before the call; it returns the exception to raise in its place, or None.
     """
 
-    def __init__(
-        self, net: gluon.Block, on_event: Callable[[str, dict], None], on_failure: Callable[..., Any]
-    ) -> None:
+    def __init__(self, net: gluon.Block, on_event: Callable[[str, dict], None], on_failure: Callable) -> None:
         self.net, self._on_event, self._on_failure = net, on_event, on_failure
         self.paths: Dict[gluon.Block, str] = {}
         self.places: Dict[gluon.Parameter, Place] = {}
@@ -66,7 +60,7 @@ class NetworkObserver:
             parts: Dict[Any, str] = {block: path for path, block in blocks_by_path(self.net).items()}
             parts.update((param, place.paths[0]) for param, place in places(self.net).items())
             for part, path in parts.items():
-                if id(part) in _observed:
+                if id(part) in listeners:
                     raise RuntimeError(
                         f"{repr(path) if path else 'the network'} ({repr(type(part).__name__)[1:-1]}) is being traced "
                         f"already, and a trace inside a trace would report everything twice. Leave the first "
@@ -85,9 +79,8 @@ class NetworkObserver:
             self._patches.take_all()
             self._room.close()
             for part in (*self.paths, *self.places):
-                if _observed.get(id(part)) is self:
-                    del _observed[id(part)]
-                    listeners.pop(id(part), None)
+                if listeners.get(id(part)) == self._on_emit:
+                    del listeners[id(part)]
 
     def leaving(self, error: Exception) -> Optional[BaseException]:
         """What to raise instead of an error that leaves the whole ``with`` statement, if anything."""
@@ -97,7 +90,7 @@ class NetworkObserver:
         """Patch the blocks and parameters that are new, and not observed by another."""
         with _registry:
             for path, block in blocks_by_path(self.net).items():
-                if block not in self.paths and _observed.setdefault(id(block), self) is self:
+                if block not in self.paths and listeners.setdefault(id(block), self._on_emit) == self._on_emit:
                     for name in _GUARDED:
                         self._put(block, name, self._call)
                     self._put(block, "register_child", self._register_child)
@@ -105,17 +98,16 @@ class NetworkObserver:
                     self.paths[block] = path
                     self._forwards_patched = False
             for param, place in places(self.net).items():
-                if param not in self.places and _observed.setdefault(id(param), self) is self:
-                    listeners[id(param)] = self._on_emit
+                if param not in self.places and listeners.setdefault(id(param), self._on_emit) == self._on_emit:
                     self.places[param] = place
                     self._put(param, "initialize", self._initialize)
                     self._put(param, "_finish_deferred_init", self._finish)
                     for name in _CHANGES:
                         self._put(param, name, self._change)
                     self._patches.put_copying(param)
-                    self._patch_reads(param)
+                    self._review(param)
             self._observe_forward(self.net)
-            self._patch_forwards()
+            self._review()
 
     def _put(self, thing: Any, name: str, around: Callable) -> None:
         def patch(original: Callable) -> Callable:
@@ -129,35 +121,31 @@ class NetworkObserver:
         if hasattr(thing, name):
             self._patches.put(thing, name, patch)
 
-    def _observe_forward(self, block: gluon.Block) -> None:
-        for name in FORWARD:
-            self._put(block, name, self._call)
+    def _observe_forward(self, *blocks: gluon.Block) -> None:
+        for block in blocks:
+            for name in FORWARD:
+                self._put(block, name, self._call)
 
-    def _patch_forwards(self) -> None:
+    def _review(self, *params: gluon.Parameter) -> None:
+        """Patch what is called only while one of these parameters has no values, or what finds out that it has some."""
+        for param in params:
+            if param._data is None:
+                self._open[id(param)] = param
+                self._put(param, "_check_and_get", self._read)
+            elif self._open.pop(id(param), None) is not None:
+                self._patches.take(param, "_check_and_get")
         if self._open and not self._forwards_patched:
             self._forwards_patched = True
-            for block in self.paths:
-                self._observe_forward(block)
+            self._observe_forward(*self.paths)
 
     def _unpatch_if_done(self) -> None:
-        for param in list(self._open.values()):
-            if param._data is not None:
-                self._patch_reads(param)
+        self._review(*[param for param in self._open.values() if param._data is not None])
         if self._forwards_patched and not self._open:
             self._forwards_patched = False
             for block in self.paths:
                 if block is not self.net:
                     for name in FORWARD:
                         self._patches.take(block, name)
-
-    def _patch_reads(self, param: gluon.Parameter) -> None:
-        """Patch the method that every forward pass calls only while the parameter has no values."""
-        if param._data is None:
-            self._open[id(param)] = param
-            self._put(param, "_check_and_get", self._read)
-            self._patch_forwards()
-        elif self._open.pop(id(param), None) is not None:
-            self._patches.take(param, "_check_and_get")
 
     def _register_child(self, block: gluon.Block, name: str, original: Callable, *args: Any, **kwargs: Any) -> None:
         original(*args, **kwargs)
@@ -170,7 +158,17 @@ class NetworkObserver:
         if name == "initialize":
             self._patch_new_parts()
         call = BlockCall(block, self.paths[block], name, (*args, *kwargs.values()), calls[-1] if calls else None)
-        self._begin(call)
+        if call.outer is None and block is self.net and call.passes and not call.symbols:
+            self._given = argument_shapes(call.args)
+        if call.outer is None and self._open:
+            call.before = {id(entry[0]): entry for entry in snapshot(list(self._open.values()))}
+            if call.is_forward or call.passes:
+                call.graphs = [(each, {slot: vars(each)[slot] for slot in _GRAPH if slot in vars(each)})
+                               for each in self.paths if isinstance(each, gluon.HybridBlock)]  # fmt: skip
+        if call.home is not call:  # it runs on Symbols, and draws a part of its home's graph
+            call.home.symbolic.setdefault(call.path, call.symbols)
+        elif call.is_forward and not call.symbols:
+            self._seen[call.path] = call.inputs
         calls.append(call)
         try:
             return original(*args, **kwargs)
@@ -187,28 +185,23 @@ class NetworkObserver:
             if call.outer is None:
                 self._unpatch_if_done()
 
-    def _begin(self, call: BlockCall) -> None:
-        if call.outer is None and call.block is self.net and call.passes and not call.symbols:
-            self._given = argument_shapes(call.args)
-        if call.outer is None and self._open:
-            call.before = {id(entry[0]): entry for entry in snapshot(list(self._open.values()))}
-            if call.is_forward or call.passes:
-                call.graphs = [(block, {slot: vars(block)[slot] for slot in _GRAPH if slot in vars(block)})
-                               for block in self.paths if isinstance(block, gluon.HybridBlock)]  # fmt: skip
-        home = call.home
-        if home is not call:  # it runs on Symbols, and draws a part of its home's graph
-            home.symbolic.setdefault(call.path, call.symbols)
-        elif call.is_forward and not call.symbols:
-            self._seen[call.path] = call.inputs
-
     def _failed(self, error: BaseException, under: Optional[BlockCall], call: str = "") -> Optional[BaseException]:
         """Put everything back; what to raise instead, if anything."""
         facts = {**innermost(error, self.paths, under), "call": call}
         if under is not None:
             if under.symbolic and not under.symbols:  # before its graph is put back
-                self._seen.update(under.inferred())
-                facts["inputs"] = facts["inputs"] or under.inferred().get(facts["block"], ())
-            facts.update(call=f"{type(under.block).__name__}.{under.name}", undone=self._undo(under))
+                self._seen.update(under.inferred)
+                facts["inputs"] = facts["inputs"] or under.inferred.get(facts["block"], ())
+            # A parameter that another thread has resolved meanwhile is left to it.
+            mine = [entry for key, entry in under.before.items() if entry[0]._data is None or key in under.changed]
+            undone = sum(param._data is not None for param in under.changed.values())
+            facts.update(call=f"{type(under.block).__name__}.{under.name}", undone=undone)
+            restore(mine)
+            for block, slots in under.graphs:
+                vars(block).update(slots)
+                for slot in set(_GRAPH) - set(slots):  # MXNet 1.6 and 1.7 make some of them with the first graph
+                    vars(block).pop(slot, None)
+            self._review(*[param for param, _ in mine])
         return self._explained(error, facts)
 
     def _explained(self, error: BaseException, facts: Dict[str, Any]) -> Optional[BaseException]:
@@ -216,28 +209,13 @@ class NetworkObserver:
             seen = {path: input_shapes(path, inputs) for path, inputs in self._seen.items()}
             return self._on_failure(error, {**facts, "seen": seen, "given": self._given})
 
-    def _undo(self, call: BlockCall) -> int:
-        # A parameter that another thread has resolved meanwhile is left to it.
-        mine = [entry for key, entry in call.before.items() if entry[0]._data is None or key in call.changed]
-        undone = sum(1 for param in call.changed.values() if param._data is not None)
-        restore(mine)
-        for block, slots in call.graphs:
-            vars(block).update(slots)
-            for slot in set(_GRAPH) - set(slots):  # MXNet 1.6 and 1.7 make some of them with the first graph
-                vars(block).pop(slot, None)
-        for param, _ in mine:
-            self._patch_reads(param)
-        return undone
-
     def _report(self, kind: str, param: gluon.Parameter, **facts: Any) -> None:
         # This happens in the middle of a forward pass: what can be read out of these later is left for later.
-        shape = param._shape
-        if shape is None and param._data:  # a SymbolBlock's parameter that was loaded
-            shape = param._data[0].shape
+        is_loaded = param._shape is None and param._data  # a SymbolBlock's parameter
+        shape = param._data[0].shape if is_loaded else param._shape
         self._on_event(kind, {"path": self.places[param].paths[0], "shape": shape, "dtype": param._dtype, **facts})
 
     def _on_emit(self, param: gluon.Parameter, what: str, **facts: Any) -> None:
-        """Listen to `emit`."""
         if events_suppressed():
             return
         if what == "filled":
@@ -246,7 +224,7 @@ class NetworkObserver:
             name = _initializer_name(facts["initializer"], param)
             self._report(_kind(param, facts["force_reinit"]), param, initializer=name, hook=facts["hook"])
         else:
-            self._patch_reads(param)
+            self._review(param)
             self._report(what, param)
 
     def _attempt(self, param: gluon.Parameter, name: str, original: Callable, args: tuple, kwargs: dict) -> int:
@@ -258,13 +236,13 @@ class NetworkObserver:
             original(*args, **kwargs)
         except BaseException as error:
             restore(before)
-            self._patch_reads(param)
+            self._review(param)
             if not calls:
                 raise_mended(self._failed(error, None, f"{type(param).__name__}.{name}"), error)
             raise
         if calls:
             calls[0].changed[id(param)] = param
-        self._patch_reads(param)
+        self._review(param)
         return time.perf_counter_ns() - start
 
     def _initialize(self, param: gluon.Parameter, name: str, original: Callable, *args: Any, **kwargs: Any) -> None:
@@ -284,32 +262,29 @@ class NetworkObserver:
             return
         nanoseconds = self._attempt(param, "initialize", original, (), {})
         filler, hook = _filler(pending, self._thread.filled)
-        within = self._thread.calls[-1].forwarding if self._thread.calls else None
-        block, inputs = self._where(param, within)
-        self._report("resolved", param, initializer=filler and _initializer_name(filler, param), hook=hook, block=block,
-                   inputs=inputs, nanoseconds=nanoseconds, arrays=len(param._data or ()), within=within)  # fmt: skip
-
-    def _where(self, param: gluon.Parameter, call: Optional[BlockCall]) -> Tuple[Optional[str], Any]:
-        """The path of the block in whose forward this happens, and what that was given, as `input_shapes` reads it."""
-        caller = resolving_block()
+        call = self._thread.calls[-1] if self._thread.calls else None
+        within = call if call is None or call.is_forward else call.around
+        # The path of the block in whose forward this happens, and what that was given, as `input_shapes` reads it.
+        block, caller, inputs = None, backend.resolving_block(), None  # type: Optional[str], Any, Any
         if caller is not None and caller[0] in self.paths:
-            return self.paths[caller[0]], shapes_of_arrays(caller[1])
-        if call is None:
-            return None, None
-        home, holders = call.home, self.places[param].holders if call.home.symbolic else ()
-        path = next((path for path in home.symbolic if path in holders), call.path)
-        return path, home.inputs if path == home.path else home
+            block, inputs = self.paths[caller[0]], shapes_of_arrays(caller[1])
+        elif within is not None:
+            home, holders = within.home, self.places[param].holders if within.home.symbolic else ()
+            block = next((path for path in home.symbolic if path in holders), within.path)
+            inputs = home.inputs if block == home.path else home
+        self._report("resolved", param, initializer=filler and _initializer_name(filler, param), hook=hook, block=block,
+                     inputs=inputs, nanoseconds=nanoseconds, arrays=len(param._data or ()), within=within)  # fmt: skip
 
     def _change(self, param: gluon.Parameter, name: str, original: Callable, *args: Any, **kwargs: Any) -> None:
         kind = "load_parameters" if name == "_load_init" else name
-        dtype = numpy.dtype(param.dtype).name
+        dtype = dtype_name(param.dtype)
         with suppress_events() if name == "_load_init" else nullcontext():  # which calls `set_data`
             nanoseconds = self._attempt(param, kind, original, args, kwargs)
         facts: Dict[str, Any] = {"nanoseconds": nanoseconds, "arrays": len(param._data or ())}
         if name == "set_data":
             facts["detail"] = "" if param._data is not None else "kept until the first forward pass"
         elif name == "cast":
-            facts["detail"] = f"{dtype} to {numpy.dtype(param.dtype).name}"
+            facts["detail"] = f"{dtype} to {dtype_name(param.dtype)}"
         elif name == backend.reset_method:
             facts["detail"] = "to " + ", ".join(map(str, contexts_of(param) or ()))
         self._report(kind, param, **facts)

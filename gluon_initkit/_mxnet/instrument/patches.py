@@ -1,9 +1,7 @@
 """Patches of Gluon's code, which come off without leaving anything: `InstancePatches`, and `new_blocks`.
 
-MXNet has no hook for a `forward` that raises, nor for what changes a parameter. Methods are patched on the instance,
-where Python and Gluon look them up first; no class is touched. A copy of a patched object (`copy`, `deepcopy`,
-`pickle`) is not patched: it would call into the original. Nor has MXNet a hook for new blocks: each calls
-`Block.__init__`.
+MXNet has no hook for a `forward` that raises, for what changes a parameter, nor for new blocks. Methods are patched on
+the instance, where Python and Gluon look them up first; a copy of it is not patched, and would call into the original.
 """
 
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from mxnet import gluon
 
-from .. import backend
+from ..preserve import name_scope
 
 _NOTHING: Any = object()
 
@@ -46,10 +44,9 @@ class InstancePatches:
             _, patch, before = self._on.pop((id(thing), name), (None, _NOTHING, None))
             attributes = vars(thing)
             if attributes.get(name) is patch:
+                attributes[name] = before
                 if before is _NOTHING:
                     del attributes[name]
-                else:
-                    attributes[name] = before
 
     def take_all(self) -> None:
         """Take off every patch, and put on none any more, whatever other threads still call."""
@@ -73,9 +70,9 @@ class InstancePatches:
         return (*reduced[:2], state, *reduced[3:])
 
 
-_constructor_lock = threading.Lock()
-_constructor_listeners: List[Tuple[int, Any]] = []  # by thread
-_constructor_patch: List[Any] = []  # our patch, and the function that it replaced
+_lock = threading.Lock()
+_listeners: List[Tuple[int, Any]] = []  # the threads in which blocks are built, and where each notes its own
+_replaced: List[Any] = []  # our patch of `Block.__init__`, and the function that it replaced
 
 
 @contextmanager
@@ -83,28 +80,28 @@ def new_blocks() -> Iterator[Iterable[gluon.Block]]:
     """Context that yields the blocks that this thread builds inside and that are alive, in order."""
     # A block that is built in the ``name_scope()`` of another new one is a part of that, and left out.
     listener: Tuple[int, Any] = threading.get_ident(), WeakKeyDictionary()
-    with _constructor_lock:
-        if not _constructor_listeners:
+    with _lock:
+        if not _listeners:
             original = gluon.Block.__init__  # as it is now: another library may have patched it since
             gluon.Block.__init__ = _listening(original)
-            _constructor_patch[:] = [gluon.Block.__init__, original]
-        _constructor_listeners.append(listener)
+            _replaced[:] = [gluon.Block.__init__, original]
+        _listeners.append(listener)
     try:
         yield listener[1]
     finally:
-        with _constructor_lock:
-            _constructor_listeners[:] = [other for other in _constructor_listeners if other is not listener]
-            if not _constructor_listeners:
-                patched, original = _constructor_patch
-                if gluon.Block.__init__ is patched:  # else another patch is above, and ours stays and does nothing
-                    gluon.Block.__init__ = original
+        with _lock:
+            _listeners[:] = [other for other in _listeners if other is not listener]
+            patched, original = _replaced
+            # Another patch may be above: ours stays then, and does nothing.
+            if not _listeners and gluon.Block.__init__ is patched:
+                gluon.Block.__init__ = original
 
 
 def _listening(original: Any) -> Any:
     @functools.wraps(original)
     def listening_init(self: gluon.Block, *args: Any, **kwargs: Any) -> None:
-        around = backend.name_scope()
-        for thread, built in list(_constructor_listeners):
+        around = getattr(getattr(name_scope, "value", None), "_block", None)
+        for thread, built in list(_listeners):
             if thread == threading.get_ident() and (around is None or around not in built):
                 built[self] = None
         original(self, *args, **kwargs)
