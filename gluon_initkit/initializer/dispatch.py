@@ -1,25 +1,27 @@
 """Which initializer fills a parameter, and through which hook. `plan`, `initialize` and Gluon's own door all ask here.
 
-The first that matches wins:
-
-1. the initializer that the layer was explicitly given;
-2. the matching rule of `Rules`;
-3. the network-level initializer's hook for the role, where its class overrides that hook;
-4. the layer's own default;
-5. the base class's hook for the role.
-
-A class that overrides `__call__` serves every role by it; what its ``super().__call__`` does is the rest of this order.
+The first that matches wins: the initializer that the layer was explicitly given (1); the matching rule of `Rules` (2);
+the network-level initializer's hook for the role, where its class overrides that hook (3); the layer's own default (4);
+the base class's hook for the role (5). A class that overrides `__call__` serves every role by it; what its
+``super().__call__`` does is the rest of this order.
 """
 
 import difflib
-import functools
+from functools import lru_cache
 from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .._mxnet import backend, mx
 from .._mxnet.parameter import is_constant, is_layer_default
-from ..display import counted, printable, warn
+from ..display import KitError, counted, printable, warn
 from ..parameters import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of, show_selector
-from .errors import InitializationError
+
+
+class InitializationError(KitError, mx.MXNetError, ValueError):
+    """A parameter could not be filled: no initializer serves it, or the hook that serves it failed.
+
+    Plain MXNet raises `MXNetError` and `ValueError` in the same places, so older ``except`` clauses go on working. The
+    message names the parameter's path, what was found, and what mends it.
+    """
 
 
 class Choice(NamedTuple):
@@ -49,12 +51,22 @@ class Rule(NamedTuple):
 
     number: int
     selector: Any
-    matches: Any
+    predicate: Any
     initializer: Any
     corrected: Any
 
     def __str__(self) -> str:
         return f"rule {self.number} ({show_selector(self.selector)})"
+
+    def matches(self, info: ParameterInfo) -> bool:
+        try:
+            return self.predicate(info)
+        except Exception as error:
+            raise InitializationError(
+                f"the selector {show_selector(self.selector)} raised {type(error).__name__}: {error}, asked for "
+                f"parameter {info.label!r}. It gets a ParameterInfo and answers True or False; its shape may be None, "
+                f"and so may its path, where MXNet gives a name alone."
+            ) from error
 
 
 class Declared(NamedTuple):
@@ -72,15 +84,15 @@ def declared_parameters(listed: Iterable[tuple]) -> List[Declared]:
 
 def choose(init: Any, info: ParameterInfo, declared: Any = None, constant: bool = False) -> Assignment:
     """Decide for one parameter: `init` is the network-level initializer, the rest is of `Declared`."""
-    if declared is None or (isinstance(declared, str) and _is_repr(declared)):
+    name = declared if isinstance(declared, str) else ""
+    # GluonCV's feature expanders put an Initializer object into a symbol attribute; what arrives is its repr.
+    if declared is None or (name.startswith("<") and name.endswith(">")):
         return _network_choice(init, info, None)
-    by_name = isinstance(declared, str) and declared in LAYER_DEFAULTS.get(info.role, ())
-    if by_name or is_layer_default(declared):
+    if name in LAYER_DEFAULTS.get(info.role, ()) or is_layer_default(declared):
         return _network_choice(init, info, declared)
     if init.override_layers and not constant:
         choice = _network_choice(init, info, None)
-        # Only a rule goes before the layer's initializer.
-        if isinstance(choice, Choice) and choice.why.startswith("rule"):
+        if isinstance(choice, Choice) and choice.why.startswith("rule"):  # it alone goes before the layer's initializer
             return choice
     return _explicit_choice(backend.complete_initializer(declared, init), info, "layer")
 
@@ -96,7 +108,7 @@ def decide(init: Any, declared: Declared) -> Any:
 def _network_choice(init: Any, info: ParameterInfo, layer_default: Any) -> Assignment:
     """Steps 2 to 5, for a network-level initializer of the kit."""
     for rule in init._rules or ():
-        if rule_matches(rule, info):
+        if rule.matches(info):
             return _rule_choice(rule, info, layer_default)
     if init._rules is not None and init.default is not None:
         return _network_choice(init._corrected_default, info, layer_default)
@@ -118,7 +130,11 @@ def _rule_choice(rule: Rule, info: ParameterInfo, layer_default: Any) -> Assignm
     """
     why = f"rule {rule.number}"
     constant = isinstance(rule.initializer, (mx.init.Constant, mx.init.Zero, mx.init.One))
-    named = constant or not rule_matches(rule, _weight_beside(info))
+    weight = info
+    if info.role != "weight":  # the weight that might stand beside this parameter in its layer
+        path, *aliases = (path.rpartition(".")[0] + ".weight" if "." in path else "weight" for path in info.paths)
+        weight = info._replace(path=path, aliases=tuple(aliases), name="weight", role="weight")
+    named = constant or not rule.matches(weight)
     if named and not overrides(rule.initializer, "__call__"):
         return _explicit_choice(rule.initializer, info, why)
     choice = _network_choice(rule.corrected, info, layer_default)
@@ -126,26 +142,6 @@ def _rule_choice(rule: Rule, info: ParameterInfo, layer_default: Any) -> Assignm
         return choice
     # The base class fills by its own hooks; a parameter of no role goes to the weight hook of the rule's initializer.
     return choice._replace(why=why) if choice.why != "base" or choice.hook == "_init_weight" else choice
-
-
-def rule_matches(rule: Rule, info: ParameterInfo) -> bool:
-    """Whether the rule's selector matches; an error of a user's callable names the selector and the parameter."""
-    try:
-        return rule.matches(info)
-    except Exception as error:
-        raise InitializationError(
-            f"the selector {show_selector(rule.selector)} raised {type(error).__name__}: {error}, asked for parameter "
-            f"{info.label!r}. It gets a ParameterInfo and answers True or False; its shape may be None, and so may its "
-            f"path, where MXNet gives a name alone."
-        ) from error
-
-
-def _weight_beside(info: ParameterInfo) -> ParameterInfo:
-    """The weight that might stand beside a parameter in its layer."""
-    if info.role == "weight":
-        return info
-    path, *aliases = (path.rpartition(".")[0] + ".weight" if "." in path else "weight" for path in info.paths)
-    return info._replace(path=path, aliases=tuple(aliases), name="weight", role="weight")
 
 
 def _explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Assignment:
@@ -162,11 +158,14 @@ def _explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Assignment
 
 def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any) -> Assignment:
     """Steps 3 to 5: `target`'s hook for the role, the layer's default, and the base class's hook, which `init` has."""
-    hook = _own_hook(target, info)
-    if hook is not None:
+    # A hook of a user's own role, `_init_alpha`, serves names that end in `alpha`. The longest ending wins, so
+    # `_init_i2h_bias` goes before `_init_bias`.
+    own = (suffix for suffix in _own_suffixes(target) if _ends_with(info, suffix))
+    hook = f"_init_{next(own, info.role)}"
+    if overrides(target, hook):
         return Choice(target, hook, "hook")
     if layer_default is not None:
-        return Choice(_create_default(layer_default, info), "_init_weight", "layer default")
+        return Choice(_create(layer_default, info), "_init_weight", "layer default")
     name = type(target).__name__
     if info.role == "weight":
         return Unassigned(f"{name} defines no _init_weight", f"define _init_weight(self, desc, arr) in {name}")
@@ -210,19 +209,6 @@ def refuse_unassigned(infos: Iterable[ParameterInfo], assignments: Iterable[Assi
         raise InitializationError(f"{count} covered by nothing:{''.join(lines)}")
 
 
-def _own_hook(target: Any, info: ParameterInfo) -> Optional[str]:
-    """The hook by which `target`'s own class serves this parameter, or None.
-
-    A hook of a user's own role, ``_init_alpha``, serves names that end in ``alpha``. The longest ending wins, so
-    ``_init_i2h_bias`` goes before ``_init_bias``.
-    """
-    for suffix in _own_suffixes(target):
-        if _ends_with(info, suffix):
-            return f"_init_{suffix}"
-    hook = f"_init_{info.role}"
-    return hook if overrides(target, hook) else None
-
-
 def _ends_with(info: ParameterInfo, suffix: str) -> bool:
     return any(name == suffix or name.endswith(("_" + suffix, "." + suffix)) for name in (*info.paths, info.name))
 
@@ -262,56 +248,54 @@ def suspects(target: Any) -> List[str]:
     return [suffix for suffix in _own_suffixes(target) if role_of(suffix) == "default"]
 
 
-def misspelt(target: Any, suffix: str, infos: Sequence[ParameterInfo]) -> Optional[str]:
-    """The hook that was probably meant by ``_init_<suffix>``, which serves no parameter; None where none is near."""
-    if suffix not in suspects(target) or any(_ends_with(info, suffix) for info in infos):
-        return None
-    names = [*ROLES, *(info.label.rpartition(".")[2] for info in infos)]
-    near = difflib.get_close_matches(suffix, names, n=1)
-    # Where the class has that hook too, this one is a method that it calls.
-    return f"_init_{near[0]}" if near and not overrides(target, f"_init_{near[0]}") else None
-
-
 def warn_of_misspelt(initializers: Iterable[Any], infos: Sequence[ParameterInfo]) -> None:
     """Warn of hooks of these initializers' classes that serve no parameter of a network and seem to be misspelt."""
-    for target in {type(target): target for target in initializers}.values():
-        for suffix in suspects(target):
-            meant = misspelt(target, suffix, infos)
-            if meant is not None:
-                warn(f"{type(target).__name__}._init_{suffix} serves no parameter of the network; "
-                     f"did you mean {meant}?")  # fmt: skip
+    for text, meant in idle_hooks(initializers, (), infos):
+        if meant:
+            warn(text)
 
 
-def idle_hooks(init: Any, assignments: Iterable[Any], infos: Sequence[ParameterInfo]) -> Iterator[str]:
-    """A sentence on each hook of users' own classes that fills none of the parameters."""
-    used, waiting = set(), list(assignments)
+def idle_hooks(
+    initializers: Iterable[Any], assignments: Iterable[Any], infos: Sequence[ParameterInfo]
+) -> Iterator[Tuple[str, bool]]:
+    """A sentence on each hook of users' own classes that was chosen for none of the parameters.
+
+    Beside it: whether the hook seems to be misspelt.
+    """
+    chosen, waiting = set(), list(assignments)
     while waiting:
         choice = waiting.pop()
         if isinstance(choice, Choice):
-            used.add((type(choice.initializer), choice.hook))
+            chosen.add((type(choice.initializer), choice.hook))
             waiting.append(choice.rest)
-    unused: Dict[Tuple[type, str], Any] = {}
-    for target in targets(init):
+    idle: Dict[Tuple[type, str], Any] = {}
+    for target in initializers:
         for suffix in (*ROLES, *_own_suffixes(target)):
             hook = f"_init_{suffix}"
-            if (type(target), hook) not in used and overrides(target, hook) and is_users(getattr(target, hook)):
-                unused.setdefault((type(target), hook), target)
-    for (kind, hook), target in unused.items():
-        meant = misspelt(target, hook[len("_init_") :], infos)
-        yield f"{kind.__name__}.{hook} serves no parameter of the network{f'; did you mean {meant}?' if meant else '.'}"
+            if (type(target), hook) not in chosen and overrides(target, hook) and is_users(getattr(target, hook)):
+                idle.setdefault((type(target), suffix), target)
+    for (kind, suffix), target in idle.items():
+        meant: List[str] = []
+        if suffix in suspects(target) and not any(_ends_with(info, suffix) for info in infos):
+            names = [*ROLES, *(info.label.rpartition(".")[2] for info in infos)]
+            meant = difflib.get_close_matches(suffix, names, n=1)
+        # Where the class has that hook too, this one is a method that it calls.
+        near = "".join(f"; did you mean _init_{name}?" for name in meant if not overrides(target, f"_init_{name}"))
+        yield f"{kind.__name__}._init_{suffix} serves no parameter of the network{near or '.'}", bool(near)
 
 
 def _own_suffixes(target: Any) -> List[str]:
     """The endings of the hooks that `target` or its class adds to those of the roles, the longest first."""
-    own = {name[len("_init_") :] for name in vars(target) if name.startswith("_init_") and callable(vars(target)[name])}
-    suffixes = {*own, *_class_suffixes(type(target))}  # type: ignore[arg-type]  # mypy takes no class for hashable
-    return sorted(suffixes.difference(ROLES), key=lambda name: (-len(name), name))
+    own = {name for name, value in vars(target).items() if name.startswith("_init_") and callable(value)}
+    hooks = own.union(_class_hooks(type(target)))  # type: ignore[arg-type]  # mypy takes no class for hashable
+    suffixes = {name[len("_init_") :] for name in hooks}.difference(ROLES)
+    return sorted(suffixes, key=lambda name: (-len(name), name))
 
 
-@functools.lru_cache(maxsize=None)
-def _class_suffixes(cls: type) -> FrozenSet[str]:
-    names = {name[len("_init_") :] for name in dir(cls) if name.startswith("_init_") and callable(getattr(cls, name))}
-    known = {name[len("_init_") :] for base in cls.__mro__ if _is_base(base) for name in vars(base)}
+@lru_cache(maxsize=None)
+def _class_hooks(cls: type) -> FrozenSet[str]:
+    known = {name for base in cls.__mro__ if _is_base(base) for name in vars(base)}
+    names = {name for name in dir(cls) if name.startswith("_init_") and callable(getattr(cls, name))}
     return frozenset(names - known)
 
 
@@ -319,27 +303,17 @@ def _is_base(cls: type) -> bool:
     return cls is mx.init.Initializer or "_is_corrected_base" in vars(cls)
 
 
-def _is_repr(declared: str) -> bool:
-    # GluonCV's feature expanders put an Initializer object into a symbol attribute; what arrives is its repr.
-    return declared.startswith("<") and declared.endswith(">")
-
-
-def _create_default(declared: Any, info: ParameterInfo) -> Any:
-    """The initializer of a layer's default: one object for all layers, so that it is serialized once."""
-    registered = mx.registry.get_registry(mx.init.Initializer).get(declared) if isinstance(declared, str) else None
-    return _create(declared, info) if registered is None else _create_registered(declared, registered)
-
-
-@functools.lru_cache(maxsize=None)
-def _create_registered(name: str, registered: type) -> Any:  # by class too: a user may register another by this name
-    return mx.init.create(name)
-
-
 def _create(declared: Any, info: ParameterInfo) -> Any:
+    registered = mx.registry.get_registry(mx.init.Initializer).get(declared) if isinstance(declared, str) else None
     try:
-        return mx.init.create(declared)
+        return mx.init.create(declared) if is_users(registered) else _create_once(declared, registered)
     except (AssertionError, TypeError, ValueError) as error:
         raise InitializationError(
             f"Parameter {info.label!r} asks for the initializer {declared!r}, which MXNet cannot make: {error} "
             f"Register the class before (@mx.init.register), or pass an instance as init=."
         ) from error
+
+
+@lru_cache(maxsize=None)
+def _create_once(name: str, registered: type) -> Any:  # one object for all layers, so that it is serialized once
+    return mx.init.create(name)

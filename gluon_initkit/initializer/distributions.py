@@ -1,25 +1,31 @@
-"""Distributions, from which parameters are drawn, as plain data, and how streams of random numbers fill memory by them.
-
-A `Distribution` is of independent values: it fills each chunk of an array from a stream of its own. An
-`ArrayDistribution` makes a whole array at once.
+"""Distributions, from which parameters are drawn, as plain data: how they fill memory, and which one an initializer of
+MXNet's means. The function that would run decides that, so that a subclass with a hook of its own is never taken for
+its base class; a hook that is not listed here is run as it is.
 """
 
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 import math
-from typing import Any, Callable, ContextManager, List, Optional, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Optional, Tuple
 
 import numpy
 
-from .random.streams import CHUNK, stream, uniforms
-from .random.ziggurat import normals
+from .._mxnet import backend, mx
+from .._mxnet.arrays import classic
+from .._mxnet.preserve import draw_seed
+from ..display import printable
+from ..parameters import ParameterInfo, role_of
+from .arguments import one_of
+from .dispatch import Choice, choose
+from .initializer import Initializer, corrected
+from .random import CHUNK, derive, key_of, normals, orthonormal_rows, stream, uniforms
 
 Shape = Tuple[int, ...]
 
 
 class Distribution:
-    """A distribution of independent values."""
+    """A distribution of independent values: it fills each chunk of an array from a stream of its own."""
 
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
         """Fill the vector `out`, of any dtype: chunk `index` of the array of `key`."""
@@ -91,14 +97,13 @@ class Truncated(Distribution):
     high: float
 
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
-        rng, low, high = stream(key, index), *self._standard_limits()
+        rng, (low, high, of_normal, of_uniform) = stream(key, index), self._standard()
         peak = min(max(low, 0.0), high)
-        from_uniform = self._accepted_of_uniform() > self._accepted_of_normal()
         values = numpy.empty(0)
         while values.size < out.size:
             size = out.size - values.size
             size += size // 8 + 16
-            if from_uniform:
+            if of_uniform > of_normal:
                 proposed = low + (high - low) * rng.random(size)
                 proposed = proposed[rng.random(size) < numpy.exp((peak * peak - proposed * proposed) / 2)]
             else:
@@ -106,35 +111,38 @@ class Truncated(Distribution):
                 normals(rng, proposed)
                 proposed = proposed[(proposed >= low) & (proposed <= high)]
             values = numpy.concatenate([values, proposed])
-        # Rounding to a narrower dtype may step over a limit.
         values = (values[: out.size] * self.stdev + self.mean).astype(out.dtype)
-        out[...] = numpy.clip(values, *_limits_of_dtype(self.low, self.high, out.dtype))
+        # Rounding to a narrower dtype may have stepped over a limit: the last numbers within are these.
+        least, most = out.dtype.type(self.low), out.dtype.type(self.high)
+        if float(least) < self.low:
+            least = numpy.nextafter(least, out.dtype.type(numpy.inf))
+        if float(most) > self.high:
+            most = numpy.nextafter(most, out.dtype.type(-numpy.inf))
+        out[...] = numpy.clip(values, least, most)
 
     def moments(self) -> Tuple[float, float]:
-        low, high = self._standard_limits()
-        mass, density = self._accepted_of_normal(), [_density(low), _density(high)]
-        ends = [0.0 if math.isinf(end) else end * at for end, at in zip((low, high), density)]
-        shift = (density[0] - density[1]) / mass
+        low, high, mass, _ = self._standard()
+        at_low, at_high = _density(low), _density(high)
+        ends = [0.0 if math.isinf(end) else end * at for end, at in ((low, at_low), (high, at_high))]
+        shift = (at_low - at_high) / mass
         spread = 1 + (ends[0] - ends[1]) / mass - shift * shift
         return self.mean + self.stdev * shift, self.stdev * math.sqrt(spread)
 
     def acceptance(self) -> float:
         """The share of proposed numbers that is kept."""
-        return max(self._accepted_of_normal(), self._accepted_of_uniform())
+        return max(self._standard()[2:])
 
-    def _standard_limits(self) -> Tuple[float, float]:
-        return (self.low - self.mean) / self.stdev, (self.high - self.mean) / self.stdev
-
-    def _accepted_of_normal(self) -> float:
-        low, high = self._standard_limits()
-        if low > 0:
-            low, high = -high, -low  # where erfc keeps its digits
-        return (math.erfc(-high / math.sqrt(2)) - math.erfc(-low / math.sqrt(2))) / 2
-
-    def _accepted_of_uniform(self) -> float:
-        low, high = self._standard_limits()
+    def _standard(self) -> Tuple[float, float, float, float]:
+        """The limits in deviations from the mean, and the share that is kept of normal and of uniform numbers."""
+        low, high = (self.low - self.mean) / self.stdev, (self.high - self.mean) / self.stdev
+        below, above = (-high, -low) if low > 0 else (low, high)  # where erfc keeps its digits
+        of_normal = (math.erfc(-above / math.sqrt(2)) - math.erfc(-below / math.sqrt(2))) / 2
         area = _density(min(max(low, 0.0), high)) * (high - low)  # infinite where a limit is; 0 by underflow far out
-        return self._accepted_of_normal() / area if area else 0.0
+        return low, high, of_normal, of_normal / area if area else 0.0
+
+
+def _density(x: float) -> float:
+    return math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -143,7 +151,6 @@ class ArrayDistribution:
 
     make: Callable[[bytes, Shape], Any]
     expected: Optional[Tuple[float, float]] = None
-    """Mean and standard deviation of its values, where they are known."""
 
     def moments(self) -> Optional[Tuple[float, float]]:
         """Mean and standard deviation, where they are known."""
@@ -157,10 +164,8 @@ def fill_jobs(
     out: numpy.ndarray,
     memory_errors: Callable[[], ContextManager[None]] = nullcontext,
 ) -> List[Tuple[int, Callable[[], None]]]:
-    """The jobs, (bytes, call), that fill the flat array `out`, in any order and on any thread.
-
-    `memory_errors` makes the context for what takes more memory than the array itself, as a decomposition does.
-    """
+    """The jobs, (bytes, call), that fill the flat array `out`, in any order and on any thread."""
+    # `memory_errors` makes the context for what takes more memory than the array itself, as a decomposition does.
     if isinstance(distribution, ArrayDistribution):
 
         def fill_array() -> None:
@@ -168,8 +173,8 @@ def fill_jobs(
                 out.reshape(shape)[...] = distribution.make(key, shape)
 
         return [(out.nbytes, fill_array)]
-    chunks = ((index, out[index * CHUNK : (index + 1) * CHUNK]) for index in range(-(-out.size // CHUNK)))
-    return [(chunk.nbytes, partial(distribution.fill, key, index, chunk)) for index, chunk in chunks]
+    chunks = [out[start : start + CHUNK] for start in range(0, out.size, CHUNK)]
+    return [(chunk.nbytes, partial(distribution.fill, key, index, chunk)) for index, chunk in enumerate(chunks)]
 
 
 def draw(distribution: Any, key: bytes, shape: Shape, dtype: Any) -> numpy.ndarray:
@@ -180,15 +185,118 @@ def draw(distribution: Any, key: bytes, shape: Shape, dtype: Any) -> numpy.ndarr
     return out.reshape(shape)
 
 
-def _density(x: float) -> float:
-    return math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+class DistributionInitializer(Initializer):
+    """An initializer whose weights are drawn from a distribution, wherever it is called from."""
+
+    def _distribution_for(self, desc: Any, shape: Shape) -> Any:
+        """The distribution for an array of this shape, whose axes ``desc.axes`` tells."""
+        raise NotImplementedError
+
+    def _init_weight(self, desc: Any, arr: Any) -> None:
+        key = getattr(desc, "key", None) or key_of("drawn", draw_seed())
+        classic(arr)[:] = draw(self._distribution_for(desc, arr.shape), key, arr.shape, arr.dtype)
 
 
-def _limits_of_dtype(low: float, high: float, dtype: numpy.dtype) -> Tuple[Any, Any]:
-    """The smallest and the largest number of a dtype within [low, high]."""
-    least, most = dtype.type(low), dtype.type(high)
-    if float(least) < low:
-        least = numpy.nextafter(least, dtype.type(numpy.inf))
-    if float(most) > high:
-        most = numpy.nextafter(most, dtype.type(-numpy.inf))
-    return least, most
+def distribution_of(initializer: Any, hook: str, desc: Any, shape: Shape) -> Any:
+    """The distribution by which `initializer`'s `hook` fills an array of this shape; None where it is a user's code.
+
+    `desc` has `axes` and `global_init`. A ValueError says that the initializer cannot fill such a shape, or that its
+    arguments are wrong.
+    """
+    if hook in vars(initializer):
+        return None
+    known = _DISTRIBUTIONS.get(getattr(type(initializer), hook, None))
+    return known(initializer, desc, shape) if callable(known) else known
+
+
+def _xavier(initializer: Any, desc: Any, shape: Shape) -> Distribution:
+    # MXNet's fans (Glorot and Bengio 2010): by the shape alone, channels first.
+    if len(shape) < 2:
+        name = type(initializer).__name__
+        raise ValueError(f"{printable(name)} needs an array of at least 2 dimensions, found shape {shape!r}")
+    area = math.prod(shape[2:])
+    fan_in, fan_out = shape[1] * area, shape[0] * area
+    factors = {"avg": (fan_in + fan_out) / 2, "in": fan_in, "out": fan_out}
+    scale = math.sqrt(initializer.magnitude / factors[one_of("factor_type", initializer.factor_type, tuple(factors))])
+    if one_of("rnd_type", initializer.rnd_type, ("uniform", "gaussian")) == "uniform":
+        return Uniform(-scale, scale)
+    return Normal(0.0, scale)
+
+
+def _constant(initializer: Any, desc: Any, shape: Shape) -> Any:
+    value = initializer.value
+    if isinstance(value, mx.nd.NDArray):
+        value = value.asnumpy()
+    if numpy.ndim(value) == 0:
+        return Constant(float(value))
+    array = numpy.broadcast_to(numpy.asarray(value), shape)  # raises where it does not fit
+    return ArrayDistribution(lambda key, shape: array)
+
+
+def _orthogonal(initializer: Any, desc: Any, shape: Shape) -> ArrayDistribution:
+    independent = {"uniform": Uniform(-1.0, 1.0), "normal": Normal(0.0, 1.0)}
+    law = independent[one_of("rand_type", initializer.rand_type, tuple(independent))]
+
+    def make(key: bytes, shape: Shape) -> numpy.ndarray:
+        matrix = draw(law, key, (shape[0], int(numpy.prod(shape[1:], dtype=numpy.int64))), numpy.float64)
+        rows = orthonormal_rows(matrix) if len(matrix) <= matrix.shape[1] else orthonormal_rows(matrix.T).T
+        return (initializer.scale * rows).reshape(shape)
+
+    return ArrayDistribution(make)
+
+
+def _bilinear(initializer: Any, desc: Any, shape: Shape) -> ArrayDistribution:
+    if len(shape) != 4:
+        raise ValueError(f"Bilinear needs an array of 4 dimensions, found shape {shape!r}")
+    f = math.ceil(shape[3] / 2)
+    c = (2 * f - 1 - f % 2) / (2 * f)
+    y, x = (1 - abs(numpy.arange(size) / f - c) for size in shape[2:])
+    return ArrayDistribution(lambda key, shape: numpy.broadcast_to(y[:, None] * x, shape))
+
+
+def _lstm_bias(initializer: Any, desc: Any, shape: Shape) -> ArrayDistribution:
+    def make(key: bytes, shape: Shape) -> numpy.ndarray:
+        bias = numpy.zeros(shape)
+        hidden = shape[0] // 4  # gates in the order input, forget, cell, output
+        bias[hidden : 2 * hidden] = initializer.forget_bias
+        return bias
+
+    return ArrayDistribution(make)
+
+
+def _fused_rnn(initializer: Any, desc: Any, shape: Shape) -> Optional[ArrayDistribution]:
+    """The one vector of a fused RNN, each part by its own distribution; None where a user's hook fills a part."""
+    parts = backend.rnn_layout(initializer, shape)
+    network = corrected(parts.network or desc.global_init)
+    distributions: Dict[str, Any] = {}
+    for name, part in parts.shapes.items():
+        info = ParameterInfo(None, (), name, role_of(name), part, "float32")
+        choice = choose(network, info, parts.declared.get(name))
+        own = distribution_of(choice.initializer, choice.hook, desc, part) if isinstance(choice, Choice) else None
+        if own is None:
+            return None
+        distributions[name] = own
+
+    def make(key: bytes, shape: Shape) -> numpy.ndarray:
+        return parts.packed({name: draw(distribution, derive(key, name), parts.shapes[name], "float32")
+                             for name, distribution in distributions.items()})  # fmt: skip
+
+    return ArrayDistribution(make)
+
+
+_ZERO, _ONE, _BASE = Constant(0.0), Constant(1.0), mx.init.Initializer
+_DISTRIBUTIONS: Dict[Any, Any] = {
+    mx.init.Uniform._init_weight: lambda init, desc, shape: Uniform(-init.scale, init.scale),
+    mx.init.Normal._init_weight: lambda init, desc, shape: Normal(0.0, init.sigma),
+    mx.init.Xavier._init_weight: _xavier,
+    mx.init.Constant._init_weight: _constant,
+    mx.init.Orthogonal._init_weight: _orthogonal,
+    mx.init.Bilinear._init_weight: _bilinear,
+    mx.init.LSTMBias._init_weight: _lstm_bias,
+    backend.FusedRNN._init_weight: _fused_rnn,
+    DistributionInitializer._init_weight: lambda init, desc, shape: init._distribution_for(desc, shape),
+    **dict.fromkeys([mx.init.Zero._init_weight, _BASE._init_bias, _BASE._init_beta, _BASE._init_zero,
+                     Initializer._init_running_mean], _ZERO),
+    **dict.fromkeys([mx.init.One._init_weight, _BASE._init_gamma, _BASE._init_one, Initializer._init_running_var],
+                    _ONE),
+}  # fmt: skip

@@ -8,37 +8,23 @@ come last: their old values are gone with the first new one, so what has begun t
 from contextlib import ExitStack, nullcontext
 import copy
 import math
-from typing import Any, ContextManager, Dict, List, Optional, Sequence, Tuple
+from typing import Any, ContextManager, Dict, List, Optional, Sequence
 import weakref
 
 import numpy
 
-from .._mxnet import mx
+from .._mxnet import mx, parameter, state
 from .._mxnet.arrays import empty, is_host, layer_array, memory_view, wait_for
-from .._mxnet.parameter import arrays_of, gradients_of, held_contexts, is_constant, shape_of
 from .._mxnet.preserve import seeded_generators
-from .._mxnet.state import (
-    CopySource,
-    after_refill,
-    can_refill,
-    commit,
-    gradients_to_clear,
-    interrupts_held,
-    new_gradients,
-    restoring,
-    set_pending,
-)
 from .._mxnet.trainer import reset_updates
 from ..display import printable
 from ..parallel import Job, ProgressBar, run
 from ..parameters import ParameterInfo, named_memory_errors
 from ..shapes import is_known
-from .dispatch import Choice
-from .distributions import ArrayDistribution, Constant, Distribution, fill_jobs
-from .errors import InitializationError
+from .dispatch import Choice, InitializationError
+from .distributions import ArrayDistribution, Constant, Distribution, distribution_of, fill_jobs
 from .initializer import HookContext, run_hook
-from .mxnet_distributions import distribution_of
-from .random.streams import key_of
+from .random import key_of
 
 
 class PendingFill:
@@ -56,7 +42,6 @@ class PendingFill:
         self.array: Any = None
         self.grads: List[Any] = []
         self._source: Any = None
-        self._key: Tuple[Any, bytes] = (None, b"")
 
     @property
     def param(self) -> Any:
@@ -65,12 +50,12 @@ class PendingFill:
     def __getstate__(self) -> Dict[str, Any]:
         return {**vars(self), "_param": self.param}  # a deep copy is for the copy of the parameter
 
-    def __setstate__(self, state: Dict[str, Any]) -> None:
-        vars(self).update(state, _param=weakref.ref(state["_param"]))
+    def __setstate__(self, attributes: Dict[str, Any]) -> None:
+        vars(self).update(attributes, _param=weakref.ref(attributes["_param"]))
 
     @property
     def shape(self) -> Any:
-        return shape_of(self.param)
+        return parameter.shape_of(self.param)
 
     @property
     def dtype(self) -> numpy.dtype:
@@ -78,16 +63,13 @@ class PendingFill:
 
     @property
     def size(self) -> int:
-        """How many bytes the values take on one context."""
+        """Bytes of the values, on one context."""
         return self.dtype.itemsize * math.prod(self.shape)
 
     @property
     def key(self) -> bytes:
         """What the values are a function of."""
-        shape_and_dtype = (self.shape, self.dtype.str)
-        if shape_and_dtype != self._key[0]:
-            self._key = shape_and_dtype, key_of(*self.parts, *shape_and_dtype)
-        return self._key[1]
+        return key_of(*self.parts, self.shape, self.dtype.str)
 
     def memory_errors(self) -> ContextManager[None]:
         """Context in which a failed allocation names the parameter."""
@@ -95,7 +77,7 @@ class PendingFill:
 
     def distribution(self) -> Any:
         """The distribution of the values; None where a user's hook fills them."""
-        if is_constant(self.param):
+        if parameter.is_constant(self.param):
             value = self.param.value.asnumpy()
             return ArrayDistribution(lambda key, shape: value)
         try:
@@ -122,10 +104,18 @@ class PendingFill:
             return self.jobs(distribution, self.array)
         memory_view(self.array)[:] = 0  # plain Gluon gives a hook zeros: `arr += 1` and `arr[i, i] = 1` rely on it
         reseed(self.key)
+        what = f"Parameter {self.info.label!r} of shape {self.shape}"
+        who = f"{type(self.choice.initializer).__name__}.{self.choice.hook}"
         with mx.autograd.pause(), mx.cpu():
             desc = mx.init.InitDesc(self.param.name, global_init=self.global_init)
             run_hook(self.choice, HookContext(desc, self.info, self.param, self.key), layer_array(self.array))
-            self._check_values()
+            try:
+                values = self.array.asnumpy()  # errors of the engine surface here, at the parameter that caused them
+            except mx.MXNetError as error:
+                raise InitializationError(f"{what} could not be filled: {who} raised {error}") from error
+        nans = int(numpy.isnan(values).sum()) if self.dtype.kind == "f" else 0
+        if nans:
+            raise InitializationError(f"{what} got {nans} NaN from {who}. Expected numbers: mend the hook.")
         return []
 
     def jobs(self, distribution: Any, array: Any) -> List[Job]:
@@ -135,14 +125,14 @@ class PendingFill:
     def prepare_gradients(self) -> List[Job]:
         """Make the arrays of gradients that the kit can make. Return the jobs that clear them."""
         with self.memory_errors():
-            self.grads = new_gradients(self.param, self.ctxs)
+            self.grads = state.new_gradients(self.param, self.ctxs)
         return [job for grad in self.grads for job in _clear_jobs(grad)]
 
     def commit(self) -> None:
         """Hand the array to the parameter, or leave the parameter pending."""
         with self.memory_errors():
-            source = self if self.array is None else CopySource(self.array, self.param, self.choice)
-            commit(self.param, self.choice.initializer, self.ctxs, source, self.grads)
+            source = self if self.array is None else state.CopySource(self.array, self.param, self.choice)
+            state.commit(self.param, self.choice.initializer, self.ctxs, source, self.grads)
             if len(self.ctxs) > 1 or not self.grads:  # then the engine makes arrays, and finds memory or not
                 wait_for(_arrays(self))
 
@@ -154,14 +144,14 @@ class PendingFill:
                 generators: ContextManager = nullcontext() if distribution is not None else seeded_generators()
                 with generators as reseed:
                     run(self.prepare(distribution, reseed))
-                self._source = CopySource(self.array, self.param)
+                self._source = state.CopySource(self.array, self.param)
             with self.memory_errors():
                 return self._source.copyto(ctx)
         except BaseException:
             # MXNet has forgotten what was pending. A second try must find it again, on the present contexts, which
             # `reset_ctx` may have changed.
             self.forget()
-            set_pending(self.param, self.choice.initializer, held_contexts(self.param), self)
+            state.set_pending(self.param, self.choice.initializer, parameter.held_contexts(self.param), self)
             raise
 
     def for_parameter(self, param: Any) -> "PendingFill":
@@ -174,34 +164,18 @@ class PendingFill:
         """Draw anew when asked next: the shape may be another."""
         self.array = self._source = None
 
-    def _check_values(self) -> None:
-        """Errors of the engine surface here, at the parameter that caused them; NaN is nobody's intention."""
-        who = f"{type(self.choice.initializer).__name__}.{self.choice.hook}"
-        try:
-            values = self.array.asnumpy()
-        except mx.MXNetError as error:
-            raise InitializationError(
-                f"Parameter {self.info.label!r} of shape {self.shape} could not be filled: {who} raised {error}"
-            ) from error
-        nans = int(numpy.isnan(values).sum()) if self.dtype.kind == "f" else 0
-        if nans:
-            raise InitializationError(
-                f"Parameter {self.info.label!r} of shape {self.shape} got {nans} NaN from {who}. "
-                f"Expected numbers: mend the hook."
-            )
-
 
 def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
     """Draw everything, then change everything; the bytes of parameters that were filled, over all contexts."""
     known = [fill for fill in fills if is_known(fill.shape)]
     distributions = {fill: fill.distribution() for fill in known}
     # A distribution refills in place what fits; what may fail, or lies on a device, is made beside it and copied in.
-    refill = dict.fromkeys(fill for fill in known if can_refill(fill.param, fill.ctxs))
+    refill = dict.fromkeys(fill for fill in known if state.can_refill(fill.param, fill.ctxs))
     in_place = dict.fromkeys(fill for fill in refill
                              if isinstance(distributions[fill], Distribution) and is_host(fill.ctxs[0]))  # fmt: skip
     fresh = [fill for fill in fills if fill not in refill]
     total = sum(fill.size for fill in known)
-    with interrupts_held() as released, ExitStack() as stack:
+    with state.interrupts_held() as released, ExitStack() as stack:
         stack.enter_context(mx.autograd.pause())  # where MXNet records, it refuses a write into a parameter
         bar = stack.enter_context(ProgressBar("initializing", total, progress))
         hooks = any(distribution is None for distribution in distributions.values())
@@ -216,11 +190,12 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
                     jobs += bar.expect(fill.prepare_gradients())
             run(jobs, bar)
             wait_for([array for fill in refill for array in _arrays(fill)])
-        with restoring([fill.param for fill in fresh]):
+        with state.restoring([fill.param for fill in fresh]):
             for fill in fresh:
                 fill.commit()
-            jobs = [job for fill in in_place for job in fill.jobs(distributions[fill], arrays_of(fill.param)[0])]
-        grads = [grad for fill in refill for grad in gradients_to_clear(fill.param)]
+            held = [(fill, parameter.arrays_of(fill.param)[0]) for fill in in_place]
+            jobs = [job for fill, array in held for job in fill.jobs(distributions[fill], array)]
+        grads = [grad for fill in refill for grad in state.gradients_to_clear(fill.param)]
         jobs += bar.expect([job for grad in grads for job in _clear_jobs(grad)])
         try:
             run(jobs, bar)
@@ -230,7 +205,7 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
             raise
         finally:
             for fill in refill:
-                after_refill(fill.param, fill.array)
+                state.after_refill(fill.param, fill.array)
             for fill in fresh:
                 reset_updates(fill.param)
         # Threads have filled what lies in place on one context; replicas and sparse gradients are the engine's.
@@ -240,7 +215,7 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
 
 
 def _arrays(fill: PendingFill) -> List[Any]:
-    return [*arrays_of(fill.param), *gradients_of(fill.param)]
+    return [*parameter.arrays_of(fill.param), *parameter.gradients_of(fill.param)]
 
 
 def _clear_jobs(array: Any) -> List[Job]:

@@ -1,7 +1,5 @@
 """`initialize`: the kit's front door. Describe the network, decide for every parameter, check everything, draw, and
-only then change.
-
-Which initializer fills a parameter is decided in `dispatch`; drawing and changing are in `fill`.
+only then change. Which initializer fills a parameter is decided in `dispatch`; drawing and changing are in `fill`.
 """
 
 from dataclasses import dataclass
@@ -9,21 +7,11 @@ import re
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from .._mxnet import backend, mx
+from .._mxnet import backend, mx, parameter, tree
 from .._mxnet.arrays import classic
-from .._mxnet.parameter import (
-    allows_deferral,
-    arrays_of,
-    context_argument,
-    contexts_of,
-    is_verbose,
-    print_filled,
-    shape_of,
-)
 from .._mxnet.preserve import draw_seed
 from .._mxnet.state import emit
 from .._mxnet.trainer import trainer_objection
-from .._mxnet.tree import path_clashes, refuse_path_clashes, stale_graphs, unregistered_blocks, walk
 from ..display import (
     Column,
     Table,
@@ -34,14 +22,13 @@ from ..display import (
     path_column,
     printable,
     shape_column,
-    shape_text,
-    size_text,
     warn,
 )
+from ..display.units import shape_text, size_text
 from ..parameters import ParameterInfo, context_mismatch, did_you_mean_path, list_parameters, select_parameters
 from ..shapes import is_known
-from .dispatch import Choice, choose, declared_parameters, refuse_unassigned, target_of, targets, warn_of_misspelt
-from .errors import InitializationError
+from . import dispatch
+from .dispatch import Choice, InitializationError, choose, declared_parameters
 from .fill import PendingFill, fill_all
 from .initializer import corrected, dump, initializer_text, serializable
 from .plan import DEFAULT_INITIALIZER, ChoiceRow, short_text
@@ -142,10 +129,6 @@ def initialize(
     verbose : None
         MXNet's argument is refused: this function returns a report.
 
-    Returns
-    -------
-    InitReport
-
     Raises
     ------
     InitializationError
@@ -172,12 +155,16 @@ def initialize(
     [('1.weight', 'initialized'), ('1.bias', 'initialized')]
     """
     start = time.perf_counter()
-    init, ctxs, network = corrected(init), _contexts(context_argument(ctx, device)), list_parameters(net)
+    init, ctxs, network = corrected(init), _contexts(parameter.context_argument(ctx, device)), list_parameters(net)
     parameters = network if select is None else select_parameters(network, select)
     paths = {path for _, _, info in parameters for path in info.paths}
-    refuse_path_clashes([path for path in path_clashes(net) if path in paths])
-    names = _key_names(key, [info for _, _, info in parameters], [info for _, _, info in network])
-    _check_flags(seed, force_reinit)
+    tree.refuse_path_clashes([path for path in tree.path_clashes(net) if path in paths])
+    names = _key_names(key, [info.label for _, _, info in parameters], [info for _, _, info in network])
+    if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
+        order = "; in MXNet's order of arguments this is verbose, and force_reinit comes next: write force_reinit=True"
+        raise TypeError(f"seed is {seed!r}: expected an integer or None{order if isinstance(seed, bool) else ''}")
+    if force_reinit not in (True, False):
+        raise TypeError(f"force_reinit is {force_reinit!r}: expected True or False")
     if verbose is not None:
         raise TypeError("verbose= is of MXNet's initialize; this one returns a report: print(ik.initialize(net, ...))")
     # What is pending counts as initialized, so that it does not matter whether a layer is deferred.
@@ -189,26 +176,28 @@ def initialize(
     # An object's repr may hold its address, which is another in every process.
     dumps = {key: re.sub(r" at 0x[0-9a-fA-F]+", "", dump(each)) for key, each in initializers.items()}
     texts = {key: initializer_text(each) for key, each in initializers.items()}
-    fills = []
+    fills = {}
     for (param, _, info), choice in zip(to_fill, choices):
         parts = (seed, names[info.label], dumps[id(choice.initializer)], choice.hook)
-        fills.append(PendingFill(param, info, choice, init, parts, ctxs))
+        fills[id(param)] = PendingFill(param, info, choice, init, parts, ctxs)
         emit(param, "initialize", initializer=choice.initializer, hook=choice.hook, force_reinit=force_reinit)
-    filled_bytes = fill_all(fills, progress)
-    for fill in fills:
+    filled_bytes = fill_all(list(fills.values()), progress)
+    for fill in fills.values():
         fill.param.init = serializable(fill.param.init)
-        _log(fill, init)
+        logger = next(filter(parameter.is_verbose, (init, fill.choice.initializer)), None)  # by `set_verbosity`
+        for array in parameter.arrays_of(fill.param)[:1] if logger is not None else ():
+            parameter.print_filled(logger, mx.init.InitDesc(fill.param.name), fill.choice.hook, classic(array))
     if len(to_fill) < len(parameters):
-        warn(_kept(parameters, to_fill, ctxs, asked=ctx is not None or device is not None))
-    for problem in unregistered_blocks(walk(net)) if select is None else ():  # no selector selects what they hold
+        kept = [(param, info) for param, _, info in parameters if id(param) not in fills]
+        warn(_kept_text(kept, [info for _, _, info in to_fill], ctxs, asked=ctx is not None or device is not None))
+    for problem in tree.unregistered_blocks(tree.walk(net)) if select is None else ():  # nothing selects what they hold
         warn(str(problem))
-    for problem in stale_graphs(net):
+    for problem in tree.stale_graphs(net):
         inside = f"{problem.path}." if problem.path else ""
         if select is None or any(path.startswith(inside) for path in paths):
             warn(str(problem))
-    by_param = {id(fill.param): fill for fill in fills}
-    rows = tuple(_row(info, by_param.get(id(param)), texts) for param, _, info in parameters)
-    return InitReport(rows, seed, time.perf_counter() - start, filled_bytes, initializer_text(target_of(init)))
+    rows = tuple(_row(info, fills.get(id(param)), texts) for param, _, info in parameters)
+    return InitReport(rows, seed, time.perf_counter() - start, filled_bytes, initializer_text(dispatch.target_of(init)))
 
 
 def _contexts(ctx: Any) -> List[Any]:
@@ -221,11 +210,8 @@ def _contexts(ctx: Any) -> List[Any]:
     return ctxs
 
 
-def _key_names(key: Key, infos: Sequence[ParameterInfo], network: Sequence[ParameterInfo]) -> Dict[str, str]:
+def _key_names(key: Key, paths: Sequence[str], network: Sequence[ParameterInfo]) -> Dict[str, str]:
     """What stands for each path in the key of its values; a dict may name what is not selected."""
-    paths = [info.label for info in infos]
-    if key is None:
-        return dict(zip(paths, paths))
     if isinstance(key, Mapping):
         known = {info.label for info in network}
         for path in key:
@@ -233,8 +219,8 @@ def _key_names(key: Key, infos: Sequence[ParameterInfo], network: Sequence[Param
                 hint = did_you_mean_path(path, network)
                 raise ValueError(printable(f"key= names {path!r}, which is no parameter's canonical path; {hint}"))
         names = {path: key.get(path, path) for path in paths}
-    elif callable(key):
-        names = {path: key(path) for path in paths}
+    elif key is None or callable(key):
+        names = {path: path if key is None else key(path) for path in paths}
     else:
         raise TypeError(f"key is {key!r}: expected a dict of paths, or a callable that gets a path")
     owner: Dict[str, str] = {}
@@ -247,34 +233,24 @@ def _key_names(key: Key, infos: Sequence[ParameterInfo], network: Sequence[Param
     return names
 
 
-def _check_flags(seed: Any, force_reinit: Any) -> None:
-    if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
-        order = "; in MXNet's order of arguments this is verbose, and force_reinit comes next: write force_reinit=True"
-        raise TypeError(f"seed is {seed!r}: expected an integer or None{order if isinstance(seed, bool) else ''}")
-    if force_reinit not in (True, False):
-        raise TypeError(f"force_reinit is {force_reinit!r}: expected True or False")
-
-
 def _choices(
     init: Any, network: Sequence[tuple], parameters: Sequence[tuple], to_fill: Sequence[tuple]
 ) -> List[Choice]:
-    """Which initializer fills each parameter; one error lists those that none fills.
-
-    A rule or a hook that serves another part of the network than what is selected is none to warn of.
-    """
+    """Which initializer fills each parameter; one error lists those that none fills."""
     assignments = [choose(init, *declared) for declared in declared_parameters(to_fill)]
-    refuse_unassigned([info for _, _, info in to_fill], assignments)
+    dispatch.refuse_unassigned([info for _, _, info in to_fill], assignments)
+    # A rule or a hook that serves another part of the network than what is selected is none to warn of.
     init._review(declared_parameters(network))
     own = [param.init for param, _, _ in parameters if isinstance(param.init, mx.init.Initializer)]
-    reviewed = set(map(type, targets(init)))
-    warn_of_misspelt([each for each in own if type(each) not in reviewed], [info for _, _, info in network])
+    reviewed = set(map(type, dispatch.targets(init)))
+    dispatch.warn_of_misspelt([each for each in own if type(each) not in reviewed], [info for _, _, info in network])
     return [choice for choice in assignments if isinstance(choice, Choice)]
 
 
 def _check_parameters(to_fill: Sequence[tuple], ctxs: List[Any]) -> None:
     problems = []
     for param, _, info in to_fill:
-        if not is_known(shape_of(param)) and not allows_deferral(param):
+        if not is_known(parameter.shape_of(param)) and not parameter.allows_deferral(param):
             problems.append(f"{info.label}: its shape is {shape_text(info.shape)} and it may not be deferred; give "
                             f"the layer its input size, or the parameter allow_deferred_init=True")  # fmt: skip
         objection = trainer_objection(param, ctxs)
@@ -285,23 +261,13 @@ def _check_parameters(to_fill: Sequence[tuple], ctxs: List[Any]) -> None:
         raise InitializationError(f"{counted(len(problems), 'parameter')} cannot be initialized:{lines}")
 
 
-def _log(fill: PendingFill, init: Any) -> None:
-    """What `set_verbosity` asked for."""
-    arrays = arrays_of(fill.param)
-    verbose = next(filter(is_verbose, (init, fill.choice.initializer)), None)
-    if verbose is not None and arrays:
-        print_filled(verbose, mx.init.InitDesc(fill.param.name), fill.choice.hook, classic(arrays[0]))
-
-
-def _kept(parameters: Sequence[tuple], to_fill: Sequence[tuple], ctxs: List[Any], asked: bool) -> str:
+def _kept_text(kept: Sequence[tuple], filled: Sequence[ParameterInfo], ctxs: List[Any], asked: bool) -> str:
     """What to say of parameters that hold values, or are pending."""
-    filled = {id(param) for param, _, _ in to_fill}
-    kept = [(param, info) for param, _, info in parameters if id(param) not in filled]
     paths = [f"{info.label} (pending)" if info.state == "deferred" else info.label for _, info in kept]
-    count = counted_of(len(kept), len(parameters), "parameter", "is", "are")
+    count = counted_of(len(kept), len(kept) + len(filled), "parameter", "is", "are")
     text = f"{count} already initialized, ignoring: {listed(paths)}. Set force_reinit=True to re-initialize."
-    contexts = [(info.label, contexts_of(param)) for param, info in kept]
-    mismatch = context_mismatch([*contexts, *((info.label, ctxs) for _, _, info in to_fill)])
+    contexts = [(info.label, parameter.contexts_of(param)) for param, info in kept]
+    mismatch = context_mismatch([*contexts, *((info.label, ctxs) for info in filled)])
     if mismatch is not None:
         text += f" {mismatch}"
     elif asked and contexts[0][1] != tuple(ctxs):

@@ -4,9 +4,8 @@ constructor's arguments are recorded; and `corrected`, which calls the hooks of 
 Gluon reaches an initializer by two doors, and neither asks for a role: a network-level one by ``__call__`` with the
 parameter's own initializer in ``desc.attrs['__init__']``, which is never empty; a layer's own by ``_init_weight``,
 whatever the parameter is (MXNet 1.9.1, ``gluon/parameter.py``, `_finish_deferred_init`). So both doors read the role
-here: ``__call__`` is overridden, and each subclass's ``_init_weight`` and own ``__call__`` are wrapped when the class
-is made. Gluon gives them plain `InitDesc`s; a hook that gets a `HookContext` was chosen by the kit, or called through
-``super()``.
+here: a class's ``_init_weight`` and own ``__call__`` are wrapped when it is made. Gluon gives them plain `InitDesc`s; a
+hook that gets a `HookContext` was chosen by the kit, or called through ``super()``.
 """
 
 import functools
@@ -26,21 +25,9 @@ from .._mxnet.state import emit
 from .._mxnet.tree import network_of
 from ..display import printable, warn
 from ..parameters import ParameterInfo, did_you_mean, list_parameters, parameter_info, role_of
-from .dispatch import (
-    Assignment,
-    Choice,
-    Declared,
-    Unassigned,
-    choose,
-    declared_parameters,
-    is_users,
-    refuse_unassigned,
-    suspects,
-    targets,
-    warn_of_misspelt,
-)
-from .errors import InitializationError
-from .random.streams import generator, key_of
+from . import dispatch
+from .dispatch import Assignment, Choice, Declared, InitializationError, choose
+from .random import generator, key_of
 
 
 class HookContext(mx.init.InitDesc):
@@ -53,18 +40,21 @@ class HookContext(mx.init.InitDesc):
     key : bytes or None
         What `rng` starts from, under ``ik.initialize``.
     param : Parameter or None
+    path : str or None
+        The canonical path, ``'features.0.weight'``; None where no network is known that holds the parameter.
+    axes : str
+        What a weight's axes are: ``'OIHW'``, output, input, space.
+    label : str
+        How messages call the parameter: by path, or by MXNet's name where no path is known.
     """
 
-    role: str
-    key: Optional[bytes]
-    param: Any
-    _info: ParameterInfo
-    _rng: Optional[numpy.random.Generator]
+    _rng: Optional[numpy.random.Generator] = None
 
     def __new__(cls, desc: Any, info: ParameterInfo, param: Any, key: Optional[bytes] = None) -> "HookContext":
         attrs = {name: value for name, value in desc.attrs.items() if name != "__init__"}
         context = super().__new__(cls, desc, attrs, desc.global_init)
-        context.role, context.key, context.param, context._info, context._rng = info.role, key, param, info, None
+        context.role, context.path, context.axes, context.label = info.role, info.path, info.axes, info.label
+        context.param, context.key = param, key
         return context
 
     @property
@@ -75,21 +65,6 @@ class HookContext(mx.init.InitDesc):
         if self._rng is None:
             self._rng = generator(self.key or key_of("drawn", draw_seed()))
         return self._rng
-
-    @property
-    def path(self) -> Optional[str]:
-        """The canonical path, ``'features.0.weight'``; None where no network is known that holds the parameter."""
-        return self._info.path
-
-    @property
-    def axes(self) -> str:
-        """What a weight's axes are: ``'OIHW'``, output, input, space."""
-        return self._info.axes
-
-    @property
-    def label(self) -> str:
-        """How messages call the parameter: by path, or by MXNet's name where no path is known."""
-        return self.path or str(self)
 
 
 class Initializer(mx.init.Initializer):
@@ -133,18 +108,17 @@ class Initializer(mx.init.Initializer):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Initializer":
         initializer = super().__new__(cls)
-        initializer._arguments = constructor_arguments(cls, args, kwargs)
+        initializer._arguments = _constructor_arguments(cls, args, kwargs)
         initializer._reviewed = weakref.WeakSet()
         return initializer
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        bases = (Initializer, mx.init.Initializer)
-        for name, wrap in (("_init_weight", _wrap_weight_hook), ("__call__", _wrap_call)):
-            hooks = (vars(base).get(name) for base in cls.__mro__ if base not in bases)
+        for name in ("_init_weight", "__call__"):
+            hooks = (vars(base).get(name) for base in cls.__mro__ if base not in (Initializer, mx.init.Initializer))
             hook = next(filter(None, hooks), None)
             if hook is not None and not hasattr(hook, "_reads_role"):
-                setattr(cls, name, wrap(hook))
+                setattr(cls, name, _door(name, hook))
         if cls.__module__.partition(".")[0] == __name__.partition(".")[0]:  # so that `create` takes the kit's `dumps`
             cls._registered_name = f"gluon_initkit.{cls.__name__.lower()}"
             mx.init.alias(cls._registered_name)(cls)
@@ -156,12 +130,10 @@ class Initializer(mx.init.Initializer):
         if not isinstance(desc, mx.init.InitDesc):
             desc = mx.init.InitDesc(desc)
         declared = desc.attrs.get("__init__") or None
-        if isinstance(declared, SuperCall):
-            if declared.caller is self:  # ``super().__call__`` in a class's own `__call__`
-                declared._init_weight(desc, arr)
-                return
-            declared = None
-        self._fill_by_role(desc, arr, None if declared is self else declared)
+        if isinstance(declared, SuperCall) and declared.caller is self:  # in a class's own `__call__`
+            declared._init_weight(desc, arr)
+        else:
+            self._fill_by_role(desc, arr, None if declared is self or isinstance(declared, SuperCall) else declared)
 
     def _fill_by_role(self, desc: Any, arr: Any, declared: Any) -> None:
         """Read the role, decide, fill, and log where verbose. `declared` is `self` where a layer was given `self`."""
@@ -169,11 +141,11 @@ class Initializer(mx.init.Initializer):
         if alone:
             desc.global_init = self
         param = parameter_being_filled(desc)
-        place = place_of(param) if param is not None else None
         if param is None:
             desc, arr = hook_arguments(desc, arr)
-            info = _info_of_name(desc, arr)
+            info = ParameterInfo(None, (), str(desc), role_of(desc), tuple(arr.shape), dtype_name(arr.dtype))
         else:
+            place = place_of(param)
             info = parameter_info(param, place)
             declared = declared or (place.symbol_init if place is not None else None)
         if declared is not self:
@@ -188,22 +160,22 @@ class Initializer(mx.init.Initializer):
 
     def _review_network_of(self, param: Any, alone: bool) -> None:
         """Review the whole network before its first parameter is filled."""
-        if self._rules is None and not any(map(suspects, targets(self))):
+        if self._rules is None and not any(map(dispatch.suspects, dispatch.targets(self))):
             return
         net = None if param is None else network_of(param)
         if net is None:
             if param is not None or alone:
                 self._review_without_network(param)
         elif net not in self._reviewed:
-            network = declared_parameters(list_parameters(net))
+            network = dispatch.declared_parameters(list_parameters(net))
             if self._rules is not None:
-                refuse_unassigned([info for info, _, _ in network], [choose(self, *each) for each in network])
+                dispatch.refuse_unassigned([info for info, _, _ in network], [choose(self, *each) for each in network])
             self._review(network)
             self._reviewed.add(net)
 
     def _review(self, network: List[Declared]) -> None:
         """Warn of what serves no parameter of a network: hooks that seem misspelt; of `Rules` also idle rules."""
-        warn_of_misspelt(targets(self), [info for info, _, _ in network])
+        dispatch.warn_of_misspelt(dispatch.targets(self), [info for info, _, _ in network])
 
     def _review_without_network(self, param: Any) -> None:
         """Say what cannot work where one name, or one Parameter, is given after the other. `Rules` does."""
@@ -243,44 +215,30 @@ class Initializer(mx.init.Initializer):
         return hash((type(self), self.dumps()))
 
     def __repr__(self) -> str:
-        return call_text(type(self).__name__, json.loads(self.dumps())[1])
+        return _call_text(self)
 
 
-def _info_of_name(name: str, arr: Any) -> ParameterInfo:
-    """What is known of an array by its name alone."""
-    return ParameterInfo(None, (), str(name), role_of(name), tuple(arr.shape), dtype_name(arr.dtype))
-
-
-def _wrap_weight_hook(hook: Callable) -> Callable:
-    """A class's ``_init_weight`` as Gluon finds it, which reads the role first."""
+def _door(name: str, hook: Callable) -> Callable:
+    """A class's ``_init_weight`` or own ``__call__`` as Gluon finds it: it reads the role, where the kit has not."""
 
     @functools.wraps(hook)
-    def _init_weight(self: Initializer, desc: Any, arr: Any) -> None:
-        if isinstance(desc, mx.init.InitDesc) and not isinstance(desc, HookContext):
-            self._fill_by_role(desc, arr, self)
-        else:
-            hook(self, desc, arr)
-
-    _init_weight._reads_role = True  # type: ignore[attr-defined]
-    return _init_weight
-
-
-Initializer._init_weight = _wrap_weight_hook(mx.init.Initializer._init_weight)
-
-
-def _wrap_call(call: Callable) -> Callable:
-    """A class's own ``__call__`` as Gluon finds it, which serves only what was chosen for it."""
-
-    @functools.wraps(call)
-    def __call__(self: Initializer, desc: Any, arr: Any) -> None:
+    def door(self: Initializer, desc: Any, arr: Any) -> None:
         rest = desc.attrs.get("__init__") if isinstance(desc, HookContext) else None
-        if isinstance(rest, SuperCall) and rest.caller is self:
-            call(self, desc, arr)
+        if name == "_init_weight":
+            if isinstance(desc, HookContext) or not isinstance(desc, mx.init.InitDesc):
+                hook(self, desc, arr)
+            else:
+                self._fill_by_role(desc, arr, self)
+        elif isinstance(rest, SuperCall) and rest.caller is self:  # it serves only what was chosen for it
+            hook(self, desc, arr)
         else:
             Initializer.__call__(self, desc, arr)
 
-    __call__._reads_role = True  # type: ignore[attr-defined]
-    return __call__
+    door._reads_role = True  # type: ignore[attr-defined]
+    return door
+
+
+Initializer._init_weight = _door("_init_weight", mx.init.Initializer._init_weight)
 
 
 class SuperCall(mx.init.Initializer):
@@ -302,21 +260,21 @@ class SuperCall(mx.init.Initializer):
 
 
 def _assigned(assignment: Assignment, context: HookContext) -> Choice:
-    if isinstance(assignment, Unassigned):
-        raise InitializationError(
-            f"Parameter {context.label!r} has no initializer: {assignment.reason}. To mend it, {assignment.fix}."
-        )
-    return assignment
+    if isinstance(assignment, Choice):
+        return assignment
+    raise InitializationError(
+        f"Parameter {context.label!r} has no initializer: {assignment.reason}. To mend it, {assignment.fix}."
+    )
 
 
 def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
     """Run the chosen hook on an array; what goes wrong in it becomes one error that names the parameter."""
     initializer = choice.initializer
     hook = getattr(initializer, choice.hook)
-    who = f"{type(initializer).__name__}.{choice.hook}"
+    who, what = f"{type(initializer).__name__}.{choice.hook}", f"Parameter {context.label!r}"
     if choice.rest is not None:
         context.attrs["__init__"] = SuperCall(initializer, choice.rest)
-    users = is_users(hook)
+    users = dispatch.is_users(hook)
     check = users and getattr(initializer, "check", Initializer.check)
     warns = users and context.role == "weight" and type(initializer) not in _warned_of_zeros
     emit(context.param, "filled", initializer=initializer, hook=choice.hook)
@@ -328,19 +286,19 @@ def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
         raise
     except Exception as error:
         raise InitializationError(
-            f"Parameter {context.label!r} of shape {tuple(arr.shape)} and dtype {numpy.dtype(arr.dtype).name} could "
-            f"not be filled: {who} raised {type(error).__name__}: {error}. Expected it to write an array of that shape "
-            f"in place; mend the hook, or give the parameter another initializer by init= or a rule."
+            f"{what} of shape {tuple(arr.shape)} and dtype {numpy.dtype(arr.dtype).name} could not be filled: {who} "
+            f"raised {type(error).__name__}: {error}. Expected it to write an array of that shape in place; mend the "
+            f"hook, or give the parameter another initializer by init= or a rule."
         ) from error
     if untouched:
         raise InitializationError(
-            f"Parameter {context.label!r} of shape {tuple(arr.shape)} was left untouched by {who}: it wrote nothing. "
+            f"{what} of shape {tuple(arr.shape)} was left untouched by {who}: it wrote nothing. "
             f"Expected it to write into the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
         )
     if zero and warns:
-        warn(f"Parameter {context.label!r} is all zero after {who}. A hook writes into the array that it is given: "
-             f"`arr[:] = values` or `out=arr`, not `arr = values` or `return values`. Where zeros are meant, "
-             f"say mx.init.Zero().")  # fmt: skip
+        warn(f"{what} is all zero after {who}. A hook writes into the array that it is given: `arr[:] = values` or "
+             f"`out=arr`, not `arr = values` or `return values`. Where zeros are meant, say mx.init.Zero()."
+             )  # fmt: skip
         _warned_of_zeros.add(type(initializer))
 
 
@@ -432,7 +390,7 @@ def as_initializer(value: Any) -> Any:
     )
 
 
-def constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict[str, Any]]:
+def _constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict[str, Any]]:
     """The keyword arguments that would construct the same object again; None where keywords cannot say it."""
     try:
         signature = inspect.signature(getattr(cls, "__init__"))  # noqa: B009
@@ -441,15 +399,13 @@ def constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict
         return None  # copy and pickle make the object without arguments; a wrong call fails in __init__, clearer
     bound.apply_defaults()
     arguments: Dict[str, Any] = {}
-    for name, parameter in list(signature.parameters.items())[1:]:
-        value = bound.arguments[name]
+    for parameter, value in list(zip(signature.parameters.values(), bound.arguments.values()))[1:]:
         if parameter.kind is parameter.VAR_KEYWORD:
             arguments.update(value)
-        elif parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            if value:
-                return None
-        else:
-            arguments[name] = value
+        elif parameter.kind not in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+            arguments[parameter.name] = value
+        elif value:
+            return None
     return arguments
 
 
@@ -465,16 +421,12 @@ def _as_plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, mx.init.Initializer):
         return dump(value) if isinstance(value, mx.init.Constant) else value.dumps()
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    return repr(value)
+    return sorted(value) if isinstance(value, (set, frozenset)) else repr(value)
 
 
 def dump(initializer: Any) -> str:
-    """The JSON by which an initializer, MXNet's or the kit's, is compared and shown.
-
-    MXNet's ``Constant.dumps`` is not used: it replaces the array that it holds by a list. Some ``dumps`` raise.
-    """
+    """The JSON by which an initializer, MXNet's or the kit's, is compared and shown."""
+    # MXNet's `Constant.dumps` replaces the array that it holds by a list. Some `dumps` raise.
     if isinstance(initializer, mx.init.Constant):
         return as_json(["constant", {"value": initializer.value}])
     try:
@@ -507,12 +459,11 @@ def initializer_text(initializer: Any) -> str:
     What `corrected` stands around a class that cannot be edited is no part of it.
     """
     initializer = getattr(initializer, "_wrapped", None) or initializer
-    if any("__repr__" in vars(cls) for cls in type(initializer).__mro__[:-1]):
-        return repr(initializer)
-    return call_text(type(initializer).__name__, json.loads(dump(initializer))[1])
+    own_repr = any("__repr__" in vars(cls) for cls in type(initializer).__mro__[:-1])
+    return repr(initializer) if own_repr else _call_text(initializer)
 
 
-def call_text(name: str, arguments: Dict[str, Any]) -> str:
-    """``name(key=value, ...)``."""
-    texts = ((key, repr(value)) for key, value in arguments.items())
-    return f"{name}({', '.join(f'{key}={text if len(text) <= 40 else text[:37] + chr(8230)}' for key, text in texts)})"
+def _call_text(initializer: Any) -> str:
+    texts = ((key, repr(value)) for key, value in json.loads(dump(initializer))[1].items())
+    arguments = (f"{key}={text if len(text) <= 40 else text[:37] + chr(8230)}" for key, text in texts)
+    return f"{type(initializer).__name__}({', '.join(arguments)})"

@@ -1,31 +1,13 @@
-"""The kit's own initializers. Each says from which distribution it fills an array of a given shape; the base class
-draws it, wherever the initializer is called from.
-"""
+"""The kit's own initializers: each says from which distribution it fills an array of a given shape."""
 
 import math
 from typing import Any, Optional, Tuple
 
 import numpy
 
-from .._mxnet.arrays import classic
-from .._mxnet.preserve import draw_seed
 from .arguments import count, number, one_of
-from .distributions import ArrayDistribution, Distribution, Normal, Shape, Truncated, Uniform, draw
-from .initializer import Initializer
-from .random.orthogonal import orthonormal_rows
-from .random.streams import key_of
-
-
-class DistributionInitializer(Initializer):
-    """An initializer whose weights are drawn from a distribution."""
-
-    def _distribution_for(self, desc: Any, shape: Shape) -> Any:
-        """The distribution for an array of this shape, whose axes ``desc.axes`` tells."""
-        raise NotImplementedError
-
-    def _init_weight(self, desc: Any, arr: Any) -> None:
-        key = getattr(desc, "key", None) or key_of("drawn", draw_seed())
-        classic(arr)[:] = draw(self._distribution_for(desc, arr.shape), key, arr.shape, arr.dtype)
+from .distributions import ArrayDistribution, DistributionInitializer, Normal, Shape, Truncated, Uniform, draw
+from .random import orthonormal_rows
 
 
 class TruncatedNormal(DistributionInitializer):
@@ -36,8 +18,7 @@ class TruncatedNormal(DistributionInitializer):
     mean, stdev : float
         Of the normal distribution before it is cut.
     low, high : float, optional
-        The limits, themselves values, not multiples of `stdev`; by default ``mean - 2 * stdev`` and
-        ``mean + 2 * stdev``, as Keras' ``TruncatedNormal`` has them.
+        The limits, values, not multiples of `stdev`; by default two `stdev` from the mean, as in Keras.
 
     Examples
     --------
@@ -62,7 +43,7 @@ class TruncatedNormal(DistributionInitializer):
             raise ValueError(f"[{low:g}, {high:g}] is so far from mean {mean:g}, with stdev {stdev:g}, that next to "
                              f"nothing is drawn there: expected limits within a few stdev of the mean")  # fmt: skip
 
-    def _distribution_for(self, desc: Any, shape: Shape) -> Distribution:
+    def _distribution_for(self, desc: Any, shape: Shape) -> Any:
         return self._distribution
 
 
@@ -70,8 +51,8 @@ class VarianceScaling(DistributionInitializer):
     """Variance ``scale / n``, with n the fan-in, the fan-out or their mean: Keras' ``VarianceScaling``.
 
     Glorot's initializers are ``(1, "fan_avg", ...)`` (Glorot and Bengio 2010), He's ``(2, "fan_in", ...)`` (He et al.
-    2015), LeCun's ``(1, "fan_in", ...)``. Fans are counted along the axes that the layer uses, so layers with channels
-    last, transposed convolutions and embeddings have theirs; for a convolution both are times its receptive field.
+    2015), LeCun's ``(1, "fan_in", ...)``. Fans are counted along the axes that the layer uses, also with channels last,
+    in transposed convolutions and embeddings; for a convolution both are times its receptive field.
 
     Parameters
     ----------
@@ -99,8 +80,8 @@ class VarianceScaling(DistributionInitializer):
         self.mode = one_of("mode", mode, ("fan_in", "fan_out", "fan_avg"))
         self.distribution = one_of("distribution", distribution, ("truncated_normal", "normal", "uniform"))
 
-    def _distribution_for(self, desc: Any, shape: Shape) -> Distribution:
-        fan_in, fan_out = _fans(shape, getattr(desc, "axes", "OI"))
+    def _distribution_for(self, desc: Any, shape: Shape) -> Any:
+        fan_in, fan_out = _fans(shape, desc)
         variance = self.scale / {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         if self.distribution == "uniform":
             limit = math.sqrt(3 * variance)
@@ -132,7 +113,7 @@ class Identity(DistributionInitializer):
     def _distribution_for(self, desc: Any, shape: Shape) -> ArrayDistribution:
         if len(shape) != 2:
             raise ValueError(f"Identity needs an array of 2 dimensions, found {shape!r}; Dirac serves convolutions")
-        return ArrayDistribution(lambda key, shape: self.gain * numpy.eye(shape[0], shape[1]))
+        return ArrayDistribution(lambda key, shape: self.gain * numpy.eye(*shape))
 
 
 class Dirac(DistributionInitializer):
@@ -156,20 +137,12 @@ class Dirac(DistributionInitializer):
     def _distribution_for(self, desc: Any, shape: Shape) -> ArrayDistribution:
         if len(shape) < 3:
             raise ValueError(f"Dirac needs a convolution's array of 3 to 5 dimensions, found shape {shape!r}")
-        output, input_ = channel_axes(shape, getattr(desc, "axes", "OI"))
+        output, input_ = channel_axes(shape, desc)
         if shape[output] % self.groups:
             raise ValueError(f"{shape[output]:d} output channels do not divide by groups={self.groups:d}")
-        of_group = shape[output] // self.groups
-
-        def make(key: bytes, shape: Shape) -> numpy.ndarray:
-            kernels, middle = numpy.zeros(shape), [size // 2 for size in shape]
-            for channel in range(shape[output]):
-                if channel % of_group < shape[input_]:
-                    middle[output], middle[input_] = channel, channel % of_group
-                    kernels[tuple(middle)] = 1
-            return kernels
-
-        return ArrayDistribution(make)
+        group = numpy.eye(shape[output] // self.groups, shape[input_])
+        matrix = numpy.concatenate([group] * self.groups)
+        return ArrayDistribution(lambda key, shape: _in_the_middle(matrix, shape, output, input_))
 
 
 class DeltaOrthogonal(DistributionInitializer):
@@ -203,7 +176,7 @@ class DeltaOrthogonal(DistributionInitializer):
         if len(shape) < 3:
             raise ValueError(f"DeltaOrthogonal needs a convolution's array of 3 to 5 dimensions, found {shape!r}; "
                              f"mx.init.Orthogonal serves matrices")  # fmt: skip
-        output, input_ = channel_axes(shape, getattr(desc, "axes", "OI"))
+        output, input_ = channel_axes(shape, desc)
         kernel = [size for axis, size in enumerate(shape) if axis not in (output, input_)]
         if not all(size % 2 for size in kernel):
             raise ValueError(f"its kernel {tuple(kernel)} has no middle: expected odd sizes")
@@ -217,25 +190,31 @@ class DeltaOrthogonal(DistributionInitializer):
         def make(key: bytes, shape: Shape) -> numpy.ndarray:
             normal = draw(Normal(0.0, 1.0), key, (self.groups, inputs, outputs), numpy.float64)
             matrices = [orthonormal_rows(rows).T for rows in normal]  # outputs x inputs, of orthonormal columns
-            kernels = numpy.zeros(shape)
-            middle = tuple(size // 2 for size in kernel)
             matrix = self.gain * numpy.concatenate(matrices, axis=0 if split == output else 1)
-            numpy.moveaxis(kernels, (output, input_), (-2, -1))[middle] = matrix
-            return kernels
+            return _in_the_middle(matrix, shape, output, input_)
 
         return ArrayDistribution(make, (0.0, abs(self.gain) / math.sqrt(outputs * math.prod(kernel))))
 
 
-def _fans(shape: Shape, axes: str) -> Tuple[float, float]:
+def _in_the_middle(matrix: numpy.ndarray, shape: Shape, output: int, input_: int) -> numpy.ndarray:
+    """Kernels with a matrix, outputs by inputs, in their middle, and zeros around it."""
+    kernels = numpy.zeros(shape)
+    by_place = numpy.moveaxis(kernels, (output, input_), (-2, -1))
+    by_place[tuple(size // 2 for size in by_place.shape[:-2])] = matrix
+    return kernels
+
+
+def _fans(shape: Shape, info: Any) -> Tuple[float, float]:
     """Fan-in and fan-out of a weight: the channels along its input and output axis, times its receptive field."""
     if len(shape) < 2:
         raise ValueError(f"an array of shape {shape!r} has no fan-in and fan-out: expected 2 dimensions or more")
-    output, input_ = channel_axes(shape, axes)
+    output, input_ = channel_axes(shape, info)
     area = int(numpy.prod(shape, dtype=numpy.int64)) // (shape[output] * shape[input_])
     return shape[input_] * area, shape[output] * area
 
 
-def channel_axes(shape: Shape, axes: str) -> Tuple[int, int]:
-    """The output axis and the input axis of a weight whose axes are called ``'OIHW'``."""
+def channel_axes(shape: Shape, info: Any) -> Tuple[int, int]:
+    """The output axis and the input axis of a weight; ``info.axes`` says what its axes are: ``'OIHW'``."""
+    axes = getattr(info, "axes", "OI")
     axes = axes if len(axes) == len(shape) else "OI"
     return axes.index("O"), axes.index("I")

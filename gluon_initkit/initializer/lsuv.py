@@ -2,21 +2,18 @@
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
+from typing import Any, Callable, List, Set, Tuple
 
-import numpy
-
-from .._mxnet import mx
+from .._mxnet import mx, parameter
 from .._mxnet.arrays import arrays_in, classic
 from .._mxnet.forward import observed
-from .._mxnet.parameter import arrays_of, contexts_of, source_of
 from .._mxnet.preserve import parameters_of
 from .._mxnet.trainer import trainer_objection
 from ..display import Column, Table, TableReport, counted, listed, path_column, printable
-from ..parameters import ParameterInfo, matcher, refuse_no_match
+from ..parameters import matcher, refuse_no_match
 from .arguments import count, number
-from .errors import InitializationError
-from .values import parameters_with_values, replace_values
+from .dispatch import InitializationError
+from .values import flat_values, parameters_with_values, replace_values
 
 
 @dataclass(frozen=True)
@@ -49,12 +46,11 @@ class LsuvReport(TableReport[LsuvRow]):
 
     def _table(self) -> Table:
         after = [row.after for row in self.rows]
-        title = f"LSUV: {counted(len(self.rows), 'layer')}, deviations {min(after):.4g} to {max(after):.4g}"
-        footnotes = []
-        if self.kept:
-            weights = counted(len(self.kept), "weight is", "weights are")
-            footnotes.append(("info", f"{weights} as before, having no layer of its own that ran: {listed(self.kept)}"))
-        return Table(title, _COLUMNS, self.rows, footnotes=tuple(footnotes))
+        deviations = f", deviations {min(after):.4g} to {max(after):.4g}" if after else ""
+        weights = counted(len(self.kept), "weight is", "weights are")
+        footnote = ("info", f"{weights} as before, having no layer of its own that ran: {listed(self.kept)}")
+        return Table(f"LSUV: {counted(len(after), 'layer')}{deviations}", _COLUMNS, self.rows,
+                     footnotes=(footnote,) if self.kept else ())  # fmt: skip
 
 
 _COLUMNS = (
@@ -69,8 +65,8 @@ def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_
 
     Call it after ``ik.initialize(net, mx.init.Orthogonal(), seed=1)``, with a batch of real inputs (Mishkin and Matas
     2016, arXiv:1511.06422). Layers are scaled in the order in which they run, in prediction mode, each on the output of
-    the scaled layers before it. Of a layer with ``activation=`` the output is measured before the activation. A
-    shared weight is scaled once, where it runs first. Running statistics stay as they are.
+    the scaled layers before it; with ``activation=`` the output before the activation is measured. A shared weight is
+    scaled once, where it runs first. Running statistics stay as they are.
 
     Parameters
     ----------
@@ -84,10 +80,6 @@ def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_
         Which weights; by default all. Of what is selected, arrays of two dimensions or more count.
     max_iterations : int
         How often one weight is scaled at most.
-
-    Returns
-    -------
-    LsuvReport
 
     Raises
     ------
@@ -108,76 +100,60 @@ def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_
     tol, max_iterations = number("tol", tol, above=0), count("max_iterations", max_iterations)
     selected = matcher(select)
     parameters = parameters_with_values(net, "to scale")
-    weights = [(param, info) for param, info in parameters if len(info.shape or ()) > 1 and selected(info)]
+    weights = {id(param): (param, info) for param, info in parameters if len(info.shape or ()) > 1 and selected(info)}
     if not weights:
         refuse_no_match(select, [info for _, info in parameters])
         raise ValueError("no weight of two dimensions or more is selected")
-    for param, info in weights:
-        objection = trainer_objection(param, contexts_of(param))
+    for param, info in weights.values():
+        objection = trainer_objection(param, parameter.contexts_of(param))
         if objection is not None:
             raise InitializationError(f"{printable(info.label)}: {'; '.join(objection)}")
-    scaler = _Scaler({id(param): (param, info) for param, info in weights}, tol, max_iterations)
-    with observed(net, scaler, lent=[param for param, _ in weights]):
-        with mx.autograd.pause(train_mode=False):
-            net(*inputs)
-        scaled = [(param, classic(arrays_of(param)[0])) for param in scaler.scaled]
-    replace_values(scaled)
-    done = {row.path for row in scaler.rows}
-    return LsuvReport(tuple(scaler.rows), tuple(info.label for _, info in weights if info.label not in done))
+    rows: List[LsuvRow] = []
+    begun: Set[int] = set()
+    before_activation: List[Any] = []
 
-
-class _Scaler:
-    """Observes a pass, and runs each layer that has one selected weight again until its output has deviation 1."""
-
-    def __init__(self, weights: Dict[int, Tuple[Any, ParameterInfo]], tol: float, max_iterations: int) -> None:
-        self.weights, self.tol, self.max_iterations = weights, tol, max_iterations
-        self.rows: List[LsuvRow] = []
-        self.scaled: List[Any] = []
-        self._done: Set[int] = set()
-        self._before_activation: List[Any] = []
-
-    def __call__(self, path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
+    def observer(path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
         if isinstance(block, mx.gluon.nn.Activation):
-            self._before_activation = arrays_in(arguments)
+            before_activation[:] = arrays_in(arguments)
             return run()
-        own = {id(source_of(param)) for param in parameters_of({"": block})} & self.weights.keys()
-        if len(own) != 1 or own <= self._done:
+        own = {id(parameter.source_of(param)) for param in parameters_of({"": block})} & weights.keys()
+        if len(own) != 1 or own <= begun:
             return run()
-        self._done |= own
-        return self._scale(*self.weights[own.pop()], type(block).__name__, run)
-
-    def _scale(self, param: Any, info: ParameterInfo, block: str, run: Callable[[], Any]) -> Any:
+        begun.update(own)
+        param, info = weights[own.pop()]
         deviations: List[float] = []
         scale = 1.0
         while True:
-            self._before_activation = []
+            before_activation.clear()
             output = run()
-            deviations.append(_deviation(self._before_activation or arrays_in(output)))
-            last = deviations[-1]
-            if abs(last - 1) <= self.tol:
-                break
-            steps = len(deviations) - 1
-            if not 0 < last < numpy.inf or steps == self.max_iterations:
-                raise InitializationError(_refusal(info.label, block, deviations))
+            values = flat_values(before_activation or arrays_in(output))
+            last = float(values.std()) if values.size else 0.0
+            row = LsuvRow(info.label, info.aliases, type(block).__name__, (deviations or [last])[0], last, scale,
+                          len(deviations))  # fmt: skip
+            if abs(last - 1) <= tol:
+                rows.append(row)
+                return output
+            deviations.append(last)
+            if not 0 < last < float("inf") or row.iterations == max_iterations:
+                raise InitializationError(_refusal(row, deviations))
             scale /= last
-            for array in map(classic, arrays_of(param)):
+            for array in map(classic, parameter.arrays_of(param)):
                 array *= 1 / last
-        self.rows.append(LsuvRow(info.label, info.aliases, block, deviations[0], last, scale, len(deviations) - 1))
-        self.scaled.append(param)
-        return output
+
+    with observed(net, observer, lent=[param for param, _ in weights.values()]):
+        with mx.autograd.pause(train_mode=False):
+            net(*inputs)
+        scaled = [(param, classic(parameter.arrays_of(param)[0])) for param, _ in map(weights.__getitem__, begun)]
+    replace_values(scaled)
+    done = {row.path for row in rows}
+    return LsuvReport(tuple(rows), tuple(info.label for _, info in weights.values() if info.label not in done))
 
 
-def _deviation(arrays: Sequence[Any]) -> float:
-    """The standard deviation of all values, in float64."""
-    values = [array.asnumpy().astype(numpy.float64).reshape(-1) for array in arrays]
-    return float(numpy.concatenate(values).std()) if values else 0.0
-
-
-def _refusal(label: str, block: str, deviations: Sequence[float]) -> str:
-    weight = f"{printable(block)} with the weight {printable(label)}"
-    left_out = f"select=lambda info: info.role == 'weight' and info.path != {label!r} leaves it out"
-    if len(deviations) > 1:
+def _refusal(row: LsuvRow, deviations: List[float]) -> str:
+    weight = f"{printable(row.block)} with the weight {printable(row.path)}"
+    left_out = f"select=lambda info: info.role == 'weight' and info.path != {row.path!r} leaves it out"
+    if row.iterations:
         seen = ", ".join(f"{each:.4g}" for each in deviations[-3:])
         return f"the output of {weight} does not come to deviation 1; the last deviations are {seen}.\n{left_out}."
-    why = "is the same everywhere" if deviations[0] == 0 else "is not finite"
+    why = "is the same everywhere" if row.before == 0 else "is not finite"
     return f"the output of {weight} {why}, so that no scale gives it deviation 1.\nGive it other inputs, or {left_out}."

@@ -1,22 +1,29 @@
-"""`mup`: initial scales and learning rates by which a wide network learns as a narrow one does (maximal update)."""
+"""Width: `mup`, initial scales and learning rates by which a wide network learns as a narrow one does, and
+`coordinate_check`, which shows whether it does.
+"""
 
 from dataclasses import dataclass
 from operator import attrgetter
 from types import SimpleNamespace
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from .._mxnet.arrays import classic
+import numpy
+
+from .._mxnet import mx
+from .._mxnet.arrays import arrays_in, classic
+from .._mxnet.forward import observed
 from .._mxnet.parameter import arrays_of
-from ..display import Column, Table, TableReport, path_column, printable, shape_column, shape_text
-from ..parameters import ParameterInfo, list_parameters
+from .._mxnet.preserve import parameters_of
+from ..display import Column, Table, TableReport, new_axes, path_column, printable, shape_column, shape_text
+from ..parameters import ParameterInfo, check_block, list_parameters
 from ..shapes import is_known
-from .arguments import one_of
+from .arguments import count, number, one_of
 from .dispatch import Choice, choose, declared_parameters
+from .distributions import distribution_of
 from .initialize import initialize
 from .initializer import corrected
 from .initializers import VarianceScaling, channel_axes
-from .mxnet_distributions import distribution_of
-from .values import replace_values
+from .values import flat_values, replace_values
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,7 @@ def mup(
     but no values. A dimension in which they differ grows with the width. Where a weight has ``n`` times the inputs that
     it has in the base, and ``m`` times the outputs, its deviation becomes that in the base times
     ``n**-0.5 * min(1, (m/n)**0.5)``, and `lr_mult` that of the base times ``1/n`` for Adam or ``m/n`` for SGD (Yang et
-    al. 2022, arXiv:2203.03466, Table 3). At the width of the base nothing is multiplied. The Trainer may be made before
-    or afterwards: it reads `lr_mult` at each step.
+    al. 2022, arXiv:2203.03466, Table 3). The Trainer may be made before or afterwards: it reads `lr_mult` at each step.
 
     Parameters
     ----------
@@ -90,10 +96,6 @@ def mup(
         As for `initialize`.
     optimizer : str
         ``'adam'``, also for its relatives, or ``'sgd'``.
-
-    Returns
-    -------
-    MupReport
 
     Raises
     ------
@@ -124,63 +126,52 @@ def mup(
     rows: List[MupRow] = []
     for (_, place, info), declared in zip(listed, declared_parameters(listed)):
         base_param, base_info = bases[info.label]
-        growth = _growth(info, base_info, widers[info.label][1], bool(place.transposed))
+        inputs, outputs, kind = _growth(info, base_info, widers[info.label][1], bool(place.transposed))
+        usual = inputs**-0.5  # how deviations shrink by an initializer that counts inputs
+        wanted = usual * min(1.0, (outputs / inputs) ** 0.5)
         assignment = choose(chosen, *declared)
-        rows.append(_row(info, base_info, growth, assignment, chosen, base_param.lr_mult, optimizer))
-    report = initialize(net, init, seed=seed, force_reinit=True, ctx=_contexts(listed))
-    by_path: Dict[str, Any] = {info.label: param for param, _, info in listed}
-    replace_values([(by_path[row.path], classic(arrays_of(by_path[row.path])[0]) * row.scale)
-                    for row in rows if row.scale != 1])  # fmt: skip
-    for row in rows:
-        by_path[row.path].lr_mult = row.lr_mult
+        narrow, wide = (_deviation(assignment, chosen, info, shape) for shape in (base_info.shape, info.shape))
+        drawn = usual if narrow is None or wide is None else wide / narrow if narrow and wide else wanted
+        rate = (1 if optimizer == "adam" else outputs) / inputs
+        rows.append(MupRow(info.label, info.aliases, info.shape, base_info.shape,  # type: ignore[arg-type]  # known
+                           kind, wanted / drawn, base_param.lr_mult * rate))  # fmt: skip
+    ctx = next((param.list_ctx() for param, _, _ in listed if arrays_of(param)), None)
+    report = initialize(net, init, seed=seed, force_reinit=True, ctx=ctx)
+    filled = [(param, row) for (param, _, _), row in zip(listed, rows)]
+    replace_values([(param, classic(arrays_of(param)[0]) * row.scale) for param, row in filled if row.scale != 1])
+    for param, row in filled:
+        param.lr_mult = row.lr_mult
     return MupReport(tuple(rows), report.seed, optimizer)
 
 
-_Growth = Tuple[float, float, str]
-
-
-def _growth(info: ParameterInfo, base: ParameterInfo, wider: ParameterInfo, transposed: bool) -> _Growth:
+def _growth(
+    info: ParameterInfo, base: ParameterInfo, wider: ParameterInfo, transposed: bool
+) -> Tuple[float, float, str]:
     """By what the inputs and the outputs of a parameter are more than in the base, and of which kind it is."""
-    name = info.label
     shapes: Any = (info.shape, base.shape, wider.shape)
+    own, narrow, wide = map(shape_text, shapes)
     if not all(map(is_known, shapes)) or len(set(map(len, shapes))) > 1:
-        listed = ", ".join(map(shape_text, shapes))
-        raise ValueError(printable(f"{name} has the shapes {listed} in net, base and wider: expected known shapes of "
-                                   f"as many dimensions; give the layers their input sizes"))  # fmt: skip
+        raise ValueError(printable(f"{info.label} has the shapes {own}, {narrow}, {wide} in net, base and wider: "
+                                   f"expected known shapes of as many dimensions; give the layers their input sizes"
+                                   ))  # fmt: skip
     if info.label.endswith("rnn_param"):
-        raise ValueError(
-            printable(f"{name} holds weights of several kinds in one vector, which have one lr_mult: use cells"))
-    ratios = [1.0 if narrow == wide else own / narrow for own, narrow, wide in zip(*shapes)]
-    fixed = [own for own, narrow, wide in zip(*shapes) if own != narrow == wide]
-    if fixed:
-        own, narrow, wide = map(shape_text, shapes)
-        raise ValueError(printable(f"{name} has the shape {own}; base and wider have {narrow} and {wide}: what is the "
-                                   f"same in these must be so in net"))  # fmt: skip
-    grows = [narrow != wide for _, narrow, wide in zip(*shapes)]
+        raise ValueError(printable(f"{info.label} holds weights of several kinds in one vector, which have one "
+                                   f"lr_mult: use cells"))  # fmt: skip
+    sizes = list(zip(*shapes))
+    if any(in_net != in_base == in_wider for in_net, in_base, in_wider in sizes):
+        raise ValueError(printable(f"{info.label} has the shape {own}; base and wider have {narrow} and {wide}: what "
+                                   f"is the same in these must be so in net"))  # fmt: skip
+    grows = [in_base != in_wider for _, in_base, in_wider in sizes]
+    ratios = [in_net / in_base if more else 1.0 for (in_net, in_base, _), more in zip(sizes, grows)]
     if len(grows) < 2 or info.role != "weight":
-        growth = max(ratios, default=1.0)
-        return 1.0, growth, "input" if any(grows) else "fixed"
-    output, into = channel_axes(shapes[0], info.axes)
+        return 1.0, max(ratios, default=1.0), "input" if any(grows) else "fixed"
+    output, into = channel_axes(shapes[0], info)
     both = {"Dense", "Embedding"} <= {kind.__name__ for kind in info.inside}
     if grows[output] != grows[into] and (transposed or (info.aliases and both)):
-        raise ValueError(printable(f"{name} is shared by an input layer and an output layer, which are scaled "
-                                   f"differently; ik.untie(net, {name!r}) gives each its own"))  # fmt: skip
+        raise ValueError(printable(f"{info.label} is shared by an input layer and an output layer, which are scaled "
+                                   f"differently; ik.untie(net, {info.label!r}) gives each its own"))  # fmt: skip
     kinds = {(False, True): "input", (True, True): "hidden", (True, False): "output", (False, False): "fixed"}
     return ratios[into], ratios[output], kinds[grows[into], grows[output]]
-
-
-def _row(
-    info: ParameterInfo, base: ParameterInfo, growth: _Growth, assignment: Any, init: Any,
-    lr_mult: float, optimizer: str,
-) -> MupRow:  # fmt: skip
-    inputs, outputs, kind = growth
-    usual = inputs**-0.5  # how deviations shrink by an initializer that counts inputs
-    wanted = usual * min(1.0, (outputs / inputs) ** 0.5)
-    narrow, wide = (_deviation(assignment, init, info, shape) for shape in (base.shape, info.shape))
-    drawn = usual if narrow is None or wide is None else wide / narrow if narrow and wide else wanted
-    rate = (1 if optimizer == "adam" else outputs) / inputs
-    return MupRow(info.label, info.aliases, info.shape, base.shape,  # type: ignore[arg-type]  # they are known
-                  kind, wanted / drawn, lr_mult * rate)  # fmt: skip
 
 
 def _deviation(assignment: Any, init: Any, info: ParameterInfo, shape: Any) -> Optional[float]:
@@ -196,7 +187,158 @@ def _deviation(assignment: Any, init: Any, info: ParameterInfo, shape: Any) -> O
     return None if moments is None else moments[1]
 
 
-def _contexts(listed: Any) -> Optional[List[Any]]:
-    """Where the network lives now, if it has values."""
-    held = [param.list_ctx() for param, _, _ in listed if arrays_of(param)]
-    return held[0] if held else None
+@dataclass(frozen=True)
+class CoordinateRow:
+    """How the outputs of one layer, of class `block`, depend on the width.
+
+    `sizes` are the means of ``|output|`` at each width, after the steps. `slope` is that of ``log(size)`` over
+    ``log(width)``: 0 where the width does not matter, None where a size is 0 or not finite.
+    """
+
+    path: str
+    block: str
+    sizes: Tuple[float, ...]
+    slope: Optional[float]
+    aliases: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, repr=False)
+class CoordinateCheck(TableReport[CoordinateRow]):
+    """What `coordinate_check` returns: a row a layer, in order of execution; ``check['0']`` finds one by its path.
+
+    `losses` are the losses of each step, for each of the `widths`.
+    """
+
+    rows: Tuple[CoordinateRow, ...]
+    widths: Tuple[int, ...]
+    losses: Tuple[Tuple[float, ...], ...]
+
+    def _table(self) -> Table:
+        def size(index: int) -> Column:
+            return Column(f"width {self.widths[index]}", lambda row: row.sizes[index], fold="range", number=True)
+
+        columns = (
+            path_column("layer"),
+            Column("block", attrgetter("block"), "class"),
+            *map(size, range(len(self.widths))),
+            Column("slope", attrgetter("slope"), show=_slope_text, fold="range", number=True),
+        )
+        steps = len(self.losses[0]) if self.losses else 0
+        return Table(f"Mean |output| after {steps} steps", columns, self.rows, blocks=True)
+
+    def plot(self, axes: Optional[Any] = None) -> Any:
+        """Plot sizes over widths, a line a layer, named with its slope; on new axes by default. Returns the axes."""
+        axes = new_axes(1, 1, height=3.4)[0] if axes is None else axes
+        for row in self.rows:
+            slope = "" if row.slope is None else f" ({_slope_text(row.slope)})"
+            axes.plot(self.widths, row.sizes, marker="o", markersize=3, label=printable(row.path or "network") + slope)
+        axes.set_xscale("log", base=2)
+        axes.set(yscale="log", xlabel="width")
+        axes.set_title(self._table().title, loc="left", fontsize="medium")
+        axes.grid(color="0.9", linewidth=0.6)
+        axes.legend(fontsize="small", edgecolor="none", title="layer (slope)", title_fontsize="small")
+        return axes
+
+
+def _slope_text(slope: Any) -> str:
+    return f"{slope:+.2f}" if isinstance(slope, float) else slope or ""
+
+
+def coordinate_check(
+    build: Callable[[int], Any],
+    widths: Sequence[int],
+    step: Callable[[Any, Any], Any],
+    *,
+    optimizer: str = "adam",
+    learning_rate: float = 0.01,
+    steps: int = 4,
+    repeats: int = 1,
+) -> CoordinateCheck:
+    """Train networks of several widths for a few steps and measure the outputs of their layers.
+
+    Where sizes grow with the width, a wide network needs another learning rate than a narrow one; after `mup` they do
+    not (Yang et al. 2022, arXiv:2203.03466, appendix D.1). Each block with parameters of its own has a row.
+
+    Parameters
+    ----------
+    build : callable
+        Gets a width and returns an initialized network. It runs un-hybridized.
+    widths : sequence of int
+        Two or more, in ascending order.
+    step : callable
+        Gets a network and its Trainer, makes one step of training and returns the loss. Outputs are measured
+        afterwards, in prediction mode, on the inputs of its last call of the network.
+    optimizer, learning_rate, steps
+        Of the training.
+    repeats : int
+        How many networks of each width are built; sizes are their geometric mean.
+
+    Examples
+    --------
+    >>> def build(width):
+    ...     net = mx.gluon.nn.HybridSequential()
+    ...     net.add(mx.gluon.nn.Dense(width, in_units=4), mx.gluon.nn.Dense(1, in_units=width))
+    ...     report = ik.initialize(net, mx.init.Xavier(), seed=1)
+    ...     return net
+    >>> x = mx.nd.ones((8, 4))
+    >>> def step(net, trainer):
+    ...     with mx.autograd.record():
+    ...         loss = (net(x) - 1)**2
+    ...     loss.backward()
+    ...     trainer.step(8)
+    ...     return loss
+    >>> check = ik.coordinate_check(build, [16, 64], step)
+    >>> [row.path for row in check], len(check["1"].sizes), len(check.losses[0])
+    (['0', '1'], 2, 4)
+    """
+    widths = tuple(count("widths", width) for width in widths)
+    if len(widths) < 2 or sorted(set(widths)) != list(widths):
+        raise ValueError(f"widths is {widths!r}: expected two or more, in ascending order")
+    steps, repeats = count("steps", steps), count("repeats", repeats)
+    learning_rate = number("learning_rate", learning_rate, above=0)
+    trained = [[_train(build(width), step, optimizer, learning_rate, steps) for _ in range(repeats)]
+               for width in widths]  # fmt: skip
+    losses = (tuple(float(numpy.mean(each)) for each in zip(*(losses for _, losses in runs))) for runs in trained)
+    rows = []
+    for key in trained[0][0][0]:
+        values = [[sizes[key] for sizes, _ in runs if key in sizes] for runs in trained]
+        if all(values):
+            with numpy.errstate(divide="ignore", invalid="ignore"):
+                logs = numpy.array([numpy.log(each).mean() for each in values])
+            known = bool(numpy.isfinite(logs).all())
+            slope = float(numpy.polyfit(numpy.log(widths), logs, 1)[0]) if known else None
+            rows.append(CoordinateRow(*key, tuple(numpy.exp(logs).tolist()), slope))
+    return CoordinateCheck(tuple(rows), widths, tuple(losses))
+
+
+def _train(
+    net: Any, step: Callable[[Any, Any], Any], optimizer: str, learning_rate: float, steps: int
+) -> Tuple[Dict[Tuple[str, str], float], List[float]]:
+    """The sizes of the outputs of each layer after the steps, and the losses."""
+    check_block(net)
+    trainer = mx.gluon.Trainer(net.collect_params(), optimizer, {"learning_rate": learning_rate})
+    inputs: List[Any] = []
+    net.hybridize(False)  # the hooks of a hybridized network see its first call alone in MXNet 2
+    hook = net.register_forward_pre_hook(lambda block, arguments: inputs.__setitem__(slice(None), arguments))
+    losses = [_mean(flat_values(arrays_in(step(net, trainer)))) for _ in range(steps)]
+    hook.detach()
+    if not inputs:
+        raise ValueError("step does not call the network that it gets")
+    sizes: Dict[Tuple[str, str], float] = {}
+
+    def observer(path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        key = path, type(block).__name__
+        if parameters_of({"": block}):
+            sizes[key] = 0.0  # its place is that of its begin
+        output = run()
+        if key in sizes:
+            sizes[key] = _mean(numpy.abs(flat_values(arrays_in(output))))
+        return output
+
+    with observed(net, observer), mx.autograd.pause(train_mode=False):
+        net(*inputs)
+    return sizes, losses
+
+
+def _mean(values: numpy.ndarray) -> float:
+    return float(values.mean()) if values.size else float("nan")

@@ -10,7 +10,7 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 from .._mxnet import mx
 from ..display import Column, Table, TableReport, counted, counted_of, path_column, shape_column
 from ..parameters import explain_no_match, list_parameters, select_parameters
-from .dispatch import Choice, Declared, Unassigned, decide, declared_parameters, idle_hooks, overrides, target_of
+from .dispatch import Choice, Declared, decide, declared_parameters, idle_hooks, overrides, target_of, targets
 from .initializer import corrected, dump, initializer_text
 from .rules import Rules
 
@@ -82,12 +82,11 @@ class Plan(TableReport[PlanRow]):
         columns = (
             path_column(),
             shape_column(),
-            Column("initializer", lambda row: row.error or short_text(f"{row.initializer}", self.initializer),
-                   "filled by"),
+            Column("initializer", lambda row: row.error or self._filled_by(row), "filled by"),
             Column("hook", lambda row: row.hook, hoist=""),
             Column("why", lambda row: row.why),
             Column("plain", lambda row: row.plain.replace("._init_weight", ""), "plain MXNet"),
-        )  # fmt: skip
+        )
         differ = sum(row.differs for row in self.rows)
         title = f"Plan of {self.initializer}: {differ or 'nothing'} of {counted(len(self.rows), 'parameter')} "
         return Table(f"{title}{'differs' if differ < 2 else 'differ'} from plain MXNet", columns, self.rows, self.notes,
@@ -96,9 +95,12 @@ class Plan(TableReport[PlanRow]):
                      legend={"changed": "differs from plain MXNet"},
                      first_to_go=("hook",), rest=self._rest)  # fmt: skip
 
+    def _filled_by(self, row: PlanRow) -> str:
+        return short_text(str(row.initializer), self.initializer)
+
     def _rest(self, rows: Sequence[PlanRow]) -> str:
         """How many parameters each initializer fills as plain MXNet does."""
-        by = Counter(short_text(f"{row.initializer}", self.initializer) for row in rows)
+        by = Counter(map(self._filled_by, rows))
         each = ", ".join(f"{count:,} by {initializer}" for initializer, count in by.most_common())
         return f"{counted(len(rows), 'parameter is', 'parameters are')} filled as by plain MXNet: {each}."
 
@@ -157,7 +159,7 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
     rows = tuple(_row(declared, decision, _plain_choice(init, param))
                  for (param, _, _), declared, decision in zip(listed, network, decisions)
                  if id(param) in selected)  # fmt: skip
-    idle = tuple(idle_hooks(init, decisions, [info for info, _, _ in network]))
+    idle = tuple(text for text, _ in idle_hooks(targets(init), decisions, [info for info, _, _ in network]))
     return Plan(rows, tuple(_notes(init, network, decisions, rows)), initializer_text(target_of(init)), idle)
 
 
@@ -166,7 +168,7 @@ def _row(declared: Declared, decision: Any, plain: Optional[Choice]) -> PlanRow:
     facts = (info.label, info.aliases, info.name, info.role, info.shape, info.dtype, info.state)
     plain_text = "raises" if plain is None else f"{type(plain.initializer).__name__}.{plain.hook}"
     if not isinstance(decision, Choice):
-        error = f"{decision.reason}; {decision.fix}" if isinstance(decision, Unassigned) else str(decision)
+        error = str(decision) if isinstance(decision, Exception) else f"{decision.reason}; {decision.fix}"
         return PlanRow(*facts, None, None, "error", plain_text, True, error)
     differs = plain is None or _effect(decision) != _effect(plain)
     return PlanRow(*facts, initializer_text(decision.initializer), decision.hook, decision.why, plain_text, differs)
@@ -178,9 +180,8 @@ def _plain_choice(init: Any, param: Any) -> Optional[Choice]:
     The network's own ``__call__``, where its class has one, goes before both, for every parameter.
     """
     network = init.default if isinstance(init, Rules) else target_of(init)  # plain MXNet knows no rules
-    declared = network if param.init is None else param.init
     try:
-        choice = Choice(mx.init.create(declared), "_init_weight", "plain")
+        choice = Choice(mx.init.create(network if param.init is None else param.init), "_init_weight", "plain")
     except (AssertionError, TypeError, ValueError):
         choice = None
     own_call = network is not None and overrides(network, "__call__")
@@ -198,8 +199,7 @@ def _effect(choice: Choice) -> Any:
         return _VALUES[hook]
     if isinstance(initializer, (mx.init.Zero, mx.init.One)):
         return float(isinstance(initializer, mx.init.One))
-    rest = _effect(choice.rest) if isinstance(choice.rest, Choice) else None
-    return type(initializer), dump(initializer), hook, rest
+    return type(initializer), dump(initializer), hook, _effect(choice.rest) if isinstance(choice.rest, Choice) else None
 
 
 def _notes(init: Any, network: List[Declared], decisions: List[Any], rows: Tuple[PlanRow, ...]) -> Iterator[str]:
@@ -217,8 +217,7 @@ def _notes(init: Any, network: List[Declared], decisions: List[Any], rows: Tuple
     if done:
         count = counted(done, "parameter is", "parameters are")
         yield f"{count} initialized already, or pending: only force_reinit=True changes that."
-    if isinstance(init, Rules):
-        for rule, reason in init._idle_rules(network, decisions):
-            hint = explain_no_match(rule.selector, [info for info, _, _ in network])
-            text = f"decides no parameter: {reason}." if reason else f"matches nothing{f': {hint}' if hint else '.'}"
-            yield f"{rule} {text}"
+    for rule, reason in init._idle_rules(network, decisions) if isinstance(init, Rules) else ():
+        hint = explain_no_match(rule.selector, [info for info, _, _ in network])
+        text = f"decides no parameter: {reason}." if reason else f"matches nothing{f': {hint}' if hint else '.'}"
+        yield f"{rule} {text}"

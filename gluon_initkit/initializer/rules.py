@@ -1,7 +1,6 @@
-"""`Rules`: initializers by selector. What `mx.init.Mixed` promised, on Gluon.
+"""`Rules`: initializers by selector, what `mx.init.Mixed` promised, on Gluon.
 
-Here rules are checked, written as JSON, and warned of where they decide nothing. What a matching rule does is decided
-in `dispatch`.
+Rules are checked here, and warned of where they decide nothing. What a matching rule does is decided in `dispatch`.
 """
 
 from numbers import Real
@@ -12,8 +11,7 @@ import numpy
 from .._mxnet import mx
 from ..display import listed, printable, warn
 from ..parameters import explain_no_match, matcher, selector_from_json, selector_to_json, show_selector
-from .dispatch import Declared, Rule, decide, rule_matches
-from .errors import InitializationError
+from .dispatch import Declared, InitializationError, Rule, decide
 from .initializer import Initializer, as_initializer, as_json, corrected, initializer_text
 
 
@@ -94,25 +92,23 @@ class Rules(Initializer):
         for rule in self._rules:
             if f"rule {rule.number}" in why:
                 continue
-            reasons: Dict[Tuple[str, str], List[str]] = {}
-            for declared, decided_by in zip(network, why):
-                if rule_matches(rule, declared.info):
-                    words = self._decided_before(rule, declared, decided_by)
-                    reasons.setdefault(words, []).append(declared.info.label)
-            text = "; ".join(f"{start}{listed(labels, 3)}{end}" for (start, end), labels in reasons.items())
-            idle.append((rule, text))
+            reasons: Dict[Tuple[str, str], List[str]] = {}  # the words before and after the paths
+            for (info, _, constant), decided_by in zip(network, why):
+                if not rule.matches(info):
+                    continue
+                earlier = next((one for one in self._rules[: rule.number - 1] if one.matches(info)), None)
+                if constant:
+                    words = "Constants keep their own values: ", ""
+                elif decided_by == "layer":
+                    words = ("explicit initializers of the layers fill ",
+                             " (override_layers=True lets the rule go before them)")  # fmt: skip
+                elif earlier:
+                    words = f"{earlier} takes ", " before"
+                else:
+                    words = "the layers' own defaults fill ", ""
+                reasons.setdefault(words, []).append(info.label)
+            idle.append((rule, "; ".join(f"{start}{listed(of, 3)}{end}" for (start, end), of in reasons.items())))
         return idle
-
-    def _decided_before(self, rule: Rule, declared: Declared, why: str) -> Tuple[str, str]:
-        """What decides a parameter that a rule matches instead of that rule: the words before and after its path."""
-        if declared.constant:
-            return "Constants keep their own values: ", ""
-        if why == "layer":
-            return "explicit initializers of the layers fill ", " (override_layers=True lets the rule go before them)"
-        for earlier in self._rules[: rule.number - 1]:
-            if rule_matches(earlier, declared.info):
-                return f"{earlier} takes ", " before"
-        return "the layers' own defaults fill ", ""
 
     def _review_without_network(self, param: Any) -> None:
         rules = " and ".join(str(rule) for rule in self._rules if _needs_network(rule.selector, param is None))
@@ -124,7 +120,9 @@ class Rules(Initializer):
             )
         if rules and Rules not in self._reviewed:
             self._reviewed.add(Rules)
-            self._complain(f"{rules} cannot match here. {_BY_NAME}")
+            self._complain(f"{rules} cannot match here. MXNet gives an initializer names here, not paths and blocks: "
+                           f"'*_bias' is a glob of names, a Block class matches nothing, and a callable reads "
+                           f"info.name")  # fmt: skip
 
     def _complain(self, message: str) -> None:
         if self.strict:
@@ -142,10 +140,6 @@ class Rules(Initializer):
         rules = [f"({show_selector(selector)}, {initializer_text(value)})" for selector, value in self.rules]
         default = None if self.default is None else initializer_text(self.default)
         return f"Rules([{', '.join(rules)}], default={default})"
-
-
-_BY_NAME = ("MXNet gives an initializer names here, not paths and blocks: '*_bias' is a glob of names, a Block class "
-            "matches nothing, and a callable reads info.name")  # fmt: skip
 
 
 def _needs_network(selector: Any, by_name: bool) -> bool:

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple, Optional
 from .._mxnet import backend
 from .._mxnet.parameter import is_constant as is_gluon_constant
 from ..initializer.dispatch import Choice, choose
-from ..initializer.distributions import Constant, Distribution, Uniform
+from ..initializer.distributions import Constant, Distribution, Uniform, distribution_of
 from ..initializer.initializer import Initializer, initializer_text
-from ..initializer.mxnet_distributions import distribution_of
 from ..parameters import ParameterInfo
 from ..shapes import is_known
 from .findings import is_constant

@@ -3,8 +3,7 @@
 import hashlib
 import math
 
-from gluon_initkit.initializer.random.streams import BLOCK, CHUNK, derive, generator, key_of, stream, uniforms
-from gluon_initkit.initializer.random.ziggurat import log, normals
+from gluon_initkit.initializer.random import BLOCK, CHUNK, derive, generator, key_of, log, normals, stream, uniforms
 import numpy as np
 import pytest
 
