@@ -113,7 +113,7 @@ class Identity(DistributionInitializer):
     def _distribution_for(self, desc: Any, shape: Shape) -> ArrayDistribution:
         if len(shape) != 2:
             raise ValueError(f"Identity needs an array of 2 dimensions, found {shape!r}; Dirac serves convolutions")
-        return ArrayDistribution(lambda key, shape: self.gain * numpy.eye(*shape))
+        return ArrayDistribution(lambda key, shape: self.gain * numpy.eye(shape[0], shape[1]))
 
 
 class Dirac(DistributionInitializer):
