@@ -7,10 +7,9 @@ from .dispatch import InitializationError
 from .initialize import InitReport, InitRow, initialize
 from .initializer import Initializer, corrected
 from .initializers import DeltaOrthogonal, Dirac, Identity, TruncatedNormal, VarianceScaling
-from .lsuv import LsuvReport, LsuvRow, lsuv
-from .mup import CoordinateCheck, CoordinateRow, MupReport, MupRow, coordinate_check, mup
 from .plan import Plan, PlanRow, plan
 from .rules import Rules
+from .scaling import CoordinateCheck, CoordinateRow, LsuvReport, LsuvRow, MupReport, MupRow, coordinate_check, lsuv, mup
 from .values import check_workers, fingerprint
 
 __all__ = [

@@ -69,17 +69,13 @@ class Rule(NamedTuple):
             ) from error
 
 
-class Declared(NamedTuple):
-    """A parameter, the initializer that it was declared with (a str or None too), and whether it is a Constant."""
-
-    info: ParameterInfo
-    initializer: Any = None
-    constant: bool = False
+# A parameter, the initializer that it was declared with (a str or None too), and whether it is a Constant.
+Declared = Tuple[ParameterInfo, Any, bool]
 
 
 def declared_parameters(listed: Iterable[tuple]) -> List[Declared]:
     """What `parameters.list_parameters` found, as `choose` takes it."""
-    return [Declared(info, param.init or place.symbol_init, is_constant(param)) for param, place, info in listed]
+    return [(info, param.init or place.symbol_init, is_constant(param)) for param, place, info in listed]
 
 
 def choose(init: Any, info: ParameterInfo, declared: Any = None, constant: bool = False) -> Assignment:
@@ -238,8 +234,7 @@ def targets(init: Any) -> List[Any]:
     """The initializers that have the hooks: for `Rules` those of all rules."""
     if init._rules is None:
         return [target_of(init)]
-    nested = [rule.corrected for rule in init._rules]
-    nested += [] if init.default is None else [init._corrected_default]
+    nested = [rule.corrected for rule in init._rules] + [init._corrected_default] * (init.default is not None)
     return [target for initializer in nested for target in targets(initializer)]
 
 
@@ -314,6 +309,5 @@ def _create(declared: Any, info: ParameterInfo) -> Any:
         ) from error
 
 
-@lru_cache(maxsize=None)
-def _create_once(name: str, registered: type) -> Any:  # one object for all layers, so that it is serialized once
-    return mx.init.create(name)
+# One object for all layers, so that it is serialized once.
+_create_once = lru_cache(maxsize=None)(lambda name, registered: mx.init.create(name))

@@ -9,7 +9,7 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from .._mxnet import mx
 from ..display import Column, Table, TableReport, counted, counted_of, path_column, shape_column
-from ..parameters import explain_no_match, list_parameters, select_parameters
+from ..parameters import ParameterInfo, explain_no_match, list_parameters, select_parameters
 from .dispatch import Choice, Declared, decide, declared_parameters, idle_hooks, overrides, target_of, targets
 from .initializer import corrected, dump, initializer_text
 from .rules import Rules
@@ -156,15 +156,13 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
     network = declared_parameters(listed)
     decisions = [decide(init, declared) for declared in network]
     selected = {id(param) for param, _, _ in (listed if select is None else select_parameters(listed, select))}
-    rows = tuple(_row(declared, decision, _plain_choice(init, param))
-                 for (param, _, _), declared, decision in zip(listed, network, decisions)
-                 if id(param) in selected)  # fmt: skip
+    rows = tuple(_row(info, decision, _plain_choice(init, param))
+                 for (param, _, info), decision in zip(listed, decisions) if id(param) in selected)  # fmt: skip
     idle = tuple(text for text, _ in idle_hooks(targets(init), decisions, [info for info, _, _ in network]))
     return Plan(rows, tuple(_notes(init, network, decisions, rows)), initializer_text(target_of(init)), idle)
 
 
-def _row(declared: Declared, decision: Any, plain: Optional[Choice]) -> PlanRow:
-    info = declared.info
+def _row(info: ParameterInfo, decision: Any, plain: Optional[Choice]) -> PlanRow:
     facts = (info.label, info.aliases, info.name, info.role, info.shape, info.dtype, info.state)
     plain_text = "raises" if plain is None else f"{type(plain.initializer).__name__}.{plain.hook}"
     if not isinstance(decision, Choice):

@@ -1,38 +1,177 @@
-"""Width: `mup`, initial scales and learning rates by which a wide network learns as a narrow one does, and
-`coordinate_check`, which shows whether it does.
+"""Scales beyond what is drawn: `lsuv`, by which each layer's output has deviation 1; `mup`, by which a wide network
+learns as a narrow one does; and `coordinate_check`, which shows whether it does.
 """
 
 from dataclasses import dataclass
 from operator import attrgetter
 from types import SimpleNamespace
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy
 
-from .._mxnet import mx
+from .._mxnet import mx, parameter
 from .._mxnet.arrays import arrays_in, classic
 from .._mxnet.forward import observed
-from .._mxnet.parameter import arrays_of
 from .._mxnet.preserve import parameters_of
-from ..display import Column, Table, TableReport, new_axes, path_column, printable, shape_column, shape_text
-from ..parameters import ParameterInfo, check_block, list_parameters
+from .._mxnet.trainer import trainer_objection
+from ..display import Column, Table, TableReport, counted, listed, new_axes, path_column, printable, shape_column
+from ..display.units import shape_text
+from ..parameters import ParameterInfo, check_block, list_parameters, matcher, refuse_no_match
 from ..shapes import is_known
 from .arguments import count, number, one_of
-from .dispatch import Choice, choose, declared_parameters
+from .dispatch import Choice, InitializationError, choose, declared_parameters
 from .distributions import distribution_of
 from .initialize import initialize
 from .initializer import corrected
 from .initializers import VarianceScaling, channel_axes
-from .values import flat_values, replace_values
+from .values import flat_values, parameters_with_values, replace_values
+
+
+@dataclass(frozen=True)
+class LsuvRow:
+    """What `lsuv` did with one weight: by what `scale` it was multiplied, in how many `iterations`.
+
+    `before` and `after` are the deviations of its layer's output, when all layers before were scaled; `block` is the
+    layer's class.
+    """
+
+    path: str
+    aliases: Tuple[str, ...]
+    block: str
+    before: float
+    after: float
+    scale: float
+    iterations: int
+
+
+@dataclass(frozen=True, repr=False)
+class LsuvReport(TableReport[LsuvRow]):
+    """What `lsuv` returns: a row a scaled weight, in order of execution; ``report['0.weight']`` finds one.
+
+    `kept` are the selected weights that were not scaled: of layers that have several (recurrent ones, whose output is
+    bounded), and of layers that did not run.
+    """
+
+    rows: Tuple[LsuvRow, ...]
+    kept: Tuple[str, ...] = ()
+
+    def _table(self) -> Table:
+        after = [row.after for row in self.rows]
+        deviations = f", deviations {min(after):.4g} to {max(after):.4g}" if after else ""
+        weights = counted(len(self.kept), "weight is", "weights are")
+        footnote = ("info", f"{weights} as before, having no layer of its own that ran: {listed(self.kept)}")
+        columns = (path_column("weight"), Column("block", attrgetter("block"), "layer", of_block=True),
+                   *_numbers("before", "after", "scale", "iterations", fold="range"))  # fmt: skip
+        return Table(f"LSUV: {counted(len(after), 'layer')}{deviations}", columns, self.rows,
+                     footnotes=(footnote,) if self.kept else ())  # fmt: skip
+
+
+def _numbers(*keys: str, **options: Any) -> List[Column]:
+    return [Column(key, attrgetter(key), number=True, **options) for key in keys]
+
+
+def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_iterations: int = 10) -> LsuvReport:
+    """Scale each layer's weight until its output has deviation 1: layer-sequential unit variance.
+
+    Call it after ``ik.initialize(net, mx.init.Orthogonal(), seed=1)``, with a batch of real inputs (Mishkin and Matas
+    2016, arXiv:1511.06422). Layers are scaled as they run in prediction mode, each on the output of the scaled ones
+    before it, measured before an ``activation=``. A shared weight is scaled once, where it runs first.
+
+    Parameters
+    ----------
+    net : Block
+        A network whose parameters have values.
+    inputs : NDArray
+        The arguments of the network's call.
+    tol : float
+        How far from 1 a deviation may be.
+    select : selector
+        Which weights; by default all. Of what is selected, arrays of two dimensions or more count.
+    max_iterations : int
+        How often one weight is scaled at most.
+
+    Raises
+    ------
+    InitializationError
+        A parameter has no values; a layer's output is constant or not finite; it does not come to deviation 1; or a
+        Trainer would bring the old values back. Then no weight has changed.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(*[mx.gluon.nn.Dense(32, in_units=32, activation="relu") for _ in range(9)])
+    >>> report = ik.initialize(net, mx.init.Orthogonal(), seed=1)
+    >>> batch = mx.nd.random.uniform(shape=(64, 32)) - 0.5
+    >>> report = ik.lsuv(net, batch)
+    >>> len(report), all(abs(row.after - 1) < 0.01 for row in report)
+    (9, True)
+    """
+    tol, max_iterations = number("tol", tol, above=0), count("max_iterations", max_iterations)
+    selected = matcher(select)
+    parameters = parameters_with_values(net, "to scale")
+    weights = {id(param): (param, info) for param, info in parameters if len(info.shape or ()) > 1 and selected(info)}
+    if not weights:
+        refuse_no_match(select, [info for _, info in parameters])
+        raise ValueError("no weight of two dimensions or more is selected")
+    for param, info in weights.values():
+        objection = trainer_objection(param, parameter.contexts_of(param))
+        if objection is not None:
+            raise InitializationError(f"{printable(info.label)}: {'; '.join(objection)}")
+    rows: List[LsuvRow] = []
+    begun: Set[int] = set()
+    before_activation: List[Any] = []
+
+    def observer(path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        if isinstance(block, mx.gluon.nn.Activation):
+            before_activation[:] = arrays_in(arguments)
+            return run()
+        own = {id(parameter.source_of(param)) for param in parameters_of({"": block})} & weights.keys()
+        if len(own) != 1 or own <= begun:
+            return run()
+        begun.update(own)
+        param, info = weights[own.pop()]
+        deviations: List[float] = []
+        scale = 1.0
+        while True:
+            before_activation.clear()
+            output = run()
+            values = flat_values(before_activation or arrays_in(output))
+            last = float(values.std()) if values.size else 0.0
+            row = LsuvRow(info.label, info.aliases, type(block).__name__, (deviations or [last])[0], last, scale,
+                          len(deviations))  # fmt: skip
+            if abs(last - 1) <= tol:
+                rows.append(row)
+                return output
+            deviations.append(last)
+            left_out = f"select=lambda info: info.role == 'weight' and info.path != {info.label!r} leaves it out"
+            weight = f"the output of {printable(row.block)} with the weight {printable(info.label)}"
+            if not 0 < last < float("inf") and not row.iterations:
+                why = "is the same everywhere" if last == 0 else "is not finite"
+                raise InitializationError(f"{weight} {why}, so that no scale gives it deviation 1.\n"
+                                          f"Give it other inputs, or {left_out}.")  # fmt: skip
+            if not 0 < last < float("inf") or row.iterations == max_iterations:
+                seen = ", ".join(f"{each:.4g}" for each in deviations[-3:])
+                raise InitializationError(f"{weight} does not come to deviation 1; the last deviations are {seen}.\n"
+                                          f"{left_out}.")  # fmt: skip
+            scale /= last
+            for array in map(classic, parameter.arrays_of(param)):
+                array *= 1 / last
+
+    with observed(net, observer, lent=[param for param, _ in weights.values()]):
+        with mx.autograd.pause(train_mode=False):
+            net(*inputs)
+        scaled = [(param, classic(parameter.arrays_of(param)[0])) for param, _ in map(weights.__getitem__, begun)]
+    replace_values(scaled)
+    done = {row.path for row in rows}
+    return LsuvReport(tuple(rows), tuple(info.label for _, info in weights.values() if info.label not in done))
 
 
 @dataclass(frozen=True)
 class MupRow:
     """How one parameter grows with the width: its shape in the network, and in the base.
 
-    `kind` is ``'input'`` (its outputs grow with the width; biases and the like too), ``'hidden'`` (inputs and outputs
-    do), ``'output'`` (its inputs do), or ``'fixed'``. Its initial values were multiplied by `scale`, its learning rate
-    is multiplied by `lr_mult`.
+    `kind` is ``'input'`` (its outputs grow; biases too), ``'hidden'`` (inputs and outputs do), ``'output'`` (its inputs
+    do), or ``'fixed'``. Its values were multiplied by `scale`, its learning rate is multiplied by `lr_mult`.
     """
 
     path: str
@@ -56,26 +195,15 @@ class MupReport(TableReport[MupRow]):
     optimizer: str
 
     def _table(self) -> Table:
-        return Table(f"Maximal update parametrization for {self.optimizer}, seed {self.seed}", _COLUMNS, self.rows)
-
-
-_COLUMNS = (
-    path_column(),
-    shape_column(),
-    shape_column("base_shape", "in the base"),
-    Column("kind", attrgetter("kind")),
-    *(Column(key, attrgetter(key), number=True) for key in ("scale", "lr_mult")),
-)
+        columns = (path_column(), shape_column(), shape_column("base_shape", "in the base"),
+                   Column("kind", attrgetter("kind")), *_numbers("scale", "lr_mult"))  # fmt: skip
+        return Table(f"Maximal update parametrization for {self.optimizer}, seed {self.seed}", columns, self.rows)
 
 
 def mup(
-    net: Any,
-    base: Any,
-    wider: Any,
-    init: Any = VarianceScaling(),  # noqa: B008
-    seed: Optional[int] = None,
-    optimizer: str = "adam",
-) -> MupReport:
+    net: Any, base: Any, wider: Any, init: Any = VarianceScaling(),  # noqa: B008
+    seed: Optional[int] = None, optimizer: str = "adam",
+) -> MupReport:  # fmt: skip
     """Initialize a network so that the learning rate of a narrow one suits it: maximal update parametrization.
 
     `base` and `wider` are made by the same code as `net`, at two widths; they stay as they are, and need known shapes
@@ -135,11 +263,12 @@ def mup(
         rate = (1 if optimizer == "adam" else outputs) / inputs
         rows.append(MupRow(info.label, info.aliases, info.shape, base_info.shape,  # type: ignore[arg-type]  # known
                            kind, wanted / drawn, base_param.lr_mult * rate))  # fmt: skip
-    ctx = next((param.list_ctx() for param, _, _ in listed if arrays_of(param)), None)
+    ctx = next((param.list_ctx() for param, _, _ in listed if parameter.arrays_of(param)), None)
     report = initialize(net, init, seed=seed, force_reinit=True, ctx=ctx)
-    filled = [(param, row) for (param, _, _), row in zip(listed, rows)]
-    replace_values([(param, classic(arrays_of(param)[0]) * row.scale) for param, row in filled if row.scale != 1])
-    for param, row in filled:
+    arrays = [classic(parameter.arrays_of(param)[0]) for param, _, _ in listed]
+    filled = [(param, array, row) for (param, _, _), array, row in zip(listed, arrays, rows)]
+    replace_values([(param, array * row.scale) for param, array, row in filled if row.scale != 1])
+    for param, _, row in filled:
         param.lr_mult = row.lr_mult
     return MupReport(tuple(rows), report.seed, optimizer)
 
@@ -214,15 +343,12 @@ class CoordinateCheck(TableReport[CoordinateRow]):
     losses: Tuple[Tuple[float, ...], ...]
 
     def _table(self) -> Table:
-        def size(index: int) -> Column:
-            return Column(f"width {self.widths[index]}", lambda row: row.sizes[index], fold="range", number=True)
+        def size(index: int, width: int) -> Column:
+            return Column(f"width {width}", lambda row: row.sizes[index], fold="range", number=True)
 
-        columns = (
-            path_column("layer"),
-            Column("block", attrgetter("block"), "class"),
-            *map(size, range(len(self.widths))),
-            Column("slope", attrgetter("slope"), show=_slope_text, fold="range", number=True),
-        )
+        columns = (path_column("layer"), Column("block", attrgetter("block"), "class"),
+                   *map(size, range(len(self.widths)), self.widths),
+                   *_numbers("slope", show=_slope_text, fold="range"))  # fmt: skip
         steps = len(self.losses[0]) if self.losses else 0
         return Table(f"Mean |output| after {steps} steps", columns, self.rows, blocks=True)
 
@@ -245,15 +371,9 @@ def _slope_text(slope: Any) -> str:
 
 
 def coordinate_check(
-    build: Callable[[int], Any],
-    widths: Sequence[int],
-    step: Callable[[Any, Any], Any],
-    *,
-    optimizer: str = "adam",
-    learning_rate: float = 0.01,
-    steps: int = 4,
-    repeats: int = 1,
-) -> CoordinateCheck:
+    build: Callable[[int], Any], widths: Sequence[int], step: Callable[[Any, Any], Any], *,
+    optimizer: str = "adam", learning_rate: float = 0.01, steps: int = 4, repeats: int = 1,
+) -> CoordinateCheck:  # fmt: skip
     """Train networks of several widths for a few steps and measure the outputs of their layers.
 
     Where sizes grow with the width, a wide network needs another learning rate than a narrow one; after `mup` they do
