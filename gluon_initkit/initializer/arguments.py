@@ -10,10 +10,7 @@ from ..display import printable
 
 
 def number(name: str, value: Any, above: Optional[float] = None, finite: bool = True) -> float:
-    """The argument as a float: a TypeError where it is no number, a ValueError where it is out of range.
-
-    NumPy's scalars and arrays of one value are numbers; texts and truth values are none.
-    """
+    """The argument as a float. NumPy's scalars and arrays of one value are numbers; texts and truth values are none."""
     try:
         as_float = None if isinstance(value, (bool, numpy.bool_, str, bytes)) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -28,7 +25,7 @@ def number(name: str, value: Any, above: Optional[float] = None, finite: bool = 
 
 
 def count(name: str, value: Any) -> int:
-    """The argument as an int: a TypeError where it is no integer, a ValueError where it is below 1."""
+    """The argument as an int, of 1 or more."""
     try:
         as_int = None if isinstance(value, (bool, numpy.bool_)) else operator.index(value)
     except (TypeError, ValueError):
@@ -39,7 +36,7 @@ def count(name: str, value: Any) -> int:
 
 
 def one_of(name: str, value: Any, expected: Sequence[str]) -> str:
-    """The argument; a ValueError where it is none of the expected words."""
+    """The argument, if it is one of the expected words."""
     if not isinstance(value, str) or value not in expected:
         raise ValueError(f"{name} is {value!r}, expected one of {', '.join(map(printable, expected))}")
     return value

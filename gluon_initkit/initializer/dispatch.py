@@ -25,15 +25,12 @@ class InitializationError(KitError, mx.MXNetError, ValueError):
 
 
 class Choice(NamedTuple):
-    """The initializer that fills a parameter, its hook, and the reason.
-
-    Where the hook is a class's own ``__call__``, `rest` is what its ``super().__call__`` does.
-    """
+    """The initializer that fills a parameter, its hook, and the reason."""
 
     initializer: Any
     hook: str
     why: str
-    rest: Optional["Assignment"] = None
+    rest: Optional["Assignment"] = None  # what ``super().__call__`` does, where the hook is a class's own `__call__`
 
 
 class Unassigned(NamedTuple):
@@ -124,13 +121,12 @@ def _rule_choice(rule: Rule, info: ParameterInfo, layer_default: Any) -> Assignm
     would not select the layer's weight (``'*.bias'``) names the parameter, so its initializer fills that as
     ``bias_initializer=`` would. A constant fills whatever its rule selects.
     """
-    why = f"rule {rule.number}"
+    why, beside = f"rule {rule.number}", info
     constant = isinstance(rule.initializer, (mx.init.Constant, mx.init.Zero, mx.init.One))
-    weight = info
-    if info.role != "weight":  # the weight that might stand beside this parameter in its layer
+    if info.role != "weight":  # the weight that might stand beside it in its layer
         path, *aliases = (path.rpartition(".")[0] + ".weight" if "." in path else "weight" for path in info.paths)
-        weight = info._replace(path=path, aliases=tuple(aliases), name="weight", role="weight")
-    named = constant or not rule.matches(weight)
+        beside = info._replace(path=path, aliases=tuple(aliases), name="weight", role="weight")
+    named = constant or not rule.matches(beside)
     if named and not overrides(rule.initializer, "__call__"):
         return _explicit_choice(rule.initializer, info, why)
     choice = _network_choice(rule.corrected, info, layer_default)
@@ -141,12 +137,9 @@ def _rule_choice(rule: Rule, info: ParameterInfo, layer_default: Any) -> Assignm
 
 
 def _explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Assignment:
-    """The choice where an initializer was given for this very parameter.
-
-    One of the kit's goes by role. MXNet's serve every parameter by their weight hook, as ``bias_initializer=`` does.
-    """
+    """The choice where an initializer was given for this very parameter."""
     initializer = _create(declared, info)
-    if not hasattr(initializer, "_is_corrected_base"):
+    if not hasattr(initializer, "_is_corrected_base"):  # MXNet's serve all by their weight hook; the kit's go by role
         return Choice(initializer, "_init_weight", why)
     choice = _network_choice(initializer, info, None)
     return choice._replace(why=why) if isinstance(choice, Choice) else choice
@@ -171,7 +164,7 @@ def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any
         for ending, hook in _MXNET_ENDINGS:
             if info.name.endswith(ending):
                 return Choice(init, hook, "base")
-    suffix = info.label.replace(".", "_").rsplit("_", 1)[-1]
+    suffix = info.label.replace(".", "_").rpartition("_")[2]
     fix = (f"add a rule for it (gluon_initkit.Rules), give the parameter its own init=, or define "
            f"_init_{suffix}(self, desc, arr) in the initializer's class")  # fmt: skip
     if info.path is None:
@@ -196,13 +189,15 @@ def _needs_fans(target: Any) -> bool:
     return hook is mx.init.Xavier._init_weight or (getattr(target, "_needs_fans", False) and not is_users(hook))
 
 
-def refuse_unassigned(infos: Iterable[ParameterInfo], assignments: Iterable[Assignment]) -> None:
-    """Raise one error that lists every parameter which no initializer fills."""
-    lines = [f"\n  {printable(info.label)}: {assignment.reason}; {assignment.fix}"
-             for info, assignment in zip(infos, assignments) if isinstance(assignment, Unassigned)]  # fmt: skip
+def choose_all(init: Any, network: Sequence[Declared]) -> List[Choice]:
+    """What `choose` returns for each parameter; one error lists those that no initializer fills."""
+    assignments = [choose(init, *declared) for declared in network]
+    lines = [f"\n  {printable(info.label)}: {choice.reason}; {choice.fix}"
+             for (info, _, _), choice in zip(network, assignments) if isinstance(choice, Unassigned)]  # fmt: skip
     if lines:
         count = counted(len(lines), "parameter is", "parameters are")
         raise InitializationError(f"{count} covered by nothing:{''.join(lines)}")
+    return assignments  # type: ignore[return-value]  # none is Unassigned
 
 
 def _ends_with(info: ParameterInfo, suffix: str) -> bool:
@@ -211,12 +206,8 @@ def _ends_with(info: ParameterInfo, suffix: str) -> bool:
 
 def overrides(target: Any, hook: str) -> bool:
     """Whether `target`'s class, or the object itself, defines `hook` anew."""
-    if hook in vars(target):
-        return True
-    for cls in type(target).__mro__:
-        if hook in vars(cls):
-            return not _is_base(cls)
-    return False
+    owner = next((cls for cls in type(target).__mro__ if hook in vars(cls)), mx.init.Initializer)
+    return hook in vars(target) or not _is_base(owner)
 
 
 def is_users(hook: Any) -> bool:
@@ -253,10 +244,7 @@ def warn_of_misspelt(initializers: Iterable[Any], infos: Sequence[ParameterInfo]
 def idle_hooks(
     initializers: Iterable[Any], assignments: Iterable[Any], infos: Sequence[ParameterInfo]
 ) -> Iterator[Tuple[str, bool]]:
-    """A sentence on each hook of users' own classes that was chosen for none of the parameters.
-
-    Beside it: whether the hook seems to be misspelt.
-    """
+    """A sentence on each hook of users' own classes that was chosen for none; and whether it seems to be misspelt."""
     chosen, waiting = set(), list(assignments)
     while waiting:
         choice = waiting.pop()

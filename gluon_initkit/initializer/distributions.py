@@ -46,8 +46,6 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Constant(Distribution):
-    """One value everywhere."""
-
     value: float
 
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
@@ -73,8 +71,6 @@ class Uniform(Distribution):
 
 @dataclass(frozen=True)
 class Normal(Distribution):
-    """Normal."""
-
     mean: float
     stdev: float
 
@@ -97,7 +93,7 @@ class Truncated(Distribution):
     high: float
 
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
-        rng, (low, high, of_normal, of_uniform) = stream(key, index), self._standard()
+        rng, (low, high, of_normal, of_uniform) = stream(key, index), self.standard()
         peak = min(max(low, 0.0), high)
         values = numpy.empty(0)
         while values.size < out.size:
@@ -121,18 +117,14 @@ class Truncated(Distribution):
         out[...] = numpy.clip(values, least, most)
 
     def moments(self) -> Tuple[float, float]:
-        low, high, mass, _ = self._standard()
+        low, high, mass, _ = self.standard()
         at_low, at_high = _density(low), _density(high)
         ends = [0.0 if math.isinf(end) else end * at for end, at in ((low, at_low), (high, at_high))]
         shift = (at_low - at_high) / mass
         spread = 1 + (ends[0] - ends[1]) / mass - shift * shift
         return self.mean + self.stdev * shift, self.stdev * math.sqrt(spread)
 
-    def acceptance(self) -> float:
-        """The share of proposed numbers that is kept."""
-        return max(self._standard()[2:])
-
-    def _standard(self) -> Tuple[float, float, float, float]:
+    def standard(self) -> Tuple[float, float, float, float]:
         """The limits in deviations from the mean, and the share that is kept of normal and of uniform numbers."""
         low, high = (self.low - self.mean) / self.stdev, (self.high - self.mean) / self.stdev
         below, above = (-high, -low) if low > 0 else (low, high)  # where erfc keeps its digits
@@ -189,7 +181,6 @@ class DistributionInitializer(Initializer):
     """An initializer whose weights are drawn from a distribution, wherever it is called from."""
 
     def _distribution_for(self, desc: Any, shape: Shape) -> Any:
-        """The distribution for an array of this shape, whose axes ``desc.axes`` tells."""
         raise NotImplementedError
 
     def _init_weight(self, desc: Any, arr: Any) -> None:
@@ -198,10 +189,9 @@ class DistributionInitializer(Initializer):
 
 
 def distribution_of(initializer: Any, hook: str, desc: Any, shape: Shape) -> Any:
-    """The distribution by which `initializer`'s `hook` fills an array of this shape; None where it is a user's code.
+    """The distribution by which a hook fills an array of this shape; None where it is a user's code.
 
-    `desc` has `axes` and `global_init`. A ValueError says that the initializer cannot fill such a shape, or that its
-    arguments are wrong.
+    `desc` has `axes` and `global_init`. A ValueError: such a shape cannot be filled, or an argument is wrong.
     """
     if hook in vars(initializer):
         return None

@@ -29,7 +29,7 @@ from ..parameters import ParameterInfo, context_mismatch, did_you_mean_path, lis
 from ..parameters.info import named_memory_errors
 from ..shapes import is_known
 from . import dispatch
-from .dispatch import Choice, InitializationError, choose, declared_parameters
+from .dispatch import Choice, InitializationError, declared_parameters
 from .distributions import ArrayDistribution, Constant, Distribution, distribution_of, fill_jobs
 from .initializer import HookContext, corrected, dump, initializer_text, run_hook, serializable
 from .plan import DEFAULT_INITIALIZER, ChoiceRow, short_text
@@ -42,8 +42,8 @@ Key = Union[None, Mapping[str, str], Callable[[str], str]]
 class InitRow(ChoiceRow):
     """What happened to one parameter: `PlanRow`'s facts, with the shape after initializing.
 
-    `state` is ``'initialized'``, ``'deferred'`` (values come in the first forward pass) or ``'kept'`` (it was
-    initialized, or pending, already). `key` is what the values are a function of; None while the shape is not known.
+    `state` is ``'initialized'``, ``'deferred'`` (values come in the first forward pass) or ``'kept'`` (it had values
+    or was pending). `key` is what the values are a function of; None while the shape is not known.
     """
 
     key: Optional[str]
@@ -109,25 +109,21 @@ def initialize(
     net : Block
     init : Initializer or str
         One of ours, one of MXNet's (which serves as ``corrected(init)``), `Rules`, or a registered name.
-    ctx : Context or list of Context, optional
+    ctx, device : Context or list of Context, optional
         Where the parameters live; the current context by default. Several get the same values.
     seed : int, optional
         Drawn from MXNet's generator by default, so ``mx.random.seed(7)`` alone makes a script repeatable.
     force_reinit : bool
         Whether to initialize again what is initialized or pending; otherwise it is left alone, with a warning. Arrays
-        that fit are refilled in place, so whoever holds them sees the new values; gradients become 0, and a Trainer
-        goes on from the new values without momentum.
+        that fit are refilled in place; gradients become 0, and a Trainer goes on without momentum.
     progress : bool, optional
         Whether to show a progress bar; by default where it takes longer than a second, on a terminal or in Jupyter.
     select : selector, optional
-        Which parameters, as for `freeze`; all by default. They get the bits that initializing the whole network with
-        this seed gives them; ``initialize(net[1], init, seed=7)`` gives others, since its paths begin elsewhere. The
-        other parameters are neither changed nor checked, and have no row in the report.
+        Which parameters, as for `freeze`; all by default. They get the bits that they get with the whole network; by
+        ``initialize(net[1], ...)``, whose paths are others, they do not. Others are not changed, checked or reported.
     key : dict or callable, optional
         Another name for a path in the function above, so that renamed parameters keep their values:
         ``{'encoder.0.weight': 'body.0.weight'}``, or a callable that gets the path.
-    device : Device or list of Device, optional
-        What MXNet 2 calls `ctx`.
     verbose : None
         MXNet's argument is refused: this function returns a report.
 
@@ -141,9 +137,9 @@ def initialize(
 
     Notes
     -----
-    A hook finds its random numbers in ``desc.rng``. One that calls ``mx.nd.random``, ``np.random`` or ``random`` is
-    keyed too: those generators are seeded before it runs; afterwards NumPy's and Python's are as they were, and MXNet's
-    goes on from a value that was drawn from it before. Ctrl-C leaves all of the network changed, or nothing.
+    A hook finds its random numbers in ``desc.rng``. Those of ``mx.nd.random``, ``np.random`` and ``random`` are keyed
+    too: these are seeded before it runs; afterwards NumPy's and Python's are as they were, and MXNet's goes on from a
+    value that was drawn from it before. Ctrl-C leaves all of the network changed, or nothing.
 
     Examples
     --------
@@ -152,16 +148,16 @@ def initialize(
     >>> report = initialize(net, mx.init.Xavier(), seed=7)
     >>> [(row.path, row.state) for row in report]
     [('0.weight', 'deferred'), ('0.bias', 'initialized'), ('1.weight', 'initialized'), ('1.bias', 'initialized')]
-    >>> report = initialize(net, mx.init.Xavier(), seed=8, select="1.*", force_reinit=True)  # draws the head anew
-    >>> [(row.path, row.state) for row in report]
-    [('1.weight', 'initialized'), ('1.bias', 'initialized')]
+    >>> len(initialize(net, mx.init.Xavier(), seed=8, select="1.*", force_reinit=True))  # draws the head anew
+    2
     """
     start = time.perf_counter()
     init, ctxs, network = corrected(init), _contexts(parameter.context_argument(ctx, device)), list_parameters(net)
     parameters = network if select is None else select_parameters(network, select)
     paths = {path for _, _, info in parameters for path in info.paths}
     tree.refuse_path_clashes([path for path in tree.path_clashes(net) if path in paths])
-    names = _key_names(key, [info.label for _, _, info in parameters], [info for _, _, info in network])
+    infos = [info for _, _, info in network]
+    names = _key_names(key, [info.label for _, _, info in parameters], infos)
     if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
         order = "; in MXNet's order of arguments this is verbose, and force_reinit comes next: write force_reinit=True"
         raise TypeError(f"seed is {seed!r}: expected an integer or None{order if isinstance(seed, bool) else ''}")
@@ -171,7 +167,12 @@ def initialize(
         raise TypeError("verbose= is of MXNet's initialize; this one returns a report: print(ik.initialize(net, ...))")
     # What is pending counts as initialized, so that it does not matter whether a layer is deferred.
     to_fill = [entry for entry in parameters if force_reinit or entry[2].state == "uninitialized"]
-    choices = _choices(init, network, parameters, to_fill)
+    choices = dispatch.choose_all(init, declared_parameters(to_fill))
+    # A rule or a hook that serves another part of the network than what is selected is none to warn of.
+    init._review(declared_parameters(network))
+    own = [param.init for param, _, _ in parameters if isinstance(param.init, mx.init.Initializer)]
+    reviewed = set(map(type, dispatch.targets(init)))
+    dispatch.warn_of_misspelt([each for each in own if type(each) not in reviewed], infos)
     _check_parameters(to_fill, ctxs)
     seed = draw_seed() if seed is None else int(seed.__index__())
     initializers = {id(choice.initializer): choice.initializer for choice in choices}
@@ -235,20 +236,6 @@ def _key_names(key: Key, paths: Sequence[str], network: Sequence[ParameterInfo])
     return names
 
 
-def _choices(
-    init: Any, network: Sequence[tuple], parameters: Sequence[tuple], to_fill: Sequence[tuple]
-) -> List[Choice]:
-    """Which initializer fills each parameter; one error lists those that none fills."""
-    assignments = [choose(init, *declared) for declared in declared_parameters(to_fill)]
-    dispatch.refuse_unassigned([info for _, _, info in to_fill], assignments)
-    # A rule or a hook that serves another part of the network than what is selected is none to warn of.
-    init._review(declared_parameters(network))
-    own = [param.init for param, _, _ in parameters if isinstance(param.init, mx.init.Initializer)]
-    reviewed = set(map(type, dispatch.targets(init)))
-    dispatch.warn_of_misspelt([each for each in own if type(each) not in reviewed], [info for _, _, info in network])
-    return [choice for choice in assignments if isinstance(choice, Choice)]
-
-
 def _check_parameters(to_fill: Sequence[tuple], ctxs: List[Any]) -> None:
     problems = []
     for param, _, info in to_fill:
@@ -288,10 +275,10 @@ def _row(info: ParameterInfo, fill: Optional["PendingFill"], texts: Dict[int, st
 
 
 class PendingFill:
-    """One parameter's values as a function of seed, path, shape, dtype and configuration, before they are drawn.
+    """One parameter's values, before they are drawn, as a function of a key, which is made of `parts`, shape and dtype.
 
     While the parameter is deferred, this object takes the place of an array in MXNet's pending tuple: MXNet calls its
-    `copyto` for each context when the shape is known. The key is made of `parts`, the shape and the dtype.
+    `copyto` for each context when the shape is known.
     """
 
     def __init__(self, param: Any, info: ParameterInfo, choice: Choice, init: Any, parts: tuple, ctxs: list) -> None:
@@ -322,13 +309,11 @@ class PendingFill:
         return numpy.dtype(self.param.dtype)
 
     @property
-    def size(self) -> int:
-        """Bytes of the values, on one context."""
+    def nbytes(self) -> int:
         return self.dtype.itemsize * math.prod(self.shape)
 
     @property
     def key(self) -> bytes:
-        """What the values are a function of."""
         return key_of(*self.parts, self.shape, self.dtype.str)
 
     def memory_errors(self) -> ContextManager[None]:
@@ -356,7 +341,7 @@ class PendingFill:
             ) from error
 
     def prepare(self, distribution: Any, reseed: Any) -> List[Job]:
-        """Make an array. Return the jobs that fill it by the distribution; without one, seed and run the hook."""
+        """Make an array. Return the jobs that fill it; without a distribution, seed and run the hook."""
         ctx = self.ctxs[0]
         with self.memory_errors():
             self.array = empty(self.shape, self.dtype, ctx if is_host(ctx) else mx.cpu())
@@ -379,11 +364,10 @@ class PendingFill:
         return []
 
     def jobs(self, distribution: Any, array: Any) -> List[Job]:
-        """The jobs that fill a dense host array by a distribution."""
         return fill_jobs(distribution, self.key, self.shape, memory_view(array), self.memory_errors)
 
     def prepare_gradients(self) -> List[Job]:
-        """Make the arrays of gradients that the kit can make. Return the jobs that clear them."""
+        """Make those arrays of gradients that the kit can make. Return the jobs that clear them."""
         with self.memory_errors():
             self.grads = state.new_gradients(self.param, self.ctxs)
         return [job for grad in self.grads for job in _clear_jobs(grad)]
@@ -408,8 +392,7 @@ class PendingFill:
             with self.memory_errors():
                 return self._source.copyto(ctx)
         except BaseException:
-            # MXNet has forgotten what was pending. A second try must find it again, on the present contexts, which
-            # `reset_ctx` may have changed.
+            # MXNet has forgotten what was pending. A second try must find it, on the contexts that `reset_ctx` has set.
             self.forget()
             state.set_pending(self.param, self.choice.initializer, parameter.held_contexts(self.param), self)
             raise
@@ -434,7 +417,7 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
     in_place = dict.fromkeys(fill for fill in refill
                              if isinstance(distributions[fill], Distribution) and is_host(fill.ctxs[0]))  # fmt: skip
     fresh = [fill for fill in fills if fill not in refill]
-    total = sum(fill.size for fill in known)
+    total = sum(fill.nbytes for fill in known)
     with state.interrupts_held() as released, ExitStack() as stack:
         stack.enter_context(mx.autograd.pause())  # where MXNet records, it refuses a write into a parameter
         bar = stack.enter_context(ProgressBar("initializing", total, progress))
@@ -445,7 +428,7 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
             for fill in known:
                 if fill not in in_place:
                     jobs += fill.prepare(distributions[fill], reseed)
-                    bar.advance(fill.size if distributions[fill] is None else 0)
+                    bar.advance(fill.nbytes if distributions[fill] is None else 0)
                 if fill not in refill:
                     jobs += bar.expect(fill.prepare_gradients())
             run(jobs, bar)
@@ -479,5 +462,4 @@ def _arrays(fill: PendingFill) -> List[Any]:
 
 
 def _clear_jobs(array: Any) -> List[Job]:
-    """The jobs that fill a dense host array with 0."""
     return fill_jobs(Constant(0.0), b"", (), memory_view(array))

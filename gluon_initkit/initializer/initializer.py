@@ -2,10 +2,9 @@
 constructor's arguments are recorded; and `corrected`, which calls the hooks of a class that one cannot edit.
 
 Gluon reaches an initializer by two doors, and neither asks for a role: a network-level one by ``__call__`` with the
-parameter's own initializer in ``desc.attrs['__init__']``, which is never empty; a layer's own by ``_init_weight``,
-whatever the parameter is (MXNet 1.9.1, ``gluon/parameter.py``, `_finish_deferred_init`). So both doors read the role
-here: a class's ``_init_weight`` and own ``__call__`` are wrapped when it is made. Gluon gives them plain `InitDesc`s; a
-hook that gets a `HookContext` was chosen by the kit, or called through ``super()``.
+parameter's own initializer in ``desc.attrs['__init__']``; a layer's own by ``_init_weight``, whatever the parameter is
+(MXNet 1.9.1, ``gluon/parameter.py``, `_finish_deferred_init`). So a class's ``_init_weight`` and own ``__call__`` are
+wrapped here, to read the role. A hook that gets a `HookContext` was chosen by the kit, or called through ``super()``.
 """
 
 import functools
@@ -35,17 +34,14 @@ class HookContext(mx.init.InitDesc):
 
     Attributes
     ----------
-    role : str
-        What the parameter is for: ``'weight'``, ``'bias'``, ...
-    key : bytes or None
-        What `rng` starts from, under ``ik.initialize``.
-    param : Parameter or None
+    role, label : str
+        What the parameter is for, ``'weight'``; and how messages call it: by path, or by MXNet's name without one.
     path : str or None
         The canonical path, ``'features.0.weight'``; None where no network is known that holds the parameter.
     axes : str
         What a weight's axes are: ``'OIHW'``, output, input, space.
-    label : str
-        How messages call the parameter: by path, or by MXNet's name where no path is known.
+    param, key : Parameter or None, bytes or None
+        The Parameter, where it is known; and what `rng` starts from, under ``ik.initialize``.
     """
 
     _rng: Optional[numpy.random.Generator] = None
@@ -59,9 +55,8 @@ class HookContext(mx.init.InitDesc):
 
     @property
     def rng(self) -> numpy.random.Generator:
-        """Random numbers of the parameter's own: under ``ik.initialize`` a function of the seed and the path, the same
-        on every machine; elsewhere seeded from MXNet's generator, which advances when `rng` is first asked for.
-        """
+        """Random numbers of the parameter's own: under ``ik.initialize`` a function of the seed and the path, elsewhere
+        seeded from MXNet's generator, which advances when `rng` is first asked for."""
         if self._rng is None:
             self._rng = generator(self.key or key_of("drawn", draw_seed()))
         return self._rng
@@ -163,13 +158,12 @@ class Initializer(mx.init.Initializer):
         if self._rules is None and not any(map(dispatch.suspects, dispatch.targets(self))):
             return
         net = None if param is None else network_of(param)
-        if net is None:
-            if param is not None or alone:
-                self._review_without_network(param)
-        elif net not in self._reviewed:
+        if net is None and (param is not None or alone):
+            self._review_without_network(param)
+        elif net is not None and net not in self._reviewed:
             network = dispatch.declared_parameters(list_parameters(net))
             if self._rules is not None:
-                dispatch.refuse_unassigned([info for info, _, _ in network], [choose(self, *each) for each in network])
+                dispatch.choose_all(self, network)
             self._review(network)
             self._reviewed.add(net)
 
@@ -187,7 +181,7 @@ class Initializer(mx.init.Initializer):
         arr[:] = 1
 
     def set_verbosity(self, verbose: bool = False, print_func: Optional[Callable[[Any], str]] = None) -> "Initializer":
-        """Switch on or off one log line a parameter, as `mx.init.Initializer.set_verbosity` does; returns itself.
+        """Switch on or off one log line a parameter, as MXNet's `set_verbosity` does; returns itself.
 
         `print_func` gets the filled array and returns the text to log, by default its root mean square.
         """
@@ -223,13 +217,10 @@ def _door(name: str, hook: Callable) -> Callable:
 
     @functools.wraps(hook)
     def door(self: Initializer, desc: Any, arr: Any) -> None:
-        rest = desc.attrs.get("__init__") if isinstance(desc, HookContext) else None
-        if name == "_init_weight":
-            if isinstance(desc, HookContext) or not isinstance(desc, mx.init.InitDesc):
-                hook(self, desc, arr)
-            else:
-                self._fill_by_role(desc, arr, self)
-        elif isinstance(rest, SuperCall) and rest.caller is self:  # it serves only what was chosen for it
+        chosen = isinstance(desc, HookContext)
+        if name == "_init_weight" and not chosen and isinstance(desc, mx.init.InitDesc):
+            self._fill_by_role(desc, arr, self)
+        elif name == "_init_weight" or (chosen and getattr(desc.attrs.get("__init__"), "caller", None) is self):
             hook(self, desc, arr)
         else:
             Initializer.__call__(self, desc, arr)
@@ -242,11 +233,9 @@ Initializer._init_weight = _door("_init_weight", mx.init.Initializer._init_weigh
 
 
 class SuperCall(mx.init.Initializer):
-    """What ``super().__call__`` does in a class's own ``__call__``: the rest of the order in `dispatch`.
+    """What ``super().__call__`` does in a class's own ``__call__``: the rest of the order in `dispatch`."""
 
-    MXNet's `Initializer.__call__` always calls the weight hook of ``desc.attrs['__init__']``, which is this object.
-    """
-
+    # MXNet's `Initializer.__call__` always calls the weight hook of ``desc.attrs['__init__']``, which is this object.
     def __init__(self, caller: Any, rest: Assignment) -> None:
         super().__init__()
         self.caller, self.rest = caller, rest
@@ -268,10 +257,11 @@ def _assigned(assignment: Assignment, context: HookContext) -> Choice:
 
 
 def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
-    """Run the chosen hook on an array; what goes wrong in it becomes one error that names the parameter."""
+    """Run the chosen hook on an array; what goes wrong in it becomes an error that names the parameter."""
     initializer = choice.initializer
     hook = getattr(initializer, choice.hook)
-    who, what = f"{type(initializer).__name__}.{choice.hook}", f"Parameter {context.label!r}"
+    who = f"{type(initializer).__name__}.{choice.hook}"
+    what = f"Parameter {context.label!r} of shape {tuple(arr.shape)}"
     if choice.rest is not None:
         context.attrs["__init__"] = SuperCall(initializer, choice.rest)
     users = dispatch.is_users(hook)
@@ -286,19 +276,18 @@ def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
         raise
     except Exception as error:
         raise InitializationError(
-            f"{what} of shape {tuple(arr.shape)} and dtype {numpy.dtype(arr.dtype).name} could not be filled: {who} "
-            f"raised {type(error).__name__}: {error}. Expected it to write an array of that shape in place; mend the "
-            f"hook, or give the parameter another initializer by init= or a rule."
+            f"{what} and dtype {numpy.dtype(arr.dtype).name} could not be filled: {who} raised {type(error).__name__}: "
+            f"{error}. Expected it to write an array of that shape in place; mend the hook, or give the parameter "
+            f"another initializer by init= or a rule."
         ) from error
     if untouched:
-        raise InitializationError(
-            f"{what} of shape {tuple(arr.shape)} was left untouched by {who}: it wrote nothing. "
-            f"Expected it to write into the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
-        )
+        raise InitializationError(f"{what} was left untouched by {who}: it wrote nothing. Expected it to write into "
+                                  f"the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
+                                  )  # fmt: skip
     if zero and warns:
-        warn(f"{what} is all zero after {who}. A hook writes into the array that it is given: `arr[:] = values` or "
-             f"`out=arr`, not `arr = values` or `return values`. Where zeros are meant, say mx.init.Zero()."
-             )  # fmt: skip
+        warn(f"Parameter {context.label!r} is all zero after {who}. A hook writes into the array that it is given: "
+             f"`arr[:] = values` or `out=arr`, not `arr = values` or `return values`. Where zeros are meant, "
+             f"say mx.init.Zero().")  # fmt: skip
         _warned_of_zeros.add(type(initializer))
 
 
@@ -357,8 +346,6 @@ def corrected(initializer: Any) -> Initializer:
 
 
 class Corrected(Initializer):
-    """What `corrected` returns: the inner initializer's own hooks, and the corrected base class's for the rest."""
-
     def __init__(self, initializer: Any) -> None:
         super().__init__()
         self.initializer = self._wrapped = as_initializer(initializer)
@@ -385,9 +372,8 @@ def as_initializer(value: Any) -> Any:
     mend = ("It is a class: make an instance of it." if isinstance(value, type) else
             "For numbers, arrays, and what mx.init.Mixed or Load holds, write gluon_initkit.Rules([(selector, value), "
             "...], default=...).")  # fmt: skip
-    raise TypeError(
-        f"expected an initializer (an instance, a registered name or its JSON), found {printable(f'{text}. {mend}')}"
-    )
+    raise TypeError(f"expected an initializer (an instance, a registered name or its JSON), found "
+                    f"{printable(f'{text}. {mend}')}")  # fmt: skip
 
 
 def _constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict[str, Any]]:
@@ -426,7 +412,7 @@ def _as_plain(value: Any) -> Any:
 
 def dump(initializer: Any) -> str:
     """The JSON by which an initializer, MXNet's or the kit's, is compared and shown."""
-    # MXNet's `Constant.dumps` replaces the array that it holds by a list. Some `dumps` raise.
+    # MXNet's `Constant.dumps` replaces the array that it holds by a list, and some `dumps` raise.
     if isinstance(initializer, mx.init.Constant):
         return as_json(["constant", {"value": initializer.value}])
     try:
@@ -436,28 +422,20 @@ def dump(initializer: Any) -> str:
 
 
 class Constant(mx.init.Constant):
-    """MXNet's, with a `dumps` that writes lists and NumPy's numbers too, and an array more than once.
+    """MXNet's, with a `dumps` that writes lists and NumPy's numbers too, and an array more than once."""
 
-    MXNet writes a layer's own initializer when the layer is hybridized; MXNet 2 whenever its values are read.
-    """
-
-    def dumps(self) -> str:
-        """The JSON of MXNet's ``Constant``."""
-        return dump(self)
+    # MXNet writes a layer's own initializer when the layer is hybridized; MXNet 2 whenever its values are read.
+    dumps = dump
 
 
 def serializable(initializer: Any) -> Any:
     """The same initializer, as the kit's `Constant` where MXNet's could not be written."""
-    if type(initializer) is mx.init.Constant and not isinstance(initializer.value, (int, float)):
-        return Constant(initializer.value)
-    return initializer
+    written = type(initializer) is not mx.init.Constant or isinstance(initializer.value, (int, float))
+    return initializer if written else Constant(initializer.value)
 
 
 def initializer_text(initializer: Any) -> str:
-    """An initializer as a reader would type it, ``Normal(sigma=0.01)``; long arguments are shortened.
-
-    What `corrected` stands around a class that cannot be edited is no part of it.
-    """
+    """An initializer as a reader would type it, ``Normal(sigma=0.01)``; without `corrected` around it."""
     initializer = getattr(initializer, "_wrapped", None) or initializer
     own_repr = any("__repr__" in vars(cls) for cls in type(initializer).__mro__[:-1])
     return repr(initializer) if own_repr else _call_text(initializer)

@@ -39,7 +39,7 @@ class TruncatedNormal(DistributionInitializer):
         if not low < high:
             raise ValueError(f"low is {low:g} and high is {high:g}: expected low < high")
         self._distribution = Truncated(mean, stdev, low, high)
-        if self._distribution.acceptance() < 1e-3:
+        if max(self._distribution.standard()[2:]) < 1e-3:  # of what is proposed, so much is kept
             raise ValueError(f"[{low:g}, {high:g}] is so far from mean {mean:g}, with stdev {stdev:g}, that next to "
                              f"nothing is drawn there: expected limits within a few stdev of the mean")  # fmt: skip
 
@@ -56,10 +56,8 @@ class VarianceScaling(DistributionInitializer):
 
     Parameters
     ----------
-    scale : float
-        Above 0.
-    mode : str
-        ``'fan_in'``, ``'fan_out'`` or ``'fan_avg'``.
+    scale, mode : float, str
+        Above 0; and ``'fan_in'``, ``'fan_out'`` or ``'fan_avg'``.
     distribution : str
         ``'truncated_normal'`` (cut at two standard deviations, then widened to the variance promised), ``'normal'`` or
         ``'uniform'``.

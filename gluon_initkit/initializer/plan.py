@@ -42,10 +42,8 @@ class PlanRow(ChoiceRow):
     why : str
         ``'layer'`` (the layer has its own), ``'rule 1'``, ``'hook'`` (the network-level initializer's),
         ``'layer default'``, ``'base'`` (the corrected base class), or ``'error'``.
-    plain : str
-        What plain MXNet would call for it.
-    differs : bool
-        Whether plain MXNet would fill it otherwise.
+    plain, differs : str, bool
+        What plain MXNet would call for it, and whether that fills it otherwise.
     error : str or None
         Why nothing covers it, and what to add.
 
@@ -111,13 +109,11 @@ def short_text(initializer: str, in_title: str) -> str:
 
 
 class _Default(str):
-    """The registered name of MXNet's default initializer; `help` shows the call that it stands for."""
-
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # what `help` shows
         return "Uniform(0.07)"
 
 
-DEFAULT_INITIALIZER = _Default("uniform")
+DEFAULT_INITIALIZER = _Default("uniform")  # the registered name of MXNet's own
 
 
 def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Plan:
@@ -126,7 +122,7 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
     Parameters
     ----------
     net : Block
-        The network, in any state.
+        In any state.
     init : Initializer or str
         The network-level initializer: one of ours, or one of MXNet's, which is planned as ``corrected(init)``.
     select : selector, optional
@@ -173,10 +169,8 @@ def _row(info: ParameterInfo, decision: Any, plain: Optional[Choice]) -> PlanRow
 
 
 def _plain_choice(init: Any, param: Any) -> Optional[Choice]:
-    """What plain MXNet calls: the weight hook of the parameter's own initializer, else of the network's.
-
-    The network's own ``__call__``, where its class has one, goes before both, for every parameter.
-    """
+    """What plain MXNet calls: the network's own ``__call__``, else the weight hook of the parameter's own initializer,
+    else of the network's."""
     network = init.default if isinstance(init, Rules) else target_of(init)  # plain MXNet knows no rules
     try:
         choice = Choice(mx.init.create(network if param.init is None else param.init), "_init_weight", "plain")

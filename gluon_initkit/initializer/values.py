@@ -1,6 +1,7 @@
 """The values that parameters hold: read, written, and compared by fingerprint, also over the workers of a kvstore."""
 
 from concurrent.futures import Future, TimeoutError
+from contextlib import suppress
 from functools import partial
 import hashlib
 import itertools
@@ -22,7 +23,7 @@ from .dispatch import InitializationError
 
 
 def parameters_with_values(net: Any, purpose: str) -> List[Tuple[Any, ParameterInfo]]:
-    """Every parameter of a network with its record; where one has no values, an error: "no values `purpose`"."""
+    """Every parameter of a network with its info; where one has no values, an error: "no values `purpose`"."""
     parameters = [(param, info) for param, _, info in list_parameters(net)]
     empty = [f"{printable(info.label)} is {info.state}" for param, info in parameters if not arrays_of(param)]
     if empty:
@@ -104,8 +105,7 @@ def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
     net : Block
         Initialized.
     kv : KVStore
-        ``mx.kv.create('dist_sync')``, before a Trainer has put its optimizer there; with a local one there is nobody
-        to differ from.
+        ``mx.kv.create('dist_sync')``, before a Trainer has put its optimizer there. A local one has one worker.
     timeout : float, optional
         After how many seconds without all workers to give up; None to wait for ever, as MXNet does.
 
@@ -118,9 +118,8 @@ def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
     ------
     InitializationError
         On all workers: they differ (the message names ranks and the first path that differs), or some have nothing to
-        compare, such as deferred parameters. A worker did not come in time: the kvstore still waits for it, so let it
-        call, or end the process, which MXNet may abort then. Or `kv` is asynchronous, or runs an optimizer, which would
-        change what is pushed.
+        compare, such as deferred parameters. A worker did not come in time; the kvstore still waits for it, and MXNet
+        may abort a process that ends then. Or `kv` is asynchronous, or runs an optimizer, which changes what is pushed.
 
     Examples
     --------
@@ -165,7 +164,7 @@ def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
 
 
 def _exchange(kv: Any, row: bytes, size: int, timeout: Optional[float]) -> numpy.ndarray:
-    """Everybody's rows of bytes, by rank, where all workers come in time. MXNet waits for ever, so a thread does."""
+    """Everybody's rows of bytes, by rank, if all workers come in time. MXNet waits for ever, so a thread does."""
     answer: Future = Future()
 
     def wait() -> None:
@@ -175,18 +174,15 @@ def _exchange(kv: Any, row: bytes, size: int, timeout: Optional[float]) -> numpy
             answer.set_exception(error)
 
     threading.Thread(target=wait, daemon=True).start()
-    try:
+    with suppress(TimeoutError):
         return answer.result(timeout)
-    except TimeoutError:
-        raise InitializationError(
-            f"rank {kv.rank} has waited {timeout:g} seconds for all {kv.num_workers} workers to call "
-            f"check_workers(net, kv): one has ended, or does not call it. See what they printed; timeout= says how "
-            f"long to wait."
-        ) from None
+    raise InitializationError(f"rank {kv.rank} has waited {timeout:g} seconds for all {kv.num_workers} workers to call "
+                              f"check_workers(net, kv): one has ended, or does not call it. See what they printed; "
+                              f"timeout= says how long to wait.")  # fmt: skip
 
 
 def _push_and_pull(kv: Any, row: numpy.ndarray) -> numpy.ndarray:
-    """Everybody's rows. The kvstore adds up what workers push; each leaves the others' rows 0."""
+    # The kvstore adds up what workers push; each leaves the others' rows 0.
     rank, key = kv.rank, next(_keys)
     table = numpy.zeros((kv.num_workers, row.size), "float32")
     try:
@@ -219,8 +215,6 @@ def _difference(rows: numpy.ndarray, counts: List[int], paths: List[str], rank: 
     *fewer, most = sorted(set(counts))
     many = " and ".join([*map(str, fewer), counted(most, "parameter")])
     path = repr(paths[first]) if first < len(paths) else f"parameter {first}, which rank {rank} lacks"
-    return (
-        f"workers hold different parameters: {one} {differ} from {' and from '.join(others)}, first in {path} "
-        f"(of {many}). Expected the same bits everywhere: gluon_initkit.initialize(net, init, seed=...) with one seed "
-        f"on all workers."
-    )
+    return (f"workers hold different parameters: {one} {differ} from {' and from '.join(others)}, first in {path} "
+            f"(of {many}). Expected the same bits everywhere: gluon_initkit.initialize(net, init, seed=...) with one "
+            f"seed on all workers.")  # fmt: skip
