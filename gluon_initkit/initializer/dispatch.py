@@ -1,9 +1,5 @@
-"""Which initializer fills a parameter, and through which hook. `plan`, `initialize` and Gluon's own door all ask here.
-
-The first that matches wins: the initializer that the layer was explicitly given (1); the matching rule of `Rules` (2);
-the network-level initializer's hook for the role, where its class overrides that hook (3); the layer's own default (4);
-the base class's hook for the role (5). A class that overrides `__call__` serves every role by it; what its
-``super().__call__`` does is the rest of this order.
+"""Which initializer fills a parameter, and through which hook, in the order that `plan` tells. `plan`, `initialize` and
+Gluon's own door all ask here.
 """
 
 import difflib
@@ -13,7 +9,7 @@ from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, O
 from .._mxnet import backend, mx
 from .._mxnet.parameter import is_constant, is_layer_default
 from ..display import KitError, counted, printable, warn
-from ..parameters import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of, show_selector
+from ..parameters import LAYER_DEFAULTS, ROLES, ParameterInfo, matcher, role_of, show_selector
 
 
 class InitializationError(KitError, mx.MXNetError, ValueError):
@@ -43,12 +39,14 @@ class Unassigned(NamedTuple):
 Assignment = Union[Choice, Unassigned]
 
 
+_matcher = lru_cache(maxsize=256)(matcher)
+
+
 class Rule(NamedTuple):
-    """A rule of `Rules`: its number, selector and predicate; its initializer as given, and as one of the kit's."""
+    """A rule of `Rules`: its number and selector; its initializer as given, and as one of the kit's."""
 
     number: int
     selector: Any
-    predicate: Any
     initializer: Any
     corrected: Any
 
@@ -56,8 +54,9 @@ class Rule(NamedTuple):
         return f"rule {self.number} ({show_selector(self.selector)})"
 
     def matches(self, info: ParameterInfo) -> bool:
+        is_callable = callable(self.selector) and not isinstance(self.selector, type)  # which may hold a network
         try:
-            return self.predicate(info)
+            return (matcher if is_callable else _matcher)(self.selector)(info)
         except Exception as error:
             raise InitializationError(
                 f"the selector {show_selector(self.selector)} raised {type(error).__name__}: {error}, asked for "
@@ -99,7 +98,7 @@ def decide(init: Any, declared: Declared) -> Any:
 
 
 def _network_choice(init: Any, info: ParameterInfo, layer_default: Any) -> Assignment:
-    """Steps 2 to 5, for a network-level initializer of the kit."""
+    """All but the layer's own initializer, for a network-level initializer of the kit."""
     for rule in init._rules or ():
         if rule.matches(info):
             return _rule_choice(rule, info, layer_default)
@@ -146,7 +145,7 @@ def _explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Assignment
 
 
 def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any) -> Assignment:
-    """Steps 3 to 5: `target`'s hook for the role, the layer's default, and the base class's hook, which `init` has."""
+    """`target`'s hook for the role, else the layer's default, else the base class's hook, which `init` has."""
     # A hook of a user's own role, `_init_alpha`, serves names that end in `alpha`. The longest ending wins, so
     # `_init_i2h_bias` goes before `_init_bias`.
     own = (suffix for suffix in _own_suffixes(target) if _ends_with(info, suffix))

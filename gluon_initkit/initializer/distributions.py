@@ -15,6 +15,7 @@ from .._mxnet import backend, mx
 from .._mxnet.arrays import classic
 from .._mxnet.preserve import draw_seed
 from ..display import printable
+from ..parallel import Job
 from ..parameters import ParameterInfo, role_of
 from .arguments import one_of
 from .dispatch import Choice, choose
@@ -150,13 +151,10 @@ class ArrayDistribution:
 
 
 def fill_jobs(
-    distribution: Any,
-    key: bytes,
-    shape: Shape,
-    out: numpy.ndarray,
+    distribution: Any, key: bytes, shape: Shape, out: numpy.ndarray,
     memory_errors: Callable[[], ContextManager[None]] = nullcontext,
-) -> List[Tuple[int, Callable[[], None]]]:
-    """The jobs, (bytes, call), that fill the flat array `out`, in any order and on any thread."""
+) -> List[Job]:  # fmt: skip
+    """The jobs that fill the flat array `out`, in any order and on any thread."""
     # `memory_errors` makes the context for what takes more memory than the array itself, as a decomposition does.
     if isinstance(distribution, ArrayDistribution):
 
@@ -193,10 +191,13 @@ def distribution_of(initializer: Any, hook: str, desc: Any, shape: Shape) -> Any
 
     `desc` has `axes` and `global_init`. A ValueError: such a shape cannot be filled, or an argument is wrong.
     """
-    if hook in vars(initializer):
-        return None
-    known = _DISTRIBUTIONS.get(getattr(type(initializer), hook, None))
+    known = distribution_known(initializer, hook)
     return known(initializer, desc, shape) if callable(known) else known
+
+
+def distribution_known(initializer: Any, hook: str) -> Any:
+    """The distribution by which a hook fills, or the function that tells it for a shape; None: it is a user's code."""
+    return None if hook in vars(initializer) else _DISTRIBUTIONS.get(getattr(type(initializer), hook, None))
 
 
 def _xavier(initializer: Any, desc: Any, shape: Shape) -> Distribution:

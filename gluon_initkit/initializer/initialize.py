@@ -86,18 +86,9 @@ class InitReport(TableReport[InitRow]):
 
 
 def initialize(
-    net: Any,
-    init: Any = DEFAULT_INITIALIZER,
-    ctx: Any = None,
-    seed: Optional[int] = None,
-    force_reinit: bool = False,
-    progress: Optional[bool] = None,
-    *,
-    select: Any = None,
-    key: Key = None,
-    device: Any = None,
-    verbose: Any = None,
-) -> InitReport:
+    net: Any, init: Any = DEFAULT_INITIALIZER, ctx: Any = None, seed: Optional[int] = None, force_reinit: bool = False,
+    progress: Optional[bool] = None, *, select: Any = None, key: Key = None, device: Any = None, verbose: Any = None,
+) -> InitReport:  # fmt: skip
     """Initialize a network: every hook called, every value a function of the seed and its parameter's path.
 
     ``value = f(seed, path, shape, dtype, initializer's configuration)``: the same bits whether a layer is deferred or

@@ -11,6 +11,7 @@ from .._mxnet import mx
 from ..display import Column, Table, TableReport, counted, counted_of, path_column, shape_column
 from ..parameters import ParameterInfo, explain_no_match, list_parameters, select_parameters
 from .dispatch import Choice, Declared, decide, declared_parameters, idle_hooks, overrides, target_of, targets
+from .distributions import Constant, distribution_known
 from .initializer import corrected, dump, initializer_text
 from .rules import Rules
 
@@ -180,17 +181,12 @@ def _plain_choice(init: Any, param: Any) -> Optional[Choice]:
     return Choice(network, "__call__", "plain", choice) if own_call else choice
 
 
-_VALUES = {"_init_bias": 0.0, "_init_beta": 0.0, "_init_running_mean": 0.0, "_init_zero": 0.0,
-           "_init_gamma": 1.0, "_init_running_var": 1.0, "_init_one": 1.0}  # fmt: skip
-
-
 def _effect(choice: Choice) -> Any:
     """What two choices are compared by: the constant that they write, or the method that runs."""
     initializer, hook = choice.initializer, choice.hook
-    if hook in _VALUES and not overrides(initializer, hook):
-        return _VALUES[hook]
-    if isinstance(initializer, (mx.init.Zero, mx.init.One)):
-        return float(isinstance(initializer, mx.init.One))
+    constant = distribution_known(initializer, hook)
+    if isinstance(constant, Constant):
+        return constant
     return type(initializer), dump(initializer), hook, _effect(choice.rest) if isinstance(choice.rest, Choice) else None
 
 

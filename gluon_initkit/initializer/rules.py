@@ -29,8 +29,8 @@ class Rules(Initializer):
     override_layers : bool
         Whether a matching rule goes before an explicit initializer of the layer. A `gluon.Constant` keeps its value.
     strict : bool
-        Whether a rule that decides no parameter of the network is an error instead of a warning: it matches none, or
-        what it matches is decided before, by another rule or a layer's own initializer.
+        Whether a rule that decides no parameter of the network, since it matches none, or another rule or a layer's own
+        initializer goes before, is an error instead of a warning.
 
     Examples
     --------
@@ -44,11 +44,7 @@ class Rules(Initializer):
     _rules: List[Rule]
 
     def __init__(
-        self,
-        rules: Sequence[Tuple[Any, Any]],
-        default: Any = None,
-        override_layers: bool = False,
-        strict: bool = False,
+        self, rules: Sequence[Tuple[Any, Any]], default: Any = None, override_layers: bool = False, strict: bool = False
     ) -> None:
         super().__init__()
         if isinstance(rules, (str, Mapping)) or not isinstance(rules, Iterable):
@@ -56,17 +52,8 @@ class Rules(Initializer):
                             f"{'; of a dict, list(rules.items())' if isinstance(rules, Mapping) else ''}")  # fmt: skip
         self.rules = [_checked_rule(number, rule) for number, rule in enumerate(rules, 1)]
         self.default = None if default is None else _checked_initializer("default", default)
-        self.override_layers = override_layers
-        self.strict = strict
-        self.__setstate__({})
-
-    def __getstate__(self) -> dict:
-        derived = ("_rules", "_corrected_default", "_arguments")
-        return {key: value for key, value in super().__getstate__().items() if key not in derived}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        self._rules = [Rule(number, selector, matcher(selector), initializer, corrected(initializer))
+        self.override_layers, self.strict = override_layers, strict
+        self._rules = [Rule(number, selector, initializer, corrected(initializer))
                        for number, (selector, initializer) in enumerate(self.rules, 1)]  # fmt: skip
         self._corrected_default = None if self.default is None else corrected(self.default)
         self._arguments = None
@@ -111,7 +98,11 @@ class Rules(Initializer):
         return idle
 
     def _review_without_network(self, param: Any) -> None:
-        rules = " and ".join(str(rule) for rule in self._rules if _needs_network(rule.selector, param is None))
+        def needs_network(selector: Any) -> bool:  # a regular expression may match a name, too
+            text = "" if param is None else getattr(selector, "pattern", "")
+            return isinstance(selector, type) or "." in (selector if isinstance(selector, str) else text)
+
+        rules = " and ".join(str(rule) for rule in self._rules if needs_network(rule.selector))
         if rules and param is not None:
             raise InitializationError(
                 f"{rules} cannot be asked of {param.name!r}: collect_params().initialize(...) and "
@@ -140,12 +131,6 @@ class Rules(Initializer):
         rules = [f"({show_selector(selector)}, {initializer_text(value)})" for selector, value in self.rules]
         default = None if self.default is None else initializer_text(self.default)
         return f"Rules([{', '.join(rules)}], default={default})"
-
-
-def _needs_network(selector: Any, by_name: bool) -> bool:
-    """Whether a selector is of blocks or paths; a regular expression may match a name, too."""
-    text = "" if by_name else getattr(selector, "pattern", "")
-    return isinstance(selector, type) or "." in (selector if isinstance(selector, str) else text)
 
 
 def _checked_rule(number: int, rule: Any) -> Tuple[Any, Any]:
