@@ -79,16 +79,12 @@ def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_
 
     Parameters
     ----------
-    net : Block
-        A network whose parameters have values.
-    inputs : NDArray
-        The arguments of the network's call.
-    tol : float
-        How far from 1 a deviation may be.
+    net, inputs : Block, NDArray
+        A network whose parameters have values, and the arguments of its call.
+    tol, max_iterations : float, int
+        How far from 1 a deviation may be, and how often one weight is scaled at most.
     select : selector
         Which weights; by default all. Of what is selected, arrays of two dimensions or more count.
-    max_iterations : int
-        How often one weight is scaled at most.
 
     Raises
     ------
@@ -143,16 +139,16 @@ def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_
                 rows.append(row)
                 return output
             deviations.append(last)
-            left_out = f"select=lambda info: info.role == 'weight' and info.path != {info.label!r} leaves it out"
-            weight = f"the output of {printable(row.block)} with the weight {printable(info.label)}"
-            if not 0 < last < float("inf") and not row.iterations:
-                why = "is the same everywhere" if last == 0 else "is not finite"
-                raise InitializationError(f"{weight} {why}, so that no scale gives it deviation 1.\n"
-                                          f"Give it other inputs, or {left_out}.")  # fmt: skip
             if not 0 < last < float("inf") or row.iterations == max_iterations:
-                seen = ", ".join(f"{each:.4g}" for each in deviations[-3:])
-                raise InitializationError(f"{weight} does not come to deviation 1; the last deviations are {seen}.\n"
-                                          f"{left_out}.")  # fmt: skip
+                why = f"is {'not finite' if last else 'the same everywhere'}, so that no scale gives it deviation 1"
+                mend = f"select=lambda info: info.role == 'weight' and info.path != {info.label!r} leaves it out"
+                if row.iterations:
+                    seen = ", ".join(f"{each:.4g}" for each in deviations[-3:])
+                    why = f"does not come to deviation 1; the last deviations are {seen}"
+                else:
+                    mend = f"Give it other inputs, or {mend}"
+                raise InitializationError(f"the output of {printable(row.block)} with the weight "
+                                          f"{printable(info.label)} {why}.\n{mend}.")  # fmt: skip
             scale /= last
             for array in map(classic, parameter.arrays_of(param)):
                 array *= 1 / last
@@ -214,14 +210,11 @@ def mup(
 
     Parameters
     ----------
-    net : Block
-        It is initialized anew.
-    base, wider : Block
-    init : Initializer or str
+    net, base, wider : Block
+        The first is initialized anew.
+    init, seed : Initializer or str, int
         As for `initialize`. Deviations in the base are those that its distributions promise. Where they are not known
         (a hook of your own, ``Orthogonal``), they are taken to be in proportion to ``inputs**-0.5``.
-    seed : int, optional
-        As for `initialize`.
     optimizer : str
         ``'adam'``, also for its relatives, or ``'sgd'``.
 
@@ -279,17 +272,18 @@ def _growth(
     """By what the inputs and the outputs of a parameter are more than in the base, and of which kind it is."""
     shapes: Any = (info.shape, base.shape, wider.shape)
     own, narrow, wide = map(shape_text, shapes)
+    problem = ""
     if not all(map(is_known, shapes)) or len(set(map(len, shapes))) > 1:
-        raise ValueError(printable(f"{info.label} has the shapes {own}, {narrow}, {wide} in net, base and wider: "
-                                   f"expected known shapes of as many dimensions; give the layers their input sizes"
-                                   ))  # fmt: skip
-    if info.label.endswith("rnn_param"):
-        raise ValueError(printable(f"{info.label} holds weights of several kinds in one vector, which have one "
-                                   f"lr_mult: use cells"))  # fmt: skip
+        problem = (f"has the shapes {own}, {narrow}, {wide} in net, base and wider: expected known shapes of as many "
+                   f"dimensions; give the layers their input sizes")  # fmt: skip
+    elif info.label.endswith("rnn_param"):
+        problem = "holds weights of several kinds in one vector, which have one lr_mult: use cells"
+    elif any(in_net != in_base == in_wider for in_net, in_base, in_wider in zip(*shapes)):
+        problem = (f"has the shape {own}; base and wider have {narrow} and {wide}: what is the same in these must be "
+                   f"so in net")  # fmt: skip
+    if problem:
+        raise ValueError(printable(f"{info.label} {problem}"))
     sizes = list(zip(*shapes))
-    if any(in_net != in_base == in_wider for in_net, in_base, in_wider in sizes):
-        raise ValueError(printable(f"{info.label} has the shape {own}; base and wider have {narrow} and {wide}: what "
-                                   f"is the same in these must be so in net"))  # fmt: skip
     grows = [in_base != in_wider for _, in_base, in_wider in sizes]
     ratios = [in_net / in_base if more else 1.0 for (in_net, in_base, _), more in zip(sizes, grows)]
     if len(grows) < 2 or info.role != "weight":
@@ -299,8 +293,8 @@ def _growth(
     if grows[output] != grows[into] and (transposed or (info.aliases and both)):
         raise ValueError(printable(f"{info.label} is shared by an input layer and an output layer, which are scaled "
                                    f"differently; ik.untie(net, {info.label!r}) gives each its own"))  # fmt: skip
-    kinds = {(False, True): "input", (True, True): "hidden", (True, False): "output", (False, False): "fixed"}
-    return ratios[into], ratios[output], kinds[grows[into], grows[output]]
+    kind = (("fixed", "input"), ("output", "hidden"))[grows[into]][grows[output]]
+    return ratios[into], ratios[output], kind
 
 
 def _deviation(assignment: Any, init: Any, info: ParameterInfo, shape: Any) -> Optional[float]:
@@ -335,7 +329,7 @@ class CoordinateRow:
 class CoordinateCheck(TableReport[CoordinateRow]):
     """What `coordinate_check` returns: a row a layer, in order of execution; ``check['0']`` finds one by its path.
 
-    `losses` are the losses of each step, for each of the `widths`.
+    `losses` are those of each step, for each of the `widths`.
     """
 
     rows: Tuple[CoordinateRow, ...]
@@ -388,28 +382,24 @@ def coordinate_check(
     step : callable
         Gets a network and its Trainer, makes one step of training and returns the loss. Outputs are measured
         afterwards, in prediction mode, on the inputs of its last call of the network.
-    optimizer, learning_rate, steps
-        Of the training.
-    repeats : int
-        How many networks of each width are built; sizes are their geometric mean.
+    optimizer, learning_rate, steps, repeats : str, float, int, int
+        Of the training; and how many networks of each width are trained. Sizes are their geometric mean.
 
     Examples
     --------
     >>> def build(width):
-    ...     net = mx.gluon.nn.HybridSequential()
-    ...     net.add(mx.gluon.nn.Dense(width, in_units=4), mx.gluon.nn.Dense(1, in_units=width))
-    ...     report = ik.initialize(net, mx.init.Xavier(), seed=1)
+    ...     net = mx.gluon.nn.Dense(width, in_units=4)
+    ...     net.initialize(mx.init.Xavier())
     ...     return net
-    >>> x = mx.nd.ones((8, 4))
     >>> def step(net, trainer):
     ...     with mx.autograd.record():
-    ...         loss = (net(x) - 1)**2
+    ...         loss = (net(mx.nd.ones((8, 4))) - 1)**2
     ...     loss.backward()
     ...     trainer.step(8)
     ...     return loss
     >>> check = ik.coordinate_check(build, [16, 64], step)
-    >>> [row.path for row in check], len(check["1"].sizes), len(check.losses[0])
-    (['0', '1'], 2, 4)
+    >>> [row.block for row in check], len(check[""].sizes), len(check.losses[0])
+    (['Dense'], 2, 4)
     """
     widths = tuple(count("widths", width) for width in widths)
     if len(widths) < 2 or sorted(set(widths)) != list(widths):
