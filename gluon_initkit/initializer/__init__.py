@@ -4,9 +4,9 @@
 
 from .._mxnet.trainer import release
 from .dispatch import InitializationError
+from .distributions import DeltaOrthogonal, Dirac, Identity, TruncatedNormal, VarianceScaling
 from .initialize import InitReport, InitRow, initialize
 from .initializer import Initializer, corrected
-from .initializers import DeltaOrthogonal, Dirac, Identity, TruncatedNormal, VarianceScaling
 from .plan import Plan, PlanRow, plan
 from .rules import Rules
 from .scaling import CoordinateCheck, CoordinateRow, LsuvReport, LsuvRow, MupReport, MupRow, coordinate_check, lsuv, mup

@@ -170,7 +170,10 @@ def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any
         fix += "; an input of a Symbol belongs into the Module's data_names or label_names"
     if not overrides(target, "_init_weight"):
         return Unassigned(f"its name tells no role and {name} defines no _init_weight", fix)
-    if info.shape is not None and len(info.shape) < 2 and _needs_fans(target):
+    # MXNet's Xavier counts fans, and those of the kit that say so.
+    run = getattr(target._init_weight, "__func__", None)
+    fans = run is mx.init.Xavier._init_weight or (getattr(target, "_needs_fans", False) and not is_users(run))
+    if info.shape is not None and len(info.shape) < 2 and fans:
         return Unassigned(f"{name} needs a fan-in and a fan-out, which an array of shape {info.shape} has not", fix)
     return Choice(target, "_init_weight", "base")
 
@@ -180,12 +183,6 @@ def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any
 _MXNET_ENDINGS = (("moving_inv_var", "_init_zero"), ("moving_avg", "_init_zero"), ("_min", "_init_zero"),
                   ("_max", "_init_one"), ("weight_quantize", "_init_quantized_weight"),
                   ("bias_quantize", "_init_quantized_bias"))  # fmt: skip
-
-
-def _needs_fans(target: Any) -> bool:
-    """Whether a weight hook counts fans: MXNet's Xavier does, and those of the kit that say so."""
-    hook = getattr(target._init_weight, "__func__", None)
-    return hook is mx.init.Xavier._init_weight or (getattr(target, "_needs_fans", False) and not is_users(hook))
 
 
 def choose_all(init: Any, network: Sequence[Declared]) -> List[Choice]:

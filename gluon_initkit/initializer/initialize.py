@@ -190,8 +190,17 @@ def initialize(
         inside = f"{problem.path}." if problem.path else ""
         if select is None or any(path.startswith(inside) for path in paths):
             warn(str(problem))
-    rows = tuple(_row(info, fills.get(id(param)), texts) for param, _, info in parameters)
-    return InitReport(rows, seed, time.perf_counter() - start, filled_bytes, initializer_text(dispatch.target_of(init)))
+    rows = []
+    for param, _, info in parameters:
+        done = fills.get(id(param))
+        what: tuple = (info.shape, info.dtype, "kept", None, None, "", None)
+        if done is not None:
+            outcome, digest = ("initialized", done.key.hex()) if is_known(done.shape) else ("deferred", None)
+            text = texts[id(done.choice.initializer)]
+            what = (done.shape, info.dtype, outcome, text, done.choice.hook, done.choice.why, digest)
+        rows.append(InitRow(info.label, info.aliases, info.name, info.role, *what))
+    by = initializer_text(dispatch.target_of(init))
+    return InitReport(tuple(rows), seed, time.perf_counter() - start, filled_bytes, by)
 
 
 def _contexts(ctx: Any) -> List[Any]:
@@ -254,15 +263,6 @@ def _kept_text(kept: Sequence[tuple], filled: Sequence[ParameterInfo], ctxs: Lis
         there, wanted = (", ".join(map(str, each)) for each in (contexts[0][1], ctxs))
         text += f" They stay on {there}, not on {wanted}. {backend.reset_call} puts all on the same."
     return text
-
-
-def _row(info: ParameterInfo, fill: Optional["PendingFill"], texts: Dict[int, str]) -> InitRow:
-    facts = (info.label, info.aliases, info.name, info.role)
-    if fill is None:
-        return InitRow(*facts, info.shape, info.dtype, "kept", None, None, "", None)
-    outcome, key = ("initialized", fill.key.hex()) if is_known(fill.shape) else ("deferred", None)
-    text = texts[id(fill.choice.initializer)]
-    return InitRow(*facts, fill.shape, info.dtype, outcome, text, fill.choice.hook, fill.choice.why, key)
 
 
 class PendingFill:

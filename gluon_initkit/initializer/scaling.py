@@ -20,10 +20,9 @@ from ..parameters import ParameterInfo, check_block, list_parameters, matcher, r
 from ..shapes import is_known
 from .arguments import count, number, one_of
 from .dispatch import Choice, InitializationError, choose, declared_parameters
-from .distributions import distribution_of
+from .distributions import VarianceScaling, channel_axes, distribution_of
 from .initialize import initialize
 from .initializer import corrected
-from .initializers import VarianceScaling, channel_axes
 from .values import flat_values, parameters_with_values, replace_values
 
 
