@@ -58,11 +58,10 @@ class Rule(NamedTuple):
         try:
             return (matcher if is_callable else _matcher)(self.selector)(info)
         except Exception as error:
-            raise InitializationError(
-                f"the selector {show_selector(self.selector)} raised {type(error).__name__}: {error}, asked for "
-                f"parameter {info.label!r}. It gets a ParameterInfo and answers True or False; its shape may be None, "
-                f"and so may its path, where MXNet gives a name alone."
-            ) from error
+            what = f"{show_selector(self.selector)} raised {type(error).__name__}: {error}"
+            raise InitializationError(f"the selector {what}, asked for parameter {info.label!r}. It gets a "
+                                      f"ParameterInfo and answers True or False; its shape may be None, and so may its "
+                                      f"path, where MXNet gives a name alone.") from error  # fmt: skip
 
 
 # A parameter, the initializer that it was declared with (a str or None too), and whether it is a Constant.
@@ -287,10 +286,9 @@ def _create(declared: Any, info: ParameterInfo) -> Any:
     try:
         return mx.init.create(declared) if is_users(registered) else _create_once(declared, registered)
     except (AssertionError, TypeError, ValueError) as error:
-        raise InitializationError(
-            f"Parameter {info.label!r} asks for the initializer {declared!r}, which MXNet cannot make: {error} "
-            f"Register the class before (@mx.init.register), or pass an instance as init=."
-        ) from error
+        raise InitializationError(f"Parameter {info.label!r} asks for the initializer {declared!r}, which MXNet cannot "
+                                  f"make: {error} Register the class before (@mx.init.register), or pass an instance "
+                                  f"as init=.") from error  # fmt: skip
 
 
 # One object for all layers, so that it is serialized once.

@@ -22,7 +22,7 @@ from ..parameters import ParameterInfo, role_of
 from .arguments import count, number, one_of
 from .dispatch import Choice, choose
 from .initializer import Initializer, corrected
-from .random import CHUNK, derive, key_of, normals, orthonormal_rows, stream, uniforms
+from .random import CHUNK, key_of, normals, orthonormal_rows, stream, uniforms
 
 Shape = Tuple[int, ...]
 
@@ -203,12 +203,10 @@ def distribution_known(initializer: Any, hook: str) -> Any:
 
 
 def _xavier(initializer: Any, desc: Any, shape: Shape) -> Distribution:
-    # MXNet's fans (Glorot and Bengio 2010): by the shape alone, channels first.
     if len(shape) < 2:
         name = type(initializer).__name__
         raise ValueError(f"{printable(name)} needs an array of at least 2 dimensions, found shape {shape!r}")
-    area = math.prod(shape[2:])
-    fan_in, fan_out = shape[1] * area, shape[0] * area
+    fan_in, fan_out = _fans(shape, None)  # MXNet's (Glorot and Bengio 2010): by the shape alone, channels first
     factors = {"avg": (fan_in + fan_out) / 2, "in": fan_in, "out": fan_out}
     scale = math.sqrt(initializer.magnitude / factors[one_of("factor_type", initializer.factor_type, tuple(factors))])
     if one_of("rnd_type", initializer.rnd_type, ("uniform", "gaussian")) == "uniform":
@@ -271,7 +269,7 @@ def _fused_rnn(initializer: Any, desc: Any, shape: Shape) -> Optional[ArrayDistr
         distributions[name] = own
 
     def make(key: bytes, shape: Shape) -> numpy.ndarray:
-        return parts.packed({name: draw(distribution, derive(key, name), parts.shapes[name], "float32")
+        return parts.packed({name: draw(distribution, key_of(key.hex(), name), parts.shapes[name], "float32")
                              for name, distribution in distributions.items()})  # fmt: skip
 
     return ArrayDistribution(make)
@@ -309,9 +307,8 @@ class TruncatedNormal(DistributionInitializer):
     --------
     >>> net = mx.gluon.nn.Dense(100, in_units=100)
     >>> net.initialize(TruncatedNormal(0.0, 0.5, low=-1, high=0.25))
-    >>> values = net.weight.data().asnumpy()
-    >>> bool(-1 <= values.min() < -0.9), bool(0.24 < values.max() <= 0.25)
-    (True, True)
+    >>> bool(0.24 < net.weight.data().asnumpy().max() <= 0.25)
+    True
     """
 
     def __init__(

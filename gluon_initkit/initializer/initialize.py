@@ -54,12 +54,6 @@ class InitReport(TableReport[InitRow]):
     """What `initialize` returns: one row a parameter, in order of traversal; ``report[path]`` finds one.
 
     `seed`, given or drawn, makes the same values again. `bytes` counts the values that were filled, over all contexts.
-
-    Examples
-    --------
-    >>> report = ik.initialize(mx.gluon.nn.Dense(4, in_units=2), mx.init.One(), seed=7)
-    >>> report.seed, report.bytes, report.initializer, report["bias"].why
-    (7, 48, 'One()', 'layer default')
     """
 
     rows: Tuple[InitRow, ...]
@@ -139,8 +133,9 @@ def initialize(
     >>> report = initialize(net, mx.init.Xavier(), seed=7)
     >>> [(row.path, row.state) for row in report]
     [('0.weight', 'deferred'), ('0.bias', 'initialized'), ('1.weight', 'initialized'), ('1.bias', 'initialized')]
-    >>> len(initialize(net, mx.init.Xavier(), seed=8, select="1.*", force_reinit=True))  # draws the head anew
-    2
+    >>> report = initialize(net, mx.init.Xavier(), seed=8, select="1.*", force_reinit=True)  # draws the head anew
+    >>> report.seed, report.bytes, report["1.bias"].why
+    (8, 40, 'layer default')
     """
     start = time.perf_counter()
     init, ctxs, network = corrected(init), _contexts(parameter.context_argument(ctx, device)), list_parameters(net)
@@ -215,25 +210,22 @@ def _contexts(ctx: Any) -> List[Any]:
 
 def _key_names(key: Key, paths: Sequence[str], network: Sequence[ParameterInfo]) -> Dict[str, str]:
     """What stands for each path in the key of its values; a dict may name what is not selected."""
-    if isinstance(key, Mapping):
-        known = {info.label for info in network}
-        for path in key:
-            if path not in known:
-                hint = did_you_mean_path(path, network)
-                raise ValueError(printable(f"key= names {path!r}, which is no parameter's canonical path; {hint}"))
-        names = {path: key.get(path, path) for path in paths}
-    elif key is None or callable(key):
-        names = {path: path if key is None else key(path) for path in paths}
-    else:
+    if not (key is None or isinstance(key, Mapping) or callable(key)):
         raise TypeError(f"key is {key!r}: expected a dict of paths, or a callable that gets a path")
+    known = {info.label for info in network}
+    for path in key if isinstance(key, Mapping) else ():
+        if path not in known:
+            hint = did_you_mean_path(path, network)
+            raise ValueError(printable(f"key= names {path!r}, which is no parameter's canonical path; {hint}"))
     owner: Dict[str, str] = {}
-    for path, name in names.items():
+    for path in paths:
+        name = path if key is None else key.get(path, path) if isinstance(key, Mapping) else key(path)
         if not isinstance(name, str):
             raise TypeError(f"key= gives {name!r} for {path!r}: expected a str")
         if name in owner:
             raise ValueError(f"key= gives {name!r} for both {owner[name]!r} and {path!r}, which would be drawn alike")
         owner[name] = path
-    return names
+    return {path: name for name, path in owner.items()}
 
 
 def _check_parameters(to_fill: Sequence[tuple], ctxs: List[Any]) -> None:
@@ -326,10 +318,10 @@ class PendingFill:
         except InitializationError:
             raise
         except Exception as error:
-            raise InitializationError(
-                f"Parameter {self.info.label!r} of shape {self.shape} cannot be filled by "
-                f"{type(self.choice.initializer).__name__}: {error}. Give the layer another initializer, or add a rule."
-            ) from error
+            who = type(self.choice.initializer).__name__
+            raise InitializationError(f"Parameter {self.info.label!r} of shape {self.shape} cannot be filled by {who}: "
+                                      f"{error}. Give the layer another initializer, or add a rule."
+                                      ) from error  # fmt: skip
 
     def prepare(self, distribution: Any, reseed: Any) -> List[Job]:
         """Make an array. Return the jobs that fill it; without a distribution, seed and run the hook."""

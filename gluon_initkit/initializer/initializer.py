@@ -251,9 +251,8 @@ class SuperCall(mx.init.Initializer):
 def _assigned(assignment: Assignment, context: HookContext) -> Choice:
     if isinstance(assignment, Choice):
         return assignment
-    raise InitializationError(
-        f"Parameter {context.label!r} has no initializer: {assignment.reason}. To mend it, {assignment.fix}."
-    )
+    raise InitializationError(f"Parameter {context.label!r} has no initializer: {assignment.reason}. To mend it, "
+                              f"{assignment.fix}.")  # fmt: skip
 
 
 def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
@@ -275,11 +274,10 @@ def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
     except InitializationError:
         raise
     except Exception as error:
-        raise InitializationError(
-            f"{what} and dtype {numpy.dtype(arr.dtype).name} could not be filled: {who} raised {type(error).__name__}: "
-            f"{error}. Expected it to write an array of that shape in place; mend the hook, or give the parameter "
-            f"another initializer by init= or a rule."
-        ) from error
+        raised = f"{who} raised {type(error).__name__}: {error}"
+        raise InitializationError(f"{what} and dtype {numpy.dtype(arr.dtype).name} could not be filled: {raised}. "
+                                  f"Expected it to write an array of that shape in place; mend the hook, or give the "
+                                  f"parameter another initializer by init= or a rule.") from error  # fmt: skip
     if untouched:
         raise InitializationError(f"{what} was left untouched by {who}: it wrote nothing. Expected it to write into "
                                   f"the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
@@ -362,12 +360,10 @@ def as_initializer(value: Any) -> Any:
         try:
             return mx.init.create(value)
         except Exception as error:
-            names = sorted(mx.registry.get_registry(mx.init.Initializer))
-            raise ValueError(
-                f"no initializer is registered under the name {value!r} ({printable(str(error))}); "
-                f"{printable(did_you_mean(value.lower(), names))} Register a class of your own with @mx.init.register, "
-                f"or pass an instance such as mx.init.Xavier()."
-            ) from error
+            hint = did_you_mean(value.lower(), sorted(mx.registry.get_registry(mx.init.Initializer)))
+            raise ValueError(f"no initializer is registered under the name {value!r} ({printable(str(error))}); "
+                             f"{printable(hint)} Register a class of your own with @mx.init.register, or pass an "
+                             f"instance such as mx.init.Xavier().") from error  # fmt: skip
     text = f"the network {type(value).__name__}" if isinstance(value, mx.gluon.Block) else f"{value!r:.200}"
     mend = ("It is a class: make an instance of it." if isinstance(value, type) else
             "For numbers, arrays, and what mx.init.Mixed or Load holds, write gluon_initkit.Rules([(selector, value), "

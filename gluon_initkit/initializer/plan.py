@@ -47,12 +47,6 @@ class PlanRow(ChoiceRow):
         What plain MXNet would call for it, and whether that fills it otherwise.
     error : str or None
         Why nothing covers it, and what to add.
-
-    Examples
-    --------
-    >>> row = ik.plan(mx.gluon.nn.Dense(4), ik.Rules([("weight", 0.5), ("bias", 0.1)]))["bias"]
-    >>> row.initializer, row.hook, row.why, row.plain, row.differs
-    ('Constant(value=0.1)', '_init_weight', 'rule 2', 'Zero._init_weight', True)
     """
 
     plain: str
@@ -147,6 +141,9 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
     >>> net = mx.gluon.nn.Dense(2, in_units=3)
     >>> [(row.path, row.initializer, row.why) for row in plan(net, mx.init.One())]
     [('weight', 'One()', 'hook'), ('bias', 'Zero()', 'layer default')]
+    >>> row = plan(net, ik.Rules([("weight", 0.5), ("bias", 0.1)]))["bias"]
+    >>> row.initializer, row.hook, row.why, row.plain, row.differs
+    ('Constant(value=0.1)', '_init_weight', 'rule 2', 'Zero._init_weight', True)
     """
     init = corrected(init)
     listed = list_parameters(net)

@@ -31,11 +31,6 @@ def key_of(*parts: Any) -> bytes:
     return hashlib.blake2b(whole, digest_size=32, person=b"gluon_initkit 1").digest()
 
 
-def derive(key: bytes, name: str) -> bytes:
-    """The key of a named part of the array of `key`."""
-    return key_of(key.hex(), name)
-
-
 def generator(key: bytes, index: int = 0, of: Optional[numpy.random.Generator] = None) -> numpy.random.Generator:
     """A generator at the beginning of the stream of chunk `index`: a new one, or `of`, which is set there."""
     rng = of or numpy.random.Generator(numpy.random.SFC64(0))
