@@ -69,7 +69,6 @@ Declared = Tuple[ParameterInfo, Any, bool]
 
 
 def declared_parameters(listed: Iterable[tuple]) -> List[Declared]:
-    """What `parameters.list_parameters` found, as `choose` takes it."""
     return [(info, param.init or place.symbol_init, is_constant(param)) for param, place, info in listed]
 
 

@@ -298,10 +298,8 @@ class TruncatedNormal(DistributionInitializer):
 
     Parameters
     ----------
-    mean, stdev : float
-        Of the normal distribution before it is cut.
-    low, high : float, optional
-        The limits, values, not multiples of `stdev`; by default two `stdev` from the mean, as in Keras.
+    mean, stdev, low, high : float
+        Of the normal distribution, and where it is cut; by default two `stdev` from the mean, as in Keras.
 
     Examples
     --------
@@ -341,8 +339,7 @@ class VarianceScaling(DistributionInitializer):
     scale, mode : float, str
         Above 0; and ``'fan_in'``, ``'fan_out'`` or ``'fan_avg'``.
     distribution : str
-        ``'truncated_normal'`` (cut at two standard deviations, then widened to the variance promised), ``'normal'`` or
-        ``'uniform'``.
+        ``'normal'``, ``'uniform'``, or ``'truncated_normal'``: cut at two deviations, then widened to that variance.
 
     Examples
     --------
@@ -399,7 +396,7 @@ class Identity(DistributionInitializer):
 class Dirac(DistributionInitializer):
     """Convolutions that pass their input through: a one in the kernel's middle where output and input channel agree.
 
-    Each of the convolution's `groups` passes its own channels through.
+    Each of the convolution's `groups` passes its own channels.
 
     Examples
     --------
@@ -433,10 +430,8 @@ class DeltaOrthogonal(DistributionInitializer):
 
     Parameters
     ----------
-    gain : float
-        ``2 ** 0.5`` makes up for a ReLU behind the convolution.
-    groups : int
-        The convolution's ``groups``: each has a matrix of its own.
+    gain, groups : float, int
+        ``2 ** 0.5`` makes up for a ReLU behind the convolution, whose ``groups`` have a matrix each.
 
     Examples
     --------

@@ -67,13 +67,10 @@ class InitReport(TableReport[InitRow]):
         words = {"kept": "kept (not of this seed)"}
         counts = ", ".join(f"{states.count(state)} {words.get(state, state)}" for state in dict.fromkeys(states))
         title = f"{self.initializer}, seed {self.seed}: {counts or 'no parameters'}; "
-        columns = (
-            path_column(),
-            shape_column(),
-            Column("state", lambda row: "" if row.state == "initialized" else row.state),
-            Column("initializer", lambda row: short_text(row.initializer or "", self.initializer), "filled by"),
-            Column("hook", lambda row: row.hook, hoist=True),
-        )
+        columns = (path_column(), shape_column(),
+                   Column("state", lambda row: "" if row.state == "initialized" else row.state),
+                   Column("initializer", lambda row: short_text(row.initializer or "", self.initializer), "filled by"),
+                   Column("hook", lambda row: row.hook, hoist=True))  # fmt: skip
         return Table(f"{title}{size_text(self.bytes)} in {self.seconds:.3g} s", columns, self.rows, (),
                      lambda row: "dim" if row.state == "kept" else "", legend={"dim": "kept as it was"},
                      first_to_go=("hook",))  # fmt: skip

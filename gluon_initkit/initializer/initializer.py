@@ -34,12 +34,10 @@ class HookContext(mx.init.InitDesc):
 
     Attributes
     ----------
-    role, label : str
-        What the parameter is for, ``'weight'``; and how messages call it: by path, or by MXNet's name without one.
-    path : str or None
-        The canonical path, ``'features.0.weight'``; None where no network is known that holds the parameter.
-    axes : str
-        What a weight's axes are: ``'OIHW'``, output, input, space.
+    role, axes : str
+        What the parameter is for, ``'weight'``; and what a weight's axes are, ``'OIHW'``: output, input, space.
+    path, label : str or None, str
+        The canonical path, None where no network is known that holds the parameter; and how messages call it.
     param, key : Parameter or None, bytes or None
         The Parameter, where it is known; and what `rng` starts from, under ``ik.initialize``.
     """
@@ -70,8 +68,7 @@ class Initializer(mx.init.Initializer):
     or ``_init_<ending>`` for parameters that it names itself (``_init_alpha`` for PReLU's ``alpha``). What it does not
     serve keeps the layer's default, else bias 0, gamma 1, beta 0, running mean 0, running variance 1.
 
-    The constructor's arguments are recorded by themselves, so `dumps`, ``==`` and `hash` are right without passing
-    them to ``super().__init__``, also when one is an array.
+    The constructor's arguments, arrays too, are recorded without ``super().__init__``, for `dumps`, ``==`` and `hash`.
 
     Attributes
     ----------
@@ -190,10 +187,8 @@ class Initializer(mx.init.Initializer):
         return self
 
     def dumps(self) -> str:
-        """The initializer as JSON, ``'["myinit", {"scale": 0.5}]'``: the class and the constructor's arguments.
-
-        ``mx.init.create`` makes it again, where its class is registered. Arrays are written as nested lists.
-        """
+        """The initializer as JSON, ``'["myinit", {"scale": 0.5}]'``: the class and the constructor's arguments, arrays
+        as nested lists. ``mx.init.create`` makes it again, where its class is registered."""
         name = vars(type(self)).get("_registered_name") or type(self).__name__.lower()
         return as_json([name, base_arguments(self) if self._arguments is None else self._arguments])
 

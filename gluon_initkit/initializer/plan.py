@@ -72,14 +72,10 @@ class Plan(TableReport[PlanRow]):
         return tuple(row for row in self.rows if row.error)
 
     def _table(self) -> Table:
-        columns = (
-            path_column(),
-            shape_column(),
-            Column("initializer", lambda row: row.error or self._filled_by(row), "filled by"),
-            Column("hook", lambda row: row.hook, hoist=""),
-            Column("why", lambda row: row.why),
-            Column("plain", lambda row: row.plain.replace("._init_weight", ""), "plain MXNet"),
-        )
+        columns = (path_column(), shape_column(),
+                   Column("initializer", lambda row: row.error or self._filled_by(row), "filled by"),
+                   Column("hook", lambda row: row.hook, hoist=""), Column("why", lambda row: row.why),
+                   Column("plain", lambda row: row.plain.replace("._init_weight", ""), "plain MXNet"))  # fmt: skip
         differ = sum(row.differs for row in self.rows)
         title = f"Plan of {self.initializer}: {differ or 'nothing'} of {counted(len(self.rows), 'parameter')} "
         return Table(f"{title}{'differs' if differ < 2 else 'differ'} from plain MXNet", columns, self.rows, self.notes,
@@ -116,12 +112,8 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
 
     Parameters
     ----------
-    net : Block
-        In any state.
-    init : Initializer or str
-        The network-level initializer: one of ours, or one of MXNet's, which is planned as ``corrected(init)``.
-    select : selector, optional
-        Which parameters, as for `initialize`; all by default. One that selects nothing is a ValueError.
+    net, init, select : Block, Initializer or str, selector
+        A network in any state, and the rest as for `initialize`. A selector that selects nothing is a ValueError.
 
     Notes
     -----
@@ -167,8 +159,7 @@ def _row(info: ParameterInfo, decision: Any, plain: Optional[Choice]) -> PlanRow
 
 
 def _plain_choice(init: Any, param: Any) -> Optional[Choice]:
-    """What plain MXNet calls: the network's own ``__call__``, else the weight hook of the parameter's own initializer,
-    else of the network's."""
+    # The network's own `__call__`, else the weight hook of the parameter's own initializer, else of the network's.
     network = init.default if isinstance(init, Rules) else target_of(init)  # plain MXNet knows no rules
     try:
         choice = Choice(mx.init.create(network if param.init is None else param.init), "_init_weight", "plain")

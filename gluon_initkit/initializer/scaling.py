@@ -47,8 +47,7 @@ class LsuvRow:
 class LsuvReport(TableReport[LsuvRow]):
     """What `lsuv` returns: a row a scaled weight, in order of execution; ``report['0.weight']`` finds one.
 
-    `kept` are the selected weights that were not scaled: of layers that have several (recurrent ones, whose output is
-    bounded), and of layers that did not run.
+    `kept` are selected weights that were not scaled: of layers with several (recurrent ones), or that did not run.
     """
 
     rows: Tuple[LsuvRow, ...]
@@ -313,8 +312,8 @@ def _deviation(assignment: Any, init: Any, info: ParameterInfo, shape: Any) -> O
 class CoordinateRow:
     """How the outputs of one layer, of class `block`, depend on the width.
 
-    `sizes` are the means of ``|output|`` at each width, after the steps. `slope` is that of ``log(size)`` over
-    ``log(width)``: 0 where the width does not matter, None where a size is 0 or not finite.
+    `sizes` are the means of ``|output|`` at each width. `slope` is that of ``log(size)`` over ``log(width)``: 0 where
+    the width does not matter, None where a size is 0 or not finite.
     """
 
     path: str
@@ -374,10 +373,8 @@ def coordinate_check(
 
     Parameters
     ----------
-    build : callable
-        Gets a width and returns an initialized network. It runs un-hybridized.
-    widths : sequence of int
-        Two or more, in ascending order.
+    build, widths : callable, sequence of int
+        Gets each of two or more ascending widths, and returns an initialized network. It runs un-hybridized.
     step : callable
         Gets a network and its Trainer, makes one step of training and returns the loss. Outputs are measured
         afterwards, in prediction mode, on the inputs of its last call of the network.

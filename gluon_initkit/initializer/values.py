@@ -102,17 +102,15 @@ def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
 
     Parameters
     ----------
-    net : Block
-        Initialized.
-    kv : KVStore
-        ``mx.kv.create('dist_sync')``, before a Trainer has put its optimizer there. A local one has one worker.
+    net, kv : Block, KVStore
+        Initialized; and ``mx.kv.create('dist_sync')``, before a Trainer has put its optimizer there.
     timeout : float, optional
         After how many seconds without all workers to give up; None to wait for ever, as MXNet does.
 
     Returns
     -------
     str
-        The fingerprint that all workers share.
+        The fingerprint that they share.
 
     Raises
     ------
