@@ -397,7 +397,7 @@ def _as_plain(value: Any) -> Any:
     if isinstance(value, (numpy.ndarray, numpy.generic)):
         return value.tolist()
     if isinstance(value, mx.init.Initializer):
-        return dump(value) if isinstance(value, mx.init.Constant) else value.dumps()
+        return dump(value)
     return sorted(value) if isinstance(value, (set, frozenset)) else repr(value)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from .._mxnet import mx
 from ..display import Column, Table, TableReport, counted, counted_of, path_column, shape_column
-from ..parameters import ParameterInfo, explain_no_match, list_parameters, select_parameters
+from ..parameters import ROLES, ParameterInfo, explain_no_match, list_parameters, select_parameters
 from .dispatch import Choice, Declared, decide, declared_parameters, idle_hooks, overrides, target_of, targets
 from .distributions import Constant, distribution_known
 from .initializer import corrected, dump, initializer_text
@@ -181,8 +181,7 @@ def _effect(choice: Choice) -> Any:
 def _notes(init: Any, network: List[Declared], decisions: List[Any], rows: Tuple[PlanRow, ...]) -> Iterator[str]:
     inner = target_of(init)
     if inner is not init and not overrides(inner, "__call__"):
-        roles = ("bias", "gamma", "beta", "running_mean", "running_var", "default")
-        ignored = [f"_init_{role}" for role in roles if overrides(inner, f"_init_{role}")]
+        ignored = [f"_init_{role}" for role in ROLES[1:] if overrides(inner, f"_init_{role}")]  # all but weight
         if ignored:
             yield (f"{type(inner).__name__} defines {', '.join(ignored)}, which Gluon never calls: derive it from "
                    f"gluon_initkit.Initializer, or pass gluon_initkit.corrected(...).")  # fmt: skip
