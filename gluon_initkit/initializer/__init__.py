@@ -6,9 +6,8 @@ from .._mxnet.trainer import release
 from .dispatch import InitializationError
 from .distributions import DeltaOrthogonal, Dirac, Identity, TruncatedNormal, VarianceScaling
 from .initialize import InitReport, InitRow, initialize
-from .initializer import Initializer, corrected
+from .initializer import Initializer, Rules, corrected
 from .plan import Plan, PlanRow, plan
-from .rules import Rules
 from .scaling import CoordinateCheck, CoordinateRow, LsuvReport, LsuvRow, MupReport, MupRow, coordinate_check, lsuv, mup
 from .values import check_workers, fingerprint
 

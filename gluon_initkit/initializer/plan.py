@@ -12,8 +12,7 @@ from ..display import Column, Table, TableReport, counted, counted_of, path_colu
 from ..parameters import ROLES, ParameterInfo, explain_no_match, list_parameters, select_parameters
 from .dispatch import Choice, Declared, decide, declared_parameters, idle_hooks, overrides, target_of, targets
 from .distributions import Constant, distribution_known
-from .initializer import corrected, dump, initializer_text
-from .rules import Rules
+from .initializer import Rules, corrected, dump, initializer_text
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,7 @@ def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_
         while True:
             before_activation.clear()
             output = run()
-            values = flat_values(before_activation or arrays_in(output))
-            last = float(values.std()) if values.size else 0.0
+            last = float(flat_values(before_activation or arrays_in(output)).std())
             row = LsuvRow(info.label, info.aliases, type(block).__name__, (deviations or [last])[0], last, scale,
                           len(deviations))  # fmt: skip
             if abs(last - 1) <= tol:
@@ -256,10 +255,9 @@ def mup(
                            kind, wanted / drawn, base_param.lr_mult * rate))  # fmt: skip
     ctx = next((param.list_ctx() for param, _, _ in listed if parameter.arrays_of(param)), None)
     report = initialize(net, init, seed=seed, force_reinit=True, ctx=ctx)
-    arrays = [classic(parameter.arrays_of(param)[0]) for param, _, _ in listed]
-    filled = [(param, array, row) for (param, _, _), array, row in zip(listed, arrays, rows)]
-    replace_values([(param, array * row.scale) for param, array, row in filled if row.scale != 1])
-    for param, _, row in filled:
+    replace_values([(param, classic(parameter.arrays_of(param)[0]) * row.scale)
+                    for (param, _, _), row in zip(listed, rows) if row.scale != 1])  # fmt: skip
+    for (param, _, _), row in zip(listed, rows):
         param.lr_mult = row.lr_mult
     return MupReport(tuple(rows), report.seed, optimizer)
 
@@ -426,7 +424,7 @@ def _train(
     inputs: List[Any] = []
     net.hybridize(False)  # the hooks of a hybridized network see its first call alone in MXNet 2
     hook = net.register_forward_pre_hook(lambda block, arguments: inputs.__setitem__(slice(None), arguments))
-    losses = [_mean(flat_values(arrays_in(step(net, trainer)))) for _ in range(steps)]
+    losses = [float(flat_values(arrays_in(step(net, trainer))).mean()) for _ in range(steps)]
     hook.detach()
     if not inputs:
         raise ValueError("step does not call the network that it gets")
@@ -438,13 +436,9 @@ def _train(
             sizes[key] = 0.0  # its place is that of its begin
         output = run()
         if key in sizes:
-            sizes[key] = _mean(numpy.abs(flat_values(arrays_in(output))))
+            sizes[key] = float(numpy.abs(flat_values(arrays_in(output))).mean())
         return output
 
     with observed(net, observer), mx.autograd.pause(train_mode=False):
         net(*inputs)
     return sizes, losses
-
-
-def _mean(values: numpy.ndarray) -> float:
-    return float(values.mean()) if values.size else float("nan")

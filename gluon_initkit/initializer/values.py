@@ -42,8 +42,9 @@ def replace_values(arrays: Sequence[Tuple[Any, Any]]) -> None:
 
 
 def flat_values(arrays: Sequence[Any]) -> numpy.ndarray:
-    """All values of these arrays, in float64."""
-    return numpy.concatenate([numpy.empty(0), *(array.asnumpy().astype(numpy.float64).ravel() for array in arrays)])
+    """All values of these arrays, in float64; NaN where there is none."""
+    values = [array.asnumpy().astype(numpy.float64).ravel() for array in arrays if array.size]
+    return numpy.concatenate(values or [numpy.array([numpy.nan])])
 
 
 def fingerprint(net: Any) -> str:
