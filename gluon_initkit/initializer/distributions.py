@@ -30,6 +30,9 @@ Shape = Tuple[int, ...]
 class Distribution:
     """A distribution of independent values: it fills each chunk of an array from a stream of its own."""
 
+    draw: Callable[[Any, numpy.ndarray], None]  # fills a float32 or float64 vector
+    moments: Callable[[], Tuple[float, float]]  # mean and standard deviation
+
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
         """Fill the vector `out`, of any dtype: chunk `index` of the array of `key`."""
         # In place, or in single precision beside it where it is of another dtype.
@@ -37,14 +40,6 @@ class Distribution:
         self.draw(stream(key, index), values)
         if values is not out:
             out[...] = values
-
-    def draw(self, rng: numpy.random.Generator, out: numpy.ndarray) -> None:
-        """Fill a float32 or float64 vector."""
-        raise NotImplementedError
-
-    def moments(self) -> Tuple[float, float]:
-        """Mean and standard deviation."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -180,8 +175,7 @@ def draw(distribution: Any, key: bytes, shape: Shape, dtype: Any) -> numpy.ndarr
 class DistributionInitializer(Initializer):
     """An initializer whose weights are drawn from a distribution, wherever it is called from."""
 
-    def _distribution_for(self, desc: Any, shape: Shape) -> Any:
-        raise NotImplementedError
+    _distribution_for: Callable[[Any, Shape], Any]  # for an array of this shape, whose axes the desc tells
 
     def _init_weight(self, desc: Any, arr: Any) -> None:
         key = getattr(desc, "key", None) or key_of("drawn", draw_seed())

@@ -8,6 +8,7 @@ parameter's own initializer in ``desc.attrs['__init__']``; a layer's own by ``_i
 wrapped here, to read the role. A hook that gets a `HookContext` was chosen by the kit, or called through ``super()``.
 """
 
+from contextlib import suppress
 import functools
 import inspect
 import json
@@ -296,11 +297,10 @@ def _writes_nothing(hook: Callable, context: HookContext, arr: Any) -> bool:
         return False
     copy = arr.copy()
     classic(copy)[:] = float("nan")
-    try:
+    with suppress(Exception):  # of a hook that reads what it is given, and needs zeros
         _call_hook(hook, context, copy)
-    except Exception:  # it reads what it is given, and needs zeros
-        return False
-    return bool(numpy.isnan(copy.asnumpy()).all())
+        return bool(numpy.isnan(copy.asnumpy()).all())
+    return False
 
 
 def _call_hook(hook: Callable, desc: Any, arr: Any) -> None:

@@ -3,9 +3,8 @@ machine and every NumPy since 1.17.
 
 A key is a cryptographic hash over all that the values depend on. A large array is cut into chunks, each with a stream
 of its own, to be filled in any order and on any thread. The generator is SFC64 (Doty-Humphrey 2010), whose state is set
-from the hash: `SeedSequence` mixes spawn keys in another way since NumPy 1.19. Of NumPy's generator only raw words and
-doubles are used. Its float32 uniform and its ziggurats have changed, and libraries round logarithms differently, so
-those are made here of IEEE operations, many at a time, which is also faster.
+from the hash: `SeedSequence` has changed since NumPy 1.19. So have float32 uniforms and ziggurats, and libraries round
+logarithms differently; those are made here of raw words by IEEE operations, many at a time, which is also faster.
 """
 
 import hashlib

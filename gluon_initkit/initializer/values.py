@@ -99,7 +99,9 @@ _keys: Iterator[Any] = itertools.count(1 << 30)
 
 
 def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
-    """Compare the parameters of all workers of a distributed kvstore bit for bit; every worker must call it.
+    """Compare the parameters of all workers of a distributed kvstore bit for bit: the fingerprint that they share.
+
+    Every worker must call it.
 
     Parameters
     ----------
@@ -107,11 +109,6 @@ def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
         Initialized; and ``mx.kv.create('dist_sync')``, before a Trainer has put its optimizer there.
     timeout : float, optional
         After how many seconds without all workers to give up; None to wait for ever, as MXNet does.
-
-    Returns
-    -------
-    str
-        The fingerprint that they share.
 
     Raises
     ------
