@@ -64,16 +64,12 @@ class Rule(NamedTuple):
                                       f"path, where MXNet gives a name alone.") from error  # fmt: skip
 
 
-# A parameter, the initializer that it was declared with (a str or None too), and whether it is a Constant.
-Declared = Tuple[ParameterInfo, Any, bool]
-
-
-def declared_parameters(listed: Iterable[tuple]) -> List[Declared]:
-    return [(info, param.init or place.symbol_init, is_constant(param)) for param, place, info in listed]
-
-
 def choose(init: Any, info: ParameterInfo, declared: Any = None, constant: bool = False) -> Assignment:
-    """Decide for one parameter: `init` is the network-level initializer, the rest is of `Declared`."""
+    """Decide for one parameter.
+
+    `init` is the network-level initializer, `declared` the parameter's own (a str or None too); a `gluon.Constant` is
+    `constant`.
+    """
     name = declared if isinstance(declared, str) else ""
     # GluonCV's feature expanders put an Initializer object into a symbol attribute; what arrives is its repr.
     if declared is None or (name.startswith("<") and name.endswith(">")):
@@ -87,10 +83,16 @@ def choose(init: Any, info: ParameterInfo, declared: Any = None, constant: bool 
     return _explicit_choice(backend.complete_initializer(declared, init), info, "layer")
 
 
-def decide(init: Any, declared: Declared) -> Any:
-    """What `choose` returns, or the error that it raises."""
+def choose_for(init: Any, entry: tuple) -> Assignment:
+    """Decide for an entry of `list_parameters`."""
+    param, place, info = entry
+    return choose(init, info, param.init or place.symbol_init, is_constant(param))
+
+
+def decide(init: Any, entry: tuple) -> Any:
+    """What `choose_for` returns, or the error that it raises."""
     try:
-        return choose(init, *declared)
+        return choose_for(init, entry)
     except InitializationError as error:
         return error
 
@@ -183,11 +185,11 @@ _MXNET_ENDINGS = (("moving_inv_var", "_init_zero"), ("moving_avg", "_init_zero")
                   ("bias_quantize", "_init_quantized_bias"))  # fmt: skip
 
 
-def choose_all(init: Any, network: Sequence[Declared]) -> List[Choice]:
-    """What `choose` returns for each parameter; one error lists those that no initializer fills."""
-    assignments = [choose(init, *declared) for declared in network]
+def choose_all(init: Any, network: Sequence[tuple]) -> List[Choice]:
+    """Decide for all of `list_parameters`; one error lists what no initializer fills."""
+    assignments = [choose_for(init, entry) for entry in network]
     lines = [f"\n  {printable(info.label)}: {choice.reason}; {choice.fix}"
-             for (info, _, _), choice in zip(network, assignments) if isinstance(choice, Unassigned)]  # fmt: skip
+             for (_, _, info), choice in zip(network, assignments) if isinstance(choice, Unassigned)]  # fmt: skip
     if lines:
         count = counted(len(lines), "parameter is", "parameters are")
         raise InitializationError(f"{count} covered by nothing:{''.join(lines)}")

@@ -29,7 +29,7 @@ from ..parameters import ParameterInfo, context_mismatch, did_you_mean_path, lis
 from ..parameters.info import named_memory_errors
 from ..shapes import is_known
 from . import dispatch
-from .dispatch import Choice, InitializationError, declared_parameters
+from .dispatch import Choice, InitializationError
 from .distributions import ArrayDistribution, Constant, Distribution, distribution_of, fill_jobs
 from .initializer import HookContext, corrected, dump, initializer_text, run_hook, serializable
 from .plan import DEFAULT_INITIALIZER, ChoiceRow, short_text
@@ -150,9 +150,9 @@ def initialize(
         raise TypeError("verbose= is of MXNet's initialize; this one returns a report: print(ik.initialize(net, ...))")
     # What is pending counts as initialized, so that it does not matter whether a layer is deferred.
     to_fill = [entry for entry in parameters if force_reinit or entry[2].state == "uninitialized"]
-    choices = dispatch.choose_all(init, declared_parameters(to_fill))
+    choices = dispatch.choose_all(init, to_fill)
     # A rule or a hook that serves another part of the network than what is selected is none to warn of.
-    init._review(declared_parameters(network))
+    init._review(network)
     own = [param.init for param, _, _ in parameters if isinstance(param.init, mx.init.Initializer)]
     reviewed = set(map(type, dispatch.targets(init)))
     dispatch.warn_of_misspelt([each for each in own if type(each) not in reviewed], infos)

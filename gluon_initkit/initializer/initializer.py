@@ -29,7 +29,7 @@ from ..display import listed, printable, warn
 from ..parameters import ParameterInfo, did_you_mean, list_parameters, matcher, parameter_info, role_of
 from ..parameters.selectors import explain_no_match, selector_from_json, selector_to_json, show_selector
 from . import dispatch
-from .dispatch import Assignment, Choice, Declared, InitializationError, Rule, choose, decide
+from .dispatch import Assignment, Choice, InitializationError, Rule, choose, decide
 from .random import generator, key_of
 
 
@@ -96,17 +96,15 @@ class Initializer(mx.init.Initializer):
     check: ClassVar[bool] = False
     override_layers = False
     _is_corrected_base = True
-    _rules: Optional[list] = None  # of `Rules`
+    _rules: Any = None  # of `Rules`
     _wrapped: Any = None  # of `corrected`: the initializer whose hooks are called
     _registered_name: Optional[str] = None
-    _arguments: Any
-    _reviewed: Any  # the networks that `_review` has seen
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Initializer":
-        initializer = super().__new__(cls)
-        initializer._arguments = _constructor_arguments(cls, args, kwargs)
-        initializer._reviewed = weakref.WeakSet()
-        return initializer
+        self = super().__new__(cls)
+        self._arguments = _constructor_arguments(cls, args, kwargs)
+        self._reviewed = weakref.WeakSet()  # the networks that `_review` has seen
+        return self
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -162,15 +160,15 @@ class Initializer(mx.init.Initializer):
         if net is None and (param is not None or alone):
             self._review_without_network(param)
         elif net is not None and net not in self._reviewed:
-            network = dispatch.declared_parameters(list_parameters(net))
+            network = list_parameters(net)
             if self._rules is not None:
                 dispatch.choose_all(self, network)
             self._review(network)
             self._reviewed.add(net)
 
-    def _review(self, network: List[Declared]) -> None:
+    def _review(self, network: List[tuple]) -> None:
         """Warn of what serves no parameter of a network: hooks that seem misspelt; of `Rules` also idle rules."""
-        dispatch.warn_of_misspelt(dispatch.targets(self), [info for info, _, _ in network])
+        dispatch.warn_of_misspelt(dispatch.targets(self), [info for _, _, info in network])
 
     def _review_without_network(self, param: Any) -> None:
         """Say what cannot work where one name, or one Parameter, is given after the other. `Rules` does."""
@@ -396,8 +394,6 @@ class Rules(Initializer):
     ([0.5, 0.5], [0.10000000149011612, 0.10000000149011612])
     """
 
-    _rules: List[Rule]
-
     def __init__(
         self, rules: Sequence[Tuple[Any, Any]], default: Any = None, override_layers: bool = False, strict: bool = False
     ) -> None:
@@ -413,10 +409,10 @@ class Rules(Initializer):
         self._corrected_default = None if self.default is None else corrected(self.default)
         self._arguments = None
 
-    def _review(self, network: List[Declared]) -> None:
+    def _review(self, network: List[tuple]) -> None:
         super()._review(network)
-        infos = [info for info, _, _ in network]
-        idle = self._idle_rules(network, [decide(self, declared) for declared in network])
+        infos = [info for _, _, info in network]
+        idle = self._idle_rules(network, [decide(self, entry) for entry in network])
         unmatched = [rule for rule, reason in idle if not reason]
         texts = [f"{rule} decides no parameter: {reason}" for rule, reason in idle if reason]
         if unmatched:
@@ -427,7 +423,7 @@ class Rules(Initializer):
         if texts:
             self._complain(". ".join(texts))
 
-    def _idle_rules(self, network: List[Declared], decisions: List[Any]) -> List[Tuple[Rule, str]]:
+    def _idle_rules(self, network: List[tuple], decisions: List[Any]) -> List[Tuple[Rule, str]]:
         """The rules that decide no parameter of a network, and why; no reason where they match none."""
         why = [getattr(decision, "why", "") for decision in decisions]
         idle = []
@@ -435,11 +431,11 @@ class Rules(Initializer):
             if f"rule {rule.number}" in why:
                 continue
             reasons: Dict[Tuple[str, str], List[str]] = {}  # the words before and after the paths
-            for (info, _, constant), decided_by in zip(network, why):
+            for (param, _, info), decided_by in zip(network, why):
                 if not rule.matches(info):
                     continue
                 earlier = next((one for one in self._rules[: rule.number - 1] if one.matches(info)), None)
-                if constant:
+                if is_constant(param):
                     words = "Constants keep their own values: ", ""
                 elif decided_by == "layer":
                     words = ("explicit initializers of the layers fill ",

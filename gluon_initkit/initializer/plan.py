@@ -10,7 +10,7 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 from .._mxnet import mx
 from ..display import Column, Table, TableReport, counted, counted_of, path_column, shape_column
 from ..parameters import ROLES, ParameterInfo, explain_no_match, list_parameters, select_parameters
-from .dispatch import Choice, Declared, decide, declared_parameters, idle_hooks, overrides, target_of, targets
+from .dispatch import Choice, decide, idle_hooks, overrides, target_of, targets
 from .distributions import Constant, distribution_known
 from .initializer import Rules, corrected, dump, initializer_text
 
@@ -137,13 +137,12 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
     ('Constant(value=0.1)', '_init_weight', 'rule 2', 'Zero._init_weight', True)
     """
     init = corrected(init)
-    listed = list_parameters(net)
-    network = declared_parameters(listed)
-    decisions = [decide(init, declared) for declared in network]
-    selected = {id(param) for param, _, _ in (listed if select is None else select_parameters(listed, select))}
+    network = list_parameters(net)
+    decisions = [decide(init, entry) for entry in network]
+    selected = {id(param) for param, _, _ in (network if select is None else select_parameters(network, select))}
     rows = tuple(_row(info, decision, _plain_choice(init, param))
-                 for (param, _, info), decision in zip(listed, decisions) if id(param) in selected)  # fmt: skip
-    idle = tuple(text for text, _ in idle_hooks(targets(init), decisions, [info for info, _, _ in network]))
+                 for (param, _, info), decision in zip(network, decisions) if id(param) in selected)  # fmt: skip
+    idle = tuple(text for text, _ in idle_hooks(targets(init), decisions, [info for _, _, info in network]))
     return Plan(rows, tuple(_notes(init, network, decisions, rows)), initializer_text(target_of(init)), idle)
 
 
@@ -177,7 +176,7 @@ def _effect(choice: Choice) -> Any:
     return type(initializer), dump(initializer), hook, _effect(choice.rest) if isinstance(choice.rest, Choice) else None
 
 
-def _notes(init: Any, network: List[Declared], decisions: List[Any], rows: Tuple[PlanRow, ...]) -> Iterator[str]:
+def _notes(init: Any, network: List[tuple], decisions: List[Any], rows: Tuple[PlanRow, ...]) -> Iterator[str]:
     inner = target_of(init)
     if inner is not init and not overrides(inner, "__call__"):
         ignored = [f"_init_{role}" for role in ROLES[1:] if overrides(inner, f"_init_{role}")]  # all but weight
@@ -192,6 +191,6 @@ def _notes(init: Any, network: List[Declared], decisions: List[Any], rows: Tuple
         count = counted(done, "parameter is", "parameters are")
         yield f"{count} initialized already, or pending: only force_reinit=True changes that."
     for rule, reason in init._idle_rules(network, decisions) if isinstance(init, Rules) else ():
-        hint = explain_no_match(rule.selector, [info for info, _, _ in network])
+        hint = explain_no_match(rule.selector, [info for _, _, info in network])
         text = f"decides no parameter: {reason}." if reason else f"matches nothing{f': {hint}' if hint else '.'}"
         yield f"{rule} {text}"

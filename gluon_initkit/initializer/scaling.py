@@ -19,7 +19,7 @@ from ..display.units import shape_text
 from ..parameters import ParameterInfo, check_block, list_parameters, matcher, refuse_no_match
 from ..shapes import is_known
 from .arguments import count, number, one_of
-from .dispatch import Choice, InitializationError, choose, declared_parameters
+from .dispatch import Choice, InitializationError, choose_for
 from .distributions import VarianceScaling, channel_axes, distribution_of
 from .initialize import initialize
 from .initializer import corrected
@@ -242,12 +242,12 @@ def mup(
                       if not (path in paths and path in bases and path in widers)), "the order of all")  # fmt: skip
         raise ValueError(f"net, base and wider do not have the same parameters: {printable(other)} differs")
     rows: List[MupRow] = []
-    for (_, place, info), declared in zip(listed, declared_parameters(listed)):
+    for param, place, info in listed:
         base_param, base_info = bases[info.label]
         inputs, outputs, kind = _growth(info, base_info, widers[info.label][1], bool(place.transposed))
         usual = inputs**-0.5  # how deviations shrink by an initializer that counts inputs
         wanted = usual * min(1.0, (outputs / inputs) ** 0.5)
-        assignment = choose(chosen, *declared)
+        assignment = choose_for(chosen, (param, place, info))
         narrow, wide = (_deviation(assignment, chosen, info, shape) for shape in (base_info.shape, info.shape))
         drawn = usual if narrow is None or wide is None else wide / narrow if narrow and wide else wanted
         rate = (1 if optimizer == "adam" else outputs) / inputs
