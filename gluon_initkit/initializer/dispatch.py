@@ -241,12 +241,8 @@ def idle_hooks(
     initializers: Iterable[Any], assignments: Iterable[Any], infos: Sequence[ParameterInfo]
 ) -> Iterator[Tuple[str, bool]]:
     """A sentence on each hook of users' own classes that was chosen for none; and whether it seems to be misspelt."""
-    chosen, waiting = set(), list(assignments)
-    while waiting:
-        choice = waiting.pop()
-        if isinstance(choice, Choice):
-            chosen.add((type(choice.initializer), choice.hook))
-            waiting.append(choice.rest)
+    choices = [each for choice in assignments for each in (choice, getattr(choice, "rest", None))]
+    chosen = {(type(choice.initializer), choice.hook) for choice in choices if isinstance(choice, Choice)}
     idle: Dict[Tuple[type, str], Any] = {}
     for target in initializers:
         for suffix in (*ROLES, *_own_suffixes(target)):
