@@ -9,7 +9,7 @@ from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, O
 from .._mxnet import backend, mx
 from .._mxnet.parameter import is_constant, is_layer_default
 from ..display import KitError, counted, printable, warn
-from ..parameters import LAYER_DEFAULTS, ROLES, ParameterInfo, matcher, role_of, show_selector
+from ..parameters import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of, show_selector
 
 
 class InitializationError(KitError, mx.MXNetError, ValueError):
@@ -39,14 +39,12 @@ class Unassigned(NamedTuple):
 Assignment = Union[Choice, Unassigned]
 
 
-_matcher = lru_cache(maxsize=256)(matcher)
-
-
 class Rule(NamedTuple):
-    """A rule of `Rules`: its number and selector; its initializer as given, and as one of the kit's."""
+    """A rule of `Rules`: its number, selector and predicate; its initializer as given, and as one of the kit's."""
 
     number: int
     selector: Any
+    predicate: Any
     initializer: Any
     corrected: Any
 
@@ -54,9 +52,8 @@ class Rule(NamedTuple):
         return f"rule {self.number} ({show_selector(self.selector)})"
 
     def matches(self, info: ParameterInfo) -> bool:
-        is_callable = callable(self.selector) and not isinstance(self.selector, type)  # which may hold a network
         try:
-            return (matcher if is_callable else _matcher)(self.selector)(info)
+            return self.predicate(info)
         except Exception as error:
             what = f"{show_selector(self.selector)} raised {type(error).__name__}: {error}"
             raise InitializationError(f"the selector {what}, asked for parameter {info.label!r}. It gets a "
@@ -202,8 +199,12 @@ def _ends_with(info: ParameterInfo, suffix: str) -> bool:
 
 def overrides(target: Any, hook: str) -> bool:
     """Whether `target`'s class, or the object itself, defines `hook` anew."""
-    owner = next((cls for cls in type(target).__mro__ if hook in vars(cls)), mx.init.Initializer)
-    return hook in vars(target) or not _is_base(owner)
+    if hook in vars(target):
+        return True
+    for cls in type(target).__mro__:
+        if hook in vars(cls):
+            return not _is_base(cls)
+    return False
 
 
 def is_users(hook: Any) -> bool:

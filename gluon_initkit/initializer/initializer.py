@@ -404,7 +404,14 @@ class Rules(Initializer):
         self.rules = [_checked_rule(number, rule) for number, rule in enumerate(rules, 1)]
         self.default = None if default is None else _checked_initializer("default", default)
         self.override_layers, self.strict = override_layers, strict
-        self._rules = [Rule(number, selector, initializer, corrected(initializer))
+        self.__setstate__({})
+
+    def __getstate__(self) -> dict:
+        return {**super().__getstate__(), "_rules": None, "_corrected_default": None, "_arguments": None}
+
+    def __setstate__(self, attributes: dict) -> None:
+        self.__dict__.update(attributes)
+        self._rules = [Rule(number, selector, matcher(selector), initializer, corrected(initializer))
                        for number, (selector, initializer) in enumerate(self.rules, 1)]  # fmt: skip
         self._corrected_default = None if self.default is None else corrected(self.default)
         self._arguments = None
@@ -434,16 +441,15 @@ class Rules(Initializer):
             for (param, _, info), decided_by in zip(network, why):
                 if not rule.matches(info):
                     continue
-                earlier = next((one for one in self._rules[: rule.number - 1] if one.matches(info)), None)
+                earlier = (f"{one} takes " for one in self._rules[: rule.number - 1] if one.matches(info))
                 if is_constant(param):
                     words = "Constants keep their own values: ", ""
                 elif decided_by == "layer":
                     words = ("explicit initializers of the layers fill ",
                              " (override_layers=True lets the rule go before them)")  # fmt: skip
-                elif earlier:
-                    words = f"{earlier} takes ", " before"
                 else:
-                    words = "the layers' own defaults fill ", ""
+                    before = next(earlier, "")
+                    words = (before, " before") if before else ("the layers' own defaults fill ", "")
                 reasons.setdefault(words, []).append(info.label)
             idle.append((rule, "; ".join(f"{start}{listed(of, 3)}{end}" for (start, end), of in reasons.items())))
         return idle
