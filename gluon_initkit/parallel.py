@@ -6,7 +6,7 @@ Needs no MXNet. The threads live for one call: nothing is left behind that a for
 from concurrent.futures import ThreadPoolExecutor
 import os
 import time
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
 
 Job = Tuple[int, Callable[[], None]]
 """The bytes that a job works on, and what it does."""
@@ -25,51 +25,38 @@ def threads() -> int:
     return int(asked)
 
 
-def run(jobs: Sequence[Job], bar: Any = None) -> None:
-    """Run all jobs; the first exception stops the rest and is raised, also a Ctrl-C in the main thread.
-
-    `bar` is a `ProgressBar`.
-    """
+def run(jobs: Sequence[Job], bar: Optional["ProgressBar"] = None) -> None:
+    """Run all jobs; the first exception stops the rest and is raised, also a Ctrl-C in the main thread."""
     workers = threads()
-    large = [job for job in jobs if job[0] >= _TINY]
+    stopped: List[bool] = []
+    done: List[int] = []
+    large = sorted((job for job in jobs if job[0] >= _TINY), key=lambda job: -job[0])
     if workers == 1 or sum(size for size, _ in large) < _SMALL:
         large = []
-    for size, job in jobs:
-        if not large or size < _TINY:
-            job()
-            if bar is not None:
-                bar.advance(size)
-    if large:
-        _run_in_threads(large, workers, bar)
 
-
-def _run_in_threads(jobs: Sequence[Job], workers: int, bar: Any) -> None:
-    """Share the jobs between this thread, which moves the bar, and others."""
-    waiting, done, shown = iter(sorted(jobs, key=lambda job: -job[0])), [0] * workers, 0
-    stopped: List[bool] = []
-
-    def work(number: int) -> None:
-        nonlocal shown
+    def work(waiting: Iterable[Job], shown: Optional["ProgressBar"]) -> None:
         try:
-            for size, job in waiting:  # a list's iterator hands each job to one thread only
+            for size, job in waiting:
                 if stopped:
                     return
                 job()
-                done[number] += size
-                if number == 0 and bar is not None:
-                    bar.advance(sum(done) - shown)
-                    shown = sum(done)
+                done.append(size)
+                while done and shown is not None:
+                    shown.advance(done.pop())
         except BaseException:
             stopped.append(True)
             raise
 
-    with ThreadPoolExecutor(workers - 1) as pool:
-        others = [pool.submit(work, number) for number in range(1, workers)]
-        work(0)
-        for other in others:
-            other.result()
-    if bar is not None:
-        bar.advance(sum(done) - shown)
+    work([job for job in jobs if not large or job[0] < _TINY], bar)
+    if large:
+        waiting = iter(large)  # which hands each job to one thread only
+        with ThreadPoolExecutor(workers - 1) as pool:
+            others = [pool.submit(work, waiting, None) for _ in range(workers - 1)]
+            work(waiting, bar)  # this thread alone moves the bar
+            for other in others:
+                other.result()
+        if bar is not None:
+            bar.advance(sum(done))
 
 
 class ProgressBar:
@@ -81,41 +68,31 @@ class ProgressBar:
         self._progress: Any = None
 
     def __enter__(self) -> "ProgressBar":
-        if self.show:
-            self._open()
+        self.advance(0)
         return self
 
     def advance(self, size: int) -> None:
         """So many bytes more are done."""
         self.done += size
         if self.show is None and time.perf_counter() - self._start > 1:
-            self.show = _is_watched()
-            if self.show:
-                self._open()
+            from rich.console import Console
+
+            console = Console()
+            self.show = console.is_terminal or console.is_jupyter
+        if self.show and self._progress is None:
+            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._progress = Progress(TextColumn(self.label), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+            self._task = self._progress.add_task(self.label)
+            self._progress.start()
         if self._progress is not None:
-            self._progress.update(self._task, completed=self.done)
+            self._progress.update(self._task, total=self.total, completed=self.done)
 
     def expect(self, jobs: List[Job]) -> List[Job]:
         """Add the bytes of these jobs to the total; the same jobs."""
         self.total += sum(size for size, _ in jobs)
-        if self._progress is not None:
-            self._progress.update(self._task, total=self.total)
         return jobs
-
-    def _open(self) -> None:
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._progress = Progress(TextColumn(self.label), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        self._task = self._progress.add_task(self.label, total=self.total, completed=self.done)
-        self._progress.start()
 
     def __exit__(self, *_: Any) -> None:
         if self._progress is not None:
             self._progress.stop()
-
-
-def _is_watched() -> bool:
-    from rich.console import Console
-
-    console = Console()
-    return console.is_terminal or console.is_jupyter

@@ -3,17 +3,13 @@
 """
 
 from .._mxnet.trainer import release
-from .coordinate_check import CoordinateCheck, CoordinateRow, coordinate_check
-from .errors import InitializationError
+from .dispatch import InitializationError
+from .distributions import DeltaOrthogonal, Dirac, Identity, TruncatedNormal, VarianceScaling
 from .initialize import InitReport, InitRow, initialize
-from .initializer import Initializer, corrected
-from .initializers import DeltaOrthogonal, Dirac, Identity, TruncatedNormal, VarianceScaling
-from .lsuv import LsuvReport, LsuvRow, lsuv
-from .mup import MupReport, MupRow, mup
+from .initializer import Initializer, Rules, corrected
 from .plan import Plan, PlanRow, plan
-from .rules import Rules
-from .values import fingerprint
-from .workers import check_workers
+from .scaling import CoordinateCheck, CoordinateRow, LsuvReport, LsuvRow, MupReport, MupRow, coordinate_check, lsuv, mup
+from .values import check_workers, fingerprint
 
 __all__ = [
     "CoordinateCheck", "CoordinateRow", "DeltaOrthogonal", "Dirac", "Identity", "InitReport", "InitRow",

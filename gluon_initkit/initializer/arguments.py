@@ -1,5 +1,6 @@
 """Arguments of constructors and functions, checked where they are given: later they would fail far from their cause."""
 
+from contextlib import suppress
 import math
 import operator
 from typing import Any, Optional, Sequence
@@ -10,14 +11,10 @@ from ..display import printable
 
 
 def number(name: str, value: Any, above: Optional[float] = None, finite: bool = True) -> float:
-    """The argument as a float: a TypeError where it is no number, a ValueError where it is out of range.
-
-    NumPy's scalars and arrays of one value are numbers; texts and truth values are none.
-    """
-    try:
+    """The argument as a float. NumPy's scalars and arrays of one value are numbers; texts and truth values are none."""
+    as_float = None
+    with suppress(TypeError, ValueError, OverflowError):
         as_float = None if isinstance(value, (bool, numpy.bool_, str, bytes)) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        as_float = None
     if as_float is None:
         raise TypeError(f"{name} is {value!r}: expected a number{'' if above is None else f' above {above!r}'}")
     if above is not None and not as_float > above:
@@ -28,18 +25,17 @@ def number(name: str, value: Any, above: Optional[float] = None, finite: bool = 
 
 
 def count(name: str, value: Any) -> int:
-    """The argument as an int: a TypeError where it is no integer, a ValueError where it is below 1."""
-    try:
+    """The argument as an int, of 1 or more."""
+    as_int = None
+    with suppress(TypeError, ValueError):
         as_int = None if isinstance(value, (bool, numpy.bool_)) else operator.index(value)
-    except (TypeError, ValueError):
-        as_int = None
     if as_int is None or as_int < 1:
         raise (TypeError if as_int is None else ValueError)(f"{name} is {value!r}: expected an integer, 1 or more")
     return as_int
 
 
 def one_of(name: str, value: Any, expected: Sequence[str]) -> str:
-    """The argument; a ValueError where it is none of the expected words."""
+    """The argument, if it is one of the expected words."""
     if not isinstance(value, str) or value not in expected:
         raise ValueError(f"{name} is {value!r}, expected one of {', '.join(map(printable, expected))}")
     return value

@@ -1,37 +1,32 @@
-"""Which initializer fills a parameter, and through which hook. `plan`, `initialize` and Gluon's own door all ask here.
-
-The first that matches wins:
-
-1. the initializer that the layer was explicitly given;
-2. the matching rule of `Rules`;
-3. the network-level initializer's hook for the role, where its class overrides that hook;
-4. the layer's own default;
-5. the base class's hook for the role.
-
-A class that overrides `__call__` serves every role by it; what its ``super().__call__`` does is the rest of this order.
+"""Which initializer fills a parameter, and through which hook, in the order that `plan` tells. `plan`, `initialize` and
+Gluon's own door all ask here.
 """
 
 import difflib
-import functools
+from functools import lru_cache
 from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .._mxnet import backend, mx
 from .._mxnet.parameter import is_constant, is_layer_default
-from ..display import counted, printable, warn
+from ..display import KitError, counted, printable, warn
 from ..parameters import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of, show_selector
-from .errors import InitializationError
+
+
+class InitializationError(KitError, mx.MXNetError, ValueError):
+    """A parameter could not be filled: no initializer serves it, or the hook that serves it failed.
+
+    Plain MXNet raises `MXNetError` and `ValueError` in the same places, so older ``except`` clauses go on working. The
+    message names the parameter's path, what was found, and what mends it.
+    """
 
 
 class Choice(NamedTuple):
-    """The initializer that fills a parameter, its hook, and the reason.
-
-    Where the hook is a class's own ``__call__``, `rest` is what its ``super().__call__`` does.
-    """
+    """The initializer that fills a parameter, its hook, and the reason."""
 
     initializer: Any
     hook: str
     why: str
-    rest: Optional["Assignment"] = None
+    rest: Optional["Assignment"] = None  # what ``super().__call__`` does, where the hook is a class's own `__call__`
 
 
 class Unassigned(NamedTuple):
@@ -49,54 +44,60 @@ class Rule(NamedTuple):
 
     number: int
     selector: Any
-    matches: Any
+    predicate: Any
     initializer: Any
     corrected: Any
 
     def __str__(self) -> str:
         return f"rule {self.number} ({show_selector(self.selector)})"
 
-
-class Declared(NamedTuple):
-    """A parameter, the initializer that it was declared with (a str or None too), and whether it is a Constant."""
-
-    info: ParameterInfo
-    initializer: Any = None
-    constant: bool = False
-
-
-def declared_parameters(listed: Iterable[tuple]) -> List[Declared]:
-    """What `parameters.list_parameters` found, as `choose` takes it."""
-    return [Declared(info, param.init or place.symbol_init, is_constant(param)) for param, place, info in listed]
+    def matches(self, info: ParameterInfo) -> bool:
+        try:
+            return self.predicate(info)
+        except Exception as error:
+            what = f"{show_selector(self.selector)} raised {type(error).__name__}: {error}"
+            raise InitializationError(f"the selector {what}, asked for parameter {info.label!r}. It gets a "
+                                      f"ParameterInfo and answers True or False; its shape may be None, and so may its "
+                                      f"path, where MXNet gives a name alone.") from error  # fmt: skip
 
 
 def choose(init: Any, info: ParameterInfo, declared: Any = None, constant: bool = False) -> Assignment:
-    """Decide for one parameter: `init` is the network-level initializer, the rest is of `Declared`."""
-    if declared is None or (isinstance(declared, str) and _is_repr(declared)):
+    """Decide for one parameter.
+
+    `init` is the network-level initializer, `declared` the parameter's own (a str or None too); a `gluon.Constant` is
+    `constant`.
+    """
+    name = declared if isinstance(declared, str) else ""
+    # GluonCV's feature expanders put an Initializer object into a symbol attribute; what arrives is its repr.
+    if declared is None or (name.startswith("<") and name.endswith(">")):
         return _network_choice(init, info, None)
-    by_name = isinstance(declared, str) and declared in LAYER_DEFAULTS.get(info.role, ())
-    if by_name or is_layer_default(declared):
+    if name in LAYER_DEFAULTS.get(info.role, ()) or is_layer_default(declared):
         return _network_choice(init, info, declared)
     if init.override_layers and not constant:
         choice = _network_choice(init, info, None)
-        # Only a rule goes before the layer's initializer.
-        if isinstance(choice, Choice) and choice.why.startswith("rule"):
+        if isinstance(choice, Choice) and choice.why.startswith("rule"):  # it alone goes before the layer's initializer
             return choice
     return _explicit_choice(backend.complete_initializer(declared, init), info, "layer")
 
 
-def decide(init: Any, declared: Declared) -> Any:
-    """What `choose` returns, or the error that it raises."""
+def choose_for(init: Any, entry: tuple) -> Assignment:
+    """Decide for an entry of `list_parameters`."""
+    param, place, info = entry
+    return choose(init, info, param.init or place.symbol_init, is_constant(param))
+
+
+def decide(init: Any, entry: tuple) -> Any:
+    """What `choose_for` returns, or the error that it raises."""
     try:
-        return choose(init, *declared)
+        return choose_for(init, entry)
     except InitializationError as error:
         return error
 
 
 def _network_choice(init: Any, info: ParameterInfo, layer_default: Any) -> Assignment:
-    """Steps 2 to 5, for a network-level initializer of the kit."""
+    """All but the layer's own initializer, for a network-level initializer of the kit."""
     for rule in init._rules or ():
-        if rule_matches(rule, info):
+        if rule.matches(info):
             return _rule_choice(rule, info, layer_default)
     if init._rules is not None and init.default is not None:
         return _network_choice(init._corrected_default, info, layer_default)
@@ -116,9 +117,12 @@ def _rule_choice(rule: Rule, info: ParameterInfo, layer_default: Any) -> Assignm
     would not select the layer's weight (``'*.bias'``) names the parameter, so its initializer fills that as
     ``bias_initializer=`` would. A constant fills whatever its rule selects.
     """
-    why = f"rule {rule.number}"
+    why, beside = f"rule {rule.number}", info
     constant = isinstance(rule.initializer, (mx.init.Constant, mx.init.Zero, mx.init.One))
-    named = constant or not rule_matches(rule, _weight_beside(info))
+    if info.role != "weight":  # the weight that might stand beside it in its layer
+        path, *aliases = (path.rpartition(".")[0] + ".weight" if "." in path else "weight" for path in info.paths)
+        beside = info._replace(path=path, aliases=tuple(aliases), name="weight", role="weight")
+    named = constant or not rule.matches(beside)
     if named and not overrides(rule.initializer, "__call__"):
         return _explicit_choice(rule.initializer, info, why)
     choice = _network_choice(rule.corrected, info, layer_default)
@@ -128,45 +132,25 @@ def _rule_choice(rule: Rule, info: ParameterInfo, layer_default: Any) -> Assignm
     return choice._replace(why=why) if choice.why != "base" or choice.hook == "_init_weight" else choice
 
 
-def rule_matches(rule: Rule, info: ParameterInfo) -> bool:
-    """Whether the rule's selector matches; an error of a user's callable names the selector and the parameter."""
-    try:
-        return rule.matches(info)
-    except Exception as error:
-        raise InitializationError(
-            f"the selector {show_selector(rule.selector)} raised {type(error).__name__}: {error}, asked for parameter "
-            f"{info.label!r}. It gets a ParameterInfo and answers True or False; its shape may be None, and so may its "
-            f"path, where MXNet gives a name alone."
-        ) from error
-
-
-def _weight_beside(info: ParameterInfo) -> ParameterInfo:
-    """The weight that might stand beside a parameter in its layer."""
-    if info.role == "weight":
-        return info
-    path, *aliases = (path.rpartition(".")[0] + ".weight" if "." in path else "weight" for path in info.paths)
-    return info._replace(path=path, aliases=tuple(aliases), name="weight", role="weight")
-
-
 def _explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Assignment:
-    """The choice where an initializer was given for this very parameter.
-
-    One of the kit's goes by role. MXNet's serve every parameter by their weight hook, as ``bias_initializer=`` does.
-    """
+    """The choice where an initializer was given for this very parameter."""
     initializer = _create(declared, info)
-    if not hasattr(initializer, "_is_corrected_base"):
+    if not hasattr(initializer, "_is_corrected_base"):  # MXNet's serve all by their weight hook; the kit's go by role
         return Choice(initializer, "_init_weight", why)
     choice = _network_choice(initializer, info, None)
     return choice._replace(why=why) if isinstance(choice, Choice) else choice
 
 
 def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any) -> Assignment:
-    """Steps 3 to 5: `target`'s hook for the role, the layer's default, and the base class's hook, which `init` has."""
-    hook = _own_hook(target, info)
-    if hook is not None:
+    """`target`'s hook for the role, else the layer's default, else the base class's hook, which `init` has."""
+    # A hook of a user's own role, `_init_alpha`, serves names that end in `alpha`. The longest ending wins, so
+    # `_init_i2h_bias` goes before `_init_bias`.
+    own = (suffix for suffix in _own_suffixes(target) if _ends_with(info, suffix))
+    hook = f"_init_{next(own, info.role)}"
+    if overrides(target, hook):
         return Choice(target, hook, "hook")
     if layer_default is not None:
-        return Choice(_create_default(layer_default, info), "_init_weight", "layer default")
+        return Choice(_create(layer_default, info), "_init_weight", "layer default")
     name = type(target).__name__
     if info.role == "weight":
         return Unassigned(f"{name} defines no _init_weight", f"define _init_weight(self, desc, arr) in {name}")
@@ -176,14 +160,17 @@ def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any
         for ending, hook in _MXNET_ENDINGS:
             if info.name.endswith(ending):
                 return Choice(init, hook, "base")
-    suffix = info.label.replace(".", "_").rsplit("_", 1)[-1]
+    suffix = info.label.replace(".", "_").rpartition("_")[2]
     fix = (f"add a rule for it (gluon_initkit.Rules), give the parameter its own init=, or define "
            f"_init_{suffix}(self, desc, arr) in the initializer's class")  # fmt: skip
     if info.path is None:
         fix += "; an input of a Symbol belongs into the Module's data_names or label_names"
     if not overrides(target, "_init_weight"):
         return Unassigned(f"its name tells no role and {name} defines no _init_weight", fix)
-    if info.shape is not None and len(info.shape) < 2 and _needs_fans(target):
+    # MXNet's Xavier counts fans, and those of the kit that say so.
+    run = getattr(target._init_weight, "__func__", None)
+    fans = run is mx.init.Xavier._init_weight or (getattr(target, "_needs_fans", False) and not is_users(run))
+    if info.shape is not None and len(info.shape) < 2 and fans:
         return Unassigned(f"{name} needs a fan-in and a fan-out, which an array of shape {info.shape} has not", fix)
     return Choice(target, "_init_weight", "base")
 
@@ -195,32 +182,15 @@ _MXNET_ENDINGS = (("moving_inv_var", "_init_zero"), ("moving_avg", "_init_zero")
                   ("bias_quantize", "_init_quantized_bias"))  # fmt: skip
 
 
-def _needs_fans(target: Any) -> bool:
-    """Whether a weight hook counts fans: MXNet's Xavier does, and those of the kit that say so."""
-    hook = getattr(target._init_weight, "__func__", None)
-    return hook is mx.init.Xavier._init_weight or (getattr(target, "_needs_fans", False) and not is_users(hook))
-
-
-def refuse_unassigned(infos: Iterable[ParameterInfo], assignments: Iterable[Assignment]) -> None:
-    """Raise one error that lists every parameter which no initializer fills."""
-    lines = [f"\n  {printable(info.label)}: {assignment.reason}; {assignment.fix}"
-             for info, assignment in zip(infos, assignments) if isinstance(assignment, Unassigned)]  # fmt: skip
+def choose_all(init: Any, network: Sequence[tuple]) -> List[Choice]:
+    """Decide for all of `list_parameters`; one error lists what no initializer fills."""
+    assignments = [choose_for(init, entry) for entry in network]
+    lines = [f"\n  {printable(info.label)}: {choice.reason}; {choice.fix}"
+             for (_, _, info), choice in zip(network, assignments) if isinstance(choice, Unassigned)]  # fmt: skip
     if lines:
         count = counted(len(lines), "parameter is", "parameters are")
         raise InitializationError(f"{count} covered by nothing:{''.join(lines)}")
-
-
-def _own_hook(target: Any, info: ParameterInfo) -> Optional[str]:
-    """The hook by which `target`'s own class serves this parameter, or None.
-
-    A hook of a user's own role, ``_init_alpha``, serves names that end in ``alpha``. The longest ending wins, so
-    ``_init_i2h_bias`` goes before ``_init_bias``.
-    """
-    for suffix in _own_suffixes(target):
-        if _ends_with(info, suffix):
-            return f"_init_{suffix}"
-    hook = f"_init_{info.role}"
-    return hook if overrides(target, hook) else None
+    return assignments  # type: ignore[return-value]  # none is Unassigned
 
 
 def _ends_with(info: ParameterInfo, suffix: str) -> bool:
@@ -252,8 +222,7 @@ def targets(init: Any) -> List[Any]:
     """The initializers that have the hooks: for `Rules` those of all rules."""
     if init._rules is None:
         return [target_of(init)]
-    nested = [rule.corrected for rule in init._rules]
-    nested += [] if init.default is None else [init._corrected_default]
+    nested = [rule.corrected for rule in init._rules] + [init._corrected_default] * (init.default is not None)
     return [target for initializer in nested for target in targets(initializer)]
 
 
@@ -262,56 +231,47 @@ def suspects(target: Any) -> List[str]:
     return [suffix for suffix in _own_suffixes(target) if role_of(suffix) == "default"]
 
 
-def misspelt(target: Any, suffix: str, infos: Sequence[ParameterInfo]) -> Optional[str]:
-    """The hook that was probably meant by ``_init_<suffix>``, which serves no parameter; None where none is near."""
-    if suffix not in suspects(target) or any(_ends_with(info, suffix) for info in infos):
-        return None
-    names = [*ROLES, *(info.label.rpartition(".")[2] for info in infos)]
-    near = difflib.get_close_matches(suffix, names, n=1)
-    # Where the class has that hook too, this one is a method that it calls.
-    return f"_init_{near[0]}" if near and not overrides(target, f"_init_{near[0]}") else None
-
-
 def warn_of_misspelt(initializers: Iterable[Any], infos: Sequence[ParameterInfo]) -> None:
     """Warn of hooks of these initializers' classes that serve no parameter of a network and seem to be misspelt."""
-    for target in {type(target): target for target in initializers}.values():
-        for suffix in suspects(target):
-            meant = misspelt(target, suffix, infos)
-            if meant is not None:
-                warn(f"{type(target).__name__}._init_{suffix} serves no parameter of the network; "
-                     f"did you mean {meant}?")  # fmt: skip
+    for text, meant in idle_hooks(initializers, (), infos):
+        if meant:
+            warn(text)
 
 
-def idle_hooks(init: Any, assignments: Iterable[Any], infos: Sequence[ParameterInfo]) -> Iterator[str]:
-    """A sentence on each hook of users' own classes that fills none of the parameters."""
-    used, waiting = set(), list(assignments)
-    while waiting:
-        choice = waiting.pop()
-        if isinstance(choice, Choice):
-            used.add((type(choice.initializer), choice.hook))
-            waiting.append(choice.rest)
-    unused: Dict[Tuple[type, str], Any] = {}
-    for target in targets(init):
+def idle_hooks(
+    initializers: Iterable[Any], assignments: Iterable[Any], infos: Sequence[ParameterInfo]
+) -> Iterator[Tuple[str, bool]]:
+    """A sentence on each hook of users' own classes that was chosen for none; and whether it seems to be misspelt."""
+    choices = [each for choice in assignments for each in (choice, getattr(choice, "rest", None))]
+    chosen = {(type(choice.initializer), choice.hook) for choice in choices if isinstance(choice, Choice)}
+    idle: Dict[Tuple[type, str], Any] = {}
+    for target in initializers:
         for suffix in (*ROLES, *_own_suffixes(target)):
             hook = f"_init_{suffix}"
-            if (type(target), hook) not in used and overrides(target, hook) and is_users(getattr(target, hook)):
-                unused.setdefault((type(target), hook), target)
-    for (kind, hook), target in unused.items():
-        meant = misspelt(target, hook[len("_init_") :], infos)
-        yield f"{kind.__name__}.{hook} serves no parameter of the network{f'; did you mean {meant}?' if meant else '.'}"
+            if (type(target), hook) not in chosen and overrides(target, hook) and is_users(getattr(target, hook)):
+                idle.setdefault((type(target), suffix), target)
+    for (kind, suffix), target in idle.items():
+        meant: List[str] = []
+        if suffix in suspects(target) and not any(_ends_with(info, suffix) for info in infos):
+            names = [*ROLES, *(info.label.rpartition(".")[2] for info in infos)]
+            meant = difflib.get_close_matches(suffix, names, n=1)
+        # Where the class has that hook too, this one is a method that it calls.
+        near = "".join(f"; did you mean _init_{name}?" for name in meant if not overrides(target, f"_init_{name}"))
+        yield f"{kind.__name__}._init_{suffix} serves no parameter of the network{near or '.'}", bool(near)
 
 
 def _own_suffixes(target: Any) -> List[str]:
     """The endings of the hooks that `target` or its class adds to those of the roles, the longest first."""
-    own = {name[len("_init_") :] for name in vars(target) if name.startswith("_init_") and callable(vars(target)[name])}
-    suffixes = {*own, *_class_suffixes(type(target))}  # type: ignore[arg-type]  # mypy takes no class for hashable
-    return sorted(suffixes.difference(ROLES), key=lambda name: (-len(name), name))
+    own = {name for name, value in vars(target).items() if name.startswith("_init_") and callable(value)}
+    hooks = own.union(_class_hooks(type(target)))  # type: ignore[arg-type]  # mypy takes no class for hashable
+    suffixes = {name[len("_init_") :] for name in hooks}.difference(ROLES)
+    return sorted(suffixes, key=lambda name: (-len(name), name))
 
 
-@functools.lru_cache(maxsize=None)
-def _class_suffixes(cls: type) -> FrozenSet[str]:
-    names = {name[len("_init_") :] for name in dir(cls) if name.startswith("_init_") and callable(getattr(cls, name))}
-    known = {name[len("_init_") :] for base in cls.__mro__ if _is_base(base) for name in vars(base)}
+@lru_cache(maxsize=None)
+def _class_hooks(cls: type) -> FrozenSet[str]:
+    known = {name for base in cls.__mro__ if _is_base(base) for name in vars(base)}
+    names = {name for name in dir(cls) if name.startswith("_init_") and callable(getattr(cls, name))}
     return frozenset(names - known)
 
 
@@ -319,27 +279,15 @@ def _is_base(cls: type) -> bool:
     return cls is mx.init.Initializer or "_is_corrected_base" in vars(cls)
 
 
-def _is_repr(declared: str) -> bool:
-    # GluonCV's feature expanders put an Initializer object into a symbol attribute; what arrives is its repr.
-    return declared.startswith("<") and declared.endswith(">")
-
-
-def _create_default(declared: Any, info: ParameterInfo) -> Any:
-    """The initializer of a layer's default: one object for all layers, so that it is serialized once."""
-    registered = mx.registry.get_registry(mx.init.Initializer).get(declared) if isinstance(declared, str) else None
-    return _create(declared, info) if registered is None else _create_registered(declared, registered)
-
-
-@functools.lru_cache(maxsize=None)
-def _create_registered(name: str, registered: type) -> Any:  # by class too: a user may register another by this name
-    return mx.init.create(name)
-
-
 def _create(declared: Any, info: ParameterInfo) -> Any:
+    registered = mx.registry.get_registry(mx.init.Initializer).get(declared) if isinstance(declared, str) else None
     try:
-        return mx.init.create(declared)
+        return mx.init.create(declared) if is_users(registered) else _create_once(declared, registered)
     except (AssertionError, TypeError, ValueError) as error:
-        raise InitializationError(
-            f"Parameter {info.label!r} asks for the initializer {declared!r}, which MXNet cannot make: {error} "
-            f"Register the class before (@mx.init.register), or pass an instance as init=."
-        ) from error
+        raise InitializationError(f"Parameter {info.label!r} asks for the initializer {declared!r}, which MXNet cannot "
+                                  f"make: {error} Register the class before (@mx.init.register), or pass an instance "
+                                  f"as init=.") from error  # fmt: skip
+
+
+# One object for all layers, so that it is serialized once.
+_create_once = lru_cache(maxsize=None)(lambda name, registered: mx.init.create(name))

@@ -1,18 +1,19 @@
 """`Initializer`: the base class that MXNet's own should have been. Every hook that a class defines is called, and the
-constructor's arguments are recorded; and `corrected`, which calls the hooks of a class that one cannot edit.
+constructor's arguments are recorded. `corrected`: the same for a class that one cannot edit. `Rules`: initializers by
+selector, what `mx.init.Mixed` promised, on Gluon; what a matching rule does is decided in `dispatch`.
 
 Gluon reaches an initializer by two doors, and neither asks for a role: a network-level one by ``__call__`` with the
-parameter's own initializer in ``desc.attrs['__init__']``, which is never empty; a layer's own by ``_init_weight``,
-whatever the parameter is (MXNet 1.9.1, ``gluon/parameter.py``, `_finish_deferred_init`). So both doors read the role
-here: ``__call__`` is overridden, and each subclass's ``_init_weight`` and own ``__call__`` are wrapped when the class
-is made. Gluon gives them plain `InitDesc`s; a hook that gets a `HookContext` was chosen by the kit, or called through
-``super()``.
+parameter's own initializer in ``desc.attrs['__init__']``; a layer's own by ``_init_weight``, whatever the parameter is
+(MXNet 1.9.1, ``gluon/parameter.py``, `_finish_deferred_init`). So a class's ``_init_weight`` and own ``__call__`` are
+wrapped here, to read the role. A hook that gets a `HookContext` was chosen by the kit, or called through ``super()``.
 """
 
+from contextlib import suppress
 import functools
 import inspect
 import json
-from typing import Any, Callable, ClassVar, Dict, List, Optional
+from numbers import Real
+from typing import Any, Callable, ClassVar, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 import weakref
 
 import numpy
@@ -24,23 +25,12 @@ from .._mxnet.parameter import is_constant, print_filled
 from .._mxnet.preserve import draw_seed
 from .._mxnet.state import emit
 from .._mxnet.tree import network_of
-from ..display import printable, warn
-from ..parameters import ParameterInfo, did_you_mean, list_parameters, parameter_info, role_of
-from .dispatch import (
-    Assignment,
-    Choice,
-    Declared,
-    Unassigned,
-    choose,
-    declared_parameters,
-    is_users,
-    refuse_unassigned,
-    suspects,
-    targets,
-    warn_of_misspelt,
-)
-from .errors import InitializationError
-from .random.streams import generator, key_of
+from ..display import listed, printable, warn
+from ..parameters import ParameterInfo, did_you_mean, list_parameters, matcher, parameter_info, role_of
+from ..parameters.selectors import explain_no_match, selector_from_json, selector_to_json, show_selector
+from . import dispatch
+from .dispatch import Assignment, Choice, InitializationError, Rule, choose, decide
+from .random import generator, key_of
 
 
 class HookContext(mx.init.InitDesc):
@@ -48,48 +38,30 @@ class HookContext(mx.init.InitDesc):
 
     Attributes
     ----------
-    role : str
-        What the parameter is for: ``'weight'``, ``'bias'``, ...
-    key : bytes or None
-        What `rng` starts from, under ``ik.initialize``.
-    param : Parameter or None
+    role, axes : str
+        What the parameter is for, ``'weight'``; and what a weight's axes are, ``'OIHW'``: output, input, space.
+    path, label : str or None, str
+        The canonical path, None where no network is known that holds the parameter; and how messages call it.
+    param, key : Parameter or None, bytes or None
+        The Parameter, where it is known; and what `rng` starts from, under ``ik.initialize``.
     """
 
-    role: str
-    key: Optional[bytes]
-    param: Any
-    _info: ParameterInfo
-    _rng: Optional[numpy.random.Generator]
+    _rng: Optional[numpy.random.Generator] = None
 
     def __new__(cls, desc: Any, info: ParameterInfo, param: Any, key: Optional[bytes] = None) -> "HookContext":
         attrs = {name: value for name, value in desc.attrs.items() if name != "__init__"}
         context = super().__new__(cls, desc, attrs, desc.global_init)
-        context.role, context.key, context.param, context._info, context._rng = info.role, key, param, info, None
+        context.role, context.path, context.axes, context.label = info.role, info.path, info.axes, info.label
+        context.param, context.key = param, key
         return context
 
     @property
     def rng(self) -> numpy.random.Generator:
-        """Random numbers of the parameter's own: under ``ik.initialize`` a function of the seed and the path, the same
-        on every machine; elsewhere seeded from MXNet's generator, which advances when `rng` is first asked for.
-        """
+        """Random numbers of the parameter's own: under ``ik.initialize`` a function of the seed and the path, elsewhere
+        seeded from MXNet's generator, which advances when `rng` is first asked for."""
         if self._rng is None:
             self._rng = generator(self.key or key_of("drawn", draw_seed()))
         return self._rng
-
-    @property
-    def path(self) -> Optional[str]:
-        """The canonical path, ``'features.0.weight'``; None where no network is known that holds the parameter."""
-        return self._info.path
-
-    @property
-    def axes(self) -> str:
-        """What a weight's axes are: ``'OIHW'``, output, input, space."""
-        return self._info.axes
-
-    @property
-    def label(self) -> str:
-        """How messages call the parameter: by path, or by MXNet's name where no path is known."""
-        return self.path or str(self)
 
 
 class Initializer(mx.init.Initializer):
@@ -100,8 +72,7 @@ class Initializer(mx.init.Initializer):
     or ``_init_<ending>`` for parameters that it names itself (``_init_alpha`` for PReLU's ``alpha``). What it does not
     serve keeps the layer's default, else bias 0, gamma 1, beta 0, running mean 0, running variance 1.
 
-    The constructor's arguments are recorded by themselves, so `dumps`, ``==`` and `hash` are right without passing
-    them to ``super().__init__``, also when one is an array.
+    The constructor's arguments, arrays too, are recorded without ``super().__init__``, for `dumps`, ``==`` and `hash`.
 
     Attributes
     ----------
@@ -125,26 +96,23 @@ class Initializer(mx.init.Initializer):
     check: ClassVar[bool] = False
     override_layers = False
     _is_corrected_base = True
-    _rules: Optional[list] = None  # of `Rules`
+    _rules: Any = None  # of `Rules`
     _wrapped: Any = None  # of `corrected`: the initializer whose hooks are called
     _registered_name: Optional[str] = None
-    _arguments: Any
-    _reviewed: Any  # the networks that `_review` has seen
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Initializer":
-        initializer = super().__new__(cls)
-        initializer._arguments = constructor_arguments(cls, args, kwargs)
-        initializer._reviewed = weakref.WeakSet()
-        return initializer
+        self = super().__new__(cls)
+        self._arguments = _constructor_arguments(cls, args, kwargs)
+        self._reviewed = weakref.WeakSet()  # the networks that `_review` has seen
+        return self
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        bases = (Initializer, mx.init.Initializer)
-        for name, wrap in (("_init_weight", _wrap_weight_hook), ("__call__", _wrap_call)):
-            hooks = (vars(base).get(name) for base in cls.__mro__ if base not in bases)
+        for name in ("_init_weight", "__call__"):
+            hooks = (vars(base).get(name) for base in cls.__mro__ if base not in (Initializer, mx.init.Initializer))
             hook = next(filter(None, hooks), None)
             if hook is not None and not hasattr(hook, "_reads_role"):
-                setattr(cls, name, wrap(hook))
+                setattr(cls, name, _door(name, hook))
         if cls.__module__.partition(".")[0] == __name__.partition(".")[0]:  # so that `create` takes the kit's `dumps`
             cls._registered_name = f"gluon_initkit.{cls.__name__.lower()}"
             mx.init.alias(cls._registered_name)(cls)
@@ -156,12 +124,10 @@ class Initializer(mx.init.Initializer):
         if not isinstance(desc, mx.init.InitDesc):
             desc = mx.init.InitDesc(desc)
         declared = desc.attrs.get("__init__") or None
-        if isinstance(declared, SuperCall):
-            if declared.caller is self:  # ``super().__call__`` in a class's own `__call__`
-                declared._init_weight(desc, arr)
-                return
-            declared = None
-        self._fill_by_role(desc, arr, None if declared is self else declared)
+        if isinstance(declared, SuperCall) and declared.caller is self:  # in a class's own `__call__`
+            declared._init_weight(desc, arr)
+        else:
+            self._fill_by_role(desc, arr, None if declared is self or isinstance(declared, SuperCall) else declared)
 
     def _fill_by_role(self, desc: Any, arr: Any, declared: Any) -> None:
         """Read the role, decide, fill, and log where verbose. `declared` is `self` where a layer was given `self`."""
@@ -169,11 +135,11 @@ class Initializer(mx.init.Initializer):
         if alone:
             desc.global_init = self
         param = parameter_being_filled(desc)
-        place = place_of(param) if param is not None else None
         if param is None:
             desc, arr = hook_arguments(desc, arr)
-            info = _info_of_name(desc, arr)
+            info = ParameterInfo(None, (), str(desc), role_of(desc), tuple(arr.shape), dtype_name(arr.dtype))
         else:
+            place = place_of(param)
             info = parameter_info(param, place)
             declared = declared or (place.symbol_init if place is not None else None)
         if declared is not self:
@@ -188,22 +154,21 @@ class Initializer(mx.init.Initializer):
 
     def _review_network_of(self, param: Any, alone: bool) -> None:
         """Review the whole network before its first parameter is filled."""
-        if self._rules is None and not any(map(suspects, targets(self))):
+        if self._rules is None and not any(map(dispatch.suspects, dispatch.targets(self))):
             return
         net = None if param is None else network_of(param)
-        if net is None:
-            if param is not None or alone:
-                self._review_without_network(param)
-        elif net not in self._reviewed:
-            network = declared_parameters(list_parameters(net))
+        if net is None and (param is not None or alone):
+            self._review_without_network(param)
+        elif net is not None and net not in self._reviewed:
+            network = list_parameters(net)
             if self._rules is not None:
-                refuse_unassigned([info for info, _, _ in network], [choose(self, *each) for each in network])
+                dispatch.choose_all(self, network)
             self._review(network)
             self._reviewed.add(net)
 
-    def _review(self, network: List[Declared]) -> None:
+    def _review(self, network: List[tuple]) -> None:
         """Warn of what serves no parameter of a network: hooks that seem misspelt; of `Rules` also idle rules."""
-        warn_of_misspelt(targets(self), [info for info, _, _ in network])
+        dispatch.warn_of_misspelt(dispatch.targets(self), [info for _, _, info in network])
 
     def _review_without_network(self, param: Any) -> None:
         """Say what cannot work where one name, or one Parameter, is given after the other. `Rules` does."""
@@ -215,7 +180,7 @@ class Initializer(mx.init.Initializer):
         arr[:] = 1
 
     def set_verbosity(self, verbose: bool = False, print_func: Optional[Callable[[Any], str]] = None) -> "Initializer":
-        """Switch on or off one log line a parameter, as `mx.init.Initializer.set_verbosity` does; returns itself.
+        """Switch on or off one log line a parameter, as MXNet's `set_verbosity` does; returns itself.
 
         `print_func` gets the filled array and returns the text to log, by default its root mean square.
         """
@@ -224,10 +189,8 @@ class Initializer(mx.init.Initializer):
         return self
 
     def dumps(self) -> str:
-        """The initializer as JSON, ``'["myinit", {"scale": 0.5}]'``: the class and the constructor's arguments.
-
-        ``mx.init.create`` makes it again, where its class is registered. Arrays are written as nested lists.
-        """
+        """The initializer as JSON, ``'["myinit", {"scale": 0.5}]'``: the class and the constructor's arguments, arrays
+        as nested lists. ``mx.init.create`` makes it again, where its class is registered."""
         name = vars(type(self)).get("_registered_name") or type(self).__name__.lower()
         return as_json([name, base_arguments(self) if self._arguments is None else self._arguments])
 
@@ -243,52 +206,33 @@ class Initializer(mx.init.Initializer):
         return hash((type(self), self.dumps()))
 
     def __repr__(self) -> str:
-        return call_text(type(self).__name__, json.loads(self.dumps())[1])
+        return _call_text(self)
 
 
-def _info_of_name(name: str, arr: Any) -> ParameterInfo:
-    """What is known of an array by its name alone."""
-    return ParameterInfo(None, (), str(name), role_of(name), tuple(arr.shape), dtype_name(arr.dtype))
-
-
-def _wrap_weight_hook(hook: Callable) -> Callable:
-    """A class's ``_init_weight`` as Gluon finds it, which reads the role first."""
+def _door(name: str, hook: Callable) -> Callable:
+    """A class's ``_init_weight`` or own ``__call__`` as Gluon finds it: it reads the role, where the kit has not."""
 
     @functools.wraps(hook)
-    def _init_weight(self: Initializer, desc: Any, arr: Any) -> None:
-        if isinstance(desc, mx.init.InitDesc) and not isinstance(desc, HookContext):
+    def door(self: Initializer, desc: Any, arr: Any) -> None:
+        chosen = isinstance(desc, HookContext)
+        if name == "_init_weight" and not chosen and isinstance(desc, mx.init.InitDesc):
             self._fill_by_role(desc, arr, self)
-        else:
+        elif name == "_init_weight" or (chosen and getattr(desc.attrs.get("__init__"), "caller", None) is self):
             hook(self, desc, arr)
-
-    _init_weight._reads_role = True  # type: ignore[attr-defined]
-    return _init_weight
-
-
-Initializer._init_weight = _wrap_weight_hook(mx.init.Initializer._init_weight)
-
-
-def _wrap_call(call: Callable) -> Callable:
-    """A class's own ``__call__`` as Gluon finds it, which serves only what was chosen for it."""
-
-    @functools.wraps(call)
-    def __call__(self: Initializer, desc: Any, arr: Any) -> None:
-        rest = desc.attrs.get("__init__") if isinstance(desc, HookContext) else None
-        if isinstance(rest, SuperCall) and rest.caller is self:
-            call(self, desc, arr)
         else:
             Initializer.__call__(self, desc, arr)
 
-    __call__._reads_role = True  # type: ignore[attr-defined]
-    return __call__
+    door._reads_role = True  # type: ignore[attr-defined]
+    return door
+
+
+Initializer._init_weight = _door("_init_weight", mx.init.Initializer._init_weight)
 
 
 class SuperCall(mx.init.Initializer):
-    """What ``super().__call__`` does in a class's own ``__call__``: the rest of the order in `dispatch`.
+    """What ``super().__call__`` does in a class's own ``__call__``: the rest of the order in `dispatch`."""
 
-    MXNet's `Initializer.__call__` always calls the weight hook of ``desc.attrs['__init__']``, which is this object.
-    """
-
+    # MXNet's `Initializer.__call__` always calls the weight hook of ``desc.attrs['__init__']``, which is this object.
     def __init__(self, caller: Any, rest: Assignment) -> None:
         super().__init__()
         self.caller, self.rest = caller, rest
@@ -302,21 +246,21 @@ class SuperCall(mx.init.Initializer):
 
 
 def _assigned(assignment: Assignment, context: HookContext) -> Choice:
-    if isinstance(assignment, Unassigned):
-        raise InitializationError(
-            f"Parameter {context.label!r} has no initializer: {assignment.reason}. To mend it, {assignment.fix}."
-        )
-    return assignment
+    if isinstance(assignment, Choice):
+        return assignment
+    raise InitializationError(f"Parameter {context.label!r} has no initializer: {assignment.reason}. To mend it, "
+                              f"{assignment.fix}.")  # fmt: skip
 
 
 def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
-    """Run the chosen hook on an array; what goes wrong in it becomes one error that names the parameter."""
+    """Run the chosen hook on an array; what goes wrong in it becomes an error that names the parameter."""
     initializer = choice.initializer
     hook = getattr(initializer, choice.hook)
     who = f"{type(initializer).__name__}.{choice.hook}"
+    what = f"Parameter {context.label!r} of shape {tuple(arr.shape)}"
     if choice.rest is not None:
         context.attrs["__init__"] = SuperCall(initializer, choice.rest)
-    users = is_users(hook)
+    users = dispatch.is_users(hook)
     check = users and getattr(initializer, "check", Initializer.check)
     warns = users and context.role == "weight" and type(initializer) not in _warned_of_zeros
     emit(context.param, "filled", initializer=initializer, hook=choice.hook)
@@ -327,16 +271,14 @@ def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
     except InitializationError:
         raise
     except Exception as error:
-        raise InitializationError(
-            f"Parameter {context.label!r} of shape {tuple(arr.shape)} and dtype {numpy.dtype(arr.dtype).name} could "
-            f"not be filled: {who} raised {type(error).__name__}: {error}. Expected it to write an array of that shape "
-            f"in place; mend the hook, or give the parameter another initializer by init= or a rule."
-        ) from error
+        raised = f"{who} raised {type(error).__name__}: {error}"
+        raise InitializationError(f"{what} and dtype {numpy.dtype(arr.dtype).name} could not be filled: {raised}. "
+                                  f"Expected it to write an array of that shape in place; mend the hook, or give the "
+                                  f"parameter another initializer by init= or a rule.") from error  # fmt: skip
     if untouched:
-        raise InitializationError(
-            f"Parameter {context.label!r} of shape {tuple(arr.shape)} was left untouched by {who}: it wrote nothing. "
-            f"Expected it to write into the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
-        )
+        raise InitializationError(f"{what} was left untouched by {who}: it wrote nothing. Expected it to write into "
+                                  f"the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
+                                  )  # fmt: skip
     if zero and warns:
         warn(f"Parameter {context.label!r} is all zero after {who}. A hook writes into the array that it is given: "
              f"`arr[:] = values` or `out=arr`, not `arr = values` or `return values`. Where zeros are meant, "
@@ -353,11 +295,10 @@ def _writes_nothing(hook: Callable, context: HookContext, arr: Any) -> bool:
         return False
     copy = arr.copy()
     classic(copy)[:] = float("nan")
-    try:
+    with suppress(Exception):  # of a hook that reads what it is given, and needs zeros
         _call_hook(hook, context, copy)
-    except Exception:  # it reads what it is given, and needs zeros
-        return False
-    return bool(numpy.isnan(copy.asnumpy()).all())
+        return bool(numpy.isnan(copy.asnumpy()).all())
+    return False
 
 
 def _call_hook(hook: Callable, desc: Any, arr: Any) -> None:
@@ -399,8 +340,6 @@ def corrected(initializer: Any) -> Initializer:
 
 
 class Corrected(Initializer):
-    """What `corrected` returns: the inner initializer's own hooks, and the corrected base class's for the rest."""
-
     def __init__(self, initializer: Any) -> None:
         super().__init__()
         self.initializer = self._wrapped = as_initializer(initializer)
@@ -417,22 +356,165 @@ def as_initializer(value: Any) -> Any:
         try:
             return mx.init.create(value)
         except Exception as error:
-            names = sorted(mx.registry.get_registry(mx.init.Initializer))
-            raise ValueError(
-                f"no initializer is registered under the name {value!r} ({printable(str(error))}); "
-                f"{printable(did_you_mean(value.lower(), names))} Register a class of your own with @mx.init.register, "
-                f"or pass an instance such as mx.init.Xavier()."
-            ) from error
+            hint = did_you_mean(value.lower(), sorted(mx.registry.get_registry(mx.init.Initializer)))
+            raise ValueError(f"no initializer is registered under the name {value!r} ({printable(str(error))}); "
+                             f"{printable(hint)} Register a class of your own with @mx.init.register, or pass an "
+                             f"instance such as mx.init.Xavier().") from error  # fmt: skip
     text = f"the network {type(value).__name__}" if isinstance(value, mx.gluon.Block) else f"{value!r:.200}"
     mend = ("It is a class: make an instance of it." if isinstance(value, type) else
             "For numbers, arrays, and what mx.init.Mixed or Load holds, write gluon_initkit.Rules([(selector, value), "
             "...], default=...).")  # fmt: skip
-    raise TypeError(
-        f"expected an initializer (an instance, a registered name or its JSON), found {printable(f'{text}. {mend}')}"
-    )
+    raise TypeError(f"expected an initializer (an instance, a registered name or its JSON), found "
+                    f"{printable(f'{text}. {mend}')}")  # fmt: skip
 
 
-def constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict[str, Any]]:
+class Rules(Initializer):
+    """Initializers by selector; the first rule that matches wins.
+
+    Parameters
+    ----------
+    rules : sequence of (selector, initializer)
+        A selector is a glob over paths (``'*.bias'``), a role (``'bias'``), a compiled regular expression, a Block
+        class, or a callable that gets a `ParameterInfo`. An initializer is an instance (another `Rules` too), a
+        registered name, a number, or an array of the parameter's shape.
+    default : initializer, optional
+        For what no rule matches. Without it, layers keep their defaults, and a weight that no rule matches is an error.
+    override_layers : bool
+        Whether a matching rule goes before an explicit initializer of the layer. A `gluon.Constant` keeps its value.
+    strict : bool
+        Whether a rule that decides no parameter of the network, since it matches none, or another rule or a layer's own
+        initializer goes before, is an error instead of a warning.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(2, in_units=2), mx.gluon.nn.Dense(2, in_units=2))
+    >>> net.initialize(Rules([("0.bias", 0.5), ("bias", 0.1)], default="xavier"))
+    >>> net[0].bias.data().asnumpy().tolist(), net[1].bias.data().asnumpy().round(3).tolist()
+    ([0.5, 0.5], [0.10000000149011612, 0.10000000149011612])
+    """
+
+    def __init__(
+        self, rules: Sequence[Tuple[Any, Any]], default: Any = None, override_layers: bool = False, strict: bool = False
+    ) -> None:
+        super().__init__()
+        if isinstance(rules, (str, Mapping)) or not isinstance(rules, Iterable):
+            raise TypeError(f"rules is {rules!r:.80}: expected a list of pairs (selector, initializer)"
+                            f"{'; of a dict, list(rules.items())' if isinstance(rules, Mapping) else ''}")  # fmt: skip
+        self.rules = [_checked_rule(number, rule) for number, rule in enumerate(rules, 1)]
+        self.default = None if default is None else _checked_initializer("default", default)
+        self.override_layers, self.strict = override_layers, strict
+        self.__setstate__({})
+
+    def __getstate__(self) -> dict:
+        return {**super().__getstate__(), "_rules": None, "_corrected_default": None, "_arguments": None}
+
+    def __setstate__(self, attributes: dict) -> None:
+        self.__dict__.update(attributes)
+        self._rules = [Rule(number, selector, matcher(selector), initializer, corrected(initializer))
+                       for number, (selector, initializer) in enumerate(self.rules, 1)]  # fmt: skip
+        self._corrected_default = None if self.default is None else corrected(self.default)
+        self._arguments = None
+
+    def _review(self, network: List[tuple]) -> None:
+        super()._review(network)
+        infos = [info for _, _, info in network]
+        idle = self._idle_rules(network, [decide(self, entry) for entry in network])
+        unmatched = [rule for rule, reason in idle if not reason]
+        texts = [f"{rule} decides no parameter: {reason}" for rule, reason in idle if reason]
+        if unmatched:
+            known = ", ".join(info.label for info in infos[:5])
+            text = f"{' and '.join(map(str, unmatched))} matched none of the network's parameters"
+            hints = [explain_no_match(rule.selector, infos).rstrip(".") for rule in unmatched]
+            texts.insert(0, ". ".join([f"{text} ({known}, ...)", *filter(None, hints)]))
+        if texts:
+            self._complain(". ".join(texts))
+
+    def _idle_rules(self, network: List[tuple], decisions: List[Any]) -> List[Tuple[Rule, str]]:
+        """The rules that decide no parameter of a network, and why; no reason where they match none."""
+        why = [getattr(decision, "why", "") for decision in decisions]
+        idle = []
+        for rule in self._rules:
+            if f"rule {rule.number}" in why:
+                continue
+            reasons: Dict[Tuple[str, str], List[str]] = {}  # the words before and after the paths
+            for (param, _, info), decided_by in zip(network, why):
+                if not rule.matches(info):
+                    continue
+                earlier = (f"{one} takes " for one in self._rules[: rule.number - 1] if one.matches(info))
+                if is_constant(param):
+                    words = "Constants keep their own values: ", ""
+                elif decided_by == "layer":
+                    words = ("explicit initializers of the layers fill ",
+                             " (override_layers=True lets the rule go before them)")  # fmt: skip
+                else:
+                    before = next(earlier, "")
+                    words = (before, " before") if before else ("the layers' own defaults fill ", "")
+                reasons.setdefault(words, []).append(info.label)
+            idle.append((rule, "; ".join(f"{start}{listed(of, 3)}{end}" for (start, end), of in reasons.items())))
+        return idle
+
+    def _review_without_network(self, param: Any) -> None:
+        def needs_network(selector: Any) -> bool:  # a regular expression may match a name, too
+            text = "" if param is None else getattr(selector, "pattern", "")
+            return isinstance(selector, type) or "." in (selector if isinstance(selector, str) else text)
+
+        rules = " and ".join(str(rule) for rule in self._rules if needs_network(rule.selector))
+        if rules and param is not None:
+            raise InitializationError(
+                f"{rules} cannot be asked of {param.name!r}: collect_params().initialize(...) and "
+                f"param.initialize(...) say nothing of the network, so its path and block are not known. Call "
+                f"net.initialize(rules), or gluon_initkit.initialize(net, rules, select=...)."
+            )
+        if rules and Rules not in self._reviewed:
+            self._reviewed.add(Rules)
+            self._complain(f"{rules} cannot match here. MXNet gives an initializer names here, not paths and blocks: "
+                           f"'*_bias' is a glob of names, a Block class matches nothing, and a callable reads "
+                           f"info.name")  # fmt: skip
+
+    def _complain(self, message: str) -> None:
+        if self.strict:
+            raise InitializationError(f"{message}. Mend the rules, or drop strict=True.")
+        warn(message)
+
+    def dumps(self) -> str:
+        """The rules as JSON, from which ``mx.init.create`` makes them again (callable selectors excepted)."""
+        rules = [[selector_to_json(selector), initializer] for selector, initializer in self.rules]
+        arguments = {"rules": rules, "default": self.default, "override_layers": self.override_layers,
+                     "strict": self.strict}  # fmt: skip
+        return as_json([self._registered_name, arguments])
+
+    def __repr__(self) -> str:
+        rules = [f"({show_selector(selector)}, {initializer_text(value)})" for selector, value in self.rules]
+        default = None if self.default is None else initializer_text(self.default)
+        return f"Rules([{', '.join(rules)}], default={default})"
+
+
+def _checked_rule(number: int, rule: Any) -> Tuple[Any, Any]:
+    try:
+        selector, initializer = rule
+    except (TypeError, ValueError):
+        raise TypeError(f"rule {number:d} is {rule!r}: expected a pair (selector, initializer)") from None
+    selector = selector_from_json(selector)
+    try:
+        matcher(selector)
+    except TypeError as error:
+        raise TypeError(f"rule {number:d}: {printable(str(error))}") from None
+    return selector, _checked_initializer(f"rule {number} ({show_selector(selector)})", initializer)
+
+
+def _checked_initializer(where: str, value: Any) -> Any:
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return mx.init.Constant(float(value))
+    if isinstance(value, (numpy.ndarray, mx.nd.NDArray)):
+        return mx.init.Constant(value)
+    try:
+        return as_initializer(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(printable(f"{where}: {error}")) from None
+
+
+def _constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict[str, Any]]:
     """The keyword arguments that would construct the same object again; None where keywords cannot say it."""
     try:
         signature = inspect.signature(getattr(cls, "__init__"))  # noqa: B009
@@ -441,15 +523,13 @@ def constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict
         return None  # copy and pickle make the object without arguments; a wrong call fails in __init__, clearer
     bound.apply_defaults()
     arguments: Dict[str, Any] = {}
-    for name, parameter in list(signature.parameters.items())[1:]:
-        value = bound.arguments[name]
+    for parameter, value in list(zip(signature.parameters.values(), bound.arguments.values()))[1:]:
         if parameter.kind is parameter.VAR_KEYWORD:
             arguments.update(value)
-        elif parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            if value:
-                return None
-        else:
-            arguments[name] = value
+        elif parameter.kind not in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+            arguments[parameter.name] = value
+        elif value:
+            return None
     return arguments
 
 
@@ -464,17 +544,13 @@ def _as_plain(value: Any) -> Any:
     if isinstance(value, (numpy.ndarray, numpy.generic)):
         return value.tolist()
     if isinstance(value, mx.init.Initializer):
-        return dump(value) if isinstance(value, mx.init.Constant) else value.dumps()
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    return repr(value)
+        return dump(value)
+    return sorted(value) if isinstance(value, (set, frozenset)) else repr(value)
 
 
 def dump(initializer: Any) -> str:
-    """The JSON by which an initializer, MXNet's or the kit's, is compared and shown.
-
-    MXNet's ``Constant.dumps`` is not used: it replaces the array that it holds by a list. Some ``dumps`` raise.
-    """
+    """The JSON by which an initializer, MXNet's or the kit's, is compared and shown."""
+    # MXNet's `Constant.dumps` replaces the array that it holds by a list, and some `dumps` raise.
     if isinstance(initializer, mx.init.Constant):
         return as_json(["constant", {"value": initializer.value}])
     try:
@@ -484,35 +560,26 @@ def dump(initializer: Any) -> str:
 
 
 class Constant(mx.init.Constant):
-    """MXNet's, with a `dumps` that writes lists and NumPy's numbers too, and an array more than once.
+    """MXNet's, with a `dumps` that writes lists and NumPy's numbers too, and an array more than once."""
 
-    MXNet writes a layer's own initializer when the layer is hybridized; MXNet 2 whenever its values are read.
-    """
-
-    def dumps(self) -> str:
-        """The JSON of MXNet's ``Constant``."""
-        return dump(self)
+    # MXNet writes a layer's own initializer when the layer is hybridized; MXNet 2 whenever its values are read.
+    dumps = dump
 
 
 def serializable(initializer: Any) -> Any:
     """The same initializer, as the kit's `Constant` where MXNet's could not be written."""
-    if type(initializer) is mx.init.Constant and not isinstance(initializer.value, (int, float)):
-        return Constant(initializer.value)
-    return initializer
+    written = type(initializer) is not mx.init.Constant or isinstance(initializer.value, (int, float))
+    return initializer if written else Constant(initializer.value)
 
 
 def initializer_text(initializer: Any) -> str:
-    """An initializer as a reader would type it, ``Normal(sigma=0.01)``; long arguments are shortened.
-
-    What `corrected` stands around a class that cannot be edited is no part of it.
-    """
+    """An initializer as a reader would type it, ``Normal(sigma=0.01)``; without `corrected` around it."""
     initializer = getattr(initializer, "_wrapped", None) or initializer
-    if any("__repr__" in vars(cls) for cls in type(initializer).__mro__[:-1]):
-        return repr(initializer)
-    return call_text(type(initializer).__name__, json.loads(dump(initializer))[1])
+    own_repr = any("__repr__" in vars(cls) for cls in type(initializer).__mro__[:-1])
+    return repr(initializer) if own_repr else _call_text(initializer)
 
 
-def call_text(name: str, arguments: Dict[str, Any]) -> str:
-    """``name(key=value, ...)``."""
-    texts = ((key, repr(value)) for key, value in arguments.items())
-    return f"{name}({', '.join(f'{key}={text if len(text) <= 40 else text[:37] + chr(8230)}' for key, text in texts)})"
+def _call_text(initializer: Any) -> str:
+    texts = ((key, repr(value)) for key, value in json.loads(dump(initializer))[1].items())
+    arguments = (f"{key}={text if len(text) <= 40 else text[:37] + chr(8230)}" for key, text in texts)
+    return f"{type(initializer).__name__}({', '.join(arguments)})"

@@ -9,10 +9,10 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from .._mxnet import mx
 from ..display import Column, Table, TableReport, counted, counted_of, path_column, shape_column
-from ..parameters import explain_no_match, list_parameters, select_parameters
-from .dispatch import Choice, Declared, Unassigned, decide, declared_parameters, idle_hooks, overrides, target_of
-from .initializer import corrected, dump, initializer_text
-from .rules import Rules
+from ..parameters import ROLES, ParameterInfo, explain_no_match, list_parameters, select_parameters
+from .dispatch import Choice, decide, idle_hooks, overrides, target_of, targets
+from .distributions import Constant, distribution_known
+from .initializer import Rules, corrected, dump, initializer_text
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,10 @@ class PlanRow(ChoiceRow):
     why : str
         ``'layer'`` (the layer has its own), ``'rule 1'``, ``'hook'`` (the network-level initializer's),
         ``'layer default'``, ``'base'`` (the corrected base class), or ``'error'``.
-    plain : str
-        What plain MXNet would call for it.
-    differs : bool
-        Whether plain MXNet would fill it otherwise.
+    plain, differs : str, bool
+        What plain MXNet would call for it, and whether that fills it otherwise.
     error : str or None
         Why nothing covers it, and what to add.
-
-    Examples
-    --------
-    >>> row = ik.plan(mx.gluon.nn.Dense(4), ik.Rules([("weight", 0.5), ("bias", 0.1)]))["bias"]
-    >>> row.initializer, row.hook, row.why, row.plain, row.differs
-    ('Constant(value=0.1)', '_init_weight', 'rule 2', 'Zero._init_weight', True)
     """
 
     plain: str
@@ -79,15 +71,10 @@ class Plan(TableReport[PlanRow]):
         return tuple(row for row in self.rows if row.error)
 
     def _table(self) -> Table:
-        columns = (
-            path_column(),
-            shape_column(),
-            Column("initializer", lambda row: row.error or short_text(f"{row.initializer}", self.initializer),
-                   "filled by"),
-            Column("hook", lambda row: row.hook, hoist=""),
-            Column("why", lambda row: row.why),
-            Column("plain", lambda row: row.plain.replace("._init_weight", ""), "plain MXNet"),
-        )  # fmt: skip
+        columns = (path_column(), shape_column(),
+                   Column("initializer", lambda row: row.error or self._filled_by(row), "filled by"),
+                   Column("hook", lambda row: row.hook, hoist=""), Column("why", lambda row: row.why),
+                   Column("plain", lambda row: row.plain.replace("._init_weight", ""), "plain MXNet"))  # fmt: skip
         differ = sum(row.differs for row in self.rows)
         title = f"Plan of {self.initializer}: {differ or 'nothing'} of {counted(len(self.rows), 'parameter')} "
         return Table(f"{title}{'differs' if differ < 2 else 'differ'} from plain MXNet", columns, self.rows, self.notes,
@@ -96,9 +83,12 @@ class Plan(TableReport[PlanRow]):
                      legend={"changed": "differs from plain MXNet"},
                      first_to_go=("hook",), rest=self._rest)  # fmt: skip
 
+    def _filled_by(self, row: PlanRow) -> str:
+        return short_text(str(row.initializer), self.initializer)
+
     def _rest(self, rows: Sequence[PlanRow]) -> str:
         """How many parameters each initializer fills as plain MXNet does."""
-        by = Counter(short_text(f"{row.initializer}", self.initializer) for row in rows)
+        by = Counter(map(self._filled_by, rows))
         each = ", ".join(f"{count:,} by {initializer}" for initializer, count in by.most_common())
         return f"{counted(len(rows), 'parameter is', 'parameters are')} filled as by plain MXNet: {each}."
 
@@ -109,13 +99,11 @@ def short_text(initializer: str, in_title: str) -> str:
 
 
 class _Default(str):
-    """The registered name of MXNet's default initializer; `help` shows the call that it stands for."""
-
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # what `help` shows
         return "Uniform(0.07)"
 
 
-DEFAULT_INITIALIZER = _Default("uniform")
+DEFAULT_INITIALIZER = _Default("uniform")  # the registered name of MXNet's own
 
 
 def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Plan:
@@ -123,12 +111,8 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
 
     Parameters
     ----------
-    net : Block
-        The network, in any state.
-    init : Initializer or str
-        The network-level initializer: one of ours, or one of MXNet's, which is planned as ``corrected(init)``.
-    select : selector, optional
-        Which parameters, as for `initialize`; all by default. One that selects nothing is a ValueError.
+    net, init, select : Block, Initializer or str, selector
+        A network in any state, and the rest as for `initialize`. A selector that selects nothing is a ValueError.
 
     Notes
     -----
@@ -148,65 +132,54 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
     >>> net = mx.gluon.nn.Dense(2, in_units=3)
     >>> [(row.path, row.initializer, row.why) for row in plan(net, mx.init.One())]
     [('weight', 'One()', 'hook'), ('bias', 'Zero()', 'layer default')]
+    >>> row = plan(net, ik.Rules([("weight", 0.5), ("bias", 0.1)]))["bias"]
+    >>> row.initializer, row.hook, row.why, row.plain, row.differs
+    ('Constant(value=0.1)', '_init_weight', 'rule 2', 'Zero._init_weight', True)
     """
     init = corrected(init)
-    listed = list_parameters(net)
-    network = declared_parameters(listed)
-    decisions = [decide(init, declared) for declared in network]
-    selected = {id(param) for param, _, _ in (listed if select is None else select_parameters(listed, select))}
-    rows = tuple(_row(declared, decision, _plain_choice(init, param))
-                 for (param, _, _), declared, decision in zip(listed, network, decisions)
-                 if id(param) in selected)  # fmt: skip
-    idle = tuple(idle_hooks(init, decisions, [info for info, _, _ in network]))
+    network = list_parameters(net)
+    decisions = [decide(init, entry) for entry in network]
+    selected = {id(param) for param, _, _ in (network if select is None else select_parameters(network, select))}
+    rows = tuple(_row(info, decision, _plain_choice(init, param))
+                 for (param, _, info), decision in zip(network, decisions) if id(param) in selected)  # fmt: skip
+    idle = tuple(text for text, _ in idle_hooks(targets(init), decisions, [info for _, _, info in network]))
     return Plan(rows, tuple(_notes(init, network, decisions, rows)), initializer_text(target_of(init)), idle)
 
 
-def _row(declared: Declared, decision: Any, plain: Optional[Choice]) -> PlanRow:
-    info = declared.info
+def _row(info: ParameterInfo, decision: Any, plain: Optional[Choice]) -> PlanRow:
     facts = (info.label, info.aliases, info.name, info.role, info.shape, info.dtype, info.state)
     plain_text = "raises" if plain is None else f"{type(plain.initializer).__name__}.{plain.hook}"
     if not isinstance(decision, Choice):
-        error = f"{decision.reason}; {decision.fix}" if isinstance(decision, Unassigned) else str(decision)
+        error = str(decision) if isinstance(decision, Exception) else f"{decision.reason}; {decision.fix}"
         return PlanRow(*facts, None, None, "error", plain_text, True, error)
     differs = plain is None or _effect(decision) != _effect(plain)
     return PlanRow(*facts, initializer_text(decision.initializer), decision.hook, decision.why, plain_text, differs)
 
 
 def _plain_choice(init: Any, param: Any) -> Optional[Choice]:
-    """What plain MXNet calls: the weight hook of the parameter's own initializer, else of the network's.
-
-    The network's own ``__call__``, where its class has one, goes before both, for every parameter.
-    """
+    # The network's own `__call__`, else the weight hook of the parameter's own initializer, else of the network's.
     network = init.default if isinstance(init, Rules) else target_of(init)  # plain MXNet knows no rules
-    declared = network if param.init is None else param.init
     try:
-        choice = Choice(mx.init.create(declared), "_init_weight", "plain")
+        choice = Choice(mx.init.create(network if param.init is None else param.init), "_init_weight", "plain")
     except (AssertionError, TypeError, ValueError):
         choice = None
     own_call = network is not None and overrides(network, "__call__")
     return Choice(network, "__call__", "plain", choice) if own_call else choice
 
 
-_VALUES = {"_init_bias": 0.0, "_init_beta": 0.0, "_init_running_mean": 0.0, "_init_zero": 0.0,
-           "_init_gamma": 1.0, "_init_running_var": 1.0, "_init_one": 1.0}  # fmt: skip
-
-
 def _effect(choice: Choice) -> Any:
     """What two choices are compared by: the constant that they write, or the method that runs."""
     initializer, hook = choice.initializer, choice.hook
-    if hook in _VALUES and not overrides(initializer, hook):
-        return _VALUES[hook]
-    if isinstance(initializer, (mx.init.Zero, mx.init.One)):
-        return float(isinstance(initializer, mx.init.One))
-    rest = _effect(choice.rest) if isinstance(choice.rest, Choice) else None
-    return type(initializer), dump(initializer), hook, rest
+    constant = distribution_known(initializer, hook)
+    if isinstance(constant, Constant):
+        return constant
+    return type(initializer), dump(initializer), hook, _effect(choice.rest) if isinstance(choice.rest, Choice) else None
 
 
-def _notes(init: Any, network: List[Declared], decisions: List[Any], rows: Tuple[PlanRow, ...]) -> Iterator[str]:
+def _notes(init: Any, network: List[tuple], decisions: List[Any], rows: Tuple[PlanRow, ...]) -> Iterator[str]:
     inner = target_of(init)
     if inner is not init and not overrides(inner, "__call__"):
-        roles = ("bias", "gamma", "beta", "running_mean", "running_var", "default")
-        ignored = [f"_init_{role}" for role in roles if overrides(inner, f"_init_{role}")]
+        ignored = [f"_init_{role}" for role in ROLES[1:] if overrides(inner, f"_init_{role}")]  # all but weight
         if ignored:
             yield (f"{type(inner).__name__} defines {', '.join(ignored)}, which Gluon never calls: derive it from "
                    f"gluon_initkit.Initializer, or pass gluon_initkit.corrected(...).")  # fmt: skip
@@ -217,8 +190,7 @@ def _notes(init: Any, network: List[Declared], decisions: List[Any], rows: Tuple
     if done:
         count = counted(done, "parameter is", "parameters are")
         yield f"{count} initialized already, or pending: only force_reinit=True changes that."
-    if isinstance(init, Rules):
-        for rule, reason in init._idle_rules(network, decisions):
-            hint = explain_no_match(rule.selector, [info for info, _, _ in network])
-            text = f"decides no parameter: {reason}." if reason else f"matches nothing{f': {hint}' if hint else '.'}"
-            yield f"{rule} {text}"
+    for rule, reason in init._idle_rules(network, decisions) if isinstance(init, Rules) else ():
+        hint = explain_no_match(rule.selector, [info for _, _, info in network])
+        text = f"decides no parameter: {reason}." if reason else f"matches nothing{f': {hint}' if hint else '.'}"
+        yield f"{rule} {text}"

@@ -21,9 +21,8 @@ from .._mxnet.trainer import trained_by, updates_of
 from .._mxnet.tree import Place, name_clashes, path_clashes, places_and_blocks, stale_graphs, unregistered_blocks
 from ..display import printable
 from ..initializer.dispatch import Choice, choose
-from ..initializer.distributions import Constant, Distribution, Uniform
+from ..initializer.distributions import Constant, Distribution, Uniform, distribution_of
 from ..initializer.initializer import Initializer, corrected, initializer_text
-from ..initializer.mxnet_distributions import distribution_of
 from ..parameters import list_parameters, matcher, parameter_info, refuse_no_match, role_of
 from ..shapes import is_known
 from .findings import is_constant

@@ -11,7 +11,7 @@ from gluon_initkit.initializer.distributions import (
     draw,
     fill_jobs,
 )
-from gluon_initkit.initializer.random.streams import CHUNK, key_of
+from gluon_initkit.initializer.random import CHUNK, key_of
 import numpy as np
 import pytest
 

@@ -768,21 +768,21 @@ def test_interrupted_while_arrays_are_refilled_all_are_refilled():
         pass
 
 
-    from gluon_initkit.initializer import fill
+    from gluon_initkit.initializer.initialize import PendingFill
 
-    real = fill.PendingFill.jobs
+    real = PendingFill.jobs
 
     def jobs(self, distribution, array):
         os.kill(os.getpid(), signal.SIGINT)  # while the first array is about to be refilled
         return real(self, distribution, array)
 
-    fill.PendingFill.jobs = jobs
+    PendingFill.jobs = jobs
     try:
         with pytest.raises(KeyboardInterrupt):
             ik.initialize(net, Presses(), seed=7, force_reinit=True)
             time.sleep(1)
     finally:
-        fill.PendingFill.jobs = real
+        PendingFill.jobs = real
     other = small()
     ik.initialize(other, Presses(), seed=7)
     assert ik.fingerprint(net) == ik.fingerprint(other)

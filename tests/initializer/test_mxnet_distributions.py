@@ -3,7 +3,7 @@
 import math
 
 import gluon_initkit as ik
-from gluon_initkit.initializer.mxnet_distributions import distribution_of
+from gluon_initkit.initializer.distributions import distribution_of
 import mxnet as mx
 from mxnet.gluon import nn, rnn
 import numpy as np

@@ -1,1 +1,0 @@
-"""Random numbers that are a function of a key, the same bits on every NumPy and every machine."""
