@@ -9,9 +9,8 @@ tree every row is a grid of the same columns, whatever its depth, so that number
 import re
 from typing import Iterable, Iterator, Sequence, Tuple
 
-from .table import Branch, Table
+from .table import Branch, Table, escape
 from .text import DOT
-from .units import escape
 
 _FOUND = ("error", "warning", "info")  # what a dot marks
 _WIDEST_LABEL, _WIDEST_CELL = 46, 28  # characters; what is longer wraps

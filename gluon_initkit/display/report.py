@@ -5,16 +5,13 @@ import os
 import sys
 from typing import Any, Dict, Generic, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
 
+from .errors import did_you_mean, find_row
 from .fold import text_table, tree_table
 from .html import as_page, as_tree
-from .markdown import as_markdown
-from .suggest import did_you_mean, find_row
-from .table import Table
-from .text import as_rich, as_text, rendered, terminal_width
-from .units import counted, printable
+from .table import Table, counted, printable
+from .text import as_markdown, as_rich, as_text, rendered, terminal_width
 
 Row = TypeVar("Row")
-Path = Union[str, "os.PathLike[str]"]
 
 _IN_NOTEBOOK = 1000  # rows that a notebook shows; less where there are histograms, which are long
 _MOST_LINES = 60  # of a table that is a repr
@@ -66,13 +63,9 @@ class TableReport(Generic[Row]):
         return [path for row in self.rows for path in (row.path, *getattr(row, "aliases", ()))]  # type: ignore
 
     def to_text(
-        self,
-        width: Optional[int] = None,
-        *,
-        all: bool = False,
-        depth: Optional[int] = None,
+        self, width: Optional[int] = None, *, all: bool = False, depth: Optional[int] = None,
         columns: Optional[Sequence[Any]] = None,
-    ) -> str:
+    ) -> str:  # fmt: skip
         """The table as plain text: a tree by path, in which rows that are alike are one.
 
         Parameters
@@ -101,13 +94,9 @@ class TableReport(Generic[Row]):
         return as_markdown(text_table(self._chosen(columns), None, depth=depth, flat=True))
 
     def to_html(
-        self,
-        path: Optional[Path] = None,
-        *,
-        columns: Optional[Sequence[Any]] = None,
-        limit: Optional[int] = None,
-        page: bool = True,
-    ) -> str:
+        self, path: Optional[Union[str, "os.PathLike[str]"]] = None, *, columns: Optional[Sequence[Any]] = None,
+        limit: Optional[int] = None, page: bool = True,
+    ) -> str:  # fmt: skip
         """A page with a tree that unfolds: nothing from a network, light and dark.
 
         Parameters
@@ -154,8 +143,7 @@ class TableReport(Generic[Row]):
         pandas = import_pandas()
         records = self._pandas_records(columns)
         index = pandas.Index([row.path for row in self._entries], name="path", dtype=object)
-        keys = [key for key in (records[0] if records else ()) if key != "path"]
-        values = {key: [record[key] for record in records] for key in keys}
+        values = {key: [record[key] for record in records] for key in (records[0] if records else {}) if key != "path"}
         if columns is None:
             values = {key: cells for key, cells in values.items() if any(cell not in (None, ()) for cell in cells)}
         series = {key: pandas.Series(cells, index, _dtype(cells)) for key, cells in values.items()}

@@ -1,13 +1,79 @@
-"""The table model: columns, which read rows; rows; and branches, which are the rows of a tree.
+"""The table model: columns, which read rows; rows; branches, which are the rows of a tree; and how values are written.
 
 Renderers turn a table into text, HTML or Markdown. All of the kit's tables have this one kind of column.
 """
 
 from dataclasses import dataclass, field
+import html
 from operator import attrgetter
 from typing import Any, Callable, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
 
-from .units import AtLeast, escape, printable, shape_text, show_value
+
+class AtLeast(int):
+    """A sum of which a part is unknown."""
+
+
+def show_value(value: Any) -> str:
+    """A value as tables show it: numbers short, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{'≥' if isinstance(value, AtLeast) else ''}{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (tuple, list)):
+        return ", ".join(filter(None, map(show_value, value)))
+    return str(value)
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number and what it counts: ``1 value``, ``12,345 values``; `many` is the plural of more than a noun."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def counted_of(count: int, total: int, noun: str, one: str, many: str) -> str:
+    """``1 of 4 parameters holds``: the noun goes by the second number, the verb, `one` or `many`, by the first."""
+    return f"{count:,} of {counted(total, noun)} {one if count == 1 else many}"
+
+
+def listed(names: Sequence[str], limit: int = 10) -> str:
+    """Names for a message: ``0.weight, 0.bias and 1 more``."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def shape_text(shape: Any) -> str:
+    """A shape, with ``?`` for what is not known, ``(2, ?)``, and ranges as they are; a text is itself."""
+    if shape is None or isinstance(shape, str):
+        return "?" if shape is None else shape
+    return "(" + ", ".join("?" if size is None else str(size) for size in shape) + ")"
+
+
+def inputs_text(inputs: Any) -> str:
+    """The shapes of several arrays; nothing for None, and a text is itself."""
+    return inputs or "" if inputs is None or isinstance(inputs, str) else ", ".join(map(shape_text, inputs))
+
+
+def size_text(size: int) -> str:
+    """A number of bytes in powers of 1024: ``512 B``, ``1.5 KiB``."""
+    power = min((int(size).bit_length() - 1) // 10, 4) if size else 0
+    return f"{size / 1024**power:.1f} {('', 'KiB', 'MiB', 'GiB', 'TiB')[power]}" if power else f"{size} B"
+
+
+def printable(text: str, keep: str = "") -> str:
+    """A text in which characters that steer a terminal or are invisible are written as escapes, but those of `keep`."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def escape(text: str) -> str:
+    """A text as HTML without markup and without unprintable characters."""
+    return html.escape(printable(text, keep="\n"))
 
 
 @dataclass(frozen=True)
@@ -19,25 +85,25 @@ class Column:
     key : str
         What ``columns=`` calls it, and its key in records, JSON and pandas.
     read : callable
-        Its value in a row: a number, a string, a bool, a tuple of them, or None where there is none. In a report of
-        `inspect` a row is a `ParameterRecord`.
+        Its value in a row: a number, a string, a bool, a tuple of them, or None. In a report of `inspect` a row is a
+        `ParameterRecord`.
     heading : str, optional
         What stands above it; the key by default.
     show : callable
         A value as text.
     fold : str or callable
-        How one row represents several: ``'same'``, only rows that have the same value are one, and a block shows each
-        value once; ``'range'``, the same, but in a long table rows are one where it differs, and it shows
-        ``(64..512, 3)``; ``'sum'``; or a callable that gets the rows as a sequence.
+        How one row represents several. ``'same'``: only rows of one value are one row, and a block shows each value
+        once. ``'range'``: so too, but a long table makes one row of different values, ``(64..512, 3)``. ``'sum'``. Or a
+        callable that gets the rows.
     number : bool
         Whether it is set flush right.
     html : callable, optional
         A value as HTML, given the value and the row's path; by default what `show` writes.
     hoist : bool or str
-        Whether a report says the value once in its title where all rows have the same. A string says how:
-        ``'seed {}'``; an empty one leaves it unsaid.
+        Whether the title says the value once where all rows have the same; a string says how, ``'seed {}'``, and an
+        empty one leaves it unsaid.
     path : bool
-        Whether it holds paths of parameters: a str, or a tuple of them that are lines. A path is broken at its dots.
+        Whether it holds a path, or a tuple of them that are lines. A path is broken at its dots.
     of_block : bool
         Whether it is a fact of the block around a row, which a tree says once.
     """
@@ -110,11 +176,6 @@ def _range(values: Sequence[Any]) -> Any:
     return None if None in values else ""
 
 
-def dotted(row: Any) -> Tuple[str, ...]:
-    """The blocks around a row, and its own name."""
-    return tuple(row.path.split(".")) if row.path else ()
-
-
 @dataclass(frozen=True)
 class Table:
     """A titled table with notes above it and below. `fold` makes a tree of it, by the paths of its rows."""
@@ -126,7 +187,8 @@ class Table:
     emphasis: Callable[[Any], str] = lambda row: ""  # 'error', 'warning', 'info', 'changed', 'dim' or '' of a row
     footnotes: Tuple[Tuple[str, str], ...] = ()  # below the table: 'error', 'warning', 'info' or '', and a text
     footer: Sequence[str] = ()  # what stands under each column, such as its sum
-    parts: Optional[Callable[[Any], Tuple[str, ...]]] = dotted  # None of a list that is no tree
+    # The names of the blocks around a row, and its own; None of a list that is no tree.
+    parts: Optional[Callable[[Any], Tuple[str, ...]]] = lambda row: tuple(row.path.split(".")) if row.path else ()
     headings: int = 0  # how many of the first parts are no names of a path
     blocks: bool = False  # whether a row is a block, and what stands below it in the tree are blocks too
     kinds: Mapping[str, str] = field(default_factory=dict)  # the class of each block, by its path

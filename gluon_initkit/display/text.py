@@ -1,11 +1,10 @@
-"""Tables and trees as text, by rich: as wide as the terminal, names wrapped at their dots and never cut.
+"""Tables as text, by rich, as wide as the terminal; and as GitHub's Markdown.
 
-The kit chooses the widths of columns and where lines break, since rich would break names and numbers anywhere. Numbers
-keep their width as long as names and sentences can be broken. A sentence breaks at its blanks, a path after its dots.
-What is still too long breaks after brackets and commas, then after underscores, before capitals, and last anywhere. A
-shape, ``{0..11}`` and a number of bytes with its unit stay whole while there is room for them.
+The kit chooses the widths of columns and where lines break, since rich would break names and numbers anywhere: a
+sentence at its blanks, a path after its dots, then wherever `_LEVELS` says. Numbers are broken last.
 """
 
+from dataclasses import dataclass
 import io
 import random
 import re
@@ -20,8 +19,7 @@ from rich.text import Text  # noqa: E402
 
 random.setstate(_state)  # importing rich draws a number from the user's generator
 
-from .table import Column, Table  # noqa: E402
-from .units import printable  # noqa: E402
+from .table import Column, Table, printable  # noqa: E402
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "changed": "green", "dim": "dim", "": ""}
 _GAP = 2  # blanks between columns
@@ -30,15 +28,10 @@ _LEAST = 12  # characters that a column of names or sentences keeps until number
 _LEAST_INDENTED = 8  # characters of a name that stand beside its indent
 DOT = r"(?<=(?<!\.)\.)(?!\.)"
 _NO_SHAPE = r"(?![\d?,. ]+\))"
-_BLANK = rf"(?<=\s)(?!\s){_NO_SHAPE}(?!(?:[KMGT]i)?B\b)"
+_BLANK = rf"(?<=\s)(?!\s){_NO_SHAPE}(?!(?:[KMGT]i)?B\b)"  # but not between a number of bytes and its unit
 _CAPITAL = r"(?<=[a-z])(?=[A-Z])"
 _LEVELS = [re.compile(level)
            for level in (_BLANK, DOT, rf"(?<=[(,/]){_NO_SHAPE}", r"(?<=[_=])", _CAPITAL, r"(?<=.)(?=.)")]  # fmt: skip
-
-
-def as_rich(table: Table) -> Any:
-    """A renderable for ``rich.print``."""
-    return _Renderable(table)
 
 
 def as_text(table: Table, width: Optional[int] = None) -> str:
@@ -61,12 +54,39 @@ def rendered(renderable: Any, width: Optional[int] = None, terminal: bool = Fals
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def cell_widths(table: Table) -> List[int]:
-    """How wide each column is where nothing is broken."""
-    return [max(map(len, lines)) for lines in _lines(table)]
+def as_rich(table: Table) -> Any:
+    """A renderable for ``rich.print``."""
+    return _Renderable(table)
 
 
-def _lines(table: Table) -> List[List[str]]:
+@dataclass(frozen=True)
+class _Renderable:
+    """A table whose widths are chosen when rich says how much room there is."""
+
+    table: Table
+
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        table, width, cells = self.table, options.max_width, cell_lines(self.table)
+        yield from (Text(_paragraph(note, width), "bold yellow") for note in table.notes)
+        if table.title:
+            yield Text(_paragraph(table.title, width), style="italic")
+        before = None
+        if table.rows or any(table.footer):
+            yield _rich_table(table, _fitted_widths(table, cells, width))
+            before = "table"
+        for style, text in table.footnotes:
+            if before == "table" or (style and before == ""):
+                yield Text()
+            yield Text(_paragraph(text, width, "  " if style else ""), style=_STYLES[style])
+            before = style
+        floors = [min(max(map(len, lines)), *(_floor(column, lines, step) for step in range(3)))
+                  for column, lines in zip(table.columns, cells)]  # fmt: skip
+        needed = sum(floors) + _GAP * (len(floors) - 1)
+        if table.rows and needed > width:
+            yield Text(_paragraph(f"{width} columns break words and numbers: the table needs {needed}", width))
+
+
+def cell_lines(table: Table) -> List[List[str]]:
     """All lines of each column, its heading and footer included."""
     around = zip(table.columns, table.footer or [""] * len(table.columns))
     columns = [printable("\n".join((column.title, text)), keep="\n").split("\n") for column, text in around]
@@ -76,12 +96,8 @@ def _lines(table: Table) -> List[List[str]]:
     return columns
 
 
-def _fitted_widths(table: Table, width: int) -> List[int]:
-    """How wide each column is, room being taken from the widest first.
-
-    Names and sentences are broken between words first, then within, until they are short; numbers are broken last.
-    """
-    cells = _lines(table)
+def _fitted_widths(table: Table, cells: Sequence[Sequence[str]], width: int) -> List[int]:
+    """How wide each column is, room being taken from the widest first: words are broken before numbers."""
     widths = [max(map(len, lines)) for lines in cells]
     room = width - _GAP * (len(widths) - 1)
     for step in range(4):
@@ -96,54 +112,24 @@ def _fitted_widths(table: Table, width: int) -> List[int]:
     return widths
 
 
-def _needed_width(table: Table) -> int:
-    """How much room a table needs that breaks no number and no short word."""
-    floors = [min(max(map(len, lines)), *(_floor(column, lines, step) for step in range(3)))
-              for column, lines in zip(table.columns, _lines(table))]  # fmt: skip
-    return sum(floors) + _GAP * (len(floors) - 1)
-
-
 def _floor(column: Column, lines: Sequence[str], step: int) -> int:
-    """How narrow a column may become in a step."""
+    """How narrow a column may become in a step: breaking at blanks or dots, anywhere but in shapes, and at all."""
     if step == 3:
         return 1
     if column.number:
         return max(map(len, lines))
     if step == 2:
         return max([_LEAST, *(len(shape) for line in lines for shape in _SHAPE.findall(line))])
-    return max(_longest_piece(line, column.path, forced=step == 1) for line in lines)
+    pieces = lines
+    for level in _LEVELS[int(column.path) : 5 if step else int(column.path) + 1]:
+        pieces = [part for piece in pieces for part in level.split(piece)]
+    return max(len(piece.rstrip()) for piece in pieces)
 
 
-class _Renderable:
-    """A table whose widths are chosen when rich says how much room there is."""
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-
-    def __rich_console__(self, console: Any, options: Any) -> Any:
-        table, width = self.table, options.max_width
-        yield from (Text(_paragraph(note, width), "bold yellow") for note in table.notes)
-        if table.title:
-            yield Text(_paragraph(table.title, width), style="italic")
-        has_footer = any(table.footer)
-        before = None
-        if table.rows or has_footer:
-            yield _rich_table(table, width, has_footer)
-            before = "table"
-        for style, text in table.footnotes:
-            if before == "table" or (style and before == ""):
-                yield Text()
-            yield Text(_paragraph(text, width, "  " if style else ""), style=_STYLES[style])
-            before = style
-        needed = _needed_width(table) if table.rows else 0
-        if needed > width:
-            yield Text(_paragraph(f"{width} columns break words and numbers: the table needs {needed}", width))
-
-
-def _rich_table(table: Table, width: int, has_footer: bool) -> RichTable:
+def _rich_table(table: Table, widths: Sequence[int]) -> RichTable:
+    has_footer = any(table.footer)
     made = RichTable(box=box.SIMPLE if has_footer else box.SIMPLE_HEAD, show_edge=False, pad_edge=False,
                      padding=(0, 1, 0, 0), show_footer=has_footer)  # fmt: skip
-    widths = _fitted_widths(table, width)
     for column, text, room in zip(table.columns, table.footer or [""] * len(widths), widths):
         heading, footer = (Text(printable(each, keep="\n")) for each in (column.title, text))
         made.add_column(heading, footer, justify="right" if column.number else "left", overflow="fold", width=room)
@@ -169,14 +155,12 @@ def _paragraph(text: str, width: int, indent: str = "") -> str:
     text = printable(text, keep="\n")
     if len(text) <= width or width < 20:
         return text
-    lines = [line for part in text.split("\n") for line in _indented(part, width - len(indent), False).split("\n")]
-    return f"\n{indent}".join(lines)
+    lines = [_indented(part, width - len(indent), False) for part in text.split("\n")]
+    return "\n".join(lines).replace("\n", f"\n{indent}")
 
 
 def wrapped(text: str, width: int, path: bool = False) -> str:
     """Text broken into lines of that width; a path is not broken at its blanks."""
-    if len(text) <= width:
-        return text
     lines = [""]
     for piece in _pieces(text, width, int(path)):
         if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
@@ -192,9 +176,24 @@ def _pieces(text: str, width: int, level: int) -> List[str]:
     return [piece for part in _LEVELS[level].split(text) for piece in _pieces(part, width, level + 1)]
 
 
-def _longest_piece(text: str, path: bool, forced: bool) -> int:
-    """How narrow a column may be while its text breaks at blanks or dots only, or, `forced`, at any sign."""
-    pieces = [text]
-    for level in _LEVELS[int(path) : 5 if forced else int(path) + 1]:
-        pieces = [part for piece in pieces for part in level.split(piece)]
-    return max(len(piece.rstrip()) for piece in pieces)
+def as_markdown(table: Table) -> str:
+    """The notes, the table, its footer in bold as the last row, and the footnotes as a list."""
+    above = [f"> {_escaped(note)}" for note in table.notes] + ([f"**{_escaped(table.title)}**"] if table.title else [])
+    rows = [[_escaped(column.title) for column in table.columns],
+            ["---:" if column.number else "---" for column in table.columns],
+            *([_markdown_cell(column, row) for column in table.columns] for row in table.rows)]  # fmt: skip
+    if any(table.footer):
+        rows.append([text and f"**{_escaped(text)}**" for text in table.footer])
+    below = "\n".join(f"- {_escaped(text)}" for _, text in table.footnotes)
+    return "\n\n".join([*above, "\n".join(f"| {' | '.join(cells)} |" for cells in rows), *([below] if below else [])])
+
+
+def _markdown_cell(column: Column, row: Any) -> str:
+    lines = column.lines(row)
+    if column.path and not any("`" in line for line in lines):
+        return "<br>".join("`" + line.replace("|", "\\|") + "`" for line in lines)
+    return "<br>".join(map(_escaped, lines))
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", printable(text, keep="\n")).replace("\n", "<br>")

@@ -1,6 +1,6 @@
 """What the kit knows of a parameter without its values: paths, role, shape; and selectors that name many."""
 
-from ..display.suggest import did_you_mean, did_you_mean_path, find_row
+from ..display import did_you_mean, did_you_mean_path, find_row
 from .attributes import AttributeReport, AttributeRow, freeze, set_attributes, unfreeze
 from .info import (
     LAYER_DEFAULTS,
