@@ -2,21 +2,12 @@
 and one error for all its failures.
 """
 
-from .errors import DeferredInitError, Unresolved
+from .diagnosis import DeferredInitError, Unresolved
 from .explain import Explanation, explain
 from .materialize import ShapeReport, ShapeRow, materialize, resolve_shapes
 from .trace import Trace, TraceEvent, trace
 
 __all__ = [
-    "DeferredInitError",
-    "Explanation",
-    "ShapeReport",
-    "ShapeRow",
-    "Trace",
-    "TraceEvent",
-    "Unresolved",
-    "explain",
-    "materialize",
-    "resolve_shapes",
-    "trace",
-]
+    "DeferredInitError", "Explanation", "ShapeReport", "ShapeRow", "Trace", "TraceEvent", "Unresolved", "explain",
+    "materialize", "resolve_shapes", "trace",
+]  # fmt: skip

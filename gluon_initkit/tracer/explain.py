@@ -20,9 +20,11 @@ from ..display import (
     shape_column,
     tree_table,
 )
-from .diagnosis import DEFERRED, INPUTS, message, quotation, unresolved
-from .errors import DeferredInitError, Unresolved
+from .diagnosis import DEFERRED, INPUTS, DeferredInitError, Unresolved, message, quotation, unresolved
 from .resolve import resolve
+
+_MOST_FIXES = 10  # of a text
+_COLUMNS = (path_column(), shape_column(), Column("block", attrgetter("block"), of_block=True), INPUTS)
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,9 +87,6 @@ class Explanation(TableReport[Unresolved]):
         return as_tree(tree_table(replace(table, columns=columns, footnotes=footnotes), limit))
 
 
-_MOST_FIXES = 10  # of a text
-
-
 def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Explanation:
     """Say of every parameter without values what is not known of it, why, and which argument would have told.
 
@@ -139,11 +138,3 @@ def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Ex
     text = message(found, rows, inputs, error)
     summary = text.splitlines()[0]
     return Explanation(rows, summary, text, (*found.notes, *quotation(error, summary)))
-
-
-_COLUMNS = (
-    path_column(),
-    shape_column(),
-    Column("block", attrgetter("block"), of_block=True),
-    INPUTS,
-)

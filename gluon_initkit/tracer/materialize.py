@@ -14,7 +14,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 import numpy
 
 from .._mxnet import backend
-from .._mxnet.arrays import wait_for
+from .._mxnet.arrays import arrays_in, context_of, wait_for
 from .._mxnet.forward import run_forward as forward_pass
 from .._mxnet.parameter import arrays_of, contexts_of, gradients_of
 from .._mxnet.preserve import fork_safe
@@ -22,10 +22,10 @@ from .._mxnet.state import finish_deferred, interrupts_held, restoring
 from .._mxnet.tree import class_name, network_of, remember_places
 from ..display import Column, Table, TableReport, inputs_text, path_column, shape_column, size_text, warn
 from ..parameters import Selector, matcher, named_memory_errors, refuse_no_match, show_selector
-from ..shapes import is_known
+from ..shapes import Shape, is_known
 from .diagnosis import error_of
-from .errors import Shape
-from .resolve import Resolution, as_arrays, contexts_in, forward_stop, resolve
+from .resolve import Resolution, Stop, as_arrays, error_text, resolve
+from .source import frames_of, last_lines
 
 
 @dataclass(frozen=True)
@@ -238,13 +238,15 @@ def _unfinishable(found: Resolution, chosen: Sequence[Any]) -> List[Any]:
 def _run_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
     """Find the shapes by a real forward pass."""
     pending = [ctx for param, _, _ in found.parameters for ctx in contexts_of(param)]
-    ctx = [*contexts_in(inputs), *pending, backend.current_context()][0]
+    ctx = [*map(context_of, arrays_in(inputs)), *pending, backend.current_context()][0]
     arrays = [as_arrays(each, ctx) for each in inputs]
     try:
         shapes, given = forward_pass(net, arrays)
     except Exception as error:
-        found.stop = forward_stop(error, found.stop)
-        if found.conflict is not None and not found.conflict.needed:
+        path, block = (found.stop.block_path, found.stop.block) if found.stop else ("", type(None))
+        line = next(filter(None, last_lines(frames_of(error))), "")
+        found.stop = Stop(path, block, line, f"a forward pass raised {error_text(error)}")
+        if found.conflict is not None and not found.conflict.disputes:
             found.conflict = None  # no parameter is in dispute: why the forward pass failed says more
         return
     found.stop = found.conflict = None
@@ -268,27 +270,16 @@ def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
                 wait_for([*arrays_of(param), *gradients_of(param)])
 
 
-
-
 def _report(found: Resolution, start: float, done: Sequence[Any] = (), forward: bool = False) -> ShapeReport:
     """The records of what was found; `done` are the parameters that were materialized."""
     finished = set(map(id, done))
     rows = tuple(
-        ShapeRow(
-            path=info.label,
-            aliases=info.aliases,
-            name=info.name,
-            role=info.role,
-            dtype=info.dtype,
-            declared=info.shape,
-            shape=found.shapes[param],
-            state="materialized" if id(param) in finished else info.state,
-            block=class_name(info.block) if info.block is not None else "",
-            block_path=info.block_path,
-            inputs=found.inputs.get(info.block_path),
-        )
+        ShapeRow(info.label, info.aliases, info.name, info.role, info.dtype, info.shape, found.shapes[param],
+                 "materialized" if id(param) in finished else info.state,
+                 class_name(info.block) if info.block is not None else "", info.block_path,
+                 found.inputs.get(info.block_path))
         for param, _, info in found.parameters
-    )
+    )  # fmt: skip
     return ShapeReport(rows, time.perf_counter() - start, forward, found.notes)
 
 
@@ -300,4 +291,4 @@ _COLUMNS = (
     shape_column("declared"),
     shape_column(),
     Column("state", attrgetter("state"), hoist=""),
-)
+)  # fmt: skip

@@ -1,6 +1,6 @@
 """What stands for a network's arguments."""
 
-from gluon_initkit.tracer.resolve import arguments_text, as_arrays, contexts_in, map_arrays
+from gluon_initkit.tracer.resolve import arguments_text, as_arrays, map_arrays
 import mxnet as mx
 import numpy as np
 import pytest
@@ -50,7 +50,3 @@ def test_arrays_for_a_forward_pass():
 
 def test_how_messages_show_them():
     assert arguments_text([(2, 5), [nd.ones((1,)), None], ((3,), "int32")]) == "(2, 5), [(1,), None], ((3,), 'int32')"
-
-
-def test_contexts():
-    assert contexts_in([nd.ones((1,), ctx=mx.cpu(1)), (2, 3)]) == [mx.cpu(1)]
