@@ -6,20 +6,5 @@ from .fold import MOST_ROWS, braced_paths, sorted_by, text_table, tree_table
 from .html import as_page, as_tree
 from .plot import draw_lines, draw_ridges, histogram_svg, histogram_text, new_axes, series_text
 from .report import TableReport, import_pandas
-from .table import (
-    AtLeast,
-    Branch,
-    Column,
-    Table,
-    counted,
-    counted_of,
-    inputs_text,
-    listed,
-    path_column,
-    printable,
-    shape_column,
-    shape_text,
-    show_value,
-    size_text,
-)
+from .table import *  # noqa: F403
 from .text import as_markdown, as_rich, as_text, rendered

@@ -55,14 +55,11 @@ class _Fold(NamedTuple):
     name: str  # the last part of it
     rows: Sequence[Any]  # all rows of the table that it represents
     own: Sequence[Any] = ()  # those of the parameters, or of the blocks themselves
+    parameters: Sequence[Any] = ()  # those of the blocks' own parameters, where they stand below
     copies: int = 1  # how many parameters, or blocks, it represents
     block: Optional[str] = None  # the path of the first block that it represents; None for a parameter
     below: Sequence["_Fold"] = ()
-
-    @property
-    def parameters(self) -> List[Any]:
-        """The rows of a block's own parameters."""
-        return [row for below in self.below if below.block is None for row in below.rows]
+    alone: bool = False  # whether its name has those of blocks that hold nothing else
 
 
 class _Line(NamedTuple):
@@ -242,11 +239,12 @@ def _lines(
     if table.parts is None:
         return [_Line("", _Fold("", "", (row,), (row,))) for row in rows]
     lines: List[_Line] = []
-    for root, cut in _attempts(table, different, rows, everything, depth):
-        tops, inside = ([root], cut) if root.own else (root.below, cut and cut - 1)
+    for tree, cut in _attempts(table, different, rows, everything, depth):
+        root = _folded(table, [tree], "", "", cut=cut)
+        tops = [root] if root.own else root.below
         if not root.own and cut == 0 and rows:
             tops = [_Fold("(all)", "(all)", root.rows, block="")]
-        lines = [line for fold in tops for line in _lines_of(fold, inside, flat, table.headings)]
+        lines = [line for fold in tops for line in _lines_of(fold, flat)]
         if len(lines) <= MOST_ROWS or table.order is not None:
             break
     return lines
@@ -254,13 +252,13 @@ def _lines(
 
 def _attempts(
     table: Table, different: Sequence[Column], rows: Sequence[Any], everything: bool, depth: Optional[int]
-) -> Iterator[Tuple[_Fold, Optional[int]]]:
-    """The folded tree, and at which depth blocks are one row, from what shows most to what shows least."""
+) -> Iterator[Tuple[_Node, Optional[int]]]:
+    """The tree, and at which depth blocks are one row, from what shows most to what shows least."""
     if everything or len(rows) <= _FEW:
-        yield _folded([_tree(table, rows, None)], "", ""), depth
+        yield _tree(table, rows, None), depth
         return
-    yield _folded([_tree(table, rows, _key(table, different, ("same", "range")))], "", ""), depth
-    loose = _folded([_tree(table, rows, _key(table, different, ("same",)))], "", "")
+    yield _tree(table, rows, _key(table, different, ("same", "range"))), depth
+    loose = _tree(table, rows, _key(table, different, ("same",)))
     yield loose, depth
     if depth is None:
         deepest = max(len(table.parts(row)) for row in rows[: 10 * MOST_ROWS])  # type: ignore[misc]
@@ -307,48 +305,45 @@ def _number(node: _Node, table: Table, key: Optional[_Key], known: Dict[Any, int
     return node.structure
 
 
-def _folded(twins: Sequence[_Node], path: str, name: str, merge: bool = True) -> _Fold:
+def _folded(
+    table: Table, twins: Sequence[_Node], path: str, name: str, level: int = -1, cut: Optional[int] = None,
+    merge: bool = True,
+) -> _Fold:
     """The row of nodes that are alike, and the rows below it, where siblings of one structure are one.
 
-    Without `merge` only blocks are one row, and below it stand the rows of each.
+    Without `merge` only blocks are one row, and below it stand the rows of each. `cut` levels below, blocks are a row.
     """
     first, below, every = twins[0], [], [node.below for node in twins]
+    alike: Dict[int, List[int]] = {}
     if len(twins) > 1 and not merge:
-        below = [_folded([node], node.path or "", node.name, merge) for node in twins]
-    else:
-        alike: Dict[int, List[int]] = {}
+        below = [_folded(table, [node], node.path or "", node.name, level + 1, merge=merge) for node in twins]
+    elif cut != 0:
         for place, node in enumerate(every[0]):
             alike.setdefault(node.structure if merge or node.path is not None else -1 - place, []).append(place)
-        for places in alike.values():
-            names, inner = [every[0][place].name for place in places], [nodes[at] for nodes in every for at in places]
-            label = "*" if 2 < len(places) == len(every[0]) and inner[0].path is None else braced(names)
-            below.append(_folded(inner, _join(path, label), label, merge))
-    rows, own = [row for node in twins for row in node.rows], [row for node in twins for row in node.own]
-    return _Fold(path, name, rows, own, len(twins), first.path, below)
+    for places in alike.values():
+        names, inner = [every[0][place].name for place in places], [nodes[at] for nodes in every for at in places]
+        label = "*" if 2 < len(places) == len(every[0]) and inner[0].path is None else braced(names)
+        below.append(_folded(table, inner, _join(path, label), label, level + 1, cut and cut - 1, merge))
+    own = [row for node in twins for row in node.own]
+    if len(below) == 1 and not own and level >= table.headings:
+        return below[0]._replace(name=f"{name}.{below[0].name}", alone=True)
+    parameters = [row for node in twins for inside in node.parameters for row in inside.own] if alike else []
+    rows = [row for node in twins for row in node.rows]
+    return _Fold(path, name, rows, own, parameters, len(twins), first.path, below)
 
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _lines_of(fold: _Fold, depth: Optional[int], flat: bool, headings: int = 0, indent: int = 0, before: str = "",
-              around: int = 0, headed: bool = False) -> Iterator[_Line]:  # fmt: skip
+def _lines_of(fold: _Fold, flat: bool, indent: int = 0, around: int = 0, headed: bool = False) -> Iterator[_Line]:
     """The lines of a row and of those below it."""
-    name = fold.label if flat else before + fold.name
     times = f" x{fold.copies}" if fold.copies > 1 and (flat or fold.copies != around) else ""
-    label = "  " * indent + (name or "(network)") + times
-    inner = depth and depth - 1
-    if depth == 0 or not fold.below:
-        yield _Line(label, fold, headed=headed)
-    elif flat and not fold.own:
-        for below in fold.below:
-            yield from _lines_of(below, inner, flat)
-    elif len(fold.below) == 1 and not fold.own and headings <= 0:
-        yield from _lines_of(fold.below[0], inner, flat, 0, indent, name + ".", around)
-    else:
-        yield _Line(label, fold, heads=True)
-        for below in fold.below:
-            yield from _lines_of(below, inner, flat, headings - 1, 0 if flat else indent + 1, "", fold.copies, not flat)
+    label = "  " * indent + ((fold.label if flat else fold.name) or "(network)") + times
+    if fold.own or not fold.below or not flat:
+        yield _Line(label, fold, bool(fold.below), headed and not (fold.below or fold.alone))
+    for below in fold.below:
+        yield from _lines_of(below, flat, 0 if flat else indent + 1, fold.copies, not flat)
 
 
 def _text(table: Table, column: Column, line: _Line, flat: bool) -> Any:
@@ -415,10 +410,11 @@ def tree_table(table: Table, limit: Optional[int] = None) -> Table:
     if table.parts is None:
         branches = _list_branches(table, path, columns, table.rows[:limit])
     else:
-        root = _folded([_tree(table, table.rows, _key(table, different, ("same", "range")))], "", "", merge=False)
+        tree = _tree(table, table.rows, _key(table, different, ("same", "range")))
+        root = _folded(table, [tree], "", "", merge=False)
         hidden = set(map(id, rest))
-        folds = (root,) if root.own else root.below
-        branches = [branch for fold in folds for branch in _branches(table, columns, fold, hidden)]
+        branches = [branch for fold in ([root] if root.own else root.below)
+                    for branch in _branches(table, columns, fold, hidden)]  # fmt: skip
         _open(branches, sum(table.emphasis(row) == "changed" for row in table.rows))
     footer = dict(zip((column.key for column in table.columns), table.footer))
     return replace(table, title=title, columns=(path, *columns), rows=branches, notes=(),
@@ -438,13 +434,8 @@ def _list_branches(table: Table, path: Column, columns: Sequence[Column], rows: 
     return [*shown, *([more] if others else [])]
 
 
-def _branches(
-    table: Table, columns: Sequence[Column], fold: _Fold, hidden: Set[int], before: str = "", level: int = 0
-) -> Iterator[Branch]:
+def _branches(table: Table, columns: Sequence[Column], fold: _Fold, hidden: Set[int]) -> Iterator[Branch]:
     """The branch of a row; none where all that it represents is hidden."""
-    if len(fold.below) == 1 and not fold.own and level >= table.headings:
-        yield from _branches(table, columns, fold.below[0], hidden, f"{before}{fold.name}.", level)
-        return
     missing = sum(id(row) in hidden for row in fold.rows) if hidden else 0
     if missing == len(fold.rows):
         return
@@ -459,8 +450,8 @@ def _branches(
     cells = tuple(_cell(table, column, fold, fold.parameters if column.of_block else fold.rows,
                         lambda value, column=column: column.as_html(value, fold.label))  # type: ignore[misc]
                   for column in columns)  # fmt: skip
-    below = [branch for inner in fold.below for branch in _branches(table, columns, inner, hidden, "", level + 1)]
-    yield Branch(before + fold.name or "(network)", remark, cells, fold.label, _worst(table, fold.rows), below)
+    below = [branch for inner in fold.below for branch in _branches(table, columns, inner, hidden)]
+    yield Branch(fold.name or "(network)", remark, cells, fold.label, _worst(table, fold.rows), below)
 
 
 def _open(branches: Sequence[Branch], changed: int) -> None:

@@ -4,7 +4,7 @@ Renderers turn a table into text, HTML or Markdown. All of the kit's tables have
 """
 
 from dataclasses import dataclass, field
-import html
+from html import escape as escape_html
 from operator import attrgetter
 from typing import Any, Callable, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -73,7 +73,7 @@ def printable(text: str, keep: str = "") -> str:
 
 def escape(text: str) -> str:
     """A text as HTML without markup and without unprintable characters."""
-    return html.escape(printable(text, keep="\n"))
+    return escape_html(printable(text, keep="\n"))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
-"""`resolve_shapes` and `materialize`: deferred initialization without a forward pass, and the report of both.
-
-`resolve_shapes` finds the shapes and changes nothing. `materialize` then draws the values, each by the initializer that
-was pending; if anything fails, every parameter is as it was, and a corrected second call finds what was pending.
+"""`resolve_shapes`, which finds shapes and changes nothing, and `materialize`, which then draws the values, each by the
+initializer that was pending; if anything fails, every parameter is as it was.
 """
 
 from dataclasses import dataclass
@@ -36,10 +34,8 @@ class ShapeRow:
     ----------
     path, aliases, name, role, dtype
         As in `ParameterInfo`.
-    declared : tuple of (int or None), or None
-        The shape before; None stands for what was not known.
-    shape : tuple of (int or None), or None
-        The shape that follows from the inputs.
+    declared, shape : tuple of (int or None), or None
+        The shape before, and the one that follows from the inputs; None stands for what is not known.
     state : str
         ``'uninitialized'``, ``'deferred'``, ``'initialized'``, or ``'materialized'`` where that was done just now.
     block, block_path : str
@@ -75,13 +71,11 @@ class ShapeReport(TableReport[ShapeRow]):
     ----------
     rows : tuple of ShapeRow
         In order of traversal. ``report['features.0.weight']`` finds one, by path or alias.
-    seconds : float
-        How long it took.
-    forward : bool
-        Whether a real forward pass was needed.
+    seconds, forward : float, bool
+        How long it took, and whether a real forward pass was needed.
     notes : tuple of str
-        What the network holds in a list or another container, so that it is no part of it, and how to register it; and
-        parameters on different contexts, which a forward pass refuses.
+        What the network holds in a container, so that it is no part of it, and how to register it; and parameters on
+        different contexts, which a forward pass refuses.
     """
 
     rows: Tuple[ShapeRow, ...]
@@ -113,8 +107,8 @@ class ShapeReport(TableReport[ShapeRow]):
 def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     """Find the shape of every parameter from the shapes of the inputs; nothing is computed, and nothing changes.
 
-    The network's own code is run on arrays that have a shape and no memory, hybridized or not, initialized or not. The
-    shapes, and the refusals, are those of a real first forward pass: what is hybridized is inferred over its graph.
+    The network's own code is run on arrays that have a shape and no memory, whatever state it is in. The shapes, and
+    the refusals, are those of a real first forward pass: what is hybridized is inferred over its graph.
 
     Parameters
     ----------
@@ -131,8 +125,7 @@ def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     Raises
     ------
     DeferredInitError
-        Two shapes contradict each other, or the network's code needs numbers or fails before all is known; the message
-        says where.
+        Shapes contradict each other, or the network's code needs numbers or fails before all is known.
 
     Examples
     --------
@@ -161,8 +154,8 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
     net : Block
         Initialized, by `initialize` or by Gluon's own.
     *inputs
-        The network's arguments as in `resolve_shapes`: arrays or shapes, nested as the network takes them. None are
-        needed where every pending parameter has its shape, after ``set_data``.
+        The network's arguments as in `resolve_shapes`. None are needed where every pending parameter has its shape,
+        after ``set_data``.
     select : selector, optional
         Which parameters: a glob over paths, a role, a regular expression, a Block class, or a callable. The rest stay
         deferred.
@@ -185,9 +178,8 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
 
     Notes
     -----
-    MXNet counts the draws of its generator only forwards: a network whose own code samples in a forward pass of
-    ``run_forward=True`` leaves it advanced. Several threads may call this at once; Gluon's own deferral is not locked:
-    materialize a network before threads run it.
+    A network whose own code samples leaves MXNet's generator advanced by ``run_forward=True``. Several threads may call
+    this at once; Gluon's own deferral is not locked: materialize a network before threads run it.
 
     Examples
     --------
