@@ -1,6 +1,5 @@
-"""`freeze`, `unfreeze`, `set_attributes`: which parameters learn, and how fast.
-
-Gluon keeps three attributes on each Parameter: `grad_req`, `lr_mult`, `wd_mult`. A Trainer reads them in every step.
+"""`freeze`, `unfreeze`, `set_attributes`: which parameters learn, and how fast. Gluon keeps three attributes on each
+Parameter, `grad_req`, `lr_mult`, `wd_mult`, which a Trainer reads in every step.
 """
 
 from contextlib import ExitStack
@@ -18,10 +17,7 @@ _Change = Tuple[Any, ParameterInfo, str, Any]  # a Parameter, its attribute, and
 
 @dataclass(frozen=True)
 class AttributeRow:
-    """One attribute of one parameter that was changed.
-
-    `attribute` is ``'grad_req'``, ``'lr_mult'`` or ``'wd_mult'``.
-    """
+    """One attribute of one parameter that was changed: ``'grad_req'``, ``'lr_mult'`` or ``'wd_mult'``."""
 
     path: str
     aliases: Tuple[str, ...]
@@ -34,7 +30,7 @@ class AttributeRow:
 class AttributeReport(TableReport[AttributeRow]):
     """What `freeze`, `unfreeze` or `set_attributes` changed, one row an attribute of a parameter.
 
-    What had the wanted value already has no row. `selected` is the number of parameters that were selected.
+    `selected` is the number of parameters that were selected, also of those that had the wanted value already.
     """
 
     rows: Tuple[AttributeRow, ...]
@@ -87,9 +83,7 @@ def freeze(net: Any, select: Selector = "*") -> AttributeReport:
 
 
 def unfreeze(net: Any, select: Selector = "*") -> AttributeReport:
-    """Let parameters learn again that `freeze` has stopped: each gets the `grad_req` that it had.
-
-    What `freeze` did not stop stays as it is: running statistics, constants, and what the user froze himself.
+    """Let parameters learn again that `freeze` has stopped, and no others: each gets the `grad_req` that it had.
 
     Parameters
     ----------
@@ -131,8 +125,8 @@ def set_attributes(net: Any, settings: Sequence[Tuple[Selector, Mapping[str, Any
 
     Notes
     -----
-    The learning rates of layer-wise decay [1]_, of timm's parameter groups: layer ``i`` of ``n``, counted from the
-    input, learns with ``decay ** (n - i)`` of the head's rate.
+    In layer-wise decay [1]_, layer ``i`` of ``n``, counted from the input, learns with ``decay ** (n - i)`` of the
+    head's rate.
 
     .. [1] Clark et al., "ELECTRA", 2020, arXiv:2003.10555, appendix A.
 

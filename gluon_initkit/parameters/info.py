@@ -7,6 +7,7 @@ MXNet is imported when a network is read, not before: the arrays of a file are d
 
 from contextlib import contextmanager
 import fnmatch
+import functools
 import importlib
 import math
 import re
@@ -23,11 +24,9 @@ _ENDINGS = {**{role: role for role in ROLES[:-1]}, "moving_mean": "running_mean"
 # The JSON forms are what MXNet's operators attach to the variables that they make.
 _ZEROS, _ONES, _SLOPE = ("zeros", '["zero", {}]'), ("ones", '["one", {}]'), ('["Constant", {"value": 0.25}]',)
 LAYER_DEFAULTS = {
-    "bias": _ZEROS,
-    "gamma": _ONES + _SLOPE,  # LeakyReLU calls its slopes gamma
-    "beta": _ZEROS,
-    "running_mean": _ZEROS,
+    **dict.fromkeys(("bias", "beta", "running_mean"), _ZEROS),
     "running_var": _ONES,
+    "gamma": _ONES + _SLOPE,  # LeakyReLU calls its slopes gamma
     "default": _SLOPE,
 }
 
@@ -221,16 +220,11 @@ def selector_to_json(selector: Any) -> Any:
 
 def selector_from_json(selector: Any) -> Any:
     """The selector that `selector_to_json` wrote; anything else is returned as it is."""
-    if not isinstance(selector, dict):
-        return selector
-    if "regex" in selector:
+    if isinstance(selector, dict) and "regex" in selector:
         return re.compile(selector["regex"], selector.get("flags", 0))
-    if "block" in selector:
+    if isinstance(selector, dict) and "block" in selector:
         module, _, names = selector["block"].partition(":")
-        block: Any = importlib.import_module(module)
-        for name in names.split("."):
-            block = getattr(block, name)
-        return block
+        return functools.reduce(getattr, names.split("."), importlib.import_module(module))
     return selector
 
 
@@ -247,13 +241,12 @@ def check_block(net: Any) -> None:
     from .._mxnet import mx
 
     if not isinstance(net, mx.gluon.Block):
-        collected = hasattr(net, "initialize") or isinstance(net, dict)
+        found = f"{type(net).__name__}: {net!r:.80}."
         if isinstance(net, type) and issubclass(net, mx.gluon.Block):
-            raise TypeError(printable(f"expected a network (an mxnet.gluon.Block), found a class: make one, "
-                                      f"{net.__name__}(...)."))  # fmt: skip
-        hint = " For what collect_params() gives, pass the network it came from." if collected else ""
-        found = printable(f"{type(net).__name__}: {net!r:.80}")
-        raise TypeError(f"expected a network (an mxnet.gluon.Block), found {found}.{hint}")
+            found = f"a class: make one, {net.__name__}(...)."
+        elif hasattr(net, "initialize") or isinstance(net, dict):
+            found += " For what collect_params() gives, pass the network it came from."
+        raise TypeError(printable(f"expected a network (an mxnet.gluon.Block), found {found}"))
 
 
 def parameter_info(param: Any, place: Any) -> ParameterInfo:
@@ -272,10 +265,8 @@ def parameter_info(param: Any, place: Any) -> ParameterInfo:
 
 
 def context_mismatch(contexts: Iterable[Tuple[str, Any]]) -> Optional[str]:
-    """The message for parameters, given by path and contexts, that are on different contexts; None where all agree.
-
-    A parameter without contexts does not count.
-    """
+    """The message for parameters, given by path and contexts, that are on different ones; None where all that have any
+    agree."""
     groups: Dict[Tuple[str, ...], List[str]] = {}
     for path, ctxs in contexts:
         if ctxs:
@@ -300,9 +291,8 @@ def named_memory_errors(label: str, param: Any, error_class: Any = None) -> Iter
         from .._mxnet.parameter import shape_of
 
         last_line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        is_memory = isinstance(error, MemoryError) or (
-            isinstance(error, mx.MXNetError) and any(words in last_line.lower() for words in _NO_MEMORY))  # fmt: skip
-        if last_line.startswith(_START) or not is_memory:
+        refused = isinstance(error, mx.MXNetError) and any(words in last_line.lower() for words in _NO_MEMORY)
+        if last_line.startswith(_START) or not (refused or isinstance(error, MemoryError)):
             raise
         shape, dtype = shape_of(param), numpy.dtype(param.dtype)
         size = math.prod(length or 0 for length in shape or ()) * dtype.itemsize

@@ -2,8 +2,7 @@
 and one error for all its failures.
 """
 
-from .diagnosis import DeferredInitError, Unresolved
-from .explain import Explanation, explain
+from .diagnosis import DeferredInitError, Explanation, Unresolved, explain
 from .materialize import ShapeReport, ShapeRow, materialize, resolve_shapes
 from .trace import Trace, TraceEvent, trace
 

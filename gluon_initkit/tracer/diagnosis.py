@@ -1,33 +1,36 @@
-"""The one `DeferredInitError`, which lists every unresolved parameter, whatever MXNet has raised, if anything.
+"""Why parameters have no values: `explain`, and the one `DeferredInitError`, whatever MXNet has raised, if anything.
 
 The first sentence says what was done too early, or which shapes contradict each other; then come the parameters, by
 block, each with the reason and with what to write instead; then the call that mends it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
+from .. import display
 from .._mxnet import backend, mx
 from .._mxnet.instrument.call_stack import ArrayArgument, ValueArgument
 from .._mxnet.layers import constructor_call
-from .._mxnet.parameter import allows_deferral, contexts_of, is_constant, source_of
+from .._mxnet.parameter import allows_deferral, arrays_of, contexts_of, is_constant, source_of
 from .._mxnet.tree import Place, blocks_by_path, class_name
-from ..display import Column, KitError, counted, counted_of, inputs_text, printable, shape_text
+from ..display import Column, KitError, Table, counted, counted_of, inputs_text, listed, printable, shape_text
 from ..parameters import ParameterInfo
 from ..shapes import Shape, is_known
 from .resolve import Observed, Resolution, arguments_text, error_text, has_arrays, resolve
 from .source import Frame, code_owner, frames_of, last_lines
 
-DEFERRED = "deferred"
 INPUTS = Column("inputs", attrgetter("inputs"), "given", show=inputs_text, fold="range", of_block=True)
+_COLUMNS = (display.path_column(), display.shape_column(), Column("block", attrgetter("block"), of_block=True), INPUTS)
+_MOST = 10  # parameters that a message shows, and fixes that a text does; `unresolved` and `fixes` have all
+
+_DEFERRED = "deferred"
 _NOT_DEFERRABLE = "its shape is not known, and it may not be deferred"
 _UNTOLD = "no forward pass infers its shape: "
 # MXNet forgets what was pending before it fills: after a failure the parameter is like one that was never initialized.
 _UNTOUCHED = "initialize was never called on it, or filling it failed"
 _OF_NO_BLOCK = "no Block of this network registers the parameter that was needed"
-_MOST = 10  # parameters that a message shows; `unresolved` has all
 
 # What MXNet says (gluon/parameter.py, gluon/block.py) of parameters without values and of wrong shapes.
 _UNKNOWN = "has parameters with unknown shape. You need to"  # MXNet 2 of a block without infer_shape
@@ -87,13 +90,126 @@ class DeferredInitError(
         self.unresolved = tuple(unresolved)
 
 
+@dataclass(frozen=True, repr=False)
+class Explanation(display.TableReport[Unresolved]):
+    """What `explain` returns: one row for each parameter without values. ``str()`` is a table and what to write.
+
+    The text shows ten fixes at most, and how many more there are; `fixes` has all.
+
+    Attributes
+    ----------
+    rows : tuple of Unresolved
+        In order of traversal.
+    summary : str
+        What is the matter, in a sentence.
+    message : str
+        The whole message of `error`.
+    notes : tuple of str
+        What the network holds in a list or another container, so that it is no part of it, and how to register it;
+        parameters on different contexts; and what MXNet said.
+    """
+
+    rows: Tuple[Unresolved, ...]
+    summary: str
+    message: str
+    notes: Tuple[str, ...] = ()
+
+    @property
+    def fixes(self) -> Tuple[str, ...]:
+        """What to write, once a block: ``'features.0: nn.Dense(4, in_units=5)'``."""
+        return tuple(dict.fromkeys(row.fix for row in self.rows))
+
+    @property
+    def error(self) -> Optional[DeferredInitError]:
+        """The same as an error to raise; None where nothing is the matter."""
+        return DeferredInitError(self.message, self.rows) if self.message else None
+
+    def _table(self) -> Table:
+        # The message's second line, where that says what to write: where `initialize` was forgotten.
+        mend = [line for line in self.message.splitlines()[1:2] if self.rows and not line.startswith("  ")]
+        notes = tuple(note for note in self.notes if note not in self.summary)
+        places: Dict[str, Dict[str, None]] = {}  # what to write the same is one line
+        for row in self.rows:
+            place = row.block_path if row.fix.startswith(f"{row.block_path}: ") else ""
+            places.setdefault(row.fix[len(place) + 2 :] if place else row.fix, {})[place] = None
+        fixes = [": ".join(filter(None, (listed(display.braced_paths(list(where)), 4), code)))
+                 for code, where in places.items()]  # fmt: skip
+        below = ["To avoid it, write", *(f"  {fix}" for fix in fixes[:_MOST])] if fixes else []
+        below += [f"  and {len(fixes) - _MOST:,} more, which `fixes` has"] if len(fixes) > _MOST else []
+        reason = Column("reason", lambda row: None if row.reason == _DEFERRED else row.reason, "why",
+                        hoist="" if mend else False)  # fmt: skip
+        return Table("\n".join([self.summary.rstrip(":"), *mend]), (*_COLUMNS, reason), self.rows,
+                     notes if self.rows else (), lambda row: "" if row.reason == _DEFERRED else "error",
+                     tuple(("", line) for line in (below if self.rows else notes)))  # fmt: skip
+
+    def _html(self, columns: Optional[Sequence[Any]] = None, limit: Optional[int] = None) -> str:
+        table = self._chosen(columns)
+        fixes = Column("fix", attrgetter("fix"), "write", of_block=True)
+        columns = table.columns if columns else (*table.columns, fixes)
+        footnotes = table.footnotes if not self.rows else ()
+        return display.as_tree(display.tree_table(replace(table, columns=columns, footnotes=footnotes), limit))
+
+
+def explain(net: Any, *inputs: Any, error: Optional[BaseException] = None) -> Explanation:
+    """Say of every parameter without values what is not known of it, why, and which argument would have told.
+
+    Parameters
+    ----------
+    net : Block
+        In any state; it is left as it is.
+    *inputs
+        The network's arguments as in `resolve_shapes`. With them the arguments get their values, and blocks that no
+        forward pass reaches, code that needs numbers and shapes that contradict each other are found.
+    error : Exception, optional
+        What MXNet raised: the summary then says what was called too early.
+
+    Returns
+    -------
+    Explanation
+        ``raise explanation.error`` makes one `DeferredInitError` of it.
+
+    Raises
+    ------
+    TypeError
+        `net` is no Block, or `error` no exception.
+
+    Examples
+    --------
+    >>> net = mx.gluon.nn.HybridSequential()
+    >>> net.add(mx.gluon.nn.Dense(8), mx.gluon.nn.BatchNorm(), mx.gluon.nn.Dense(2))
+    >>> net.initialize()
+    >>> explain(net).fixes
+    ('0: nn.Dense(8, in_units=?)', '1: nn.BatchNorm(in_channels=?)', '2: nn.Dense(2, in_units=?)')
+    >>> explain(net, (1, 3, 8, 8)).fixes
+    ('0: nn.Dense(8, in_units=192)', '1: nn.BatchNorm(in_channels=8)', '2: nn.Dense(2, in_units=8)')
+    """
+    if not isinstance(error, (BaseException, type(None))):
+        raise TypeError(f"error is {error!r:.80}: expected the exception that was caught, `except Exception as error`")
+    if isinstance(error, DeferredInitError):
+        text = str(error)
+        said = tuple(line for line in text.splitlines()[1:] if line.startswith("MXNet said: "))
+        return Explanation(error.unresolved, text.splitlines()[0], text, said)
+    found = resolve(net, inputs)
+    rows = _unresolved(found)
+    if not rows and found.conflict is None and error is None:
+        count = counted(len(found.parameters), "parameter holds", "parameters hold")
+        summary = f"{'' if len(found.parameters) == 1 else 'all '}{count} values"
+        if not found.parameters:
+            summary = "the network has no parameters"
+        empty = any(not arrays_of(param) for each in found.unregistered for param in each.parameters)
+        return Explanation((), summary, "\n".join([summary, *found.notes]) if empty else "", found.notes)
+    text = _message(found, rows, inputs, error)
+    summary = text.splitlines()[0]
+    return Explanation(rows, summary, text, (*found.notes, *_quotation(error, summary)))
+
+
 def diagnosed_failure(
     net: Any, error: BaseException, inputs: Sequence[Any], observed: Observed
 ) -> Optional[DeferredInitError]:
     """The one error to raise from `error` in a trace; None where `error` is not about deferred parameters."""
     wrong = _wrong_states(observed) if isinstance(error, _RAISED_FOR_STATES) else None
     if wrong is not None:
-        rows, line = unresolved(resolve(net, ())), last_lines(frames_of(error, observed.around))[0]
+        rows, line = _unresolved(resolve(net, ())), last_lines(frames_of(error, observed.around))[0]
         headline, mend = wrong
         at = f", at {line}" if line else ""
         return DeferredInitError("\n".join([f"{headline}{at}", f"  {error_text(error)}", *_listed(rows), mend]), rows)
@@ -149,11 +265,11 @@ def error_of(
     params: Optional[Iterable[Any]] = None,
 ) -> DeferredInitError:
     """The error that lists these parameters; by default all that hold no values."""
-    rows = unresolved(found, params)
-    return DeferredInitError(message(found, rows, inputs, error), rows)
+    rows = _unresolved(found, params)
+    return DeferredInitError(_message(found, rows, inputs, error), rows)
 
 
-def message(
+def _message(
     found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any], error: Optional[BaseException] = None
 ) -> str:
     """The whole text of the error: of `error`, where MXNet has raised one."""
@@ -168,7 +284,7 @@ def message(
     if forgotten:
         cause = cause.replace(f", and {_UNTOUCHED}", "")
         headline = f"initialize was never called on this network{f': {cause}' if cause else ''}"
-    text = [*_listed(rows), *(note for note in found.notes if note not in headline), *quotation(error, headline)]
+    text = [*_listed(rows), *(note for note in found.notes if note not in headline), *_quotation(error, headline)]
     if forgotten:
         return "\n".join([headline, last, *text])
     return "\n".join([headline, *text, *([last] if mend or rows or found.conflict is not None else [])])
@@ -185,7 +301,7 @@ def _listed(rows: Sequence[Unresolved]) -> List[str]:
     return text + [f"  and {len(rows) - _MOST} more, which the error's `unresolved` lists"] * (len(rows) > _MOST)
 
 
-def quotation(error: Optional[BaseException], headline: str) -> Tuple[str, ...]:
+def _quotation(error: Optional[BaseException], headline: str) -> Tuple[str, ...]:
     """What MXNet said, as a line, unless the headline has it; nothing without an error."""
     return () if error is None or error_text(error) in headline else (f"MXNet said: {error_text(error)}",)
 
@@ -267,7 +383,7 @@ def _state(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any],
             mend = (f"Give the block inputs of other sizes, or declare the shapes of its parameters. Where its code "
                     f"broadcasts, call {materialize}, run_forward=True).")  # fmt: skip
     elif stop is None:
-        stuck = sum(reason != DEFERRED for reason in reasons)
+        stuck = sum(reason != _DEFERRED for reason in reasons)
         headline = f"{of_all(len(rows), 'holds', 'hold')} no values yet:"
         if found.has_inputs and stuck:
             headline = f"{of_all(stuck, 'is', 'are')} not resolved by the inputs {given}:"
@@ -306,7 +422,7 @@ def _state(found: Resolution, rows: Sequence[Unresolved], inputs: Sequence[Any],
     return headline, mend
 
 
-def unresolved(found: Resolution, params: Optional[Iterable[Any]] = None) -> Tuple[Unresolved, ...]:
+def _unresolved(found: Resolution, params: Optional[Iterable[Any]] = None) -> Tuple[Unresolved, ...]:
     """The records of these parameters and of those whose shape is in dispute; by default of all that hold no values."""
     blocks = blocks_by_path(found.net)
     if params is None:
@@ -333,7 +449,7 @@ def _reason(found: Resolution, blocks: Dict[str, Any], param: Any, place: Place,
     if info.state == "uninitialized":
         return _UNTOUCHED if is_known(info.shape) or allows_deferral(param) else _NOT_DEFERRABLE
     if is_known(found.shapes[param]):
-        return DEFERRED
+        return _DEFERRED
     owner: Any = info.block
     around = [type(blocks[path]) for path in place.holders if path in blocks]
     if owner is not None and not any(map(backend.infers_shapes, around)):
@@ -344,7 +460,7 @@ def _reason(found: Resolution, blocks: Dict[str, Any], param: Any, place: Place,
     if _is_unreached(found, place):
         return f"no forward pass reaches {place_text(info.block_path)}"
     if not found.has_inputs or conflict is not None:
-        return DEFERRED
+        return _DEFERRED
     if param not in found.order:
         return f"the forward of {place_text(info.block_path)} does not use it"
     return "its size does not follow from the shapes of the inputs"

@@ -1,8 +1,7 @@
 """`trace`: a record of what happens to one network's parameters, and one error for what goes wrong with them.
 
 `NetworkObserver` sees and undoes. Here it is written down as events, which are plain data and hold no MXNet object; a
-failure goes to `diagnosis`: what MXNet says about shapes and deferral becomes a `DeferredInitError`, anything else is
-raised as it is.
+failure goes to `diagnosis`.
 """
 
 from collections import deque
@@ -41,25 +40,20 @@ class TraceEvent:
         ``'initialize'``, ``'force_reinit'``: it was called. ``'deferred'``: not possible yet. ``'resolved'``: the
         parameter got its values. ``'set_data'``, ``'load_parameters'``, ``'cast'``, ``'reset_ctx'``. ``'failed'``: a
         call raised, and the parameters that it had resolved are pending again.
-    path : str or None
+    path, dtype : str or None
         The parameter; None for a failure, which is the whole network's.
     shape : tuple of (int or None), or None
         Its shape afterwards. None stands for an unknown dimension, and for an unknown number of dimensions.
-    dtype : str or None
-    block : str or None
-        The path of the block in whose forward it happened, ``''`` for the network's own; None outside of any.
-    inputs : tuple of shapes, or None
-        What that block was given.
+    block, inputs : str, tuple of shapes, or None
+        The path of the block in whose forward it happened, ``''`` for the network's own, and what that was given.
     initializer, hook : str or None
         Who fills it, and by which method. An ``'initialize'`` of plain MXNet's names the network-level initializer.
     bytes : int
         Of the parameter's values, over all contexts; 0 while it has none.
     time, seconds : float
         When it began, in seconds since the trace did, and how long it took.
-    call : str
-        What the user called: ``'HybridSequential.initialize'``.
-    file, line : str and int, or None
-        The user's own source line: the innermost frame outside of MXNet and this kit.
+    call, file, line : str, str or None, int or None
+        What the user called, ``'HybridSequential.initialize'``, and where: the innermost line outside of MXNet and kit.
     thread : int
         The operating system's number of the thread.
     detail : str
@@ -129,9 +123,8 @@ def _seconds_text(seconds: Optional[float]) -> str:
 def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent], None]] = None) -> "Trace":
     """Record what happens to a network's parameters: deferral, and how it ends.
 
-    To be used as ``with ik.trace(net) as t:``. Methods of this network's own blocks and parameters are patched; no
-    class is changed, and afterwards the objects are as they were. The patches that a forward pass meets come off as
-    soon as every parameter has its values.
+    To be used as ``with ik.trace(net) as t:``. Methods of this network's own blocks and parameters are patched, until
+    every parameter has its values; no class is changed, and afterwards the objects are as they were.
 
     Inside, MXNet's errors about missing values and contradicting shapes become one `DeferredInitError` that lists every
     unresolved parameter; `except` clauses for MXNet's own error catch it. If a forward pass or `initialize` fails, the
@@ -140,7 +133,7 @@ def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent]
     Parameters
     ----------
     net : Block
-        A network, in any state.
+        In any state.
     live : bool
         Whether to print each event as it happens.
     on_event : callable, optional
@@ -269,9 +262,8 @@ class Trace(display.TableReport[TraceEvent]):
     def _event(self, kind: str, now: int, thread: int, source: Any, facts: dict) -> TraceEvent:
         method = "initialize" if kind in ("force_reinit", "deferred", "resolved") else kind
         nanoseconds, asked = facts.pop("nanoseconds", 0), facts.pop("call", f"Parameter.{method}")
-        call, file, line = source
+        arrays, (call, file, line) = facts.pop("arrays", 0), source
         facts["inputs"] = input_shapes(facts.get("block"), facts.get("inputs"))
-        arrays = facts.pop("arrays", 0)
         if facts["dtype"] is not None:
             dtype, shape = numpy.dtype(facts["dtype"]), facts["shape"]
             facts["bytes"] = arrays and arrays * math.prod(shape) * dtype.itemsize
