@@ -5,6 +5,7 @@ all that is shown of them is the same, then also where their sizes differ, and a
 """
 
 from dataclasses import dataclass, field, replace
+import functools
 import itertools
 from operator import itemgetter
 import re
@@ -62,51 +63,37 @@ class _Fold(NamedTuple):
     alone: bool = False  # whether its name has those of blocks that hold nothing else
 
 
-class _Line(NamedTuple):
-    """A row as text writes it."""
-
-    label: str
-    fold: _Fold
-    heads: bool = False  # whether the rows below it follow
-    headed: bool = False  # whether the row of the block around it stands before
+# A row as text writes it: its label, what it represents, and whether the row of the block around it stands before.
+_Line = Tuple[str, _Fold, bool]
 
 
 def text_table(
     table: Table, width: Optional[int], everything: bool = False, depth: Optional[int] = None, flat: bool = False
 ) -> Table:
-    """The table as a text shows it, an indented tree, its cells being texts; columns fit into `width` where given.
-
-    Parameters
-    ----------
-    everything : bool
-        Whether each row is shown.
-    depth : int, optional
-        At which depth blocks are one row.
-    flat : bool
-        Whether rows have whole paths, and blocks no rows of their own, as in Markdown.
-    """
-    rows = [row for row in table.rows if everything or table.shown is None or table.shown(row)]
+    """The table as a text shows it, an indented tree, its cells being texts; columns fit into `width` where given."""
+    # At `depth`, blocks are one row. If `flat`, rows have whole paths, and blocks no rows of their own, as in Markdown.
+    is_shown = (lambda row: True) if everything or table.shown is None else table.shown
+    rows, left_out = list(filter(is_shown, table.rows)), list(itertools.filterfalse(is_shown, table.rows))
     flat = flat or table.order is not None or (len(rows) <= _FLAT and not table.blocks and not table.headings)
     columns, different, title = _hoisted(table)
     lines = _lines(table, different, rows, everything, depth, flat)
     if table.order is not None:
         by, reverse = table.order
-        lines = sorted_by(lines, lambda line: line.label if by.path else by.sort_value(
-            by.of(_counted(table, line.fold.rows))), reverse)  # fmt: skip
-    left_out = [row for row in table.rows if table.shown and not (everything or table.shown(row))]
+        lines = sorted_by(lines, lambda line: line[0] if by.path else by.sort_value(
+            by.of(_counted(table, line[1].rows))), reverse)  # fmt: skip
     notes = [table.rest(left_out)] if left_out else []
-    limit: Optional[int] = MOST_ROWS if table.parts is not None and table.order is None else _MOST_IN_ORDER
+    limit = MOST_ROWS if table.parts is not None and table.order is None else _MOST_IN_ORDER
     if everything or depth is not None:
-        limit = None if everything else 10 * MOST_ROWS
-    if len(lines) > (limit or len(lines)):
+        limit = len(lines) if everything else 10 * MOST_ROWS
+    if len(lines) > limit:
         order = f", sorted by {table.order[0].title}" if table.order else ""
         notes.append(_REST.format(shown=limit, rows=counted(len(lines), "row"), order=order))
-    elif any(line.fold.copies > 1 for line in lines):
+    elif any(fold.copies > 1 for _, fold, _ in lines):
         notes.append(_FOLDED.format(all=len(rows)))
     lines = lines[:limit]
     texts = {column.key: [_text(table, column, line, flat) for line in lines] for column in columns}
     columns = [column for column in columns if column.path or any(texts[column.key])]
-    emphases = [_worst(table, line.fold.rows) for line in lines]
+    emphases = [_worst(table, fold.rows) for _, fold, _ in lines]
     footer = dict(zip((column.key for column in table.columns), table.footer))
     plain = list(itertools.takewhile(lambda note: not note[0], table.footnotes))  # the notes come between
 
@@ -148,12 +135,9 @@ def _hoisted(table: Table) -> Tuple[List[Column], List[Column], str]:
 
 
 def sorted_by(things: Iterable[Any], read: Callable[[Any], Any], reverse: bool) -> List[Any]:
-    """Things in the order of a value; those that have none come last, whichever way; order among equals is kept.
+    """Things in the order of a value; those that have none come last, whichever way; order among equals is kept."""
 
-    Numbers stand before texts, which is what a row is sorted by that represents several different numbers.
-    """
-
-    def rank(thing: Any) -> Any:
+    def rank(thing: Any) -> Any:  # a row that represents several numbers has a text, which stands behind numbers
         value = read(thing)
         return (value is None) != reverse, isinstance(value, str), 0 if value is None else value
 
@@ -163,14 +147,12 @@ def sorted_by(things: Iterable[Any], read: Callable[[Any], Any], reverse: bool) 
 def _hidden(table: Table, width: Optional[int]) -> Set[str]:
     """The keys of the columns that are left out so that paths have room, the least important first."""
     hidden: Set[str] = set()
-    if width is None:
-        return hidden
     widths = {column.key: max(map(len, lines)) for column, lines in zip(table.columns, cell_lines(table))}
     path = table.columns[0].key
     widths[path] = min(widths[path], _ROOM_FOR_PATHS + 8 * table.headings)
     total = sum(widths.values()) + 2 * (len(widths) - 1)
     for key in table.first_to_go:
-        if total > width and key in widths:
+        if width is not None and total > width and key in widths:
             hidden.add(key)
             total -= widths[key] + 2
     return hidden
@@ -237,10 +219,18 @@ def _lines(
 ) -> List[_Line]:
     """The lines of the table, folded as little as makes them few enough."""
     if table.parts is None:
-        return [_Line("", _Fold("", "", (row,), (row,))) for row in rows]
+        return [("", _Fold("", "", (row,), (row,)), False) for row in rows]
+    attempts: List[Tuple[Optional[_Key], Optional[int]]] = [(None, depth)]
+    if not everything and len(rows) > _FEW:
+        exact, loose = _key(table, different, ("same", "range")), _key(table, different, ("same",))
+        attempts = [(exact, depth), (loose, depth)]
+        if depth is None:
+            deepest = max(len(table.parts(row)) for row in rows[: 10 * MOST_ROWS])
+            attempts += [(loose, cut) for cut in reversed(range(1, min(deepest, _DEEPEST + 1)))]
+    tree = functools.lru_cache(maxsize=None)(functools.partial(_tree, table, rows))
     lines: List[_Line] = []
-    for tree, cut in _attempts(table, different, rows, everything, depth):
-        root = _folded(table, [tree], "", "", cut=cut)
+    for key, cut in attempts:
+        root = _folded(table, [tree(key)], "", "", cut=cut)
         tops = [root] if root.own else root.below
         if not root.own and cut == 0 and rows:
             tops = [_Fold("(all)", "(all)", root.rows, block="")]
@@ -248,21 +238,6 @@ def _lines(
         if len(lines) <= MOST_ROWS or table.order is not None:
             break
     return lines
-
-
-def _attempts(
-    table: Table, different: Sequence[Column], rows: Sequence[Any], everything: bool, depth: Optional[int]
-) -> Iterator[Tuple[_Node, Optional[int]]]:
-    """The tree, and at which depth blocks are one row, from what shows most to what shows least."""
-    if everything or len(rows) <= _FEW:
-        yield _tree(table, rows, None), depth
-        return
-    yield _tree(table, rows, _key(table, different, ("same", "range"))), depth
-    loose = _tree(table, rows, _key(table, different, ("same",)))
-    yield loose, depth
-    if depth is None:
-        deepest = max(len(table.parts(row)) for row in rows[: 10 * MOST_ROWS])  # type: ignore[misc]
-        yield from ((loose, cut) for cut in reversed(range(1, min(deepest, _DEEPEST + 1))))
 
 
 def _key(table: Table, columns: Iterable[Column], kinds: Sequence[str]) -> _Key:
@@ -341,23 +316,24 @@ def _lines_of(fold: _Fold, flat: bool, indent: int = 0, around: int = 0, headed:
     times = f" x{fold.copies}" if fold.copies > 1 and (flat or fold.copies != around) else ""
     label = "  " * indent + ((fold.label if flat else fold.name) or "(network)") + times
     if fold.own or not fold.below or not flat:
-        yield _Line(label, fold, bool(fold.below), headed and not (fold.below or fold.alone))
+        yield label, fold, headed and not (fold.below or fold.alone)
     for below in fold.below:
         yield from _lines_of(below, flat, 0 if flat else indent + 1, fold.copies, not flat)
 
 
 def _text(table: Table, column: Column, line: _Line, flat: bool) -> Any:
-    fold = line.fold
+    label, fold, headed = line
+    heads = bool(fold.below)
     if column.path and table.parts is None:
         return tuple(column.lines(fold.rows[0]))
     if column.path:
-        indent = " " * (len(line.label) - len(line.label.lstrip()))
-        return (line.label, *(indent + alias for alias in _aliases(fold)))
-    if (fold.block is None or not fold.own) and line.heads != column.of_block and (line.heads or line.headed):
+        indent = " " * (len(label) - len(label.lstrip()))
+        return (label, *(indent + alias for alias in _aliases(fold)))
+    if (fold.block is None or not fold.own) and heads != column.of_block and (heads or headed):
         return ""  # a heading has the facts of its block, and the rows below it all others
     if not fold.own and column.key == "block" and table.kinds:
         return table.kinds.get(fold.block or "", "")
-    return _cell(table, column, fold, fold.parameters if line.heads else fold.rows, column.show)
+    return _cell(table, column, fold, fold.parameters if heads else fold.rows, column.show)
 
 
 def _aliases(fold: _Fold) -> List[str]:
@@ -371,11 +347,8 @@ def _aliases(fold: _Fold) -> List[str]:
 
 
 def _cell(table: Table, column: Column, fold: _Fold, rows: Sequence[Any], show: Callable[[Any], str]) -> str:
-    """One cell of a row, in parentheses where other rows count all that it represents.
-
-    `rows` are those of a block that has none of its own; its cell is blank where they have too many values, or too
-    long ones.
-    """
+    """One cell of a row, in parentheses where other rows count all that it represents."""
+    # `rows` are those of a block that has none of its own; of too many values, or too long ones, there are none shown.
     if not fold.own and column.fold in ("same", "range"):
         values = {repr(column.read(row)) for row in rows}
         most = 1 if column.number and column.fold == "same" else _MOST_VALUES
@@ -400,9 +373,8 @@ def tree_table(table: Table, limit: Optional[int] = None) -> Table:
     """The table whose rows are branches, as HTML shows it: every block unfolds; its row has the sums of all below."""
     hoisted, different, title = _hoisted(table)
     path = next((column for column in hoisted if column.path), path_column())
-    left_out = {"block"} if table.kinds or table.blocks else set()
-    if any(column.key == "histogram" for column in hoisted):
-        left_out.update(table.shown_by_histogram)
+    left_out = [*(table.shown_by_histogram if any(column.key == "histogram" for column in hoisted) else ()),
+                *(["block"] if table.kinds or table.blocks else [])]  # fmt: skip
     columns = [column for column in hoisted if not column.path and column.key not in left_out
                and any(column.show(column.read(row)) for row in table.rows)]  # fmt: skip
     rest = [] if limit is None else table.rows[limit:]
@@ -424,12 +396,12 @@ def tree_table(table: Table, limit: Optional[int] = None) -> Table:
 
 def _list_branches(table: Table, path: Column, columns: Sequence[Column], rows: Sequence[Any]) -> List[Branch]:
     """A branch for each row of a table that is no tree; rows that the text does not show are below one of their own."""
-    parts: Tuple[List[Branch], List[Branch]] = [], []
+    shown: List[Branch] = []
+    others: List[Branch] = []
     for row in rows:
         cells = tuple(column.as_html(column.read(row), "") for column in columns)
         branch = Branch("\n".join(path.lines(row)), "", cells, "", table.emphasis(row))
-        parts[table.shown is not None and not table.shown(row)].append(branch)
-    shown, others = parts
+        (shown if table.shown is None or table.shown(row) else others).append(branch)
     more = Branch(counted(len(others), "more row" if shown else "row"), cells=("",) * len(columns), below=others)
     return [*shown, *([more] if others else [])]
 

@@ -71,11 +71,7 @@ def new_axes(columns: int, rows: int, sharey: bool = False, height: Optional[flo
 
 
 def draw_ridges(axes: Any, ridges: Sequence[Ridge], title: str) -> None:
-    """One distribution a row, the first on top, each as tall as its row.
-
-    Where the widest spans more than a hundred times what the narrowest does, the axis is linear near zero and
-    logarithmic beyond.
-    """
+    """One distribution a row, the first on top, each as tall as its row."""
     from matplotlib.ticker import MaxNLocator
 
     spans = []
@@ -91,7 +87,7 @@ def draw_ridges(axes: Any, ridges: Sequence[Ridge], title: str) -> None:
         axes.plot([edges[0], edges[-1]], [base, base], color=shade, linewidth=1, zorder=2)
     spans = [span for span in spans if span]
     if spans:
-        if max(spans) > 100 * min(spans):
+        if max(spans) > 100 * min(spans):  # linear near zero, and logarithmic beyond
             axes.set_xscale("symlog", linthresh=10.0 ** math.floor(math.log10(min(spans))), linscale=0.6)
         else:
             axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -100,12 +96,10 @@ def draw_ridges(axes: Any, ridges: Sequence[Ridge], title: str) -> None:
     axes.axvline(0, color="0.5", linewidth=0.6, linestyle=":", zorder=1)
     labels = [_label(name) for name, _, _ in ridges]
     size = "x-small" if any("\n" in label for label in labels) else "small"  # two lines fit into a row
-    axes.set_yticks(list(bases))
-    axes.set_yticklabels(labels, fontsize=size, linespacing=1.0)
+    axes.set_yticks(list(bases), labels, fontsize=size, linespacing=1.0)
     axes.set_ylim(-0.2, len(ridges))
     axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    _finish(axes, title)
+    _finish(axes, title, "left")
 
 
 def _span(edges: Sequence[float], counts: Sequence[int]) -> float:
@@ -119,16 +113,10 @@ def _span(edges: Sequence[float], counts: Sequence[int]) -> float:
 
 
 def draw_lines(
-    axes: Any,
-    steps: Sequence[int],
-    lines: Sequence[Tuple[str, Sequence[float]]],
-    title: str,
+    axes: Any, steps: Sequence[int], lines: Sequence[Tuple[str, Sequence[float]]], title: str,
     marked: Sequence[int] = (),
-) -> None:
-    """One line a name over steps, and crosses at the `marked` steps, at which something was not finite.
-
-    A legend names the lines where they are few.
-    """
+) -> None:  # fmt: skip
+    """One line a name over steps, and crosses at the `marked` steps, at which something was not finite."""
     from matplotlib.ticker import MaxNLocator
 
     for (name, values), shade in zip(lines, _shades(len(lines), 0.05, 0.9)):
@@ -174,9 +162,9 @@ def _shades(count: int, first: float, last: float) -> List[Any]:
     return [colormaps["viridis"](first + (last - first) * index / max(1, count - 1)) for index in range(count)]
 
 
-def _finish(axes: Any, title: str) -> None:
+def _finish(axes: Any, title: str, *sides: str) -> None:
     axes.set_title(title, loc="left", fontsize="medium")
-    axes.spines[["right", "top"]].set_visible(False)
+    axes.spines[["right", "top", *sides]].set_visible(False)
 
 
 def _label(name: str) -> str:

@@ -1,7 +1,4 @@
-"""The table model: columns, which read rows; rows; branches, which are the rows of a tree; and how values are written.
-
-Renderers turn a table into text, HTML or Markdown. All of the kit's tables have this one kind of column.
-"""
+"""The table model, which renderers turn into text, HTML or Markdown; and how values, counts and names are written."""
 
 from dataclasses import dataclass, field
 from html import escape as escape_html
@@ -82,28 +79,22 @@ class Column:
 
     Parameters
     ----------
-    key : str
-        What ``columns=`` calls it, and its key in records, JSON and pandas.
-    read : callable
-        Its value in a row: a number, a string, a bool, a tuple of them, or None. In a report of `inspect` a row is a
-        `ParameterRecord`.
-    heading : str, optional
-        What stands above it; the key by default.
-    show : callable
-        A value as text.
+    key, heading : str
+        What ``columns=``, records, JSON and pandas call it; and what stands above it, the key by default.
+    read, show : callable
+        Its value in a row, which is a number, a string, a bool, a tuple of them, or None; and a value as text. In a
+        report of `inspect` a row is a `ParameterRecord`.
     fold : str or callable
         How one row represents several. ``'same'``: only rows of one value are one row, and a block shows each value
         once. ``'range'``: so too, but a long table makes one row of different values, ``(64..512, 3)``. ``'sum'``. Or a
         callable that gets the rows.
-    number : bool
-        Whether it is set flush right.
+    number, path : bool
+        Whether it is set flush right; and whether it holds a path, which breaks at its dots, or a tuple of such lines.
     html : callable, optional
         A value as HTML, given the value and the row's path; by default what `show` writes.
     hoist : bool or str
         Whether the title says the value once where all rows have the same; a string says how, ``'seed {}'``, and an
         empty one leaves it unsaid.
-    path : bool
-        Whether it holds a path, or a tuple of them that are lines. A path is broken at its dots.
     of_block : bool
         Whether it is a fact of the block around a row, which a tree says once.
     """
@@ -121,7 +112,6 @@ class Column:
 
     @property
     def title(self) -> str:
-        """The heading, or the key."""
         return self.heading or self.key
 
     def of(self, rows: Sequence[Any]) -> Any:
@@ -146,7 +136,6 @@ class Column:
         return [printable(line) for line in self.show(value).split("\n")]
 
     def as_html(self, value: Any, path: str) -> str:
-        """A value as HTML."""
         return escape(self.show(value)) if self.html is None else self.html(value, path)
 
     def sort_value(self, value: Any) -> Any:

@@ -1,7 +1,5 @@
-"""Tables as text, by rich, as wide as the terminal; and as GitHub's Markdown.
-
-The kit chooses the widths of columns and where lines break, since rich would break names and numbers anywhere: a
-sentence at its blanks, a path after its dots, then wherever `_LEVELS` says. Numbers are broken last.
+"""Tables as text, by rich, and as GitHub's Markdown. The kit chooses the widths of columns and where lines break, since
+rich would break names and numbers anywhere: a sentence breaks at its blanks, a path after its dots, a number last.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Why parameters have no values: `explain`, and the one `DeferredInitError`, whatever MXNet has raised, if anything.
 
-The first sentence says what was done too early, or which shapes contradict each other; then come the parameters, by
-block, each with the reason and with what to write instead; then the call that mends it.
+A sentence says what was done too early, or which shapes contradict each other; then come the parameters, by block, each
+with the reason and with what to write instead; then the call that mends it.
 """
 
 from dataclasses import dataclass, replace
@@ -48,18 +48,14 @@ class Unresolved:
 
     Attributes
     ----------
-    path : str
-        The canonical path.
-    shape : tuple of (int or None), or None
-        The dimensions that are known; None stands for one that is not, or for an unknown number of them.
+    path, shape : str, tuple of (int or None) or None
+        The canonical path, and the dimensions; None stands for an unknown one, or for an unknown number of them.
     block, block_path : str
         The class of the block that holds it, as one writes it (``'nn.Dense'``), and that block's path.
     inputs : tuple of shapes, or None
         The shapes of the arrays that the block is given in a forward pass; None where that is not known.
-    fix : str
-        What to write instead, to be pasted: ``'features.0: nn.Dense(4, in_units=5)'``.
-    reason : str
-        Why it is unresolved.
+    fix, reason : str
+        What to write instead, to be pasted, ``'features.0: nn.Dense(4, in_units=5)'``; and why it is unresolved.
     """
 
     path: str
@@ -76,13 +72,8 @@ class DeferredInitError(
 ):
     """Parameters are used, or are to be resolved, and their shapes are not known or contradict the input.
 
-    The message lists every unresolved parameter: path, dimensions, the input of its block, and what to write. The bases
-    are what plain MXNet raises in the same places, so older ``except`` clauses go on working.
-
-    Attributes
-    ----------
-    unresolved : tuple of Unresolved
-        What the message lists.
+    The message lists every unresolved parameter, and `unresolved` has an `Unresolved` of each. The bases are what plain
+    MXNet raises in the same places, so older ``except`` clauses go on working.
     """
 
     def __init__(self, message: str, unresolved: Tuple[Unresolved, ...] = ()) -> None:
@@ -92,21 +83,17 @@ class DeferredInitError(
 
 @dataclass(frozen=True, repr=False)
 class Explanation(display.TableReport[Unresolved]):
-    """What `explain` returns: one row for each parameter without values. ``str()`` is a table and what to write.
-
-    The text shows ten fixes at most, and how many more there are; `fixes` has all.
+    """What `explain` returns: one row for each parameter without values. ``str()`` is a table and ten fixes at most.
 
     Attributes
     ----------
     rows : tuple of Unresolved
         In order of traversal.
-    summary : str
-        What is the matter, in a sentence.
-    message : str
-        The whole message of `error`.
+    summary, message : str
+        What is the matter, in a sentence; and the whole message of `error`.
     notes : tuple of str
-        What the network holds in a list or another container, so that it is no part of it, and how to register it;
-        parameters on different contexts; and what MXNet said.
+        What the network holds in a container, so that it is no part of it, and how to register it; parameters on
+        different contexts; and what MXNet said.
     """
 
     rows: Tuple[Unresolved, ...]
@@ -134,8 +121,8 @@ class Explanation(display.TableReport[Unresolved]):
             places.setdefault(row.fix[len(place) + 2 :] if place else row.fix, {})[place] = None
         fixes = [": ".join(filter(None, (listed(display.braced_paths(list(where)), 4), code)))
                  for code, where in places.items()]  # fmt: skip
-        below = ["To avoid it, write", *(f"  {fix}" for fix in fixes[:_MOST])] if fixes else []
-        below += [f"  and {len(fixes) - _MOST:,} more, which `fixes` has"] if len(fixes) > _MOST else []
+        below = ["To avoid it, write", *(f"  {fix}" for fix in fixes[:_MOST])]
+        below += [f"  and {len(fixes) - _MOST:,} more, which `fixes` has"] * (len(fixes) > _MOST)
         reason = Column("reason", lambda row: None if row.reason == _DEFERRED else row.reason, "why",
                         hoist="" if mend else False)  # fmt: skip
         return Table("\n".join([self.summary.rstrip(":"), *mend]), (*_COLUMNS, reason), self.rows,
@@ -213,15 +200,12 @@ def diagnosed_failure(
         headline, mend = wrong
         at = f", at {line}" if line else ""
         return DeferredInitError("\n".join([f"{headline}{at}", f"  {error_text(error)}", *_listed(rows), mend]), rows)
-    about_deferral = _is_about_deferral(error)
-    if not about_deferral and not isinstance(error, mx.MXNetError):
+    if not _is_about_deferral(error) and not isinstance(error, mx.MXNetError):
         return None
     found = resolve(net, inputs, observed)
-    if not about_deferral and not (found.conflict and found.conflict.disputes):
-        return None
-    if _cause(error, frames_of(error, observed.around), found)[0].startswith(_OF_NO_BLOCK):
-        return None
-    return error_of(found, inputs, error)
+    told = _is_about_deferral(error) or (found.conflict is not None and found.conflict.disputes)
+    foreign = told and _cause(error, frames_of(error, observed.around), found)[0].startswith(_OF_NO_BLOCK)
+    return error_of(found, inputs, error) if told and not foreign else None
 
 
 def _is_about_deferral(error: BaseException) -> bool:
@@ -243,8 +227,7 @@ def _wrong_states(observed: Observed) -> Optional[Tuple[str, str]]:
     if own or not hasattr(block, "state_info") or len(args) < 2 or args[1] == ValueArgument(None):
         return None
     states, wanted = args[1], len(block.state_info())  # type: ignore[union-attr]
-    fits = isinstance(states, (list, tuple)) and len(states) == wanted
-    if fits and all(isinstance(each, ArrayArgument) for each in states):
+    if isinstance(states, (list, tuple)) and [type(each) for each in states] == [ArrayArgument] * wanted:
         return None
     takes = f"takes a list of {counted(wanted, 'state')}, and was given {_nested(states)}"
     return (f"{place_text(path)} ({class_name(kind)}) {takes}",
@@ -259,10 +242,7 @@ def _nested(given: Any) -> str:
 
 
 def error_of(
-    found: Resolution,
-    inputs: Sequence[Any],
-    error: Optional[BaseException] = None,
-    params: Optional[Iterable[Any]] = None,
+    found: Resolution, inputs: Sequence[Any], error: Optional[BaseException] = None, params: Optional[Iterable] = None
 ) -> DeferredInitError:
     """The error that lists these parameters; by default all that hold no values."""
     rows = _unresolved(found, params)

@@ -7,7 +7,7 @@ import math
 from operator import attrgetter
 import threading
 import time
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 
@@ -19,7 +19,7 @@ from .._mxnet.preserve import fork_safe
 from .._mxnet.state import finish_deferred, interrupts_held, restoring
 from .._mxnet.tree import class_name, network_of, remember_places
 from ..display import Column, Table, TableReport, inputs_text, path_column, shape_column, size_text, warn
-from ..parameters import Selector, matcher, named_memory_errors, refuse_no_match, show_selector
+from ..parameters import ParameterInfo, Selector, matcher, named_memory_errors, refuse_no_match, show_selector
 from ..shapes import Shape, is_known
 from .diagnosis import error_of
 from .resolve import Resolution, Stop, as_arrays, error_text, resolve
@@ -200,7 +200,14 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
         open_params = _unfinishable(found, chosen)
         if open_params or found.conflict is not None:
             raise error_of(found, inputs, params=open_params)
-        _finish(found, chosen)
+        remember_places(net, {param: place for param, place, _ in found.parameters if network_of(param) is None})
+        with interrupts_held() as released, restoring(list(chosen)), released():
+            for param, info in chosen.items():
+                with named_memory_errors(info.label, param):
+                    finish_deferred(param, found.shapes[param])
+            for param, info in chosen.items():  # an engine's error belongs to this call
+                with named_memory_errors(info.label, param):
+                    wait_for([*arrays_of(param), *gradients_of(param)])
         for stale in found.stale:
             warn(str(stale))
         return _report(found, start, chosen, forward)
@@ -209,22 +216,21 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
 _one_at_a_time = fork_safe(threading.RLock())  # a second thread finds the same network materialized
 
 
-def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
+def _chosen(found: Resolution, select: Optional[Selector]) -> Dict[Any, ParameterInfo]:
     """The parameters to do, in the order in which a forward pass would come to them."""
     matches = (lambda info: True) if select is None else matcher(select)
-    selected = [(param, info) for param, _, info in found.parameters if matches(info)]
+    selected = {param: info for param, _, info in found.parameters if matches(info)}
     if select is not None and not selected:
         refuse_no_match(select, [info for _, _, info in found.parameters])
         raise ValueError(f"select={show_selector(select)} matches no parameter of the network")
-    position = {id(param): number for number, param in enumerate(found.order)}
-    waiting = [param for param, info in selected if info.state != "initialized"]
-    return sorted(waiting, key=lambda param: position.get(id(param), len(position)))
+    waiting = {param: info for param, info in selected.items() if info.state != "initialized"}
+    return {param: waiting[param] for param in (*found.order, *waiting) if param in waiting}
 
 
-def _unfinishable(found: Resolution, chosen: Sequence[Any]) -> List[Any]:
+def _unfinishable(found: Resolution, chosen: Dict[Any, ParameterInfo]) -> List[Any]:
     """Those that cannot be finished: a shape is not known, or nothing is pending."""
-    untouched = {id(param) for param, _, info in found.parameters if info.state == "uninitialized"}
-    return [each for each in chosen if id(each) in untouched or not is_known(found.shapes[each])]
+    return [param for param, info in chosen.items()
+            if info.state == "uninitialized" or not is_known(found.shapes[param])]  # fmt: skip
 
 
 def _run_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
@@ -243,31 +249,17 @@ def _run_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
         return
     found.stop = found.conflict = None
     found.inputs, found.entered = given, set(given)
-    known = set(map(id, found.order))
-    for param, _, info in found.parameters:
-        found.shapes[param] = shapes.get(param, found.shapes[param])
-        if id(param) not in known and info.block_path in given:
-            found.order.append(param)
+    found.shapes.update(shapes)
+    found.order += [param for param, _, info in found.parameters if info.block_path in given]
 
 
-def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
-    remember_places(found.net, {param: place for param, place, _ in found.parameters if network_of(param) is None})
-    labels = {id(param): info.label for param, _, info in found.parameters}
-    with interrupts_held() as released, restoring(chosen), released():
-        for param in chosen:
-            with named_memory_errors(labels[id(param)], param):
-                finish_deferred(param, found.shapes[param])
-        for param in chosen:  # an engine's error belongs to this call
-            with named_memory_errors(labels[id(param)], param):
-                wait_for([*arrays_of(param), *gradients_of(param)])
-
-
-def _report(found: Resolution, start: float, done: Sequence[Any] = (), forward: bool = False) -> ShapeReport:
+def _report(
+    found: Resolution, start: float, done: Optional[Dict[Any, ParameterInfo]] = None, forward: bool = False
+) -> ShapeReport:
     """The records of what was found; `done` are the parameters that were materialized."""
-    finished = set(map(id, done))
     rows = tuple(
         ShapeRow(info.label, info.aliases, info.name, info.role, info.dtype, info.shape, found.shapes[param],
-                 "materialized" if id(param) in finished else info.state,
+                 "materialized" if done and param in done else info.state,
                  class_name(info.block) if info.block is not None else "", info.block_path,
                  found.inputs.get(info.block_path))
         for param, _, info in found.parameters

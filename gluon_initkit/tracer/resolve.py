@@ -28,8 +28,7 @@ from .source import last_lines
 Parameters = Sequence[Tuple[Any, Place, ParameterInfo]]
 
 
-@dataclass
-class Stop:
+class Stop(NamedTuple):
     """Where a network's own code stopped."""
 
     block_path: str
@@ -71,9 +70,7 @@ class Observed:
 
     def origin(self, path: str, shape: Shape) -> str:
         """The event that gave a parameter this shape: ``'resolved in 0, given (2, 5), at file:7'``, or nothing."""
-        for event in reversed(self.events):
-            if event.path != path or event.shape != shape:
-                continue
+        for event in reversed([event for event in self.events if event.path == path and event.shape == shape]):
             at = f", at {event.file}:{event.line}" if event.file else ""
             if event.kind in ("set_data", "load_parameters"):
                 return f"given by {event.kind}{at}"
@@ -105,8 +102,8 @@ class Resolution:
     def notes(self) -> Tuple[str, ...]:
         """Sentences on what is no part of the network (ten, and how many more), on contexts and on cached graphs."""
         lost = list(map(str, self.unregistered))
-        more = [f"{len(lost) - 10} more containers hold such."] if lost[10:] else []
-        return (*lost[:10], *more, *([self.context_mismatch] if self.context_mismatch else []), *map(str, self.stale))
+        more = f"{len(lost) - 10} more containers hold such." if lost[10:] else ""
+        return (*lost[:10], *filter(None, (more, self.context_mismatch)), *map(str, self.stale))
 
 
 def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None) -> Resolution:
@@ -115,16 +112,10 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
     observed = observed or Observed()
     with global_state_lock:
         parameters = list_parameters(net)
-        found = Resolution(
-            net,
-            parameters,
-            {param: shape_of(param) for param, _, _ in parameters},
-            bool(inputs),
-            observed,
-            unregistered_blocks(walk(net)),
-            context_mismatch([(info.label, contexts_of(param)) for param, _, info in parameters]),
-            stale_graphs(net),
-        )
+        mismatch = context_mismatch([(info.label, contexts_of(param)) for param, _, info in parameters])
+        shapes = {param: shape_of(param) for param, _, _ in parameters}
+        found = Resolution(net, parameters, shapes, bool(inputs), observed, unregistered_blocks(walk(net)), mismatch,
+                           stale_graphs(net))  # fmt: skip
         if inputs:
             _add_run(found, run_without_memory(net, abstract_arguments(inputs)))
         if observed.failing is not None and found.conflict is None:
@@ -139,12 +130,12 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
 
 def _add_run(found: Resolution, run: Run) -> None:
     found.run = run
-    found.shapes.update((param, shape) for param, shape in run.shapes.items() if param in found.shapes)
+    found.shapes.update(run.shapes)
     found.conflict = _conflict_in(found.parameters, run) or _unchecked_sizes(found.parameters, run)
     for call in run.entered:
         found.inputs.setdefault(call.path, call.given)
     found.entered = {call.path for call in run.entered}
-    found.order = [param for param in run.order if param in found.shapes]
+    found.order = list(run.order)
     if run.error is not None:
         last = run.unfinished()
         path, kind = (last.path, type(last.block)) if last else ("", type(found.net))
@@ -162,13 +153,12 @@ def _unchecked_sizes(parameters: Parameters, run: Run) -> Optional[Conflict]:
             held.setdefault(path, []).append(param)
     for call in filter(attrgetter("returned"), run.entered):
         axis, given = channel_axis(call.block), call.given
-        if axis is None or not given or given[0] is None or given[0][axis] is None:
-            continue
-        size: Shape = (given[0][axis],)
-        wrong = {param: Dispute(size, shape_of(param)) for param in held.get(call.path, ())
-                 if not agree(size, shape_of(param))}  # fmt: skip
-        if wrong:
-            return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, False)
+        if axis is not None and given and given[0] is not None:
+            size: Shape = (given[0][axis],)
+            wrong = {param: Dispute(size, shape_of(param)) for param in held.get(call.path, ())
+                     if not agree(size, shape_of(param))}  # fmt: skip
+            if wrong:
+                return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, False)
     return None
 
 
