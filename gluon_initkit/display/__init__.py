@@ -1,10 +1,9 @@
-"""How the kit shows things: a table model and its renderers, plots, units, errors. Knows nothing of MXNet."""
+"""How the kit shows things: a table model and its renderers, plots, words, errors. Knows nothing of MXNet."""
 # ruff: noqa: F401
 
-from .errors import KitError, did_you_mean, did_you_mean_path, find_row, warn
 from .fold import MOST_ROWS, braced_paths, sorted_by, text_table, tree_table
 from .html import as_page, as_tree
 from .plot import draw_lines, draw_ridges, histogram_svg, histogram_text, new_axes, series_text
 from .report import TableReport, import_pandas
-from .table import *  # noqa: F403
-from .text import as_markdown, as_rich, as_text, rendered
+from .table import Branch, Column, Table, as_markdown, as_rich, as_text, path_column, rendered, shape_column
+from .words import *  # noqa: F403

@@ -4,15 +4,15 @@ The title says what is the same in all rows. A short table shows every row. In a
 all that is shown of them is the same, then also where their sizes differ, and at last deep blocks are one row each.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 import functools
 import itertools
 from operator import itemgetter
 import re
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .table import Branch, Column, Table, counted, path_column
-from .text import cell_lines
+from .table import Branch, Column, Table, cell_lines, path_column
+from .words import counted
 
 _FLAT = 12  # rows up to which a table is a list of whole paths
 _FEW = 24  # rows up to which nothing is folded
@@ -37,16 +37,16 @@ class _Node:
     """A block of the tree, or a parameter; nodes of the same structure have the same number."""
 
     name: str
-    path: Optional[str] = None  # of a block
-    own: List[Any] = field(default_factory=list)  # the row of the parameter, or those of the block itself
-    parameters: List["_Node"] = field(default_factory=list)
-    blocks: Dict[str, "_Node"] = field(default_factory=dict)
-    rows: List[Any] = field(default_factory=list)  # its own, and all inside
+    path: Optional[str]  # of a block
+    own: List[Any]  # the row of the parameter, or those of the block itself
+    parameters: Any = ()  # nodes
+    blocks: Any = None  # nodes, by name
+    rows: Sequence[Any] = ()  # its own, and all inside
     structure: int = -1
 
     @property
     def below(self) -> List["_Node"]:
-        return [*self.parameters, *self.blocks.values()]
+        return [*self.parameters, *(self.blocks or {}).values()]
 
 
 class _Fold(NamedTuple):
@@ -254,18 +254,18 @@ def _key(table: Table, columns: Iterable[Column], kinds: Sequence[str]) -> _Key:
 def _tree(table: Table, rows: Iterable[Any], key: Optional[_Key]) -> _Node:
     """The blocks and parameters of all rows; with a `key`, those of the same structure are numbered alike."""
     assert table.parts is not None
-    root = _Node("", "")
+    root = _Node("", "", [], [], {})
     for row in rows:
         *around, last = table.parts(row) or ("",)
         node = root
         for name in around[:_DEEPEST] + [last] * (table.blocks and bool(last)):
             if name not in node.blocks:
-                node.blocks[name] = _Node(name, _join(node.path or "", name))
+                node.blocks[name] = _Node(name, _join(node.path or "", name), [], [], {})
             node = node.blocks[name]
         if table.blocks:
             node.own.append(row)
         else:
-            node.parameters.append(_Node(".".join((*around[_DEEPEST:], last)), own=[row]))
+            node.parameters.append(_Node(".".join((*around[_DEEPEST:], last)), None, [row]))
     _number(root, table, key, {})
     return root
 
@@ -274,7 +274,7 @@ def _number(node: _Node, table: Table, key: Optional[_Key], known: Dict[Any, int
     """The number of a node's structure: the class, the rows, and the structures of the nodes inside, by name."""
     below = node.below
     inside = tuple([(inner.name, _number(inner, table, key, known)) for inner in below])
-    node.rows = [*node.own, *(row for inner in below for row in inner.rows)]
+    node.rows = [*node.own, *(row for inner in below for row in inner.rows)] if below else node.own
     whole = id(node) if key is None else (table.kinds.get(node.path or ""), tuple(map(key, node.own)), inside)
     node.structure = known.setdefault(whole, len(known))
     return node.structure
@@ -288,7 +288,10 @@ def _folded(
 
     Without `merge` only blocks are one row, and below it stand the rows of each. `cut` levels below, blocks are a row.
     """
-    first, below, every = twins[0], [], [node.below for node in twins]
+    first, own = twins[0], [row for node in twins for row in node.own]
+    if first.path is None:
+        return _Fold(path, name, own, own, copies=len(twins))
+    below, every = [], [node.below for node in twins]
     alike: Dict[int, List[int]] = {}
     if len(twins) > 1 and not merge:
         below = [_folded(table, [node], node.path or "", node.name, level + 1, merge=merge) for node in twins]
@@ -299,7 +302,6 @@ def _folded(
         names, inner = [every[0][place].name for place in places], [nodes[at] for nodes in every for at in places]
         label = "*" if 2 < len(places) == len(every[0]) and inner[0].path is None else braced(names)
         below.append(_folded(table, inner, _join(path, label), label, level + 1, cut and cut - 1, merge))
-    own = [row for node in twins for row in node.own]
     if len(below) == 1 and not own and level >= table.headings:
         return below[0]._replace(name=f"{name}.{below[0].name}", alone=True)
     parameters = [row for node in twins for inside in node.parameters for row in inside.own] if alike else []

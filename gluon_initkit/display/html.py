@@ -8,8 +8,8 @@ of the same columns, whatever its depth, so that numbers stand under each other.
 import re
 from typing import Iterable, Iterator, Sequence, Tuple
 
-from .table import Branch, Table, escape
-from .text import DOT
+from .table import DOT, Branch, Table
+from .words import escape
 
 _FOUND = ("error", "warning", "info")  # what a dot marks
 _WIDEST_LABEL, _WIDEST_CELL = 46, 28  # characters; what is longer wraps

@@ -3,8 +3,8 @@
 import math
 from typing import Any, List, Optional, Sequence, Tuple
 
-from .table import counted, escape, printable
-from .text import wrapped
+from .table import wrapped
+from .words import counted, escape, printable
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ROW = 0.32  # inches a distribution

@@ -5,11 +5,10 @@ import os
 import sys
 from typing import Any, Dict, Generic, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
 
-from .errors import did_you_mean, find_row
 from .fold import text_table, tree_table
 from .html import as_page, as_tree
-from .table import Table, counted, printable
-from .text import as_markdown, as_rich, as_text, rendered, terminal_width
+from .table import Table, as_markdown, as_rich, as_text, rendered, terminal_width
+from .words import counted, did_you_mean, find_row, printable
 
 Row = TypeVar("Row")
 
