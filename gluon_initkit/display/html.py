@@ -1,17 +1,15 @@
-"""Tables and trees as self-contained HTML: nothing from a network, readable in light and dark.
+"""Trees as self-contained HTML: nothing from a network, readable in light and dark.
 
-A tree unfolds without a script. Where scripts run, a short one adds a filter, and buttons that unfold everything.
-
-Colours are Jupyter's or VS Code's own where the page has such a theme, else they follow the reader's setting. In a
-tree every row is a grid of the same columns, whatever its depth, so that numbers stand under each other.
+A tree unfolds without a script; where scripts run, a short one adds a filter, and buttons that unfold everything.
+Colours are those of Jupyter's or VS Code's theme, else they follow the reader's setting. Every row of a tree is a grid
+of the same columns, whatever its depth, so that numbers stand under each other.
 """
 
 import re
 from typing import Iterable, Iterator, Sequence, Tuple
 
-from .table import Branch, Table
-from .text import DOT
-from .units import escape
+from .table import DOT, Branch, Table
+from .words import escape
 
 _FOUND = ("error", "warning", "info")  # what a dot marks
 _WIDEST_LABEL, _WIDEST_CELL = 46, 28  # characters; what is longer wraps
@@ -20,27 +18,28 @@ _WIDEST_LABEL, _WIDEST_CELL = 46, 28  # characters; what is longer wraps
 def as_tree(table: Table) -> str:
     """One ``<div>`` with the title, the footnotes, and the branches as native ``<details>`` under the headings."""
     columns, footer = table.columns[1:], table.footer[1:] or [""] * len(table.columns)
-    longest = [max(len(column.title), len(text)) for column, text in zip(columns, footer)]
-    label = 24
-    for depth, branch in _branches(table.rows, 1):
-        length = 2 * depth + len(branch.label) + len(branch.remark) + (10 if branch.severity in _FOUND else 2)
-        label = min(max(label, length), _WIDEST_LABEL)
-        longest = [max(most, len(cell)) for most, cell in zip(longest, branch.cells)]
+    branches = list(_flat(table.rows, 1))
+    label = max([24, *(2 * depth + len(branch.label) + len(branch.remark) + (10 if branch.severity in _FOUND else 2)
+                       for depth, branch in branches)])  # fmt: skip
+    widths = [f"{min(label, _WIDEST_LABEL)}ch"]
+    for place, (column, text) in enumerate(zip(columns, footer)):
+        most = max([len(column.title), len(text), *(len(branch.cells[place]) for _, branch in branches)])
+        widths.append(f"max(120px,{len(column.title) + 2}ch)" if column.html else f"{min(most + 1, _WIDEST_CELL)}ch")
     cells = ['<span class="ik-number">' if column.number or column.html else "<span>" for column in columns]
     rows = "".join(part for branch in table.rows for part in _rows(branch, 0, cells))
-    widths = [
-        f"max(120px,{len(column.title) + 2}ch)" if column.html else f"{min(most + 1, _WIDEST_CELL)}ch"
-        for column, most in zip(columns, longest)
-    ]
-    starts = ["<span>", *cells]
-    head = _row("ik-head", starts, (column.title for column in table.columns))
-    foot = _row("ik-foot", starts, table.footer) if table.footer else ""
+    head, foot = ("".join(f"{tag}{escape(text)}</span>" for tag, text in zip(["<span>", *cells], texts))
+                  for texts in ([column.title for column in table.columns], table.footer))  # fmt: skip
+    foot = foot and f'<div class="ik-row ik-foot">{foot}</div>'
     notes = "".join(f'<p class="ik-{style or "plain"}">{escape(text)}</p>' for style, text in table.footnotes)
+    marks = {branch.severity for _, branch in branches}
+    words = [f'<span class="ik-{mark}">{escape(text)}</span>' for mark, text in table.legend.items() if mark in marks]
+    legend = f'<p class="ik-legend">{" ".join(words)}</p>' if words else ""
     return (
-        f'<div class="ik ik-tree" style="--ik-columns:{" ".join([f"{label}ch", *widths])}">{_STYLE}'
-        f'<p class="ik-title">{escape(table.title)}</p>{notes}{_legend(table)}'
-        f'<div class="ik-scroll"><div class="ik-body">{head}{rows}{foot}</div></div></div>'
-    ) + (_SCRIPT if "<details" in rows else "")
+        f'<div class="ik ik-tree" style="--ik-columns:{" ".join(widths)}">{_STYLE}'
+        f'<p class="ik-title">{escape(table.title)}</p>{notes}{legend}'
+        f'<div class="ik-scroll"><div class="ik-body"><div class="ik-row ik-head">{head}</div>{rows}{foot}</div></div>'
+        f"</div>{_SCRIPT if '<details' in rows else ''}"
+    )
 
 
 def as_page(title: str, body: str) -> str:
@@ -52,27 +51,14 @@ def as_page(title: str, body: str) -> str:
     )
 
 
-def _legend(table: Table) -> str:
-    """What marked rows mean, as far as there are any."""
-    marks = {branch.severity for _, branch in _branches(table.rows, 0)}
-    words = [f'<span class="ik-{mark}">{escape(text)}</span>' for mark, text in table.legend.items() if mark in marks]
-    return f'<p class="ik-legend">{" ".join(words)}</p>' if words else ""
-
-
-def _row(kind: str, starts: Iterable[str], cells: Iterable[str]) -> str:
-    """A row of the table's own; each cell begins with a tag of `starts`."""
-    inner = "".join(f"{tag}{escape(cell)}</span>" for tag, cell in zip(starts, cells))
-    return f'<div class="ik-row {kind}">{inner}</div>'
-
-
-def _branches(branches: Iterable[Branch], depth: int) -> Iterator[Tuple[int, Branch]]:
+def _flat(branches: Iterable[Branch], depth: int) -> Iterator[Tuple[int, Branch]]:
     for branch in branches:
         yield depth, branch
-        yield from _branches(branch.below, depth + 1)
+        yield from _flat(branch.below, depth + 1)
 
 
 def _rows(branch: Branch, depth: int, starts: Sequence[str]) -> Iterator[str]:
-    """The HTML of a branch in parts."""
+    """The HTML of a branch in parts; each cell begins with a tag of `starts`."""
     remark = f' <span class="ik-remark">{escape(branch.remark)}</span>' if branch.remark else ""
     if branch.severity in _FOUND:
         remark += f' <span class="ik-dot ik-{branch.severity}">● {branch.severity}</span>'

@@ -7,24 +7,17 @@ from typing import Any, Dict, Generic, Iterator, List, Optional, Sequence, Tuple
 
 from .fold import text_table, tree_table
 from .html import as_page, as_tree
-from .markdown import as_markdown
-from .suggest import did_you_mean, find_row
-from .table import Table
-from .text import as_rich, as_text, rendered, terminal_width
-from .units import counted, printable
+from .table import Table, as_markdown, as_rich, as_text, rendered, terminal_width
+from .words import counted, did_you_mean, find_row, printable
 
 Row = TypeVar("Row")
-Path = Union[str, "os.PathLike[str]"]
 
 _IN_NOTEBOOK = 1000  # rows that a notebook shows; less where there are histograms, which are long
 _MOST_LINES = 60  # of a table that is a repr
 
 
 class TableReport(Generic[Row]):
-    """What has rows, dataclasses with a `path`, and says by `_table` which table they are.
-
-    A frozen dataclass of `rows` inherits it with ``repr=False``: the repr is the table.
-    """
+    """What has rows, dataclasses with a `path`, and says by `_table` which table they are, which is its repr, too."""
 
     rows: Tuple[Row, ...]
 
@@ -41,16 +34,13 @@ class TableReport(Generic[Row]):
         if unknown or isinstance(columns, str):
             hint = did_you_mean(str(columns if isinstance(columns, str) else unknown[0]), list(known))
             raise KeyError(f"columns= takes a sequence of keys, found {columns!r:.80}; {hint}")
-        return dataclasses.replace(
-            table,
-            columns=tuple(dataclasses.replace(known[key], hoist=False) for key in columns),
-            in_title=tuple(column for column in table.columns if column.key not in columns),
-        )
+        chosen = tuple(dataclasses.replace(known[key], hoist=False) for key in columns)
+        others = tuple(column for column in table.columns if column.key not in columns)
+        return dataclasses.replace(table, columns=chosen, in_title=others)
 
     @property
     def _entries(self) -> Sequence[Any]:
-        """What records are made of."""
-        return self.rows
+        return self.rows  # what records are made of
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -66,19 +56,15 @@ class TableReport(Generic[Row]):
         return [path for row in self.rows for path in (row.path, *getattr(row, "aliases", ()))]  # type: ignore
 
     def to_text(
-        self,
-        width: Optional[int] = None,
-        *,
-        all: bool = False,
-        depth: Optional[int] = None,
+        self, width: Optional[int] = None, *, all: bool = False, depth: Optional[int] = None,
         columns: Optional[Sequence[Any]] = None,
-    ) -> str:
+    ) -> str:  # fmt: skip
         """The table as plain text: a tree by path, in which rows that are alike are one.
 
         Parameters
         ----------
         width : int, optional
-            In characters; the terminal's by default (the variable COLUMNS overrides it). Names are wrapped, never cut.
+            In characters; by default the terminal's, or the variable COLUMNS. Names are wrapped, never cut.
         all : bool
             Whether each row is shown, and none folded.
         depth : int, optional
@@ -86,45 +72,31 @@ class TableReport(Generic[Row]):
         columns : sequence, optional
             Keys of columns. By default those that tell rows apart, as far as they fit.
         """
-        width = width or terminal_width()
-        return as_text(self._text_table(width, all, depth, columns), width)
-
-    def _text_table(
-        self, width: Optional[int], all: bool = False, depth: Any = None, columns: Optional[Sequence[Any]] = None
-    ) -> Table:
         if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
             raise ValueError(f"depth= takes 0 (the whole network in one row), 1, 2, ... or None, found {depth!r}.")
-        return text_table(self._chosen(columns), width, all, depth)
+        width = width or terminal_width()
+        return as_text(text_table(self._chosen(columns), width, all, depth), width)
 
     def to_markdown(self, *, depth: Optional[int] = None, columns: Optional[Sequence[Any]] = None) -> str:
         """The table as GitHub's Markdown, folded as in `to_text`."""
         return as_markdown(text_table(self._chosen(columns), None, depth=depth, flat=True))
 
     def to_html(
-        self,
-        path: Optional[Path] = None,
-        *,
-        columns: Optional[Sequence[Any]] = None,
-        limit: Optional[int] = None,
-        page: bool = True,
-    ) -> str:
+        self, path: Optional[Union[str, "os.PathLike[str]"]] = None, *, columns: Optional[Sequence[Any]] = None,
+        limit: Optional[int] = None, page: bool = True,
+    ) -> str:  # fmt: skip
         """A page with a tree that unfolds: nothing from a network, light and dark.
 
         Parameters
         ----------
         path : str or PathLike, optional
-            A file to write it to.
+            A file to write it to. Then its path is returned, else the HTML.
         columns : sequence, optional
             As in `to_text`.
         limit : int, optional
             How many rows to write at most; by default all.
         page : bool
             Whether to make a whole page, rather than a ``<div>``.
-
-        Returns
-        -------
-        str
-            The path of the file, where one is written; else the HTML.
         """
         if not isinstance(path, (str, os.PathLike, type(None))):
             raise TypeError(f"to_html takes the path of a file to write, found {path!r:.80}; columns= chooses columns.")
@@ -147,15 +119,11 @@ class TableReport(Generic[Row]):
         return [{column.key: column.read(row) for column in chosen} for row in self._entries]
 
     def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
-        """The rows as a pandas DataFrame, by path: of these columns, else of all that are not empty.
-
-        Integers with gaps stay integers.
-        """
+        """The rows as a pandas DataFrame by path, integers as such: these columns, else all that are not empty."""
         pandas = import_pandas()
         records = self._pandas_records(columns)
         index = pandas.Index([row.path for row in self._entries], name="path", dtype=object)
-        keys = [key for key in (records[0] if records else ()) if key != "path"]
-        values = {key: [record[key] for record in records] for key in keys}
+        values = {key: [record[key] for record in records] for key in (records[0] if records else {}) if key != "path"}
         if columns is None:
             values = {key: cells for key, cells in values.items() if any(cell not in (None, ()) for cell in cells)}
         series = {key: pandas.Series(cells, index, _dtype(cells)) for key, cells in values.items()}
@@ -175,7 +143,7 @@ class TableReport(Generic[Row]):
         return printable(f"<{type(self).__name__}: {self._table().title}; {rows}; print it to see them>")
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
-        yield as_rich(self._text_table(options.max_width))
+        yield as_rich(text_table(self._table(), options.max_width))
 
     def _repr_html_(self) -> str:
         table = self._table()
@@ -196,9 +164,6 @@ def import_pandas() -> Any:
 
 def _dtype(values: Sequence[Any]) -> Any:
     kinds = {type(value) for value in values if value is not None}
-    gaps = any(value is None for value in values)
-    if kinds == {int}:
-        return "Int64" if gaps else "int64"
-    if kinds == {bool}:
-        return "boolean" if gaps else "bool"
-    return "float64" if kinds == {float} else object
+    plain, gaps = {int: ("int64", "Int64"), bool: ("bool", "boolean"), float: ("float64",) * 2}.get(
+        kinds.pop() if len(kinds) == 1 else object, (object,) * 2)  # fmt: skip
+    return gaps if any(value is None for value in values) else plain

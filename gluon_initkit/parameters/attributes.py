@@ -1,6 +1,5 @@
-"""`freeze`, `unfreeze`, `set_attributes`: which parameters learn, and how fast.
-
-Gluon keeps three attributes on each Parameter: `grad_req`, `lr_mult`, `wd_mult`. A Trainer reads them in every step.
+"""`freeze`, `unfreeze`, `set_attributes`: which parameters learn, and how fast. Gluon keeps three attributes on each
+Parameter, `grad_req`, `lr_mult`, `wd_mult`, which a Trainer reads in every step.
 """
 
 from contextlib import ExitStack
@@ -8,19 +7,17 @@ from dataclasses import dataclass
 import math
 from numbers import Real
 from operator import attrgetter
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 
 from ..display import Column, Table, TableReport, counted, did_you_mean, listed, path_column, printable
-from .info import ParameterInfo, list_parameters
-from .selectors import Selector, select_parameters, show_selector
+from .info import ParameterInfo, Selector, list_parameters, select_parameters, show_selector
+
+_Change = Tuple[Any, ParameterInfo, str, Any]  # a Parameter, its attribute, and the value that it is to have
 
 
 @dataclass(frozen=True)
 class AttributeRow:
-    """One attribute of one parameter that was changed.
-
-    `attribute` is ``'grad_req'``, ``'lr_mult'`` or ``'wd_mult'``.
-    """
+    """One attribute of one parameter that was changed: ``'grad_req'``, ``'lr_mult'`` or ``'wd_mult'``."""
 
     path: str
     aliases: Tuple[str, ...]
@@ -33,7 +30,7 @@ class AttributeRow:
 class AttributeReport(TableReport[AttributeRow]):
     """What `freeze`, `unfreeze` or `set_attributes` changed, one row an attribute of a parameter.
 
-    What had the wanted value already has no row. `selected` is the number of parameters that were selected.
+    `selected` is the number of parameters that were selected, also of those that had the wanted value already.
     """
 
     rows: Tuple[AttributeRow, ...]
@@ -48,18 +45,8 @@ class AttributeReport(TableReport[AttributeRow]):
 _COLUMNS = (
     path_column(),
     Column("attribute", attrgetter("attribute")),
-    Column("before", attrgetter("before"), number=True),
-    Column("after", attrgetter("after"), number=True),
+    *(Column(when, attrgetter(when), number=True) for when in ("before", "after")),
 )
-
-
-class _Change(NamedTuple):
-    """An attribute of a Parameter that is to be set."""
-
-    param: Any
-    info: ParameterInfo
-    attribute: str
-    value: Any
 
 
 def freeze(net: Any, select: Selector = "*") -> AttributeReport:
@@ -80,9 +67,9 @@ def freeze(net: Any, select: Selector = "*") -> AttributeReport:
 
     Notes
     -----
-    A Trainer skips a frozen parameter: neither weight decay nor momentum changes it. Its momentum goes on after
-    `unfreeze`. The running statistics of BatchNorm are no trainable parameters. A backward pass through the layer, to
-    parameters before it that learn, changes them; ``use_global_stats=True`` keeps them.
+    A Trainer skips a frozen parameter, also its weight decay; its momentum goes on after `unfreeze`. BatchNorm's
+    running statistics are no trainable parameters: a backward pass through the layer, to parameters before it that
+    learn, changes them; ``use_global_stats=True`` keeps them.
 
     Examples
     --------
@@ -92,13 +79,11 @@ def freeze(net: Any, select: Selector = "*") -> AttributeReport:
     ['0.weight', '0.bias']
     """
     chosen = _selected(net, select)
-    return _apply([_Change(param, info, "grad_req", "null") for param, info in chosen], len(chosen))
+    return _apply([(param, info, "grad_req", "null") for param, info in chosen], len(chosen))
 
 
 def unfreeze(net: Any, select: Selector = "*") -> AttributeReport:
-    """Let parameters learn again that `freeze` has stopped: each gets the `grad_req` that it had.
-
-    What `freeze` did not stop stays as it is: running statistics, constants, and what the user froze himself.
+    """Let parameters learn again that `freeze` has stopped, and no others: each gets the `grad_req` that it had.
 
     Parameters
     ----------
@@ -115,7 +100,7 @@ def unfreeze(net: Any, select: Selector = "*") -> AttributeReport:
     from .._mxnet.parameter import frozen_from
 
     chosen = _selected(net, select)
-    changes = [_Change(param, info, "grad_req", frozen_from(param)) for param, info in chosen if frozen_from(param)]
+    changes = [(param, info, "grad_req", frozen_from(param)) for param, info in chosen if frozen_from(param)]
     return _apply(changes, len(chosen))
 
 
@@ -140,8 +125,8 @@ def set_attributes(net: Any, settings: Sequence[Tuple[Selector, Mapping[str, Any
 
     Notes
     -----
-    The learning rates of layer-wise decay [1]_, of timm's parameter groups: layer ``i`` of ``n``, counted from the
-    input, learns with ``decay ** (n - i)`` of the head's rate.
+    In layer-wise decay [1]_, layer ``i`` of ``n``, counted from the input, learns with ``decay ** (n - i)`` of the
+    head's rate.
 
     .. [1] Clark et al., "ELECTRA", 2020, arXiv:2003.10555, appendix A.
 
@@ -157,9 +142,16 @@ def set_attributes(net: Any, settings: Sequence[Tuple[Selector, Mapping[str, Any
     from .._mxnet.parameter import may_learn
     from .._mxnet.trainer import ignores_multipliers
 
+    if isinstance(settings, Mapping):
+        settings = list(settings.items())
+    pairs = list(settings) if isinstance(settings, Iterable) and not isinstance(settings, str) else [settings]
+    for pair in pairs:
+        if not (isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[1], Mapping)):
+            raise TypeError(printable(f"expected pairs of a selector and a dict, such as ('features.*', "
+                                      f"{{'lr_mult': 0.1}}), found {pair!r:.80}"))  # fmt: skip
     wanted: Dict[Tuple[int, str], _Change] = {}
     touched: Set[Any] = set()
-    for selector, attributes in _pairs(settings):
+    for selector, attributes in pairs:
         chosen = _selected(net, selector)
         touched.update(info.path for _, info in chosen)
         for name, value in attributes.items():
@@ -168,28 +160,17 @@ def set_attributes(net: Any, settings: Sequence[Tuple[Selector, Mapping[str, Any
             if name == "grad_req" and value != "null":
                 takers = [(param, info) for param, info in chosen if may_learn(param)]
                 if not takers:
-                    paths = [info.label for _, info in chosen]
-                    message = (f"grad_req={value!r} is for parameters that learn; {show_selector(selector)} selects "
-                               f"constants or running statistics alone: {listed(paths, 10)}")  # fmt: skip
-                    raise ValueError(printable(message))
+                    paths = listed([info.label for _, info in chosen], 10)
+                    raise ValueError(printable(f"grad_req={value!r} is for parameters that learn; "
+                                               f"{show_selector(selector)} selects constants or running statistics "
+                                               f"alone: {paths}"))  # fmt: skip
             for param, info in takers:
                 if name != "grad_req" and ignores_multipliers(param) and getattr(param, name) != value:
                     raise ValueError(f"{printable(info.label)}: {name} would have no effect, since a Trainer updates "
                                      f"it on the servers of a distributed kvstore, which know no multipliers. Make the "
                                      f"Trainer with update_on_kvstore=False.")  # fmt: skip
-                wanted[id(param), name] = _Change(param, info, name, value)
+                wanted[id(param), name] = param, info, name, value
     return _apply(list(wanted.values()), len(touched))
-
-
-def _pairs(settings: Any) -> List[Tuple[Any, Mapping[str, Any]]]:
-    if isinstance(settings, Mapping):
-        settings = list(settings.items())
-    pairs = list(settings) if isinstance(settings, Iterable) and not isinstance(settings, str) else [settings]
-    for pair in pairs:
-        if not (isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[1], Mapping)):
-            raise TypeError(printable(f"expected pairs of a selector and a dict, such as ('features.*', "
-                                      f"{{'lr_mult': 0.1}}), found {pair!r:.80}"))  # fmt: skip
-    return [tuple(pair) for pair in pairs]
 
 
 def _check(name: str, value: Any) -> None:
@@ -213,10 +194,9 @@ def _apply(changes: Sequence[_Change], selected: int) -> AttributeReport:
     """Make the changes that are any: all of them, or none if one fails."""
     from .._mxnet.state import interrupts_held, set_grad_req
 
-    changes = [change for change in changes if getattr(change.param, change.attribute) != change.value]
-    rows = []
-    for param, info, name, value in changes:
-        rows.append(AttributeRow(info.path or info.name, info.aliases, name, getattr(param, name), value))
+    changes = [change for change in changes if getattr(change[0], change[2]) != change[3]]
+    rows = tuple(AttributeRow(info.label, info.aliases, name, getattr(param, name), value)
+                 for param, info, name, value in changes)  # fmt: skip
     with interrupts_held(), ExitStack() as undo:
         for param, _, name, value in changes:
             if name == "grad_req":
@@ -225,4 +205,4 @@ def _apply(changes: Sequence[_Change], selected: int) -> AttributeReport:
                 undo.callback(setattr, param, name, getattr(param, name))
                 setattr(param, name, value)
         undo.pop_all()
-    return AttributeReport(tuple(rows), selected)
+    return AttributeReport(rows, selected)

@@ -1,4 +1,4 @@
-"""`ParameterInfo`: what is known of one parameter without its values, as plain data; `list_parameters` collects it.
+"""`ParameterInfo`: what is known of one parameter without its values, as plain data; and selectors, which name many.
 And the errors that every module raises in the same words: other contexts, no memory.
 
 A role, what a parameter is for, is read from the end of its name as MXNet's own `Initializer.__call__` reads it.
@@ -6,13 +6,14 @@ MXNet is imported when a network is read, not before: the arrays of a file are d
 """
 
 from contextlib import contextmanager
+import fnmatch
+import functools
+import importlib
 import math
-from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+import re
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from ..display import listed, printable, size_text
-
-if TYPE_CHECKING:
-    from .._mxnet.tree import Place
+from ..display import did_you_mean, did_you_mean_path, listed, printable, size_text
 
 ROLES = ("weight", "bias", "gamma", "beta", "running_mean", "running_var", "default")
 
@@ -23,11 +24,9 @@ _ENDINGS = {**{role: role for role in ROLES[:-1]}, "moving_mean": "running_mean"
 # The JSON forms are what MXNet's operators attach to the variables that they make.
 _ZEROS, _ONES, _SLOPE = ("zeros", '["zero", {}]'), ("ones", '["one", {}]'), ('["Constant", {"value": 0.25}]',)
 LAYER_DEFAULTS = {
-    "bias": _ZEROS,
-    "gamma": _ONES + _SLOPE,  # LeakyReLU calls its slopes gamma
-    "beta": _ZEROS,
-    "running_mean": _ZEROS,
+    **dict.fromkeys(("bias", "beta", "running_mean"), _ZEROS),
     "running_var": _ONES,
+    "gamma": _ONES + _SLOPE,  # LeakyReLU calls its slopes gamma
     "default": _SLOPE,
 }
 
@@ -80,7 +79,7 @@ class ParameterInfo(NamedTuple):
     state: str = "uninitialized"
     block: Optional[type] = None
     block_path: str = ""
-    inside: FrozenSet[type] = frozenset()
+    inside: "frozenset[type]" = frozenset()
     axes: str = "OI"
 
     @property
@@ -94,7 +93,142 @@ class ParameterInfo(NamedTuple):
         return (self.name,) if self.path is None else (self.path, *self.aliases)
 
 
-def list_parameters(net: Any) -> List[Tuple[Any, "Place", ParameterInfo]]:
+Selector = Union[str, "re.Pattern[str]", type, Callable[[ParameterInfo], bool]]
+
+
+def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
+    """The predicate of a selector; a TypeError where it is none.
+
+    It is a glob over paths, in which ``*`` crosses dots, and a path is one that matches itself; a role; a compiled
+    regular expression, searched in each path; a Block class, which selects all inside; or a callable.
+    """
+    matches_path = path_matcher(selector)
+    if matches_path is not None:
+        return lambda info: any(map(matches_path, info.paths))
+    if isinstance(selector, str):
+        return lambda info: info.role == selector
+    if isinstance(selector, type):
+        from .._mxnet import mx
+
+        if issubclass(selector, mx.gluon.Block):
+            return lambda info: any(issubclass(block, selector) for block in info.inside)
+    elif callable(selector):
+        return lambda info: bool(selector(info))
+    raise TypeError(
+        f"{show_selector(selector)} is no selector. A selector is a glob over paths ('*.bias'), a role "
+        f"({', '.join(ROLES)}), a compiled regular expression, a Block class, or a callable that gets a ParameterInfo."
+    )
+
+
+def path_matcher(selector: Any) -> Optional[Callable[[str], Any]]:
+    """The predicate over paths of a glob or a regular expression; None for the other selectors."""
+    if isinstance(selector, str) and selector not in ROLES:
+        return re.compile(fnmatch.translate(selector)).match
+    if isinstance(selector, re.Pattern) and isinstance(selector.pattern, str):
+        return selector.search
+    return None
+
+
+def select_parameters(listed: Sequence[tuple], selector: Any) -> List[tuple]:
+    """Of what `list_parameters` found, the entries that a selector selects; a ValueError where it selects none."""
+    matches = matcher(selector)
+    chosen = [entry for entry in listed if matches(entry[-1])]
+    if not chosen:
+        infos = [entry[-1] for entry in listed]
+        known = [path for info in infos for path in info.paths]
+        if isinstance(selector, str) and "*" in selector:
+            parts = [path.split(".") for path in known]
+            known += [".".join([*names[:end], "*"]) for names in parts for end in range(1, len(names))]
+            known += [f"*.{names[-1]}" for names in parts]
+        hint = did_you_mean(show_selector(selector).strip("'"), list(dict.fromkeys(known)))
+        text = explain_no_match(selector, infos) or f"{show_selector(selector)} selects no parameter; {hint}"
+        raise ValueError(printable(text))
+    return chosen
+
+
+def refuse_no_match(selector: Any, records: Iterable[Any]) -> None:
+    """Raise a ValueError where it is a mistake that a selector matched none of these parameters."""
+    mistake = explain_no_match(selector, records)
+    if mistake:
+        raise ValueError(printable(mistake))
+
+
+def explain_no_match(selector: Any, records: Iterable[Any]) -> str:
+    """Why it is a mistake that a selector matched none of these parameters, in a sentence; empty where it is none.
+
+    Mistakes are a path that no parameter has, and a regular expression in a str. `records` have `path`, `aliases` and
+    Gluon's `name`.
+    """
+    if not isinstance(selector, str) or selector in ROLES:
+        return ""
+    records = list(records)
+    paths = [path for record in records for path in (record.path or record.name, *record.aliases)]
+    expression = _as_expression(selector, [*paths, *(record.name for record in records)])
+    if expression is None and not re.search(r"[*?[]", selector):
+        if any(path.startswith(f"{selector}.") for path in paths):
+            return (f"no parameter has the path {selector!r}, which is a block's; {selector + '.*'!r} selects all that "
+                    f"it holds.")  # fmt: skip
+        return f"no parameter has the path {selector!r}; {did_you_mean_path(selector, records)}"
+    text = f"{selector!r} selects no parameter"
+    if expression is not None:
+        glob = _as_glob(selector)
+        text += f": it is read as a glob{f', such as {glob!r}' if glob else ''}"
+        text += f"; write re.compile({selector!r}) for a regular expression"
+    matches = expression.search if expression is not None else re.compile(fnmatch.translate(selector)).match
+    named = [record for record in records if record.path not in (None, record.name) and matches(record.name)]
+    if named and not any(map(matches, paths)):
+        text += f"; paths are selected, and {named[0].name!r} is Gluon's name of {named[0].path!r}"
+    return f"{text}." if expression is not None or named else ""
+
+
+def _as_expression(text: str, names: Iterable[str]) -> Optional["re.Pattern[str]"]:
+    """The regular expression that somebody meant by a str, which is read as a glob; None where it is no expression."""
+    # ``Block.collect_params`` and ``mx.init.Mixed`` take regular expressions in a str; ``'head.*'`` is both.
+    try:
+        expression = re.compile(text)
+    except re.error:
+        return None
+    marked = re.search(r"[\^$|()+\\]|^\.\*", text) or (".*" in text and any(map(expression.fullmatch, names)))
+    return expression if marked else None
+
+
+def _as_glob(expression: str) -> str:
+    """The glob that means what a simple regular expression does; empty where there is none."""
+    glob = expression.replace(r"\.", ".").lstrip("^").rstrip("$").replace(".*", "*").replace(".+", "?*")
+    begins, ends = expression.startswith("^"), expression.endswith("$")
+    glob = f"{'*' if ends and not begins else ''}{glob}{'*' if begins and not ends else ''}"
+    return "" if re.search(r"[\^$|()+\\]", glob) else glob.replace("**", "*")
+
+
+def show_selector(selector: Any) -> str:
+    """A selector as messages and tables show it."""
+    if isinstance(selector, re.Pattern):
+        return f"re.compile({selector.pattern!r})"
+    if isinstance(selector, type) or callable(selector):
+        return printable(getattr(selector, "__name__", repr(selector)))
+    return repr(selector)
+
+
+def selector_to_json(selector: Any) -> Any:
+    """A selector as JSON holds it; a callable only by its repr."""
+    if isinstance(selector, re.Pattern):
+        return {"regex": selector.pattern, "flags": selector.flags}
+    if isinstance(selector, type):
+        return {"block": f"{selector.__module__}:{selector.__qualname__}"}
+    return selector if isinstance(selector, str) else {"callable": repr(selector)}
+
+
+def selector_from_json(selector: Any) -> Any:
+    """The selector that `selector_to_json` wrote; anything else is returned as it is."""
+    if isinstance(selector, dict) and "regex" in selector:
+        return re.compile(selector["regex"], selector.get("flags", 0))
+    if isinstance(selector, dict) and "block" in selector:
+        module, _, names = selector["block"].partition(":")
+        return functools.reduce(getattr, names.split("."), importlib.import_module(module))
+    return selector
+
+
+def list_parameters(net: Any) -> List[Tuple[Any, Any, ParameterInfo]]:
     """Every parameter of a network in order of traversal: the Parameter, its place, and its info."""
     from .._mxnet.tree import places
 
@@ -107,16 +241,15 @@ def check_block(net: Any) -> None:
     from .._mxnet import mx
 
     if not isinstance(net, mx.gluon.Block):
-        collected = hasattr(net, "initialize") or isinstance(net, dict)
+        found = f"{type(net).__name__}: {net!r:.80}."
         if isinstance(net, type) and issubclass(net, mx.gluon.Block):
-            raise TypeError(printable(f"expected a network (an mxnet.gluon.Block), found a class: make one, "
-                                      f"{net.__name__}(...)."))  # fmt: skip
-        hint = " For what collect_params() gives, pass the network it came from." if collected else ""
-        found = printable(f"{type(net).__name__}: {net!r:.80}")
-        raise TypeError(f"expected a network (an mxnet.gluon.Block), found {found}.{hint}")
+            found = f"a class: make one, {net.__name__}(...)."
+        elif hasattr(net, "initialize") or isinstance(net, dict):
+            found += " For what collect_params() gives, pass the network it came from."
+        raise TypeError(printable(f"expected a network (an mxnet.gluon.Block), found {found}"))
 
 
-def parameter_info(param: Any, place: Optional["Place"]) -> ParameterInfo:
+def parameter_info(param: Any, place: Any) -> ParameterInfo:
     """The info of one Gluon parameter; `place` is None where the network that holds it is not known."""
     from .._mxnet import backend
     from .._mxnet.arrays import dtype_name
@@ -132,10 +265,8 @@ def parameter_info(param: Any, place: Optional["Place"]) -> ParameterInfo:
 
 
 def context_mismatch(contexts: Iterable[Tuple[str, Any]]) -> Optional[str]:
-    """The message for parameters, given by path and contexts, that are on different contexts; None where all agree.
-
-    A parameter without contexts does not count.
-    """
+    """The message for parameters, given by path and contexts, that are on different ones; None where all that have any
+    agree."""
     groups: Dict[Tuple[str, ...], List[str]] = {}
     for path, ctxs in contexts:
         if ctxs:
@@ -160,9 +291,8 @@ def named_memory_errors(label: str, param: Any, error_class: Any = None) -> Iter
         from .._mxnet.parameter import shape_of
 
         last_line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        is_memory = isinstance(error, MemoryError) or (
-            isinstance(error, mx.MXNetError) and any(words in last_line.lower() for words in _NO_MEMORY))  # fmt: skip
-        if last_line.startswith(_START) or not is_memory:
+        refused = isinstance(error, mx.MXNetError) and any(words in last_line.lower() for words in _NO_MEMORY)
+        if last_line.startswith(_START) or not (refused or isinstance(error, MemoryError)):
             raise
         shape, dtype = shape_of(param), numpy.dtype(param.dtype)
         size = math.prod(length or 0 for length in shape or ()) * dtype.itemsize

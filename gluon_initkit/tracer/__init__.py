@@ -2,21 +2,11 @@
 and one error for all its failures.
 """
 
-from .errors import DeferredInitError, Unresolved
-from .explain import Explanation, explain
+from .diagnosis import DeferredInitError, Explanation, Unresolved, explain
 from .materialize import ShapeReport, ShapeRow, materialize, resolve_shapes
 from .trace import Trace, TraceEvent, trace
 
 __all__ = [
-    "DeferredInitError",
-    "Explanation",
-    "ShapeReport",
-    "ShapeRow",
-    "Trace",
-    "TraceEvent",
-    "Unresolved",
-    "explain",
-    "materialize",
-    "resolve_shapes",
-    "trace",
-]
+    "DeferredInitError", "Explanation", "ShapeReport", "ShapeRow", "Trace", "TraceEvent", "Unresolved", "explain",
+    "materialize", "resolve_shapes", "trace",
+]  # fmt: skip

@@ -1,7 +1,5 @@
-"""`resolve_shapes` and `materialize`: deferred initialization without a forward pass, and the report of both.
-
-`resolve_shapes` finds the shapes and changes nothing. `materialize` then draws the values, each by the initializer that
-was pending; if anything fails, every parameter is as it was, and a corrected second call finds what was pending.
+"""`resolve_shapes`, which finds shapes and changes nothing, and `materialize`, which then draws the values, each by the
+initializer that was pending; if anything fails, every parameter is as it was.
 """
 
 from dataclasses import dataclass
@@ -9,23 +7,23 @@ import math
 from operator import attrgetter
 import threading
 import time
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 
 from .._mxnet import backend
-from .._mxnet.arrays import wait_for
+from .._mxnet.arrays import arrays_in, context_of, wait_for
 from .._mxnet.forward import run_forward as forward_pass
 from .._mxnet.parameter import arrays_of, contexts_of, gradients_of
 from .._mxnet.preserve import fork_safe
 from .._mxnet.state import finish_deferred, interrupts_held, restoring
 from .._mxnet.tree import class_name, network_of, remember_places
 from ..display import Column, Table, TableReport, inputs_text, path_column, shape_column, size_text, warn
-from ..parameters import Selector, matcher, named_memory_errors, refuse_no_match, show_selector
-from ..shapes import is_known
+from ..parameters import ParameterInfo, Selector, matcher, named_memory_errors, refuse_no_match, show_selector
+from ..shapes import Shape, is_known
 from .diagnosis import error_of
-from .errors import Shape
-from .resolve import Resolution, as_arrays, contexts_in, forward_stop, resolve
+from .resolve import Resolution, Stop, as_arrays, error_text, resolve
+from .source import frames_of, last_lines
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,8 @@ class ShapeRow:
     ----------
     path, aliases, name, role, dtype
         As in `ParameterInfo`.
-    declared : tuple of (int or None), or None
-        The shape before; None stands for what was not known.
-    shape : tuple of (int or None), or None
-        The shape that follows from the inputs.
+    declared, shape : tuple of (int or None), or None
+        The shape before, and the one that follows from the inputs; None stands for what is not known.
     state : str
         ``'uninitialized'``, ``'deferred'``, ``'initialized'``, or ``'materialized'`` where that was done just now.
     block, block_path : str
@@ -75,13 +71,11 @@ class ShapeReport(TableReport[ShapeRow]):
     ----------
     rows : tuple of ShapeRow
         In order of traversal. ``report['features.0.weight']`` finds one, by path or alias.
-    seconds : float
-        How long it took.
-    forward : bool
-        Whether a real forward pass was needed.
+    seconds, forward : float, bool
+        How long it took, and whether a real forward pass was needed.
     notes : tuple of str
-        What the network holds in a list or another container, so that it is no part of it, and how to register it; and
-        parameters on different contexts, which a forward pass refuses.
+        What the network holds in a container, so that it is no part of it, and how to register it; and parameters on
+        different contexts, which a forward pass refuses.
     """
 
     rows: Tuple[ShapeRow, ...]
@@ -113,8 +107,8 @@ class ShapeReport(TableReport[ShapeRow]):
 def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     """Find the shape of every parameter from the shapes of the inputs; nothing is computed, and nothing changes.
 
-    The network's own code is run on arrays that have a shape and no memory, hybridized or not, initialized or not. The
-    shapes, and the refusals, are those of a real first forward pass: what is hybridized is inferred over its graph.
+    The network's own code is run on arrays that have a shape and no memory, whatever state it is in. The shapes, and
+    the refusals, are those of a real first forward pass: what is hybridized is inferred over its graph.
 
     Parameters
     ----------
@@ -131,8 +125,7 @@ def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     Raises
     ------
     DeferredInitError
-        Two shapes contradict each other, or the network's code needs numbers or fails before all is known; the message
-        says where.
+        Shapes contradict each other, or the network's code needs numbers or fails before all is known.
 
     Examples
     --------
@@ -161,8 +154,8 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
     net : Block
         Initialized, by `initialize` or by Gluon's own.
     *inputs
-        The network's arguments as in `resolve_shapes`: arrays or shapes, nested as the network takes them. None are
-        needed where every pending parameter has its shape, after ``set_data``.
+        The network's arguments as in `resolve_shapes`. None are needed where every pending parameter has its shape,
+        after ``set_data``.
     select : selector, optional
         Which parameters: a glob over paths, a role, a regular expression, a Block class, or a callable. The rest stay
         deferred.
@@ -185,9 +178,8 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
 
     Notes
     -----
-    MXNet counts the draws of its generator only forwards: a network whose own code samples in a forward pass of
-    ``run_forward=True`` leaves it advanced. Several threads may call this at once; Gluon's own deferral is not locked:
-    materialize a network before threads run it.
+    A network whose own code samples leaves MXNet's generator advanced by ``run_forward=True``. Several threads may call
+    this at once; Gluon's own deferral is not locked: materialize a network before threads run it.
 
     Examples
     --------
@@ -208,7 +200,14 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
         open_params = _unfinishable(found, chosen)
         if open_params or found.conflict is not None:
             raise error_of(found, inputs, params=open_params)
-        _finish(found, chosen)
+        remember_places(net, {param: place for param, place, _ in found.parameters if network_of(param) is None})
+        with interrupts_held() as released, restoring(list(chosen)), released():
+            for param, info in chosen.items():
+                with named_memory_errors(info.label, param):
+                    finish_deferred(param, found.shapes[param])
+            for param, info in chosen.items():  # an engine's error belongs to this call
+                with named_memory_errors(info.label, param):
+                    wait_for([*arrays_of(param), *gradients_of(param)])
         for stale in found.stale:
             warn(str(stale))
         return _report(found, start, chosen, forward)
@@ -217,78 +216,54 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
 _one_at_a_time = fork_safe(threading.RLock())  # a second thread finds the same network materialized
 
 
-def _chosen(found: Resolution, select: Optional[Selector]) -> List[Any]:
+def _chosen(found: Resolution, select: Optional[Selector]) -> Dict[Any, ParameterInfo]:
     """The parameters to do, in the order in which a forward pass would come to them."""
     matches = (lambda info: True) if select is None else matcher(select)
-    selected = [(param, info) for param, _, info in found.parameters if matches(info)]
+    selected = {param: info for param, _, info in found.parameters if matches(info)}
     if select is not None and not selected:
         refuse_no_match(select, [info for _, _, info in found.parameters])
         raise ValueError(f"select={show_selector(select)} matches no parameter of the network")
-    position = {id(param): number for number, param in enumerate(found.order)}
-    waiting = [param for param, info in selected if info.state != "initialized"]
-    return sorted(waiting, key=lambda param: position.get(id(param), len(position)))
+    waiting = {param: info for param, info in selected.items() if info.state != "initialized"}
+    return {param: waiting[param] for param in (*found.order, *waiting) if param in waiting}
 
 
-def _unfinishable(found: Resolution, chosen: Sequence[Any]) -> List[Any]:
+def _unfinishable(found: Resolution, chosen: Dict[Any, ParameterInfo]) -> List[Any]:
     """Those that cannot be finished: a shape is not known, or nothing is pending."""
-    untouched = {id(param) for param, _, info in found.parameters if info.state == "uninitialized"}
-    return [each for each in chosen if id(each) in untouched or not is_known(found.shapes[each])]
+    return [param for param, info in chosen.items()
+            if info.state == "uninitialized" or not is_known(found.shapes[param])]  # fmt: skip
 
 
 def _run_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
     """Find the shapes by a real forward pass."""
     pending = [ctx for param, _, _ in found.parameters for ctx in contexts_of(param)]
-    ctx = [*contexts_in(inputs), *pending, backend.current_context()][0]
+    ctx = [*map(context_of, arrays_in(inputs)), *pending, backend.current_context()][0]
     arrays = [as_arrays(each, ctx) for each in inputs]
     try:
         shapes, given = forward_pass(net, arrays)
     except Exception as error:
-        found.stop = forward_stop(error, found.stop)
-        if found.conflict is not None and not found.conflict.needed:
+        path, block = (found.stop.block_path, found.stop.block) if found.stop else ("", type(None))
+        line = next(filter(None, last_lines(frames_of(error))), "")
+        found.stop = Stop(path, block, line, f"a forward pass raised {error_text(error)}")
+        if found.conflict is not None and not found.conflict.disputes:
             found.conflict = None  # no parameter is in dispute: why the forward pass failed says more
         return
     found.stop = found.conflict = None
     found.inputs, found.entered = given, set(given)
-    known = set(map(id, found.order))
-    for param, _, info in found.parameters:
-        found.shapes[param] = shapes.get(param, found.shapes[param])
-        if id(param) not in known and info.block_path in given:
-            found.order.append(param)
+    found.shapes.update(shapes)
+    found.order += [param for param, _, info in found.parameters if info.block_path in given]
 
 
-def _finish(found: Resolution, chosen: Sequence[Any]) -> None:
-    remember_places(found.net, {param: place for param, place, _ in found.parameters if network_of(param) is None})
-    labels = {id(param): info.label for param, _, info in found.parameters}
-    with interrupts_held() as released, restoring(chosen), released():
-        for param in chosen:
-            with named_memory_errors(labels[id(param)], param):
-                finish_deferred(param, found.shapes[param])
-        for param in chosen:  # an engine's error belongs to this call
-            with named_memory_errors(labels[id(param)], param):
-                wait_for([*arrays_of(param), *gradients_of(param)])
-
-
-
-
-def _report(found: Resolution, start: float, done: Sequence[Any] = (), forward: bool = False) -> ShapeReport:
+def _report(
+    found: Resolution, start: float, done: Optional[Dict[Any, ParameterInfo]] = None, forward: bool = False
+) -> ShapeReport:
     """The records of what was found; `done` are the parameters that were materialized."""
-    finished = set(map(id, done))
     rows = tuple(
-        ShapeRow(
-            path=info.label,
-            aliases=info.aliases,
-            name=info.name,
-            role=info.role,
-            dtype=info.dtype,
-            declared=info.shape,
-            shape=found.shapes[param],
-            state="materialized" if id(param) in finished else info.state,
-            block=class_name(info.block) if info.block is not None else "",
-            block_path=info.block_path,
-            inputs=found.inputs.get(info.block_path),
-        )
+        ShapeRow(info.label, info.aliases, info.name, info.role, info.dtype, info.shape, found.shapes[param],
+                 "materialized" if done and param in done else info.state,
+                 class_name(info.block) if info.block is not None else "", info.block_path,
+                 found.inputs.get(info.block_path))
         for param, _, info in found.parameters
-    )
+    )  # fmt: skip
     return ShapeReport(rows, time.perf_counter() - start, forward, found.notes)
 
 
@@ -300,4 +275,4 @@ _COLUMNS = (
     shape_column("declared"),
     shape_column(),
     Column("state", attrgetter("state"), hoist=""),
-)
+)  # fmt: skip

@@ -1,17 +1,6 @@
 """`resolve`: what a network's arguments say about its parameters' shapes, and what goes wrong on the way.
 
-An argument is given as an array or as a shape, and nested as the network takes it:
-
-=====================================  ======================================================
-``mx.nd.zeros((2, 5))``                an array of MXNet's or NumPy's
-``(2, 5)``                             a shape; None or 0 for a size that is not known
-``((2, 5), 'int32')``                  a shape with a dtype, which is float32 otherwise
-``None``                               None
-``[(2, 5), [(1, 2, 4), (1, 2, 4)]]``   a list, tuple or dict of such
-anything else                          itself
-=====================================  ======================================================
-
-`run_without_memory` runs the network. Its result is compared here with what the parameters declare and with what a
+`run_without_memory` runs the network; its result is compared here with what the parameters declare and with what a
 trace has seen. Where two shapes contradict each other, the block is run alone, with the disputed sizes left open, to
 find what its input asks for. `diagnosis` writes the messages.
 """
@@ -25,7 +14,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Se
 import numpy
 
 from .._mxnet import mx
-from .._mxnet.arrays import context_of, leaves, with_leaves
+from .._mxnet.arrays import leaves, with_leaves
 from .._mxnet.inference import Call, NeedsNumbers, Run, run_without_memory
 from .._mxnet.instrument.call_stack import ArrayArgument, ValueArgument
 from .._mxnet.parameter import contexts_of, shape_of
@@ -33,34 +22,29 @@ from .._mxnet.preserve import global_state_lock
 from .._mxnet.tree import Flaw, Place, channel_axis, stale_graphs, unregistered_blocks, walk
 from ..display import inputs_text
 from ..parameters import ParameterInfo, context_mismatch, list_parameters
-from ..shapes import agree, is_known
-from .errors import Shape
-from .source import frames_of, last_lines
+from ..shapes import Shape, agree, is_known
+from .source import last_lines
 
 Parameters = Sequence[Tuple[Any, Place, ParameterInfo]]
 
 
-@dataclass
-class Stop:
-    """Where a network's own code stopped: the block, its class, the source line, MXNet's words.
-
-    `numbers` says that the code reads numbers, which shapes alone do not give; otherwise a forward pass stops there
-    too.
-    """
+class Stop(NamedTuple):
+    """Where a network's own code stopped."""
 
     block_path: str
     block: type
-    line: str
+    line: str  # of the source; '' where the block was called wrongly
     message: str
-    numbers: bool = False
+    numbers: bool = False  # whether it reads numbers, which shapes do not give; else a forward pass stops there too
 
 
-class EarlierShape(NamedTuple):
-    """The shape that a parameter had, and the call of a block whose input it follows; ``''`` and () where declared."""
+class Dispute(NamedTuple):
+    """The shape that an input asks for, and the one that the parameter had, by which call of a block, if by any."""
 
-    shape: Shape
-    block_path: str
-    inputs: Tuple[Shape, ...]
+    needed: Shape
+    earlier: Shape
+    block_path: str = ""
+    inputs: Tuple[Shape, ...] = ()
 
 
 @dataclass
@@ -70,8 +54,7 @@ class Conflict:
     block_path: str
     inputs: Tuple[Shape, ...]
     message: str  # what MXNet says
-    needed: Dict[Any, Shape] = field(default_factory=dict)  # what the input asks for, by each parameter in dispute
-    earlier: Dict[Any, EarlierShape] = field(default_factory=dict)
+    disputes: Dict[Any, Dispute] = field(default_factory=dict)  # by parameter
     checked: bool = True  # whether MXNet notices by itself when it computes
 
 
@@ -87,9 +70,7 @@ class Observed:
 
     def origin(self, path: str, shape: Shape) -> str:
         """The event that gave a parameter this shape: ``'resolved in 0, given (2, 5), at file:7'``, or nothing."""
-        for event in reversed(self.events):
-            if event.path != path or event.shape != shape:
-                continue
+        for event in reversed([event for event in self.events if event.path == path and event.shape == shape]):
             at = f", at {event.file}:{event.line}" if event.file else ""
             if event.kind in ("set_data", "load_parameters"):
                 return f"given by {event.kind}{at}"
@@ -121,8 +102,8 @@ class Resolution:
     def notes(self) -> Tuple[str, ...]:
         """Sentences on what is no part of the network (ten, and how many more), on contexts and on cached graphs."""
         lost = list(map(str, self.unregistered))
-        more = [f"{len(lost) - 10} more containers hold such."] if lost[10:] else []
-        return (*lost[:10], *more, *([self.context_mismatch] if self.context_mismatch else []), *map(str, self.stale))
+        more = f"{len(lost) - 10} more containers hold such." if lost[10:] else ""
+        return (*lost[:10], *filter(None, (more, self.context_mismatch)), *map(str, self.stale))
 
 
 def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None) -> Resolution:
@@ -131,21 +112,15 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
     observed = observed or Observed()
     with global_state_lock:
         parameters = list_parameters(net)
-        found = Resolution(
-            net,
-            parameters,
-            {param: shape_of(param) for param, _, _ in parameters},
-            bool(inputs),
-            observed,
-            unregistered_blocks(walk(net)),
-            context_mismatch([(info.label, contexts_of(param)) for param, _, info in parameters]),
-            stale_graphs(net),
-        )
+        mismatch = context_mismatch([(info.label, contexts_of(param)) for param, _, info in parameters])
+        shapes = {param: shape_of(param) for param, _, _ in parameters}
+        found = Resolution(net, parameters, shapes, bool(inputs), observed, unregistered_blocks(walk(net)), mismatch,
+                           stale_graphs(net))  # fmt: skip
         if inputs:
-            _add_run(found, run_without_memory(net, _arguments(inputs)))
+            _add_run(found, run_without_memory(net, abstract_arguments(inputs)))
         if observed.failing is not None and found.conflict is None:
             path, block, args = observed.failing
-            found.conflict = _conflict_in(parameters, run_without_memory(block, _arguments(args), at=path))
+            found.conflict = _conflict_in(parameters, run_without_memory(block, abstract_arguments(args), at=path))
         for path, given in observed.seen.items():
             found.inputs.setdefault(path, tuple(given))
         if observed.passed and "" in observed.seen:
@@ -155,12 +130,12 @@ def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None
 
 def _add_run(found: Resolution, run: Run) -> None:
     found.run = run
-    found.shapes.update((param, shape) for param, shape in run.shapes.items() if param in found.shapes)
+    found.shapes.update(run.shapes)
     found.conflict = _conflict_in(found.parameters, run) or _unchecked_sizes(found.parameters, run)
     for call in run.entered:
         found.inputs.setdefault(call.path, call.given)
     found.entered = {call.path for call in run.entered}
-    found.order = [param for param in run.order if param in found.shapes]
+    found.order = list(run.order)
     if run.error is not None:
         last = run.unfinished()
         path, kind = (last.path, type(last.block)) if last else ("", type(found.net))
@@ -178,13 +153,12 @@ def _unchecked_sizes(parameters: Parameters, run: Run) -> Optional[Conflict]:
             held.setdefault(path, []).append(param)
     for call in filter(attrgetter("returned"), run.entered):
         axis, given = channel_axis(call.block), call.given
-        if axis is None or not given or given[0] is None or given[0][axis] is None:
-            continue
-        size: Shape = (given[0][axis],)
-        wrong = {param: size for param in held.get(call.path, ()) if not agree(size, shape_of(param))}
-        if wrong:
-            earlier = {param: EarlierShape(shape_of(param), "", ()) for param in wrong}
-            return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, earlier, False)
+        if axis is not None and given and given[0] is not None:
+            size: Shape = (given[0][axis],)
+            wrong = {param: Dispute(size, shape_of(param)) for param in held.get(call.path, ())
+                     if not agree(size, shape_of(param))}  # fmt: skip
+            if wrong:
+                return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, False)
     return None
 
 
@@ -194,28 +168,25 @@ def _conflict_in(parameters: Parameters, run: Run) -> Optional[Conflict]:
         return None
     call = run.unfinished() or run.entered[-1]
     conflict = Conflict(call.path, call.given, error_text(run.conflict))
-    own = [param for param, place, _ in parameters if call.path in place.holders]
-    before = {param: run.shapes.get(param, shape_of(param)) for param in own}
-    for param in own:
-        needed = _needed_shape(call, param, before)
-        if needed is None or before[param] is None or agree(needed, before[param]):
+    holders = {param: place.holders for param, place, _ in parameters if call.path in place.holders}
+    shapes = {param: run.shapes.get(param, shape_of(param)) for param in holders}
+    before = dict(shapes)
+    for param, earlier in before.items():
+        needed = None if earlier is None else _needed_shape(call, param, before, earlier)
+        if needed is None or agree(needed, earlier):
             continue
-        conflict.needed[param] = needed
-        holders = next(place.holders for each, place, _ in parameters if each is param)
-        uses = [(use.path, use.given) for use in run.entered if use.returned and use.path in holders]
-        conflict.earlier[param] = EarlierShape(before[param], *(uses[0] if uses else ("", ())))
-        if _inferred(call, {**before, **conflict.needed}) is not None:
+        uses = [(use.path, use.given) for use in run.entered if use.returned and use.path in holders[param]]
+        conflict.disputes[param] = Dispute(needed, earlier, *(uses[0] if uses else ()))
+        shapes[param] = needed
+        if _inferred(call, shapes) is not None:
             break  # with these changed, the block takes its input
     return conflict
 
 
-def _needed_shape(call: Call, param: Any, before: Dict[Any, Shape]) -> Shape:
+def _needed_shape(call: Call, param: Any, before: Dict[Any, Shape], shape: Tuple[Optional[int], ...]) -> Shape:
     """The shape that one parameter of a block must have for these inputs."""
     # The others keep theirs where that is possible; several may be in dispute at once, as a BatchNorm's are.
-    shape = before[param]
-    trials: List[Shape] = [None]
-    if shape is not None:
-        trials += [(*shape[:axis], None, *shape[axis + 1 :]) for axis in reversed(range(len(shape)))]
+    trials = [None, *((*shape[:axis], None, *shape[axis + 1 :]) for axis in reversed(range(len(shape))))]
     for others in (before, dict.fromkeys(before)):
         for trial in trials:
             found = (_inferred(call, {**others, param: trial}) or {}).get(param)
@@ -233,13 +204,6 @@ def _inferred(call: Call, shapes: Dict[Any, Shape]) -> Optional[Dict[Any, Any]]:
     return run.shapes if run.error is None else None
 
 
-def forward_stop(error: BaseException, before: Optional[Stop]) -> Stop:
-    """Where a real forward pass ended, after the run without memory had ended `before`."""
-    path, block = (before.block_path, before.block) if before else ("", type(None))
-    theirs, mxnets = last_lines(frames_of(error))
-    return Stop(path, block, theirs or mxnets, f"a forward pass raised {error_text(error)}")
-
-
 def error_text(error: BaseException) -> str:
     """The exception's own words, without MXNet's C++ traceback and its operators' global names."""
     lines = [line.strip() for line in str(error).strip().splitlines()]
@@ -250,20 +214,22 @@ def error_text(error: BaseException) -> str:
 
 
 def map_arrays(given: Any, leaf: Callable[[tuple, Any, Any], Any]) -> Any:
-    """The same nesting, with ``leaf(shape, dtype, array or None)`` for each array or shape."""
-    # Raises a TypeError where a list of numbers is given: a shape is a tuple.
-    if isinstance(given, mx.nd.NDArray):
+    """An argument, nested as it is, with ``leaf(shape, dtype, array or None)`` for each array and shape in it.
+
+    A shape is a tuple of numbers, in which None or 0 is a size that is not known, or a pair of it and a dtype. What is
+    no array, shape, list, tuple or dict is itself. A list of numbers is a TypeError.
+    """
+    if isinstance(given, (mx.nd.NDArray, numpy.ndarray)):
         return leaf(tuple(given.shape), numpy.dtype(given.dtype).name, given)
-    if isinstance(given, numpy.ndarray):
-        return leaf(given.shape, given.dtype.name, given)
     if isinstance(given, ArrayArgument):
         return leaf(given.shape, given.dtype, None)
     if isinstance(given, ValueArgument):
         return given.value
-    if _is_shape(given):
-        return leaf(_known(given), "float32", None)
-    if isinstance(given, tuple) and len(given) == 2 and _is_shape(given[0]) and isinstance(given[1], _DTYPES):
-        return leaf(_known(given[0]), numpy.dtype(given[1]).name, None)
+    has_dtype = isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], (str, type, numpy.dtype))
+    shape, dtype = given if has_dtype else (given, "float32")
+    if type(shape) is tuple and any(map(_is_size, shape)) and all(each is None or _is_size(each) for each in shape):
+        sizes = tuple(None if each is None or int(each) <= 0 else int(each) for each in shape)
+        return leaf(sizes, numpy.dtype(dtype).name, None)
     if isinstance(given, list) and given and all(map(_is_size, given)):
         raise TypeError(f"the list {given!r} is no shape: write {tuple(given)!r}, or give an array")
     if isinstance(given, (list, tuple)):
@@ -273,8 +239,17 @@ def map_arrays(given: Any, leaf: Callable[[tuple, Any, Any], Any]) -> Any:
     return given
 
 
-def _arguments(inputs: Sequence[Any]) -> List[Any]:
+def _is_size(given: Any) -> bool:
+    return hasattr(given, "__index__") and not isinstance(given, (bool, numpy.ndarray, mx.nd.NDArray))
+
+
+def abstract_arguments(inputs: Sequence[Any]) -> List[Any]:
+    """The arguments with an `ArrayArgument` for each array and shape."""
     return [map_arrays(each, lambda shape, dtype, _: ArrayArgument(shape, dtype)) for each in inputs]
+
+
+def has_arrays(inputs: Sequence[Any]) -> bool:
+    return any(isinstance(leaf, ArrayArgument) for leaf in leaves(abstract_arguments(inputs)))
 
 
 def as_arrays(given: Any, ctx: Any) -> Any:
@@ -301,37 +276,4 @@ def arguments_text(inputs: Sequence[Any]) -> str:
 
 
 class _Verbatim(str):
-    def __repr__(self) -> str:
-        return str(self)
-
-
-def contexts_in(inputs: Sequence[Any]) -> List[Any]:
-    return [context_of(array) for array in _leaves(inputs) if isinstance(array, mx.nd.NDArray)]
-
-
-def has_arrays(inputs: Sequence[Any]) -> bool:
-    return bool(_leaves(inputs))
-
-
-def _leaves(inputs: Sequence[Any]) -> List[Any]:
-    """The arrays among the arguments, and None for each shape."""
-    found: List[Any] = []
-    for each in inputs:
-        map_arrays(each, lambda shape, dtype, array: found.append(array))
-    return found
-
-
-def _is_shape(given: Any) -> bool:
-    sizes = type(given) is tuple and all(each is None or _is_size(each) for each in given)
-    return sizes and any(each is not None for each in given)
-
-
-def _is_size(given: Any) -> bool:
-    return hasattr(given, "__index__") and not isinstance(given, (bool, numpy.ndarray, mx.nd.NDArray))
-
-
-_DTYPES = (str, type, numpy.dtype)
-
-
-def _known(shape: Any) -> tuple:
-    return tuple(None if each is None or int(each) <= 0 else int(each) for each in shape)
+    __repr__ = str.__str__

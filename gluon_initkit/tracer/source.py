@@ -16,25 +16,28 @@ _WATCH = {f"{_KIT}.{each}" for each in ("tracer.trace", "tracer.source", "_mxnet
 _MXNETS_FORWARD = (mx.gluon.HybridBlock.forward, mx.gluon.SymbolBlock.forward)
 
 
-def user_call() -> Tuple[str, Optional[str], Optional[int]]:
+def source_within(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:
     """What the user called, and the file and line of that: the innermost frame outside of MXNet and the kit."""
-    called: Optional[FrameType] = None
-    for frame, line in traceback.walk_stack(sys._getframe(1)):
+    # Where MXNet's own `forward` resolves a block's parameters, the line is found once for all of them.
+    once = within if within is not None and type(within.block).forward in _MXNETS_FORWARD else None
+    if once is not None and once.source is not None:
+        return once.source
+    called: Any = None
+    where: Tuple[Optional[str], Optional[int]] = None, None
+    for frame, line in traceback.walk_stack(sys._getframe()):
         owner = code_owner(frame)
         if owner == "user":
-            return _named(called), frame.f_code.co_filename, line
-        if owner != "watch":
-            called = frame
-    return _named(called), None, None
-
-
-def source_within(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:
-    """The same; where MXNet's own `forward` resolves a block's parameters, the line is found once for all of them."""
-    if within is None or type(within.block).forward not in _MXNETS_FORWARD:
-        return user_call()
-    if within.source is None:
-        within.source = user_call()
-    return within.source
+            where = frame.f_code.co_filename, line
+            break
+        called = called if owner == "watch" else frame
+    name = "" if called is None else called.f_code.co_name
+    if called is not None and code_owner(called) == "kit":
+        name = f"ik.{name}"
+    elif called is not None and "self" in called.f_locals:
+        name = f"{type(called.f_locals['self']).__name__}.{name}"
+    if once is not None:
+        once.source = name, *where
+    return name, *where
 
 
 def frames_of(error: BaseException, around: Optional[FrameType] = None) -> List[Frame]:
@@ -62,18 +65,7 @@ def code_owner(frame: FrameType) -> str:
 
 @functools.lru_cache(maxsize=None)
 def _owner(module: str) -> str:
-    package = module.partition(".")[0]
-    if module == "mxnet.util":  # decorators, which MXNet 2 has around most of what one calls
+    if module in _WATCH or module == "mxnet.util":  # decorators, which MXNet 2 has around most of what one calls
         return "watch"
-    if package == _KIT:
-        return "watch" if module in _WATCH else "kit"
-    return "mxnet" if package == "mxnet" else "user"
-
-
-def _named(frame: Any) -> str:
-    if frame is None:
-        return ""
-    name = frame.f_code.co_name
-    if code_owner(frame) == "kit":
-        return f"ik.{name}"
-    return f"{type(frame.f_locals['self']).__name__}.{name}" if "self" in frame.f_locals else name
+    package = module.partition(".")[0]
+    return {_KIT: "kit", "mxnet": "mxnet"}.get(package, "user")

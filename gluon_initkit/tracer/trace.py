@@ -1,8 +1,7 @@
 """`trace`: a record of what happens to one network's parameters, and one error for what goes wrong with them.
 
 `NetworkObserver` sees and undoes. Here it is written down as events, which are plain data and hold no MXNet object; a
-failure goes to `diagnosis`: what MXNet says about shapes and deferral becomes a `DeferredInitError`, anything else is
-raised as it is.
+failure goes to `diagnosis`.
 """
 
 from collections import deque
@@ -17,25 +16,14 @@ from typing import Any, Callable, Deque, List, Optional, Sequence, Tuple
 
 import numpy
 
+from .. import display
 from .._mxnet.instrument.call_stack import input_shapes
 from .._mxnet.instrument.observer import NetworkObserver
 from .._mxnet.parameter import known_sizes
-from ..display import (
-    Column,
-    Table,
-    TableReport,
-    counted,
-    inputs_text,
-    path_column,
-    printable,
-    shape_column,
-    shape_text,
-    size_text,
-    warn,
-)
+from ..display import Column, inputs_text, size_text
 from ..parameters import ParameterInfo, check_block, list_parameters
-from .diagnosis import INPUTS, diagnosed_failure
-from .errors import DeferredInitError, Shape
+from ..shapes import Shape
+from .diagnosis import INPUTS, DeferredInitError, diagnosed_failure
 from .resolve import Observed
 from .source import source_within
 
@@ -49,28 +37,23 @@ class TraceEvent:
     Attributes
     ----------
     kind : str
-        ``'initialize'`` and ``'force_reinit'``: it was called. ``'deferred'``: not possible yet. ``'resolved'``: the
+        ``'initialize'``, ``'force_reinit'``: it was called. ``'deferred'``: not possible yet. ``'resolved'``: the
         parameter got its values. ``'set_data'``, ``'load_parameters'``, ``'cast'``, ``'reset_ctx'``. ``'failed'``: a
         call raised, and the parameters that it had resolved are pending again.
-    path : str or None
+    path, dtype : str or None
         The parameter; None for a failure, which is the whole network's.
     shape : tuple of (int or None), or None
         Its shape afterwards. None stands for an unknown dimension, and for an unknown number of dimensions.
-    dtype : str or None
-    block : str or None
-        The path of the block in whose forward it happened, ``''`` for the network's own; None outside of any.
-    inputs : tuple of shapes, or None
-        What that block was given.
+    block, inputs : str, tuple of shapes, or None
+        The path of the block in whose forward it happened, ``''`` for the network's own, and what that was given.
     initializer, hook : str or None
         Who fills it, and by which method. An ``'initialize'`` of plain MXNet's names the network-level initializer.
     bytes : int
         Of the parameter's values, over all contexts; 0 while it has none.
     time, seconds : float
         When it began, in seconds since the trace did, and how long it took.
-    call : str
-        What the user called: ``'HybridSequential.initialize'``.
-    file, line : str and int, or None
-        The user's own source line: the innermost frame outside of MXNet and this kit.
+    call, file, line : str, str or None, int or None
+        What the user called, ``'HybridSequential.initialize'``, and where: the innermost line outside of MXNet and kit.
     thread : int
         The operating system's number of the thread.
     detail : str
@@ -114,7 +97,7 @@ class TraceEvent:
     @property
     def headline(self) -> str:
         """The kind, the parameter and its shape."""
-        return " ".join((self.kind, *((self.path, shape_text(self.shape)) if self.path is not None else ())))
+        return " ".join((self.kind, *((self.path, display.shape_text(self.shape)) if self.path is not None else ())))
 
     @property
     def facts(self) -> Tuple[str, ...]:
@@ -126,12 +109,11 @@ class TraceEvent:
         return tuple(part for part in (where, self.filled_by, size, took, self.detail) if part)
 
     def __str__(self) -> str:
-        return printable(" · ".join(part for part in (self.headline, *self.facts, self.source) if part))
+        return display.printable(" · ".join(part for part in (self.headline, *self.facts, self.source) if part))
 
 
 def _seconds_text(seconds: Optional[float]) -> str:
-    """A time as tables show it; nothing for None."""
-    if seconds is None or seconds < 5e-7:
+    if not seconds or seconds < 5e-7:
         return ""
     if seconds < 1e-3:
         return f"{seconds * 1e6:.0f} µs"
@@ -141,9 +123,8 @@ def _seconds_text(seconds: Optional[float]) -> str:
 def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent], None]] = None) -> "Trace":
     """Record what happens to a network's parameters: deferral, and how it ends.
 
-    To be used as ``with ik.trace(net) as t:``. Methods of this network's own blocks and parameters are patched; no
-    class is changed, and afterwards the objects are as they were. The patches that a forward pass meets come off as
-    soon as every parameter has its values.
+    To be used as ``with ik.trace(net) as t:``. Methods of this network's own blocks and parameters are patched, until
+    every parameter has its values; no class is changed, and afterwards the objects are as they were.
 
     Inside, MXNet's errors about missing values and contradicting shapes become one `DeferredInitError` that lists every
     unresolved parameter; `except` clauses for MXNet's own error catch it. If a forward pass or `initialize` fails, the
@@ -152,7 +133,7 @@ def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent]
     Parameters
     ----------
     net : Block
-        A network, in any state.
+        In any state.
     live : bool
         Whether to print each event as it happens.
     on_event : callable, optional
@@ -185,12 +166,12 @@ def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent]
     return Trace(net, live, on_event)
 
 
-class Trace(TableReport[TraceEvent]):
+class Trace(display.TableReport[TraceEvent]):
     """What `trace` returns: a report whose rows are its events, shown by the user's call, by kind, then by block."""
 
     def __init__(self, net: Any, live: bool = False, on_event: Optional[Callable] = None) -> None:
-        self._net, self._live, self._callback = net, live, on_event
-        self._type = type(net).__name__
+        self._net, self._type = net, type(net).__name__
+        self._callbacks: List[Callable] = [*([print] if live else []), *([on_event] if on_event else [])]
         self._observer: Optional[NetworkObserver] = NetworkObserver(net, self._record, self._explain)
         self._running = False
         self._pending: Tuple[ParameterInfo, ...] = ()
@@ -248,7 +229,7 @@ class Trace(TableReport[TraceEvent]):
         """The records as a JSON list; unknown dimensions are null."""
         return json.dumps(self.to_records())
 
-    def _table(self) -> Table:
+    def _table(self) -> display.Table:
         events = self.events
         resolved = sum(event.kind == "resolved" for event in events)
         counts = f"{resolved} resolved, {len(self.pending)} pending" if events else "nothing happened"
@@ -257,7 +238,7 @@ class Trace(TableReport[TraceEvent]):
         at_once = [event for event in events if event.kind == "resolved" and event.block is None]
         others = sum(event.kind != "initialize" for event in events) - len(at_once)
         hidden = set(map(id, at_once)) if others and len(at_once) > _MOST_AT_ONCE else ()
-        return Table(f"Trace of {self._type}: {counts}", _COLUMNS, events, headings=2, parts=_parts,
+        return display.Table(f"Trace of {self._type}: {counts}", _COLUMNS, events, headings=2, parts=_parts,
                      emphasis=lambda event: "error" if event.kind == "failed" else "",
                      first_to_go=("seconds", "bytes", "inputs"), rest=_rest,
                      shown=lambda event: event.kind != "initialize" and id(event) not in hidden)  # fmt: skip
@@ -268,15 +249,21 @@ class Trace(TableReport[TraceEvent]):
             return
         source = source_within(facts.pop("within", None))
         self._notes.append((kind, time.perf_counter_ns(), threading.get_native_id(), source, facts))
-        if self._live or self._callback is not None:
-            self._announce(self.events[-1])
+        if self._callbacks:
+            event = self.events[-1]
+            try:
+                for callback in self._callbacks:
+                    callback(event)
+            except Exception as error:
+                # It is called out of the middle of MXNet's work, which it must not break off.
+                self._callbacks = []
+                display.warn(f"on_event raised {type(error).__name__}: {error}; it is not called again")
 
     def _event(self, kind: str, now: int, thread: int, source: Any, facts: dict) -> TraceEvent:
         method = "initialize" if kind in ("force_reinit", "deferred", "resolved") else kind
         nanoseconds, asked = facts.pop("nanoseconds", 0), facts.pop("call", f"Parameter.{method}")
-        call, file, line = source
+        arrays, (call, file, line) = facts.pop("arrays", 0), source
         facts["inputs"] = input_shapes(facts.get("block"), facts.get("inputs"))
-        arrays = facts.pop("arrays", 0)
         if facts["dtype"] is not None:
             dtype, shape = numpy.dtype(facts["dtype"]), facts["shape"]
             facts["bytes"] = arrays and arrays * math.prod(shape) * dtype.itemsize
@@ -285,17 +272,6 @@ class Trace(TableReport[TraceEvent]):
             kind, time=(now - nanoseconds - self._begin) / 1e9, seconds=nanoseconds / 1e9, call=call or asked,
             file=file, line=line, thread=thread, **facts,
         )  # fmt: skip
-
-    def _announce(self, event: TraceEvent) -> None:
-        try:
-            if self._live:
-                print(event)
-            if self._callback is not None:
-                self._callback(event)
-        except Exception as error:
-            # It is called out of the middle of MXNet's work, which it must not break off.
-            self._live, self._callback = False, None
-            warn(f"on_event raised {type(error).__name__}: {error}; it is not called again")
 
     def _explain(self, error: BaseException, facts: dict) -> Optional[BaseException]:
         """The error to raise instead of one that a call ended in; None to let it be."""
@@ -309,7 +285,7 @@ class Trace(TableReport[TraceEvent]):
             observed.around = None  # this frame, which holds `observed`: a cycle
         if diagnosed is not None or undone:
             detail = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            detail += f"; {counted(undone, 'parameter is', 'parameters are')} pending again" if undone else ""
+            detail += f"; {display.counted(undone, 'parameter is', 'parameters are')} pending again" if undone else ""
             about = {"block": facts["block"], "inputs": facts["inputs"] or None, "call": facts.get("call", "")}
             self._record("failed", {"path": None, "shape": None, "dtype": None, "detail": detail, **about})
         return diagnosed
@@ -328,8 +304,8 @@ def _parts(event: TraceEvent) -> Tuple[str, ...]:
 
 
 _COLUMNS = (
-    path_column("event"),
-    shape_column(hoist=""),
+    display.path_column("event"),
+    display.shape_column(hoist=""),
     INPUTS,
     Column("filled_by", lambda event: event.filled_by.replace("._init_weight", ""), "filled by"),
     Column("bytes", lambda event: event.bytes or None, show=lambda value: size_text(value) if value else "", fold="sum",
