@@ -11,6 +11,7 @@ from .table import Table, as_markdown, as_rich, as_text, rendered, terminal_widt
 from .words import counted, did_you_mean, find_row, printable
 
 Row = TypeVar("Row")
+Path = Union[str, "os.PathLike[str]"]
 
 _IN_NOTEBOOK = 1000  # rows that a notebook shows; less where there are histograms, which are long
 _MOST_LINES = 60  # of a table that is a repr
@@ -82,7 +83,7 @@ class TableReport(Generic[Row]):
         return as_markdown(text_table(self._chosen(columns), None, depth=depth, flat=True))
 
     def to_html(
-        self, path: Optional[Union[str, "os.PathLike[str]"]] = None, *, columns: Optional[Sequence[Any]] = None,
+        self, path: Optional[Path] = None, *, columns: Optional[Sequence[Any]] = None,
         limit: Optional[int] = None, page: bool = True,
     ) -> str:  # fmt: skip
         """A page with a tree that unfolds: nothing from a network, light and dark.

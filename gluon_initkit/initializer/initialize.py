@@ -21,9 +21,8 @@ from .._mxnet import backend, mx, parameter, state, tree
 from .._mxnet.arrays import classic, empty, is_host, layer_array, memory_view, wait_for
 from .._mxnet.preserve import draw_seed, seeded_generators
 from .._mxnet.trainer import reset_updates, trainer_objection
-from ..display import Column, Table, TableReport, counted, counted_of, listed, path_column, printable, shape_column
-from ..display.errors import warn
-from ..display.units import shape_text, size_text
+from ..display import Column, Table, TableReport, path_column, shape_column
+from ..display.words import counted, counted_of, listed, printable, shape_text, size_text, warn
 from ..parallel import Job, ProgressBar, run
 from ..parameters import ParameterInfo, context_mismatch, did_you_mean_path, list_parameters, select_parameters
 from ..parameters.info import named_memory_errors

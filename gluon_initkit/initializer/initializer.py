@@ -27,7 +27,7 @@ from .._mxnet.state import emit
 from .._mxnet.tree import network_of
 from ..display import listed, printable, warn
 from ..parameters import ParameterInfo, did_you_mean, list_parameters, matcher, parameter_info, role_of
-from ..parameters.selectors import explain_no_match, selector_from_json, selector_to_json, show_selector
+from ..parameters.info import explain_no_match, selector_from_json, selector_to_json, show_selector
 from . import dispatch
 from .dispatch import Assignment, Choice, InitializationError, Rule, choose, decide
 from .random import generator, key_of

@@ -14,8 +14,8 @@ from .._mxnet.arrays import arrays_in, classic
 from .._mxnet.forward import observed
 from .._mxnet.preserve import parameters_of
 from .._mxnet.trainer import trainer_objection
-from ..display import Column, Table, TableReport, counted, listed, new_axes, path_column, printable, shape_column
-from ..display.units import shape_text
+from ..display import Column, Table, TableReport, new_axes, path_column, shape_column
+from ..display.words import counted, listed, printable, shape_text
 from ..parameters import ParameterInfo, check_block, list_parameters, matcher, refuse_no_match
 from ..shapes import is_known
 from .arguments import count, number, one_of

@@ -28,8 +28,8 @@ from .._mxnet.ties import (
 )
 from .._mxnet.trainer import is_trained
 from .._mxnet.tree import parameters_in_containers, walk
-from ..display import Column, Table, TableReport, braced_paths, path_column, shape_column, warn
-from ..display.units import counted, listed, printable, size_text
+from ..display import Column, Table, TableReport, braced_paths, path_column, shape_column
+from ..display.words import counted, listed, printable, size_text, warn
 from ..parameters import check_block, did_you_mean_path, list_parameters, matcher, named_memory_errors, show_selector
 from .checks import has_chosen_initializer, merged_shape, problems, why_fixed
 from .errors import SharingError, sharing_refused
