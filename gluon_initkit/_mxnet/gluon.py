@@ -1,13 +1,13 @@
-"""`backend`: everything in which the Gluon of MXNet 1 and that of MXNet 2 differ.
+"""`backend`: the differences between the Gluon of MXNet 1 and that of MXNet 2.
 
-`Gluon1` is the contract and MXNet 1's answers, `Gluon2` what MXNet 2 answers otherwise. The rest of the kit asks
-`backend`, and never for a version.
+The abstract class `Backend` is the contract; `Gluon1` and `Gluon2` implement it. The rest of the kit asks `backend`,
+and never for a version of MXNet.
 """
 
+from abc import ABC, abstractmethod
 import copy
 import inspect
 import json
-from operator import attrgetter
 import sys
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 import uuid
@@ -23,78 +23,156 @@ from ..shapes import is_known
 
 
 class RNNLayout(NamedTuple):
-    """What the one vector of a fused RNN consists of: all its weights and biases."""
+    """The weights and biases that the one vector of a fused RNN consists of."""
 
-    network: Any  # the initializer of the parts that declare none, where the vector's own names one
+    network: Any  # the initializer of the parts that declare none, if the vector's initializer names one
     shapes: Dict[str, Tuple[int, ...]]
     declared: Dict[str, Any]
     packed: Callable[[Dict[str, numpy.ndarray]], numpy.ndarray]  # the vector of these parts
 
 
 def locals_of(code: Any) -> Optional[Dict[str, Any]]:
-    """The local variables of the innermost call of a function that runs in this thread; None where none does."""
+    """The local variables of the innermost running call of a function in this thread, or None."""
     frame: Any = sys._getframe(1)
     while frame is not None and frame.f_code is not code:
         frame = frame.f_back
     return None if frame is None else frame.f_locals
 
 
-class Gluon1:
-    """Gluon as MXNet 1 has it: names of parameters are unique in the process, dictionaries hold them by name."""
+class Backend(ABC):
+    """The contract: what the kit asks of either Gluon."""
 
     Context = type(mx.cpu())  # the class of a context, which MXNet 2 calls a device
     current_context: Callable[[], Any] = staticmethod(getattr(mx, "current_device", mx.current_context))
-    context_slots = ("_ctx_list", "_ctx_map")  # where a parameter keeps the contexts that it is on; the first: a list
-    trainer_slot = "_contexts"  # where a Trainer keeps the contexts on which it updates parameters, None until it knows
-    reset_method = "reset_ctx"  # puts a parameter on other contexts
-    reset_call = "net.collect_params().reset_ctx(ctx)"  # the call that does so for all parameters of a network
-    declaration_code = staticmethod("self.params.get({!r}, shape={})".format)  # makes a parameter, by name and shape
-    FusedRNN: Any = getattr(initializer, "RNNFused", None) or initializer.FusedRNN  # for the one vector of an RNN
-    infers_on_symbols = True  # whether a network's code can be run on Symbols, from which MXNet infers shapes
-    resolving_methods: Tuple[str, ...] = ()  # what a block calls with its inputs, and not from within its `forward`
+    FusedRNN: Any = getattr(initializer, "RNNFused", None) or initializer.FusedRNN  # fills an RNN's one vector
     # The function that initializes all parameters of a network, one after the other.
     initialize_code = inspect.unwrap(getattr(gluon, "ParameterDict", gluon.Block).initialize).__code__
+    context_slots: Tuple[str, str]  # attributes of a parameter that hold its contexts; the first is a list
+    trainer_slot: str  # attribute of a Trainer that holds the contexts of its parameters, None until it knows them
+    reset_method: str  # the method that moves a parameter to other contexts
+    reset_call: str  # the call that moves all parameters of a network
+    infers_on_symbols: bool  # whether a network's code can run on Symbols, from which MXNet infers shapes
+    resolving_methods: Tuple[str, ...]  # methods that a block calls with its inputs outside of its `forward`
 
-    uses_numpy_arrays: Any = staticmethod(is_np_array)  # whether layers take NumPy arrays, here and now
-    unnamed: Any = staticmethod(lambda kind: kind(prefix=""))  # a new block, which takes no name from Gluon's counters
-    defers_always: Any = staticmethod(lambda block: False)  # whether a layer is deferred though told its input's size
-    prefix_of: Any = staticmethod(attrgetter("prefix"))  # what the names of a block's operators begin with; '' without
-    # The dictionary in which a block's ``params`` holds parameters by global name; None where there is no such thing.
-    entries_by_name: Any = staticmethod(attrgetter("_params._params"))
-    role_name: Any = staticmethod(lambda param, path: param.name)  # whose end tells a role: attributes have any name
-    trainer_of: Any = staticmethod(attrgetter("_trainer"))  # the Trainer that updates a parameter, or None
+    @abstractmethod
+    def declaration_code(self, name: str, shape: Any) -> str:
+        """The code that makes a parameter of a block."""
 
+    @abstractmethod
+    def uses_numpy_arrays(self) -> bool:
+        """Whether layers take NumPy arrays, here and now."""
+
+    @abstractmethod
+    def unnamed(self, block_class: Any) -> Any:
+        """A new block of a class, which takes no number from Gluon's counters of names."""
+
+    @abstractmethod
+    def defers_always(self, block: Any) -> bool:
+        """Whether a layer is deferred although it was told the size of its input."""
+
+    @abstractmethod
+    def prefix_of(self, block: Any) -> str:
+        """The prefix of the names of a block's operators, or ''."""
+
+    @abstractmethod
+    def entries_by_name(self, block: Any) -> Optional[Dict[str, Any]]:
+        """The dictionary in which a block's ``params`` holds parameters by global name, or None."""
+
+    @abstractmethod
+    def role_name(self, param: Any, path: str) -> str:
+        """The name whose end tells a parameter's role."""
+
+    @abstractmethod
+    def trainer_of(self, param: Any) -> Any:
+        """The Trainer that updates a parameter, or None."""
+
+    @abstractmethod
     def children(self, block: Any) -> List[Tuple[str, Any]]:
         """A block's children by name."""
+
+    @abstractmethod
+    def infers_shapes(self, block_class: Any) -> bool:
+        """Whether a forward pass of this class of block can find the unknown shapes of its own parameters."""
+
+    @abstractmethod
+    def resolving_block(self) -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:
+        """The block that resolves its parameters before its `forward`, and its arguments; None where none does so."""
+
+    @abstractmethod
+    def rename(self, param: Any, name: str) -> None:
+        """Make a copy of a parameter another parameter, of this name."""
+
+    @abstractmethod
+    def train_source(self, trainer: Any, transposed: Any, source: Any) -> None:
+        """A Trainer was given `transposed`, which shows `source`: let it update that one, or refuse."""
+
+    @abstractmethod
+    def transposed_variable(self, source: Any) -> Any:
+        """The variable of a parameter, transposed."""
+
+    @abstractmethod
+    def transposed_input(self, source: Any, ctx: Any) -> Any:
+        """The transposed values of a parameter as an input of the graph being written; None where it needs none."""
+
+    @abstractmethod
+    def rnn_layout(self, fused: Any, shape: Tuple[int, ...]) -> RNNLayout:
+        """The parts of a vector of this shape that a `FusedRNN` fills."""
+
+    @abstractmethod
+    def rnn_input_size(self, layer: Any, shapes: Callable[[Any], Any]) -> Optional[int]:
+        """The input size of an RNN layer, from its parameters' shapes; None where they do not tell."""
+
+    @abstractmethod
+    def complete_initializer(self, declared: Any, init: Any) -> Any:
+        """What a parameter was declared with; for an RNN, with the network's initializer where the layer has none."""
+
+    @abstractmethod
+    def load_targets_by_name(self, net: Any) -> Optional[Dict[str, Any]]:
+        """The parameters that `load_parameters` fills from a file without a dot in its names; None: by path alone."""
+
+
+class Gluon1(Backend):
+    """Gluon of MXNet 1: names of parameters are unique in the process, dictionaries hold them by name."""
+
+    context_slots = ("_ctx_list", "_ctx_map")
+    trainer_slot = "_contexts"
+    reset_method = "reset_ctx"
+    reset_call = "net.collect_params().reset_ctx(ctx)"
+    infers_on_symbols = True
+    resolving_methods = ()
+
+    declaration_code = staticmethod("self.params.get({!r}, shape={})".format)
+    uses_numpy_arrays = staticmethod(is_np_array)
+    unnamed = staticmethod(lambda block_class: block_class(prefix=""))
+    defers_always = staticmethod(lambda block: False)
+    prefix_of = staticmethod(lambda block: block.prefix)
+    entries_by_name = staticmethod(lambda block: block._params._params)
+    role_name = staticmethod(lambda param, path: param.name)  # attributes may have any name
+    trainer_of = staticmethod(lambda param: param._trainer)
+
+    def children(self, block: Any) -> List[Tuple[str, Any]]:
         return list(block._children.items())
 
     def infers_shapes(self, block_class: Any) -> bool:
-        """Whether a forward pass of this class of block can find the unknown shapes of its own parameters."""
         return issubclass(block_class, gluon.HybridBlock)
 
     def resolving_block(self) -> Optional[Tuple[gluon.Block, Tuple[Any, ...]]]:
-        """The block that resolves its parameters before its `forward`, and its arguments; None where none does so."""
         return None
 
     def rename(self, param: Any, name: str) -> None:
-        """Make a copy of a parameter another parameter, of this name."""
         param.name = name
 
     def train_source(self, trainer: Any, transposed: Any, source: Any) -> None:
-        """A Trainer was given `transposed`, which shows `source`: let it update that one, or refuse."""
         raise TypeError(f"a Trainer cannot update {transposed!r}, which holds no values of its own: give it the "
                         f"parameters of `collect_params()`, where that one is")  # fmt: skip
 
     def transposed_variable(self, source: Any) -> Any:
-        """The variable of a parameter, transposed."""
         return source.var().transpose()
 
     def transposed_input(self, source: Any, ctx: Any) -> Any:
-        """The transposed values of a parameter as an input of the graph being written; None where it needs none."""
         return None
 
     def rnn_layout(self, fused: Any, shape: Tuple[int, ...]) -> RNNLayout:
-        """The parts of a vector of this shape that a `FusedRNN` fills."""
         arguments = json.loads(fused.dumps())[1]
         kind = ("num_hidden", "num_layers", "mode", "bidirectional", "forget_bias")
         cell = mx.rnn.FusedRNNCell(**{name: arguments[name] for name in kind}, prefix="")
@@ -112,24 +190,21 @@ class Gluon1:
         )
 
     def rnn_input_size(self, layer: Any, shapes: Callable[[Any], Any]) -> Optional[int]:
-        """The input size of an RNN layer, from its parameters' shapes; None where they do not tell."""
         shape = shapes(layer.l0_i2h_weight)
         return shape[1] if shape else None
 
     def complete_initializer(self, declared: Any, init: Any) -> Any:
-        """What a parameter was declared with; for an RNN, with the network's initializer where the layer has none."""
         return declared
 
     def load_targets_by_name(self, net: Any) -> Optional[Dict[str, Any]]:
-        """The parameters that `load_parameters` fills from a file without a dot in its names; None: by path alone."""
         try:
             return dict(net.collect_params().items())
         except AssertionError:  # two parameters have one name
             return {}
 
 
-class Gluon2(Gluon1):
-    """Gluon as MXNet 2 has it: a parameter is known by its path, weak references hold blocks and Trainers."""
+class Gluon2(Backend):
+    """Gluon of MXNet 2: a parameter is known by its path, weak references hold blocks and Trainers."""
 
     context_slots = ("_device_list", "_device_map")
     trainer_slot = "_devices"
@@ -140,7 +215,7 @@ class Gluon2(Gluon1):
     resolving_methods = ("infer_shape", "_call_cached_op")
 
     uses_numpy_arrays = staticmethod(lambda: True)  # also in a thread, where MXNet's mode is off
-    unnamed = staticmethod(lambda kind: kind())
+    unnamed = staticmethod(lambda block_class: block_class())
     defers_always = staticmethod(lambda block: isinstance(block, (_Conv, _RNNLayer)))
     prefix_of = staticmethod(lambda block: "")
     entries_by_name = staticmethod(lambda block: None)
@@ -223,4 +298,4 @@ class Gluon2(Gluon1):
         return None
 
 
-backend = Gluon1() if hasattr(gluon, "ParameterDict") else Gluon2()
+backend: Backend = Gluon1() if hasattr(gluon, "ParameterDict") else Gluon2()
