@@ -62,9 +62,9 @@ def snapshot(params: Sequence[gluon.Parameter]) -> List[Tuple[gluon.Parameter, d
     return [(param, {slot: vars(param)[slot] for slot in _SLOTS if slot in vars(param)}) for param in params]
 
 
-def restore(taken: Sequence[Tuple[gluon.Parameter, dict]]) -> None:
+def restore(saved: Sequence[Tuple[gluon.Parameter, dict]]) -> None:
     """Set the parameters to the state that `snapshot` took."""
-    for param, slots in taken:
+    for param, slots in saved:
         for slot, value in slots.items():
             setattr(param, slot, value)
         source: Any = (slots.get("_deferred_init") or (None,))[-1]
@@ -92,12 +92,12 @@ class CopySource:
     """Replaces an array that MXNet copies to each context: the first `copyto` returns the array itself, not a copy."""
 
     def __init__(self, array: ndarray.NDArray, param: gluon.Parameter, choice: Any = None) -> None:
-        self.array, self.param, self.given = array, param, False
+        self.array, self.param, self.used = array, param, False
         self.choice = choice  # for an observer: the initializer and hook that filled the array
 
     def copyto(self, ctx: context.Context) -> ndarray.NDArray:
-        copy = self.given or context_of(self.array) != ctx
-        self.given = True
+        copy = self.used or context_of(self.array) != ctx
+        self.used = True
         return layer_array(in_storage_of(self.param, self.array.copyto(ctx) if copy else self.array))
 
 

@@ -73,7 +73,7 @@ def _run(net: Any, inputs: Sequence[Any], shapes: Any, at: str, size: int) -> Ru
             arrays.prepare(".".join(filter(None, (at, path))), block, run)
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # MXNet's words about a forward pass belong to a real one
-        arguments = [arrays.given(tuple(size if known is None else known for known in leaf.shape), leaf.dtype)
+        arguments = [arrays.argument_array(tuple(size if known is None else known for known in leaf.shape), leaf.dtype)
                      if isinstance(leaf, ArrayArgument) else leaf for leaf in leaves(inputs)]  # fmt: skip
         try:
             with released():

@@ -30,7 +30,7 @@ from .record import (
 )
 
 
-def given(shape: Any, dtype: Any) -> Any:
+def argument_array(shape: Any, dtype: Any) -> Any:
     """An array without memory for an argument of the network."""
     return _array(shape, dtype, symbol.var("data").as_np_ndarray())
 
@@ -42,7 +42,7 @@ def running(run: Run) -> Iterator[None]:
     arrays: List[Tuple[Any, str]] = []
     outer, array_class = getattr(_running, "note", None), _global_var._np_ndarray_cls
     if outer is None:
-        _global_var._np_ndarray_cls = partial(_answered, array_class)
+        _global_var._np_ndarray_cls = partial(_output_array, array_class)
     _running.note = lambda array: arrays.append((array, run.path))
 
     def operators() -> List[Any]:
@@ -96,9 +96,9 @@ def prepare(path: str, block: Any, run: Run) -> None:
         with run.call(path, block, args, _shapes((args, kwargs))) as call:
             if is_cell:
                 original_shapes(0, args[0], False)  # MXNet does not call it for cells
-            answer = original(*args, **kwargs)
-            call.answered = tuple(map(_shape, arrays_in(answer)))
-            return answer
+            output = original(*args, **kwargs)
+            call.answered = tuple(map(_shape, arrays_in(output)))
+            return output
 
     attributes = vars(block)
     attributes["forward"] = forward
@@ -136,7 +136,7 @@ def _composed(block: Any, args: Any, run: Run) -> Any:
             run.order[param] = None
     if not all(is_known(decoded(shape)) for shape in outputs):
         raise NeedsNumbers("what its graph answers has a shape that does not follow from its inputs")
-    return gluon.block._regroup([given(shape, "float32") for shape in outputs], block._out_format)
+    return gluon.block._regroup([argument_array(shape, "float32") for shape in outputs], block._out_format)
 
 
 def _shapes(value: Any) -> List[Any]:
@@ -154,7 +154,7 @@ def _shape(array: Any) -> Any:
 _running = threading.local()
 
 
-def _answered(plain: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def _output_array(plain: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Replaces MXNet's function that makes operators' outputs: in a run of this thread they are meta arrays."""
     array, note = plain(*args, **kwargs), getattr(_running, "note", None)
     if note:
@@ -175,7 +175,7 @@ class _MetaArray(np.ndarray):
         return inferred
 
     def __getitem__(self, key: Any) -> Any:
-        return given(indexed(self.shape, key), self.dtype)
+        return argument_array(indexed(self.shape, key), self.dtype)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         check_written(self.shape, key, value)

@@ -25,7 +25,7 @@ from ..tree import blocks_by_path
 from .meta_arrays import array_shape, current, meta_array, meta_arrays
 from .record import Run, ShapeConflict, check_inputs, decoded, encoded, graph_operators, infer_shapes, infer_types
 
-given, running = meta_array, meta_arrays
+argument_array, running = meta_array, meta_arrays
 
 
 def lend(param: gluon.Parameter, run: Run) -> None:
@@ -200,15 +200,15 @@ class _Graph:
         # One group, because the inputs of blocks inside need not be a part of the graph.
         inner = [part for _, ins, outs in calls for part in (*ins, *outs)]
         self.parts = symbol.Group([self.graph, self.internals, *inner])
-        self.found: Dict[Any, tuple] = {}
+        self.shapes: Dict[Any, tuple] = {}
 
     def __call__(self, *arrays: Any) -> List[Any]:
         run: Any = current.run
         known = {name: shape_of(param) for name, param in self.params.items()}
         key = tuple({**known, **dict(zip(self.inputs, run.stack[-1].given))}.items())
-        if key not in self.found:
-            self.found[key] = self._infer({name: encoded(shape) for name, shape in key})
-        variables, outputs, internals, calls = self.found[key]
+        if key not in self.shapes:
+            self.shapes[key] = self._infer({name: encoded(shape) for name, shape in key})
+        variables, outputs, internals, calls = self.shapes[key]
         for name, param in self.params.items():
             if not is_known(known[name]) and decoded(variables.get(name)) is not None:
                 param.shape = variables[name]

@@ -220,11 +220,11 @@ def indexed(shape: Any, key: Any) -> Any:
 def check_written(shape: Any, key: Any, value: Any) -> None:
     """Refuse a value that does not fit into the shape that the index selects."""
     target = indexed(shape, key)
-    given = tuple(value.shape if isinstance(value, nd.NDArray) else numpy.shape(value))
-    while len(given) > len(target) and given[0] == 1:  # as MXNet does
-        given = given[1:]
-    if numpy.broadcast(counterfeit(given), counterfeit(target)).shape != target:
-        raise ValueError(f"an array of shape {given!r} cannot be written into one of {target!r}")
+    written = tuple(value.shape if isinstance(value, nd.NDArray) else numpy.shape(value))
+    while len(written) > len(target) and written[0] == 1:  # as MXNet does
+        written = written[1:]
+    if numpy.broadcast(counterfeit(written), counterfeit(target)).shape != target:
+        raise ValueError(f"an array of shape {written!r} cannot be written into one of {target!r}")
 
 
 def _index(key: Any) -> Any:

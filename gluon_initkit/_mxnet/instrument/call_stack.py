@@ -30,9 +30,9 @@ class BlockCall:
         self.around: Optional[BlockCall] = outer if outer is None or outer.is_forward else outer.around  # a `forward`
         self.is_forward: bool = name in FORWARD
         self.passes = name == "forward" or name in backend.resolving_methods
-        given = arrays_and_symbols_in(args) if self.is_forward or self.passes else ()
-        self.symbols = tuple(leaf for leaf in given if isinstance(leaf, symbol.Symbol))
-        self.inputs: Shapes = tuple(None if self.symbols else tuple(leaf.shape) for leaf in given)
+        arrays = arrays_and_symbols_in(args) if self.is_forward or self.passes else ()
+        self.symbols = tuple(leaf for leaf in arrays if isinstance(leaf, symbol.Symbol))
+        self.inputs: Shapes = tuple(None if self.symbols else tuple(leaf.shape) for leaf in arrays)
         # For a call that is a `home`: the input Symbols of the blocks inside, in the order of their calls; and, after
         # the call, the graph of its block.
         self.symbolic: Dict[str, Tuple[symbol.Symbol, ...]] = {}
@@ -56,9 +56,9 @@ class BlockCall:
     def inferred(self) -> Dict[str, Shapes]:
         """The input shapes of each block that ran on Symbols inside this call, by path."""
         graph = self.graph or getattr(self.block, "_cached_graph", None)
-        given = {variable.name: shape for variable, shape in zip(graph[0], self.inputs)} if graph else {}
+        known = {variable.name: shape for variable, shape in zip(graph[0], self.inputs)} if graph else {}
         self.graph = None
-        return dict(zip(self.symbolic, _infer(list(self.symbolic.values()), given)))
+        return dict(zip(self.symbolic, _infer(list(self.symbolic.values()), known)))
 
 
 def input_shapes(path: Any, inputs: Any) -> Any:
@@ -66,16 +66,16 @@ def input_shapes(path: Any, inputs: Any) -> Any:
     return inputs.inferred.get(path) if isinstance(inputs, BlockCall) else inputs
 
 
-def _infer(groups: List[Tuple[symbol.Symbol, ...]], given: Dict[str, Shape]) -> List[Shapes]:
+def _infer(groups: List[Tuple[symbol.Symbol, ...]], known: Dict[str, Shape]) -> List[Shapes]:
     """The shapes of groups of Symbols, from the shapes of variables; None if these contradict each other."""
     if not groups:
         return []
     graph = symbol.Group([part for group in groups for part in group])
     try:
-        outputs = graph.infer_shape_partial(**{key: given[key] for key in graph.list_arguments() if key in given})[1]
+        outputs = graph.infer_shape_partial(**{key: known[key] for key in graph.list_arguments() if key in known})[1]
     except MXNetError:
         if len(groups) > 1:  # one group contradicts another: infer each separately
-            return [shapes for group in groups for shapes in _infer([group], given)]
+            return [shapes for group in groups for shapes in _infer([group], known)]
         outputs = [None] * len(graph.list_outputs())
     shapes = iter(outputs)
     return [tuple(known_sizes(next(shapes)) for part in group for _ in part.list_outputs()) for group in groups]

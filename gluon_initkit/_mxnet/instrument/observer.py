@@ -109,17 +109,17 @@ class NetworkObserver:
             self._observe_forward(self.net)
             self._review()
 
-    def _put(self, thing: Any, name: str, around: Callable) -> None:
+    def _put(self, obj: Any, name: str, handler: Callable) -> None:
         def patch(original: Callable) -> Callable:
             def patched(*args: Any, **kwargs: Any) -> Any:
                 if events_suppressed():
                     return original(*args, **kwargs)
-                return around(thing, name, original, *args, **kwargs)
+                return handler(obj, name, original, *args, **kwargs)
 
             return patched
 
-        if hasattr(thing, name):
-            self._patches.put(thing, name, patch)
+        if hasattr(obj, name):
+            self._patches.put(obj, name, patch)
 
     def _observe_forward(self, *blocks: gluon.Block) -> None:
         for block in blocks:
@@ -206,8 +206,8 @@ class NetworkObserver:
 
     def _explained(self, error: BaseException, facts: Dict[str, Any]) -> Optional[BaseException]:
         with suppress_events():
-            seen = {path: input_shapes(path, inputs) for path, inputs in self._seen.items()}
-            return self._on_failure(error, {**facts, "seen": seen, "given": self._given})
+            inputs_by_path = {path: input_shapes(path, inputs) for path, inputs in self._seen.items()}
+            return self._on_failure(error, {**facts, "seen": inputs_by_path, "given": self._given})
 
     def _report(self, kind: str, param: gluon.Parameter, **facts: Any) -> None:
         # This runs inside a forward pass, so it only stores what can be formatted later.
@@ -246,9 +246,9 @@ class NetworkObserver:
         return time.perf_counter_ns() - start
 
     def _initialize(self, param: gluon.Parameter, name: str, original: Callable, *args: Any, **kwargs: Any) -> None:
-        given = dict(zip(("init", "ctx", "default_init", "force_reinit"), args), **kwargs)
-        init = next(init for init in (given.get("init"), given.get("default_init"), "Uniform") if init is not None)
-        kind = _kind(param, given.get("force_reinit"))
+        values = dict(zip(("init", "ctx", "default_init", "force_reinit"), args), **kwargs)
+        init = next(init for init in (values.get("init"), values.get("default_init"), "Uniform") if init is not None)
+        kind = _kind(param, values.get("force_reinit"))
         detail = "ignored: it is initialized already" if param._data is not None and kind == "initialize" else ""
         self._report(kind, param, initializer=_initializer_name(init, param), detail=detail)
         nanoseconds = self._attempt(param, name, original, args, kwargs)

@@ -25,24 +25,24 @@ class InstancePatches:
         self._lock = threading.Lock()  # else two threads could overwrite each other's patch
         self._closed = False
 
-    def put(self, thing: Any, name: str, around: Callable[[Callable], Callable]) -> None:
-        """Replace a method of `thing` by ``around(method)``, once."""
+    def put(self, obj: Any, name: str, wrap: Callable[[Callable], Callable]) -> None:
+        """Replace a method of `obj` by ``wrap(method)``, once."""
         with self._lock:
-            attributes = vars(thing)
+            attributes = vars(obj)
             before = attributes.get(name, _NOTHING)
-            known = self._on.get((id(thing), name))
-            if self._closed or (known is not None and known[1] is before):
+            entry = self._on.get((id(obj), name))
+            if self._closed or (entry is not None and entry[1] is before):
                 return
-            method = getattr(thing, name)
-            patch = functools.wraps(method)(around(method))
-            self._on[id(thing), name] = (thing, patch, before)
+            method = getattr(obj, name)
+            patch = functools.wraps(method)(wrap(method))
+            self._on[id(obj), name] = (obj, patch, before)
             attributes[name] = patch  # not by Block.__setattr__, which inspects every value
 
-    def take(self, thing: Any, name: str) -> None:
+    def take(self, obj: Any, name: str) -> None:
         """Remove a patch, unless other code has patched the method since."""
         with self._lock:
-            _, patch, before = self._on.pop((id(thing), name), (None, _NOTHING, None))
-            attributes = vars(thing)
+            _, patch, before = self._on.pop((id(obj), name), (None, _NOTHING, None))
+            attributes = vars(obj)
             if attributes.get(name) is patch:
                 attributes[name] = before
                 if before is _NOTHING:
@@ -51,19 +51,19 @@ class InstancePatches:
     def take_all(self) -> None:
         """Remove every patch. Later calls of `put`, also by other threads, have no effect."""
         self._closed = True
-        for (_, name), (thing, _, _) in list(self._on.items()):
-            self.take(thing, name)
+        for (_, name), (obj, _, _) in list(self._on.items()):
+            self.take(obj, name)
 
-    def put_copying(self, thing: Any) -> None:
+    def put_copying(self, obj: Any) -> None:
         """Leave the patches out of copies and pickles: these call `__reduce_ex__`."""
-        self.put(thing, "__reduce_ex__", lambda reduce: lambda protocol: self._unpatched(thing, reduce(protocol)))
+        self.put(obj, "__reduce_ex__", lambda reduce: lambda protocol: self._unpatched(obj, reduce(protocol)))
 
-    def _unpatched(self, thing: Any, reduced: Any) -> Any:
+    def _unpatched(self, obj: Any, reduced: Any) -> Any:
         if not isinstance(reduced, tuple) or len(reduced) < 3 or not isinstance(reduced[2], dict):
             return reduced
         state = {}
         for name, value in reduced[2].items():
-            _, patch, before = self._on.get((id(thing), name), (None, _NOTHING, None))
+            _, patch, before = self._on.get((id(obj), name), (None, _NOTHING, None))
             value = before if value is patch else value
             if value is not _NOTHING:
                 state[name] = value
