@@ -117,7 +117,7 @@ def _layer_defaults() -> List[Initializer]:
 
 
 def is_verbose(initializer: Any) -> bool:
-    """Whether `set_verbosity` made it print what it fills."""
+    """Whether `set_verbosity` made it print the arrays that it fills."""
     return getattr(initializer, "_verbose", False)  # missing if a class does not call `super().__init__`
 
 

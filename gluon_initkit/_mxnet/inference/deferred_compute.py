@@ -168,7 +168,7 @@ class _MetaArray(np.ndarray):
 
     @property
     def shape(self) -> Any:
-        """The inferred shape. It is read from a detached array, for which MXNet computes nothing."""
+        """The inferred shape. It is read from a detached array: MXNet computes nothing for it."""
         inferred = np.ndarray.shape.fget(self.detach())
         if inferred is None or -1 in inferred:
             raise NeedsNumbers("an array was asked for its shape, which depends on numbers")

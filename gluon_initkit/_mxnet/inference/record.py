@@ -41,7 +41,7 @@ class Operator(NamedTuple):
 
 
 def graph_operators(graph: Any, shapes: Sequence[Any], owner: Callable[[Any, Optional[int]], str]) -> List[Operator]:
-    """The operators of a Symbol whose outputs have these shapes."""
+    """The operators of a Symbol that has outputs of these shapes."""
     # `owner` returns the path of a node's block, from the node and the number of the first output that is its own.
     document = json.loads(graph.tojson())
     nodes = document["nodes"]
@@ -76,7 +76,7 @@ class Run:
     """The results of a run. During the run, its blocks and parameters add to them."""
 
     entered: List[Call] = field(default_factory=list)  # the calls, in order of entry
-    error: Optional[BaseException] = None  # what ended the run early
+    error: Optional[BaseException] = None  # the error that ended the run early
     conflict: Optional[BaseException] = None  # MXNet's error, if it is about contradictory shapes
     frames: List[Tuple[Any, int]] = field(default_factory=list)  # the error's traceback: code and line
     order: Dict[gluon.Parameter, None] = field(default_factory=dict)  # the parameters that the network's code used

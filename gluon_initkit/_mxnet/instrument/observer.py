@@ -210,7 +210,7 @@ class NetworkObserver:
             return self._on_failure(error, {**facts, "seen": inputs_by_path, "given": self._given})
 
     def _report(self, kind: str, param: gluon.Parameter, **facts: Any) -> None:
-        # This runs inside a forward pass, so it only stores what can be formatted later.
+        # This runs inside a forward pass, so it only stores values; they are formatted later.
         is_loaded = param._shape is None and param._data  # a SymbolBlock's parameter
         shape = param._data[0].shape if is_loaded else param._shape
         self._on_event(kind, {"path": self.places[param].paths[0], "shape": shape, "dtype": param._dtype, **facts})
