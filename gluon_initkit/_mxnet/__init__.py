@@ -1,7 +1,7 @@
-"""Everything of MXNet that is private to it, or differs between its versions, and nothing else.
+"""Access to MXNet's private attributes, and all code that differs between MXNet's versions.
 
-The only folder that touches a private attribute of MXNet. Importing it imports MXNet, repaired where that is needed.
-`backend` answers where the versions differ; all else is imported from the file that has it.
+No other folder uses a private attribute of MXNet. Importing this one imports MXNet, with repairs where it needs them.
+`backend` covers the differences between versions; import everything else from its own file.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""MXNet's arrays: nested in arguments, their two kinds, their memory as NumPy arrays, waits, and parts in files."""
+"""MXNet's arrays: in nested arguments, their two classes, their memory as NumPy arrays, waits, and parts of files."""
 
 import ctypes
 from functools import lru_cache
@@ -23,7 +23,7 @@ def leaves(values: Any) -> List[Any]:
         values = list(values.values())
     if not isinstance(values, (list, tuple)):
         return [values]
-    return [leaf for each in values for leaf in (leaves(each) if isinstance(each, (list, tuple, dict)) else (each,))]
+    return [leaf for item in values for leaf in (leaves(item) if isinstance(item, (list, tuple, dict)) else (item,))]
 
 
 def arrays_in(values: Any) -> List[NDArray]:
@@ -31,18 +31,18 @@ def arrays_in(values: Any) -> List[NDArray]:
 
 
 def arrays_and_symbols_in(values: Any) -> List[Any]:
-    """The same with the Symbols that stand for arrays while a graph is written."""
+    """The arrays, and the Symbols that replace arrays while MXNet builds a graph."""
     return [leaf for leaf in leaves(values) if isinstance(leaf, (NDArray, Symbol))]
 
 
 def with_leaves(values: Any, others: Iterator[Any]) -> Any:
-    """The same nesting of lists, tuples and dictionaries, with other leaves in their order."""
+    """The same nested lists, tuples and dictionaries, with other leaves in the same order."""
     if isinstance(values, dict):
-        return type(values)((key, with_leaves(each, others)) for key, each in values.items())
+        return type(values)((key, with_leaves(value, others)) for key, value in values.items())
     if not isinstance(values, (list, tuple)):
         return next(others)
-    changed = [with_leaves(each, others) for each in values]
-    return type(values)(*changed) if hasattr(values, "_fields") else type(values)(changed)
+    items = [with_leaves(value, others) for value in values]
+    return type(values)(*items) if hasattr(values, "_fields") else type(values)(items)
 
 
 def with_arrays(values: Any, change: Callable[[NDArray], Any]) -> Any:
@@ -50,7 +50,7 @@ def with_arrays(values: Any, change: Callable[[NDArray], Any]) -> Any:
 
 
 class EqualToBase(type):
-    """The class of an array class that equals its base: MXNet asks ``type(value) == NDArray`` before it writes."""
+    """Metaclass of array classes that equal their base: MXNet checks ``type(value) == NDArray`` before it writes."""
 
     def __eq__(cls, other: object) -> bool:
         return other is cls or other in cls.__bases__
@@ -59,59 +59,59 @@ class EqualToBase(type):
 
 
 def is_numpy_array(arr: NDArray) -> bool:
-    """Whether this is an ``mx.np.ndarray``, which MXNet's classic operators refuse to write into."""
+    """Whether this is an ``mx.np.ndarray``. MXNet's classic operators refuse to write into one."""
     return isinstance(arr, numpy_array)
 
 
 def classic(arr: NDArray) -> NDArray:
-    """The same memory as a classic NDArray."""
+    """A classic NDArray on the same memory."""
     return arr.as_nd_ndarray() if is_numpy_array(arr) else arr
 
 
 def layer_array(arr: NDArray) -> NDArray:
-    """A classic array as layers take it, a dense one in NumPy mode as ``mx.np.ndarray``: `_init_grad` makes such."""
+    """A classic array in the class that layers expect: an ``mx.np.ndarray`` in NumPy mode, unless it is sparse."""
     return arr.as_np_ndarray() if backend.uses_numpy_arrays() and arr.stype == "default" else arr
 
 
-@lru_cache(maxsize=None)  # NumPy composes a name anew each time, which takes longer than all else of a record
+@lru_cache(maxsize=None)  # NumPy builds the name at each call, which is the slowest part of a record
 def dtype_name(dtype: Any) -> str:
-    """What a dtype is called, ``'float32'``, in whatever way it is given; MXNet's bfloat16 is a structure."""
+    """The name of a dtype in any form, ``'float32'``; MXNet's bfloat16 is a structured dtype."""
     kind = numpy.dtype(dtype)
     return kind.names[0] if kind.names else kind.name
 
 
 def is_host(ctx: context.Context) -> bool:
-    """Whether arrays of this context lie in memory that NumPy can write."""
+    """Whether NumPy can write the memory of arrays on this context."""
     return ctx.device_type in ("cpu", "cpu_pinned", "cpu_shared")
 
 
 def context_of(arr: NDArray) -> context.Context:
-    """Where an array lies; np arrays warn when they are asked the classic way."""
+    """The context of an array. An np array warns if its own `context` is read."""
     return classic(arr).context
 
 
 def bits_of(arr: NDArray, transposed: bool = False) -> Tuple[str, Any, Tuple[int, ...], bytes]:
-    """What two arrays have in common that are equal to the bit; if `transposed`, of the array's transpose."""
+    """A key that is equal for two arrays that are equal to the bit; if `transposed`, the key of the transpose."""
     values = arr.asnumpy().T if transposed else arr.asnumpy()
     return arr.stype, values.dtype, values.shape, values.tobytes()
 
 
 def empty(shape: Tuple[int, ...], dtype: Any, ctx: context.Context) -> NDArray:
-    """A dense array that nothing has been written into."""
+    """A dense array with undefined values."""
     return mxnet_empty(shape, ctx=ctx, dtype=dtype)
 
 
 def address_of(arr: NDArray) -> int:
-    """Where the memory of a dense array is. It has to be waited for first, by `wait_for` or `wait_for_writers`."""
-    # MXNet allocates an array's memory when it is first asked for, by whoever asks, and takes no lock: where the engine
-    # asks at the same time, there are two memories, and what one of them writes the other one never sees.
+    """The address of a dense array's memory. Call `wait_for` or `wait_for_writers` on the array first."""
+    # MXNet allocates an array's memory at its first use, and takes no lock. If the engine uses it at the same time, two
+    # memories are allocated, and values that are written to one of them are not in the other.
     pointer = ctypes.c_void_p()
     check_call(_LIB.MXNDArrayGetData(arr.handle, ctypes.byref(pointer)))
     return pointer.value or 0
 
 
 def memory_view(arr: NDArray) -> numpy.ndarray:
-    """The memory of a dense host array as a flat NumPy array, which keeps `arr` alive. It does not wait."""
+    """The memory of a dense host array as a flat NumPy array, which keeps `arr` alive. Does not wait."""
     dtype, address, size = numpy.dtype(arr.dtype), address_of(arr), arr.size
     if not address or not size:
         return numpy.empty(0, dtype)
@@ -120,7 +120,7 @@ def memory_view(arr: NDArray) -> numpy.ndarray:
 
 
 def host_values(arr: NDArray) -> numpy.ndarray:
-    """The values of an array, where it is dense and on the host without a copy. It does not wait then."""
+    """The values of an array. For a dense array on the host it does not copy, and does not wait."""
     if arr.stype == "default" and is_host(context_of(arr)):
         return memory_view(arr).reshape(arr.shape)
     return classic(arr).asnumpy()
@@ -128,12 +128,12 @@ def host_values(arr: NDArray) -> numpy.ndarray:
 
 def wait_for(arrays: Iterable[NDArray]) -> None:
     """Wait until every operator that was enqueued before has read and written these arrays."""
-    # An operator that reads may write: a forward pass without training leaves convolutions' weights in oneDNN's layout,
-    # and BatchNorm sets a fixed gamma to 1. So a reader of memory waits for readers too. ``mx.nd.waitall()`` would also
-    # wait for what other threads enqueue meanwhile, for ever beside one that never waits; so would a wait for one array
-    # after the other. Instead each array gets an operator that writes it, and one operator reads all. None computes.
+    # An operator that reads may also write: a forward pass in prediction mode leaves convolutions' weights in oneDNN's
+    # layout, and BatchNorm sets a fixed gamma to 1. So this waits for readers too. ``mx.nd.waitall()`` would also wait
+    # for operators that other threads enqueue meanwhile, perhaps for ever; so would a wait for each array in turn.
+    # Instead, one operator writes each array and one operator reads all of them. None of them computes.
     arrays = list(arrays)
-    for array in arrays:  # each by itself: arrays that share memory would wait for each other in one operator
+    for array in arrays:  # one operator each: in one operator, arrays that share memory would wait for each other
         _push([], [array.handle])
     wait_for_writers(arrays)
 
@@ -144,23 +144,23 @@ def wait_for_writers(arrays: Iterable[NDArray]) -> None:
     if handles:
         token = mxnet_empty((1,), ctx=context.cpu())
         _push(handles, [token.handle])
-        token.wait_to_read()  # an engine's error in one of the arrays has passed to the token
+        token.wait_to_read()  # raises an engine's error in one of the arrays, which passes to the token
 
 
 def _push(read: List[Any], written: List[Any]) -> None:
-    """Let the engine run an operator that only takes its turn."""
+    """Enqueue an operator that does nothing."""
     arrays = ((ctypes.c_void_p * len(read))(*read), len(read), (ctypes.c_void_p * len(written))(*written), len(written))
     check_call(_LIB.MXEnginePushSyncND(_NOTHING, None, None, _ON_CPU, *arrays, None, 0, None))
 
 
-_NOTHING = _LIB.MXGetLastError  # a function of C that changes nothing: one of Python's would wait for the interpreter
-_ON_CPU = (ctypes.c_int * 3)(1, 0, 0)  # a `Context` of C++: its type of device, its number, and padding
+_NOTHING = _LIB.MXGetLastError  # a C function without effect; a Python function would wait for the interpreter
+_ON_CPU = (ctypes.c_int * 3)(1, 0, 0)  # a `Context` of C++: device type, device number, padding
 
 
 def array_from_file(stype: str, shape: Any, parts: Sequence[numpy.ndarray]) -> NDArray:
-    """A classic NDArray on the CPU from a file's parts: values, and indices where it is sparse."""
-    # MXNet's own reader trusts the indices and the lengths in a file, and writes outside its memory.
-    with np_array(False), np_shape(True):  # in which every shape can be made
+    """A classic NDArray on the CPU from the parts in a file: values, and indices if it is sparse."""
+    # MXNet's own reader does not check the indices and lengths in a file, and writes outside its memory.
+    with np_array(False), np_shape(True):  # this mode allows every shape
         if stype == "default":
             return _dense_array(parts[0])
         if not parts[0].size:
@@ -172,7 +172,7 @@ def array_from_file(stype: str, shape: Any, parts: Sequence[numpy.ndarray]) -> N
 
 
 def _dense_array(values: numpy.ndarray) -> NDArray:
-    if values.dtype not in _DTYPES:  # which MXNet's C++ writes and its Python does not know
+    if values.dtype not in _DTYPES:  # MXNet's C++ writes such dtypes, but its Python has none for them
         values = values.astype("int64" if values.dtype.kind in "iu" else "float32")
     array = empty(values.shape, values.dtype, context.cpu())
     memory_view(array)[:] = values.reshape(-1)
@@ -180,21 +180,21 @@ def _dense_array(values: numpy.ndarray) -> NDArray:
 
 
 def dtype_named(name: str) -> Any:
-    """MXNet's dtype of this name; None where it has none, or its layers do not: ``mx.np`` has no bfloat16."""
-    kinds = [dtype for dtype in _DTYPES if not (dtype.names and backend.uses_numpy_arrays())]
-    return next((dtype for dtype in kinds if dtype_name(dtype) == name), None)
+    """MXNet's dtype of this name; None if MXNet or its layers have none: ``mx.np`` has no bfloat16."""
+    dtypes = [dtype for dtype in _DTYPES if not (dtype.names and backend.uses_numpy_arrays())]
+    return next((dtype for dtype in dtypes if dtype_name(dtype) == name), None)
 
 
 _DTYPES = [numpy.dtype(kind) for kind in ndarray.ndarray._DTYPE_NP_TO_MX if kind is not None]
 
 
 def file_version() -> int:
-    """The version in which MXNet writes and reads arrays in its present mode: 3 with NumPy's shapes, else 2."""
+    """The version of MXNet's array format in the current mode: 3 with NumPy's shapes, else 2."""
     return 3 if is_np_shape() else 2
 
 
 def array_parts(array: NDArray, stype: str) -> List[numpy.ndarray]:
-    """What a file holds of a classic array on the CPU, which is nobody else's: values, and indices of a sparse one."""
+    """The parts of a classic CPU array for a file: values, and indices if sparse. Nothing else may use the array."""
     if array.stype != stype:
         array = array.tostype(stype)
     if stype == "default":
@@ -205,22 +205,22 @@ def array_parts(array: NDArray, stype: str) -> List[numpy.ndarray]:
 
 
 def saved_values(params: Sequence[gluon.Parameter]) -> List[NDArray]:
-    """The values of initialized parameters to write, on the CPU: the mean of a parameter's replicas where they differ.
+    """The values of initialized parameters to save, on the CPU: the mean of a parameter's replicas if they differ.
 
-    All are copied before the first is waited for, so that they are values of one step beside a thread that trains them.
-    MXNet's `Parameter._reduce` also averages replicas that agree, which rounds or overflows, reads through `data()`,
-    which a subclass may let drop values, and needs a Trainer for sparse values.
+    All are copied before the first wait, so the values are of one step even if another thread trains the parameters.
+    MXNet's `Parameter._reduce` does not serve: it averages equal replicas too, which rounds or overflows, it calls
+    `data()`, in which a subclass may drop values, and it needs a Trainer for sparse values.
     """
-    cpu = context.cpu()  # a file says where its arrays were, and a GPU that is not there cannot take them
+    cpu = context.cpu()  # a file stores its arrays' contexts, and a GPU array cannot be loaded without a GPU
     with autograd.pause():
         copies = [[classic(array).copyto(cpu) for array in param._data] for param in params]
-    saved = []
+    results = []
     for param, (first, *others) in zip(params, copies):
         trainer, sparse = backend.trainer_of(param), param._stype != "default"
-        values = first.asnumpy().tobytes() if others and not sparse else None
+        first_bytes = first.asnumpy().tobytes() if others and not sparse else None
         if sparse and trainer and trainer._kv_initialized:
-            first = param._reduce()  # the kvstore holds all rows, a replica those that its device asked for
-        elif values is not None and not all(other.asnumpy().tobytes() == values for other in others):
+            first = param._reduce()  # the kvstore holds all rows, a replica only the rows that its device pulled
+        elif first_bytes is not None and not all(other.asnumpy().tobytes() == first_bytes for other in others):
             first = ndarray.add_n(first, *others) / (1 + len(others))
-        saved.append(first)
-    return saved
+        results.append(first)
+    return results

@@ -1,7 +1,7 @@
-"""Real forward passes that leave no trace, in which an observer gets each call of a block.
+"""Real forward passes that change nothing in the network, with an observer of each block's call.
 
-Every block runs as it is written and once, also in a hybridized network, whose cached graph would pass Symbols. Forward
-hooks do not serve: they cannot replace an output, and MXNet 2's SymbolBlock raises where it has any.
+Each block's own code runs once on arrays, also in a hybridized network: its cached graph would pass Symbols. Forward
+hooks do not serve: they cannot replace an output, and MXNet 2's SymbolBlock raises if it has any.
 """
 
 from contextlib import contextmanager
@@ -23,34 +23,34 @@ Observer = Callable[[str, Any, Tuple[Any, ...], Callable[[], Any]], Any]
 
 
 def run_forward(net: gluon.Block, args: Sequence[Any]) -> Tuple[Dict[gluon.Parameter, Any], Dict[str, Tuple[Any, ...]]]:
-    """Run a network on arrays in prediction mode; the parameters' shapes afterwards, and what each block was given."""
+    """Run a network in prediction mode; return the parameters' shapes afterwards, and each block's input shapes."""
     params = parameters_of(blocks_by_path(net))
-    given: Dict[str, Tuple[Any, ...]] = {}
+    inputs: Dict[str, Tuple[Any, ...]] = {}
 
     def observer(path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
-        given.setdefault(path, tuple(tuple(array.shape) for array in arrays_in(arguments)))
+        inputs.setdefault(path, tuple(tuple(array.shape) for array in arrays_in(arguments)))
         return run()
 
     with observed(net, observer):
         with autograd.pause(train_mode=False):
             net(*args)
             ndarray.waitall()
-        return {param: shape_of(param) for param in params}, given
+        return {param: shape_of(param) for param in params}, inputs
 
 
 @contextmanager
 def observed(net: gluon.Block, observer: Observer, lent: Sequence[gluon.Parameter] = ()) -> Iterator[None]:
     """Context in which every call of a block of `net` goes through `observer`.
 
-    Afterwards parameters, gradients, attributes, hooks, caches and statistics are as before, also when the body raises.
-    Inside, parameters that an operator or the observer may write into are copies: vectors, those that are not trained,
-    and those in `lent`. Deferred parameters have plausible numbers, so no generator is drawn from.
+    At its end parameters, gradients, attributes, hooks, caches and statistics are restored, also if the body raises.
+    Inside it, parameters that an operator or the observer may write into are copies: vectors, those that are not
+    trained, and those in `lent`. Deferred parameters get fixed plausible values, so no generator advances.
     """
     blocks = blocks_by_path(net)
     params, copied = parameters_of(blocks), set(lent)
     with global_state_lock, interrupts_held() as released:
         if not backend.infers_on_symbols:
-            # MXNet 2 binds an array to its parameter's variable when it is read, for good: another variable is refused.
+            # MXNet 2 binds an array to its parameter's variable at the first read, and refuses another variable later.
             for param in params:
                 if param._data is not None:
                     param.var()
@@ -64,20 +64,20 @@ def observed(net: gluon.Block, observer: Observer, lent: Sequence[gluon.Paramete
 
 
 def _lend(param: gluon.Parameter, copied: bool) -> None:
-    """Arrays that a forward pass may write, and values that cost nothing to draw."""
+    """Give a parameter arrays that a forward pass may write into, or fixed values if it is deferred."""
     if param._data is not None:
-        # Operators write into vectors: batch normalization into its statistics, and into a fixed gamma. A user's code
-        # writes into what is not trained, as spectral normalization does.
+        # Operators write into vectors: batch normalization into its statistics, and into a fixed gamma. Users' code
+        # (spectral normalization, for example) writes into parameters that are not trained.
         if copied or len(param.shape) <= 1 or param.grad_req == "null":
-            param._data = [each.copy() for each in param._data]
+            param._data = [array.copy() for array in param._data]
     elif param._deferred_init and not is_constant(param):
         init, ctxs, default, source = param._deferred_init
-        if not isinstance(source, ndarray.NDArray):  # else set_data gave it values already
+        if not isinstance(source, ndarray.NDArray):  # else set_data has set its values
             param._deferred_init = (init, ctxs, default, _Plausible(param))
 
 
 class _Plausible:
-    """In the place of an array that MXNet copies: small weights, and vectors as layers declare them."""
+    """Replaces an array that MXNet copies: has small weights, and vectors of ones or zeros as layers declare them."""
 
     def __init__(self, param: gluon.Parameter) -> None:
         self.param = param
@@ -104,8 +104,8 @@ def _observe(path: str, block: gluon.Block, observer: Observer) -> None:
 
 
 def gradient_probe(array: ndarray.NDArray) -> Tuple[ndarray.NDArray, ndarray.NDArray]:
-    """The array plus zeros; and those zeros, whose gradient is that of the array."""
-    # MXNet 1 cuts an array that gets a gradient of its own (`attach_grad`) off from what it was computed from.
+    """The array plus zeros, and these zeros: their gradient equals the gradient of the array."""
+    # On MXNet 1 `attach_grad` on the array itself would detach it from its graph.
     with autograd.pause():
         zeros = _module_of(array).zeros_like(array)
     zeros.attach_grad()
@@ -115,8 +115,8 @@ def gradient_probe(array: ndarray.NDArray) -> Tuple[ndarray.NDArray, ndarray.NDA
 def gradients_by(
     losses: Sequence[ndarray.NDArray], probes: Sequence[Tuple[ndarray.NDArray, ndarray.NDArray]], train_mode: bool
 ) -> Sequence[ndarray.NDArray]:
-    """The gradients of the sum of `losses` by the first array of each probe; no parameter's gradient is written."""
-    # MXNet refuses to differentiate by what no loss depends on, so each of those arrays is a head as well, of weight 0.
+    """The gradients of the sum of `losses` by each probe's first array. Writes no parameter's gradient."""
+    # MXNet refuses arrays that no loss depends on, so each probed array is also a head with weight 0.
     heads = [*losses, *(array for array, _ in probes)]
     with autograd.pause():
         weights = [_module_of(loss).ones_like(loss) for loss in losses]

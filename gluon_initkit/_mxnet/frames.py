@@ -1,8 +1,8 @@
-"""Which parameter MXNet fills, and in which network: read from the frames of Python's stack.
+"""The parameter that MXNet fills, and its network, read from the frames of Python's stack.
 
-`Parameter._finish_deferred_init` gives an initializer the parameter's global name and nothing else, and no public call
-gives more. The parameter is in that call's frame, the network in that of `Block.initialize` further up; else it is the
-one that was seen initializing it, or the one that runs. None is known to MXNet 1's ``collect_params().initialize``.
+`Parameter._finish_deferred_init` gives an initializer only the parameter's global name, and no public call gives more.
+The parameter is in the frame of that call. The network is in the frame of `Block.initialize`; without that frame, it is
+the last stored network of the parameter, or the one that runs (MXNet 1's ``collect_params().initialize`` knows none).
 """
 
 import inspect
@@ -17,23 +17,23 @@ from . import backend
 from .gluon import locals_of
 from .tree import Place, network_of, places, remember_places, remembered_place
 
-# MXNet 2 resolves parameters before it comes to Block's own.
+# On MXNet 2 a HybridBlock resolves parameters before it calls `Block.__call__`.
 _RUNNING = {inspect.unwrap(kind.__call__).__code__ for kind in (gluon.Block, gluon.HybridBlock, gluon.SymbolBlock)}
 _BLOCK_INITIALIZE = inspect.unwrap(gluon.Block.initialize).__code__
-# Left among a call's local variables, which die with it: its own dictionary has another's address tomorrow.
+# A mark in a call's local variables, which end with the call. The id of a call could be used again by a later one.
 _SEEN = "seen by gluon_initkit"
 
-base_arguments = attrgetter("_kwargs")  # those that an initializer's class has given to `super().__init__`
+base_arguments = attrgetter("_kwargs")  # the arguments that an initializer's class passes to `super().__init__`
 
 
 def parameter_being_filled(name: str) -> Optional[gluon.Parameter]:
-    """The parameter called `name` that MXNet is filling in this thread, or None (the Symbol API, a call by hand)."""
+    """The parameter called `name` that MXNet fills now in this thread; None in the Symbol API or a direct call."""
     call = locals_of(gluon.Parameter._finish_deferred_init.__code__)
     return call["self"] if call is not None and call["self"].name == name else None
 
 
 def place_of(param: gluon.Parameter) -> Optional[Place]:
-    """Where `param` stands in the network whose initialization is under way, or was, or which runs; None elsewhere."""
+    """The place of `param` in the network that is being initialized, was initialized last, or runs; else None."""
     call = root = running = None
     frame: Any = sys._getframe(1)
     while frame is not None:
@@ -46,7 +46,7 @@ def place_of(param: gluon.Parameter) -> Optional[Place]:
             running = frame.f_locals["self"]
         frame = frame.f_back
     if call is not None and _SEEN not in call:
-        # The first parameter of this `initialize` call: the network may have changed since the last one.
+        # The first parameter of this `initialize` call: the network may have changed since the last call.
         call[_SEEN] = True
         net = root if root is not None else network_of(param)
         if net is not None:
@@ -57,8 +57,8 @@ def place_of(param: gluon.Parameter) -> Optional[Place]:
 
 
 def hook_arguments(desc: InitDesc, arr: Any) -> Tuple[InitDesc, Any]:
-    """The name and the array that an initializer should see for the ones that MXNet hands it."""
-    # MXNet 2's `RNNFused` passes flat parts of its vector, `_i2h_weight_initializer`: a weight gets its rows back.
+    """The name and the array for an initializer, from the name and the array that MXNet passes."""
+    # MXNet 2's `RNNFused` passes flat parts of its vector, named `_i2h_weight_initializer`: a weight gets its 2D shape.
     call = locals_of(backend.FusedRNN._init_weight.__code__) if desc.endswith("_initializer") else None
     if call is None:
         return desc, arr
@@ -66,6 +66,6 @@ def hook_arguments(desc: InitDesc, arr: Any) -> Tuple[InitDesc, Any]:
     connection, kind = desc.strip("_").split("_")[:2]
     if kind == "weight":
         rows = fused.projection_size if connection == "h2r" else fused.gates * fused.num_hidden
-        # The classic reshape shares memory, which the NumPy one does not.
+        # The classic reshape shares memory; the NumPy reshape does not.
         arr = arr.as_nd_ndarray().reshape((int(rows), -1)).as_np_ndarray()
     return InitDesc(f"{connection}_{kind}", desc.attrs, desc.global_init), arr

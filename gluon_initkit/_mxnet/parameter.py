@@ -1,4 +1,4 @@
-"""Reading a Gluon Parameter without touching it: `Parameter.data()` and its like raise, warn or run operators."""
+"""Read a Gluon Parameter without side effects: its own methods, such as `data()`, raise, warn or run operators."""
 
 from functools import lru_cache
 import inspect
@@ -19,81 +19,81 @@ held_contexts = attrgetter(backend.context_slots[0])  # of an initialized parame
 
 
 def shape_of(param: gluon.Parameter) -> Optional[Tuple[Optional[int], ...]]:
-    """The shape, with None for an unknown dimension; None when not even the number of dimensions is known."""
+    """The shape, with None for an unknown dimension; None if even the number of dimensions is unknown."""
     shape = known_sizes(param._shape)
     if param._data is None or is_known(shape):
         return shape
-    return tuple(param._data[0].shape)  # `SymbolBlock.imports` loads the values, and no shape
+    return tuple(param._data[0].shape)  # `SymbolBlock.imports` sets values without a shape
 
 
 def known_sizes(shape: Any) -> Optional[Tuple[Optional[int], ...]]:
-    """A shape as MXNet holds it, with None for what is not known."""
-    if shape is None or (len(shape) == 0 and not is_np_shape()):  # () of MXNet's classic shapes: nothing is known
+    """A shape of MXNet's, with None for an unknown dimension."""
+    if shape is None or (len(shape) == 0 and not is_np_shape()):  # in classic mode () means unknown
         return None
     # MXNet writes an unknown dimension as 0, and as -1 where `np_shape` is on or an np layer was built.
     return tuple([int(size) if size > 0 else None for size in shape])
 
 
 def source_of(param: gluon.Parameter) -> gluon.Parameter:
-    """The Parameter that holds the values seen through `param`: itself, or the one that it shows transposed."""
+    """The Parameter that holds the values of `param`: itself, or the source of a transposed tie."""
     return getattr(param, "transposed_of", param)
 
 
 def state_of(param: gluon.Parameter) -> str:
-    """``'initialized'``, ``'deferred'`` (initialize was called, the shape is not known) or ``'uninitialized'``."""
+    """``'initialized'``, ``'deferred'`` (`initialize` was called, the shape is not known) or ``'uninitialized'``."""
     if param._data is not None:
         return "initialized"
     return "deferred" if param._deferred_init else "uninitialized"
 
 
 def pending_initializer(param: gluon.Parameter) -> Any:
-    """What a deferred parameter will be filled by: its own initializer, else the network's. None if not deferred."""
+    """The initializer that will fill a deferred parameter: its own, else the network's. None if not deferred."""
     return param._deferred_init[0] if param._deferred_init else None
 
 
 def has_pending_data(param: gluon.Parameter) -> bool:
-    """Whether `set_data` (or a shape-less load) left an array that a deferred parameter will take for its values."""
+    """Whether a deferred parameter will get its values from `set_data`, or from a load without a shape."""
     return bool(param._deferred_init) and isinstance(param._deferred_init[3], ndarray.NDArray)
 
 
 def is_constant(param: gluon.Parameter) -> bool:
-    """Whether the parameter is a `gluon.Constant`, whose value its own initializer holds."""
+    """Whether the parameter is a `gluon.Constant`: its own initializer holds its value."""
     return isinstance(param, gluon.Constant)
 
 
 def arrays_of(param: gluon.Parameter) -> List[Any]:
-    """The arrays that an initialized parameter holds, one a context, whatever its class makes of `data()`."""
+    """The arrays of an initialized parameter, one per context, even if its class overrides `data()`."""
     return list(param._data or ())
 
 
 def gradients_of(param: gluon.Parameter) -> List[Any]:
-    """The gradient arrays of an initialized parameter, one a context; none where its `grad_req` is ``'null'``."""
+    """The gradient arrays of an initialized parameter, one per context; none if its `grad_req` is ``'null'``."""
     return list(param._grad or ()) if param._data is not None else []
 
 
 def gradient_freshness(param: gluon.Parameter) -> List[bool]:
-    """For each context, whether a backward pass wrote the gradient since the last update: what a Trainer asks."""
+    """For each context, whether a backward pass wrote the gradient since the last update, as a Trainer checks it."""
     return [bool(classic(array)._fresh_grad) for array in param._data or ()] if param._grad else []
 
 
 def contexts_of(param: gluon.Parameter) -> Tuple[Any, ...]:
-    """Where a parameter lives or, while it is deferred, will live; () before that was said."""
+    """The contexts of a parameter or, while it is deferred, its future contexts; () before `initialize`."""
     if param._data is not None:
         return tuple(held_contexts(param))
     return tuple(param._deferred_init[1]) if param._deferred_init else ()
 
 
 def context_argument(ctx: Any, device: Any) -> Any:
-    """What was given of an argument that MXNet 1 calls ``ctx`` and MXNet 2 ``device``; a TypeError if both were."""
+    """The argument that MXNet 1 calls ``ctx`` and MXNet 2 ``device``; raises a TypeError if both are given."""
     if ctx is not None and device is not None:
         raise TypeError(f"ctx is {ctx!r} and device is {device!r}: they are two names of one argument, expected one")
     return device if ctx is None else ctx
 
 
 def buffers_of(params: Iterable[gluon.Parameter]) -> Iterator[Tuple[Any, int, Sequence[Any]]]:
-    """Of each parameter the dtype of its first array, the array's address (0 if it is sparse), and all contexts."""
-    # `set_data` on a pending parameter may have made the dtype another than the parameter's own. Where there is no
-    # array: None, 0, ().
+    """For each parameter: its first array's dtype, the array's address (0 if it is sparse), and all contexts."""
+    # The array's dtype can differ from the parameter's after `set_data` on a deferred parameter. Without an array:
+    # None, 0, ().
     for param in params:
         if param._data is None:
             yield None, 0, ()
@@ -103,8 +103,8 @@ def buffers_of(params: Iterable[gluon.Parameter]) -> Iterator[Tuple[Any, int, Se
 
 
 def is_layer_default(initializer: Any) -> bool:
-    """Whether this very object is a default argument of a layer of ``gluon.nn`` (PReLU's ``Constant(0.25)``)."""
-    # Nobody chose it for a network, so a network-level initializer that serves the parameter goes before it.
+    """Whether this same object is a default argument of a layer of ``gluon.nn`` (PReLU's ``Constant(0.25)``)."""
+    # No user chose it, so a network-level initializer for the parameter takes precedence over it.
     return any(initializer is default for default in _layer_defaults())
 
 
@@ -117,24 +117,24 @@ def _layer_defaults() -> List[Initializer]:
 
 
 def is_verbose(initializer: Any) -> bool:
-    """Whether `set_verbosity` asked it to print what it fills."""
-    return getattr(initializer, "_verbose", False)  # a class that never calls `super().__init__` has none
+    """Whether `set_verbosity` made it print the arrays that it fills."""
+    return getattr(initializer, "_verbose", False)  # missing if a class does not call `super().__init__`
 
 
 def print_filled(initializer: Initializer, desc: InitDesc, hook: str, arr: Any) -> None:
-    """Print that a hook has filled an array, where that is asked for."""
+    """Print that a hook has filled an array, if the initializer is verbose."""
     if is_verbose(initializer):
         initializer._verbose_print(desc, hook.replace("_init_", "", 1), arr)
 
 
-GRAD_REQ_BEFORE = "_grad_req_before"  # in the Parameter's __dict__, so that copies and pickles of the network know it
+GRAD_REQ_BEFORE = "_grad_req_before"  # in the Parameter's __dict__, so that copies and pickles keep it
 
 
 def frozen_from(param: gluon.Parameter) -> Optional[str]:
-    """The `grad_req` that a parameter had before `set_grad_req` set it to ``'null'``; None where it did not."""
+    """The `grad_req` of a parameter before `set_grad_req` set it to ``'null'``; None if it did not."""
     return vars(param).get(GRAD_REQ_BEFORE) if param.grad_req == "null" else None
 
 
 def may_learn(param: gluon.Parameter) -> bool:
-    """Whether a parameter can have a gradient; MXNet ignores another `grad_req` of constants and running statistics."""
+    """Whether a parameter can have a gradient; MXNet ignores the `grad_req` of constants and running statistics."""
     return param._differentiable and not is_constant(param)

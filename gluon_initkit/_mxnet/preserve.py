@@ -1,6 +1,6 @@
-"""Running code and leaving no trace of it: attributes, name counters, generators, stack.
+"""Run code and restore global state afterwards: attributes, name counters, random generators, recursion limit.
 
-MXNet's generator can neither be read nor put back: afterwards it goes on from a value that was drawn before.
+The state of MXNet's generator can neither be read nor restored, so it is seeded afterwards with a value drawn before.
 """
 
 from collections import OrderedDict
@@ -20,22 +20,22 @@ import numpy
 
 
 def fork_safe(lock: Any) -> Any:
-    """The same lock; a fork waits for it, else its child would find it taken by a thread that it has not."""
+    """The same lock; a fork waits for it. Else a child could get it locked by a thread that it does not have."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
     return lock
 
 
-# Held while a network is run that must not change, while what such a run borrows is read or finished (in MXNet 2
-# parameters have other shapes meanwhile), and while the generators are seeded.
+# Held while a network runs that must not change, while the parameters that such a run replaces are read or finished (on
+# MXNet 2 they have other shapes during the run), and while the generators are seeded.
 global_state_lock = fork_safe(threading.RLock())
 
 
 @contextmanager
 def preserve(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
-    """Put back afterwards what running these blocks changes in them, and NumPy's and Python's generators."""
-    # Attributes are put back, and the contents of those that are lists, dictionaries or sets. One thread at a time: it
-    # would put back what another has put there. There is room for patches of `forward`.
+    """Context that restores these blocks' attributes, and NumPy's and Python's generators, at its end."""
+    # The contents of attributes that are lists, dictionaries or sets are restored too. One thread at a time: a second
+    # would save and restore the changes of the first. The recursion limit leaves room for patches of `forward`.
     with global_state_lock, room_for_patches():
         containers = [block._scope._counter for block in blocks.values()] if _HAS_SCOPES else []
         containers += [value for block in blocks.values() if not type(block).__module__.startswith(_LAYERS)
@@ -52,9 +52,9 @@ def preserve(blocks: Dict[str, gluon.Block]) -> Iterator[None]:
 
 
 @contextmanager
-def attributes_kept(things: Iterable[Any]) -> Iterator[None]:
-    """Put the attributes of blocks or parameters back afterwards, methods that were put before their own too."""
-    before = [(vars(thing), dict(vars(thing))) for thing in things]
+def attributes_kept(objects: Iterable[Any]) -> Iterator[None]:
+    """Context that restores the attributes of blocks or parameters at its end, patched methods included."""
+    before = [(vars(obj), dict(vars(obj))) for obj in objects]
     try:
         yield
     finally:
@@ -65,7 +65,7 @@ def attributes_kept(things: Iterable[Any]) -> Iterator[None]:
 
 
 _CONTAINERS = (list, dict, OrderedDict, set)
-_LAYERS = "mxnet.gluon.nn."  # whose code keeps nothing in lists: most blocks of a network
+_LAYERS = "mxnet.gluon.nn."  # these layers keep nothing in containers; most blocks of a network are such layers
 _GONE = object()
 
 
@@ -78,7 +78,7 @@ def _alike(live: Any, saved: Any) -> bool:
 
 @contextmanager
 def generators_kept() -> Iterator[None]:
-    """Put NumPy's and Python's global generators back afterwards."""
+    """Context that restores NumPy's and Python's global generators at its end."""
     numpy_state, python_state = numpy.random.get_state(), random.getstate()
     try:
         yield
@@ -88,7 +88,7 @@ def generators_kept() -> Iterator[None]:
 
 
 def draw_seed() -> int:
-    """A number of 62 bits from MXNet's CPU generator, which advances by that."""
+    """A 62-bit number from MXNet's CPU generator, which advances."""
     with context.cpu():
         high, low = ndarray.random.randint(0, 2**31 - 1, shape=(2,), dtype="int64").asnumpy()
     return int(high) << 31 | int(low)
@@ -97,37 +97,37 @@ def draw_seed() -> int:
 @contextmanager
 def seeded_generators() -> Iterator[Callable[[bytes], None]]:
     """Context with a function that seeds all global generators from a key of 16 bytes or more."""
-    # Afterwards NumPy's and Python's are exactly as before, and MXNet's starts from a value drawn from it before. One
-    # thread at a time: another thread's seed between a seed and its draw would change the values.
+    # At its end NumPy's and Python's generators are as before, and MXNet's is seeded with a value drawn from it before.
+    # One thread at a time: another thread's seed between a seed and its draw would change the values.
     def seed(key: bytes) -> None:
         mxnet.random.seed(int.from_bytes(key[:4], "little") % 2**31)
         numpy.random.seed(numpy.frombuffer(key[:16], "<u4").astype("u4"))
         random.seed(int.from_bytes(key[:16], "little"))
 
     with global_state_lock:
-        carried = draw_seed() % 2**31
+        next_seed = draw_seed() % 2**31
         try:
             with generators_kept():
                 yield seed
         finally:
-            mxnet.random.seed(carried)
+            mxnet.random.seed(next_seed)
 
 
 def parameters_of(blocks: Dict[str, gluon.Block]) -> List[gluon.Parameter]:
-    """The parameters of these blocks, each once, also those that no attribute holds."""
-    held = ((*block._reg_params.values(), *block.params.values()) for block in blocks.values())
-    return list(dict.fromkeys(param for params in held for param in params))
+    """The parameters of these blocks, each once, also those that no attribute holds (``self.params.get``)."""
+    by_block = ((*block._reg_params.values(), *block.params.values()) for block in blocks.values())
+    return list(dict.fromkeys(param for params in by_block for param in params))
 
 
-# MXNet 2 has no name scopes: its names are those of symbols, which the NameManager counts.
+# MXNet 2 has no name scopes: it only names symbols, and the NameManager counts these.
 _HAS_SCOPES = hasattr(gluon_block, "_BlockScope")
 name_scope: Any = gluon_block._BlockScope._current if _HAS_SCOPES else SimpleNamespace()
 
 
 @contextmanager
 def fresh_names() -> Iterator[None]:
-    """Context in which this thread's names (``dense0_``) count from 0, outside any scope; afterwards they count on."""
-    # A scope or a name manager that the body leaves open is closed.
+    """Context in which this thread counts names (``dense0_``) from 0 outside any scope; then the old count goes on."""
+    # A scope or name manager that the body leaves open is closed.
     scope = getattr(name_scope, "value", None)
     name_scope.value = None
     try:
@@ -144,9 +144,9 @@ _room: Dict[str, int] = {"users": 0, "before": 0}
 
 @contextmanager
 def room_for_patches() -> Iterator[None]:
-    """Context with a higher recursion limit; afterwards it is as before, unless somebody else has changed it."""
-    # Blocks call each other, and the limit of 1,000 is reached at about 230 blocks in MXNet 1. Patches of `forward` add
-    # up to three frames to the two of a `Sequential`.
+    """Context with a higher recursion limit; restores the old limit unless other code has changed it."""
+    # Nested blocks call each other: MXNet 1 reaches the limit of 1,000 at a depth of about 230 blocks. Patches of
+    # `forward` add up to three frames to the two frames of a `Sequential`.
     with _room_lock:
         if not _room["users"]:
             _room["before"] = sys.getrecursionlimit()

@@ -1,10 +1,10 @@
-"""Changing what a parameter holds (values, what is pending, shape, dtype), undoing it, and emitting events about it.
+"""Change a parameter's state (values, pending initialization, shape, dtype), undo the change, and emit events about it.
 
-`Parameter._init_impl` only calls ``data.copyto(ctx)``: any object with that method, as the data of a pending tuple,
-hands over an array without a copy. An array is refilled in place where it fits: gradients and cached graphs hold it.
+`Parameter._init_impl` only calls ``data.copyto(ctx)``. So any object with that method can be the data of a pending
+tuple and pass an array on without a copy. An array is refilled in place if it fits: gradients and cached graphs use it.
 
-MXNet has no transaction, so what a signal's handler raises (Ctrl-C, a time-out) waits until a change is made or undone.
-A mask (`signal.pthread_sigmask`) would hold none back: the engine's threads take the signal, and the handler runs.
+MXNet has no transactions, so the handlers of signals (Ctrl-C, a timeout) wait until a change is complete or undone.
+A mask (`signal.pthread_sigmask`) does not help: the engine's threads take the signal, and the handler runs.
 """
 
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -23,13 +23,13 @@ from .parameter import GRAD_REQ_BEFORE, contexts_of, held_contexts, shape_of
 from .preserve import global_state_lock
 from .trainer import reset_updates
 
-# `ik.initialize` sets arrays without a parameter's methods, and chooses hooks that MXNet never sees. An observer, which
-# patches those methods, would miss both: it registers a listener here, by the parameter's id, and keeps the parameter.
+# `ik.initialize` sets arrays without a parameter's methods, and selects hooks itself. An observer patches those methods
+# and would miss both. It registers a listener here by the parameter's id, and keeps the parameter alive.
 listeners: Dict[int, Callable[..., None]] = {}
 
 
 def emit(param: gluon.Parameter, what: str, **facts: Any) -> None:
-    """Say that the kit does `what` to `param`: ``'initialize'``, ``'deferred'``, or ``'filled'`` by a hook."""
+    """Report to the observer that the kit does `what` to `param`: ``'initialize'``, ``'deferred'`` or ``'filled'``."""
     listener = listeners.get(id(param))
     if listener is not None:
         listener(param, what, **facts)
@@ -39,13 +39,13 @@ _thread = threading.local()
 
 
 def events_suppressed() -> bool:
-    """Whether what this thread does now is not told."""
+    """Whether this thread emits no events now."""
     return getattr(_thread, "suppressed", False)
 
 
 @contextmanager
 def suppress_events() -> Iterator[None]:
-    """What this thread does to networks meanwhile is not told, and not changed by an observer."""
+    """Context in which this thread emits no events, and observers do not change what its calls do."""
     before, _thread.suppressed = events_suppressed(), True
     try:
         yield
@@ -58,23 +58,23 @@ _SLOTS = ("_data", "_grad", *backend.context_slots, "_deferred_init", "_shape", 
 
 
 def snapshot(params: Sequence[gluon.Parameter]) -> List[Tuple[gluon.Parameter, dict]]:
-    """What initializing, loading or tying could change of these parameters, to put it back with `restore`."""
+    """The state of these parameters that initialize, load or tie could change; `restore` sets it again."""
     return [(param, {slot: vars(param)[slot] for slot in _SLOTS if slot in vars(param)}) for param in params]
 
 
-def restore(taken: Sequence[Tuple[gluon.Parameter, dict]]) -> None:
-    """Put back what `snapshot` took."""
-    for param, slots in taken:
+def restore(saved: Sequence[Tuple[gluon.Parameter, dict]]) -> None:
+    """Set the parameters to the state that `snapshot` took."""
+    for param, slots in saved:
         for slot, value in slots.items():
             setattr(param, slot, value)
         source: Any = (slots.get("_deferred_init") or (None,))[-1]
         if hasattr(source, "forget"):
-            source.forget()  # it may have been asked meanwhile, when the shape was another
+            source.forget()  # it may keep values that were drawn meanwhile for another shape
 
 
 @contextmanager
 def restoring(params: Sequence[gluon.Parameter]) -> Iterator[None]:
-    """If the body raises, these parameters hold what they held; values that were written in place are not put back."""
+    """Restore these parameters if the body raises; values that were written in place are not restored."""
     before = snapshot(params)
     try:
         yield
@@ -89,25 +89,25 @@ def in_storage_of(param: gluon.Parameter, array: ndarray.NDArray) -> ndarray.NDA
 
 
 class CopySource:
-    """In the place of an array that MXNet copies to each context: the first time it is the array itself, no copy."""
+    """Replaces an array that MXNet copies to each context: the first `copyto` returns the array itself, not a copy."""
 
     def __init__(self, array: ndarray.NDArray, param: gluon.Parameter, choice: Any = None) -> None:
-        self.array, self.param, self.given = array, param, False
-        self.choice = choice  # for an observer: who filled the array
+        self.array, self.param, self.used = array, param, False
+        self.choice = choice  # for an observer: the initializer and hook that filled the array
 
     def copyto(self, ctx: context.Context) -> ndarray.NDArray:
-        copy = self.given or context_of(self.array) != ctx
-        self.given = True
+        copy = self.used or context_of(self.array) != ctx
+        self.used = True
         return layer_array(in_storage_of(self.param, self.array.copyto(ctx) if copy else self.array))
 
 
 def set_pending(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], source: Any) -> None:
-    """Leave a parameter deferred: MXNet will ask ``source.copyto(ctx)`` for its values when its shape is known."""
+    """Make a parameter deferred: MXNet calls ``source.copyto(ctx)`` for its values when its shape is known."""
     param._deferred_init = (init, list(ctxs), init, source)
 
 
 def new_gradients(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> List[ndarray.NDArray]:
-    """Arrays for the gradients that initializing will make, where they can be cleared with all the rest; else none."""
+    """Arrays for a parameter's gradients that the caller can clear together with others; none if only MXNet can."""
     shape: Any = shape_of(param)
     if param.grad_req == "null" or param._grad_stype != "default" or not all(map(is_host, ctxs)):
         return []
@@ -115,9 +115,9 @@ def new_gradients(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> Li
 
 
 def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], source: Any, grads: Sequence) -> None:
-    """Initialize a parameter from `source`, or leave it pending with `source` where its shape is not known."""
-    # `grads` are cleared arrays for its gradients; where there are none, MXNet makes them.
-    param._shape = param._shape or shape_of(param)  # which is known by the values alone after `SymbolBlock.imports`
+    """Initialize a parameter from `source`, or make it deferred with `source` if its shape is not known."""
+    # `grads` are cleared arrays for its gradients; if there are none, MXNet makes them.
+    param._shape = param._shape or shape_of(param)  # `SymbolBlock.imports` sets values without a shape
     param._data = param._grad = None
     set_pending(param, init, ctxs, source)
     if not is_known(shape_of(param)):
@@ -127,22 +127,22 @@ def commit(param: gluon.Parameter, init: Any, ctxs: Sequence[context.Context], s
         with np_array(backend.uses_numpy_arrays()):
             param._finish_deferred_init()
         return
-    asked, param._grad_req = param._grad_req, "null"  # for _init_grad, which would clear others, one after the other
+    grad_req, param._grad_req = param._grad_req, "null"  # so that _init_grad does not make and clear other arrays
     try:
         param._finish_deferred_init()
     finally:
-        param._grad_req = asked
+        param._grad_req = grad_req
     param._grad = [layer_array(grad) for grad in grads]
-    autograd.mark_variables(param._data, param._grad, asked)
+    autograd.mark_variables(param._data, param._grad, grad_req)
 
 
 def finish_deferred(param: gluon.Parameter, shape: Any) -> None:
     """Give a deferred parameter its shape and its values, as a forward pass does."""
-    # MXNet forgets what was pending before it checks anything: whoever calls this takes a `snapshot` first.
+    # MXNet drops the pending tuple before it checks anything, so the caller takes a `snapshot` first.
     if backend.infers_on_symbols:
         with suppress(Exception):
-            # A forward pass makes the variable while the shape is open, and an exported graph shows that. An
-            # initializer that is not JSON raises here; it will say so when a graph is asked for.
+            # A forward pass makes the variable before the shape is known, and an exported graph shows that. An
+            # initializer that JSON cannot write raises here; it raises again when a graph is made.
             param.var()
     with global_state_lock:
         param._shape = tuple(shape)
@@ -150,20 +150,20 @@ def finish_deferred(param: gluon.Parameter, shape: Any) -> None:
 
 
 def can_refill(param: gluon.Parameter, ctxs: Sequence[context.Context]) -> bool:
-    """Whether the arrays that a parameter holds can be refilled in place."""
-    held = param._data
-    if held is None or param._stype != "default" or held_contexts(param) != list(ctxs):
+    """Whether a parameter's arrays can be refilled in place."""
+    arrays = param._data
+    if arrays is None or param._stype != "default" or held_contexts(param) != list(ctxs):
         return False
-    fitting = shape_of(param), numpy.dtype(param.dtype), backend.uses_numpy_arrays()
-    if any((array.shape, array.dtype, is_numpy_array(array)) != fitting for array in held):
+    expected = shape_of(param), numpy.dtype(param.dtype), backend.uses_numpy_arrays()
+    if any((array.shape, array.dtype, is_numpy_array(array)) != expected for array in arrays):
         return False
-    # Copies and pickles of a parameter hold arrays that no gradient belongs to any more.
-    return param._grad is None or all(classic(array).grad is not None for array in held)
+    # The arrays of a copied or unpickled parameter have lost their gradients.
+    return param._grad is None or all(classic(array).grad is not None for array in arrays)
 
 
 def after_refill(param: gluon.Parameter, source: Optional[ndarray.NDArray] = None) -> None:
-    """What must follow the refilling of a parameter's first array: its replicas, and what its Trainer keeps of it."""
-    # Where `source` is given, the first array is refilled from it, on whatever device.
+    """Update a parameter's replicas and its Trainer after its first array was refilled."""
+    # If `source` is given, the first array is refilled from it first; it may be on any device.
     first, *others = param._data
     if source is not None:
         source.copyto(classic(first))
@@ -173,7 +173,7 @@ def after_refill(param: gluon.Parameter, source: Optional[ndarray.NDArray] = Non
 
 
 def gradients_to_clear(param: gluon.Parameter) -> List[ndarray.NDArray]:
-    """The gradients of a parameter that is refilled, which the caller clears; those that only MXNet can are cleared."""
+    """The dense host gradients of a refilled parameter, for the caller to clear. Clears the others itself."""
     dense = []
     for array, grad, ctx in zip(param._data, param._grad or (), held_contexts(param)):
         array._fresh_grad = False
@@ -185,16 +185,16 @@ def gradients_to_clear(param: gluon.Parameter) -> List[ndarray.NDArray]:
 
 
 def load_contexts(param: gluon.Parameter, asked: Optional[Sequence[Any]]) -> Optional[List[Any]]:
-    """Where loaded values go: where the parameter is or is to be, else where it is asked for, else the CPU."""
-    # None where it is, or is to be, elsewhere than it is asked for.
-    there = list(contexts_of(param))
-    if not there:
+    """The contexts for loaded values: the parameter's own or pending ones, else those asked for, else the CPU."""
+    # None if those asked for differ from its own or pending ones.
+    contexts = list(contexts_of(param))
+    if not contexts:
         return list(asked) if asked else [context.cpu()]
-    return there if asked is None or set(asked) == set(there) else None
+    return contexts if asked is None or set(asked) == set(contexts) else None
 
 
 def set_values(param: gluon.Parameter, array: ndarray.NDArray, ctxs: Sequence[context.Context]) -> None:
-    """Give the parameter these values: in place where it has some, else it is initialized with them."""
+    """Give the parameter these values: in place if it is initialized, else it is initialized with them."""
     if param._data is not None:
         after_refill(param, array)
         return
@@ -204,13 +204,13 @@ def set_values(param: gluon.Parameter, array: ndarray.NDArray, ctxs: Sequence[co
 
 
 def recast(param: gluon.Parameter, dtype: Any) -> None:
-    """Give the parameter another dtype, as `Parameter.cast` does, and forget its symbol, which holds the old one."""
+    """Cast the parameter as `Parameter.cast` does, and drop its symbol, which has the old dtype."""
     param.cast(dtype)
     param._var = None
 
 
 def set_grad_req(param: gluon.Parameter, value: str) -> Callable[[], None]:
-    """Set `grad_req`, and remember the one before if this freezes the parameter; the function returned undoes it."""
+    """Set `grad_req`, and store the old one if this freezes the parameter. Returns a function that undoes this."""
     attributes = vars(param)
     before = dict(attributes)
 
@@ -234,22 +234,22 @@ _SIGNALS = sorted(map(int, signal.valid_signals()))
 
 @contextmanager
 def interrupts_held() -> Iterator[Callable[[], "AbstractContextManager[None]"]]:
-    """Context in which the handlers of signals wait; at its end those run whose signal came, each once."""
-    # The function that it yields opens a context in which they do not wait: for work that takes long and may be broken
-    # off at any point. The contexts around it, which put back what they changed, are then left as a whole.
+    """Context in which signal handlers wait; at its end the handler of each signal that arrived runs once."""
+    # It yields a function for an inner context in which they do not wait: for long work that may be interrupted at any
+    # point. The enclosing contexts then undo their changes as usual.
     if threading.current_thread() is not threading.main_thread():
         yield nullcontext
         return
-    found: Dict[int, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
-    # Not SIG_DFL, SIG_IGN, or one that is no Python function.
-    handlers = {number: handler for number, handler in found.items() if callable(handler)}
+    installed: Dict[int, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
+    # Leaves out SIG_DFL, SIG_IGN and handlers that are not Python functions.
+    handlers = {number: handler for number, handler in installed.items() if callable(handler)}
     arrived: Dict[int, Any] = {}
     waiting = True
 
     def held(number: int, frame: Any) -> None:
         if waiting:
             arrived[number] = frame
-        else:  # also for whoever keeps this, which he found where his own handler is now
+        else:  # other code may have stored `held` as the previous handler and call it later
             handlers[number](number, frame)
 
     def hand_on() -> None:
@@ -281,12 +281,12 @@ def interrupts_held() -> Iterator[Callable[[], "AbstractContextManager[None]"]]:
             hand_on()
 
 
-def _for_each(left: Dict[int, Any], action: Callable[[int, Any], None]) -> None:
-    """Do something for every signal, also where that raises, or another signal's handler in between."""
+def _for_each(pending: Dict[int, Any], action: Callable[[int, Any], None]) -> None:
+    """Call `action` for every signal, even if a call or another signal's handler raises in between."""
     try:
-        while left:
-            number = next(iter(left))
-            action(number, left.pop(number))
+        while pending:
+            number = next(iter(pending))
+            action(number, pending.pop(number))
     finally:
-        if left:
-            _for_each(left, action)
+        if pending:
+            _for_each(pending, action)

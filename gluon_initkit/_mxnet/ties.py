@@ -1,7 +1,7 @@
-"""Tying and untying: the exchange of the parameters in blocks' slots, and a parameter that shows another transposed.
+"""Tie and untie: exchange the parameters in blocks' slots, and show one parameter as the transpose of another.
 
-A block holds a parameter in `_reg_params`, as an attribute and, by its global name, in `_params._params`; cached graphs
-of all blocks around hold it too. `exchange` keeps all of these in step. `sharing` decides what may be tied.
+A block holds a parameter in `_reg_params`, as an attribute and, by its global name, in `_params._params`. The cached
+graphs of all enclosing blocks hold it too. `exchange` updates all of these. `sharing` decides which ties are allowed.
 """
 
 from collections import OrderedDict
@@ -17,17 +17,17 @@ import numpy
 from . import backend
 from .arrays import EqualToBase, context_of, dtype_name, layer_array
 from .parameter import shape_of, source_of
-from .tree import Slot, slots, walk  # noqa: F401 (who ties asks here for slots)
+from .tree import Slot, slots, walk  # noqa: F401 (`sharing` imports slots from here)
 
 Move = Tuple[Slot, gluon.Parameter]
 
 
 @contextmanager
 def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
-    """Put other parameters into slots of a network; if the body or the exchange itself raises, all is as before."""
-    # A parameter that stands in no slot any more leaves every dictionary of the network, and the cached graphs of all
-    # blocks of `net` around a change are cleared.
-    saved: List[Tuple[dict, str, Any]] = []  # of a dictionary, and what it held
+    """Put other parameters into slots of a network; undo this if the body or the exchange itself raises."""
+    # A parameter that is left in no slot is removed from every dictionary of the network. The cached graphs of changed
+    # blocks and of all blocks that contain one are cleared.
+    saved: List[Tuple[dict, str, Any]] = []  # a dictionary, a key, and the old value
     try:
         yield
         _exchange(list(walk(net)), moves, saved)
@@ -39,65 +39,65 @@ def exchange(net: gluon.Block, moves: Sequence[Move]) -> Iterator[None]:
 
 def _exchange(visits: Sequence[Tuple[str, gluon.Block]], moves: Sequence[Move], saved: List) -> None:
     blocks = {id(block): block for _, block in visits}
-    wanted: Dict[int, Dict[str, gluon.Parameter]] = {}
+    requested: Dict[int, Dict[str, gluon.Parameter]] = {}
     for slot, param in moves:
         assert slot.key is not None
-        wanted.setdefault(id(slot.block), {})[slot.key] = param
-    standing = {source_of(wanted.get(number, {}).get(key, param))
+        requested.setdefault(id(slot.block), {})[slot.key] = param
+    remaining = {source_of(requested.get(number, {}).get(key, param))
                 for number, block in blocks.items() for key, param in block._reg_params.items()}  # fmt: skip
     moved = {source_of(slot.param): source_of(param) for slot, param in moves}
-    gone = {old: new for old, new in moved.items() if old not in standing}
+    removed = {old: new for old, new in moved.items() if old not in remaining}
     changed = []
     for number, block in blocks.items():
-        here = wanted.get(number, {})
+        new_params = requested.get(number, {})
         entries = backend.entries_by_name(block)
-        if not here and not any(param in gone for param in (entries or {}).values()):
+        if not new_params and not any(param in removed for param in (entries or {}).values()):
             continue
         changed.append(block)
-        if "_called_infer_shape_already" in vars(block):  # MXNet 2 asks for shapes once, and never does again by itself
+        if "_called_infer_shape_already" in vars(block):  # MXNet 2 infers the shapes only once by itself
             saved.append((vars(block), "_called_infer_shape_already", block._called_infer_shape_already))
             block._called_infer_shape_already = False
-        left = {source_of(block._reg_params[key]): source_of(param) for key, param in here.items()}
+        replaced = {source_of(block._reg_params[key]): source_of(param) for key, param in new_params.items()}
         for mapping in (block._reg_params, vars(block)):
-            saved += [(mapping, key, mapping[key]) for key in here if key in mapping]
-            mapping.update({key: param for key, param in here.items() if key in mapping})
+            saved += [(mapping, key, mapping[key]) for key in new_params if key in mapping]
+            mapping.update({key: param for key, param in new_params.items() if key in mapping})
         if entries is not None:
             saved.append((vars(block._params), "_params", entries))
-            held = {source_of(param) for param in block._reg_params.values()}
-            vars(block._params)["_params"] = _renamed(entries, held, left, gone)
+            registered = {source_of(param) for param in block._reg_params.values()}
+            vars(block._params)["_params"] = _renamed(entries, registered, replaced, removed)
     ids = set(map(id, changed))
-    around: Set[str] = set()  # the paths of the changed blocks and of all that contain one
+    affected: Set[str] = set()  # the paths of the changed blocks and of all blocks that contain one
     for path in (path for path, block in visits if id(block) in ids):
-        while path not in around:
-            around.add(path)
+        while path not in affected:
+            affected.add(path)
             path = path.rpartition(".")[0]
     for path, block in visits:
         attributes = vars(block)
-        if path in around and (attributes.get("_cached_graph") or attributes.get("_cached_op")):
+        if path in affected and (attributes.get("_cached_graph") or attributes.get("_cached_op")):
             saved += ((attributes, key, value) for key, value in attributes.items())
-            attributes["_cached_op_args"] = []  # which MXNet 1.7 would leave
+            attributes["_cached_op_args"] = []  # MXNet 1.7 does not clear it
             block._clear_cached_op()
 
 
-def _renamed(entries: dict, held: set, left: dict, gone: dict) -> Dict[str, gluon.Parameter]:
-    """A block's parameters by global name, in the old order: what left it, or is gone from all, by successors."""
-    # `left` and `gone` are two: a union made for every block would be quadratic.
+def _renamed(entries: dict, registered: set, replaced: dict, removed: dict) -> Dict[str, gluon.Parameter]:
+    """A block's parameters by global name, in the old order; a successor takes the place of a removed parameter."""
+    # `replaced` is the block's, `removed` the network's: to merge them for every block would take quadratic time.
     renamed: Dict[str, gluon.Parameter] = OrderedDict()
     for name, param in entries.items():
-        successor = left.get(param) or gone.get(param)
-        if param in held or successor is None:
+        successor = replaced.get(param) or removed.get(param)
+        if param in registered or successor is None:
             renamed[name] = param
         if successor is not None:
             renamed[successor.name] = successor
     return renamed
 
 
-# ParameterDict.get writes what it was called with over a parameter that it finds, so `params=` leaves arguments' names.
+# `ParameterDict.get` sets its arguments on a parameter that it finds, so `params=` adds attributes of those names.
 _PLAIN = frozenset(vars(gluon.Parameter("plain"))) | set(inspect.signature(gluon.Parameter).parameters)
 
 
 def declaration_of(param: gluon.Parameter) -> Dict[str, Any]:
-    """What a parameter is declared as, by the name of the attribute: all that tied ones must agree on."""
+    """The attributes of a parameter's declaration that tied parameters must agree on, by name."""
     return {
         "dtype": dtype_name(param.dtype),
         "stype": param._stype,
@@ -109,18 +109,18 @@ def declaration_of(param: gluon.Parameter) -> Dict[str, Any]:
 
 
 def extras_of(param: gluon.Parameter) -> Dict[str, Any]:
-    """What a subclass of Parameter keeps beside what every Parameter has, such as a rate of dropout."""
+    """The attributes that a subclass of Parameter adds, such as a dropout rate."""
     return {name: value for name, value in vars(param).items() if name not in _PLAIN}
 
 
 def fixes_gamma(block: gluon.Block, key: Optional[str]) -> bool:
-    """Whether a slot holds the gamma of a batch normalization that writes 1 over it: ``BatchNorm(scale=False)``."""
+    """Whether a slot holds a gamma that batch normalization overwrites with 1: ``BatchNorm(scale=False)``."""
     settings = getattr(block, "_kwargs", None)
     return key == "gamma" and isinstance(settings, dict) and bool(settings.get("fix_gamma"))
 
 
 def redeclare(param: gluon.Parameter, shape: Optional[Tuple[Optional[int], ...]], init: Any, defer: bool) -> None:
-    """Give a parameter a shape that says more, and an initializer; its variable will say so when it is asked again."""
+    """Give a parameter a more complete shape, and an initializer; its variable is made anew at the next `var()`."""
     param._allow_deferred_init = defer
     if shape != shape_of(param) or init is not param.init:
         param._shape = None if shape is None else tuple(size or 0 for size in shape)
@@ -128,7 +128,7 @@ def redeclare(param: gluon.Parameter, shape: Optional[Tuple[Optional[int], ...]]
 
 
 def copy_state(param: gluon.Parameter, source: gluon.Parameter, transposed: bool) -> None:
-    """Give a parameter copies of what another holds: values on every context, or the promise of them."""
+    """Copy the values of another parameter on every context, or its pending initialization."""
     vars(param).update({slot: getattr(source, slot) for slot in backend.context_slots})
     if source._data is not None:
         with autograd.pause():
@@ -143,7 +143,7 @@ def replace_arrays(param: gluon.Parameter, arrays: List[Any]) -> None:
 
 
 def mean_arrays(params: Sequence[Tuple[gluon.Parameter, bool]]) -> List[Any]:
-    """Arrays with the mean of the parameters' values, context by context, in float64; those marked are transposed."""
+    """The mean of the parameters' values on each context, in float64; values marked True are transposed first."""
     means = []
     for number, like in enumerate(params[0][0]._data):
         values = [(param._data[number].asnumpy().astype("float64"), transposed) for param, transposed in params]
@@ -153,7 +153,7 @@ def mean_arrays(params: Sequence[Tuple[gluon.Parameter, bool]]) -> List[Any]:
 
 
 def independent_copy(source: gluon.Parameter, name: str, transposed: bool) -> gluon.Parameter:
-    """A parameter of its own like another: class, declaration, values, gradients and all, under a new name."""
+    """A separate copy of a parameter under a new name: class, declaration, values and gradients."""
     param = copy.copy(source)
     backend.rename(param, name)
     param._var, param._trainer = None, None
@@ -166,8 +166,8 @@ def independent_copy(source: gluon.Parameter, name: str, transposed: bool) -> gl
             if source._grad is not None:
                 param._grad = [_copied(array, transposed) for array in source._grad]
                 autograd.mark_variables(param._data, param._grad, param.grad_req)
-                for mine, other in zip(param._data, source._data):
-                    mine._fresh_grad = other._fresh_grad
+                for array, original in zip(param._data, source._data):
+                    array._fresh_grad = original._fresh_grad
     return param
 
 
@@ -175,7 +175,7 @@ def _pending(source: gluon.Parameter, param: gluon.Parameter, transposed: bool) 
     init, ctxs, default, values = source._deferred_init
     if isinstance(values, ndarray.NDArray):
         values = _copied(values, transposed)
-    elif values is not None:  # keyed values that are drawn for their own parameter, as `ik.initialize` leaves them
+    elif values is not None:  # a `PendingFill` of `ik.initialize`, which draws values for its own parameter
         values = values.for_parameter(param)
     return init, list(ctxs), default, values
 
@@ -185,17 +185,17 @@ def _copied(array: Any, transposed: bool) -> Any:
 
 
 class Transposed(gluon.Parameter):
-    """What stands in the slot of a transposed tie: the Parameter `transposed_of`, seen transposed.
+    """The parameter in the slot of a transposed tie: a transposed view of the Parameter `transposed_of`, the source.
 
-    MXNet asks a block's parameters for `data()` or `var()` and nothing else, so it has no state of its own. `data()` is
-    the transpose of the other's, through the operator, so that gradients flow; `var()` that of its variable, so that a
-    graph, cached or exported, has that one variable only (on MXNet 2 a block that does not hold the other has one of
-    its own, filled at each call). What is not about axes (`initialize`, `cast`, `grad_req`, ...) is the other's own.
+    MXNet only calls `data()` or `var()` of a block's parameters, so this one has no state of its own. `data()` is
+    the transpose of the source's, by an operator, so that gradients flow. `var()` is the transpose of the source's
+    variable, so a graph, cached or exported, has only that variable (on MXNet 2 the graph of a block without the source
+    has its own, filled at each call). Members without axes (`initialize`, `cast`, `grad_req`, ...) are the source's.
 
-    `data()` is a copy, and refuses to be written into: values are set by `set_data`, or through the other's `data()`.
-    An operator's ``out=`` and ``copyto`` cannot be refused, which see no more than the array's handle. The copies of
-    gradients may be written, in vain: on MXNet 2 `collect_params` has both, and who clips gradients in place scales the
-    other's too.
+    `data()` is a copy and refuses writes: set values by `set_data`, or through the source's `data()`. An operator's
+    ``out=`` and ``copyto`` cannot be refused, because they use only the array's handle. Gradients are copies too, but
+    accept writes, which have no effect: on MXNet 2 `collect_params` has both parameters, and code that clips gradients
+    in place writes into both.
     """
 
     transposed_of: gluon.Parameter
@@ -204,16 +204,16 @@ class Transposed(gluon.Parameter):
         object.__setattr__(self, "transposed_of", source)
 
     def __getattribute__(self, name: str) -> Any:
-        if name in _OWN or name.startswith("__"):
+        if name in _DEFINED_HERE or name.startswith("__"):
             return object.__getattribute__(self, name)
-        answer = getattr(object.__getattribute__(self, "transposed_of"), name)
-        return _reversed(answer) if name in _SHAPES else answer
+        value = getattr(object.__getattribute__(self, "transposed_of"), name)
+        return _reversed(value) if name in _SHAPES else value
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.transposed_of, name, _reversed(value) if name in _SHAPES else value)
 
     def data(self, ctx: Any = None) -> Any:
-        """The other's values, transposed; inside `autograd.record` as part of the graph."""
+        """The source's values, transposed; inside `autograd.record` as part of the graph."""
         values = backend.transposed_input(self.transposed_of, ctx)
         return _refusing_writes(self.transposed_of.data(ctx).transpose() if values is None else values)
 
@@ -221,18 +221,18 @@ class Transposed(gluon.Parameter):
         return [_refusing_writes(array.transpose()) for array in self.transposed_of.list_data()]
 
     def grad(self, ctx: Any = None) -> Any:
-        """A transposed copy of the gradient with respect to the one parameter."""
+        """A transposed copy of the source's gradient."""
         return self.transposed_of.grad(ctx).transpose()
 
     def list_grad(self) -> List[Any]:
         return [array.transpose() for array in self.transposed_of.list_grad()]
 
     def var(self) -> Any:
-        """The other's variable, transposed; on MXNet 2 that of a graph without the other, as its parameter."""
+        """The source's variable, transposed; on MXNet 2 a variable of its own in a graph without the source."""
         return backend.transposed_variable(self.transposed_of)
 
     def set_data(self, data: Any) -> None:
-        """Set the other's values to the transpose of these."""
+        """Set the source's values to the transpose of `data`."""
         self.transposed_of.set_data(data.transpose())
 
     def _set_trainer(self, trainer: Any) -> None:
@@ -248,7 +248,7 @@ class Transposed(gluon.Parameter):
         return f"Transposed({self.transposed_of!r})"
 
 
-_OWN = frozenset(vars(Transposed)) | {"transposed_of"}
+_DEFINED_HERE = frozenset(vars(Transposed)) | {"transposed_of"}
 _SHAPES = ("shape", "_shape")
 _WRITES = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__idiv__", "__itruediv__", "__imod__", "__ipow__")
 
@@ -258,7 +258,7 @@ def _reversed(shape: Optional[Tuple[int, ...]]) -> Optional[Tuple[int, ...]]:
 
 
 def _refusing_writes(array: Any) -> Any:
-    """The same array, which raises where somebody writes into it: that would change a copy, and no parameter."""
+    """The same array, which now refuses writes: they would change a copy, and no parameter."""
     kind: Any = type(array)
     array.__class__ = _refusing(kind)
     return array

@@ -1,7 +1,7 @@
-"""What a Trainer keeps of the parameters that it updates, and what must become of it when their values are set.
+"""The state that a Trainer keeps for the parameters that it updates, and its reset when their values are set.
 
-It knows their contexts since it was made; its updaters keep the optimizer's state by the parameter's number in it. With
-`update_on_kvstore` the kvstore has values and updater, and every step overwrites the parameter with its values.
+A Trainer stores the contexts of its parameters when it is made. Its updaters keep the optimizer's state by parameter
+number. With `update_on_kvstore` the kvstore holds values and updater, and every step copies the values from there.
 """
 
 from typing import Any, Optional, Sequence, Set, Tuple
@@ -15,16 +15,16 @@ from .tree import places
 
 
 def release(trainer: Any) -> None:
-    """Make the parameters that a Trainer updates free: for another Trainer, for other contexts, for a tie.
+    """Release the parameters that a Trainer updates, for another Trainer, for other contexts or for a tie.
 
-    A parameter keeps its last Trainer, on MXNet 1 also after ``del trainer``. Until then `initialize` and `load` do not
-    put it on contexts where that would not update it, and `Sharing` and `untie` do not replace it. Do not use the
-    released Trainer: its step updates the Parameters on the contexts that it knew, or brings back its kvstore's values.
+    A parameter keeps its last Trainer, on MXNet 1 also after ``del trainer``. Until the release, `initialize` and
+    `load` do not put it on contexts where that Trainer would not update it, and `Sharing` and `untie` do not replace
+    it. Do not use the Trainer afterwards: its step updates the old contexts, or restores its kvstore's values.
 
     Parameters
     ----------
     trainer : Trainer or Block
-        The Trainer; or a network, whose parameters are made free whatever Trainer they have.
+        The Trainer; or a network: its parameters are released from any Trainer.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def release(trainer: Any) -> None:
     if isinstance(trainer, gluon.Block):
         params: Sequence[Any] = list(places(trainer))
     elif isinstance(trainer, gluon.Trainer):
-        # Another Trainer has the others by now.
+        # Another Trainer updates the others now.
         params = [param for param in trainer._params if backend.trainer_of(param) is trainer]
     else:
         raise TypeError(f"expected a Trainer, or a network whose parameters one has, found {trainer!r:.80}")
@@ -52,12 +52,12 @@ def release(trainer: Any) -> None:
 
 
 def is_trained(param: gluon.Parameter) -> bool:
-    """Whether a Trainer updates the parameter, which it does not where `grad_req` is ``'null'``."""
+    """Whether a Trainer updates the parameter; it does not if `grad_req` is ``'null'``."""
     return backend.trainer_of(param) is not None and param.grad_req != "null"
 
 
 def kvstore_of(param: gluon.Parameter) -> Any:
-    """The kvstore that holds the parameter's values, since a Trainer updates them there; else None."""
+    """The kvstore on which a Trainer updates the parameter's values; None if there is none."""
     trainer = backend.trainer_of(param)
     if not (trainer and trainer._kv_initialized and trainer._update_on_kvstore):
         return None
@@ -65,8 +65,8 @@ def kvstore_of(param: gluon.Parameter) -> Any:
 
 
 def trainer_objection(param: gluon.Parameter, ctxs: Sequence[Any]) -> Optional[Tuple[str, str]]:
-    """Why a Trainer forbids to set a parameter's values on these contexts, and what to do; None where nothing does."""
-    # A parameter that stays where it is may be set, wherever the Trainer thinks it is.
+    """Why a Trainer prevents setting a parameter's values on these contexts, and what to do; None if it does not."""
+    # A parameter that keeps its contexts may be set, even if the Trainer has stored other contexts.
     if not is_trained(param):
         return None
     kvstore, trained = kvstore_of(param), getattr(backend.trainer_of(param), backend.trainer_slot)
@@ -80,13 +80,13 @@ def trainer_objection(param: gluon.Parameter, ctxs: Sequence[Any]) -> Optional[T
 
 
 def reset_updates(param: gluon.Parameter) -> None:
-    """Let the parameter's Trainer go on from the values that it holds now, as if it had never updated it."""
-    # `Parameter.set_data` drops the whole kvstore instead, and with it the optimizer's state of all other parameters;
-    # a kvstore that the user made cannot be filled a second time.
+    """Make the parameter's Trainer continue from the current values, as if it had never updated the parameter."""
+    # `Parameter.set_data` drops the whole kvstore instead, with the optimizer's state of all other parameters; and a
+    # kvstore that the user made cannot be filled a second time.
     trainer = backend.trainer_of(param)
     if not isinstance(trainer, gluon.Trainer):
         return
-    # Its key in the kvstore is not its number in the Trainer where, on MXNet 2, a tied one before it was given twice.
+    # On MXNet 2 its key in the kvstore differs from its number in the Trainer if an earlier tied parameter came twice.
     params, key = trainer._params, trainer._param2idx.get(getattr(param, "_uuid", param.name))
     number = key
     if key is None or key >= len(params) or params[key] is not param:
@@ -96,10 +96,10 @@ def reset_updates(param: gluon.Parameter) -> None:
     kvstore, updaters = kvstore_of(param), trainer._updaters
     if kvstore is not None:
         if not _is_writable(kvstore):
-            return  # of what is not trained, where it is never read
+            return  # only for a parameter that is not trained; its state is never read
         number = number if key is None else key
         values, updaters = classic(param._data[0]), [kvstore._updater]
-        # What is pushed the kvstore may compress, so an updater overwrites what it holds.
+        # The kvstore may compress pushed values, so an updater overwrites the stored values instead.
         kvstore._set_updater(lambda key, pushed, stored: values.copyto(stored))
         try:
             kvstore.push(number, ndarray.zeros_like(values))
@@ -108,12 +108,12 @@ def reset_updates(param: gluon.Parameter) -> None:
     for updater in updaters:
         updater.states.pop(number, None)
         updater.states_synced.pop(number, None)
-    for counts in trainer._optimizer._all_index_update_counts.values():  # Adam's bias correction is by this count
+    for counts in trainer._optimizer._all_index_update_counts.values():  # Adam's bias correction uses this count
         counts.pop(number, None)
 
 
 def _is_writable(kvstore: Any) -> bool:
-    return "dist" not in kvstore.type and hasattr(kvstore, "_set_updater")  # which another library's may not have
+    return "dist" not in kvstore.type and hasattr(kvstore, "_set_updater")  # other libraries' kvstores may lack it
 
 
 def trained_by(trainer: gluon.Trainer) -> Set[int]:
@@ -127,8 +127,8 @@ def updates_of(param: gluon.Parameter) -> int:
 
 
 def ignores_multipliers(param: gluon.Parameter) -> bool:
-    """Whether the parameter's Trainer updates it where its `lr_mult` and `wd_mult` are never read."""
-    # The servers of a distributed kvstore get a pickled optimizer, from which `Optimizer.__getstate__` leaves them out.
+    """Whether the parameter is updated on servers that do not read its `lr_mult` and `wd_mult`."""
+    # A distributed kvstore's servers get a pickled optimizer, and `Optimizer.__getstate__` leaves the multipliers out.
     trainer: Any = backend.trainer_of(param)
     kvstore = kvstore_of(param)
     if kvstore is not None:

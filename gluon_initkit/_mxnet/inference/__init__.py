@@ -1,7 +1,7 @@
-"""A network's own forward pass on arrays without memory: which blocks it reaches, and every shape.
+"""A network's own forward pass on arrays without memory: the blocks that it reaches, and every shape.
 
-MXNet's own code runs, so shapes and refusals are those of a real first forward pass; nothing is computed, and the
-network is left as it was. `imperative` and `deferred_compute` make such arrays on MXNet 1 and 2, and prepare blocks.
+MXNet's own code runs, so shapes and errors are those of a real first forward pass. Nothing is computed, and the network
+does not change. `imperative` and `deferred_compute` make such arrays on MXNet 1 and 2, and prepare blocks.
 """
 
 from contextlib import ExitStack
@@ -26,8 +26,8 @@ else:
 
 __all__ = ["Call", "NeedsNumbers", "Operator", "Run", "run_without_memory"]
 
-# Two sizes in place of an unknown one: what two runs agree in does not depend on it. Primes first, which no sum or
-# product of a network's own sizes meets by chance; then sizes that code can divide by any small number.
+# Two numbers that replace an unknown size in two runs: results that are equal in both do not depend on it. Primes come
+# first, because sums and products of a network's own sizes rarely equal them; then numbers with many small divisors.
 _SIZES = ((229, 257), (5040, 10080))
 
 
@@ -38,9 +38,8 @@ def run_without_memory(
     at: str = "",
 ) -> Run:
     """Run a block on arrays without memory."""
-    # `inputs` are its arguments, nested as it takes them, with an `ArrayArgument` in place of each array; `shapes`
-    # those of parameters that are to have another shape than their own, None for an unknown one; `at` its path in a
-    # network.
+    # `inputs` are the block's arguments in their nesting, with an `ArrayArgument` in place of each array. `shapes`
+    # replaces the shapes of some parameters; None is an unknown shape. `at` is the block's path in a network.
     for sizes in _SIZES:
         run = _run(net, inputs, shapes, at, sizes[0])
         if all(None not in leaf.shape for leaf in leaves(inputs) if isinstance(leaf, ArrayArgument)):
@@ -74,11 +73,11 @@ def _run(net: Any, inputs: Sequence[Any], shapes: Any, at: str, size: int) -> Ru
             arrays.prepare(".".join(filter(None, (at, path))), block, run)
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # MXNet's words about a forward pass belong to a real one
-        given = [arrays.given(tuple(size if each is None else each for each in leaf.shape), leaf.dtype)
-                 if isinstance(leaf, ArrayArgument) else leaf for leaf in leaves(inputs)]  # fmt: skip
+        arguments = [arrays.argument_array(tuple(size if known is None else known for known in leaf.shape), leaf.dtype)
+                     if isinstance(leaf, ArrayArgument) else leaf for leaf in leaves(inputs)]  # fmt: skip
         try:
             with released():
-                net(*with_leaves(inputs, iter(given)))
+                net(*with_leaves(inputs, iter(arguments)))
         except Exception as error:
             run.end(error)
         run.shapes = {param: shape for param in params for shape in [shape_of(param)] if shape is not None}

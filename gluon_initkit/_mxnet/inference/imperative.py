@@ -1,8 +1,8 @@
-"""How blocks and parameters of MXNet 1 are prepared for a run on arrays without memory.
+"""Prepare blocks and parameters of MXNet 1 for a run on arrays without memory.
 
-MXNet's own code goes on: a block whose parameters are deferred infers their shapes from a graph of its own, and a
-hybridized block builds its graph and calls it. The graph alone is replaced: shapes are inferred over it, and are those
-of Symbols: an operator of a graph broadcasts nothing by itself, and an index takes one of the outputs.
+MXNet's own code runs: a block with deferred parameters infers their shapes from a graph of its own, and a hybridized
+block builds its graph and calls it. Only the call of that graph is replaced, by inference of its shapes. These follow
+the rules of Symbols: operators of a graph do not broadcast by themselves, and an index selects one of the outputs.
 """
 
 import copy
@@ -25,12 +25,12 @@ from ..tree import blocks_by_path
 from .meta_arrays import array_shape, current, meta_array, meta_arrays
 from .record import Run, ShapeConflict, check_inputs, decoded, encoded, graph_operators, infer_shapes, infer_types
 
-given, running = meta_array, meta_arrays
+argument_array, running = meta_array, meta_arrays
 
 
 def lend(param: gluon.Parameter, run: Run) -> None:
-    """Let a parameter answer an array without memory, in the run's thread; it is deferred until its shape is known."""
-    # No closures: of thousands of parameters they are so many objects that Python collects garbage.
+    """Make a parameter return an array without memory in the run's thread, deferred until its shape is known."""
+    # Partial functions, because closures for thousands of parameters are so many objects that they start a collection.
     vars(param).update(_check_and_get=partial(_check_and_get, param, run), _var=None,
                        _finish_deferred_init=partial(_finish, param, run),
                        set_data=partial(_set_data, param, run))  # fmt: skip
@@ -41,14 +41,14 @@ def _check_and_get(param: Any, run: Run, held: Any, ctx: Any) -> Any:
         return type(param)._check_and_get(param, held, ctx)
     shape = shape_of(param)
     run.order[param] = None
-    known, layer = is_known(shape), run.stack[-1].block if run.stack else None
-    if not known and id(layer) not in run.open_layers:
+    is_complete, layer = is_known(shape), run.stack[-1].block if run.stack else None
+    if not is_complete and id(layer) not in run.open_layers:
         raise DeferredInitializationError(f"Parameter {param.name!r} has not been initialized yet because "
                                           "initialization was deferred.")  # fmt: skip
     arrays = [param.value] if isinstance(param, gluon.Constant) else param._data or ()
-    numbers = next((each.asnumpy for each in arrays if each.stype == "default"), None)
+    numbers = next((array.asnumpy for array in arrays if array.stype == "default"), None)
     array = meta_array(shape, param.dtype, numbers)
-    if not known:
+    if not is_complete:
         run.open_layers[id(layer)].append((param, array))
     return [array] if ctx is list else array
 
@@ -68,33 +68,33 @@ def _set_data(param: Any, run: Run, data: Any) -> None:
 
 
 def prepare(path: str, block: Any, run: Run) -> None:
-    """Let a block note its calls in the run's thread, and infer over its graph where MXNet would compute."""
+    """Make a block record its calls in the run's thread, and infer shapes from its graph where MXNet would compute."""
     kind, original = type(block), block.forward
-    # Code that means the same by operators and by its graph.
+    # Layers of MXNet give the same shapes by operators and by their graph.
     is_mxnets_own = getattr(getattr(kind, "hybrid_forward", None), "__module__", "").startswith("mxnet.gluon.nn.")
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         arrays = arrays_and_symbols_in((args, kwargs))
-        symbols = [each for each in arrays if isinstance(each, symbol.Symbol)]
+        symbols = [array for array in arrays if isinstance(array, symbol.Symbol)]
         if not run.here or (symbols and not run.building):
-            return original(*args, **kwargs)  # in the graph from which a block infers its parameters' shapes
+            return original(*args, **kwargs)  # MXNet builds the graph from which a block infers its parameters' shapes
         with run.call(path, block, args, tuple(map(array_shape, arrays))) as call:
             if run.building:
                 with AttrScope(**{_BLOCK_PATH: path}):
-                    answer = original(*args, **kwargs)
-                run.building[-1].append((call, symbols, arrays_and_symbols_in(answer)))
-                return answer
+                    output = original(*args, **kwargs)
+                run.building[-1].append((call, symbols, arrays_and_symbols_in(output)))
+                return output
             by_operators = is_mxnets_own and not getattr(block, "_active", True)
-            answer = _by_operators(block, run, original, args, kwargs) if by_operators else original(*args, **kwargs)
-            call.answered = tuple(map(array_shape, arrays_and_symbols_in(answer)))
-            return answer
+            output = _by_operators(block, run, original, args, kwargs) if by_operators else original(*args, **kwargs)
+            call.answered = tuple(map(array_shape, arrays_and_symbols_in(output)))
+            return output
 
     def call_cached_op(*args: Any) -> Any:
         if not run.here:
             return kind._call_cached_op(block, *args)
         entered, twin = len(run.entered), _twin(block, run)
         if isinstance(block, gluon.SymbolBlock):
-            check_inputs([each.name for each in block._cached_graph[0]], len(arrays_and_symbols_in(args)))
+            check_inputs([variable.name for variable in block._cached_graph[0]], len(arrays_and_symbols_in(args)))
         run.open_layers[id(block)] = []
         try:
             if twin._cached_op is None:
@@ -103,7 +103,7 @@ def prepare(path: str, block: Any, run: Run) -> None:
                     inputs, graph = twin._get_graph(*args)
                 finally:
                     calls = run.building.pop()
-                vars(twin)["_cached_op"] = op = _Graph(block, [each.name for each in inputs], graph, calls)
+                vars(twin)["_cached_op"] = op = _Graph(block, [variable.name for variable in inputs], graph, calls)
                 vars(twin)["_cached_op_args"] = [(name in op.inputs, op.inputs.get(name, op.params.get(name)))
                                                  for name in graph.list_inputs()]  # fmt: skip
             return kind._call_cached_op(twin, *args)
@@ -115,27 +115,27 @@ def prepare(path: str, block: Any, run: Run) -> None:
             del run.open_layers[id(block)]
 
     def infer_attrs(function: str, attribute: str, *args: Any) -> None:
-        # MXNet's own prints what contradicts, besides raising it, and fails where a parameter is not in the graph.
+        # MXNet's own method also prints contradictions, and fails if a parameter is not in the graph.
         if not run.here or attribute != "shape":
             return kind._infer_attrs(block, function, attribute, *args)
         inputs, graph = _twin(block, run)._get_graph(*args)
-        found, _ = infer_shapes(graph, {each.name: tuple(array.shape) for each, array in zip(inputs, arrays_in(args))})
+        shapes, _ = infer_shapes(graph, {var.name: tuple(array.shape) for var, array in zip(inputs, arrays_in(args))})
         for param in map(source_of, parameters_of(blocks_by_path(block))):
-            if decoded(found.get(param.name)) is not None:
-                param.shape = found[param.name]
+            if decoded(shapes.get(param.name)) is not None:
+                param.shape = shapes[param.name]
 
     attributes = vars(block)
     attributes["forward"] = forward
     if isinstance(block, gluon.HybridBlock):
         attributes.update(_call_cached_op=call_cached_op, _infer_attrs=infer_attrs)
     if isinstance(block, _RNNLayer) and getattr(block, "_use_sequence_length", False):
-        # MXNet cannot make the Symbol of a GRU with lengths (apache/mxnet#21146); no shape depends on them.
+        # MXNet cannot make the Symbol of a GRU with sequence lengths (apache/mxnet#21146); no shape depends on them.
         attributes["_use_sequence_length"] = False
 
 
 def _twin(block: Any, run: Run) -> Any:
-    """A copy of a block with a graph of the run's own: since MXNet built its own, a child may have been replaced."""
-    if block not in run.twins:  # other threads go on with the block's own
+    """A copy of a block with a graph for this run: a child may have been replaced since MXNet built the old graph."""
+    if block not in run.twins:  # other threads use the block's own graph
         twin = run.twins[block] = copy.copy(block)
         vars(twin).update(_cached_op=None, _callback=None)
         if not isinstance(block, gluon.SymbolBlock):
@@ -144,18 +144,18 @@ def _twin(block: Any, run: Run) -> Any:
 
 
 def _by_operators(block: Any, run: Run, original: Any, args: Any, kwargs: Any) -> Any:
-    """Run a layer by its operators, which infer its parameters' shapes faster than a graph of its own."""
-    # Where MXNet refuses, the layer runs once more as MXNet runs it, so that the error is the one that MXNet raises.
-    taken: List[Tuple[Any, Any]] = []
-    run.open_layers[id(block)] = taken
+    """Run a layer by its operators: they infer its parameters' shapes faster than a separate graph."""
+    # If MXNet refuses, the layer runs again as MXNet runs it, so that the error is MXNet's own.
+    open_params: List[Tuple[Any, Any]] = []
+    run.open_layers[id(block)] = open_params
     try:
-        answer = original(*args, **kwargs)
-        if all(is_known(array.handle.shape) for _, array in taken):
-            for param, array in taken:
+        output = original(*args, **kwargs)
+        if all(is_known(array.handle.shape) for _, array in open_params):
+            for param, array in open_params:
                 param._shape = array.handle.shape
-            return answer
+            return output
     except MXNetError:
-        if not taken:
+        if not open_params:
             raise
     finally:
         del run.open_layers[id(block)]
@@ -163,7 +163,7 @@ def _by_operators(block: Any, run: Run, original: Any, args: Any, kwargs: Any) -
 
 
 def _locate(block: Any, run: Run, args: Any) -> None:
-    """Run a block whose graph MXNet refuses without its graph: the call that does not return is where it is refused."""
+    """After MXNet refuses a block's graph, run it without the graph: the call that does not return has the error."""
     entered = len(run.entered)
     if isinstance(block, gluon.SymbolBlock):
         return
@@ -174,67 +174,67 @@ def _locate(block: Any, run: Run, args: Any) -> None:
         type(block).forward(block, *args)
     except Exception:
         return
-    del run.entered[entered:]  # Symbols alone refuse it: in no block inside
+    del run.entered[entered:]  # only the graph has the error, so it is in no block inside
 
 
-_BLOCK_PATH = "__block_path__"  # the attribute by which a node says which block's code made it
+_BLOCK_PATH = "__block_path__"  # the node attribute with the path of the block that made the node
 
 
 class _Graph:
-    """In the place of the CachedOp of a hybridized block: it answers arrays of the shapes that its graph infers."""
+    """Replaces the CachedOp of a hybridized block: a call returns arrays of the shapes that its graph infers."""
 
     def __init__(self, block: Any, inputs: List[str], graph: Any, calls: List[Tuple[Any, list, list]]) -> None:
         self.graph, self.is_new, self.inputs = graph, True, {name: number for number, name in enumerate(inputs)}
         params = {param.name: param for param in map(source_of, parameters_of(blocks_by_path(block)))}
         variables = [name for name in graph.list_inputs() if name not in self.inputs]
         for name in variables:
-            assert name in params, f"Unknown input to HybridBlock: {name}"  # MXNet's own words
+            assert name in params, f"Unknown input to HybridBlock: {name}"  # MXNet's own message
         self.params = {name: params[name] for name in variables}
-        composed = [call for call, *_ in calls if isinstance(call.block, gluon.SymbolBlock)]  # their nodes are copied
+        composed = [call for call, *_ in calls if isinstance(call.block, gluon.SymbolBlock)]  # these copy their nodes
         self.composed = {node["name"]: call.path for call in composed
                          for node in json.loads(call.block._cached_graph[1].tojson())["nodes"]}  # fmt: skip
-        outputs = symbol.Symbol.__len__  # which those of NumPy mode refuse
-        # The calls of blocks inside, each with how many outputs it was given and answered.
-        self.calls = [(call, sum(map(outputs, taken)), sum(map(outputs, answered))) for call, taken, answered in calls]
+        outputs = symbol.Symbol.__len__  # Symbols of NumPy mode refuse `len`
+        # The calls of blocks inside, each with the numbers of its inputs and outputs.
+        self.calls = [(call, sum(map(outputs, ins)), sum(map(outputs, outs))) for call, ins, outs in calls]
         self.internals = self.graph.get_internals()
-        # All in one, since what blocks inside were given need not be a part of the graph.
-        inner = [each for _, taken, answered in calls for each in (*taken, *answered)]
+        # One group, because the inputs of blocks inside need not be a part of the graph.
+        inner = [part for _, ins, outs in calls for part in (*ins, *outs)]
         self.parts = symbol.Group([self.graph, self.internals, *inner])
-        self.found: Dict[Any, tuple] = {}
+        self.shapes: Dict[Any, tuple] = {}
 
     def __call__(self, *arrays: Any) -> List[Any]:
         run: Any = current.run
         known = {name: shape_of(param) for name, param in self.params.items()}
         key = tuple({**known, **dict(zip(self.inputs, run.stack[-1].given))}.items())
-        if key not in self.found:
-            self.found[key] = self._infer({name: encoded(shape) for name, shape in key})
-        variables, outputs, internals, calls = self.found[key]
+        if key not in self.shapes:
+            self.shapes[key] = self._infer({name: encoded(shape) for name, shape in key})
+        variables, outputs, internals, calls = self.shapes[key]
         for name, param in self.params.items():
             if not is_known(known[name]) and decoded(variables.get(name)) is not None:
                 param.shape = variables[name]
             if not is_known(shape_of(param)):
                 raise DeferredInitializationError(f"Parameter {name!r}: its shape does not follow from the inputs'")
-        for (call, *_), (taken, answered) in zip(self.calls, calls):
+        for (call, *_), (ins, outs) in zip(self.calls, calls):
             if not self.is_new:
                 call = replace(call)
                 run.entered.append(call)
-            call.given, call.answered = taken, answered
+            call.given, call.answered = ins, outs
         self.is_new = False
         run.noted.append(partial(self._operators, internals, run.path))
-        given = {name: array for name, array in zip(self.graph.list_inputs(), arrays) if name in self.inputs}
-        ctx = next((each.context for each in given.values()), None)
-        dtypes = infer_types(self.graph, {name: each.dtype for name, each in given.items()}, numpy.float32)
+        inputs = {name: array for name, array in zip(self.graph.list_inputs(), arrays) if name in self.inputs}
+        ctx = next((array.context for array in inputs.values()), None)
+        dtypes = infer_types(self.graph, {name: array.dtype for name, array in inputs.items()}, numpy.float32)
         return [meta_array(shape, dtype, ctx=ctx) for shape, dtype in zip(outputs, dtypes)]
 
     def _infer(self, known: Dict[str, Any]) -> tuple:
-        """The shapes of variables, outputs, all nodes' outputs, and of what each call inside was given and answered."""
-        for graph in (self.parts, self.graph):  # the second, where what the blocks inside were given contradicts alone
+        """The shapes of variables, outputs, all nodes' outputs, and of the inputs and outputs of each call inside."""
+        for graph in (self.parts, self.graph):  # the second, if only the inputs of blocks inside contradict each other
             try:
-                variables, found = infer_shapes(graph, known)
+                variables, inferred = infer_shapes(graph, known)
             except MXNetError as error:
                 refused = error
             else:
-                shapes = iter([decoded(shape) for shape in found])
+                shapes = iter([decoded(shape) for shape in inferred])
                 outputs = [next(shapes) for _ in self.graph.list_outputs()]
                 internals = [next(shapes, None) for _ in self.internals.list_outputs()]
                 calls = [tuple(tuple(next(shapes, None) for _ in range(count)) for count in counts)

@@ -1,7 +1,7 @@
 """Arrays of MXNet 1 that have a shape and no memory, and the operators on them.
 
-Every operator on arrays passes `mxnet.ndarray.register._imperative_invoke`, which is replaced in a run: where an input
-has no memory, shapes are inferred. There is no honest way: MXNet 1 has no hook, and Symbols are not arrays.
+Every operator on arrays calls `mxnet.ndarray.register._imperative_invoke`. A run replaces that function, and infers
+shapes if an input has no memory. MXNet 1 has no hook for this, and Symbols cannot replace arrays in users' code.
 """
 
 from contextlib import contextmanager
@@ -38,24 +38,24 @@ from .record import (
 
 
 def meta_array(shape: Any, dtype: Any, values: Any = None, ctx: Any = None) -> Any:
-    """An array without memory, of the kind that layers take; the function `values` answers the numbers that it has."""
+    """An array without memory, of the class that layers expect; the function `values` returns its numbers, if any."""
     kind = _MetaNumpy if is_np_array() else _MetaArray
     return _new(kind, _handle(shape, numpy.dtype(dtype).type, ctx or current_context(), values))
 
 
 def _handle(shape: Optional[Shape], dtype: Any, ctx: Any, values: Any = None) -> Any:
-    """What MXNet's C library refuses, so that nothing computes with it unseen; no shape if that depends on numbers."""
+    """A handle that MXNet's C library refuses, so nothing can compute with it. A shape of None depends on numbers."""
     return SimpleNamespace(shape=shape, dtype=dtype, ctx=ctx, values=values)
 
 
 @contextmanager
 def meta_arrays(run: Run) -> Iterator[None]:
-    """Inside, operators of this thread answer arrays without memory; those of other threads compute as ever."""
-    # One thread at a time, which `preserve` sees to; a run inside a run finds MXNet's functions exchanged.
+    """Context in which this thread's operators return arrays without memory; other threads' operators still compute."""
+    # One thread at a time, by `preserve`'s lock. In a run inside a run, MXNet's functions are replaced already.
     outer = current.run
     if outer is None:
-        _originals[:] = [getattr(module, name) for module, name, _ in _EXCHANGED]
-        for module, name, ours in _EXCHANGED:
+        _originals[:] = [getattr(module, name) for module, name, _ in _REPLACED]
+        for module, name, ours in _REPLACED:
             setattr(module, name, ours)
     current.run = run
     try:
@@ -65,7 +65,7 @@ def meta_arrays(run: Run) -> Iterator[None]:
         for array, kind, handle in reversed(run.converted):
             array.__class__, array.handle = kind, handle
         if outer is None:
-            for (module, name, _), original in zip(_EXCHANGED, _originals):
+            for (module, name, _), original in zip(_REPLACED, _originals):
                 setattr(module, name, original)
 
 
@@ -80,25 +80,25 @@ def _invoke(operator: int, inputs: Any, keys: Any, values: Any, out: Any, *rest:
     run = current.run
     if run is None:
         return _originals[0](operator, inputs, keys, values, out, *rest)
-    outs = [] if out is None else [out] if isinstance(out, nd.NDArray) else list(out)
-    if not any(isinstance(each, _Meta) for each in (*inputs, *outs)) and not _draws_numbers(operator):
+    targets = [] if out is None else [out] if isinstance(out, nd.NDArray) else list(out)
+    if not any(isinstance(array, _Meta) for array in (*inputs, *targets)) and not _draws_numbers(operator):
         return _originals[0](operator, inputs, keys, values, out, *rest)
     is_numpy, is_list = rest[0], rest[1] if len(rest) > 1 else False  # MXNet 1.6 has no lists of one output
     attributes = tuple((key, str(value)) for key, value in zip(keys, values))
-    shapes, dtypes = tuple(map(_shape, inputs)), tuple(each.dtype for each in inputs)
-    taken, answered, kinds = _infer(operator, attributes, shapes, dtypes, bool(is_np_shape()))
-    for array, shape in zip(inputs, taken):
+    shapes, dtypes = tuple(map(_shape, inputs)), tuple(array.dtype for array in inputs)
+    input_shapes, output_shapes, output_dtypes = _infer(operator, attributes, shapes, dtypes, bool(is_np_shape()))
+    for array, shape in zip(inputs, input_shapes):
         if isinstance(array, _Meta):
             array.handle.shape = shape
-    run.record(_described(operator)[0], dict(attributes), taken, answered)
-    ctx = next((each.context for each in inputs if isinstance(each, _Meta)), None) or current_context()
+    run.record(_described(operator)[0], dict(attributes), input_shapes, output_shapes)
+    ctx = next((array.context for array in inputs if isinstance(array, _Meta)), None) or current_context()
     if out is not None:
-        for array, shape in zip(outs, answered):
+        for array, shape in zip(targets, output_shapes):
             _written(run, array, shape)
         return out
     kind = _MetaNumpy if is_numpy else _MetaArray
-    answers = [_new(kind, _handle(shape, dtype, ctx)) for shape, dtype in zip(answered, kinds)]
-    return answers[0] if len(answers) == 1 and not is_list else answers
+    outputs = [_new(kind, _handle(shape, dtype, ctx)) for shape, dtype in zip(output_shapes, output_dtypes)]
+    return outputs[0] if len(outputs) == 1 and not is_list else outputs
 
 
 def _shape(array: Any) -> Optional[Shape]:
@@ -106,13 +106,13 @@ def _shape(array: Any) -> Optional[Shape]:
 
 
 def array_shape(value: Any) -> Optional[Shape]:
-    """The shape of an array; None of a Symbol, and where it depends on numbers."""
+    """The shape of an array; None for a Symbol, and if the shape depends on numbers."""
     shape = None if isinstance(value, symbol.Symbol) else _shape(value)
     return shape if is_known(shape) else None
 
 
 def _written(run: Run, array: Any, shape: Optional[Shape]) -> None:
-    """Let an array that values without memory were written into be one without memory, until the run ends."""
+    """Turn an array into one without memory until the run ends, because an operator wrote such values into it."""
     if not isinstance(array, _Meta):
         run.converted.append((array, type(array), array.handle))
         handle = _handle(tuple(array.shape), array.dtype, array.context)
@@ -129,7 +129,7 @@ def _new(kind: Any, handle: Any) -> Any:
 
 
 def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
-    """The one operator that goes round that function, by the sizes of what is left of both arrays."""
+    """The one operator that does not call that function; its shape is the one that NumPy's `tensordot` gives."""
     run = current.run
     if run is None or not (isinstance(a, _Meta) or isinstance(b, _Meta)):
         return _originals[1](a, b, axes)
@@ -139,17 +139,17 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 class _Meta:
-    """What an array without memory answers itself; MXNet's own code answers the rest, by its shape or by operators."""
+    """The members of arrays without memory; MXNet's own code implements the rest by `shape` or by operators."""
 
     __slots__ = ()
     handle: Any
 
     def __del__(self) -> None:
-        """There is nothing to free."""
+        """Does nothing: there is no memory to free."""
 
     @property
     def shape(self) -> Any:
-        """All sizes; MXNet's code and a user's may rely on each."""
+        """All sizes, each known: MXNet's code and users' code rely on that."""
         shape = self.handle.shape
         if shape is None or None in shape:
             raise NeedsNumbers("an array was asked for its shape, which depends on numbers")
@@ -171,23 +171,23 @@ class _Meta:
 
     @property
     def grad(self) -> None:
-        """None is recorded."""
+        """None, since nothing is recorded."""
         return None
 
     def attach_grad(self, *_: Any, **__: Any) -> None:
-        """Nothing is recorded."""
+        """Does nothing, since nothing is recorded."""
 
     def wait_to_read(self) -> None:
-        """Nothing is under way."""
+        """Does nothing, since nothing is computed."""
 
     def asnumpy(self) -> Any:
-        """The values of a parameter that has some; nothing else has any."""
+        """The values of an initialized parameter; other arrays have none."""
         if self.handle.values is not None:
             return self.handle.values()
         raise NeedsNumbers("an array was asked for its numbers")
 
     def asscalar(self) -> Any:
-        # `cond` and `while_loop` of MXNet read a number to choose: the first branch, and as many steps as allowed.
+        # MXNet's `cond` and `while_loop` read a number: 1 selects the first branch, and the maximum number of steps.
         if self.handle.values is None and sys._getframe(1).f_code.co_name == "_to_python_scalar":
             return 1
         return self.asnumpy().reshape(1)[0]
@@ -212,8 +212,8 @@ class _Meta:
     __copy__ = copy = detach = lambda self: self._like()
 
     def _like(self, shape: Any = None, dtype: Any = None, ctx: Any = None) -> Any:
-        own = self.handle
-        return _new(type(self), _handle(own.shape if shape is None else shape, dtype or own.dtype, ctx or own.ctx))
+        old = self.handle
+        return _new(type(self), _handle(old.shape if shape is None else shape, dtype or old.dtype, ctx or old.ctx))
 
     def astype(self, dtype: Any, *_: Any, copy: bool = True, **__: Any) -> Any:
         dtype = numpy.dtype(dtype).type
@@ -253,14 +253,14 @@ class _MetaArray(_Meta, nd.NDArray, metaclass=EqualToBase):
     __slots__ = ()
 
     def reshape(self, *shape: Any, **kwargs: Any) -> Any:
-        """By the operator, which reads MXNet's codes (0, -1 to -4) as the method does, and checks less."""
+        """Calls the operator, which knows MXNet's codes (0, -1 to -4) as the method does, but checks less."""
         if len(shape) == 1 and isinstance(shape[0], (list, tuple)):
             shape = tuple(shape[0])
-        answer = nd.op.reshape(self, shape=tuple(shape or kwargs["shape"]), reverse=kwargs.get("reverse", False))
-        if answer.size > self.size:
-            error = MXNetError(f"NDArray.Reshape: target shape {answer.shape} is larger than the current {self.shape}")
+        array = nd.op.reshape(self, shape=tuple(shape or kwargs["shape"]), reverse=kwargs.get("reverse", False))
+        if array.size > self.size:
+            error = MXNetError(f"NDArray.Reshape: target shape {array.shape} is larger than the current {self.shape}")
             raise ShapeConflict from error
-        return answer
+        return array
 
 
 class _MetaNumpy(_Meta, np.ndarray, metaclass=EqualToBase):
@@ -270,31 +270,31 @@ class _MetaNumpy(_Meta, np.ndarray, metaclass=EqualToBase):
         return self.reshape(*shape)
 
 
-_MetaArray.__name__ = _MetaArray.__qualname__ = "NDArray"  # what a user's error message calls it
+_MetaArray.__name__ = _MetaArray.__qualname__ = "NDArray"  # the name in users' error messages
 _MetaNumpy.__name__ = _MetaNumpy.__qualname__ = "ndarray"
 
-_EXCHANGED: List[Tuple[Any, str, Any]] = [(register, "_imperative_invoke", _invoke)]
+_REPLACED: List[Tuple[Any, str, Any]] = [(register, "_imperative_invoke", _invoke)]
 _api: Any = sys.modules.get("mxnet.ndarray.numpy._api_internal")
 if hasattr(_api, "tensordot"):
-    _EXCHANGED.append((_api, "tensordot", _tensordot))
+    _REPLACED.append((_api, "tensordot", _tensordot))
 _originals: List[Any] = []
 
 
 _Shapes = Tuple[Optional[Shape], ...]
 
 
-# A network repeats its layers; a bound keeps what a long session asks from growing for ever.
+# Networks repeat layers. The bound limits memory in a long session.
 @lru_cache(maxsize=65536)
 def _infer(
     operator: int, attributes: Tuple[Tuple[str, str], ...], shapes: _Shapes, dtypes: Tuple[Any, ...], np_shape: bool
 ) -> Tuple[_Shapes, _Shapes, Tuple[Any, ...]]:
-    """Shapes of an operator's inputs and outputs, and its outputs' dtypes, from the shapes and dtypes of its inputs."""
-    # The operator, given by its handle, is made into a Symbol of its own, over variables, and MXNet infers. It raises a
-    # ShapeConflict where the shapes contradict each other, and an MXNetError where MXNet refuses for another reason.
+    """An operator's input and output shapes and its output dtypes, from its inputs' known shapes and dtypes."""
+    # Makes a Symbol of the operator (a handle) on variables, and lets MXNet infer. Raises a ShapeConflict if the shapes
+    # contradict each other, and an MXNetError if MXNet refuses for another reason.
     graph = _composed(operator, attributes, len(shapes))
     inputs, outputs = _shapes(graph, shapes)
     if any(shape is not None and None in shape for shape in inputs):
-        # Some operators (PReLU's) fill in a shape of which nothing is known, and not a size in one of a known rank.
+        # Some operators (PReLU's) infer a fully unknown shape, but not one unknown size in a shape of known rank.
         again, _ = _shapes(graph, [None if shape and None in shape else shape for shape in inputs])
         inputs = tuple(new if new is not None and agree(new, old) else old for new, old in zip(again, inputs))
     known = {f"input{number}": dtype for number, dtype in enumerate(dtypes)}
@@ -310,13 +310,13 @@ _DRAWING = re.compile(
 
 @lru_cache(maxsize=None)
 def _draws_numbers(operator: int) -> bool:
-    """Whether an operator takes numbers from MXNet's generator, judged by its name, since MXNet does not tell."""
+    """Whether an operator draws from MXNet's generator, by its name: MXNet has no attribute for this."""
     return bool(_DRAWING.match(_described(operator)[0]))
 
 
 def _shapes(graph: Any, shapes: Sequence[Optional[Shape]]) -> Tuple[Tuple[Optional[Shape], ...], ...]:
     try:
-        by_name, outputs = infer_shapes(graph, {f"input{number}": encoded(each) for number, each in enumerate(shapes)})
+        by_name, outputs = infer_shapes(graph, {f"input{index}": encoded(shape) for index, shape in enumerate(shapes)})
     except MXNetError as error:
         raise ShapeConflict from error
     return tuple(decoded(by_name[f"input{number}"]) for number in range(len(shapes))), tuple(map(decoded, outputs))
@@ -326,7 +326,7 @@ def _composed(operator: int, attributes: Sequence[Tuple[str, str]], count: int) 
     name, counted_by = _described(operator)
     attributes = list(attributes)
     if counted_by and all(key != counted_by for key, _ in attributes):
-        attributes.append((counted_by, str(count)))  # which an imperative call leaves to MXNet
+        attributes.append((counted_by, str(count)))  # MXNet adds it in an imperative call
     handle = ctypes.c_void_p()
     keys, values = c_str_array([key for key, _ in attributes]), c_str_array([value for _, value in attributes])
     check_call(_LIB.MXSymbolCreateAtomicSymbol(ctypes.c_void_p(operator), mx_uint(len(attributes)), keys, values,
@@ -334,9 +334,9 @@ def _composed(operator: int, attributes: Sequence[Tuple[str, str]], count: int) 
     graph = symbol.Symbol(handle)
     inputs = [_variable(number) for number in range(count)]
     check_call(_LIB.NNSymbolCompose(graph.handle, c_str("operator"), mx_uint(count), None, c_handle_array(inputs)))
-    wanted = len(graph.list_inputs())
-    if wanted != count:
-        raise MXNetError(f"Operator {name!r} expects {wanted!r} inputs, but got {count!r} instead.")
+    expected = len(graph.list_inputs())
+    if expected != count:
+        raise MXNetError(f"Operator {name!r} expects {expected!r} inputs, but got {count!r} instead.")
     return graph
 
 
@@ -347,7 +347,7 @@ def _variable(number: int) -> Any:
 
 @lru_cache(maxsize=None)
 def _described(operator: int) -> Tuple[str, str]:
-    """An operator's name, ``'FullyConnected'``, and the attribute that counts its inputs, where there is one."""
+    """An operator's name, ``'FullyConnected'``, and the attribute with the number of its inputs, if any."""
     name, text, counted_by, returned = (ctypes.c_char_p() for _ in range(4))
     count, lists = mx_uint(), [ctypes.POINTER(ctypes.c_char_p)() for _ in range(3)]
     check_call(_LIB.MXSymbolGetAtomicSymbolInfo(

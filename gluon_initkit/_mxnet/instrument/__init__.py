@@ -1,1 +1,1 @@
-"""Observation of a network at work: patches of its own blocks and parameters, and the events that they report."""
+"""Observation of a running network: patches of its blocks and parameters, and the events that they report."""

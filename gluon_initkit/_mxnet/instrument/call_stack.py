@@ -1,6 +1,6 @@
-"""A call of a block that is under way: what it is given, which blocks its graph passes, and where an error came up.
+"""A running call of a block: its inputs, the blocks inside its graph, and the block in which an error was raised.
 
-Inside a hybridized block the children run once, on Symbols: the shapes of their inputs are inferred when asked for.
+Inside a hybridized block the children run once, on Symbols. The shapes of their inputs are inferred only when needed.
 """
 
 from dataclasses import dataclass
@@ -23,31 +23,30 @@ _CALL = gluon.Block.__call__.__code__
 
 
 class BlockCall:
-    """One call on one thread. It holds no reference to itself, which would keep the network until a collection."""
+    """One call on one thread. It has no reference to itself: that cycle would keep the network until a collection."""
 
     def __init__(self, block: gluon.Block, path: str, name: str, args: tuple, outer: Optional["BlockCall"]) -> None:
         self.block, self.path, self.name, self.outer = block, path, name, outer
         self.around: Optional[BlockCall] = outer if outer is None or outer.is_forward else outer.around  # a `forward`
         self.is_forward: bool = name in FORWARD
         self.passes = name == "forward" or name in backend.resolving_methods
-        given = arrays_and_symbols_in(args) if self.is_forward or self.passes else ()
-        self.symbols = tuple(leaf for leaf in given if isinstance(leaf, symbol.Symbol))
-        self.inputs: Shapes = tuple(None if self.symbols else tuple(leaf.shape) for leaf in given)
-        # Of a home (see there): the Symbols that the blocks inside were given, in the order of their calls; and, once
-        # the call is over, the graph of its block.
+        arrays = arrays_and_symbols_in(args) if self.is_forward or self.passes else ()
+        self.symbols = tuple(leaf for leaf in arrays if isinstance(leaf, symbol.Symbol))
+        self.inputs: Shapes = tuple(None if self.symbols else tuple(leaf.shape) for leaf in arrays)
+        # For a call that is a `home`: the input Symbols of the blocks inside, in the order of their calls; and, after
+        # the call, the graph of its block.
         self.symbolic: Dict[str, Tuple[symbol.Symbol, ...]] = {}
         self.graph: Any = None
-        self.source: Any = None  # the user's line, once it is known
-        if outer is None:  # what to put back if it fails, and whom it changed
-            self.args = args  # of no other call: that would keep every layer's output alive
+        self.source: Any = None  # the user's source line, once it is known
+        if outer is None:  # the state to restore if it fails, and the parameters that it changed
+            self.args = args  # only of the outermost call: else every layer's output would stay alive
             self.before: Dict[int, Any] = {}
             self.graphs: List[Any] = []
             self.changed: Dict[int, gluon.Parameter] = {}
 
-
     @property
     def home(self) -> "BlockCall":
-        """The nearest call around this one that is given arrays."""
+        """The innermost call that contains this one and has arrays as inputs; possibly this one."""
         call = self
         while call.symbols and call.around is not None:
             call = call.around
@@ -55,41 +54,41 @@ class BlockCall:
 
     @cached_property
     def inferred(self) -> Dict[str, Shapes]:
-        """What each block that ran on Symbols inside this call was given, by its path."""
+        """The input shapes of each block that ran on Symbols inside this call, by path."""
         graph = self.graph or getattr(self.block, "_cached_graph", None)
-        given = {variable.name: shape for variable, shape in zip(graph[0], self.inputs)} if graph else {}
+        known = {variable.name: shape for variable, shape in zip(graph[0], self.inputs)} if graph else {}
         self.graph = None
-        return dict(zip(self.symbolic, _infer(list(self.symbolic.values()), given)))
+        return dict(zip(self.symbolic, _infer(list(self.symbolic.values()), known)))
 
 
 def input_shapes(path: Any, inputs: Any) -> Any:
-    """The shapes that a block was given; `inputs` may be the call from which they are still to be inferred."""
+    """The input shapes of a block; `inputs` may be a call, and then they are inferred from it."""
     return inputs.inferred.get(path) if isinstance(inputs, BlockCall) else inputs
 
 
-def _infer(groups: List[Tuple[symbol.Symbol, ...]], given: Dict[str, Shape]) -> List[Shapes]:
-    """The shapes of groups of Symbols, from those of variables; None where they contradict each other."""
+def _infer(groups: List[Tuple[symbol.Symbol, ...]], known: Dict[str, Shape]) -> List[Shapes]:
+    """The shapes of groups of Symbols, from the shapes of variables; None if these contradict each other."""
     if not groups:
         return []
     graph = symbol.Group([part for group in groups for part in group])
     try:
-        outputs = graph.infer_shape_partial(**{key: given[key] for key in graph.list_arguments() if key in given})[1]
+        outputs = graph.infer_shape_partial(**{key: known[key] for key in graph.list_arguments() if key in known})[1]
     except MXNetError:
-        if len(groups) > 1:  # one contradicts another: each by itself
-            return [shapes for group in groups for shapes in _infer([group], given)]
+        if len(groups) > 1:  # one group contradicts another: infer each separately
+            return [shapes for group in groups for shapes in _infer([group], known)]
         outputs = [None] * len(graph.list_outputs())
     shapes = iter(outputs)
     return [tuple(known_sizes(next(shapes)) for part in group for _ in part.list_outputs()) for group in groups]
 
 
 def shapes_of_arrays(args: Any) -> Shapes:
-    """The shapes of the arrays among arguments; None where one is a Symbol."""
+    """The shapes of the arrays in arguments; None for a Symbol."""
     return tuple(tuple(leaf.shape) if isinstance(leaf, NDArray) else None for leaf in arrays_and_symbols_in(args))
 
 
 @dataclass(frozen=True)
 class ArrayArgument:
-    """What stands for an array among arguments; a size that is not known is None."""
+    """Replaces an array in arguments; an unknown size is None."""
 
     shape: Tuple[Optional[int], ...]
     dtype: str
@@ -97,22 +96,22 @@ class ArrayArgument:
 
 @dataclass(frozen=True)
 class ValueArgument:
-    """Anything else among them: a tuple of numbers is itself, and no shape."""
+    """Wraps any other value in arguments, so that a tuple of numbers is not taken for a shape."""
 
     value: Any
 
 
 def argument_shapes(args: Any) -> Any:
-    """A call's arguments, nested as they are, without its arrays."""
+    """A call's arguments in the same nesting, without the arrays themselves."""
     shapes = [ArrayArgument(tuple(leaf.shape), dtype_name(leaf.dtype)) if isinstance(leaf, NDArray)
               else ValueArgument(leaf) for leaf in leaves(args)]  # fmt: skip
     return with_leaves(args, iter(shapes))
 
 
 def innermost(error: BaseException, paths: Dict[gluon.Block, str], call: Optional[BlockCall] = None) -> Dict[str, Any]:
-    """Where an error came up: ``block``, the innermost one's path or None; ``inputs``, the shapes that it was given."""
+    """The source of an error: ``block``, the innermost block's path or None; ``inputs``, its input shapes."""
     # ``failing`` is the innermost call on arrays: path, block and arguments. An operator of a graph fails outside of
-    # its block, which the operator's name identifies; what that block was given is not known then.
+    # its block's call: the operator's name identifies the block, and the block's inputs are not known.
     failing: Optional[Tuple[str, gluon.Block, tuple]] = None
     if call is not None and call.passes and not call.symbols:
         failing = (call.path, call.block, argument_shapes(call.args))

@@ -1,8 +1,8 @@
-"""`NetworkObserver`: reports what happens to one network's parameters, and undoes what fails.
+"""`NetworkObserver`: reports changes of one network's parameters, and undoes changes that fail.
 
-It patches methods of the network's own blocks and parameters. What changes a parameter is reported when it is done; if
-it fails, the parameter is as it was; after an outermost call of a block that fails all are. Patches of `forward` cost a
-little in every pass: all but the network's own come off as soon as every parameter has values.
+It patches methods of the network's own blocks and parameters. A change of a parameter is reported when it is complete.
+If it fails, that parameter is restored; if an outermost call of a block fails, all are. Patches of `forward` slow every
+pass a little, so all except the network's own are removed as soon as every parameter has values.
 """
 
 from contextlib import ExitStack, nullcontext
@@ -24,7 +24,7 @@ from .call_stack import FORWARD, BlockCall, argument_shapes, innermost, input_sh
 from .patches import InstancePatches
 
 _GUARDED = {"initialize", "load_parameters", "cast", "infer_shape", "optimize_for", *backend.resolving_methods}
-# What a forward pass leaves in a block; MXNet 2 asks a block for its shapes once, and notes that it did.
+# The attributes that a forward pass sets in a block; MXNet 2 infers a block's shapes once, and sets the last one.
 _GRAPH = ("_cached_graph", "_cached_op", "_cached_op_args", "_in_format", "_out_format", "_called_infer_shape_already")
 _CHANGES = ("_load_init", "set_data", "cast", backend.reset_method)
 
@@ -40,8 +40,8 @@ class _Thread(threading.local):
 class NetworkObserver:
     """Observes a network from `start` to `stop`.
 
-    `on_event` gets what happened (``'resolved'``) and a dict of facts. `on_failure` gets an exception and a dict of
-    facts, when the network is again as it was before the call; it returns the exception to raise in its place, or None.
+    `on_event` gets the kind of an event (``'resolved'``) and a dict of facts. `on_failure` gets an exception and a dict
+    of facts after the network is restored to its state before the call. It returns the exception to raise, or None.
     """
 
     def __init__(self, net: gluon.Block, on_event: Callable[[str, dict], None], on_failure: Callable) -> None:
@@ -49,13 +49,13 @@ class NetworkObserver:
         self.paths: Dict[gluon.Block, str] = {}
         self.places: Dict[gluon.Parameter, Place] = {}
         self._open: Dict[int, gluon.Parameter] = {}  # the parameters without values, by id
-        self._seen: Dict[str, Any] = {}  # what each block was given last, by its path, as `input_shapes` reads it
+        self._seen: Dict[str, Any] = {}  # the last inputs of each block by path, for `input_shapes`
         self._given: tuple = ()
         self._forwards_patched = False
         self._patches, self._room, self._thread = InstancePatches(), ExitStack(), _Thread()
 
     def start(self) -> None:
-        """Begin. Raises a RuntimeError where any part of the network is observed already."""
+        """Start to observe. Raises a RuntimeError if any part of the network is observed already."""
         with _registry:
             parts: Dict[Any, str] = {block: path for path, block in blocks_by_path(self.net).items()}
             parts.update((param, place.paths[0]) for param, place in places(self.net).items())
@@ -74,7 +74,7 @@ class NetworkObserver:
                 raise
 
     def stop(self) -> None:
-        """End, and leave nothing behind."""
+        """Stop, and remove every patch and listener."""
         with _registry:
             self._patches.take_all()
             self._room.close()
@@ -83,11 +83,11 @@ class NetworkObserver:
                     del listeners[id(part)]
 
     def leaving(self, error: Exception) -> Optional[BaseException]:
-        """What to raise instead of an error that leaves the whole ``with`` statement, if anything."""
+        """The exception to raise instead of an error that leaves the whole ``with`` statement, or None."""
         return self._explained(error, innermost(error, self.paths))
 
     def _patch_new_parts(self) -> None:
-        """Patch the blocks and parameters that are new, and not observed by another."""
+        """Patch the blocks and parameters that are new, and that no other observer has patched."""
         with _registry:
             for path, block in blocks_by_path(self.net).items():
                 if block not in self.paths and listeners.setdefault(id(block), self._on_emit) == self._on_emit:
@@ -109,17 +109,17 @@ class NetworkObserver:
             self._observe_forward(self.net)
             self._review()
 
-    def _put(self, thing: Any, name: str, around: Callable) -> None:
+    def _put(self, obj: Any, name: str, handler: Callable) -> None:
         def patch(original: Callable) -> Callable:
             def patched(*args: Any, **kwargs: Any) -> Any:
                 if events_suppressed():
                     return original(*args, **kwargs)
-                return around(thing, name, original, *args, **kwargs)
+                return handler(obj, name, original, *args, **kwargs)
 
             return patched
 
-        if hasattr(thing, name):
-            self._patches.put(thing, name, patch)
+        if hasattr(obj, name):
+            self._patches.put(obj, name, patch)
 
     def _observe_forward(self, *blocks: gluon.Block) -> None:
         for block in blocks:
@@ -127,7 +127,7 @@ class NetworkObserver:
                 self._put(block, name, self._call)
 
     def _review(self, *params: gluon.Parameter) -> None:
-        """Patch what is called only while one of these parameters has no values, or what finds out that it has some."""
+        """Update the patches that are needed only while one of these parameters has no values."""
         for param in params:
             if param._data is None:
                 self._open[id(param)] = param
@@ -153,7 +153,7 @@ class NetworkObserver:
 
     def _call(self, block: gluon.Block, name: str, original: Callable, *args: Any, **kwargs: Any) -> Any:
         calls = self._thread.calls
-        if calls and name in _GUARDED:  # the call around it is guarded
+        if calls and name in _GUARDED:  # the outer call restores the state if it fails
             return original(*args, **kwargs)
         if name == "initialize":
             self._patch_new_parts()
@@ -163,9 +163,9 @@ class NetworkObserver:
         if call.outer is None and self._open:
             call.before = {id(entry[0]): entry for entry in snapshot(list(self._open.values()))}
             if call.is_forward or call.passes:
-                call.graphs = [(each, {slot: vars(each)[slot] for slot in _GRAPH if slot in vars(each)})
-                               for each in self.paths if isinstance(each, gluon.HybridBlock)]  # fmt: skip
-        if call.home is not call:  # it runs on Symbols, and draws a part of its home's graph
+                call.graphs = [(other, {slot: vars(other)[slot] for slot in _GRAPH if slot in vars(other)})
+                               for other in self.paths if isinstance(other, gluon.HybridBlock)]  # fmt: skip
+        if call.home is not call:  # it runs on Symbols, as a part of its home's graph
             call.home.symbolic.setdefault(call.path, call.symbols)
         elif call.is_forward and not call.symbols:
             self._seen[call.path] = call.inputs
@@ -185,32 +185,32 @@ class NetworkObserver:
             if call.outer is None:
                 self._unpatch_if_done()
 
-    def _failed(self, error: BaseException, under: Optional[BlockCall], call: str = "") -> Optional[BaseException]:
-        """Put everything back; what to raise instead, if anything."""
-        facts = {**innermost(error, self.paths, under), "call": call}
-        if under is not None:
-            if under.symbolic and not under.symbols:  # before its graph is put back
-                self._seen.update(under.inferred)
-                facts["inputs"] = facts["inputs"] or under.inferred.get(facts["block"], ())
-            # A parameter that another thread has resolved meanwhile is left to it.
-            mine = [entry for key, entry in under.before.items() if entry[0]._data is None or key in under.changed]
-            undone = sum(param._data is not None for param in under.changed.values())
-            facts.update(call=f"{type(under.block).__name__}.{under.name}", undone=undone)
-            restore(mine)
-            for block, slots in under.graphs:
+    def _failed(self, error: BaseException, root: Optional[BlockCall], call: str = "") -> Optional[BaseException]:
+        """Restore the state before the failed call; return the exception to raise instead, or None."""
+        facts = {**innermost(error, self.paths, root), "call": call}
+        if root is not None:
+            if root.symbolic and not root.symbols:  # before its graph is restored
+                self._seen.update(root.inferred)
+                facts["inputs"] = facts["inputs"] or root.inferred.get(facts["block"], ())
+            # A parameter that another thread has resolved meanwhile keeps its values.
+            entries = [entry for key, entry in root.before.items() if entry[0]._data is None or key in root.changed]
+            undone = sum(param._data is not None for param in root.changed.values())
+            facts.update(call=f"{type(root.block).__name__}.{root.name}", undone=undone)
+            restore(entries)
+            for block, slots in root.graphs:
                 vars(block).update(slots)
-                for slot in set(_GRAPH) - set(slots):  # MXNet 1.6 and 1.7 make some of them with the first graph
+                for slot in set(_GRAPH) - set(slots):  # MXNet 1.6 and 1.7 add some of them with the first graph
                     vars(block).pop(slot, None)
-            self._review(*[param for param, _ in mine])
+            self._review(*[param for param, _ in entries])
         return self._explained(error, facts)
 
     def _explained(self, error: BaseException, facts: Dict[str, Any]) -> Optional[BaseException]:
         with suppress_events():
-            seen = {path: input_shapes(path, inputs) for path, inputs in self._seen.items()}
-            return self._on_failure(error, {**facts, "seen": seen, "given": self._given})
+            inputs_by_path = {path: input_shapes(path, inputs) for path, inputs in self._seen.items()}
+            return self._on_failure(error, {**facts, "seen": inputs_by_path, "given": self._given})
 
     def _report(self, kind: str, param: gluon.Parameter, **facts: Any) -> None:
-        # This happens in the middle of a forward pass: what can be read out of these later is left for later.
+        # This runs inside a forward pass, so it only stores values; they are formatted later.
         is_loaded = param._shape is None and param._data  # a SymbolBlock's parameter
         shape = param._data[0].shape if is_loaded else param._shape
         self._on_event(kind, {"path": self.places[param].paths[0], "shape": shape, "dtype": param._dtype, **facts})
@@ -228,7 +228,7 @@ class NetworkObserver:
             self._report(what, param)
 
     def _attempt(self, param: gluon.Parameter, name: str, original: Callable, args: tuple, kwargs: dict) -> int:
-        """Call the method, or leave the parameter as it was; the nanoseconds that it took."""
+        """Call the method, and restore the parameter if it raises; return the time in nanoseconds."""
         calls, before, start = self._thread.calls, snapshot([param]), time.perf_counter_ns()
         if calls:
             calls[0].before.setdefault(id(param), before[0])
@@ -246,9 +246,9 @@ class NetworkObserver:
         return time.perf_counter_ns() - start
 
     def _initialize(self, param: gluon.Parameter, name: str, original: Callable, *args: Any, **kwargs: Any) -> None:
-        given = dict(zip(("init", "ctx", "default_init", "force_reinit"), args), **kwargs)
-        init = next(init for init in (given.get("init"), given.get("default_init"), "Uniform") if init is not None)
-        kind = _kind(param, given.get("force_reinit"))
+        values = dict(zip(("init", "ctx", "default_init", "force_reinit"), args), **kwargs)
+        init = next(init for init in (values.get("init"), values.get("default_init"), "Uniform") if init is not None)
+        kind = _kind(param, values.get("force_reinit"))
         detail = "ignored: it is initialized already" if param._data is not None and kind == "initialize" else ""
         self._report(kind, param, initializer=_initializer_name(init, param), detail=detail)
         nanoseconds = self._attempt(param, name, original, args, kwargs)
@@ -264,7 +264,7 @@ class NetworkObserver:
         filler, hook = _filler(pending, self._thread.filled)
         call = self._thread.calls[-1] if self._thread.calls else None
         within = call if call is None or call.is_forward else call.around
-        # The path of the block in whose forward this happens, and what that was given, as `input_shapes` reads it.
+        # The path of the block that runs its `forward`, and its inputs, for `input_shapes`.
         block, caller, inputs = None, backend.resolving_block(), None  # type: Optional[str], Any, Any
         if caller is not None and caller[0] in self.paths:
             block, inputs = self.paths[caller[0]], shapes_of_arrays(caller[1])
@@ -278,7 +278,7 @@ class NetworkObserver:
     def _change(self, param: gluon.Parameter, name: str, original: Callable, *args: Any, **kwargs: Any) -> None:
         kind = "load_parameters" if name == "_load_init" else name
         dtype = dtype_name(param.dtype)
-        with suppress_events() if name == "_load_init" else nullcontext():  # which calls `set_data`
+        with suppress_events() if name == "_load_init" else nullcontext():  # `_load_init` calls `set_data`
             nanoseconds = self._attempt(param, kind, original, args, kwargs)
         facts: Dict[str, Any] = {"nanoseconds": nanoseconds, "arrays": len(param._data or ())}
         if name == "set_data":
@@ -292,15 +292,15 @@ class NetworkObserver:
     def _read(self, param: gluon.Parameter, name: str, original: Callable, *args: Any, **kwargs: Any) -> Any:
         try:
             return original(*args, **kwargs)
-        except (RuntimeError, MXNetError) as error:  # two families in MXNet 1.6
-            # Inside a forward pass it is how Gluon finds out that it has to infer shapes.
+        except (RuntimeError, MXNetError) as error:  # MXNet 1.6 raises both
+            # Inside a forward pass Gluon catches this error, and then infers shapes.
             if not self._thread.calls:
                 raise_mended(self._failed(error, None), error)
             raise
 
 
 def raise_mended(mended: Optional[BaseException], error: BaseException) -> None:
-    """Raise `mended` from `error`, if there is any. No frame keeps them: that cycle would keep the network."""
+    """Raise `mended` from `error`, unless it is None. No frame keeps them: that cycle would keep the network."""
     try:
         if mended is not None:
             raise mended from error
@@ -312,24 +312,24 @@ def _kind(param: gluon.Parameter, force_reinit: Any) -> str:
     return "force_reinit" if force_reinit and param._data is not None else "initialize"
 
 
-def _filler(pending: tuple, told: Optional[Tuple[Any, str]]) -> Tuple[Any, str]:
-    """The initializer that filled a parameter, and the hook of it that ran."""
+def _filler(pending: tuple, reported: Optional[Tuple[Any, str]]) -> Tuple[Any, str]:
+    """The initializer that filled a parameter, and its hook that ran."""
     init, _, default, source = pending
     if source is not None:
         choice = getattr(source, "choice", None)
         return (None, "set_data") if choice is None else (choice.initializer, choice.hook)
-    if told is not None:
-        return told
+    if reported is not None:
+        return reported
     network = default if isinstance(default, initializer.Initializer) else initializer.create(default)
     if type(network).__call__ is not initializer.Initializer.__call__:
         return network, "__call__"
-    return init, "_init_weight"  # always: `Initializer.__call__` asks for no role where `__init__` is given
+    return init, "_init_weight"  # `Initializer.__call__` ignores the role if the variable has `__init__`
 
 
 def _initializer_name(init: Any, param: gluon.Parameter) -> str:
     if is_constant(param):
         return "Constant"
-    init = getattr(init, "initializer", init)  # what `corrected` stands for
+    init = getattr(init, "initializer", init)  # the initializer that `corrected` wraps
     return _registered_name(init) if isinstance(init, str) else type(init).__name__
 
 

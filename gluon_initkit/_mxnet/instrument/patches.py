@@ -1,7 +1,7 @@
-"""Patches of Gluon's code, which come off without leaving anything: `InstancePatches`, and `new_blocks`.
+"""Patches of Gluon's code that can be removed completely: `InstancePatches`, and `new_blocks`.
 
-MXNet has no hook for a `forward` that raises, for what changes a parameter, nor for new blocks. Methods are patched on
-the instance, where Python and Gluon look them up first; a copy of it is not patched, and would call into the original.
+MXNet has no hook for a `forward` that raises, for changes of a parameter, or for new blocks. Methods are patched on the
+instance, where Python and Gluon look them up first. Copies get no patches: those would call the original's methods.
 """
 
 from contextlib import contextmanager
@@ -18,52 +18,52 @@ _NOTHING: Any = object()
 
 
 class InstancePatches:
-    """The patches that one observer has put on."""
+    """The patches of one observer."""
 
     def __init__(self) -> None:
         self._on: Dict[Tuple[int, str], Tuple[Any, Callable, Any]] = {}
-        self._lock = threading.Lock()  # two patches of two threads would hide each other
+        self._lock = threading.Lock()  # else two threads could overwrite each other's patch
         self._closed = False
 
-    def put(self, thing: Any, name: str, around: Callable[[Callable], Callable]) -> None:
-        """Put ``around(method)`` in the place of a method, once."""
+    def put(self, obj: Any, name: str, wrap: Callable[[Callable], Callable]) -> None:
+        """Replace a method of `obj` by ``wrap(method)``, once."""
         with self._lock:
-            attributes = vars(thing)
+            attributes = vars(obj)
             before = attributes.get(name, _NOTHING)
-            known = self._on.get((id(thing), name))
-            if self._closed or (known is not None and known[1] is before):
+            entry = self._on.get((id(obj), name))
+            if self._closed or (entry is not None and entry[1] is before):
                 return
-            method = getattr(thing, name)
-            patch = functools.wraps(method)(around(method))
-            self._on[id(thing), name] = (thing, patch, before)
-            attributes[name] = patch  # past Block.__setattr__, which reads every value
+            method = getattr(obj, name)
+            patch = functools.wraps(method)(wrap(method))
+            self._on[id(obj), name] = (obj, patch, before)
+            attributes[name] = patch  # not by Block.__setattr__, which inspects every value
 
-    def take(self, thing: Any, name: str) -> None:
-        """Take a patch off, unless somebody else has patched the method since."""
+    def take(self, obj: Any, name: str) -> None:
+        """Remove a patch, unless other code has patched the method since."""
         with self._lock:
-            _, patch, before = self._on.pop((id(thing), name), (None, _NOTHING, None))
-            attributes = vars(thing)
+            _, patch, before = self._on.pop((id(obj), name), (None, _NOTHING, None))
+            attributes = vars(obj)
             if attributes.get(name) is patch:
                 attributes[name] = before
                 if before is _NOTHING:
                     del attributes[name]
 
     def take_all(self) -> None:
-        """Take off every patch, and put on none any more, whatever other threads still call."""
+        """Remove every patch. Later calls of `put`, also by other threads, have no effect."""
         self._closed = True
-        for (_, name), (thing, _, _) in list(self._on.items()):
-            self.take(thing, name)
+        for (_, name), (obj, _, _) in list(self._on.items()):
+            self.take(obj, name)
 
-    def put_copying(self, thing: Any) -> None:
-        """Leave the patches out of copies and pickles, all of which call `__reduce_ex__`."""
-        self.put(thing, "__reduce_ex__", lambda reduce: lambda protocol: self._unpatched(thing, reduce(protocol)))
+    def put_copying(self, obj: Any) -> None:
+        """Leave the patches out of copies and pickles: these call `__reduce_ex__`."""
+        self.put(obj, "__reduce_ex__", lambda reduce: lambda protocol: self._unpatched(obj, reduce(protocol)))
 
-    def _unpatched(self, thing: Any, reduced: Any) -> Any:
+    def _unpatched(self, obj: Any, reduced: Any) -> Any:
         if not isinstance(reduced, tuple) or len(reduced) < 3 or not isinstance(reduced[2], dict):
             return reduced
         state = {}
         for name, value in reduced[2].items():
-            _, patch, before = self._on.get((id(thing), name), (None, _NOTHING, None))
+            _, patch, before = self._on.get((id(obj), name), (None, _NOTHING, None))
             value = before if value is patch else value
             if value is not _NOTHING:
                 state[name] = value
@@ -71,18 +71,18 @@ class InstancePatches:
 
 
 _lock = threading.Lock()
-_listeners: List[Tuple[int, Any]] = []  # the threads in which blocks are built, and where each notes its own
-_replaced: List[Any] = []  # our patch of `Block.__init__`, and the function that it replaced
+_listeners: List[Tuple[int, Any]] = []  # thread ids, and the blocks that each thread builds
+_replaced: List[Any] = []  # our patch of `Block.__init__`, and the original
 
 
 @contextmanager
 def new_blocks() -> Iterator[Iterable[gluon.Block]]:
-    """Context that yields the blocks that this thread builds inside and that are alive, in order."""
-    # A block that is built in the ``name_scope()`` of another new one is a part of that, and left out.
+    """Context that yields the blocks that this thread builds in it, in order; weak references hold them."""
+    # A block built in the ``name_scope()`` of another new block is a part of that block, and left out.
     listener: Tuple[int, Any] = threading.get_ident(), WeakKeyDictionary()
     with _lock:
         if not _listeners:
-            original = gluon.Block.__init__  # as it is now: another library may have patched it since
+            original = gluon.Block.__init__  # read here, because another library may have patched it after our import
             gluon.Block.__init__ = _listening(original)
             _replaced[:] = [gluon.Block.__init__, original]
         _listeners.append(listener)
@@ -92,7 +92,7 @@ def new_blocks() -> Iterator[Iterable[gluon.Block]]:
         with _lock:
             _listeners[:] = [other for other in _listeners if other is not listener]
             patched, original = _replaced
-            # Another patch may be above: ours stays then, and does nothing.
+            # Another patch may wrap ours: then ours stays, and does nothing.
             if not _listeners and gluon.Block.__init__ is patched:
                 gluon.Block.__init__ = original
 
@@ -100,9 +100,9 @@ def new_blocks() -> Iterator[Iterable[gluon.Block]]:
 def _listening(original: Any) -> Any:
     @functools.wraps(original)
     def listening_init(self: gluon.Block, *args: Any, **kwargs: Any) -> None:
-        around = getattr(getattr(name_scope, "value", None), "_block", None)
+        outer = getattr(getattr(name_scope, "value", None), "_block", None)
         for thread, built in list(_listeners):
-            if thread == threading.get_ident() and (around is None or around not in built):
+            if thread == threading.get_ident() and (outer is None or outer not in built):
                 built[self] = None
         original(self, *args, **kwargs)
 
