@@ -111,7 +111,7 @@ def _network_choice(init: Any, info: ParameterInfo, layer_default: Any) -> Assig
 
 
 def _rule_choice(rule: Rule, info: ParameterInfo, layer_default: Any) -> Assignment:
-    """Choose by a matching rule, which depends on the rule's other parameters.
+    """Choose by a matching rule. The choice depends on the other parameters that the rule matches.
 
     A rule for whole layers (``'*'``, ``nn.Dense``) goes by roles, as a network-level initializer does. A rule that
     does not match the layer's weight (``'*.bias'``) names the parameter, so its initializer fills the parameter as
@@ -255,7 +255,7 @@ def idle_hooks(
         if suffix in unknown_suffixes(target) and not any(_ends_with(info, suffix) for info in infos):
             names = [*ROLES, *(info.label.rpartition(".")[2] for info in infos)]
             matches = difflib.get_close_matches(suffix, names, n=1)
-        # If the class also defines the hook with the similar name, it calls this method itself.
+        # If the class also defines the hook with the similar name, this method is its helper.
         hint = "".join(f"; did you mean _init_{name}?" for name in matches if not overrides(target, f"_init_{name}"))
         yield f"{cls.__name__}._init_{suffix} serves no parameter of the network{hint or '.'}", bool(hint)
 

@@ -83,7 +83,7 @@ class Normal(Distribution):
 
 @dataclass(frozen=True)
 class Truncated(Distribution):
-    """Normal, conditioned on [low, high]. Rejects normal or uniform proposals, whichever are accepted more often."""
+    """Normal, conditioned on [low, high], by rejection from a normal or a uniform, whichever is kept more often."""
 
     mean: float
     stdev: float
@@ -388,7 +388,7 @@ class Identity(DistributionInitializer):
 
 
 class Dirac(DistributionInitializer):
-    """Identity convolution: 1 in the middle of the kernel if output and input channel are equal, and 0 elsewhere.
+    """Identity convolution: 1 in the middle of the kernel for equal output and input channels, and 0 elsewhere.
 
     Each of the convolution's `groups` passes its own channels through.
 

@@ -3,7 +3,7 @@ Only then does it change parameters, so it changes all of them or none.
 
 Steps that may fail (a user's hook, memory) use arrays that no parameter holds yet, and a signal may interrupt them.
 While parameters are changed, signals wait, and old values are restored if MXNet refuses. Arrays that are refilled in
-place come last: this overwrites their old values, so once begun it is always finished.
+place come last. A refill overwrites the old values, so one that has begun is always finished.
 """
 
 from contextlib import ExitStack, nullcontext

@@ -203,15 +203,15 @@ def mup(
     must be known, but they need no values. A dimension in which they differ grows with the width. Let a weight have
     ``n`` times the inputs and ``m`` times the outputs that it has in `base`. Then its deviation is the deviation in
     `base` times ``n**-0.5 * min(1, (m/n)**0.5)``, and its `lr_mult` is that in `base` times ``1/n`` for Adam or ``m/n``
-    for SGD (Yang et al. 2022, arXiv:2203.03466, Table 3). A Trainer reads `lr_mult` at each step.
+    for SGD (Yang et al. 2022, arXiv:2203.03466, Table 3). Make the Trainer before or after: it reads `lr_mult` later.
 
     Parameters
     ----------
     net, base, wider : Block
         Only `net` is initialized, also if it has values.
     init, seed : Initializer or str, int
-        As for `initialize`. Deviations are those of the initializer's distributions. Where these are not known (a hook
-        of your own, ``Orthogonal``), deviations are assumed to be proportional to ``inputs**-0.5``.
+        As for `initialize`. Deviations are those of the initializer's distributions. If these are not known (a hook of
+        your own, ``Orthogonal``), deviations are assumed to be proportional to ``inputs**-0.5``.
     optimizer : str
         ``'adam'``, also for variants of Adam, or ``'sgd'``.
 
