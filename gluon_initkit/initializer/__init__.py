@@ -1,5 +1,5 @@
-"""Initializers that Gluon really calls: the corrected base class, `corrected`, `Rules`, and the plan of what they do;
-`initialize`, which draws every value from a stream of its own; and fingerprints, to compare what was drawn.
+"""Initializers whose hooks Gluon really calls (`Initializer`, `corrected`, `Rules`), `plan`, `initialize`, methods that
+rescale values (`lsuv`, `mup`), and fingerprints that compare values.
 """
 
 from .._mxnet.trainer import release

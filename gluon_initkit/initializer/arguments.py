@@ -1,4 +1,4 @@
-"""Arguments of constructors and functions, checked where they are given: later they would fail far from their cause."""
+"""Checks arguments of constructors and functions at the call: later they would fail far from their cause."""
 
 from contextlib import suppress
 import math
@@ -11,7 +11,7 @@ from ..display import printable
 
 
 def number(name: str, value: Any, above: Optional[float] = None, finite: bool = True) -> float:
-    """The argument as a float. NumPy's scalars and arrays of one value are numbers; texts and truth values are none."""
+    """The argument as a float. NumPy scalars and arrays of one value are numbers; strings and bools are not."""
     as_float = None
     with suppress(TypeError, ValueError, OverflowError):
         as_float = None if isinstance(value, (bool, numpy.bool_, str, bytes)) else float(value)
@@ -25,7 +25,7 @@ def number(name: str, value: Any, above: Optional[float] = None, finite: bool = 
 
 
 def count(name: str, value: Any) -> int:
-    """The argument as an int, of 1 or more."""
+    """The argument as an int, which is 1 or more."""
     as_int = None
     with suppress(TypeError, ValueError):
         as_int = None if isinstance(value, (bool, numpy.bool_)) else operator.index(value)

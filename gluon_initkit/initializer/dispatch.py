@@ -1,5 +1,5 @@
-"""Which initializer fills a parameter, and through which hook, in the order that `plan` tells. `plan`, `initialize` and
-Gluon's own door all ask here.
+"""Chooses the initializer and the hook that fill a parameter, in the order that `plan` documents. `plan`, `initialize`
+and the initializers that Gluon calls all use this module.
 """
 
 import difflib
@@ -13,10 +13,10 @@ from ..parameters import LAYER_DEFAULTS, ROLES, ParameterInfo, role_of, show_sel
 
 
 class InitializationError(KitError, mx.MXNetError, ValueError):
-    """A parameter could not be filled: no initializer serves it, or the hook that serves it failed.
+    """A parameter could not be filled: no initializer serves it, or its hook failed.
 
-    Plain MXNet raises `MXNetError` and `ValueError` in the same places, so older ``except`` clauses go on working. The
-    message names the parameter's path, what was found, and what mends it.
+    Plain MXNet raises `MXNetError` and `ValueError` in the same places, so existing ``except`` clauses keep working.
+    The message gives the parameter's path, the problem and its remedy.
     """
 
 
@@ -26,11 +26,11 @@ class Choice(NamedTuple):
     initializer: Any
     hook: str
     why: str
-    rest: Optional["Assignment"] = None  # what ``super().__call__`` does, where the hook is a class's own `__call__`
+    super_call: Optional["Assignment"] = None  # used by ``super().__call__``, if the hook is a class's own `__call__`
 
 
 class Unassigned(NamedTuple):
-    """No initializer fills the parameter: why, and what to add."""
+    """The reason why no initializer fills a parameter, and the remedy."""
 
     reason: str
     fix: str
@@ -40,7 +40,7 @@ Assignment = Union[Choice, Unassigned]
 
 
 class Rule(NamedTuple):
-    """A rule of `Rules`: its number, selector and predicate; its initializer as given, and as one of the kit's."""
+    """A rule of `Rules`: number, selector and predicate; the initializer as given, and as `corrected` returns it."""
 
     number: int
     selector: Any
@@ -55,39 +55,39 @@ class Rule(NamedTuple):
         try:
             return self.predicate(info)
         except Exception as error:
-            what = f"{show_selector(self.selector)} raised {type(error).__name__}: {error}"
-            raise InitializationError(f"the selector {what}, asked for parameter {info.label!r}. It gets a "
+            failure = f"{show_selector(self.selector)} raised {type(error).__name__}: {error}"
+            raise InitializationError(f"the selector {failure}, asked for parameter {info.label!r}. It gets a "
                                       f"ParameterInfo and answers True or False; its shape may be None, and so may its "
                                       f"path, where MXNet gives a name alone.") from error  # fmt: skip
 
 
 def choose(init: Any, info: ParameterInfo, declared: Any = None, constant: bool = False) -> Assignment:
-    """Decide for one parameter.
+    """Choose for one parameter.
 
-    `init` is the network-level initializer, `declared` the parameter's own (a str or None too); a `gluon.Constant` is
-    `constant`.
+    `init` is the network-level initializer; `declared` is the parameter's own initializer, which may be a str or None;
+    `constant` tells whether the parameter is a `gluon.Constant`.
     """
     name = declared if isinstance(declared, str) else ""
-    # GluonCV's feature expanders put an Initializer object into a symbol attribute; what arrives is its repr.
+    # GluonCV's feature expanders put an Initializer object into a symbol attribute, which then holds its repr.
     if declared is None or (name.startswith("<") and name.endswith(">")):
         return _network_choice(init, info, None)
     if name in LAYER_DEFAULTS.get(info.role, ()) or is_layer_default(declared):
         return _network_choice(init, info, declared)
     if init.override_layers and not constant:
         choice = _network_choice(init, info, None)
-        if isinstance(choice, Choice) and choice.why.startswith("rule"):  # it alone goes before the layer's initializer
+        if isinstance(choice, Choice) and choice.why.startswith("rule"):  # only a rule overrides the layer
             return choice
     return _explicit_choice(backend.complete_initializer(declared, init), info, "layer")
 
 
 def choose_for(init: Any, entry: tuple) -> Assignment:
-    """Decide for an entry of `list_parameters`."""
+    """Choose for an entry of `list_parameters`."""
     param, place, info = entry
     return choose(init, info, param.init or place.symbol_init, is_constant(param))
 
 
 def decide(init: Any, entry: tuple) -> Any:
-    """What `choose_for` returns, or the error that it raises."""
+    """Like `choose_for`, but return an InitializationError instead of raising it."""
     try:
         return choose_for(init, entry)
     except InitializationError as error:
@@ -95,7 +95,7 @@ def decide(init: Any, entry: tuple) -> Any:
 
 
 def _network_choice(init: Any, info: ParameterInfo, layer_default: Any) -> Assignment:
-    """All but the layer's own initializer, for a network-level initializer of the kit."""
+    """Choose by a network-level initializer of the kit, for a parameter without an explicit initializer."""
     for rule in init._rules or ():
         if rule.matches(info):
             return _rule_choice(rule, info, layer_default)
@@ -111,42 +111,42 @@ def _network_choice(init: Any, info: ParameterInfo, layer_default: Any) -> Assig
 
 
 def _rule_choice(rule: Rule, info: ParameterInfo, layer_default: Any) -> Assignment:
-    """What a matching rule does with a parameter follows from what else it selects.
+    """Choose by a matching rule. The choice depends on the other parameters that the rule matches.
 
     A rule for whole layers (``'*'``, ``nn.Dense``) goes by roles, as a network-level initializer does. A rule that
-    would not select the layer's weight (``'*.bias'``) names the parameter, so its initializer fills that as
-    ``bias_initializer=`` would. A constant fills whatever its rule selects.
+    does not match the layer's weight (``'*.bias'``) names the parameter, so its initializer fills the parameter as
+    ``bias_initializer=`` would. A constant fills every parameter that its rule matches.
     """
-    why, beside = f"rule {rule.number}", info
+    why, weight_info = f"rule {rule.number}", info
     constant = isinstance(rule.initializer, (mx.init.Constant, mx.init.Zero, mx.init.One))
-    if info.role != "weight":  # the weight that might stand beside it in its layer
+    if info.role != "weight":  # a weight of the same layer, which need not exist
         path, *aliases = (path.rpartition(".")[0] + ".weight" if "." in path else "weight" for path in info.paths)
-        beside = info._replace(path=path, aliases=tuple(aliases), name="weight", role="weight")
-    named = constant or not rule.matches(beside)
+        weight_info = info._replace(path=path, aliases=tuple(aliases), name="weight", role="weight")
+    named = constant or not rule.matches(weight_info)
     if named and not overrides(rule.initializer, "__call__"):
         return _explicit_choice(rule.initializer, info, why)
     choice = _network_choice(rule.corrected, info, layer_default)
     if not isinstance(choice, Choice) or choice.why == "layer default":
         return choice
-    # The base class fills by its own hooks; a parameter of no role goes to the weight hook of the rule's initializer.
+    # The base class's hooks are not the rule's, except that a parameter without a role gets the rule's weight hook.
     return choice._replace(why=why) if choice.why != "base" or choice.hook == "_init_weight" else choice
 
 
 def _explicit_choice(declared: Any, info: ParameterInfo, why: str) -> Assignment:
-    """The choice where an initializer was given for this very parameter."""
+    """Choose for a parameter that has an initializer of its own."""
     initializer = _create(declared, info)
-    if not hasattr(initializer, "_is_corrected_base"):  # MXNet's serve all by their weight hook; the kit's go by role
+    if not hasattr(initializer, "_is_corrected_base"):  # MXNet's initializers use their weight hook for all roles
         return Choice(initializer, "_init_weight", why)
     choice = _network_choice(initializer, info, None)
     return choice._replace(why=why) if isinstance(choice, Choice) else choice
 
 
 def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any) -> Assignment:
-    """`target`'s hook for the role, else the layer's default, else the base class's hook, which `init` has."""
-    # A hook of a user's own role, `_init_alpha`, serves names that end in `alpha`. The longest ending wins, so
-    # `_init_i2h_bias` goes before `_init_bias`.
-    own = (suffix for suffix in _own_suffixes(target) if _ends_with(info, suffix))
-    hook = f"_init_{next(own, info.role)}"
+    """Choose `target`'s hook for the role, else the layer's default, else the base class's hook of `init`."""
+    # A user's hook `_init_alpha` serves names that end in `alpha`. The longest ending wins, so `_init_i2h_bias` comes
+    # before `_init_bias`.
+    suffixes = (suffix for suffix in _own_suffixes(target) if _ends_with(info, suffix))
+    hook = f"_init_{next(suffixes, info.role)}"
     if overrides(target, hook):
         return Choice(target, hook, "hook")
     if layer_default is not None:
@@ -167,26 +167,26 @@ def _hook_choice(init: Any, target: Any, info: ParameterInfo, layer_default: Any
         fix += "; an input of a Symbol belongs into the Module's data_names or label_names"
     if not overrides(target, "_init_weight"):
         return Unassigned(f"its name tells no role and {name} defines no _init_weight", fix)
-    # MXNet's Xavier counts fans, and those of the kit that say so.
-    run = getattr(target._init_weight, "__func__", None)
-    fans = run is mx.init.Xavier._init_weight or (getattr(target, "_needs_fans", False) and not is_users(run))
-    if info.shape is not None and len(info.shape) < 2 and fans:
+    # MXNet's Xavier needs fans, and so do initializers of the kit with `_needs_fans`.
+    function = getattr(target._init_weight, "__func__", None)
+    needs_fans = getattr(target, "_needs_fans", False) and not is_custom(function)
+    if info.shape is not None and len(info.shape) < 2 and (needs_fans or function is mx.init.Xavier._init_weight):
         return Unassigned(f"{name} needs a fan-in and a fan-out, which an array of shape {info.shape} has not", fix)
     return Choice(target, "_init_weight", "base")
 
 
-# Endings that MXNet's own Initializer.__call__ serves besides the roles, where it decides by the name of a Symbol's
-# variable. In Gluon they mean nothing: `x_max` is a parameter like any other.
+# Name endings besides the roles that MXNet's Initializer.__call__ serves. They are for variables of a Symbol. In Gluon
+# they mean nothing: `x_max` is an ordinary parameter.
 _MXNET_ENDINGS = (("moving_inv_var", "_init_zero"), ("moving_avg", "_init_zero"), ("_min", "_init_zero"),
                   ("_max", "_init_one"), ("weight_quantize", "_init_quantized_weight"),
                   ("bias_quantize", "_init_quantized_bias"))  # fmt: skip
 
 
 def choose_all(init: Any, network: Sequence[tuple]) -> List[Choice]:
-    """Decide for all of `list_parameters`; one error lists what no initializer fills."""
+    """Choose for all of `list_parameters`; one error lists all parameters that no initializer fills."""
     assignments = [choose_for(init, entry) for entry in network]
-    lines = [f"\n  {printable(info.label)}: {choice.reason}; {choice.fix}"
-             for (_, _, info), choice in zip(network, assignments) if isinstance(choice, Unassigned)]  # fmt: skip
+    lines = [f"\n  {printable(info.label)}: {result.reason}; {result.fix}"
+             for (_, _, info), result in zip(network, assignments) if isinstance(result, Unassigned)]  # fmt: skip
     if lines:
         count = counted(len(lines), "parameter is", "parameters are")
         raise InitializationError(f"{count} covered by nothing:{''.join(lines)}")
@@ -198,7 +198,7 @@ def _ends_with(info: ParameterInfo, suffix: str) -> bool:
 
 
 def overrides(target: Any, hook: str) -> bool:
-    """Whether `target`'s class, or the object itself, defines `hook` anew."""
+    """Whether the object `target` or its class overrides the base class's `hook`."""
     if hook in vars(target):
         return True
     for cls in type(target).__mro__:
@@ -207,72 +207,72 @@ def overrides(target: Any, hook: str) -> bool:
     return False
 
 
-def is_users(hook: Any) -> bool:
+def is_custom(hook: Any) -> bool:
     """Whether a hook is neither MXNet's code nor the kit's."""
-    module = getattr(hook, "__module__", None) or ""  # what `exec` defines has None
+    module = getattr(hook, "__module__", None) or ""  # None for a function that `exec` defines
     return module.partition(".")[0] not in ("mxnet", __name__.partition(".")[0])
 
 
 def target_of(init: Any) -> Any:
-    """The initializer that has the hooks: for `corrected(x)` it is x."""
+    """The initializer whose class defines the hooks; for `corrected(x)` this is x."""
     return init if init._wrapped is None else init._wrapped
 
 
 def targets(init: Any) -> List[Any]:
-    """The initializers that have the hooks: for `Rules` those of all rules."""
+    """The initializers whose classes define the hooks; for `Rules` these are the initializers of all rules."""
     if init._rules is None:
         return [target_of(init)]
     nested = [rule.corrected for rule in init._rules] + [init._corrected_default] * (init.default is not None)
     return [target for initializer in nested for target in targets(initializer)]
 
 
-def suspects(target: Any) -> List[str]:
-    """The endings of `target`'s hooks that tell no role: hooks that may be misspelt."""
+def unknown_suffixes(target: Any) -> List[str]:
+    """The name endings of `target`'s hooks that belong to no role. Such hooks may be misspelt."""
     return [suffix for suffix in _own_suffixes(target) if role_of(suffix) == "default"]
 
 
 def warn_of_misspelt(initializers: Iterable[Any], infos: Sequence[ParameterInfo]) -> None:
     """Warn of hooks of these initializers' classes that serve no parameter of a network and seem to be misspelt."""
-    for text, meant in idle_hooks(initializers, (), infos):
-        if meant:
+    for text, misspelt in idle_hooks(initializers, (), infos):
+        if misspelt:
             warn(text)
 
 
 def idle_hooks(
     initializers: Iterable[Any], assignments: Iterable[Any], infos: Sequence[ParameterInfo]
 ) -> Iterator[Tuple[str, bool]]:
-    """A sentence on each hook of users' own classes that was chosen for none; and whether it seems to be misspelt."""
-    choices = [each for choice in assignments for each in (choice, getattr(choice, "rest", None))]
+    """A sentence on each hook of a user's class that fills no parameter, and whether the hook seems misspelt."""
+    choices = [choice for outer in assignments for choice in (outer, getattr(outer, "super_call", None))]
     chosen = {(type(choice.initializer), choice.hook) for choice in choices if isinstance(choice, Choice)}
     idle: Dict[Tuple[type, str], Any] = {}
     for target in initializers:
         for suffix in (*ROLES, *_own_suffixes(target)):
             hook = f"_init_{suffix}"
-            if (type(target), hook) not in chosen and overrides(target, hook) and is_users(getattr(target, hook)):
+            if (type(target), hook) not in chosen and overrides(target, hook) and is_custom(getattr(target, hook)):
                 idle.setdefault((type(target), suffix), target)
-    for (kind, suffix), target in idle.items():
-        meant: List[str] = []
-        if suffix in suspects(target) and not any(_ends_with(info, suffix) for info in infos):
+    for (cls, suffix), target in idle.items():
+        matches: List[str] = []
+        if suffix in unknown_suffixes(target) and not any(_ends_with(info, suffix) for info in infos):
             names = [*ROLES, *(info.label.rpartition(".")[2] for info in infos)]
-            meant = difflib.get_close_matches(suffix, names, n=1)
-        # Where the class has that hook too, this one is a method that it calls.
-        near = "".join(f"; did you mean _init_{name}?" for name in meant if not overrides(target, f"_init_{name}"))
-        yield f"{kind.__name__}._init_{suffix} serves no parameter of the network{near or '.'}", bool(near)
+            matches = difflib.get_close_matches(suffix, names, n=1)
+        # If the class also defines the hook with the similar name, this method is its helper.
+        hint = "".join(f"; did you mean _init_{name}?" for name in matches if not overrides(target, f"_init_{name}"))
+        yield f"{cls.__name__}._init_{suffix} serves no parameter of the network{hint or '.'}", bool(hint)
 
 
 def _own_suffixes(target: Any) -> List[str]:
-    """The endings of the hooks that `target` or its class adds to those of the roles, the longest first."""
-    own = {name for name, value in vars(target).items() if name.startswith("_init_") and callable(value)}
-    hooks = own.union(_class_hooks(type(target)))  # type: ignore[arg-type]  # mypy takes no class for hashable
+    """The name endings of hooks that `target` or its class adds to the hooks of roles, the longest first."""
+    instance_hooks = {name for name, value in vars(target).items() if name.startswith("_init_") and callable(value)}
+    hooks = instance_hooks.union(_class_hooks(type(target)))  # type: ignore[arg-type]  # mypy: a class is not hashable
     suffixes = {name[len("_init_") :] for name in hooks}.difference(ROLES)
     return sorted(suffixes, key=lambda name: (-len(name), name))
 
 
 @lru_cache(maxsize=None)
 def _class_hooks(cls: type) -> FrozenSet[str]:
-    known = {name for base in cls.__mro__ if _is_base(base) for name in vars(base)}
+    base_names = {name for base in cls.__mro__ if _is_base(base) for name in vars(base)}
     names = {name for name in dir(cls) if name.startswith("_init_") and callable(getattr(cls, name))}
-    return frozenset(names - known)
+    return frozenset(names - base_names)
 
 
 def _is_base(cls: type) -> bool:
@@ -282,12 +282,12 @@ def _is_base(cls: type) -> bool:
 def _create(declared: Any, info: ParameterInfo) -> Any:
     registered = mx.registry.get_registry(mx.init.Initializer).get(declared) if isinstance(declared, str) else None
     try:
-        return mx.init.create(declared) if is_users(registered) else _create_once(declared, registered)
+        return mx.init.create(declared) if is_custom(registered) else _create_once(declared, registered)
     except (AssertionError, TypeError, ValueError) as error:
         raise InitializationError(f"Parameter {info.label!r} asks for the initializer {declared!r}, which MXNet cannot "
                                   f"make: {error} Register the class before (@mx.init.register), or pass an instance "
                                   f"as init=.") from error  # fmt: skip
 
 
-# One object for all layers, so that it is serialized once.
+# All layers share one object, so that it is serialized once.
 _create_once = lru_cache(maxsize=None)(lambda name, registered: mx.init.create(name))

@@ -1,8 +1,8 @@
-"""Distributions, from which parameters are drawn, as plain data: how they fill memory; which one an initializer of
-MXNet's means; and the kit's own initializers, each of which says from which one it fills an array of a given shape.
+"""Distributions of parameters as plain data, with code to fill memory from them. A table gives the distribution of each
+initializer of MXNet. The kit's own initializers are defined here; they return a distribution for an array's shape.
 
-The function that would run decides, so that a subclass with a hook of its own is never taken for its base class; a hook
-that is not listed here is run as it is.
+The table's keys are hook functions, so a subclass with its own hook is never taken for its base class. A hook that is
+not in the table runs as it is.
 """
 
 from contextlib import nullcontext
@@ -28,14 +28,14 @@ Shape = Tuple[int, ...]
 
 
 class Distribution:
-    """A distribution of independent values: it fills each chunk of an array from a stream of its own."""
+    """A distribution of independent values. It fills each chunk of an array from the chunk's own random stream."""
 
     draw: Callable[[Any, numpy.ndarray], None]  # fills a float32 or float64 vector
     moments: Callable[[], Tuple[float, float]]  # mean and standard deviation
 
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
-        """Fill the vector `out`, of any dtype: chunk `index` of the array of `key`."""
-        # In place, or in single precision beside it where it is of another dtype.
+        """Fill the vector `out` of any dtype, which is chunk `index` of the array with this `key`."""
+        # Dtypes other than float32 and float64 are drawn in float32 and converted.
         values = out if out.dtype in (numpy.float32, numpy.float64) else numpy.empty(out.size, numpy.float32)
         self.draw(stream(key, index), values)
         if values is not out:
@@ -83,7 +83,7 @@ class Normal(Distribution):
 
 @dataclass(frozen=True)
 class Truncated(Distribution):
-    """Normal, conditioned on [low, high]: by rejection from a normal or a uniform, whichever is rejected less."""
+    """Normal, conditioned on [low, high], by rejection from a normal or a uniform, whichever is kept more often."""
 
     mean: float
     stdev: float
@@ -91,13 +91,13 @@ class Truncated(Distribution):
     high: float
 
     def fill(self, key: bytes, index: int, out: numpy.ndarray) -> None:
-        rng, (low, high, of_normal, of_uniform) = stream(key, index), self.standard()
+        rng, (low, high, normal_rate, uniform_rate) = stream(key, index), self.standard()
         peak = min(max(low, 0.0), high)
         values = numpy.empty(0)
         while values.size < out.size:
             size = out.size - values.size
             size += size // 8 + 16
-            if of_uniform > of_normal:
+            if uniform_rate > normal_rate:
                 proposed = low + (high - low) * rng.random(size)
                 proposed = proposed[rng.random(size) < numpy.exp((peak * peak - proposed * proposed) / 2)]
             else:
@@ -106,7 +106,7 @@ class Truncated(Distribution):
                 proposed = proposed[(proposed >= low) & (proposed <= high)]
             values = numpy.concatenate([values, proposed])
         values = (values[: out.size] * self.stdev + self.mean).astype(out.dtype)
-        # Rounding to a narrower dtype may have stepped over a limit: the last numbers within are these.
+        # Rounding to a narrower dtype may cross a limit, so clip to the outermost numbers of the dtype within.
         least, most = out.dtype.type(self.low), out.dtype.type(self.high)
         if float(least) < self.low:
             least = numpy.nextafter(least, out.dtype.type(numpy.inf))
@@ -123,12 +123,12 @@ class Truncated(Distribution):
         return self.mean + self.stdev * shift, self.stdev * math.sqrt(spread)
 
     def standard(self) -> Tuple[float, float, float, float]:
-        """The limits in deviations from the mean, and the share that is kept of normal and of uniform numbers."""
+        """The limits in deviations from the mean, and the acceptance rates of normal and of uniform proposals."""
         low, high = (self.low - self.mean) / self.stdev, (self.high - self.mean) / self.stdev
-        below, above = (-high, -low) if low > 0 else (low, high)  # where erfc keeps its digits
-        of_normal = (math.erfc(-above / math.sqrt(2)) - math.erfc(-below / math.sqrt(2))) / 2
-        area = _density(min(max(low, 0.0), high)) * (high - low)  # infinite where a limit is; 0 by underflow far out
-        return low, high, of_normal, of_normal / area if area else 0.0
+        below, above = (-high, -low) if low > 0 else (low, high)  # the side on which erfc is accurate
+        normal_rate = (math.erfc(-above / math.sqrt(2)) - math.erfc(-below / math.sqrt(2))) / 2
+        area = _density(min(max(low, 0.0), high)) * (high - low)  # infinite if a limit is; 0 by underflow in the tail
+        return low, high, normal_rate, normal_rate / area if area else 0.0
 
 
 def _density(x: float) -> float:
@@ -137,13 +137,13 @@ def _density(x: float) -> float:
 
 @dataclass(frozen=True)
 class ArrayDistribution:
-    """An array made at once by ``make(key, shape)``: its values depend on one another."""
+    """An array that ``make(key, shape)`` makes as a whole, since its values depend on one another."""
 
     make: Callable[[bytes, Shape], Any]
     expected: Optional[Tuple[float, float]] = None
 
     def moments(self) -> Optional[Tuple[float, float]]:
-        """Mean and standard deviation, where they are known."""
+        """Mean and standard deviation, or None if they are not known."""
         return self.expected
 
 
@@ -152,7 +152,7 @@ def fill_jobs(
     memory_errors: Callable[[], ContextManager[None]] = nullcontext,
 ) -> List[Job]:  # fmt: skip
     """The jobs that fill the flat array `out`, in any order and on any thread."""
-    # `memory_errors` makes the context for what takes more memory than the array itself, as a decomposition does.
+    # `memory_errors` makes the context for `distribution.make`, which may need more memory than the array itself.
     if isinstance(distribution, ArrayDistribution):
 
         def fill_array() -> None:
@@ -173,9 +173,9 @@ def draw(distribution: Any, key: bytes, shape: Shape, dtype: Any) -> numpy.ndarr
 
 
 class DistributionInitializer(Initializer):
-    """An initializer whose weights are drawn from a distribution, wherever it is called from."""
+    """An initializer that draws weights from a distribution, also when plain Gluon calls it."""
 
-    _distribution_for: Callable[[Any, Shape], Any]  # for an array of this shape, whose axes the desc tells
+    _distribution_for: Callable[[Any, Shape], Any]  # takes `desc`, which has `axes`, and the array's shape
 
     def _init_weight(self, desc: Any, arr: Any) -> None:
         key = getattr(desc, "key", None) or key_of("drawn", draw_seed())
@@ -183,16 +183,16 @@ class DistributionInitializer(Initializer):
 
 
 def distribution_of(initializer: Any, hook: str, desc: Any, shape: Shape) -> Any:
-    """The distribution by which a hook fills an array of this shape; None where it is a user's code.
+    """The distribution from which a hook fills an array of this shape; None if the hook is a user's code.
 
-    `desc` has `axes` and `global_init`. A ValueError: such a shape cannot be filled, or an argument is wrong.
+    `desc` has `axes` and `global_init`. Raises a ValueError if the shape cannot be filled or an argument is wrong.
     """
-    known = distribution_known(initializer, hook)
-    return known(initializer, desc, shape) if callable(known) else known
+    distribution = hook_distribution(initializer, hook)
+    return distribution(initializer, desc, shape) if callable(distribution) else distribution
 
 
-def distribution_known(initializer: Any, hook: str) -> Any:
-    """The distribution by which a hook fills, or the function that tells it for a shape; None: it is a user's code."""
+def hook_distribution(initializer: Any, hook: str) -> Any:
+    """A hook's distribution, or the function that returns it for a shape; None if the hook is a user's code."""
     return None if hook in vars(initializer) else _DISTRIBUTIONS.get(getattr(type(initializer), hook, None))
 
 
@@ -200,7 +200,7 @@ def _xavier(initializer: Any, desc: Any, shape: Shape) -> Distribution:
     if len(shape) < 2:
         name = type(initializer).__name__
         raise ValueError(f"{printable(name)} needs an array of at least 2 dimensions, found shape {shape!r}")
-    fan_in, fan_out = _fans(shape, None)  # MXNet's (Glorot and Bengio 2010): by the shape alone, channels first
+    fan_in, fan_out = _fans(shape, None)  # MXNet's (Glorot and Bengio 2010) assumes channels first
     factors = {"avg": (fan_in + fan_out) / 2, "in": fan_in, "out": fan_out}
     scale = math.sqrt(initializer.magnitude / factors[one_of("factor_type", initializer.factor_type, tuple(factors))])
     if one_of("rnd_type", initializer.rnd_type, ("uniform", "gaussian")) == "uniform":
@@ -214,16 +214,16 @@ def _constant(initializer: Any, desc: Any, shape: Shape) -> Any:
         value = value.asnumpy()
     if numpy.ndim(value) == 0:
         return Constant(float(value))
-    array = numpy.broadcast_to(numpy.asarray(value), shape)  # raises where it does not fit
+    array = numpy.broadcast_to(numpy.asarray(value), shape)  # raises a ValueError if it does not fit
     return ArrayDistribution(lambda key, shape: array)
 
 
 def _orthogonal(initializer: Any, desc: Any, shape: Shape) -> ArrayDistribution:
-    independent = {"uniform": Uniform(-1.0, 1.0), "normal": Normal(0.0, 1.0)}
-    law = independent[one_of("rand_type", initializer.rand_type, tuple(independent))]
+    distributions = {"uniform": Uniform(-1.0, 1.0), "normal": Normal(0.0, 1.0)}
+    entries = distributions[one_of("rand_type", initializer.rand_type, tuple(distributions))]
 
     def make(key: bytes, shape: Shape) -> numpy.ndarray:
-        matrix = draw(law, key, (shape[0], int(numpy.prod(shape[1:], dtype=numpy.int64))), numpy.float64)
+        matrix = draw(entries, key, (shape[0], int(numpy.prod(shape[1:], dtype=numpy.int64))), numpy.float64)
         rows = orthonormal_rows(matrix) if len(matrix) <= matrix.shape[1] else orthonormal_rows(matrix.T).T
         return (initializer.scale * rows).reshape(shape)
 
@@ -250,21 +250,21 @@ def _lstm_bias(initializer: Any, desc: Any, shape: Shape) -> ArrayDistribution:
 
 
 def _fused_rnn(initializer: Any, desc: Any, shape: Shape) -> Optional[ArrayDistribution]:
-    """The one vector of a fused RNN, each part by its own distribution; None where a user's hook fills a part."""
-    parts = backend.rnn_layout(initializer, shape)
-    network = corrected(parts.network or desc.global_init)
+    """The vector of a fused RNN, each part from its own distribution; None if a user's hook fills a part."""
+    layout = backend.rnn_layout(initializer, shape)
+    network = corrected(layout.network or desc.global_init)
     distributions: Dict[str, Any] = {}
-    for name, part in parts.shapes.items():
-        info = ParameterInfo(None, (), name, role_of(name), part, "float32")
-        choice = choose(network, info, parts.declared.get(name))
-        own = distribution_of(choice.initializer, choice.hook, desc, part) if isinstance(choice, Choice) else None
-        if own is None:
+    for name, part_shape in layout.shapes.items():
+        info = ParameterInfo(None, (), name, role_of(name), part_shape, "float32")
+        choice = choose(network, info, layout.declared.get(name))
+        if isinstance(choice, Choice):
+            distributions[name] = distribution_of(choice.initializer, choice.hook, desc, part_shape)
+        if distributions.get(name) is None:
             return None
-        distributions[name] = own
 
     def make(key: bytes, shape: Shape) -> numpy.ndarray:
-        return parts.packed({name: draw(distribution, key_of(key.hex(), name), parts.shapes[name], "float32")
-                             for name, distribution in distributions.items()})  # fmt: skip
+        return layout.packed({name: draw(distribution, key_of(key.hex(), name), layout.shapes[name], "float32")
+                              for name, distribution in distributions.items()})  # fmt: skip
 
     return ArrayDistribution(make)
 
@@ -288,12 +288,12 @@ _DISTRIBUTIONS: Dict[Any, Any] = {
 
 
 class TruncatedNormal(DistributionInitializer):
-    """Normal numbers, drawn anew where they fall outside [low, high].
+    """Normal numbers; those outside [low, high] are drawn again.
 
     Parameters
     ----------
     mean, stdev, low, high : float
-        Of the normal distribution, and where it is cut; by default two `stdev` from the mean, as in Keras.
+        Mean and deviation before the cut, and the limits: by default two `stdev` from the mean, as in Keras.
 
     Examples
     --------
@@ -313,7 +313,7 @@ class TruncatedNormal(DistributionInitializer):
         if not low < high:
             raise ValueError(f"low is {low:g} and high is {high:g}: expected low < high")
         self._distribution = Truncated(mean, stdev, low, high)
-        if max(self._distribution.standard()[2:]) < 1e-3:  # of what is proposed, so much is kept
+        if max(self._distribution.standard()[2:]) < 1e-3:  # the acceptance rates
             raise ValueError(f"[{low:g}, {high:g}] is so far from mean {mean:g}, with stdev {stdev:g}, that next to "
                              f"nothing is drawn there: expected limits within a few stdev of the mean")  # fmt: skip
 
@@ -322,18 +322,18 @@ class TruncatedNormal(DistributionInitializer):
 
 
 class VarianceScaling(DistributionInitializer):
-    """Variance ``scale / n``, with n the fan-in, the fan-out or their mean: Keras' ``VarianceScaling``.
+    """Numbers of variance ``scale / n``, where n is the fan-in, the fan-out or their mean, as in Keras.
 
     Glorot's initializers are ``(1, "fan_avg", ...)`` (Glorot and Bengio 2010), He's ``(2, "fan_in", ...)`` (He et al.
-    2015), LeCun's ``(1, "fan_in", ...)``. Fans are counted along the axes that the layer uses, also with channels last,
-    in transposed convolutions and embeddings; for a convolution both are times its receptive field.
+    2015), LeCun's ``(1, "fan_in", ...)``. Fans are computed along the layer's own axes, also for channels last,
+    transposed convolutions and embeddings. For a convolution both are multiplied by the size of its kernel.
 
     Parameters
     ----------
     scale, mode : float, str
-        Above 0; and ``'fan_in'``, ``'fan_out'`` or ``'fan_avg'``.
+        A number above 0; and ``'fan_in'``, ``'fan_out'`` or ``'fan_avg'``.
     distribution : str
-        ``'normal'``, ``'uniform'``, or ``'truncated_normal'``: cut at two deviations, then widened to that variance.
+        ``'normal'``, ``'uniform'``, or ``'truncated_normal'``: cut at two deviations, then rescaled to this variance.
 
     Examples
     --------
@@ -363,11 +363,11 @@ class VarianceScaling(DistributionInitializer):
         return Truncated(0.0, stdev, -2 * stdev, 2 * stdev)
 
 
-_CUT = Truncated(0.0, 1.0, -2.0, 2.0).moments()[1]  # 0.8796, the deviation that is left of 1
+_CUT = Truncated(0.0, 1.0, -2.0, 2.0).moments()[1]  # 0.8796, the deviation after the cut
 
 
 class Identity(DistributionInitializer):
-    """The identity matrix, times `gain`: ones where the output's index is the input's. For two dimensions.
+    """The identity matrix times `gain`, for arrays of two dimensions.
 
     Examples
     --------
@@ -388,9 +388,9 @@ class Identity(DistributionInitializer):
 
 
 class Dirac(DistributionInitializer):
-    """Convolutions that pass their input through: a one in the kernel's middle where output and input channel agree.
+    """Identity convolution: 1 in the middle of the kernel for equal output and input channels, and 0 elsewhere.
 
-    Each of the convolution's `groups` passes its own channels.
+    Each of the convolution's `groups` passes its own channels through.
 
     Examples
     --------
@@ -413,19 +413,19 @@ class Dirac(DistributionInitializer):
             raise ValueError(f"{shape[output]:d} output channels do not divide by groups={self.groups:d}")
         group = numpy.eye(shape[output] // self.groups, shape[input_])
         matrix = numpy.concatenate([group] * self.groups)
-        return ArrayDistribution(lambda key, shape: _in_the_middle(matrix, shape, output, input_))
+        return ArrayDistribution(lambda key, shape: _centered(matrix, shape, output, input_))
 
 
 class DeltaOrthogonal(DistributionInitializer):
     """A random orthogonal matrix in the middle of the kernel, zeros around it (Xiao et al. 2018, arXiv:1806.05393).
 
-    A convolution of stride 1 then multiplies the norm of its input, and of the gradient where it has as many outputs
-    as inputs, by `gain`. For one, two and three dimensions in every layout, and for transposed convolutions.
+    A convolution of stride 1 then multiplies the norm of its input by `gain`; with as many outputs as inputs, also the
+    norm of the gradient. It serves one, two and three dimensions in every layout, and transposed convolutions.
 
     Parameters
     ----------
     gain, groups : float, int
-        ``2 ** 0.5`` makes up for a ReLU behind the convolution, whose ``groups`` have a matrix each.
+        A gain of ``2 ** 0.5`` compensates a ReLU after the convolution. Each of its `groups` has its own matrix.
 
     Examples
     --------
@@ -449,7 +449,7 @@ class DeltaOrthogonal(DistributionInitializer):
         kernel = [size for axis, size in enumerate(shape) if axis not in (output, input_)]
         if not all(size % 2 for size in kernel):
             raise ValueError(f"its kernel {tuple(kernel)} has no middle: expected odd sizes")
-        split = min(output, input_)  # the axis that counts the channels of all groups; the other counts those of one
+        split = min(output, input_)  # the axis with the channels of all groups; the other has those of one group
         if shape[split] % self.groups:
             raise ValueError(f"{shape[split]:d} channels do not divide by groups={self.groups:d}")
         outputs, inputs = (shape[axis] // (self.groups if axis == split else 1) for axis in (output, input_))
@@ -458,23 +458,23 @@ class DeltaOrthogonal(DistributionInitializer):
 
         def make(key: bytes, shape: Shape) -> numpy.ndarray:
             normal = draw(Normal(0.0, 1.0), key, (self.groups, inputs, outputs), numpy.float64)
-            matrices = [orthonormal_rows(rows).T for rows in normal]  # outputs x inputs, of orthonormal columns
+            matrices = [orthonormal_rows(rows).T for rows in normal]  # outputs x inputs, with orthonormal columns
             matrix = self.gain * numpy.concatenate(matrices, axis=0 if split == output else 1)
-            return _in_the_middle(matrix, shape, output, input_)
+            return _centered(matrix, shape, output, input_)
 
         return ArrayDistribution(make, (0.0, abs(self.gain) / math.sqrt(outputs * math.prod(kernel))))
 
 
-def _in_the_middle(matrix: numpy.ndarray, shape: Shape, output: int, input_: int) -> numpy.ndarray:
-    """Kernels with a matrix, outputs by inputs, in their middle, and zeros around it."""
+def _centered(matrix: numpy.ndarray, shape: Shape, output: int, input_: int) -> numpy.ndarray:
+    """Kernels with `matrix`, outputs x inputs, in the middle and zeros around it."""
     kernels = numpy.zeros(shape)
-    by_place = numpy.moveaxis(kernels, (output, input_), (-2, -1))
-    by_place[tuple(size // 2 for size in by_place.shape[:-2])] = matrix
+    positions = numpy.moveaxis(kernels, (output, input_), (-2, -1))
+    positions[tuple(size // 2 for size in positions.shape[:-2])] = matrix
     return kernels
 
 
 def _fans(shape: Shape, info: Any) -> Tuple[float, float]:
-    """Fan-in and fan-out of a weight: the channels along its input and output axis, times its receptive field."""
+    """Fan-in and fan-out of a weight: the channels on its input and output axis, times the size of its kernel."""
     if len(shape) < 2:
         raise ValueError(f"an array of shape {shape!r} has no fan-in and fan-out: expected 2 dimensions or more")
     output, input_ = channel_axes(shape, info)
@@ -483,7 +483,7 @@ def _fans(shape: Shape, info: Any) -> Tuple[float, float]:
 
 
 def channel_axes(shape: Shape, info: Any) -> Tuple[int, int]:
-    """The output axis and the input axis of a weight; ``info.axes`` says what its axes are: ``'OIHW'``."""
+    """The output axis and the input axis of a weight, by ``info.axes`` such as ``'OIHW'``."""
     axes = getattr(info, "axes", "OI")
     axes = axes if len(axes) == len(shape) else "OI"
     return axes.index("O"), axes.index("I")

@@ -1,9 +1,9 @@
-"""`initialize`: the kit's front door. Describe the network, decide for each parameter (in `dispatch`), check all, draw,
-and only then change: a whole network is drawn and changed, or nothing of it is.
+"""`initialize` lists the parameters, chooses an initializer for each (in `dispatch`), checks all and draws the values.
+Only then does it change parameters, so it changes all of them or none.
 
-What may fail (a user's hook, memory) happens in arrays that no parameter holds yet, and any signal may break it off.
-Parameters are changed while signals wait, and put back when MXNet refuses. Arrays that a distribution refills in place
-come last: their old values are gone with the first new one, so what has begun there is finished.
+Steps that may fail (a user's hook, memory) use arrays that no parameter holds yet, and a signal may interrupt them.
+While parameters are changed, signals wait, and old values are restored if MXNet refuses. Arrays that are refilled in
+place come last. A refill overwrites the old values, so one that has begun is always finished.
 """
 
 from contextlib import ExitStack, nullcontext
@@ -39,10 +39,10 @@ Key = Union[None, Mapping[str, str], Callable[[str], str]]
 
 @dataclass(frozen=True)
 class InitRow(ChoiceRow):
-    """What happened to one parameter: `PlanRow`'s facts, with the shape after initializing.
+    """The result for one parameter: fields as in `PlanRow`, with the shape after initializing.
 
     `state` is ``'initialized'``, ``'deferred'`` (values come in the first forward pass) or ``'kept'`` (it had values
-    or was pending). `key` is what the values are a function of; None while the shape is not known.
+    or was pending). `key` determines the values; it is None while the shape is not known.
     """
 
     key: Optional[str]
@@ -50,9 +50,9 @@ class InitRow(ChoiceRow):
 
 @dataclass(frozen=True, repr=False)
 class InitReport(TableReport[InitRow]):
-    """What `initialize` returns: one row a parameter, in order of traversal; ``report[path]`` finds one.
+    """The result of `initialize`: one row per parameter, in order of traversal; ``report[path]`` finds one.
 
-    `seed`, given or drawn, makes the same values again. `bytes` counts the values that were filled, over all contexts.
+    `seed`, given or drawn, makes the same values again. `bytes` is the size of the filled values on all contexts.
     """
 
     rows: Tuple[InitRow, ...]
@@ -79,48 +79,48 @@ def initialize(
     net: Any, init: Any = DEFAULT_INITIALIZER, ctx: Any = None, seed: Optional[int] = None, force_reinit: bool = False,
     progress: Optional[bool] = None, *, select: Any = None, key: Key = None, device: Any = None, verbose: Any = None,
 ) -> InitReport:  # fmt: skip
-    """Initialize a network: every hook called, every value a function of the seed and its parameter's path.
+    """Initialize a network. Every hook is called, and the seed and a parameter's path determine its values.
 
-    ``value = f(seed, path, shape, dtype, initializer's configuration)``: the same bits whether a layer is deferred or
-    not, in whatever order layers were made, hybridized or not, on any number of contexts, threads, processes and
-    machines. A parameter whose shape is not known yet stays deferred and gets its values in the first forward pass.
+    ``value = f(seed, path, shape, dtype, initializer's configuration)``. Deferred shapes, the order in which layers
+    were made, hybridizing, and the number of contexts, threads, processes and machines do not change any bit. A
+    parameter with an unknown shape stays deferred and gets its values in the first forward pass.
 
     Parameters
     ----------
     net : Block
     init : Initializer or str
-        One of ours, one of MXNet's (which serves as ``corrected(init)``), `Rules`, or a registered name.
+        An initializer of the kit or of MXNet (used as ``corrected(init)``), `Rules`, or a registered name.
     ctx, device : Context or list of Context, optional
-        Where the parameters live; the current context by default. Several get the same values.
+        The parameters' contexts; the current context by default. All contexts get the same values.
     seed : int, optional
         Drawn from MXNet's generator by default, so ``mx.random.seed(7)`` alone makes a script repeatable.
     force_reinit : bool
-        Whether to initialize again what is initialized or pending; otherwise it is left alone, with a warning. Arrays
-        that fit are refilled in place; gradients become 0, and a Trainer goes on without momentum.
+        Whether to initialize again parameters that are initialized or pending, instead of skipping them with a warning.
+        Arrays that fit are refilled in place. Gradients become 0, and a Trainer loses its momentum.
     progress : bool, optional
-        Whether to show a progress bar; by default where it takes longer than a second, on a terminal or in Jupyter.
+        Whether to show a progress bar; by default only after one second, on a terminal or in Jupyter.
     select : selector, optional
-        Which parameters, as for `freeze`; all by default. They get the bits that they get with the whole network; by
-        ``initialize(net[1], ...)``, whose paths are others, they do not. Others are not changed, checked or reported.
+        The parameters, as for `freeze`; all by default. They get the same bits as with the whole network; they do not
+        by ``initialize(net[1], ...)``, where paths differ. Other parameters are not changed, checked or reported.
     key : dict or callable, optional
         Another name for a path in the function above, so that renamed parameters keep their values:
-        ``{'encoder.0.weight': 'body.0.weight'}``, or a callable that gets the path.
+        ``{'encoder.0.weight': 'body.0.weight'}``, or a callable that takes the path.
     verbose : None
-        MXNet's argument is refused: this function returns a report.
+        MXNet's argument, which raises a TypeError. This function returns a report instead.
 
     Raises
     ------
     InitializationError
-        Nothing serves a parameter (all of them are listed), a hook failed or wrote NaN, a shape is unknown that may not
-        be, or a Trainer holds the values elsewhere. Every parameter is then as it was.
+        No initializer serves a parameter (the message lists all such parameters); a hook failed or wrote NaN; a shape
+        is unknown and may not be deferred; or a Trainer holds the values elsewhere. No parameter is then changed.
     TypeError, ValueError
-        `select` selects nothing, or two parameters have one path.
+        `select` selects nothing, or two parameters have the same path.
 
     Notes
     -----
-    A hook finds its random numbers in ``desc.rng``. Those of ``mx.nd.random``, ``np.random`` and ``random`` are keyed
-    too: these are seeded before it runs; afterwards NumPy's and Python's are as they were, and MXNet's goes on from a
-    value that was drawn from it before. Ctrl-C leaves all of the network changed, or nothing.
+    A hook's own random generator is ``desc.rng``. The generators of ``mx.nd.random``, ``np.random`` and ``random`` are
+    also seeded from the parameter's key before a hook runs. Afterwards NumPy's and Python's states are restored, and
+    MXNet is seeded with a number that was drawn from it before. Ctrl-C leaves all parameters changed, or none.
 
     Examples
     --------
@@ -147,20 +147,20 @@ def initialize(
         raise TypeError(f"force_reinit is {force_reinit!r}: expected True or False")
     if verbose is not None:
         raise TypeError("verbose= is of MXNet's initialize; this one returns a report: print(ik.initialize(net, ...))")
-    # What is pending counts as initialized, so that it does not matter whether a layer is deferred.
+    # A pending parameter counts as initialized, so that the result does not depend on whether a layer is deferred.
     to_fill = [entry for entry in parameters if force_reinit or entry[2].state == "uninitialized"]
     choices = dispatch.choose_all(init, to_fill)
-    # A rule or a hook that serves another part of the network than what is selected is none to warn of.
+    # Review the whole network: a rule or a hook may serve parameters that are not selected.
     init._review(network)
-    own = [param.init for param, _, _ in parameters if isinstance(param.init, mx.init.Initializer)]
     reviewed = set(map(type, dispatch.targets(init)))
-    dispatch.warn_of_misspelt([each for each in own if type(each) not in reviewed], infos)
+    dispatch.warn_of_misspelt([param.init for param, _, _ in parameters if isinstance(param.init, mx.init.Initializer)
+                               and type(param.init) not in reviewed], infos)  # fmt: skip
     _check_parameters(to_fill, ctxs)
     seed = draw_seed() if seed is None else int(seed.__index__())
     initializers = {id(choice.initializer): choice.initializer for choice in choices}
-    # An object's repr may hold its address, which is another in every process.
-    dumps = {key: re.sub(r" at 0x[0-9a-fA-F]+", "", dump(each)) for key, each in initializers.items()}
-    texts = {key: initializer_text(each) for key, each in initializers.items()}
+    # An object's repr may hold its address, which differs between processes.
+    dumps = {key: re.sub(r" at 0x[0-9a-fA-F]+", "", dump(value)) for key, value in initializers.items()}
+    texts = {key: initializer_text(value) for key, value in initializers.items()}
     fills = {}
     for (param, _, info), choice in zip(to_fill, choices):
         parts = (seed, names[info.label], dumps[id(choice.initializer)], choice.hook)
@@ -175,28 +175,28 @@ def initialize(
     if len(to_fill) < len(parameters):
         kept = [(param, info) for param, _, info in parameters if id(param) not in fills]
         warn(_kept_text(kept, [info for _, _, info in to_fill], ctxs, asked=ctx is not None or device is not None))
-    for problem in tree.unregistered_blocks(tree.walk(net)) if select is None else ():  # nothing selects what they hold
+    for problem in tree.unregistered_blocks(tree.walk(net)) if select is None else ():  # `select` cannot match these
         warn(str(problem))
     for problem in tree.stale_graphs(net):
-        inside = f"{problem.path}." if problem.path else ""
-        if select is None or any(path.startswith(inside) for path in paths):
+        prefix = f"{problem.path}." if problem.path else ""
+        if select is None or any(path.startswith(prefix) for path in paths):
             warn(str(problem))
     rows = []
     for param, _, info in parameters:
-        done = fills.get(id(param))
-        what: tuple = (info.shape, info.dtype, "kept", None, None, "", None)
-        if done is not None:
-            outcome, digest = ("initialized", done.key.hex()) if is_known(done.shape) else ("deferred", None)
-            text = texts[id(done.choice.initializer)]
-            what = (done.shape, info.dtype, outcome, text, done.choice.hook, done.choice.why, digest)
-        rows.append(InitRow(info.label, info.aliases, info.name, info.role, *what))
-    by = initializer_text(dispatch.target_of(init))
-    return InitReport(tuple(rows), seed, time.perf_counter() - start, filled_bytes, by)
+        row: tuple = (info.shape, info.dtype, "kept", None, None, "", None)
+        if id(param) in fills:
+            fill = fills[id(param)]
+            outcome, digest = ("initialized", fill.key.hex()) if is_known(fill.shape) else ("deferred", None)
+            text = texts[id(fill.choice.initializer)]
+            row = (fill.shape, info.dtype, outcome, text, fill.choice.hook, fill.choice.why, digest)
+        rows.append(InitRow(info.label, info.aliases, info.name, info.role, *row))
+    text = initializer_text(dispatch.target_of(init))
+    return InitReport(tuple(rows), seed, time.perf_counter() - start, filled_bytes, text)
 
 
 def _contexts(ctx: Any) -> List[Any]:
     ctxs = [backend.current_context()] if ctx is None else list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
-    if not ctxs or not all(isinstance(each, backend.Context) for each in ctxs):
+    if not ctxs or not all(isinstance(context, backend.Context) for context in ctxs):
         raise TypeError(f"ctx (device) is {ctx!r}: expected a {backend.Context.__name__} such as mx.cpu(), or a list "
                         f"of them")  # fmt: skip
     if len(set(map(str, ctxs))) < len(ctxs):
@@ -205,7 +205,7 @@ def _contexts(ctx: Any) -> List[Any]:
 
 
 def _key_names(key: Key, paths: Sequence[str], network: Sequence[ParameterInfo]) -> Dict[str, str]:
-    """What stands for each path in the key of its values; a dict may name what is not selected."""
+    """The name that replaces each path in the key of its values. A dict may also name paths that are not selected."""
     if not (key is None or isinstance(key, Mapping) or callable(key)):
         raise TypeError(f"key is {key!r}: expected a dict of paths, or a callable that gets a path")
     known = {info.label for info in network}
@@ -239,7 +239,7 @@ def _check_parameters(to_fill: Sequence[tuple], ctxs: List[Any]) -> None:
 
 
 def _kept_text(kept: Sequence[tuple], filled: Sequence[ParameterInfo], ctxs: List[Any], asked: bool) -> str:
-    """What to say of parameters that hold values, or are pending."""
+    """The warning about parameters that were skipped because they are initialized or pending."""
     paths = [f"{info.label} (pending)" if info.state == "deferred" else info.label for _, info in kept]
     count = counted_of(len(kept), len(kept) + len(filled), "parameter", "is", "are")
     text = f"{count} already initialized, ignoring: {listed(paths)}. Set force_reinit=True to re-initialize."
@@ -248,20 +248,20 @@ def _kept_text(kept: Sequence[tuple], filled: Sequence[ParameterInfo], ctxs: Lis
     if mismatch is not None:
         text += f" {mismatch}"
     elif asked and contexts[0][1] != tuple(ctxs):
-        there, wanted = (", ".join(map(str, each)) for each in (contexts[0][1], ctxs))
-        text += f" They stay on {there}, not on {wanted}. {backend.reset_call} puts all on the same."
+        current, requested = (", ".join(map(str, devices)) for devices in (contexts[0][1], ctxs))
+        text += f" They stay on {current}, not on {requested}. {backend.reset_call} puts all on the same."
     return text
 
 
 class PendingFill:
-    """One parameter's values, before they are drawn, as a function of a key, which is made of `parts`, shape and dtype.
+    """One parameter's values before they are drawn. They depend on a key of `parts`, shape and dtype.
 
     While the parameter is deferred, this object takes the place of an array in MXNet's pending tuple: MXNet calls its
     `copyto` for each context when the shape is known.
     """
 
     def __init__(self, param: Any, info: ParameterInfo, choice: Choice, init: Any, parts: tuple, ctxs: list) -> None:
-        # The parameter holds this while it is pending, so the reference back is weak: no cycle.
+        # A pending parameter refers to this object. The reference back is weak, to avoid a cycle.
         self._param = weakref.ref(param)
         self.info, self.choice, self.global_init, self.parts, self.ctxs = info, choice, init, parts, ctxs
         self.axes = info.axes
@@ -274,7 +274,7 @@ class PendingFill:
         return self._param()
 
     def __getstate__(self) -> Dict[str, Any]:
-        return {**vars(self), "_param": self.param}  # a deep copy is for the copy of the parameter
+        return {**vars(self), "_param": self.param}  # a deep copy must refer to the copy of the parameter
 
     def __setstate__(self, attributes: Dict[str, Any]) -> None:
         vars(self).update(attributes, _param=weakref.ref(attributes["_param"]))
@@ -300,13 +300,13 @@ class PendingFill:
         return named_memory_errors(self.info.label, self.param, InitializationError)
 
     def distribution(self) -> Any:
-        """The distribution of the values; None where a user's hook fills them."""
+        """The distribution of the values; None if a user's hook fills them."""
         if parameter.is_constant(self.param):
             value = self.param.value.asnumpy()
             return ArrayDistribution(lambda key, shape: value)
         try:
             distribution = distribution_of(self.choice.initializer, self.choice.hook, self, self.shape)
-            # Rounded to integers it would be another distribution, most often 0 everywhere; MXNet refuses it too.
+            # Rounding to integers changes the distribution, often to zeros only. MXNet refuses integers too.
             kinds = "fiub" if isinstance(distribution, Constant) else "f"
             if isinstance(distribution, Distribution) and self.dtype.kind not in kinds:
                 raise TypeError(f"nothing draws numbers of dtype {printable(str(self.dtype))}")
@@ -314,13 +314,13 @@ class PendingFill:
         except InitializationError:
             raise
         except Exception as error:
-            who = type(self.choice.initializer).__name__
-            raise InitializationError(f"Parameter {self.info.label!r} of shape {self.shape} cannot be filled by {who}: "
-                                      f"{error}. Give the layer another initializer, or add a rule."
+            name = type(self.choice.initializer).__name__
+            raise InitializationError(f"Parameter {self.info.label!r} of shape {self.shape} cannot be filled by {name}"
+                                      f": {error}. Give the layer another initializer, or add a rule."
                                       ) from error  # fmt: skip
 
     def prepare(self, distribution: Any, reseed: Any) -> List[Job]:
-        """Make an array. Return the jobs that fill it; without a distribution, seed and run the hook."""
+        """Make an array and return the jobs that fill it. Without a distribution, seed and run the hook instead."""
         ctx = self.ctxs[0]
         with self.memory_errors():
             self.array = empty(self.shape, self.dtype, ctx if is_host(ctx) else mx.cpu())
@@ -328,39 +328,39 @@ class PendingFill:
             return self.jobs(distribution, self.array)
         memory_view(self.array)[:] = 0  # plain Gluon gives a hook zeros: `arr += 1` and `arr[i, i] = 1` rely on it
         reseed(self.key)
-        what = f"Parameter {self.info.label!r} of shape {self.shape}"
-        who = f"{type(self.choice.initializer).__name__}.{self.choice.hook}"
+        param_text = f"Parameter {self.info.label!r} of shape {self.shape}"
+        hook_name = f"{type(self.choice.initializer).__name__}.{self.choice.hook}"
         with mx.autograd.pause(), mx.cpu():
             desc = mx.init.InitDesc(self.param.name, global_init=self.global_init)
             run_hook(self.choice, HookContext(desc, self.info, self.param, self.key), layer_array(self.array))
             try:
-                values = self.array.asnumpy()  # errors of the engine surface here, at the parameter that caused them
+                values = self.array.asnumpy()  # raises errors of the engine here, at the parameter that caused them
             except mx.MXNetError as error:
-                raise InitializationError(f"{what} could not be filled: {who} raised {error}") from error
+                raise InitializationError(f"{param_text} could not be filled: {hook_name} raised {error}") from error
         nans = int(numpy.isnan(values).sum()) if self.dtype.kind == "f" else 0
         if nans:
-            raise InitializationError(f"{what} got {nans} NaN from {who}. Expected numbers: mend the hook.")
+            raise InitializationError(f"{param_text} got {nans} NaN from {hook_name}. Expected numbers: mend the hook.")
         return []
 
     def jobs(self, distribution: Any, array: Any) -> List[Job]:
         return fill_jobs(distribution, self.key, self.shape, memory_view(array), self.memory_errors)
 
     def prepare_gradients(self) -> List[Job]:
-        """Make those arrays of gradients that the kit can make. Return the jobs that clear them."""
+        """Make the gradient arrays that the kit can make, and return the jobs that clear them."""
         with self.memory_errors():
             self.grads = state.new_gradients(self.param, self.ctxs)
         return [job for grad in self.grads for job in _clear_jobs(grad)]
 
     def commit(self) -> None:
-        """Hand the array to the parameter, or leave the parameter pending."""
+        """Give the array to the parameter, or make the parameter pending if there is no array yet."""
         with self.memory_errors():
             source = self if self.array is None else state.CopySource(self.array, self.param, self.choice)
             state.commit(self.param, self.choice.initializer, self.ctxs, source, self.grads)
-            if len(self.ctxs) > 1 or not self.grads:  # then the engine makes arrays, and finds memory or not
+            if len(self.ctxs) > 1 or not self.grads:  # the engine allocates these arrays: wait for memory errors
                 wait_for(_arrays(self))
 
     def copyto(self, ctx: Any) -> Any:
-        """The values on a context; MXNet calls this in the forward pass that tells the shape."""
+        """The values on a context. MXNet calls this in the forward pass that determines the shape."""
         try:
             if self._source is None:
                 distribution = self.distribution()
@@ -371,34 +371,34 @@ class PendingFill:
             with self.memory_errors():
                 return self._source.copyto(ctx)
         except BaseException:
-            # MXNet has forgotten what was pending. A second try must find it, on the contexts that `reset_ctx` has set.
+            # MXNet has dropped the pending tuple. Restore it for a second try, with the contexts that `reset_ctx` set.
             self.forget()
             state.set_pending(self.param, self.choice.initializer, parameter.held_contexts(self.param), self)
             raise
 
     def for_parameter(self, param: Any) -> "PendingFill":
-        """The same values, for a parameter that takes the place of this one."""
+        """A copy for another parameter, which replaces this one and gets the same values."""
         other = copy.copy(self)
         other._param = weakref.ref(param)
         return other
 
     def forget(self) -> None:
-        """Draw anew when asked next: the shape may be another."""
+        """Discard the drawn values, so that the next request draws again, for a shape that may differ."""
         self.array = self._source = None
 
 
 def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
-    """Draw everything, then change everything; the bytes of parameters that were filled, over all contexts."""
+    """Draw all values, then change all parameters. Return the size of the filled values in bytes, on all contexts."""
     known = [fill for fill in fills if is_known(fill.shape)]
     distributions = {fill: fill.distribution() for fill in known}
-    # A distribution refills in place what fits; what may fail, or lies on a device, is made beside it and copied in.
+    # A distribution refills a fitting array in place. Other values may fail or belong on a device: they are copied in.
     refill = dict.fromkeys(fill for fill in known if state.can_refill(fill.param, fill.ctxs))
     in_place = dict.fromkeys(fill for fill in refill
                              if isinstance(distributions[fill], Distribution) and is_host(fill.ctxs[0]))  # fmt: skip
     fresh = [fill for fill in fills if fill not in refill]
     total = sum(fill.nbytes for fill in known)
     with state.interrupts_held() as released, ExitStack() as stack:
-        stack.enter_context(mx.autograd.pause())  # where MXNet records, it refuses a write into a parameter
+        stack.enter_context(mx.autograd.pause())  # while MXNet records, it refuses to write into a parameter
         bar = stack.enter_context(ProgressBar("initializing", total, progress))
         hooks = any(distribution is None for distribution in distributions.values())
         reseed = stack.enter_context(seeded_generators()) if hooks else None
@@ -421,7 +421,7 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
         jobs += bar.expect([job for grad in grads for job in _clear_jobs(grad)])
         try:
             run(jobs, bar)
-        except BaseException:  # from the bar, or from threads that do not start
+        except BaseException:  # from the progress bar, or from threads that do not start
             for _, job in jobs:
                 job()
             raise
@@ -430,7 +430,7 @@ def fill_all(fills: Sequence[PendingFill], progress: Optional[bool]) -> int:
                 state.after_refill(fill.param, fill.array)
             for fill in fresh:
                 reset_updates(fill.param)
-        # Threads have filled what lies in place on one context; replicas and sparse gradients are the engine's.
+        # Threads have filled arrays in place on one context. The engine fills replicas and sparse gradients.
         wait_for([array for fill in fills for array in _arrays(fill)
                   if fill not in in_place or len(fill.ctxs) > 1 or array.stype != "default"])  # fmt: skip
     return total * (len(fills[0].ctxs) if fills else 0)

@@ -1,11 +1,11 @@
-"""`Initializer`: the base class that MXNet's own should have been. Every hook that a class defines is called, and the
-constructor's arguments are recorded. `corrected`: the same for a class that one cannot edit. `Rules`: initializers by
-selector, what `mx.init.Mixed` promised, on Gluon; what a matching rule does is decided in `dispatch`.
+"""`Initializer` corrects MXNet's base class: it calls every hook that a class defines and records the constructor's
+arguments. `corrected` does the same for a class that one cannot edit. `Rules` chooses initializers by selector, which
+`mx.init.Mixed` cannot do on Gluon. `dispatch` decides what a matching rule does.
 
-Gluon reaches an initializer by two doors, and neither asks for a role: a network-level one by ``__call__`` with the
-parameter's own initializer in ``desc.attrs['__init__']``; a layer's own by ``_init_weight``, whatever the parameter is
-(MXNet 1.9.1, ``gluon/parameter.py``, `_finish_deferred_init`). So a class's ``_init_weight`` and own ``__call__`` are
-wrapped here, to read the role. A hook that gets a `HookContext` was chosen by the kit, or called through ``super()``.
+Gluon calls an initializer in two ways, and both ignore the role. It calls a network-level one by ``__call__``, with the
+parameter's own initializer in ``desc.attrs['__init__']``. It calls a layer's one by ``_init_weight``, also for a bias
+(MXNet 1.9.1, ``gluon/parameter.py``, `_finish_deferred_init`). So this module wraps a class's ``_init_weight`` and
+``__call__`` to read the role. If a hook gets a `HookContext`, the kit chose it or ``super()`` called it.
 """
 
 from contextlib import suppress
@@ -34,16 +34,16 @@ from .random import generator, key_of
 
 
 class HookContext(mx.init.InitDesc):
-    """What a hook gets of the parameter that it fills: MXNet's `InitDesc`, the name, and what else is known.
+    """Description of the parameter that a hook fills: MXNet's `InitDesc`, which is the name, with more attributes.
 
     Attributes
     ----------
     role, axes : str
-        What the parameter is for, ``'weight'``; and what a weight's axes are, ``'OIHW'``: output, input, space.
+        The parameter's role, such as ``'weight'``; and a weight's axes, such as ``'OIHW'``: output, input, space.
     path, label : str or None, str
-        The canonical path, None where no network is known that holds the parameter; and how messages call it.
+        The canonical path, None if the parameter's network is not known; and the parameter's name in messages.
     param, key : Parameter or None, bytes or None
-        The Parameter, where it is known; and what `rng` starts from, under ``ik.initialize``.
+        The Parameter, if it is known; and the key that seeds `rng` under ``ik.initialize``.
     """
 
     _rng: Optional[numpy.random.Generator] = None
@@ -57,28 +57,28 @@ class HookContext(mx.init.InitDesc):
 
     @property
     def rng(self) -> numpy.random.Generator:
-        """Random numbers of the parameter's own: under ``ik.initialize`` a function of the seed and the path, elsewhere
-        seeded from MXNet's generator, which advances when `rng` is first asked for."""
+        """The parameter's own random generator. ``ik.initialize`` seeds it from the seed and the path. Elsewhere it is
+        seeded from MXNet's generator, which advances at the first access to `rng`."""
         if self._rng is None:
             self._rng = generator(self.key or key_of("drawn", draw_seed()))
         return self._rng
 
 
 class Initializer(mx.init.Initializer):
-    """The corrected base class of initializers: change the base, and ``_init_bias`` is called.
+    """The corrected base class of initializers. With it as the base, a class's ``_init_bias`` is called.
 
-    A subclass defines the hooks of the roles that it serves, each ``(self, desc, arr)``: ``_init_weight``,
-    ``_init_bias``, ``_init_gamma``, ``_init_beta``, ``_init_running_mean``, ``_init_running_var``, ``_init_default``,
-    or ``_init_<ending>`` for parameters that it names itself (``_init_alpha`` for PReLU's ``alpha``). What it does not
-    serve keeps the layer's default, else bias 0, gamma 1, beta 0, running mean 0, running variance 1.
+    A subclass defines a hook ``(self, desc, arr)`` for each role that it serves: ``_init_weight``, ``_init_bias``,
+    ``_init_gamma``, ``_init_beta``, ``_init_running_mean``, ``_init_running_var``, ``_init_default``, or
+    ``_init_<ending>`` for parameters with another name (``_init_alpha`` for PReLU's ``alpha``). Other parameters get
+    the layer's default, or else bias 0, gamma 1, beta 0, running mean 0, running variance 1.
 
-    The constructor's arguments, arrays too, are recorded without ``super().__init__``, for `dumps`, ``==`` and `hash`.
+    The constructor's arguments are recorded for `dumps`, ``==`` and `hash`, also without ``super().__init__``.
 
     Attributes
     ----------
     check : bool
-        Debug mode, off by default: a hook that leaves its array untouched raises. A hook after which all is zero is
-        called once more for that, on a copy full of NaN. Set it on `Initializer` for all, on a class or an instance.
+        Debug mode, off by default: a hook that does not write into its array raises an error. A hook that leaves only
+        zeros is called again on a copy full of NaN to check this. Set it on `Initializer`, a class or an instance.
 
     Examples
     --------
@@ -96,8 +96,8 @@ class Initializer(mx.init.Initializer):
     check: ClassVar[bool] = False
     override_layers = False
     _is_corrected_base = True
-    _rules: Any = None  # of `Rules`
-    _wrapped: Any = None  # of `corrected`: the initializer whose hooks are called
+    _rules: Any = None  # set by `Rules`
+    _wrapped: Any = None  # set by `corrected`: the initializer whose hooks are called
     _registered_name: Optional[str] = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Initializer":
@@ -112,13 +112,13 @@ class Initializer(mx.init.Initializer):
             hooks = (vars(base).get(name) for base in cls.__mro__ if base not in (Initializer, mx.init.Initializer))
             hook = next(filter(None, hooks), None)
             if hook is not None and not hasattr(hook, "_reads_role"):
-                setattr(cls, name, _door(name, hook))
-        if cls.__module__.partition(".")[0] == __name__.partition(".")[0]:  # so that `create` takes the kit's `dumps`
+                setattr(cls, name, _role_reader(name, hook))
+        if cls.__module__.partition(".")[0] == __name__.partition(".")[0]:  # so that `create` reads the kit's `dumps`
             cls._registered_name = f"gluon_initkit.{cls.__name__.lower()}"
             mx.init.alias(cls._registered_name)(cls)
 
     def __call__(self, desc: Any, arr: Any) -> None:
-        """Fill the array of the parameter that `desc` names: an InitDesc, or a str, as ``mx.model.FeedForward`` has."""
+        """Fill the array of the parameter `desc`: an InitDesc, or a str as ``mx.model.FeedForward`` passes it."""
         if not isinstance(desc, str):
             raise TypeError(f"expected the name of a parameter, an InitDesc or a str, found {desc!r:.80}")
         if not isinstance(desc, mx.init.InitDesc):
@@ -130,9 +130,9 @@ class Initializer(mx.init.Initializer):
             self._fill_by_role(desc, arr, None if declared is self or isinstance(declared, SuperCall) else declared)
 
     def _fill_by_role(self, desc: Any, arr: Any, declared: Any) -> None:
-        """Read the role, decide, fill, and log where verbose. `declared` is `self` where a layer was given `self`."""
-        alone = desc.global_init is None  # else it may be the name of a part of a fused RNN's parameter
-        if alone:
+        """Read the role, choose a hook, fill, and log if verbose. `declared` is `self` if a layer was given `self`."""
+        outermost = desc.global_init is None  # else `desc` may name a part of a fused RNN's parameter
+        if outermost:
             desc.global_init = self
         param = parameter_being_filled(desc)
         if param is None:
@@ -143,21 +143,21 @@ class Initializer(mx.init.Initializer):
             info = parameter_info(param, place)
             declared = declared or (place.symbol_init if place is not None else None)
         if declared is not self:
-            self._review_network_of(param, alone)
+            self._review_network_of(param, outermost)
         assignment = choose(self, info, declared, param is not None and is_constant(param))
         context = HookContext(desc, info, param)
-        choice = _assigned(assignment, context)
+        choice = _choice_or_raise(assignment, context)
         if param is None and info.role == "default" and choice.why == "base" and desc.endswith("label"):
             warn(f"{str(desc)!r} is filled as a parameter. If it is an input, name it in the Module's label_names.")
         run_hook(choice, context, arr)
         print_filled(self, desc, choice.hook, arr)
 
-    def _review_network_of(self, param: Any, alone: bool) -> None:
+    def _review_network_of(self, param: Any, outermost: bool) -> None:
         """Review the whole network before its first parameter is filled."""
-        if self._rules is None and not any(map(dispatch.suspects, dispatch.targets(self))):
+        if self._rules is None and not any(map(dispatch.unknown_suffixes, dispatch.targets(self))):
             return
         net = None if param is None else network_of(param)
-        if net is None and (param is not None or alone):
+        if net is None and (param is not None or outermost):
             self._review_without_network(param)
         elif net is not None and net not in self._reviewed:
             network = list_parameters(net)
@@ -167,11 +167,11 @@ class Initializer(mx.init.Initializer):
             self._reviewed.add(net)
 
     def _review(self, network: List[tuple]) -> None:
-        """Warn of what serves no parameter of a network: hooks that seem misspelt; of `Rules` also idle rules."""
+        """Warn of hooks that serve no parameter of a network and seem misspelt. `Rules` also warns of idle rules."""
         dispatch.warn_of_misspelt(dispatch.targets(self), [info for _, _, info in network])
 
     def _review_without_network(self, param: Any) -> None:
-        """Say what cannot work where one name, or one Parameter, is given after the other. `Rules` does."""
+        """Warn of rules that need the network, or refuse them, if it is not known. `Rules` overrides this."""
 
     def _init_running_mean(self, desc: Any, arr: Any) -> None:
         arr[:] = 0
@@ -180,17 +180,17 @@ class Initializer(mx.init.Initializer):
         arr[:] = 1
 
     def set_verbosity(self, verbose: bool = False, print_func: Optional[Callable[[Any], str]] = None) -> "Initializer":
-        """Switch on or off one log line a parameter, as MXNet's `set_verbosity` does; returns itself.
+        """Switch one log line per parameter on or off, as MXNet's `set_verbosity` does; returns itself.
 
-        `print_func` gets the filled array and returns the text to log, by default its root mean square.
+        `print_func` takes the filled array and returns the text to log, by default the array's root mean square.
         """
-        # MXNet's own default function is local to the call and so cannot be pickled.
+        # MXNet's default function is local to the call, so it cannot be pickled.
         super().set_verbosity(verbose, print_func or _root_mean_square)
         return self
 
     def dumps(self) -> str:
-        """The initializer as JSON, ``'["myinit", {"scale": 0.5}]'``: the class and the constructor's arguments, arrays
-        as nested lists. ``mx.init.create`` makes it again, where its class is registered."""
+        """The initializer as JSON, ``'["myinit", {"scale": 0.5}]'``: the class and the constructor's arguments, with
+        arrays as nested lists. If the class is registered, ``mx.init.create`` makes the initializer again."""
         name = vars(type(self)).get("_registered_name") or type(self).__name__.lower()
         return as_json([name, base_arguments(self) if self._arguments is None else self._arguments])
 
@@ -209,11 +209,11 @@ class Initializer(mx.init.Initializer):
         return _call_text(self)
 
 
-def _door(name: str, hook: Callable) -> Callable:
-    """A class's ``_init_weight`` or own ``__call__`` as Gluon finds it: it reads the role, where the kit has not."""
+def _role_reader(name: str, hook: Callable) -> Callable:
+    """Wrap a class's ``_init_weight`` or ``__call__`` so that it reads the role, unless the kit has chosen the hook."""
 
     @functools.wraps(hook)
-    def door(self: Initializer, desc: Any, arr: Any) -> None:
+    def wrapper(self: Initializer, desc: Any, arr: Any) -> None:
         chosen = isinstance(desc, HookContext)
         if name == "_init_weight" and not chosen and isinstance(desc, mx.init.InitDesc):
             self._fill_by_role(desc, arr, self)
@@ -222,30 +222,30 @@ def _door(name: str, hook: Callable) -> Callable:
         else:
             Initializer.__call__(self, desc, arr)
 
-    door._reads_role = True  # type: ignore[attr-defined]
-    return door
+    wrapper._reads_role = True  # type: ignore[attr-defined]
+    return wrapper
 
 
-Initializer._init_weight = _door("_init_weight", mx.init.Initializer._init_weight)
+Initializer._init_weight = _role_reader("_init_weight", mx.init.Initializer._init_weight)
 
 
 class SuperCall(mx.init.Initializer):
-    """What ``super().__call__`` does in a class's own ``__call__``: the rest of the order in `dispatch`."""
+    """Fills a parameter when a class's own ``__call__`` calls ``super().__call__``, by the next step of `dispatch`."""
 
     # MXNet's `Initializer.__call__` always calls the weight hook of ``desc.attrs['__init__']``, which is this object.
-    def __init__(self, caller: Any, rest: Assignment) -> None:
+    def __init__(self, caller: Any, assignment: Assignment) -> None:
         super().__init__()
-        self.caller, self.rest = caller, rest
+        self.caller, self.assignment = caller, assignment
 
     def _init_weight(self, desc: Any, arr: Any) -> None:
-        choice = _assigned(self.rest, desc)
+        choice = _choice_or_raise(self.assignment, desc)
         _call_hook(getattr(choice.initializer, choice.hook), desc, arr)
 
     def __repr__(self) -> str:
-        return getattr(self.rest, "hook", "nothing")
+        return getattr(self.assignment, "hook", "nothing")
 
 
-def _assigned(assignment: Assignment, context: HookContext) -> Choice:
+def _choice_or_raise(assignment: Assignment, context: HookContext) -> Choice:
     if isinstance(assignment, Choice):
         return assignment
     raise InitializationError(f"Parameter {context.label!r} has no initializer: {assignment.reason}. To mend it, "
@@ -253,49 +253,49 @@ def _assigned(assignment: Assignment, context: HookContext) -> Choice:
 
 
 def run_hook(choice: Choice, context: HookContext, arr: Any) -> None:
-    """Run the chosen hook on an array; what goes wrong in it becomes an error that names the parameter."""
+    """Run the chosen hook on an array. An exception in the hook becomes an error that names the parameter."""
     initializer = choice.initializer
     hook = getattr(initializer, choice.hook)
-    who = f"{type(initializer).__name__}.{choice.hook}"
-    what = f"Parameter {context.label!r} of shape {tuple(arr.shape)}"
-    if choice.rest is not None:
-        context.attrs["__init__"] = SuperCall(initializer, choice.rest)
-    users = dispatch.is_users(hook)
-    check = users and getattr(initializer, "check", Initializer.check)
-    warns = users and context.role == "weight" and type(initializer) not in _warned_of_zeros
+    hook_name = f"{type(initializer).__name__}.{choice.hook}"
+    param_text = f"Parameter {context.label!r} of shape {tuple(arr.shape)}"
+    if choice.super_call is not None:
+        context.attrs["__init__"] = SuperCall(initializer, choice.super_call)
+    custom = dispatch.is_custom(hook)
+    check = custom and getattr(initializer, "check", Initializer.check)
+    warns = custom and context.role == "weight" and type(initializer) not in _warned_of_zeros
     emit(context.param, "filled", initializer=initializer, hook=choice.hook)
     try:
         _call_hook(hook, context, arr)
-        zero = (check or warns) and arr.size > 0 and not arr.asnumpy().any()
-        untouched = check and zero and _writes_nothing(hook, context, arr)
+        all_zero = (check or warns) and arr.size > 0 and not arr.asnumpy().any()
+        untouched = check and all_zero and _writes_nothing(hook, context, arr)
     except InitializationError:
         raise
     except Exception as error:
-        raised = f"{who} raised {type(error).__name__}: {error}"
-        raise InitializationError(f"{what} and dtype {numpy.dtype(arr.dtype).name} could not be filled: {raised}. "
+        cause = f"{hook_name} raised {type(error).__name__}: {error}"
+        raise InitializationError(f"{param_text} and dtype {numpy.dtype(arr.dtype).name} could not be filled: {cause}. "
                                   f"Expected it to write an array of that shape in place; mend the hook, or give the "
                                   f"parameter another initializer by init= or a rule.") from error  # fmt: skip
     if untouched:
-        raise InitializationError(f"{what} was left untouched by {who}: it wrote nothing. Expected it to write into "
-                                  f"the array it is given: `arr[:] = values` or `out=arr`, not `arr = values`."
-                                  )  # fmt: skip
-    if zero and warns:
-        warn(f"Parameter {context.label!r} is all zero after {who}. A hook writes into the array that it is given: "
-             f"`arr[:] = values` or `out=arr`, not `arr = values` or `return values`. Where zeros are meant, "
+        raise InitializationError(f"{param_text} was left untouched by {hook_name}: it wrote nothing. Expected it to "
+                                  f"write into the array it is given: `arr[:] = values` or `out=arr`, not "
+                                  f"`arr = values`.")  # fmt: skip
+    if all_zero and warns:
+        warn(f"Parameter {context.label!r} is all zero after {hook_name}. A hook writes into the array that it is "
+             f"given: `arr[:] = values` or `out=arr`, not `arr = values` or `return values`. Where zeros are meant, "
              f"say mx.init.Zero().")  # fmt: skip
         _warned_of_zeros.add(type(initializer))
 
 
-_warned_of_zeros: Any = weakref.WeakSet()  # one warning for each class is enough
+_warned_of_zeros: Any = weakref.WeakSet()  # classes that were warned of: one warning for each is enough
 
 
 def _writes_nothing(hook: Callable, context: HookContext, arr: Any) -> bool:
-    """Whether a hook that left all zero leaves a copy full of NaN untouched; False where such a copy cannot tell."""
+    """Whether a hook that left zeros leaves a copy full of NaN untouched; False if the hook or array refuses NaN."""
     if arr.stype != "default" or numpy.dtype(arr.dtype).kind != "f":
         return False
     copy = arr.copy()
     classic(copy)[:] = float("nan")
-    with suppress(Exception):  # of a hook that reads what it is given, and needs zeros
+    with suppress(Exception):  # the hook may read its array and rely on zeros
         _call_hook(hook, context, copy)
         return bool(numpy.isnan(copy.asnumpy()).all())
     return False
@@ -305,14 +305,14 @@ def _call_hook(hook: Callable, desc: Any, arr: Any) -> None:
     try:
         hook(desc, arr)
     except (TypeError, IndexError) as error:
-        # In NumPy mode the array is an np one, which `mx.nd.random.uniform(out=arr)` of a classic class refuses, and
-        # which refuses `arr[:] = mx.nd.ones(...)`; where it is a scalar also `arr[:] = 1`.
-        if not (is_numpy_array(arr) and any(words in str(error) for words in _CLASSIC_TAKES)):
+        # In NumPy mode `arr` is an mx.np array. `mx.nd.random.uniform(out=arr)` refuses it. It refuses
+        # `arr[:] = mx.nd.ones(...)` and, as a scalar, `arr[:] = 1`. A classic array accepts all three.
+        if not (is_numpy_array(arr) and any(words in str(error) for words in _NUMPY_ARRAY_ERRORS)):
             raise
         hook(desc, classic(arr))
 
 
-_CLASSIC_TAKES = ("legacy", "Cannot assign mx.nd.NDArray", "scalar tensor can only accept")
+_NUMPY_ARRAY_ERRORS = ("legacy", "Cannot assign mx.nd.NDArray", "scalar tensor can only accept")
 
 
 def _root_mean_square(arr: Any) -> str:
@@ -321,12 +321,12 @@ def _root_mean_square(arr: Any) -> str:
 
 
 def corrected(initializer: Any) -> Initializer:
-    """An initializer that calls every hook which `initializer`'s class defines, and its weight hook for weights only.
+    """Make an initializer that calls every hook of `initializer`'s class, and its weight hook for weights only.
 
     Parameters
     ----------
     initializer : mx.init.Initializer or str
-        Any of MXNet's, a user's own, a registered name, or the JSON of ``dumps()``. One of the kit's is returned as is.
+        MXNet's or your own, a registered name, or the JSON of ``dumps()``. One of the kit is returned as it is.
 
     Examples
     --------
@@ -349,7 +349,7 @@ class Corrected(Initializer):
 
 
 def as_initializer(value: Any) -> Any:
-    """The initializer: an instance, or made from a registered name or JSON; a clear error for anything else."""
+    """Return an instance as it is, or make one from a registered name or JSON; raise a clear error otherwise."""
     if isinstance(value, mx.init.Initializer):
         return value
     if isinstance(value, str):
@@ -361,11 +361,11 @@ def as_initializer(value: Any) -> Any:
                              f"{printable(hint)} Register a class of your own with @mx.init.register, or pass an "
                              f"instance such as mx.init.Xavier().") from error  # fmt: skip
     text = f"the network {type(value).__name__}" if isinstance(value, mx.gluon.Block) else f"{value!r:.200}"
-    mend = ("It is a class: make an instance of it." if isinstance(value, type) else
-            "For numbers, arrays, and what mx.init.Mixed or Load holds, write gluon_initkit.Rules([(selector, value), "
-            "...], default=...).")  # fmt: skip
+    advice = ("It is a class: make an instance of it." if isinstance(value, type) else
+              "For numbers, arrays, and what mx.init.Mixed or Load holds, write gluon_initkit.Rules([(selector, "
+              "value), ...], default=...).")  # fmt: skip
     raise TypeError(f"expected an initializer (an instance, a registered name or its JSON), found "
-                    f"{printable(f'{text}. {mend}')}")  # fmt: skip
+                    f"{printable(f'{text}. {advice}')}")  # fmt: skip
 
 
 class Rules(Initializer):
@@ -375,15 +375,15 @@ class Rules(Initializer):
     ----------
     rules : sequence of (selector, initializer)
         A selector is a glob over paths (``'*.bias'``), a role (``'bias'``), a compiled regular expression, a Block
-        class, or a callable that gets a `ParameterInfo`. An initializer is an instance (another `Rules` too), a
+        class, or a callable that takes a `ParameterInfo`. An initializer is an instance (also another `Rules`), a
         registered name, a number, or an array of the parameter's shape.
     default : initializer, optional
-        For what no rule matches. Without it, layers keep their defaults, and a weight that no rule matches is an error.
+        For parameters that no rule matches. Without it, they get the layer's default, and a weight raises an error.
     override_layers : bool
-        Whether a matching rule goes before an explicit initializer of the layer. A `gluon.Constant` keeps its value.
+        Whether a matching rule overrides an explicit initializer of the layer. A `gluon.Constant` keeps its value.
     strict : bool
-        Whether a rule that decides no parameter of the network, since it matches none, or another rule or a layer's own
-        initializer goes before, is an error instead of a warning.
+        Whether a rule that decides no parameter of the network is an error instead of a warning. Such a rule matches
+        nothing, or another rule or the layers' own initializers override it.
 
     Examples
     --------
@@ -423,25 +423,25 @@ class Rules(Initializer):
         unmatched = [rule for rule, reason in idle if not reason]
         texts = [f"{rule} decides no parameter: {reason}" for rule, reason in idle if reason]
         if unmatched:
-            known = ", ".join(info.label for info in infos[:5])
+            labels = ", ".join(info.label for info in infos[:5])
             text = f"{' and '.join(map(str, unmatched))} matched none of the network's parameters"
             hints = [explain_no_match(rule.selector, infos).rstrip(".") for rule in unmatched]
-            texts.insert(0, ". ".join([f"{text} ({known}, ...)", *filter(None, hints)]))
+            texts.insert(0, ". ".join([f"{text} ({labels}, ...)", *filter(None, hints)]))
         if texts:
             self._complain(". ".join(texts))
 
     def _idle_rules(self, network: List[tuple], decisions: List[Any]) -> List[Tuple[Rule, str]]:
-        """The rules that decide no parameter of a network, and why; no reason where they match none."""
+        """The rules that decide no parameter of a network, each with the reason, which is "" if it matches nothing."""
         why = [getattr(decision, "why", "") for decision in decisions]
         idle = []
         for rule in self._rules:
             if f"rule {rule.number}" in why:
                 continue
-            reasons: Dict[Tuple[str, str], List[str]] = {}  # the words before and after the paths
+            reasons: Dict[Tuple[str, str], List[str]] = {}  # paths by the words before and after them
             for (param, _, info), decided_by in zip(network, why):
                 if not rule.matches(info):
                     continue
-                earlier = (f"{one} takes " for one in self._rules[: rule.number - 1] if one.matches(info))
+                earlier = (f"{other} takes " for other in self._rules[: rule.number - 1] if other.matches(info))
                 if is_constant(param):
                     words = "Constants keep their own values: ", ""
                 elif decided_by == "layer":
@@ -451,11 +451,11 @@ class Rules(Initializer):
                     before = next(earlier, "")
                     words = (before, " before") if before else ("the layers' own defaults fill ", "")
                 reasons.setdefault(words, []).append(info.label)
-            idle.append((rule, "; ".join(f"{start}{listed(of, 3)}{end}" for (start, end), of in reasons.items())))
+            idle.append((rule, "; ".join(f"{start}{listed(paths, 3)}{end}" for (start, end), paths in reasons.items())))
         return idle
 
     def _review_without_network(self, param: Any) -> None:
-        def needs_network(selector: Any) -> bool:  # a regular expression may match a name, too
+        def needs_network(selector: Any) -> bool:  # a regular expression without a network may match a name
             text = "" if param is None else getattr(selector, "pattern", "")
             return isinstance(selector, type) or "." in (selector if isinstance(selector, str) else text)
 
@@ -478,7 +478,7 @@ class Rules(Initializer):
         warn(message)
 
     def dumps(self) -> str:
-        """The rules as JSON, from which ``mx.init.create`` makes them again (callable selectors excepted)."""
+        """The rules as JSON, from which ``mx.init.create`` makes them again (except callable selectors)."""
         rules = [[selector_to_json(selector), initializer] for selector, initializer in self.rules]
         arguments = {"rules": rules, "default": self.default, "override_layers": self.override_layers,
                      "strict": self.strict}  # fmt: skip
@@ -515,12 +515,12 @@ def _checked_initializer(where: str, value: Any) -> Any:
 
 
 def _constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dict[str, Any]]:
-    """The keyword arguments that would construct the same object again; None where keywords cannot say it."""
+    """The keyword arguments that construct the same object again; None if keywords cannot pass them all."""
     try:
         signature = inspect.signature(getattr(cls, "__init__"))  # noqa: B009
         bound = signature.bind(None, *args, **kwargs)
     except (TypeError, ValueError):
-        return None  # copy and pickle make the object without arguments; a wrong call fails in __init__, clearer
+        return None  # copy and pickle pass no arguments; for a wrong call, __init__ raises a clearer error
     bound.apply_defaults()
     arguments: Dict[str, Any] = {}
     for parameter, value in list(zip(signature.parameters.values(), bound.arguments.values()))[1:]:
@@ -534,7 +534,7 @@ def _constructor_arguments(cls: type, args: tuple, kwargs: dict) -> Optional[Dic
 
 
 def as_json(value: Any) -> str:
-    """JSON of a configuration: arrays as nested lists, initializers as their own dumps, anything else by its repr."""
+    """JSON of a configuration, with arrays as nested lists, initializers as their `dumps`, other objects by repr."""
     return json.dumps(value, default=_as_plain)
 
 
@@ -549,8 +549,8 @@ def _as_plain(value: Any) -> Any:
 
 
 def dump(initializer: Any) -> str:
-    """The JSON by which an initializer, MXNet's or the kit's, is compared and shown."""
-    # MXNet's `Constant.dumps` replaces the array that it holds by a list, and some `dumps` raise.
+    """JSON of an initializer of MXNet or the kit, for comparing and showing it."""
+    # MXNet's `Constant.dumps` replaces its own array by a list, and the `dumps` of some classes raises.
     if isinstance(initializer, mx.init.Constant):
         return as_json(["constant", {"value": initializer.value}])
     try:
@@ -560,20 +560,20 @@ def dump(initializer: Any) -> str:
 
 
 class Constant(mx.init.Constant):
-    """MXNet's, with a `dumps` that writes lists and NumPy's numbers too, and an array more than once."""
+    """MXNet's `Constant` with a `dumps` that also writes lists and NumPy numbers, and can write an array repeatedly."""
 
-    # MXNet writes a layer's own initializer when the layer is hybridized; MXNet 2 whenever its values are read.
+    # MXNet 1 writes a layer's initializer when the layer is hybridized, MXNet 2 at each read of the layer's values.
     dumps = dump
 
 
 def serializable(initializer: Any) -> Any:
-    """The same initializer, as the kit's `Constant` where MXNet's could not be written."""
-    written = type(initializer) is not mx.init.Constant or isinstance(initializer.value, (int, float))
-    return initializer if written else Constant(initializer.value)
+    """Return the initializer, or the kit's `Constant` in place of MXNet's if JSON cannot hold its value."""
+    unchanged = type(initializer) is not mx.init.Constant or isinstance(initializer.value, (int, float))
+    return initializer if unchanged else Constant(initializer.value)
 
 
 def initializer_text(initializer: Any) -> str:
-    """An initializer as a reader would type it, ``Normal(sigma=0.01)``; without `corrected` around it."""
+    """An initializer as code, ``Normal(sigma=0.01)``, without `corrected` around it."""
     initializer = getattr(initializer, "_wrapped", None) or initializer
     own_repr = any("__repr__" in vars(cls) for cls in type(initializer).__mro__[:-1])
     return repr(initializer) if own_repr else _call_text(initializer)

@@ -1,6 +1,6 @@
-"""`plan`: what an initializer will do to each parameter, beside what plain MXNet would do, before anything is done.
+"""`plan` shows what an initializer will do to each parameter, and what plain MXNet would do, without changing anything.
 
-`dispatch` decides, for `plan` as for `initialize`; here decisions are only written down.
+`dispatch` makes the decisions, for `plan` as for `initialize`. This module only records them.
 """
 
 from collections import Counter
@@ -11,13 +11,13 @@ from .._mxnet import mx
 from ..display import Column, Table, TableReport, counted, counted_of, path_column, shape_column
 from ..parameters import ROLES, ParameterInfo, explain_no_match, list_parameters, select_parameters
 from .dispatch import Choice, decide, idle_hooks, overrides, target_of, targets
-from .distributions import Constant, distribution_known
+from .distributions import Constant, hook_distribution
 from .initializer import Rules, corrected, dump, initializer_text
 
 
 @dataclass(frozen=True)
 class ChoiceRow:
-    """A parameter, and which initializer was chosen for it."""
+    """A parameter and the initializer that was chosen for it."""
 
     path: str
     aliases: Tuple[str, ...]
@@ -33,19 +33,19 @@ class ChoiceRow:
 
 @dataclass(frozen=True)
 class PlanRow(ChoiceRow):
-    """What one parameter will get; the first seven fields are `ParameterInfo`'s.
+    """The plan for one parameter; the first seven fields are those of `ParameterInfo`.
 
     Attributes
     ----------
     initializer, hook : str or None
-        The initializer that wins, and its method that fills the parameter; None where nothing covers the parameter.
+        The chosen initializer, and its method that fills the parameter; None if no initializer serves the parameter.
     why : str
         ``'layer'`` (the layer has its own), ``'rule 1'``, ``'hook'`` (the network-level initializer's),
         ``'layer default'``, ``'base'`` (the corrected base class), or ``'error'``.
     plain, differs : str, bool
-        What plain MXNet would call for it, and whether that fills it otherwise.
+        The method that plain MXNet would call, and whether it fills the parameter differently.
     error : str or None
-        Why nothing covers it, and what to add.
+        Why no initializer serves the parameter, and what to add.
     """
 
     plain: str
@@ -55,9 +55,9 @@ class PlanRow(ChoiceRow):
 
 @dataclass(frozen=True, repr=False)
 class Plan(TableReport[PlanRow]):
-    """What `plan` returns: one row a parameter, in order of traversal; ``plan[path]`` finds one.
+    """The result of `plan`: one row per parameter, in order of traversal; ``plan[path]`` finds one.
 
-    `notes` say what to know before reading the rows; `idle_hooks` name each hook of a user's class that fills none.
+    `notes` are remarks on all rows; `idle_hooks` name each hook of a user's class that fills no parameter.
     """
 
     rows: Tuple[PlanRow, ...]
@@ -67,7 +67,7 @@ class Plan(TableReport[PlanRow]):
 
     @property
     def errors(self) -> Tuple[PlanRow, ...]:
-        """The rows of parameters that nothing covers."""
+        """The rows of parameters that no initializer serves."""
         return tuple(row for row in self.rows if row.error)
 
     def _table(self) -> Table:
@@ -81,51 +81,50 @@ class Plan(TableReport[PlanRow]):
                      lambda row: "error" if row.error else "changed" if row.differs else "",
                      tuple(("warning", text) for text in self.idle_hooks), shown=lambda row: row.differs,
                      legend={"changed": "differs from plain MXNet"},
-                     first_to_go=("hook",), rest=self._rest)  # fmt: skip
+                     first_to_go=("hook",), rest=self._unchanged_text)  # fmt: skip
 
     def _filled_by(self, row: PlanRow) -> str:
         return short_text(str(row.initializer), self.initializer)
 
-    def _rest(self, rows: Sequence[PlanRow]) -> str:
-        """How many parameters each initializer fills as plain MXNet does."""
-        by = Counter(map(self._filled_by, rows))
-        each = ", ".join(f"{count:,} by {initializer}" for initializer, count in by.most_common())
-        return f"{counted(len(rows), 'parameter is', 'parameters are')} filled as by plain MXNet: {each}."
+    def _unchanged_text(self, rows: Sequence[PlanRow]) -> str:
+        counts = Counter(map(self._filled_by, rows))
+        text = ", ".join(f"{count:,} by {initializer}" for initializer, count in counts.most_common())
+        return f"{counted(len(rows), 'parameter is', 'parameters are')} filled as by plain MXNet: {text}."
 
 
 def short_text(initializer: str, in_title: str) -> str:
-    """An initializer as a table names it: without the arguments that its title shows already."""
+    """The text of an initializer in a table, without the arguments that the table's title already shows."""
     return initializer.partition("(")[0] if initializer == in_title and not in_title.endswith("()") else initializer
 
 
 class _Default(str):
-    def __repr__(self) -> str:  # what `help` shows
+    def __repr__(self) -> str:  # shown by `help`
         return "Uniform(0.07)"
 
 
-DEFAULT_INITIALIZER = _Default("uniform")  # the registered name of MXNet's own
+DEFAULT_INITIALIZER = _Default("uniform")  # the registered name of MXNet's default initializer
 
 
 def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Plan:
-    """Say what each parameter of a network will get, touching nothing.
+    """Show which initializer each parameter of a network will get, without changing anything.
 
     Parameters
     ----------
     net, init, select : Block, Initializer or str, selector
-        A network in any state, and the rest as for `initialize`. A selector that selects nothing is a ValueError.
+        A network in any state; the others as for `initialize`. A selector that selects nothing raises a ValueError.
 
     Notes
     -----
     The first of these that applies fills a parameter:
 
-    1. the layer's own initializer (``weight_initializer=``, ``Parameter.init``), or a `Constant`'s value. For MXNet
-       ``bias_initializer='zeros'`` is the layer's default: pass ``mx.init.Zero()`` to insist;
+    1. the layer's own initializer (``weight_initializer=``, ``Parameter.init``), or a `Constant`'s value. MXNet treats
+       ``bias_initializer='zeros'`` as the layer's default: pass ``mx.init.Zero()`` to force zeros;
     2. the matching rule of `Rules`;
-    3. the network-level initializer's hook for the role, where its class defines it. A class that overrides
-       ``__call__`` serves all roles by that, and its ``super().__call__`` goes on with the rest of this list;
+    3. the network-level initializer's hook for the role, if its class defines it. A class that overrides ``__call__``
+       serves all roles with it, and its ``super().__call__`` continues with the next steps of this list;
     4. the layer's own default;
-    5. the base class: bias 0, gamma 1, beta 0, running mean 0, running variance 1. A weight must be served. A parameter
-       of no conventional role goes to the weight hook.
+    5. the base class: bias 0, gamma 1, beta 0, running mean 0, running variance 1. A weight needs a hook of its own. A
+       parameter without a conventional role goes to the weight hook.
 
     Examples
     --------
@@ -147,17 +146,17 @@ def plan(net: Any, init: Any = DEFAULT_INITIALIZER, *, select: Any = None) -> Pl
 
 
 def _row(info: ParameterInfo, decision: Any, plain: Optional[Choice]) -> PlanRow:
-    facts = (info.label, info.aliases, info.name, info.role, info.shape, info.dtype, info.state)
+    fields = (info.label, info.aliases, info.name, info.role, info.shape, info.dtype, info.state)
     plain_text = "raises" if plain is None else f"{type(plain.initializer).__name__}.{plain.hook}"
     if not isinstance(decision, Choice):
         error = str(decision) if isinstance(decision, Exception) else f"{decision.reason}; {decision.fix}"
-        return PlanRow(*facts, None, None, "error", plain_text, True, error)
+        return PlanRow(*fields, None, None, "error", plain_text, True, error)
     differs = plain is None or _effect(decision) != _effect(plain)
-    return PlanRow(*facts, initializer_text(decision.initializer), decision.hook, decision.why, plain_text, differs)
+    return PlanRow(*fields, initializer_text(decision.initializer), decision.hook, decision.why, plain_text, differs)
 
 
 def _plain_choice(init: Any, param: Any) -> Optional[Choice]:
-    # The network's own `__call__`, else the weight hook of the parameter's own initializer, else of the network's.
+    # A network-level class's own `__call__`, else the weight hook of the parameter's or the network-level initializer.
     network = init.default if isinstance(init, Rules) else target_of(init)  # plain MXNet knows no rules
     try:
         choice = Choice(mx.init.create(network if param.init is None else param.init), "_init_weight", "plain")
@@ -168,27 +167,28 @@ def _plain_choice(init: Any, param: Any) -> Optional[Choice]:
 
 
 def _effect(choice: Choice) -> Any:
-    """What two choices are compared by: the constant that they write, or the method that runs."""
+    """A value that is equal for choices with equal effects: the constant that they write, or the method that runs."""
     initializer, hook = choice.initializer, choice.hook
-    constant = distribution_known(initializer, hook)
+    constant = hook_distribution(initializer, hook)
     if isinstance(constant, Constant):
         return constant
-    return type(initializer), dump(initializer), hook, _effect(choice.rest) if isinstance(choice.rest, Choice) else None
+    super_call = _effect(choice.super_call) if isinstance(choice.super_call, Choice) else None
+    return type(initializer), dump(initializer), hook, super_call
 
 
 def _notes(init: Any, network: List[tuple], decisions: List[Any], rows: Tuple[PlanRow, ...]) -> Iterator[str]:
-    inner = target_of(init)
-    if inner is not init and not overrides(inner, "__call__"):
-        ignored = [f"_init_{role}" for role in ROLES[1:] if overrides(inner, f"_init_{role}")]  # all but weight
+    target = target_of(init)
+    if target is not init and not overrides(target, "__call__"):
+        ignored = [f"_init_{role}" for role in ROLES[1:] if overrides(target, f"_init_{role}")]  # all but weight
         if ignored:
-            yield (f"{type(inner).__name__} defines {', '.join(ignored)}, which Gluon never calls: derive it from "
+            yield (f"{type(target).__name__} defines {', '.join(ignored)}, which Gluon never calls: derive it from "
                    f"gluon_initkit.Initializer, or pass gluon_initkit.corrected(...).")  # fmt: skip
     errors = sum(row.error is not None for row in rows)
     if errors:
         yield f"{counted_of(errors, len(rows), 'parameter', 'is', 'are')} covered by nothing; initializing raises."
-    done = sum(row.state != "uninitialized" for row in rows)
-    if done:
-        count = counted(done, "parameter is", "parameters are")
+    initialized = sum(row.state != "uninitialized" for row in rows)
+    if initialized:
+        count = counted(initialized, "parameter is", "parameters are")
         yield f"{count} initialized already, or pending: only force_reinit=True changes that."
     for rule, reason in init._idle_rules(network, decisions) if isinstance(init, Rules) else ():
         hint = explain_no_match(rule.selector, [info for _, _, info in network])

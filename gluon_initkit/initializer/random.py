@@ -1,10 +1,10 @@
-"""Streams of random numbers that are a function of a key, and orthogonal matrices made of them: the same bits on every
-machine and every NumPy since 1.17.
+"""Random streams that are a function of a key, and random orthogonal matrices: the same bits on every machine and every
+NumPy since 1.17.
 
-A key is a cryptographic hash over all that the values depend on. A large array is cut into chunks, each with a stream
-of its own, to be filled in any order and on any thread. The generator is SFC64 (Doty-Humphrey 2010), whose state is set
-from the hash: `SeedSequence` has changed since NumPy 1.19. So have float32 uniforms and ziggurats, and libraries round
-logarithms differently; those are made here of raw words by IEEE operations, many at a time, which is also faster.
+A key is a cryptographic hash of everything that the values depend on. A large array is cut into chunks. Each chunk has
+its own stream, so chunks are filled in any order and on any thread. The generator is SFC64 (Doty-Humphrey 2010). Its
+state is set from the hash, since `SeedSequence` has changed since NumPy 1.19. NumPy's float32 uniforms and ziggurats
+have changed too, and libraries round logarithms differently. Vectorized IEEE operations on raw words replace them here.
 """
 
 import hashlib
@@ -15,24 +15,24 @@ from typing import Any, Optional
 import numpy
 
 CHUNK = 1 << 18
-"""Values in a chunk, which has a stream of its own: enough to hide Python's cost, few enough to share out."""
+"""Values in a chunk: enough to hide Python's overhead, few enough to divide an array among threads."""
 
 BLOCK = 1 << 16
-"""Values that are worked on at a time: few enough to stay in a core's cache."""
+"""Values that are processed at a time: few enough to stay in a core's cache."""
 
 _thread = threading.local()
 
 
 def key_of(*parts: Any) -> bytes:
-    """256 bits of BLAKE2b over the parts, each preceded by its length, so that ("ab", "c") is not ("a", "bc")."""
+    """256 bits of BLAKE2b over the parts. Each is preceded by its length, so ("ab", "c") and ("a", "bc") differ."""
     texts = [str(part).encode("utf-8", "surrogatepass") for part in parts]
-    whole = b"".join([len(text).to_bytes(8, "little") + text for text in texts])
-    return hashlib.blake2b(whole, digest_size=32, person=b"gluon_initkit 1").digest()
+    message = b"".join([len(text).to_bytes(8, "little") + text for text in texts])
+    return hashlib.blake2b(message, digest_size=32, person=b"gluon_initkit 1").digest()
 
 
-def generator(key: bytes, index: int = 0, of: Optional[numpy.random.Generator] = None) -> numpy.random.Generator:
-    """A generator at the beginning of the stream of chunk `index`: a new one, or `of`, which is set there."""
-    rng = of or numpy.random.Generator(numpy.random.SFC64(0))
+def generator(key: bytes, index: int = 0, reuse: Optional[numpy.random.Generator] = None) -> numpy.random.Generator:
+    """A generator at the beginning of the stream of chunk `index`: the generator `reuse`, or else a new one."""
+    rng = reuse or numpy.random.Generator(numpy.random.SFC64(0))
     words = hashlib.blake2b(index.to_bytes(8, "little"), key=key, digest_size=24).digest()
     state = numpy.ones(4, numpy.uint64)  # three words, and the counter, which starts at 1
     state[:3] = numpy.frombuffer(words, "<u8")
@@ -53,14 +53,14 @@ def _words(rng: numpy.random.Generator, size: int, bits: int) -> numpy.ndarray:
 
 
 def uniforms(rng: numpy.random.Generator, out: numpy.ndarray, low: float = 0.0, high: float = 1.0) -> None:
-    """Fill a float32 or float64 vector with numbers from [low, high), of 24 or 53 bits."""
+    """Fill a float32 or float64 vector with uniform numbers from [low, high), of 24 or 53 bits."""
     width, low = out.dtype.type(high - low), out.dtype.type(low)
     if out.dtype == numpy.float64:
         rng.random(out=out)
         out *= width
         out += low
         return
-    width *= numpy.float32(2**-24)  # a power of 2: rounded as it would be in two steps
+    width *= numpy.float32(2**-24)  # a power of 2, so one product rounds as two would
     for start in range(0, out.size, BLOCK):
         block = out[start : start + BLOCK]
         raw = _words(rng, block.size, 32)
@@ -73,22 +73,22 @@ def uniforms(rng: numpy.random.Generator, out: numpy.ndarray, low: float = 0.0, 
 def normals(rng: numpy.random.Generator, out: numpy.ndarray, stdev: float = 1.0) -> None:
     """Fill a float32 or float64 vector with normal numbers of mean 0, of 22 or 53 bits in each rectangle.
 
-    By the modified ziggurat (McFarland 2014, arXiv:1403.6870): 1,021 rectangles lie wholly under the curve, each with
-    1/1024 of the area under it. A word chooses one by its low bits, and the place in it by all its bits, so nothing has
-    to be rejected. Words that choose none stand for the rest, 3/1024, which is drawn by rejection.
+    The method is the modified ziggurat (McFarland 2014, arXiv:1403.6870). 1,021 rectangles lie under the curve, each
+    with 1/1024 of the area under it. The low bits of a word choose a rectangle and all its bits a position in it, so
+    none is rejected. Low bits that choose none stand for the other 3/1024 of the area, drawn by rejection.
     """
     bits = 8 * out.dtype.itemsize
     scale = (_WIDTH * (stdev * 2.0 ** (1 - bits))).astype(out.dtype)
-    rest, rectangles = [], numpy.empty(min(out.size, BLOCK), numpy.intp)  # memory is slow when it is first written
+    indices, buffer = [], numpy.empty(min(out.size, BLOCK), numpy.intp)  # reused, since new memory is slow at first
     for start in range(0, out.size, BLOCK):
         block = out[start : start + BLOCK]
-        drawn = _words(rng, block.size, bits)
-        rectangle = rectangles[: block.size]
-        numpy.bitwise_and(drawn, drawn.dtype.type(1023), out=rectangle, casting="unsafe")
-        numpy.copyto(block, drawn.view(f"<i{bits // 8}"), casting="unsafe")  # with its sign
+        words = _words(rng, block.size, bits)
+        rectangle = buffer[: block.size]
+        numpy.bitwise_and(words, words.dtype.type(1023), out=rectangle, casting="unsafe")
+        numpy.copyto(block, words.view(f"<i{bits // 8}"), casting="unsafe")  # with its sign
         block *= scale[rectangle]
-        rest.append((rectangle >= _COUNT).nonzero()[0] + start)
-    outside = numpy.concatenate(rest) if rest else numpy.empty(0, numpy.intp)
+        indices.append((rectangle >= _COUNT).nonzero()[0] + start)
+    outside = numpy.concatenate(indices) if indices else numpy.empty(0, numpy.intp)
     out[outside] = _outside(rng, outside.size) * stdev
 
 
@@ -108,8 +108,8 @@ def log(values: numpy.ndarray) -> numpy.ndarray:
 
 def _outside(rng: numpy.random.Generator, size: int) -> numpy.ndarray:
     """Standard normal numbers that lie in no rectangle: beside one, or in the tail."""
-    # A piece is chosen by the area of what surrounds it: a box for what lies beside a rectangle, an exponential curve
-    # for the tail. A point of the box is kept if it is under the curve; of the tail as Marsaglia (1964) does it.
+    # A piece is chosen by the area of its envelope: a box beside a rectangle, or an exponential curve over the tail.
+    # A point in a box is kept if it is under the curve. A point in the tail is kept by Marsaglia's test (1964).
     kept = numpy.empty(0)
     while kept.size < size:
         piece, across, up = rng.random((3, (size - kept.size) * 9 // 5 + 64))
@@ -133,7 +133,7 @@ def _outside(rng: numpy.random.Generator, size: int) -> numpy.ndarray:
 
 def _corners() -> numpy.ndarray:
     """The corners (x, y) of the rectangles on the curve, from the lowest to the highest."""
-    # From the highest down, each next height follows from the area. The first is chosen so that the last ends at 0.
+    # From the highest down, each height follows from the area. The first is chosen so that the last reaches 0.
     height, corners = 0.9856020531168893, []
     for _ in range(_COUNT):
         x = math.sqrt(-2 * log(height))  # type: ignore[arg-type]
@@ -145,22 +145,22 @@ def _corners() -> numpy.ndarray:
 _COUNT = 1021
 _OUTER, _LOW = _corners()
 _WIDTH = numpy.concatenate([_OUTER, numpy.zeros(1024 - _COUNT)])
-# Beside each rectangle but the lowest stands a box that reaches to the corner below; a last one stands on the highest.
+# The box beside each rectangle but the lowest reaches to the corner below. The last box stands on the highest one.
 _INNER, _HIGH = numpy.append(_OUTER[1:], 0.0), numpy.append(_LOW[1:], 1.0)
 _AREAS = numpy.cumsum(numpy.append((_OUTER - _INNER) * (_HIGH - _LOW), _LOW[0] / _OUTER[0]))
 
-_BITS = 19  # 2 * 19 bits a product leave 15 bits: sums of 32,768 terms are exact
+_BITS = 19  # a product has 2 * 19 of 53 bits, so sums of 2**15 products are exact
 _TERMS = 1 << 15
 _PANEL = 32
 
 
 def orthonormal_rows(matrix: numpy.ndarray) -> numpy.ndarray:
-    """The rows of an n x m matrix, n <= m, made orthonormal in order, to some 1e-10.
+    """Make the rows of an n x m matrix, n <= m, orthonormal in order, with errors of about 1e-10.
 
-    Of independent normal numbers the answer is distributed as Haar's measure (Stewart 1980). LAPACK's last bits differ
-    between builds and processors; Gram and Schmidt's method needs sums only, and a sum of integers below 2**53 is exact
-    in any order. So factors are rounded to a fixed point of 19 + 19 bits and multiplied by BLAS slice by slice (Ozaki,
-    Ogita, Oishi and Rump 2012).
+    For independent normal numbers the result has the Haar distribution (Stewart 1980). LAPACK's last bits differ
+    between builds and processors. The Gram-Schmidt method needs only sums, and a sum of integers below 2**53 is exact
+    in any order. So factors are rounded to fixed point with 19 + 19 bits, and BLAS multiplies them slice by slice
+    (Ozaki, Ogita, Oishi and Rump 2012).
     """
     rows = numpy.array(matrix, numpy.float64)
     for start in range(0, len(rows), _PANEL):
@@ -182,7 +182,7 @@ def _normalize(rows: numpy.ndarray) -> None:
 
 
 def _sum(terms: numpy.ndarray) -> numpy.ndarray:
-    """The sum over the first axis, in an order of our own: halves onto halves."""
+    """The sum over the first axis in a fixed order: the second half is added to the first half, again and again."""
     while len(terms) > 1:
         half = len(terms) // 2
         odd = terms[2 * half :]
@@ -193,7 +193,7 @@ def _sum(terms: numpy.ndarray) -> numpy.ndarray:
 
 
 def _product(left: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:
-    """A matrix product of factors within [-1, 1], exact but for the rounding of the factors."""
+    """A matrix product of factors within [-1, 1], exact except for the rounding of the factors."""
     total = numpy.zeros((left.shape[0], right.shape[1]))
     for start in range(0, left.shape[1], _TERMS):
         a, b = _slices(left[:, start : start + _TERMS]), _slices(right[start : start + _TERMS])
@@ -203,7 +203,7 @@ def _product(left: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:
 
 
 def _slices(factor: numpy.ndarray) -> tuple:
-    """The two leading digits, of 18 bits and a sign, of a factor within [-1, 1]."""
+    """The high and the low digit, each of 18 bits and a sign, of a factor within [-1, 1]."""
     scaled = factor * 2.0 ** (_BITS - 1)
     high = numpy.rint(scaled)
     return high, numpy.rint((scaled - high) * 2.0**_BITS)

@@ -1,5 +1,5 @@
-"""Scales beyond what is drawn: `lsuv`, by which each layer's output has deviation 1; `mup`, by which a wide network
-learns as a narrow one does; and `coordinate_check`, which shows whether it does.
+"""Methods that rescale drawn values. `lsuv` gives each layer's output standard deviation 1. `mup` lets a wide network
+train like a narrow one, and `coordinate_check` shows whether it does.
 """
 
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ from .values import flat_values, parameters_with_values, replace_values
 
 @dataclass(frozen=True)
 class LsuvRow:
-    """What `lsuv` did with one weight: by what `scale` it was multiplied, in how many `iterations`.
+    """A weight that `lsuv` multiplied by `scale`, in a number of `iterations`.
 
-    `before` and `after` are the deviations of its layer's output, when all layers before were scaled; `block` is the
-    layer's class.
+    `before` and `after` are the deviations of its layer's output before and after this; earlier layers are scaled
+    already. `block` is the layer's class.
     """
 
     path: str
@@ -45,9 +45,9 @@ class LsuvRow:
 
 @dataclass(frozen=True, repr=False)
 class LsuvReport(TableReport[LsuvRow]):
-    """What `lsuv` returns: a row a scaled weight, in order of execution; ``report['0.weight']`` finds one.
+    """The result of `lsuv`: one row per scaled weight, in order of execution; ``report['0.weight']`` finds one.
 
-    `kept` are selected weights that were not scaled: of layers with several (recurrent ones), or that did not run.
+    `kept` are selected weights that were not scaled. Their layers have several weights (recurrent ones) or did not run.
     """
 
     rows: Tuple[LsuvRow, ...]
@@ -69,26 +69,26 @@ def _numbers(*keys: str, **options: Any) -> List[Column]:
 
 
 def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_iterations: int = 10) -> LsuvReport:
-    """Scale each layer's weight until its output has deviation 1: layer-sequential unit variance.
+    """Scale each layer's weight until the layer's output has deviation 1 (layer-sequential unit variance).
 
     Call it after ``ik.initialize(net, mx.init.Orthogonal(), seed=1)``, with a batch of real inputs (Mishkin and Matas
-    2016, arXiv:1511.06422). Layers are scaled as they run in prediction mode, each on the output of the scaled ones
-    before it, measured before an ``activation=``. A shared weight is scaled once, where it runs first.
+    2016, arXiv:1511.06422). Layers are scaled in order of execution, in prediction mode, so that each gets the output
+    of scaled layers. Outputs are measured before an ``activation=``. A shared weight is scaled once, when first used.
 
     Parameters
     ----------
     net, inputs : Block, NDArray
         A network whose parameters have values, and the arguments of its call.
     tol, max_iterations : float, int
-        How far from 1 a deviation may be, and how often one weight is scaled at most.
+        The allowed distance of a deviation from 1, and how often a weight is scaled at most.
     select : selector
-        Which weights; by default all. Of what is selected, arrays of two dimensions or more count.
+        The weights; by default all. Selected arrays of fewer than two dimensions are ignored.
 
     Raises
     ------
     InitializationError
-        A parameter has no values; a layer's output is constant or not finite; it does not come to deviation 1; or a
-        Trainer would bring the old values back. Then no weight has changed.
+        A parameter has no values; a layer's output is constant or not finite, or does not come to deviation 1; or a
+        Trainer would restore the old values. No weight is then changed.
 
     Examples
     --------
@@ -112,59 +112,59 @@ def lsuv(net: Any, *inputs: Any, tol: float = 0.01, select: Any = "weight", max_
         if objection is not None:
             raise InitializationError(f"{printable(info.label)}: {'; '.join(objection)}")
     rows: List[LsuvRow] = []
-    begun: Set[int] = set()
+    visited: Set[int] = set()
     before_activation: List[Any] = []
 
     def observer(path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
         if isinstance(block, mx.gluon.nn.Activation):
             before_activation[:] = arrays_in(arguments)
             return run()
-        own = {id(parameter.source_of(param)) for param in parameters_of({"": block})} & weights.keys()
-        if len(own) != 1 or own <= begun:
+        layer_weights = {id(parameter.source_of(param)) for param in parameters_of({"": block})} & weights.keys()
+        if len(layer_weights) != 1 or layer_weights <= visited:
             return run()
-        begun.update(own)
-        param, info = weights[own.pop()]
+        visited.update(layer_weights)
+        param, info = weights[layer_weights.pop()]
         deviations: List[float] = []
         scale = 1.0
         while True:
             before_activation.clear()
             output = run()
-            last = float(flat_values(before_activation or arrays_in(output)).std())
-            row = LsuvRow(info.label, info.aliases, type(block).__name__, (deviations or [last])[0], last, scale,
+            stdev = float(flat_values(before_activation or arrays_in(output)).std())
+            row = LsuvRow(info.label, info.aliases, type(block).__name__, (deviations or [stdev])[0], stdev, scale,
                           len(deviations))  # fmt: skip
-            if abs(last - 1) <= tol:
+            if abs(stdev - 1) <= tol:
                 rows.append(row)
                 return output
-            deviations.append(last)
-            if not 0 < last < float("inf") or row.iterations == max_iterations:
-                why = f"is {'not finite' if last else 'the same everywhere'}, so that no scale gives it deviation 1"
-                mend = f"select=lambda info: info.role == 'weight' and info.path != {info.label!r} leaves it out"
+            deviations.append(stdev)
+            if not 0 < stdev < float("inf") or row.iterations == max_iterations:
+                reason = f"is {'not finite' if stdev else 'the same everywhere'}, so that no scale gives it deviation 1"
+                advice = f"select=lambda info: info.role == 'weight' and info.path != {info.label!r} leaves it out"
                 if row.iterations:
-                    seen = ", ".join(f"{each:.4g}" for each in deviations[-3:])
-                    why = f"does not come to deviation 1; the last deviations are {seen}"
+                    recent = ", ".join(f"{value:.4g}" for value in deviations[-3:])
+                    reason = f"does not come to deviation 1; the last deviations are {recent}"
                 else:
-                    mend = f"Give it other inputs, or {mend}"
+                    advice = f"Give it other inputs, or {advice}"
                 raise InitializationError(f"the output of {printable(row.block)} with the weight "
-                                          f"{printable(info.label)} {why}.\n{mend}.")  # fmt: skip
-            scale /= last
+                                          f"{printable(info.label)} {reason}.\n{advice}.")  # fmt: skip
+            scale /= stdev
             for array in map(classic, parameter.arrays_of(param)):
-                array *= 1 / last
+                array *= 1 / stdev
 
     with observed(net, observer, lent=[param for param, _ in weights.values()]):
         with mx.autograd.pause(train_mode=False):
             net(*inputs)
-        scaled = [(param, classic(parameter.arrays_of(param)[0])) for param, _ in map(weights.__getitem__, begun)]
+        scaled = [(param, classic(parameter.arrays_of(param)[0])) for param, _ in map(weights.__getitem__, visited)]
     replace_values(scaled)
-    done = {row.path for row in rows}
-    return LsuvReport(tuple(rows), tuple(info.label for _, info in weights.values() if info.label not in done))
+    paths = {row.path for row in rows}
+    return LsuvReport(tuple(rows), tuple(info.label for _, info in weights.values() if info.label not in paths))
 
 
 @dataclass(frozen=True)
 class MupRow:
-    """How one parameter grows with the width: its shape in the network, and in the base.
+    """How one parameter grows with the width: its shape in the network and in the base.
 
-    `kind` is ``'input'`` (its outputs grow; biases too), ``'hidden'`` (inputs and outputs do), ``'output'`` (its inputs
-    do), or ``'fixed'``. Its values were multiplied by `scale`, its learning rate is multiplied by `lr_mult`.
+    `kind` is ``'input'`` (outputs grow; also biases), ``'hidden'`` (inputs and outputs grow), ``'output'`` (inputs
+    grow), or ``'fixed'``. Values were multiplied by `scale`; the learning rate is multiplied by `lr_mult`.
     """
 
     path: str
@@ -178,7 +178,7 @@ class MupRow:
 
 @dataclass(frozen=True, repr=False)
 class MupReport(TableReport[MupRow]):
-    """What `mup` returns: a row a parameter, in order of traversal; ``report['0.weight']`` finds one.
+    """The result of `mup`: one row per parameter, in order of traversal; ``report['0.weight']`` finds one.
 
     `seed` is given or drawn; `optimizer` is ``'adam'`` or ``'sgd'``.
     """
@@ -197,29 +197,29 @@ def mup(
     net: Any, base: Any, wider: Any, init: Any = VarianceScaling(),  # noqa: B008
     seed: Optional[int] = None, optimizer: str = "adam",
 ) -> MupReport:  # fmt: skip
-    """Initialize a network so that the learning rate of a narrow one suits it: maximal update parametrization.
+    """Initialize a network so that the learning rate of a narrow one suits it (maximal update parametrization).
 
-    `base` and `wider` are made by the same code as `net`, at two widths; they stay as they are, and need known shapes
-    but no values. A dimension in which they differ grows with the width. Where a weight has ``n`` times the inputs that
-    it has in the base, and ``m`` times the outputs, its deviation becomes that in the base times
-    ``n**-0.5 * min(1, (m/n)**0.5)``, and `lr_mult` that of the base times ``1/n`` for Adam or ``m/n`` for SGD (Yang et
-    al. 2022, arXiv:2203.03466, Table 3). The Trainer may be made before or afterwards: it reads `lr_mult` at each step.
+    The same code makes `net`, `base` and `wider`, at different widths. `base` and `wider` are not changed. Their shapes
+    must be known, but they need no values. A dimension in which they differ grows with the width. Let a weight have
+    ``n`` times the inputs and ``m`` times the outputs that it has in `base`. Then its deviation is the deviation in
+    `base` times ``n**-0.5 * min(1, (m/n)**0.5)``, and its `lr_mult` is that in `base` times ``1/n`` for Adam or ``m/n``
+    for SGD (Yang et al. 2022, arXiv:2203.03466, Table 3). Make the Trainer before or after: it reads `lr_mult` later.
 
     Parameters
     ----------
     net, base, wider : Block
-        The first is initialized anew.
+        Only `net` is initialized, also if it has values.
     init, seed : Initializer or str, int
-        As for `initialize`. Deviations in the base are those that its distributions promise. Where they are not known
-        (a hook of your own, ``Orthogonal``), they are taken to be in proportion to ``inputs**-0.5``.
+        As for `initialize`. Deviations are those of the initializer's distributions. If these are not known (a hook of
+        your own, ``Orthogonal``), deviations are assumed to be proportional to ``inputs**-0.5``.
     optimizer : str
-        ``'adam'``, also for its relatives, or ``'sgd'``.
+        ``'adam'``, also for variants of Adam, or ``'sgd'``.
 
     Raises
     ------
     ValueError
-        The three networks have other parameters, or dimensions that do not fit; a shape is not known; or one weight is
-        both an input and an output weight. Nothing has changed then.
+        The networks have different parameters, or dimensions that do not match; a shape is not known; or one weight is
+        both an input and an output weight. Nothing is then changed.
 
     Examples
     --------
@@ -233,31 +233,31 @@ def mup(
     [('0.weight', 'input', 1.0, 1.0), ('1.weight', 'hidden', 1.0, 0.25), ('2.weight', 'output', 0.5, 0.25)]
     """
     one_of("optimizer", optimizer, ("adam", "sgd"))
-    chosen = corrected(init)
-    bases, widers = ({info.label: (param, info) for param, _, info in list_parameters(each)} for each in (base, wider))
-    listed = list_parameters(net)
-    paths = [info.label for _, _, info in listed]
+    initializer = corrected(init)
+    bases, widers = ({info.label: (param, info) for param, _, info in list_parameters(root)} for root in (base, wider))
+    network = list_parameters(net)
+    paths = [info.label for _, _, info in network]
     if not paths == list(bases) == list(widers):
-        other = next((path for path in {**dict.fromkeys(paths), **bases, **widers}
-                      if not (path in paths and path in bases and path in widers)), "the order of all")  # fmt: skip
-        raise ValueError(f"net, base and wider do not have the same parameters: {printable(other)} differs")
+        mismatch = next((path for path in {**dict.fromkeys(paths), **bases, **widers}
+                         if not (path in paths and path in bases and path in widers)), "the order of all")  # fmt: skip
+        raise ValueError(f"net, base and wider do not have the same parameters: {printable(mismatch)} differs")
     rows: List[MupRow] = []
-    for param, place, info in listed:
+    for param, place, info in network:
         base_param, base_info = bases[info.label]
         inputs, outputs, kind = _growth(info, base_info, widers[info.label][1], bool(place.transposed))
-        usual = inputs**-0.5  # how deviations shrink by an initializer that counts inputs
-        wanted = usual * min(1.0, (outputs / inputs) ** 0.5)
-        assignment = choose_for(chosen, (param, place, info))
-        narrow, wide = (_deviation(assignment, chosen, info, shape) for shape in (base_info.shape, info.shape))
-        drawn = usual if narrow is None or wide is None else wide / narrow if narrow and wide else wanted
+        fan_in_ratio = inputs**-0.5  # net's deviation over base's, by an initializer that goes by the fan-in
+        target_ratio = fan_in_ratio * min(1.0, (outputs / inputs) ** 0.5)
+        assignment = choose_for(initializer, (param, place, info))
+        narrow, wide = (_deviation(assignment, initializer, info, shape) for shape in (base_info.shape, info.shape))
+        ratio = fan_in_ratio if narrow is None or wide is None else wide / narrow if narrow and wide else target_ratio
         rate = (1 if optimizer == "adam" else outputs) / inputs
         rows.append(MupRow(info.label, info.aliases, info.shape, base_info.shape,  # type: ignore[arg-type]  # known
-                           kind, wanted / drawn, base_param.lr_mult * rate))  # fmt: skip
-    ctx = next((param.list_ctx() for param, _, _ in listed if parameter.arrays_of(param)), None)
+                           kind, target_ratio / ratio, base_param.lr_mult * rate))  # fmt: skip
+    ctx = next((param.list_ctx() for param, _, _ in network if parameter.arrays_of(param)), None)
     report = initialize(net, init, seed=seed, force_reinit=True, ctx=ctx)
     replace_values([(param, classic(parameter.arrays_of(param)[0]) * row.scale)
-                    for (param, _, _), row in zip(listed, rows) if row.scale != 1])  # fmt: skip
-    for (param, _, _), row in zip(listed, rows):
+                    for (param, _, _), row in zip(network, rows) if row.scale != 1])  # fmt: skip
+    for (param, _, _), row in zip(network, rows):
         param.lr_mult = row.lr_mult
     return MupReport(tuple(rows), report.seed, optimizer)
 
@@ -265,23 +265,23 @@ def mup(
 def _growth(
     info: ParameterInfo, base: ParameterInfo, wider: ParameterInfo, transposed: bool
 ) -> Tuple[float, float, str]:
-    """By what the inputs and the outputs of a parameter are more than in the base, and of which kind it is."""
+    """The factors by which a parameter's inputs and outputs exceed those in the base, and its kind."""
     shapes: Any = (info.shape, base.shape, wider.shape)
-    own, narrow, wide = map(shape_text, shapes)
+    in_net, in_base, in_wider = map(shape_text, shapes)
     problem = ""
     if not all(map(is_known, shapes)) or len(set(map(len, shapes))) > 1:
-        problem = (f"has the shapes {own}, {narrow}, {wide} in net, base and wider: expected known shapes of as many "
-                   f"dimensions; give the layers their input sizes")  # fmt: skip
+        problem = (f"has the shapes {in_net}, {in_base}, {in_wider} in net, base and wider: expected known shapes of "
+                   f"as many dimensions; give the layers their input sizes")  # fmt: skip
     elif info.label.endswith("rnn_param"):
         problem = "holds weights of several kinds in one vector, which have one lr_mult: use cells"
-    elif any(in_net != in_base == in_wider for in_net, in_base, in_wider in zip(*shapes)):
-        problem = (f"has the shape {own}; base and wider have {narrow} and {wide}: what is the same in these must be "
-                   f"so in net")  # fmt: skip
+    elif any(size != narrow == wide for size, narrow, wide in zip(*shapes)):
+        problem = (f"has the shape {in_net}; base and wider have {in_base} and {in_wider}: what is the same in these "
+                   f"must be so in net")  # fmt: skip
     if problem:
         raise ValueError(printable(f"{info.label} {problem}"))
     sizes = list(zip(*shapes))
-    grows = [in_base != in_wider for _, in_base, in_wider in sizes]
-    ratios = [in_net / in_base if more else 1.0 for (in_net, in_base, _), more in zip(sizes, grows)]
+    grows = [narrow != wide for _, narrow, wide in sizes]
+    ratios = [size / narrow if narrow != wide else 1.0 for size, narrow, wide in sizes]
     if len(grows) < 2 or info.role != "weight":
         return 1.0, max(ratios, default=1.0), "input" if any(grows) else "fixed"
     output, into = channel_axes(shapes[0], info)
@@ -294,14 +294,14 @@ def _growth(
 
 
 def _deviation(assignment: Any, init: Any, info: ParameterInfo, shape: Any) -> Optional[float]:
-    """The deviation that the initializer promises at a shape; None where that is not known."""
+    """The deviation of the initializer's distribution for a shape; None if it is not known."""
     if not isinstance(assignment, Choice):
-        return None  # `initialize` says why nobody fills it
+        return None  # `initialize` raises an error that says why
     context = SimpleNamespace(axes=info.axes, global_init=init)
     try:
         distribution = distribution_of(assignment.initializer, assignment.hook, context, shape)
     except ValueError:
-        return None  # `initialize` says why it cannot fill such a shape
+        return None  # `initialize` raises an error that says why
     moments = None if distribution is None else distribution.moments()
     return None if moments is None else moments[1]
 
@@ -310,8 +310,8 @@ def _deviation(assignment: Any, init: Any, info: ParameterInfo, shape: Any) -> O
 class CoordinateRow:
     """How the outputs of one layer, of class `block`, depend on the width.
 
-    `sizes` are the means of ``|output|`` at each width. `slope` is that of ``log(size)`` over ``log(width)``: 0 where
-    the width does not matter, None where a size is 0 or not finite.
+    `sizes` are the means of ``|output|`` at each width. `slope` is the slope of ``log(size)`` over ``log(width)``: 0 if
+    the width does not matter, None if a size is 0 or not finite.
     """
 
     path: str
@@ -323,9 +323,9 @@ class CoordinateRow:
 
 @dataclass(frozen=True, repr=False)
 class CoordinateCheck(TableReport[CoordinateRow]):
-    """What `coordinate_check` returns: a row a layer, in order of execution; ``check['0']`` finds one by its path.
+    """The result of `coordinate_check`: one row per layer, in order of execution; ``check['0']`` finds one by its path.
 
-    `losses` are those of each step, for each of the `widths`.
+    `losses` has the loss of each step, for each of the `widths`.
     """
 
     rows: Tuple[CoordinateRow, ...]
@@ -343,7 +343,7 @@ class CoordinateCheck(TableReport[CoordinateRow]):
         return Table(f"Mean |output| after {steps} steps", columns, self.rows, blocks=True)
 
     def plot(self, axes: Optional[Any] = None) -> Any:
-        """Plot sizes over widths, a line a layer, named with its slope; on new axes by default. Returns the axes."""
+        """Plot sizes over widths, one line per layer, labelled with its slope, by default on new axes; return these."""
         axes = new_axes(1, 1, height=3.4)[0] if axes is None else axes
         for row in self.rows:
             slope = "" if row.slope is None else f" ({_slope_text(row.slope)})"
@@ -366,18 +366,18 @@ def coordinate_check(
 ) -> CoordinateCheck:  # fmt: skip
     """Train networks of several widths for a few steps and measure the outputs of their layers.
 
-    Where sizes grow with the width, a wide network needs another learning rate than a narrow one; after `mup` they do
-    not (Yang et al. 2022, arXiv:2203.03466, appendix D.1). Each block with parameters of its own has a row.
+    If sizes grow with the width, a wide network needs another learning rate than a narrow one. After `mup` they do not
+    grow (Yang et al. 2022, arXiv:2203.03466, appendix D.1). Each block with parameters of its own has a row.
 
     Parameters
     ----------
     build, widths : callable, sequence of int
-        Gets each of two or more ascending widths, and returns an initialized network. It runs un-hybridized.
+        `build` takes a width and returns an initialized network, run un-hybridized. `widths` ascend, two or more.
     step : callable
-        Gets a network and its Trainer, makes one step of training and returns the loss. Outputs are measured
-        afterwards, in prediction mode, on the inputs of its last call of the network.
+        Takes a network and its Trainer, makes one step of training and returns the loss. After all steps, outputs are
+        measured in prediction mode, on the inputs of the last call of the network.
     optimizer, learning_rate, steps, repeats : str, float, int, int
-        Of the training; and how many networks of each width are trained. Sizes are their geometric mean.
+        The training's settings, and how many networks of each width to train. Sizes are geometric means over these.
 
     Examples
     --------
@@ -402,15 +402,15 @@ def coordinate_check(
     learning_rate = number("learning_rate", learning_rate, above=0)
     trained = [[_train(build(width), step, optimizer, learning_rate, steps) for _ in range(repeats)]
                for width in widths]  # fmt: skip
-    losses = (tuple(float(numpy.mean(each)) for each in zip(*(losses for _, losses in runs))) for runs in trained)
+    losses = (tuple(float(numpy.mean(values)) for values in zip(*(losses for _, losses in runs))) for runs in trained)
     rows = []
     for key in trained[0][0][0]:
         values = [[sizes[key] for sizes, _ in runs if key in sizes] for runs in trained]
         if all(values):
             with numpy.errstate(divide="ignore", invalid="ignore"):
-                logs = numpy.array([numpy.log(each).mean() for each in values])
-            known = bool(numpy.isfinite(logs).all())
-            slope = float(numpy.polyfit(numpy.log(widths), logs, 1)[0]) if known else None
+                logs = numpy.array([numpy.log(sizes).mean() for sizes in values])
+            finite = bool(numpy.isfinite(logs).all())
+            slope = float(numpy.polyfit(numpy.log(widths), logs, 1)[0]) if finite else None
             rows.append(CoordinateRow(*key, tuple(numpy.exp(logs).tolist()), slope))
     return CoordinateCheck(tuple(rows), widths, tuple(losses))
 
@@ -422,7 +422,7 @@ def _train(
     check_block(net)
     trainer = mx.gluon.Trainer(net.collect_params(), optimizer, {"learning_rate": learning_rate})
     inputs: List[Any] = []
-    net.hybridize(False)  # the hooks of a hybridized network see its first call alone in MXNet 2
+    net.hybridize(False)  # in MXNet 2, the hooks of a hybridized network run in its first call only
     hook = net.register_forward_pre_hook(lambda block, arguments: inputs.__setitem__(slice(None), arguments))
     losses = [float(flat_values(arrays_in(step(net, trainer))).mean()) for _ in range(steps)]
     hook.detach()
@@ -433,7 +433,7 @@ def _train(
     def observer(path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
         key = path, type(block).__name__
         if parameters_of({"": block}):
-            sizes[key] = 0.0  # its place is that of its begin
+            sizes[key] = 0.0  # keys are in the order in which blocks begin
         output = run()
         if key in sizes:
             sizes[key] = float(numpy.abs(flat_values(arrays_in(output))).mean())

@@ -1,4 +1,4 @@
-"""The values that parameters hold: read, written, and compared by fingerprint, also over the workers of a kvstore."""
+"""Reads, writes and compares the values of parameters, by fingerprints also between the workers of a kvstore."""
 
 from concurrent.futures import Future, TimeoutError
 from contextlib import suppress
@@ -23,7 +23,7 @@ from .dispatch import InitializationError
 
 
 def parameters_with_values(net: Any, purpose: str) -> List[Tuple[Any, ParameterInfo]]:
-    """Every parameter of a network with its info; where one has no values, an error: "no values `purpose`"."""
+    """Every parameter of a network with its info. Raises an error if one has "no values `purpose`"."""
     parameters = [(param, info) for param, _, info in list_parameters(net)]
     empty = [f"{printable(info.label)} is {info.state}" for param, info in parameters if not arrays_of(param)]
     if empty:
@@ -35,14 +35,14 @@ def parameters_with_values(net: Any, purpose: str) -> List[Tuple[Any, ParameterI
 
 
 def replace_values(arrays: Sequence[Tuple[Any, Any]]) -> None:
-    """Write an array into each parameter, on all its contexts; its Trainer goes on from there. Signals wait."""
+    """Write an array into each parameter on all contexts, and make its Trainer use the new values. Signals wait."""
     with interrupts_held():
         for param, array in arrays:
             after_refill(param, array)
 
 
 def flat_values(arrays: Sequence[Any]) -> numpy.ndarray:
-    """All values of these arrays, in float64; NaN where there is none."""
+    """All values of these arrays as one float64 vector; one NaN if there are no values."""
     values = [array.asnumpy().astype(numpy.float64).ravel() for array in arrays if array.size]
     return numpy.concatenate(values or [numpy.array([numpy.nan])])
 
@@ -50,12 +50,12 @@ def flat_values(arrays: Sequence[Any]) -> numpy.ndarray:
 def fingerprint(net: Any) -> str:
     """A SHA-256 over paths, shapes, dtypes and values of a network's parameters.
 
-    Equal fingerprints mean equal values, bit for bit; not equal names or contexts. Of replicas the first counts.
+    Equal fingerprints mean equal values, bit for bit; names and contexts may differ. Only the first replica is read.
 
     Parameters
     ----------
     net : Block
-        Initialized: parameters without values are an error, which names all of them.
+        An initialized network. If parameters have no values, the error names all of them.
 
     Examples
     --------
@@ -69,15 +69,15 @@ def fingerprint(net: Any) -> str:
 
 def combined(path_digests: List[Tuple[str, bytes]]) -> str:
     """The fingerprint of a network whose parameters have these digests."""
-    whole = hashlib.sha256()
+    sha = hashlib.sha256()
     for path, digest in path_digests:
         text = path.encode("utf-8", "surrogatepass")
-        whole.update(len(text).to_bytes(8, "little") + text + digest)
-    return whole.hexdigest()
+        sha.update(len(text).to_bytes(8, "little") + text + digest)
+    return sha.hexdigest()
 
 
 def digests(net: Any) -> List[Tuple[str, bytes]]:
-    """Canonical path and SHA-256 of every parameter, in order of traversal."""
+    """The canonical path and SHA-256 of every parameter, in order of traversal."""
     parameters = parameters_with_values(net, "to take a fingerprint of")
     arrays = [arrays_of(param)[0] for param, _ in parameters]
     hashes = [hashlib.sha256() for _ in arrays]
@@ -88,34 +88,34 @@ def digests(net: Any) -> List[Tuple[str, bytes]]:
 
 def _update(sha: Any, array: Any) -> None:
     values = host_values(array)
-    little = numpy.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
+    little_endian = numpy.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
     sha.update(f"{tuple(map(int, array.shape))} {values.dtype.name} ".encode())
-    sha.update(little.reshape(-1).view("u1"))
+    sha.update(little_endian.reshape(-1).view("u1"))
 
 
 _DIGEST, _COUNT, _DETAIL = 32, 8, 16  # bytes
-# Keys, numbers as a Trainer's are, far from them; the same on all workers, which make the same calls in the same order.
+# Integer keys like a Trainer's, far above these. Workers use the same keys, since they make the same calls in order.
 _keys: Iterator[Any] = itertools.count(1 << 30)
 
 
 def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
-    """Compare the parameters of all workers of a distributed kvstore bit for bit: the fingerprint that they share.
+    """Compare the parameters of all workers of a distributed kvstore bit for bit, and return their fingerprint.
 
     Every worker must call it.
 
     Parameters
     ----------
     net, kv : Block, KVStore
-        Initialized; and ``mx.kv.create('dist_sync')``, before a Trainer has put its optimizer there.
+        An initialized network, and ``mx.kv.create('dist_sync')`` before a Trainer's optimizer runs on it.
     timeout : float, optional
-        After how many seconds without all workers to give up; None to wait for ever, as MXNet does.
+        How many seconds to wait for the other workers; None waits for ever, as MXNet does.
 
     Raises
     ------
     InitializationError
-        On all workers: they differ (the message names ranks and the first path that differs), or some have nothing to
-        compare, such as deferred parameters. A worker did not come in time; the kvstore still waits for it, and MXNet
-        may abort a process that ends then. Or `kv` is asynchronous, or runs an optimizer, which changes what is pushed.
+        On all workers, if they differ (the message names ranks and the first path that differs) or some have no values,
+        such as deferred parameters. If a worker did not call it in time: the kvstore then still waits, and MXNet may
+        abort a process that ends. If `kv` is asynchronous, or runs an optimizer, which changes pushed values.
 
     Examples
     --------
@@ -131,36 +131,36 @@ def check_workers(net: Any, kv: Any, timeout: Optional[float] = 600) -> str:
     if "async" in kv.type:
         raise InitializationError(f"a kvstore of type {kv.type!r} waits for no worker, so it has no sum of what they "
                                   f"push; call check_workers(net, kv) with mx.kv.create('dist_sync').")  # fmt: skip
-    own, failure = [], None
+    own_digests, failure = [], None
     try:
-        own = digests(net)
-    except Exception as error:  # whatever it is: the others wait for this worker
+        own_digests = digests(net)
+    except Exception as error:  # any error, since the other workers wait for this one
         if kv.num_workers == 1:
             raise
         failure = error
     if failure is None and any(kvstore_of(param) is kv for param, _, _ in list_parameters(net)):
         raise InitializationError("a Trainer's optimizer runs on this kvstore, and would change what is pushed there; "
                                   "call check_workers(net, kv) before the first trainer.step.")  # fmt: skip
-    shared = combined(own)
-    facts = bytes.fromhex(shared) + len(own).to_bytes(_COUNT, "little") + bytes([failure is not None])
-    everybody = _exchange(kv, facts, len(facts), timeout)
+    result = combined(own_digests)
+    summary = bytes.fromhex(result) + len(own_digests).to_bytes(_COUNT, "little") + bytes([failure is not None])
+    summaries = _exchange(kv, summary, len(summary), timeout)
     if failure is not None:
-        why = f"{type(failure).__name__}: {failure}"
-        raise InitializationError(f"rank {kv.rank} has nothing to compare, so nothing is compared: {why}") from failure
-    failed = everybody[:, -1].nonzero()[0]
+        text = f"{type(failure).__name__}: {failure}"
+        raise InitializationError(f"rank {kv.rank} has nothing to compare, so nothing is compared: {text}") from failure
+    failed = summaries[:, -1].nonzero()[0]
     if len(failed):
-        workers = counted_of(len(failed), len(everybody), "worker", "has", "have")
+        workers = counted_of(len(failed), len(summaries), "worker", "has", "have")
         raise InitializationError(f"{workers} nothing to compare: rank {', '.join(map(str, failed))}, which says why")
-    if (everybody == everybody[0]).all():
-        return shared
-    counts = [int.from_bytes(row[_DIGEST : _DIGEST + _COUNT].tobytes(), "little") for row in everybody]
-    details = b"".join(bytes.fromhex(combined([entry])[: 2 * _DETAIL]) for entry in own)
+    if (summaries == summaries[0]).all():
+        return result
+    counts = [int.from_bytes(row[_DIGEST : _DIGEST + _COUNT].tobytes(), "little") for row in summaries]
+    details = b"".join(bytes.fromhex(combined([entry])[: 2 * _DETAIL]) for entry in own_digests)
     rows = _exchange(kv, details, max(counts) * _DETAIL, timeout)
-    raise InitializationError(_difference(rows, counts, [path for path, _ in own], kv.rank))
+    raise InitializationError(_difference(rows, counts, [path for path, _ in own_digests], kv.rank))
 
 
 def _exchange(kv: Any, row: bytes, size: int, timeout: Optional[float]) -> numpy.ndarray:
-    """Everybody's rows of bytes, by rank, if all workers come in time. MXNet waits for ever, so a thread does."""
+    """The rows of bytes of all workers, by rank. MXNet's call has no timeout, so a thread makes it."""
     answer: Future = Future()
 
     def wait() -> None:
@@ -178,7 +178,7 @@ def _exchange(kv: Any, row: bytes, size: int, timeout: Optional[float]) -> numpy
 
 
 def _push_and_pull(kv: Any, row: numpy.ndarray) -> numpy.ndarray:
-    # The kvstore adds up what workers push; each leaves the others' rows 0.
+    # The kvstore adds up the pushed tables. In each worker's table, the rows of other workers are 0.
     rank, key = kv.rank, next(_keys)
     table = numpy.zeros((kv.num_workers, row.size), "float32")
     try:
@@ -186,7 +186,7 @@ def _push_and_pull(kv: Any, row: numpy.ndarray) -> numpy.ndarray:
     except mx.MXNetError as error:
         if "Mixed key types" not in str(error):
             raise
-        key = str(key)  # somebody else uses this kvstore with keys of another type than a Trainer's
+        key = str(key)  # other code uses this kvstore with str keys, and not with integers like a Trainer
         kv.init(key, mx.nd.array(table))
     table[rank] = row
     kv.push(key, mx.nd.array(table))
@@ -200,7 +200,7 @@ def _push_and_pull(kv: Any, row: numpy.ndarray) -> numpy.ndarray:
 
 
 def _difference(rows: numpy.ndarray, counts: List[int], paths: List[str], rank: int) -> str:
-    """Which workers differ, and in which parameter first."""
+    """The message that names the workers that differ and the first parameter that differs."""
     details = rows.reshape(len(rows), -1, _DETAIL)
     first = int((details != details[0]).any(axis=(0, 2)).argmax())
     groups: Dict[bytes, List[int]] = {}
@@ -209,8 +209,8 @@ def _difference(rows: numpy.ndarray, counts: List[int], paths: List[str], rank: 
     one, *others = (f"rank{'s' * (len(ranks) > 1)} {', '.join(map(str, ranks))}" for ranks in groups.values())
     differ = "differs" if len(next(iter(groups.values()))) == 1 else "differ"
     *fewer, most = sorted(set(counts))
-    many = " and ".join([*map(str, fewer), counted(most, "parameter")])
+    totals = " and ".join([*map(str, fewer), counted(most, "parameter")])
     path = repr(paths[first]) if first < len(paths) else f"parameter {first}, which rank {rank} lacks"
     return (f"workers hold different parameters: {one} {differ} from {' and from '.join(others)}, first in {path} "
-            f"(of {many}). Expected the same bits everywhere: gluon_initkit.initialize(net, init, seed=...) with one "
+            f"(of {totals}). Expected the same bits everywhere: gluon_initkit.initialize(net, init, seed=...) with one "
             f"seed on all workers.")  # fmt: skip
