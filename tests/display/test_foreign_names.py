@@ -35,7 +35,7 @@ OWN = {
     "inspector.report_json": {"where", "kind", "expected"},
     "inspector.collect": {"found", "how"},
     "inspector.recorder": {"name", "recorded", "message"},
-    "inspector.report": {"asked"},
+    "inspector.report": {"method"},
     "parameters.attributes": {"name"},  # one of three, by a line above
     "parameters.info": {"hint", "found", "message"},  # by printable, a line above
     "sharing.builder": {"kind"},  # by printable, a line above
