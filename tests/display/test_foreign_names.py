@@ -33,7 +33,7 @@ OWN = {
     "initializer.arguments": {"name"},
     "inspector.inspect": {"name"},
     "inspector.report_json": {"where", "kind", "expected"},
-    "inspector.collect": {"found", "how"},
+    "inspector.collect": {"lack", "remedy"},
     "inspector.recorder": {"name", "recorded", "message"},
     "inspector.report": {"method"},
     "parameters.attributes": {"name"},  # one of three, by a line above
