@@ -217,7 +217,7 @@ def _promise(param: Any, place: Place, network: Any) -> Optional[Tuple[str, Any,
         if not isinstance(choice, Choice) or (network is None and choice.why not in ("layer", "layer default")):
             return None
         if isinstance(choice.initializer, backend.FusedRNN):
-            return None  # each part of its vector has another distribution
+            return None  # each part of its vector has its own distribution
         context = SimpleNamespace(axes=info.axes, global_init=network or _UNKNOWN)
         promised = distribution_of(choice.initializer, choice.hook, context, info.shape)  # type: ignore[arg-type]
     except (TypeError, ValueError):  # it cannot fill this parameter; `plan` says why
