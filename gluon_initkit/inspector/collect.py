@@ -56,19 +56,19 @@ def collect(net: Any, select: Any, stats: Any, grads: bool, trainer: Any, init: 
     gradients = [parameter.gradients_of(param) if grads else [] for param in places]
     # Nothing below waits for the engine, and the addresses of all arrays are read.
     measured = stats or grads or init is not None
-    (wait_for if measured else wait_for_writers)([array for held in (*arrays, *gradients) for array in held])
+    (wait_for if measured else wait_for_writers)([array for replicas in (*arrays, *gradients) for array in replicas])
     facts = _facts(places, None if trainer is None else trained_by(trainer))
     values: List[Any] = []
     if measured:
-        values = [host_values(held[0]) if held else None for held in arrays]
+        values = [host_values(replicas[0]) if replicas else None for replicas in arrays]
         jobs = [(fact, "stats", array) for fact, array in zip(facts, values) if array is not None]
-        jobs += [(fact, "grad_stats", host_values(held[0])) for fact, held in zip(facts, gradients) if held]
+        jobs += [(fact, "grad_stats", host_values(replicas[0])) for fact, replicas in zip(facts, gradients) if replicas]
         results = statistics_of_all([array for _, _, array in jobs], stats == "full")
         for (fact, key, _), result in zip(jobs, results):
             fact[key] = result
-        for param, held, first, fact in zip(places, arrays, values, facts):
-            if len(held) > 1:
-                fact["replicas_agree"] = all(equal_bytes(first, host_values(other)) for other in held[1:])
+        for param, replicas, first, fact in zip(places, arrays, values, facts):
+            if len(replicas) > 1:
+                fact["replicas_agree"] = all(equal_bytes(first, host_values(other)) for other in replicas[1:])
             if "grad_stats" in fact:
                 fresh = parameter.gradient_freshness(param)
                 fact["grad_fresh"] = all(fresh)

@@ -28,7 +28,7 @@ class OutputRow:
     stats : Statistics or None
         Over all arrays of all calls; for a single call with quantiles and a histogram. None if it returned no array.
     grad_stats : Statistics or None
-        Of the gradient of the loss by these outputs, if requested.
+        Statistics of the gradient of the loss by these outputs, if requested.
     aliases : tuple of str
         The other paths of a block that has several.
     """
@@ -114,7 +114,7 @@ def outputs(
     Parameters
     ----------
     net : Block
-        A network whose parameters have values.
+        An initialized network.
     inputs : NDArray
         The network's arguments.
     grads : bool

@@ -224,7 +224,7 @@ class Recorder(display.TableReport[_Series]):
         Which parameters: a glob over paths, a role, a compiled regular expression, a Block class, or a callable that
         takes a `ParameterInfo`. By default all that have a gradient now.
     stats : sequence of str
-        Of ``'mean'``, ``'std'``, ``'min'``, ``'max'``, ``'norm'``, ``'zeros'``, ``'nan'``, ``'posinf'``, ``'neginf'``.
+        ``'mean'``, ``'std'``, ``'min'``, ``'max'``, ``'norm'``, ``'zeros'``, ``'nan'``, ``'posinf'`` or ``'neginf'``.
     every, capacity : int
         Distance between kept steps, and maximum number of kept steps. A full history drops every second step and
         doubles `every`, so it always spans the whole training evenly. It holds at most ``2 * parameters * len(stats) *

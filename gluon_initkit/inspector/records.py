@@ -312,7 +312,7 @@ def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]
 
 
 def counted_elsewhere(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]) -> FrozenSet[str]:
-    """The canonical paths of parameters whose buffer belongs to an earlier parameter of `records` too."""
+    """The canonical paths of parameters in a buffer that an earlier parameter of `records` has too."""
     groups = [group.paths for group in shared if group.kind == "buffer"]  # a Parameter with several paths is one record
     canonical = {path: record.path for record in records for path in record.paths} if groups else {}
     canonical_groups = (dict.fromkeys(canonical[path] for path in paths if path in canonical) for paths in groups)

@@ -56,7 +56,7 @@ class Report(display.TableReport["ParameterView"]):
     blocks : tuple of BlockRecord
         The blocks of the network; empty for a file.
     shared : tuple of SharedValues
-        Groups of parameters that share values, and groups of weights whose tie may have broken.
+        Groups of parameters that share values, and groups of equal weights in separate memory.
     findings : tuple of Finding
     source : str
         The network's class, or the path of the file.

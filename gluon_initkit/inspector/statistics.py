@@ -66,11 +66,11 @@ def _equal_weights(records: Sequence[ParameterRecord], arrays: Sequence[Any]) ->
         stats = record.stats
         drawn = stats is not None and stats.min != stats.max and not stats.identical_rows
         if drawn and record.role == "weight" and not record.constant:  # a buffer counts once
-            alike = candidates.setdefault((record.shape, record.dtype, stats), {})
-            alike.setdefault(-1 - number if record.buffer is None else record.buffer, number)
-    for alike in candidates.values():
+            by_buffer = candidates.setdefault((record.shape, record.dtype, stats), {})
+            by_buffer.setdefault(-1 - number if record.buffer is None else record.buffer, number)
+    for by_buffer in candidates.values():
         equal: Dict[bytes, List[int]] = {}
-        for number in alike.values() if len(alike) > 1 else ():
+        for number in by_buffer.values() if len(by_buffer) > 1 else ():
             equal.setdefault(digest_of(arrays[number]), []).append(number)
         for numbers in equal.values():
             first = readable(arrays[numbers[0]])
