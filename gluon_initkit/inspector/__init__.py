@@ -1,4 +1,4 @@
-"""The inspector: what every parameter is. Pure: looking changes nothing. Importing it imports no MXNet."""
+"""The inspector: reports on every parameter, without changing anything. Importing it does not import MXNet."""
 
 from ..display import Column
 from ..files import CheckpointError, StoredValues

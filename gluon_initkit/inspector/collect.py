@@ -1,9 +1,9 @@
 """Collect the records of a live network without changing it; `Live` reads single values later.
 
-Nothing is run, drawn, moved or cached. MXNet's own accessors may fetch rows, drop out, warn or raise, so the memory of
-parameters is read directly. What values were to be is known of a layer's own initializer or default, which stands in
-the parameter. The one given to ``net.initialize(X)`` does not: MXNet forgets it once values are drawn. The caller names
-it (``init=X``); which parameters it serves is then decided as `plan` and `initialize` decide it.
+Nothing is run, drawn, moved or cached. MXNet's own accessors may fetch rows, apply dropout, warn or raise, so the
+memory of parameters is read directly. A parameter keeps the initializer or the default of its layer. MXNet forgets the
+initializer of ``net.initialize(X)`` once values are drawn, so the caller has to name it (``init=X``). Which parameters
+it serves is then decided as in `plan` and `initialize`.
 """
 
 from functools import lru_cache
@@ -33,16 +33,16 @@ _Places = Dict[Any, Place]
 _Facts = Dict[str, Any]
 Collected = Tuple[Tuple[ParameterRecord, ...], Tuple[BlockRecord, ...], Tuple[SharedValues, ...], List[Finding]]
 
-_UNKNOWN = Initializer()  # in place of a network's initializer that is not known
-_FEWEST = 16  # values from which a deviation can be judged
+_UNKNOWN = Initializer()  # stands for an unknown initializer of a network
+_FEWEST = 16  # least number of values for which moments are judged
 
 
 def collect(net: Any, select: Any, stats: Any, grads: bool, trainer: Any, init: Any) -> Collected:
-    """The parameters of a network, its blocks, what is shared, and findings about its structure.
+    """Return the parameters and blocks of a network, its shared values, and findings about its structure.
 
     The arguments are those of `inspect`.
     """
-    network_init = None if init is None else corrected(init)  # what is no initializer is refused first
+    network_init = None if init is None else corrected(init)  # refuses a wrong argument first
     if trainer is not None and not isinstance(trainer, mx.gluon.Trainer):
         raise TypeError(f"trainer is {trainer!r:.80}: expected an mxnet.gluon.Trainer")
     places, tree = places_and_blocks(net)
@@ -54,21 +54,21 @@ def collect(net: Any, select: Any, stats: Any, grads: bool, trainer: Any, init: 
             refuse_no_match(select, infos.values())
     arrays = [parameter.arrays_of(param) for param in places]
     gradients = [parameter.gradients_of(param) if grads else [] for param in places]
-    # No more is waited for below. An address is read of all arrays.
+    # Nothing below waits for the engine, and the addresses of all arrays are read.
     measured = stats or grads or init is not None
-    (wait_for if measured else wait_for_writers)([array for held in (*arrays, *gradients) for array in held])
+    (wait_for if measured else wait_for_writers)([array for replicas in (*arrays, *gradients) for array in replicas])
     facts = _facts(places, None if trainer is None else trained_by(trainer))
     values: List[Any] = []
     if measured:
-        values = [host_values(held[0]) if held else None for held in arrays]
+        values = [host_values(replicas[0]) if replicas else None for replicas in arrays]
         jobs = [(fact, "stats", array) for fact, array in zip(facts, values) if array is not None]
-        jobs += [(fact, "grad_stats", host_values(held[0])) for fact, held in zip(facts, gradients) if held]
+        jobs += [(fact, "grad_stats", host_values(replicas[0])) for fact, replicas in zip(facts, gradients) if replicas]
         results = statistics_of_all([array for _, _, array in jobs], stats == "full")
         for (fact, key, _), result in zip(jobs, results):
             fact[key] = result
-        for param, held, first, fact in zip(places, arrays, values, facts):
-            if len(held) > 1:
-                fact["replicas_agree"] = all(equal_bytes(first, host_values(other)) for other in held[1:])
+        for param, replicas, first, fact in zip(places, arrays, values, facts):
+            if len(replicas) > 1:
+                fact["replicas_agree"] = all(equal_bytes(first, host_values(other)) for other in replicas[1:])
             if "grad_stats" in fact:
                 fresh = parameter.gradient_freshness(param)
                 fact["grad_fresh"] = all(fresh)
@@ -80,13 +80,13 @@ def collect(net: Any, select: Any, stats: Any, grads: bool, trainer: Any, init: 
     blocks = tuple([BlockRecord(path, type(block).__name__) for path, block in tree])
     if select is not None:
         names = [record.block_path.split(".") for record in records]
-        around = {"", *(path for parts in names for path in accumulate(parts, "{}.{}".format))}
-        blocks = tuple([block for block in blocks if block.path in around])
+        ancestors = {"", *(path for parts in names for path in accumulate(parts, "{}.{}".format))}
+        blocks = tuple([block for block in blocks if block.path in ancestors])
     return records, blocks, shared_values(records, values), list(_structure(net, tree, places))
 
 
 def _structure(net: Any, tree: Sequence[Tuple[str, Any]], places: _Places) -> Iterator[Finding]:
-    """What deserves a look of how the network is put together, rather than of any one parameter."""
+    """Findings about the structure of the network, rather than about one parameter."""
     paths = [path for place in places.values() for path in place.paths]
     repeated = len(set(paths)) < len(paths)
     for path in path_clashes(net) if repeated else ():
@@ -99,19 +99,19 @@ def _structure(net: Any, tree: Sequence[Tuple[str, Any]], places: _Places) -> It
     for flaw in stale_graphs(net):
         yield Finding("stale-graph", "error", flaw.paths or (flaw.path,), flaw.said, flaw.mend)
     for params in name_clashes([block for _, block in tree]):
-        named = tuple([places[param].paths[0] for param in params if param in places])
-        if len(named) > 1:
-            yield Finding("colliding-name", "warning", named, f"they have one global name, {params[0].name!r}: "
+        clashing = tuple([places[param].paths[0] for param in params if param in places])
+        if len(clashing) > 1:
+            yield Finding("colliding-name", "warning", clashing, f"they have one global name, {params[0].name!r}: "
                           "collect_params raises, and so do net.initialize, a Trainer of it and hybridize",
                           "give each layer a prefix of its own")  # fmt: skip
 
 
 def _facts(places: _Places, trained: Optional[Set[int]]) -> List[_Facts]:
-    """What is known of each parameter without a look at its values: the fields of its record."""
-    buffers: Dict[int, int] = {}  # numbers, since an address would be another in every run
+    """The fields of each parameter's record that do not depend on its values."""
+    buffers: Dict[int, int] = {}  # numbers, since addresses differ between runs
     trainers: Dict[int, int] = {}
-    texts: Dict[Any, str] = {}  # of initializers, of which layers often share one
-    last: Sequence[Any] = ()  # contexts are hardly ever others than the last parameter's, and slow to write
+    texts: Dict[Any, str] = {}  # of initializers, which layers often share
+    last: Sequence[Any] = ()  # the last parameter's contexts, which seldom change and are slow to convert to text
     contexts: Tuple[str, ...] = ()
     facts: List[_Facts] = []
     for (param, place), (dtype, address, ctxs) in zip(places.items(), list(parameter.buffers_of(places))):
@@ -160,13 +160,13 @@ def _facts(places: _Places, trained: Optional[Set[int]]) -> List[_Facts]:
 
 @lru_cache(maxsize=1024)
 def _extent(dtype: Any, shape: Optional[Tuple[Optional[int], ...]]) -> Tuple[str, Optional[int], Optional[int]]:
-    """The dtype's name, how many values an array has, and bytes."""
+    """Name of the dtype, number of values, and number of bytes."""
     size: Any = math.prod(shape) if is_known(shape) else None  # type: ignore[arg-type]
     return dtype_name(dtype), size, None if size is None else size * numpy.dtype(dtype).itemsize
 
 
 def _initializer_text(initializer: Any, texts: Dict[Any, str]) -> Optional[str]:
-    """An initializer as a reader would type it."""
+    """An initializer as a user would write it."""
     if initializer is None or (isinstance(initializer, str) and not initializer.startswith("[")):
         return initializer
     key = initializer if isinstance(initializer, str) else id(initializer)
@@ -174,40 +174,40 @@ def _initializer_text(initializer: Any, texts: Dict[Any, str]) -> Optional[str]:
         try:
             # MXNet's operators write initializers into symbols as JSON.
             texts[key] = initializer_text(mx.init.create(initializer))
-        except Exception:  # a dumps() of a user's own may do anything, and is not what was asked for
+        except Exception:  # a user's dumps() may raise anything, which must not stop a report
             texts[key] = initializer if isinstance(initializer, str) else f"{type(initializer).__name__}(…)"
     return texts[key]
 
 
 def _add_declared(places: _Places, facts: Sequence[_Facts], network_init: Any) -> None:
-    """Add the moments that initializers promise beside those that were measured, and how far these are from them."""
+    """Add the moments that initializers promise, and the distance of the measured moments from them."""
     promises = []
-    defaults_moved = False
+    defaults_changed = False
     for (param, place), fact in zip(places.items(), facts):
         promise = _promise(param, place, network_init) if "stats" in fact else None
         if promise is not None:
             promises.append((fact, *promise))
-            _, law, layer_default = promise
-            moved = isinstance(law, Constant) and not is_constant(law.value, fact["stats"])
-            defaults_moved = defaults_moved or (layer_default and moved)
-    # A layer's own default that has moved, or an update, says that the network was trained, or loaded from a file:
-    # then nothing is as drawn, and that is no finding. Who names the initializer says that it should be.
-    untouched = network_init is not None or not (defaults_moved or any(map(updates_of, places)))
-    for fact, text, law, _ in promises:
+            _, distribution, layer_default = promise
+            has_changed = isinstance(distribution, Constant) and not is_constant(distribution.value, fact["stats"])
+            defaults_changed = defaults_changed or (layer_default and has_changed)
+    # If values of a layer default have changed, or an optimizer has updates, the network was trained or loaded. Then
+    # other moments are no finding, unless the caller names the initializer and so expects its moments.
+    untouched = network_init is not None or not (defaults_changed or any(map(updates_of, places)))
+    for fact, text, distribution, _ in promises:
         stats: Statistics = fact["stats"]
-        mean, std = law.moments()
+        mean, std = distribution.moments()
         size = stats.count - stats.nan - stats.posinf - stats.neginf
         z_mean = z_std = None
         if std and size >= _FEWEST and stats.mean is not None and stats.std is not None:
             z_mean = (stats.mean - mean) / (std / math.sqrt(size))
-            z_std = _z_of_variance(stats.std / std, size, law)
+            z_std = _z_of_variance(stats.std / std, size, distribution)
         fact["declared"] = Declared(text, mean, std, z_mean, z_std, untouched)
 
 
 def _promise(param: Any, place: Place, network: Any) -> Optional[Tuple[str, Any, bool]]:
-    """By what initializer a parameter was to be filled, from what distribution, and whether nobody chose it.
+    """A parameter's initializer as text, its distribution, and whether it is only the layer's default.
 
-    None where that, or its moments, are not known. `network` is the network's initializer, corrected, if it is known.
+    None if these or the moments are unknown. `network` is the network's initializer, corrected, if it is known.
     """
     if parameter.is_constant(param):
         return None
@@ -217,48 +217,48 @@ def _promise(param: Any, place: Place, network: Any) -> Optional[Tuple[str, Any,
         if not isinstance(choice, Choice) or (network is None and choice.why not in ("layer", "layer default")):
             return None
         if isinstance(choice.initializer, backend.FusedRNN):
-            return None  # each part of its one vector has a distribution of its own
+            return None  # each part of its vector has its own distribution
         context = SimpleNamespace(axes=info.axes, global_init=network or _UNKNOWN)
-        law = distribution_of(choice.initializer, choice.hook, context, info.shape)  # type: ignore[arg-type]  # known
-    except (TypeError, ValueError):  # what cannot fill this parameter promises nothing; `plan` says why
+        promised = distribution_of(choice.initializer, choice.hook, context, info.shape)  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # it cannot fill this parameter; `plan` says why
         return None
     text = initializer_text(getattr(choice.initializer, "initializer", choice.initializer))
-    return (text, law, choice.why == "layer default") if law is not None and law.moments() else None
+    return (text, promised, choice.why == "layer default") if promised is not None and promised.moments() else None
 
 
-def _z_of_variance(ratio: float, size: int, law: Distribution) -> float:
-    """By how many standard errors a variance is off, `ratio` being measured over promised deviation.
+def _z_of_variance(ratio: float, size: int, distribution: Distribution) -> float:
+    """Error of a variance in standard errors. `ratio` is the measured deviation divided by the promised one.
 
-    By Wilson and Hilferty (1931), for any distribution: that power of a sample variance whose skewness vanishes is
-    nearly normal far into its tails. The variance itself is not: of 20 normal values it is easily 6 standard errors too
+    As Wilson and Hilferty (1931), for any distribution: the power of a sample variance that has no skewness is nearly
+    normal far into its tails. The variance itself is not: for 20 normal values it is easily 6 standard errors too
     large.
     """
-    spread, power = _SPREADS[isinstance(law, Uniform)]
+    spread, power = _SPREADS[isinstance(distribution, Uniform)]
     spread /= size - 1
     unbiased = ratio * ratio * size / (size - 1)
     return (unbiased**power - 1 - power * (power - 1) * spread / 2) / (power * math.sqrt(spread))
 
 
-# By what a squared deviation varies (its variance k2), and the power that undoes its skewness, 1 - k3 / (3 k2^2). A
-# truncated normal distribution varies less than a normal one, so that the check is milder there.
+# For normal and for uniform distributions: the variance k2 of a squared deviation, and the power that removes its
+# skewness, 1 - k3 / (3 k2^2). A truncated normal distribution varies less than a normal one: its check is milder.
 _SPREADS = {False: (2.0, 1 / 3), True: (0.8, 1 - (16 / 35) / (3 * 0.8**2))}
 
 
 class Live:
-    """Values and gradients of a network that was inspected, read when they are asked for.
+    """Reads values and gradients of an inspected network on request.
 
-    It holds the network weakly: a report is plain data and keeps nothing alive.
+    It holds a weak reference to the network, since a report must not keep a network alive.
     """
 
     def __init__(self, net: Any) -> None:
         self._net, self._class = weakref.ref(net), type(net).__name__
 
     def values(self, path: str) -> numpy.ndarray:
-        """A copy of a parameter's present values; of several contexts, the first's."""
+        """A copy of a parameter's current values, from the first context."""
         return self._first(path, parameter.arrays_of, "values yet")
 
     def gradient(self, path: str) -> numpy.ndarray:
-        """A copy of a parameter's present gradient; of several contexts, the first's."""
+        """A copy of a parameter's current gradient, from the first context."""
         return self._first(path, parameter.gradients_of, "gradient")
 
     def _first(self, path: str, arrays_of: Any, what: str) -> numpy.ndarray:
@@ -273,10 +273,10 @@ class Live:
             raise KeyError(f"the {self._class} has no parameter {path!r} any more: inspect it again")
         arrays = arrays_of(param)
         if not arrays:
-            found, how = f"{what}: it is {parameter.state_of(param)}", _HOW.get(parameter.state_of(param))
+            lack, remedy = f"{what}: it is {parameter.state_of(param)}", _HOW.get(parameter.state_of(param))
             if what == "gradient" and param.grad_req == "null":
-                found, how = "gradient: its grad_req is 'null'", "Set grad_req='write'."
-            raise RuntimeError(f"Parameter {path!r} has no {found}. {how}")
+                lack, remedy = "gradient: its grad_req is 'null'", "Set grad_req='write'."
+            raise RuntimeError(f"Parameter {path!r} has no {lack}. {remedy}")
         wait_for(arrays[:1])
         return numpy.array(host_values(arrays[0]))
 

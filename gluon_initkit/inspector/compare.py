@@ -1,8 +1,8 @@
-"""`compare`: what differs between two networks, reports or files, and whether a network could load a file.
+"""`compare`: the differences between two networks, reports or files, and whether a network could load a file.
 
-Two arrays belong together where `files.match` says so of a network and a file; else where their paths are the same;
-else where their content is the same under another name; and where a side has no values, where one array alone on each
-side has the shape and the role.
+Two arrays form a pair if `files.match` pairs them (a network and a file) or if they have the same path. Of the rest,
+arrays with the same content form a pair. If a side has no values, an array forms a pair with the only array of its
+shape and role on the other side.
 """
 
 from collections import Counter
@@ -30,36 +30,36 @@ if TYPE_CHECKING:
     from ..sharing.load import LoadReport
 
 _Shape = Optional[Tuple[Optional[int], ...]]
-_ALIKE = ("equal", "unread")  # the statuses of what does not differ, as far as is known
+_ALIKE = ("equal", "unread")  # statuses of rows without a known difference
 _EQUAL: Dict[str, Any] = {"change": 0.0, "cosine": 1.0, "sign_flips": 0, "nonfinite": 0}
-_BLOCK = 1 << 18  # values that are read at once
+_BLOCK = 1 << 18  # values read at once
 
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One array of either side, or two that belong together.
+    """One array that only one side has, or a pair of arrays.
 
     Attributes
     ----------
     status : str
-        ``'added'`` or ``'removed'``: only the second, or the first, has it; ``'renamed'``: the same content under
-        another path; ``'reshaped'``; ``'retyped'``; ``'changed'``: other values; ``'equal'``; ``'unread'``: no
-        difference is known, but a side has no values (an uninitialized network, a report without statistics).
+        ``'added'`` or ``'removed'``: only the second, or the first, has the array; ``'renamed'``: the same content
+        under another path; ``'reshaped'``; ``'retyped'``; ``'changed'``: other values; ``'equal'``; ``'unread'``: no
+        known difference, but a side has no values (an uninitialized network, a report without statistics).
     path, other : str or None
     shapes, dtypes : tuple
-        In the first and in the second; None where it is not there.
+        In the first and in the second; None on a side without the array.
     by : str
-        What the status rests on: ``'values'``, ``'statistics'`` or ``'shape'``. With one of the last two ``'renamed'``
-        is a guess: no values could be compared, and no other array has its shape and role.
+        Basis of the status: ``'values'``, ``'statistics'`` or ``'shape'``. With the last two, ``'renamed'`` is a guess:
+        no values could be compared, and no other array has the same shape and role.
     change, cosine : float or None
-        L2 norm of the difference over the norm of the first, and the cosine between them; None where a norm is 0, or no
-        values were compared.
+        L2 norm of the difference divided by the norm of the first, and the cosine of the angle between both. None if a
+        norm is 0, or if no values were compared.
     sign_flips, nonfinite : int or None
-        How many values changed their sign; how many differ in being NaN or infinite.
+        Number of values that changed sign; number of values that differ in being NaN or infinite.
     load : str or None
-        What `load` would make of it: a status of `LoadReport`.
+        What `load` would do with the array: a status of `LoadReport`.
     norm : float or None
-        L2 norm of the second, where the first is all 0 and `change` therefore None. It is not in the JSON.
+        L2 norm of the second if the first is all 0, since `change` is None then. It is not in the JSON.
     """
 
     status: str
@@ -78,16 +78,16 @@ class ComparisonRow:
 
 @dataclass(frozen=True, repr=False)
 class Comparison(TableReport[ComparisonRow]):
-    """What `compare` returns: one row an array. ``str()`` is a table of what differs; it is true where nothing does.
+    """The result of `compare`, with a row for each array. ``str()`` is a table of differences; ``bool()`` is `same`.
 
     Attributes
     ----------
     rows : tuple of ComparisonRow
-        In the order of the first; then what only the second has. ``comparison['0.weight']`` finds one by either path.
+        In the order of the first, then of the second. ``comparison['0.weight']`` finds a row by either path.
     sources : tuple of (str, str)
-        What was compared.
+        Names of the two sides.
     load : LoadReport or None
-        What `load` would do, where a network was compared with a file.
+        What `load` would do, if a network was compared with a file.
 
     Examples
     --------
@@ -108,28 +108,28 @@ class Comparison(TableReport[ComparisonRow]):
         for row in self.rows:
             if path in (row.path, row.other):
                 return row
-        known = [each for row in self.rows for each in (row.path, row.other) if each]
+        known = [label for row in self.rows for label in (row.path, row.other) if label]
         raise KeyError(f"no row has the path {path!r}; {did_you_mean(path, list(dict.fromkeys(known)))}")
 
     @property
     def same(self) -> bool:
-        """Whether all values were compared, and are equal, under equal names."""
+        """Whether all values were compared and are equal, under equal paths."""
         return all(row.status == "equal" for row in self.rows)
 
     @property
     def differences(self) -> Tuple[ComparisonRow, ...]:
-        """The rows that differ."""
+        """The rows with a difference."""
         return tuple(row for row in self.rows if row.status not in _ALIKE)
 
     @property
     def counts(self) -> Dict[str, int]:
-        """How many rows have each status."""
+        """The number of rows with each status."""
         return dict(Counter(row.status for row in self.rows))
 
     def to_json(self) -> str:
         """The whole comparison as JSON: ``schema`` (1), ``sources``, ``same``, ``counts``, ``rows`` and ``load``.
 
-        NaN and infinity, which JSON lacks, are written as text.
+        JSON has no NaN and no infinity, so they are written as text.
         """
         load = None if self.load is None else {**asdict(self.load), "loads": self.load.loads}
         rows = [{key: value for key, value in row.items() if key != "norm"} for row in map(asdict, self.rows)]
@@ -152,7 +152,7 @@ class Comparison(TableReport[ComparisonRow]):
 
 
 def _size_of_change(row: ComparisonRow) -> float:
-    """By which rows are sorted: another shape or nothing to compare is more than any change of values."""
+    """The sort key of rows: another shape, or an array without a pair, is larger than any change of values."""
     if row.status not in ("changed", "retyped") or row.nonfinite:
         return math.inf
     return (math.inf if row.norm else 0.0) if row.change is None else row.change
@@ -166,7 +166,7 @@ _COLUMNS = (
     Column("status", lambda row: row.status, ""),
     Column("path", lambda row: (row.path, f"-> {row.other}") if row.path and row.other and row.path != row.other
            else (row.path or row.other or "",), "parameter", path=True),
-    Column("shape", lambda row: _both(*(None if each is None else shape_text(each) for each in row.shapes))),
+    Column("shape", lambda row: _both(*(None if shape is None else shape_text(shape) for shape in row.shapes))),
     Column("dtype", lambda row: _both(*row.dtypes), hoist="{}"),
     Column("change", lambda row: f"from 0 to norm {row.norm:.3g}" if row.norm else
            "" if row.change is None else f"{row.change:.3g}", number=True),
@@ -178,18 +178,18 @@ _COLUMNS = (
 
 
 def compare(a: Any, b: Any, **options: Any) -> Comparison:
-    """Say what differs between two networks, reports or files, in any mix. Changes nothing.
+    """Compare two networks, reports or files, in any combination. Changes nothing.
 
-    Where a network is compared with a file, ``.load`` foretells ``ik.load(a, b, **options)``: the report that it would
-    return, or with ``.load.error`` what it would raise, and the `rename` under which more of the file would fit.
+    If a network is compared with a file, ``.load`` predicts ``ik.load(a, b, **options)``. It is the report that `load`
+    would return; ``.load.error`` is the error that it would raise, with the `rename` that would make more names fit.
 
     Parameters
     ----------
     a, b : Block, Report, str or path-like
-        What was, and what is: ``change`` is relative to `a`. The values of networks and files are compared. A report
-        of a network holds none: its statistics are compared, where it has any.
+        The old and the new side: ``change`` is relative to `a`. Networks and files are compared by their values. A
+        report of a network holds no values, so its statistics are compared, if it has any.
     **options
-        As for `load`, where a network is compared with a file: ``mismatched='skip'``, ``rename={'l1.': 'l2.'}``.
+        Options of `load`, if a network is compared with a file: ``mismatched='skip'``, ``rename={'l1.': 'l2.'}``.
 
     Returns
     -------
@@ -198,7 +198,7 @@ def compare(a: Any, b: Any, **options: Any) -> Comparison:
     Raises
     ------
     CheckpointError, TypeError
-        A file is none of MXNet's, or broken; `a` or `b` is nothing that can be compared.
+        A file has an unknown format or is damaged; `a` or `b` has a type that cannot be compared.
 
     Examples
     --------
@@ -209,7 +209,7 @@ def compare(a: Any, b: Any, **options: Any) -> Comparison:
     >>> [(row.status, row.path, row.change) for row in comparison]
     [('changed', 'weight', 0.5), ('equal', 'bias', 0.0)]
     """
-    first, second = (_source(thing, options.get("rename")) for thing in (a, b))
+    first, second = (_source(side, options.get("rename")) for side in (a, b))
     network, file = (first, second) if first.network is not None else (second, first)
     load = None
     if network.network is not None and file.file is not None:
@@ -227,7 +227,7 @@ def compare(a: Any, b: Any, **options: Any) -> Comparison:
 
 @dataclass(frozen=True, eq=False)
 class _Entry:
-    """One array of a source; one more for each path at which it stands transposed."""
+    """One array of a source. A path of a transposed tie has an entry of its own."""
 
     path: str
     paths: Tuple[str, ...]
@@ -235,7 +235,7 @@ class _Entry:
     shape: _Shape
     dtype: str
     stats: Optional[Statistics] = None
-    values: Any = None  # what reads the values; None where there are none
+    values: Any = None  # the function that reads the values; None if there are none
 
 
 class _Source(NamedTuple):
@@ -245,28 +245,28 @@ class _Source(NamedTuple):
     file: Optional[StoredValues] = None
 
 
-def _source(thing: Any, rename: Any) -> _Source:
-    if is_path(thing):
-        thing = inspect(thing)
+def _source(side: Any, rename: Any) -> _Source:
+    if is_path(side):
+        side = inspect(side)
     entries: List[_Entry] = []
-    if isinstance(thing, Report):
-        file = thing.live if isinstance(thing.live, StoredValues) else None
-        renamed = renamed_names(rename, [path for record in thing.records for path in record.paths] if file else ())
-        for record in thing.records:
+    if isinstance(side, Report):
+        file = side.live if isinstance(side.live, StoredValues) else None
+        renamed = renamed_names(rename, [path for record in side.records for path in record.paths] if file else ())
+        for record in side.records:
             readable = file is not None and file.has_values(file.arrays[record.path])
             reader = partial(file.values, record.path) if file is not None and readable else None
             entries += _entries(record, record.transposed, reader, renamed)
-        return _Source(thing.source or "report", entries, file=file)
-    if not hasattr(thing, "collect_params"):
+        return _Source(side.source or "report", entries, file=file)
+    if not hasattr(side, "collect_params"):
         raise TypeError(
-            f"cannot compare {printable(type(thing).__name__)}: {thing!r:.80}. Expected a network (an "
+            f"cannot compare {printable(type(side).__name__)}: {side!r:.80}. Expected a network (an "
             f"mxnet.gluon.Block), a report of ik.inspect, or the path of a parameter file, such as net.params."
         )
     from .._mxnet.arrays import context_of, is_host, memory_view, wait_for
     from .._mxnet.parameter import arrays_of
 
-    listed = [(place, info, arrays_of(param)[:1]) for param, place, info in list_parameters(thing)]
-    wait_for(array for *_, arrays in listed for array in arrays)  # `memory_view` does not
+    listed = [(place, info, arrays_of(param)[:1]) for param, place, info in list_parameters(side)]
+    wait_for(array for *_, arrays in listed for array in arrays)  # `memory_view` does not wait
     for place, info, arrays in listed:
         reader = None
         for array in arrays:
@@ -274,74 +274,74 @@ def _source(thing: Any, rename: Any) -> _Source:
             info = info._replace(shape=tuple(array.shape))
             reader = partial(memory_view, array) if in_place else array.asnumpy
         entries += _entries(info, place.transposed, reader, {})
-    return _Source(type(thing).__name__, entries, network=thing)
+    return _Source(type(side).__name__, entries, network=side)
 
 
 def _entries(record: Any, transposed: Sequence[str], values: Any, renamed: Mapping[str, str]) -> Iterator[_Entry]:
-    """The entry of a record or a `ParameterInfo`, and one for each path at which it stands transposed."""
-    bare = {path: renamed.get(path, path) for path in record.paths}
-    bare.setdefault(strip_prefix(record.path), renamed.get(record.path, strip_prefix(record.path)))
-    paths = dict.fromkeys(new for path, new in bare.items() if path not in transposed)
+    """The entry of a record or a `ParameterInfo`, and an entry for each of its transposed paths."""
+    names = {path: renamed.get(path, path) for path in record.paths}
+    names.setdefault(strip_prefix(record.path), renamed.get(record.path, strip_prefix(record.path)))
+    paths = dict.fromkeys(new for path, new in names.items() if path not in transposed)
     stats = getattr(record, "stats", None)
     entry = _Entry(record.paths[0], tuple(paths), record.role, record.shape, record.dtype, stats, values)
     yield entry
     flipped = None if entry.shape is None else entry.shape[::-1]
     transpose = None if values is None else lambda: values().reshape(entry.shape).T
     for path in transposed:
-        yield replace(entry, path=path, paths=(bare[path],), shape=flipped, values=transpose)
+        yield replace(entry, path=path, paths=(names[path],), shape=flipped, values=transpose)
 
 
-_Pair = Tuple[Optional[_Entry], Optional[_Entry], bool]  # with whether it is renamed: found by content, or by shape
+_Pair = Tuple[Optional[_Entry], Optional[_Entry], bool]  # and whether it is renamed: paired by content or by shape
 
 
 def _pairs(a: _Source, b: _Source, load: Any) -> List[_Pair]:
-    """The entries that belong together, in the order of `a`; then what only `b` has.
+    """All pairs and unpaired entries: in the order of `a`, then the entries that only `b` has.
 
-    An array of two paths on one side, whose paths are two arrays on the other, is in two pairs.
+    An array with two paths is in two pairs if these paths are two arrays on the other side.
     """
     pairs: List[_Pair] = []
     done: Set[_Entry] = set()
 
-    def add(found: Sequence[Tuple[_Entry, _Entry]], renamed: bool) -> None:
-        for pair in found:
+    def add(matches: Sequence[Tuple[_Entry, _Entry]], renamed: bool) -> None:
+        for pair in matches:
             done.update(pair)
             pairs.append((*pair, renamed))
 
-    def left() -> Tuple[List[_Entry], List[_Entry]]:
+    def unpaired() -> Tuple[List[_Entry], List[_Entry]]:
         return [entry for entry in a.entries if entry not in done], [entry for entry in b.entries if entry not in done]
 
     named = _named_pairs(a, b, load)
     add([pair for pair in named if agree(pair[0].shape, pair[1].shape)], False)
-    add(_alike(*left(), by_content=True), True)
+    add(_alike(*unpaired(), by_content=True), True)
     for pair in named:
         add([pair] if done.isdisjoint(pair) else [], False)
-    add(_alike(*left(), by_content=False), True)
-    left_a, left_b = left()
+    add(_alike(*unpaired(), by_content=False), True)
+    only_a, only_b = unpaired()
     order = {entry: number for number, entry in enumerate(a.entries)}
-    pairs += [(entry, None, False) for entry in left_a]
-    return sorted(pairs, key=lambda pair: order[pair[0]]) + [(None, entry, False) for entry in left_b]  # type: ignore
+    pairs += [(entry, None, False) for entry in only_a]
+    return sorted(pairs, key=lambda pair: order[pair[0]]) + [(None, entry, False) for entry in only_b]  # type: ignore
 
 
 def _named_pairs(a: _Source, b: _Source, load: Any) -> List[Tuple[_Entry, _Entry]]:
-    """Entries of one path, and those that `load` would match."""
+    """Pairs of entries with a common path, and pairs that `load` would match."""
     by_path = {path: entry for entry in b.entries for path in entry.paths}
     pairs = {(entry, by_path[path]): None for entry in a.entries for path in entry.paths if path in by_path}
     done = {entry for pair in pairs for entry in pair}
     network, file = (a, b) if a.network is not None else (b, a)
-    ours = {path: entry for entry in network.entries for path in entry.paths}
-    theirs = {entry.path: entry for entry in file.entries}
+    by_network_path = {path: entry for entry in network.entries for path in entry.paths}
+    by_file_path = {entry.path: entry for entry in file.entries}
     for row in load or ():
-        one, other = ours.get(row.path), theirs.get(row.name)
+        one, other = by_network_path.get(row.path), by_file_path.get(row.name)
         if one is not None and other is not None and one not in done:
             pairs[(one, other) if network is a else (other, one)] = None
     return list(pairs)
 
 
-def _alike(left_a: List[_Entry], left_b: List[_Entry], by_content: bool) -> List[Tuple[_Entry, _Entry]]:
-    """Entries with an equal key, in order; by shape only where no other has it, and one side has no values."""
-    shapes = {entry.shape for entry in left_a} & {entry.shape for entry in left_b}
+def _alike(entries_a: List[_Entry], entries_b: List[_Entry], by_content: bool) -> List[Tuple[_Entry, _Entry]]:
+    """Pairs of equal content, or pairs of a shape and role that are unique on both sides, if a side has no values."""
+    shapes = {entry.shape for entry in entries_a} & {entry.shape for entry in entries_b}
     groups: Dict[Any, Tuple[List[_Entry], List[_Entry]]] = {}
-    for side, entries in enumerate((left_a, left_b)):
+    for side, entries in enumerate((entries_a, entries_b)):
         for entry in entries:
             if entry.shape not in shapes or (entry.values is None if by_content else not is_known(entry.shape)):
                 continue
@@ -384,21 +384,21 @@ def _equal_statistics(a: Statistics, b: Statistics) -> bool:
     if any(getattr(a, name) != getattr(b, name) for name in exact):
         return False
     close = ((getattr(a, name), getattr(b, name)) for name in ("mean", "std", "norm"))
-    # Sums over other blocks, on other threads, round differently.
+    # Sums that were taken over other blocks round differently.
     return all(x == y or (x is not None and y is not None and math.isclose(x, y, rel_tol=1e-9)) for x, y in close)
 
 
 def _change_between(a: numpy.ndarray, b: numpy.ndarray) -> Dict[str, Any]:
-    """The numbers of a `ComparisonRow` for two arrays of as many values, summed up in blocks of float64.
+    """The numbers of a `ComparisonRow` for two arrays of the same size, summed in float64 block by block.
 
-    They are `_EQUAL` where all values are equal; a NaN is equal to a NaN. All numbers but `nonfinite` leave out what is
-    NaN or infinite in either array.
+    Returns `_EQUAL` if all values are equal; a NaN equals a NaN. All numbers but `nonfinite` leave out the positions
+    where either array is NaN or infinite.
     """
     a, b = a.reshape(-1), b.reshape(-1)
     blocks = [slice(begin, end) for begin, end in cut(a.size, _BLOCK)]
     if all(_same(a[block], b[block]).all() for block in blocks):
         return _EQUAL
-    # Squares of numbers beyond 1e154 are no float64, and those below 1e-162 are 0: what is squared is scaled to 1.
+    # In float64, squares of numbers above 1e154 overflow and those below 1e-162 are 0, so values are scaled to about 1.
     scale_a, scale_b = (_scale(array[block] for block in blocks) for array in (a, b))
     scale = max(scale_a, scale_b)
     squares_a = squares_b = product = difference = 0.0
@@ -410,14 +410,14 @@ def _change_between(a: numpy.ndarray, b: numpy.ndarray) -> Dict[str, Any]:
             nonfinite += int((~finite & ~_same(x, y)).sum())
             x, y = x[finite], y[finite]
         flips += int((((x < 0) & (y > 0)) | ((x > 0) & (y < 0))).sum())  # a product could underflow
-        apart = y / scale - x / scale
-        difference += float(apart @ apart)
+        delta = y / scale - x / scale
+        difference += float(delta @ delta)
         x /= scale_a
         y /= scale_b
         squares_a += float(x @ x)
         squares_b += float(y @ y)
         product += float(x @ y)
-    with numpy.errstate(over="ignore"):  # a norm beyond 1e308 times the other is infinite
+    with numpy.errstate(over="ignore"):  # a ratio above 1e308 is infinite
         relative = float(numpy.sqrt(difference / squares_a) * numpy.float64(scale / scale_a)) if squares_a else None
     cosine = max(-1.0, min(1.0, product / math.sqrt(squares_a * squares_b))) if squares_a and squares_b else None
     norm = None if squares_a else math.sqrt(squares_b) * scale_b
@@ -425,7 +425,7 @@ def _change_between(a: numpy.ndarray, b: numpy.ndarray) -> Dict[str, Any]:
 
 
 def _scale(blocks: Iterator[numpy.ndarray]) -> float:
-    """A power of two near the greatest finite magnitude, by which one divides without rounding; 1 for 0."""
+    """A power of two near the largest finite magnitude; division by it does not round. 1 if all values are 0."""
     exact = (values.astype(numpy.float64) for values in blocks)
     largest = max(float(numpy.max(numpy.abs(values), where=numpy.isfinite(values), initial=0.0)) for values in exact)
     return math.ldexp(1.0, max(-1000, min(1000, math.frexp(largest)[1]))) if largest else 1.0

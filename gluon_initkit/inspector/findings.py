@@ -1,8 +1,8 @@
-"""Findings: what in a network or a file deserves a look, by stable codes.
+"""Findings: possible problems of a network or a file, with stable codes.
 
-A check reads plain records, so files have findings too. Where statistics, gradients or a Trainer were not asked for,
-those that need them are silent. A check reports only what a sound network does not show: the tests of a new one have to
-show a network that it finds, and one close to it that it leaves alone.
+A check reads plain records, so files have findings too. A check that needs statistics, gradients or a Trainer reports
+nothing without them. A check must report nothing about a sound network: the tests of a new check need a network with
+the problem, and a similar network without it.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from ..parameters import ParameterInfo, context_mismatch, did_you_mean
 from .records import RUNNING, SEVERITIES, Finding, ParameterRecord, SharedValues, Statistics
 
 Z_LIMIT = 6.0
-"""Standard errors. Among 1,000 parameters, sound ones pass it by chance once in 250,000 networks."""
+"""A limit in standard errors. One in 250,000 sound networks of 1,000 parameters exceeds it by chance."""
 
 
 CODES = {
@@ -39,23 +39,23 @@ CODES = {
     "stale-graph": "A cached graph is of other parameters than its block has: a child was exchanged.",
     "colliding-name": "Several parameters of the network have one global name.",
 }
-"""Every code and what it means. `collect` finds the last four, which are about how a network is put together."""
+"""Every code and its meaning. `collect` finds the last four, which are about the structure of a network."""
 
 Ignored = Sequence[Union[str, Tuple[str, Any]]]
 """Codes, or pairs of a code and a selector: ``['zero-gradient', ('broken-tie', 'teacher.*')]``."""
 
 _Records = Sequence[ParameterRecord]
-_Verdicts = Iterator[Tuple[str, str, str, str]]  # codes, severities, what was seen and what to do about it
+_Verdicts = Iterator[Tuple[str, str, str, str]]  # of code, severity, evidence and hint
 
 
 def findings_of(
     records: _Records, shared: Sequence[SharedValues] = (), structure: Iterable[Finding] = ()
 ) -> Tuple[Finding, ...]:
-    """All findings about these records and their network's structure: the gravest first, then in order of traversal."""
+    """All findings about these records and their network's structure: most severe first, then in order of traversal."""
     known = [field for field in _OF_ONE if any(getattr(record, field) is not None for record in records)]
-    findings = [Finding(code, severity, (record.path,), seen, hint)
+    findings = [Finding(code, severity, (record.path,), evidence, hint)
                 for field in known for check in _OF_ONE[field] for record in records
-                for code, severity, seen, hint in check(record)]  # fmt: skip
+                for code, severity, evidence, hint in check(record)]  # fmt: skip
     findings += [finding for check in _OF_ALL for finding in check(records)]
     findings += _broken_ties(records, shared)
     findings += structure
@@ -68,9 +68,9 @@ def findings_of(
 def drop_ignored(
     findings: Sequence[Finding], ignore: Ignored, infos: Mapping[str, Any], matcher: Callable[[Any], Any]
 ) -> Tuple[Finding, ...]:
-    """The findings that are not ignored; one about several parameters is, where any of them is selected.
+    """Remove ignored findings. A finding about several parameters is removed if any of them is selected.
 
-    `infos`, by path, are what the predicates take that `matcher` makes.
+    `matcher` makes predicates from selectors. They take the values of `infos`, which are given by path.
     """
     if isinstance(ignore, str):
         raise TypeError(f"ignore is {ignore!r}: expected a list of codes, such as [{ignore!r}]")
@@ -84,15 +84,15 @@ def drop_ignored(
             raise ValueError(printable(f"ignore names the code {code!r}, which no finding has; {hint}"))
         matches.append((code, matcher(*selector) if selector else lambda info: True))
 
-    # What is found at an attribute that is no parameter can be selected by its path.
-    seen = {path: infos.get(path) or ParameterInfo(path, (), path, "default", None, "")
+    # A finding may be about an attribute that is not a parameter. Such an attribute is selected by its path.
+    targets = {path: infos.get(path) or ParameterInfo(path, (), path, "default", None, "")
             for finding in findings for path in finding.paths}  # fmt: skip
     return tuple(finding for finding in findings if not any(
-        code == finding.code and any(match(seen[path]) for path in finding.paths) for code, match in matches))
+        code == finding.code and any(match(targets[path]) for path in finding.paths) for code, match in matches))
 
 
 class FindingsError(KitError, ValueError):
-    """A report has findings, which are its `findings`; the message lists all of them, a line each."""
+    """Raised if a report has findings. They are in `findings`; the message has a line for each."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
@@ -110,53 +110,53 @@ def raise_for(findings: Sequence[Finding], strict: bool = False) -> None:
         raise FindingsError(findings)
 
 
-_SIZE_LIMIT = 0.01  # of the promised deviation: a smaller difference may be sure, but matters to nobody
-_ROUNDED = 1e-7  # below any usual epsilon: on a CPU, MXNet computes the variance of a constant channel as -8e-13
+_SIZE_LIMIT = 0.01  # of the promised deviation: a smaller difference may be significant, but is harmless
+_ROUNDED = 1e-7  # less than a usual epsilon: on a CPU, MXNet computes the variance of a constant channel as -8e-13
 
 
 def is_constant(value: float, stats: Statistics) -> bool:
-    """Whether all values are this one, but for the rounding of the shortest floats (bfloat16)."""
+    """Whether all values equal `value`, up to the rounding of the shortest floats (bfloat16)."""
     near = abs(value) / 256
     return stats.min is None or stats.max is None or value - near <= stats.min <= stats.max <= value + near
 
 
 def _count_text(record: ParameterRecord, names: Mapping[str, str]) -> str:
-    """How many values and gradients are what these fields of statistics count."""
+    """The counts in these fields of statistics, as text, for values and gradients."""
     arrays = [("value", record.stats), ("gradient", None if record.grad_fresh is False else record.grad_stats)]
-    return ", ".join(f"{counted_of(getattr(stats, field), stats.count, what, 'is', 'are')} {name}"
-                     for what, stats in arrays if stats
+    return ", ".join(f"{counted_of(getattr(stats, field), stats.count, noun, 'is', 'are')} {name}"
+                     for noun, stats in arrays if stats
                      for field, name in names.items() if getattr(stats, field))  # fmt: skip
 
 
 def _nan(record: ParameterRecord) -> _Verdicts:
-    seen = _count_text(record, {"nan": "NaN"})
-    if seen:
-        yield ("nan", "error", seen, "look for the first step that made one: a smaller learning rate, clipped "
+    evidence = _count_text(record, {"nan": "NaN"})
+    if evidence:
+        yield ("nan", "error", evidence, "look for the first step that made one: a smaller learning rate, clipped "
                "gradients")  # fmt: skip
 
 
 def _infinite(record: ParameterRecord) -> _Verdicts:
-    seen = _count_text(record, {"posinf": "+inf", "neginf": "-inf"})
-    if seen and not record.constant:  # a mask may hold -inf, which is then what its maker wanted
+    evidence = _count_text(record, {"posinf": "+inf", "neginf": "-inf"})
+    if evidence and not record.constant:  # a Constant that is a mask may hold -inf on purpose
         limit = " (float16 ends at 65504)" if record.dtype == "float16" else ""
-        yield "inf", "error", seen, f"something overflowed{limit}: look for the first step that made one"
+        yield "inf", "error", evidence, f"something overflowed{limit}: look for the first step that made one"
 
 
 def _bad_variance(record: ParameterRecord) -> _Verdicts:
     stats = record.stats
     if record.role == "running_var" and stats is not None and stats.min is not None and stats.min <= 0:
-        seen = f"the smallest of {counted(stats.count, 'variance')} is {stats.min:g}, and a normalization divides by"
+        text = f"the smallest of {counted(stats.count, 'variance')} is {stats.min:g}, and a normalization divides by"
         if stats.min < -_ROUNDED:
-            yield ("bad-variance", "error", f"{seen} its root",
+            yield ("bad-variance", "error", f"{text} its root",
                    "initialize it with 1 (ik.initialize, or ik.corrected(init)), or load the right file")  # fmt: skip
         else:
-            yield ("bad-variance", "warning", f"{seen} the root of its epsilon alone", "a constant channel gives 0, "
+            yield ("bad-variance", "warning", f"{text} the root of its epsilon alone", "a constant channel gives 0, "
                    "and so do batches of one value: if it is to be so, a larger epsilon= keeps what follows small; "
                    "else initialize it with 1, or load the right file")  # fmt: skip
 
 
 def _replicas_differ(record: ParameterRecord) -> _Verdicts:
-    if record.replicas_agree is False and record.role not in RUNNING:  # each context gathers statistics of its own
+    if record.replicas_agree is False and record.role not in RUNNING:  # each context has its own running statistics
         yield ("replicas-differ", "error", f"its values on {', '.join(record.contexts)} differ",
                "set_data on all of them, and step a Trainer that was made for all contexts")  # fmt: skip
 
@@ -165,9 +165,9 @@ def _symmetric(record: ParameterRecord) -> _Verdicts:
     stats, declared, shape = record.stats, record.declared, record.shape or ()
     if stats is None or stats.count < 2 or len(shape) < 2 or record.role != "weight":
         return
-    if record.constant or record.grad_req == "null":  # which may be a fixed filter
+    if record.constant or record.grad_req == "null":  # it may be a fixed filter
         return
-    # A layer may declare one number throughout itself, as a DeformableConvolution does its offsets.
+    # A layer itself may declare a constant weight, as DeformableConvolution does for its offsets.
     by_layer = record.initializer is not None and declared is not None and declared.std == 0
     if by_layer and declared is not None and is_constant(declared.mean, stats):
         return
@@ -177,7 +177,7 @@ def _symmetric(record: ParameterRecord) -> _Verdicts:
         yield "zero-weight", "warning", f"all {stats.count:,} values are 0", hint
     elif is_one_number and not stats.zeros:
         yield "constant-weight", "warning", f"all {stats.count:,} values are {stats.min:g}", hint
-    elif stats.identical_rows and not (record.initializer or "").startswith("Bilinear"):  # alike on purpose
+    elif stats.identical_rows and not (record.initializer or "").startswith("Bilinear"):  # equal on purpose
         yield "identical-rows", "warning", f"all {shape[0]:,} rows are the same", hint
 
 
@@ -194,15 +194,15 @@ def _not_as_declared(record: ParameterRecord) -> _Verdicts:
         return
     if declared.std == 0:
         same = is_constant(declared.mean, stats)
-        seen = "" if same else f"mean {stats.mean:.4g} and deviation {stats.std:.4g}"
+        text = "" if same else f"mean {stats.mean:.4g} and deviation {stats.std:.4g}"
     else:
         moments = (("mean", stats.mean, declared.z_mean, declared.mean),
                    ("deviation", stats.std, declared.z_std, declared.std))  # fmt: skip
-        seen = ", ".join(f"{name} {value:.4g} (z = {z:+.1f})" for name, value, z, promised in moments if z is not None
+        text = ", ".join(f"{name} {value:.4g} (z = {z:+.1f})" for name, value, z, promised in moments if z is not None
                          and abs(z) > Z_LIMIT and abs(value - promised) > _SIZE_LIMIT * declared.std)  # fmt: skip
-    if seen:
+    if text:
         yield ("not-as-declared", "warning", f"{declared.initializer} promises mean {declared.mean:.4g} and deviation "
-               f"{declared.std:.4g} at shape {record.shape}; measured {seen}", "another initializer filled it, or its "
+               f"{declared.std:.4g} at shape {record.shape}; measured {text}", "another initializer filled it, or its "
                "values were changed since: see ik.plan(net, init)")  # fmt: skip
 
 
@@ -216,7 +216,7 @@ def _unresolvable(record: ParameterRecord) -> _Verdicts:
 
 
 def _untrained(record: ParameterRecord) -> _Verdicts:
-    # One that another Trainer updates is trained.
+    # A parameter of another Trainer is trained too.
     if record.trained is False and record.trainer is None and record.grad_req not in (None, "null"):
         yield ("untrained", "warning", f"it has gradients (grad_req={record.grad_req!r}), and the Trainer does not "
                "update it", "make the Trainer of net.collect_params(), or freeze it: grad_req='null'")  # fmt: skip
@@ -232,7 +232,7 @@ def _uninitialized(records: _Records) -> Iterator[Finding]:
 
 
 def _stale_gradient(records: _Records) -> Iterator[Finding]:
-    # A step makes the gradients stale that its Trainer updates, so the parameters of each Trainer are judged apart.
+    # A step of a Trainer makes the gradients of its parameters stale, so each Trainer is checked separately.
     groups: Dict[Optional[int], List[ParameterRecord]] = {}
     for record in records:
         if record.grad_fresh is not None and record.trained is not False:
@@ -247,15 +247,15 @@ def _stale_gradient(records: _Records) -> Iterator[Finding]:
         for record in stale if written else ():
             fresh = [ctx for ctx in record.contexts if ctx not in record.stale]
             if fresh:
-                seen = f"no backward pass wrote it on {', '.join(record.stale)}, on {', '.join(fresh)} one did"
+                evidence = f"no backward pass wrote it on {', '.join(record.stale)}, on {', '.join(fresh)} one did"
                 hint = "let every context work on a part of the batch: it may have been too small to split"
             else:
-                seen = ("no backward pass wrote it since the last update, as one wrote those of "
+                evidence = ("no backward pass wrote it since the last update, as one wrote those of "
                         f"{counted(written, 'other')}")  # fmt: skip
                 block = f"{record.block} at {record.block_path}" if record.block_path else record.block
                 hint = (f"{block} took no part in the loss: call it in forward, freeze it (grad_req='null'), or "
                         "step(ignore_stale_grad=True)")  # fmt: skip
-            yield Finding("stale-gradient", "warning", (record.path,), seen, hint)
+            yield Finding("stale-gradient", "warning", (record.path,), evidence, hint)
 
 
 def _mixed_dtype(records: _Records) -> Iterator[Finding]:
@@ -263,15 +263,15 @@ def _mixed_dtype(records: _Records) -> Iterator[Finding]:
         return
     blocks: Dict[Tuple[str, str], List[ParameterRecord]] = {}
     for record in records:
-        # Integers beside floats are quantization; a Constant is what its maker made it.
+        # Integers beside floats are quantization; a Constant has the dtype that its author chose.
         if record.block and not record.constant and "float" in record.dtype:
             blocks.setdefault((record.block_path, record.block), []).append(record)
     for (path, block), members in blocks.items():
         dtypes = list(dict.fromkeys(record.dtype for record in members))
         if len(dtypes) > 1:
-            seen = ", ".join(f"{record.path} {record.dtype}" for record in members)
+            evidence = ", ".join(f"{record.path} {record.dtype}" for record in members)
             yield Finding("mixed-dtype", "warning", tuple(record.path for record in members),
-                          f"the {block}{f' at {path}' if path else ''} mixes dtypes: {seen}",
+                          f"the {block}{f' at {path}' if path else ''} mixes dtypes: {evidence}",
                           f"cast it as a whole: block.cast({dtypes[0]!r})")  # fmt: skip
 
 
@@ -282,13 +282,13 @@ def _mixed_context(records: _Records) -> Iterator[Finding]:
     mismatch = context_mismatch([(record.path, record.contexts) for record in placed])
     if mismatch is not None:
         most = Counter(record.contexts for record in placed).most_common(1)[0][0]
-        seen, _, hint = mismatch.partition(". ")
+        evidence, _, hint = mismatch.partition(". ")
         others = tuple(record.path for record in placed if record.contexts != most)
-        yield Finding("mixed-context", "warning", others, seen[0].lower() + seen[1:], hint.rstrip("."))
+        yield Finding("mixed-context", "warning", others, evidence[0].lower() + evidence[1:], hint.rstrip("."))
 
 
 def _frozen_lr_mult(records: _Records) -> Iterator[Finding]:
-    # Where something is trained by the same multiplier, it was set for all, and what is frozen among them is no fault.
+    # If a trained parameter has the same multiplier, it was set for all parameters: then frozen ones are no problem.
     used = {record.lr_mult for record in records if record.grad_req not in (None, "null")} | {None, 0.0, 1.0}
     for record in records:
         if record.grad_req == "null" and record.lr_mult not in used and not (record.constant or record.role in RUNNING):
@@ -301,15 +301,15 @@ def _broken_ties(records: _Records, shared: Iterable[SharedValues]) -> Iterator[
     equal = [group for group in shared if group.kind == "values"]
     stored = {record.path for record in records if record.state == "stored"} if equal else set()
     for group in equal:
-        seen = "weights hold the same values, each in memory of its own"
+        evidence = "weights hold the same values, each in memory of its own"
         hint = "tie them, if they were meant to be one parameter; nothing, if one is to be a copy"
         if stored.issuperset(group.paths):
-            seen = "arrays of the file hold the same values"
+            evidence = "arrays of the file hold the same values"
             hint = "nothing, if they are one parameter of several paths, which save_parameters writes so"
-        yield Finding("broken-tie", "info", group.paths, f"{len(group.paths)} {seen}", hint)
+        yield Finding("broken-tie", "info", group.paths, f"{len(group.paths)} {evidence}", hint)
 
 
-# Checks of one record, by the field that has to be known; and checks of all together.
+# Checks of one record, by the field that must be known; then checks of all records together.
 _OF_ONE: Dict[str, Tuple[Callable[[ParameterRecord], _Verdicts], ...]] = {
     "stats": (_nan, _infinite, _bad_variance, _replicas_differ, _symmetric, _zero_gradient, _not_as_declared),
     "inferable": (_unresolvable,),

@@ -1,4 +1,4 @@
-"""`inspect`: collect what is known of a network or a file, judge it, and report. Nothing is changed."""
+"""`inspect`: collect the records of a network or a file, check them, and make a report. Nothing is changed."""
 
 from contextlib import nullcontext
 from functools import partial
@@ -14,7 +14,7 @@ from .records import ParameterRecord, Statistics
 from .report import Report, record_matcher
 from .statistics import shared_values, statistics_of_all
 
-_MOST = 1 << 31  # bytes that all of a file's sparse and deflated arrays may become, besides 64 for each stored one
+_MOST = 1 << 31  # limit in bytes for all unpacked arrays of a file, beyond 64 times the stored bytes
 
 
 def inspect(
@@ -27,56 +27,56 @@ def inspect(
     init: Any = None,
     ignore: Ignored = (),
 ) -> Report:
-    """Look at a network, or at a parameter file, and change nothing.
+    """Report on a network or a parameter file. Changes nothing.
 
-    No forward pass is run, nothing is initialized, drawn, moved or cached, whatever state the network is in.
+    No forward pass runs, and nothing is initialized, drawn, moved or cached. The network may be in any state.
 
     Parameters
     ----------
     net_or_file : Block, str or path
-        A network, any block of one (``net[0]``), or a file: ``.params`` of MXNet 1 or 2, MXNet 2's and NumPy's zip
-        files of arrays, ``.safetensors``. Paths are then the names in the file; an array without one has its number.
+        A network, any block of one (``net[0]``), or a file: ``.params`` of MXNet 1 or 2, zip files of arrays by MXNet 2
+        or NumPy, ``.safetensors``. Paths are then the names in the file, or the numbers of arrays without names.
     *inputs
-        None are taken, since no forward pass is run: `outputs` and `summary` take a network's inputs.
+        Not accepted, since no forward pass runs. `outputs` and `summary` take a network's inputs.
     select : selector, optional
-        Which parameters: a glob over paths (``'*.bias'``), which may select none, or a path; a role, a compiled
-        regular expression, a Block class, or a callable that gets a `ParameterInfo`, of a file a `ParameterRecord`.
+        Which parameters: a glob over paths (``'*.bias'``), which may match nothing, or a path; a role, a compiled
+        regular expression, a Block class, or a callable that takes a `ParameterInfo` (for files a `ParameterRecord`).
     stats : bool or ``'full'``
-        Whether to read the values: moments and counts of each, whether replicas agree, weights that are equal, and how
-        far the values are from what their initializer promises. ``'full'`` adds quantiles and a histogram, which plots
-        show, and takes several times as long. The totals are the same with and without.
+        Whether to read the values. The report then has their moments and counts, equal weights, whether replicas
+        agree, and the distance of the moments from those that the initializer promises. ``'full'`` adds quantiles and
+        a histogram for plots, and takes several times as long. The totals are the same with and without.
     grads : bool
         Whether to read the gradients as well. It implies `stats`.
     trainer : Trainer, optional
-        To say of each parameter whether this Trainer updates it.
+        Adds to each record whether this Trainer updates the parameter.
     init : Initializer or str, optional
-        What ``net.initialize`` was given. MXNet forgets it once values are drawn, so without it only the initializers
-        that layers were given themselves are compared with what is measured, and only while nothing shows that the
-        network was trained or loaded. It implies `stats`.
+        The initializer of ``net.initialize``, which MXNet forgets once values are drawn. Without it, only initializers
+        of layers are compared with measured values, and only if nothing shows that the network was trained or loaded.
+        It implies `stats`.
     ignore : sequence of str or (str, selector)
-        Findings to leave out: a code, or a code and a selector of parameters, ``('broken-tie', 'teacher.*')``.
+        Findings to leave out: a code, or a pair of a code and a selector, ``('broken-tie', 'teacher.*')``.
 
     Returns
     -------
     Report
-        A record of each parameter, totals, what is shared, and findings.
+        A record of each parameter, totals, shared values, and findings.
 
     Raises
     ------
     TypeError, ValueError
-        An argument is none of the above, `select` is a path that no parameter has, or something is asked of a file that
-        only a network knows: a Block class, for instance.
+        An argument is none of the above, `select` is a path that no parameter has, or an argument needs a network and
+        a file is given, as a Block class does.
     CheckpointError, OSError
-        The file is none of MXNet's, or damaged, with the offset and the reason; or cannot be read at all.
+        The file has an unknown format, is damaged (the message has offset and reason), or cannot be read.
     MXNetError
-        An operator that was called before failed: MXNet says so to whoever waits next, and a report waits.
+        An operator that was called before failed. MXNet raises its error in the next wait, and a report waits.
 
     Notes
     -----
-    Of several contexts the first one's values and gradients are shown; gradients of different contexts belong to
-    different parts of a batch until a Trainer adds them. An array of a file has no statistics where it was saved before
-    its shape was known; or is sparse or deflated, and would become 64 times as large as what is stored (and over 16
-    MiB), or with others 2 GiB larger than that.
+    With several contexts, values and gradients are those of the first; gradients of different contexts belong to
+    different parts of a batch until a Trainer adds them. An array of a file has no statistics if it was saved before
+    its shape was known. Neither has a sparse or deflated array that would unpack to 64 times its stored size (and over
+    16 MiB), or with others to 2 GiB more than that.
 
     Examples
     --------
@@ -95,12 +95,12 @@ def inspect(
     if isinstance(stats, str) and stats != "full":
         raise ValueError(f"stats is {stats!r}: expected False, True or 'full'")
     if isinstance(net_or_file, (str, os.PathLike)):
-        for name, given in (("grads", grads), ("trainer", trainer is not None), ("init", init is not None)):
-            if given:
+        for name, is_set in (("grads", grads), ("trainer", trainer is not None), ("init", init is not None)):
+            if is_set:
                 raise ValueError(f"{name}= is about a network, and {os.fspath(net_or_file)!r} is a file: "
                                  "pass the network instead")  # fmt: skip
         return _inspect_file(net_or_file, select, stats, ignore)
-    from .collect import Live, collect  # not before: a file is inspected without MXNet
+    from .collect import Live, collect  # imported here since files need no MXNet
 
     try:
         check_block(net_or_file)
@@ -118,13 +118,13 @@ def _inspect_file(path: Any, select: Any, stats: Any, ignore: Ignored) -> Report
     live, source = StoredValues(path), str(os.fspath(path))
     arrays = list(live.arrays.values())
     values: Dict[str, Any] = {}
-    left = _MOST  # many small lies are no better than a great one
+    budget = _MOST  # for all arrays, since many small ones may unpack to as much as a large one
     reading: Any = live.reading() if stats else nullcontext()
     with reading as open_values:
         for array in arrays if stats else ():
             if live.has_values(array):
-                left -= live.growth(array)
-                if left >= 0:
+                budget -= live.growth(array)
+                if budget >= 0:
                     values[array.name] = open_values(array)
         statistics = dict(zip(values, statistics_of_all(list(values.values()), full=stats == "full")))
         records = tuple([_record(array, statistics.get(array.name)) for array in arrays])
@@ -138,7 +138,7 @@ def _inspect_file(path: Any, select: Any, stats: Any, ignore: Ignored) -> Report
 
 
 def _record(array: StoredArray, stats: Optional[Statistics]) -> ParameterRecord:
-    # What is as in most arrays is left to the class: of a million records each entry takes memory.
+    # Common values are left to the defaults of the class, since a file may have a million records.
     facts: Dict[str, Any] = {}
     if stats is not None:
         facts["stats"] = stats

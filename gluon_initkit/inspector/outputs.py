@@ -1,4 +1,4 @@
-"""`outputs`: what goes through a network in one pass, measured at every block, and the block that first breaks."""
+"""`outputs`: statistics of each block's outputs in one forward pass, and the first block with NaN or infinity."""
 
 from dataclasses import dataclass
 from operator import attrgetter
@@ -15,22 +15,22 @@ from .survey import merge
 
 @dataclass(frozen=True)
 class OutputRow:
-    """What one block put out.
+    """The outputs of one block.
 
     Attributes
     ----------
     path, block : str
-        Its path, ``''`` for the network itself, and the name of its class.
+        The path, ``''`` for the network itself, and the name of the class.
     calls : int
-        How often it was called.
+        Number of calls.
     shapes : tuple of tuple of int
-        The arrays that its first call put out.
+        Shapes of the arrays that its first call returned.
     stats : Statistics or None
-        Over all arrays of all calls; of a single call with quantiles and a histogram. None where it put out no array.
+        Over all arrays of all calls; for a single call with quantiles and a histogram. None if it returned no array.
     grad_stats : Statistics or None
-        Of the gradient of the loss by these outputs, where it was asked for.
+        Statistics of the gradient of the loss by these outputs, if requested.
     aliases : tuple of str
-        The other paths of a block that stands at several.
+        The other paths of a block that has several.
     """
 
     path: str
@@ -44,17 +44,17 @@ class OutputRow:
 
 @dataclass(frozen=True, repr=False)
 class OutputReport(TableReport[OutputRow]):
-    """What `outputs` returns: a row a block, in the order in which blocks began.
+    """The result of `outputs`, with a row for each block, in the order in which blocks were first called.
 
     Attributes
     ----------
     rows : tuple of OutputRow
-        ``report['features.0']`` finds one by its path.
+        ``report['features.0']`` finds a row by its path.
     first_bad : str or None
-        The path of the block that first put out NaN or an infinity; of a leaf where a leaf did, and of a block around
-        it where an operator in that block's own `forward` did. None where all outputs are finite.
+        The path of the block that first made a NaN or an infinity: a leaf, or a block with children if an operator in
+        its own `forward` made it. None if all outputs are finite.
     reason : str
-        Why, in a sentence: a bad input, a bad parameter, or an operator that overflowed. Empty where all are finite.
+        The cause: a bad input, a bad parameter, or an operator that overflowed. Empty if all outputs are finite.
     unused : tuple of str
         The paths of the blocks that did not run.
     """
@@ -105,24 +105,24 @@ _COLUMNS = (
 def outputs(
     net: Any, *inputs: Any, grads: bool = False, loss: Optional[Callable[[Any], Any]] = None, train_mode: bool = False
 ) -> OutputReport:
-    """Measure every block's outputs in one forward pass, and find the block that first breaks.
+    """Measure every block's outputs in one forward pass, and find the first block with NaN or infinity.
 
-    Nothing stays of the pass: values, running statistics, gradients, hooks, cached graphs and NumPy's and Python's
-    generators are as before. MXNet's generator moves only where the network draws, as Dropout does in training mode.
-    A hybridized network runs un-hybridized meanwhile.
+    The pass leaves values, running statistics, gradients, hooks, cached graphs and the generators of NumPy and Python
+    unchanged. MXNet's generator moves only if the network draws, as Dropout does in training mode. A hybridized network
+    runs un-hybridized meanwhile.
 
     Parameters
     ----------
     net : Block
-        A network whose parameters have values.
+        An initialized network.
     inputs : NDArray
-        What it is called with.
+        The network's arguments.
     grads : bool
-        Whether a backward pass is made as well, and the gradient by each output measured. Parameters keep theirs.
+        Whether to run a backward pass too, and measure the gradient by each output. Parameters keep their gradients.
     loss : callable, optional
-        Gets what the network returns and returns the loss; by default the sum of all that it returns.
+        Function from the network's output to the loss; by default the sum of all outputs.
     train_mode : bool
-        Whether layers behave as in training: batch normalization by the batch's statistics, Dropout drops.
+        Whether layers behave as in training: batch normalization uses the batch's statistics, and Dropout drops.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def outputs(
     Raises
     ------
     InitializationError, TypeError
-        A parameter has no values yet; `net` is no Block.
+        A parameter has no values yet; `net` is not a Block.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def outputs(
     >>> report.reason
     'its inputs (up to 1) and parameters (up to 3e+38) are finite, so an operator of its own overflowed'
     """
-    # MXNet is imported when a network is measured: reports of files need none.
+    # MXNet is imported only here, since reports of files do not need it.
     from .._mxnet import mx
     from .._mxnet.forward import observed
     from .._mxnet.tree import walk
@@ -174,21 +174,21 @@ def outputs(
 
 
 class _Observer:
-    """Measures each call of a block, and finds out why the first of them is not finite."""
+    """Measures each call of a block, and finds the cause of the first output that is not finite."""
 
     def __init__(self, labels: Dict[int, str], grads: bool) -> None:
         self.labels, self.grads = labels, grads
-        self.blocks: Dict[str, Tuple[str, List, List, List]] = {}  # by path: class; shapes, statistics; of gradients
+        self.blocks: Dict[str, Tuple[str, List, List, List]] = {}  # by path: class, shapes, statistics, gradients
         self.first_bad: Optional[Tuple[str, str]] = None
-        self._under_way: List[Tuple[str, Any, Tuple[Any, ...]]] = []  # calls: path, block, arguments
-        self._probes: Dict[int, Tuple[Any, Any]] = {}  # by the id of an output: it, and what has its gradient
+        self._call_stack: List[Tuple[str, Any, Tuple[Any, ...]]] = []  # path, block, arguments of each call
+        self._probes: Dict[int, Tuple[Any, Any]] = {}  # by an output's id: the output, an array with its gradient
         self._probed: List[Tuple[str, int]] = []  # paths, and the ids of their outputs
 
     def __call__(self, path: str, block: Any, arguments: Tuple[Any, ...], run: Callable[[], Any]) -> Any:
         from .._mxnet.arrays import with_arrays
 
         _, shapes, calls, _ = self.blocks.setdefault(path, (type(block).__name__, [], [], []))
-        self._under_way.append((path, block, arguments))
+        self._call_stack.append((path, block, arguments))
         output = run()
         arrays = _arrays(output)
         stats = statistics_of(_values(arrays)) if arrays else None
@@ -196,7 +196,7 @@ class _Observer:
         shapes.append(tuple(tuple(array.shape) for array in arrays))
         if self.first_bad is None and _not_finite(stats):
             self.first_bad = self._cause(path)
-        self._under_way.pop()
+        self._call_stack.pop()
         return with_arrays(output, lambda array: self._probe(path, array)) if self.grads else output
 
     def _probe(self, path: str, array: Any) -> Any:
@@ -204,7 +204,7 @@ class _Observer:
 
         if numpy.dtype(array.dtype).kind != "f":
             return array
-        if id(array) not in self._probes:  # else a block inside put it out, which this one returns unchanged
+        if id(array) not in self._probes:  # else this block returns an inner block's output unchanged
             array, zeros = gradient_probe(array)
             self._probes[id(array)] = array, zeros
         self._probed.append((path, id(array)))
@@ -219,23 +219,23 @@ class _Observer:
             self.blocks[path][3].append(statistics_of(_values([gradients[key]])))
 
     def _cause(self, path: str) -> Tuple[str, str]:
-        """The block that made an output not finite, and why: the innermost one whose inputs are finite."""
-        for around, block, arguments in reversed(self._under_way):
-            found = _not_finite_in(arguments)
-            if not found:
-                return around, self._own_fault(block, arguments)
-        return path, f"the network's input holds {found}"
+        """The innermost block with finite inputs, which made an output that is not finite, and the reason."""
+        for caller, block, arguments in reversed(self._call_stack):
+            bad = _not_finite_in(arguments)
+            if not bad:
+                return caller, self._own_fault(block, arguments)
+        return path, f"the network's input holds {bad}"
 
     def _own_fault(self, block: Any, arguments: Tuple[Any, ...]) -> str:
         from .._mxnet.parameter import arrays_of
         from .._mxnet.preserve import parameters_of
 
-        own = [(self.labels.get(id(param), param.name), arrays_of(param)[:1]) for param in parameters_of({"": block})]
-        bad = [(label, found) for label, arrays in own for found in [_not_finite_in(arrays)] if found]
+        pairs = [(self.labels.get(id(param), param.name), arrays_of(param)[:1]) for param in parameters_of({"": block})]
+        bad = [(label, text) for label, arrays in pairs for text in [_not_finite_in(arrays)] if text]
         if bad:
-            return f"its parameter {listed([f'{printable(label)} holds {found}' for label, found in bad])}"
+            return f"its parameter {listed([f'{printable(label)} holds {text}' for label, text in bad])}"
         inputs = f"its inputs (up to {_largest(arguments):.3g})"
-        parameters = f" and parameters (up to {_largest([arrays for _, arrays in own]):.3g})" if own else ""
+        parameters = f" and parameters (up to {_largest([arrays for _, arrays in pairs]):.3g})" if pairs else ""
         return f"{inputs}{parameters} are finite, so an operator of its own overflowed"
 
 
@@ -246,12 +246,12 @@ def _arrays(values: Any) -> List[Any]:
 
 
 def _values(arrays: Sequence[Any]) -> numpy.ndarray:
-    """The values of arrays as one; without a copy where there is one array."""
+    """The values of all arrays as one array; not copied if there is only one."""
     from .._mxnet.arrays import host_values, wait_for
 
     wait_for(arrays)
     values = [host_values(array) for array in arrays]
-    return values[0] if len(values) == 1 else numpy.concatenate([each.reshape(-1) for each in values])
+    return values[0] if len(values) == 1 else numpy.concatenate([array.reshape(-1) for array in values])
 
 
 def _not_finite_in(values: Any) -> str:

@@ -1,7 +1,7 @@
-"""`Recorder`: statistics of weights and gradients over the steps of a training, in two lines of its loop.
+"""`Recorder`: statistics of weights and gradients over the steps of a training, with two lines in the training loop.
 
-It runs no operator, draws nothing and clears no gradient. What it has seen is a `History`: plain data in bounded
-memory, which needs no MXNet.
+It runs no operator, draws no random number and clears no gradient. It fills a `History`: plain data of limited size,
+which needs no MXNet.
 """
 
 from dataclasses import dataclass
@@ -25,31 +25,31 @@ _KINDS = ("values", "gradient")
 
 @dataclass(frozen=True)
 class _Series:
-    """One statistic of a parameter over the steps, as a table shows it."""
+    """One row of a history's table: a statistic of one parameter over the steps."""
 
     path: str
     aliases: Tuple[str, ...]
     values: List[float]
     gradient: List[float]
-    bad: int  # how many kept steps were not finite
+    bad: int  # number of kept steps with values that are not finite
 
 
 class History(display.TableReport[_Series]):
-    """What a `Recorder` has seen: as a table a row a parameter, with a line of blocks for its values over the steps.
+    """The statistics that a `Recorder` has kept. Its table has a row for each parameter, with a line over the steps.
 
-    When it is full it forgets every second step and keeps half as often from then on, so what is left is always evenly
-    spaced over the whole of the training.
+    When it is full, it drops every second step and from then on keeps half as many. The kept steps are therefore always
+    evenly spaced over the whole training.
 
     Attributes
     ----------
     paths, stats : tuple of str
-        The parameters and the statistics.
+        The recorded parameters and statistics.
     every, capacity : int
-        How far apart kept steps are now, and how many are kept at most.
+        Current distance between kept steps, and maximum number of kept steps.
     aliases : dict of str to str
-        The further paths of shared parameters, each with the one that stands in `paths`.
+        The other paths of shared parameters, each with the path that stands in `paths`.
     counted : int
-        How many steps were counted.
+        Number of counted steps.
 
     Examples
     --------
@@ -83,12 +83,12 @@ class History(display.TableReport[_Series]):
         self._kept: Dict[int, numpy.ndarray] = {}  # by step
 
     def counts(self) -> bool:
-        """Count a step; whether it is one to keep."""
+        """Count a step. Returns whether to keep it."""
         self.counted += 1
         return (self.counted - 1) % self.every == 0
 
     def keep(self, seen: numpy.ndarray) -> None:
-        """Keep the step just counted: an array of parameters by (values, gradient) by statistics, NaN for nothing."""
+        """Keep the step just counted, as an array (parameters, 2, statistics): values and gradient; NaN if missing."""
         self._kept[self.counted - 1] = numpy.asarray(seen, numpy.float64)
         if len(self._kept) > self.capacity:
             self.every *= 2
@@ -96,21 +96,21 @@ class History(display.TableReport[_Series]):
 
     @property
     def steps(self) -> Tuple[int, ...]:
-        """The steps that are kept, the first of all being 0."""
+        """The kept steps. The first step of the training is 0."""
         return tuple(self._kept)
 
     @property
     def nbytes(self) -> int:
-        """How much memory the kept numbers take."""
+        """Size of the kept numbers in bytes."""
         return sum(numbers.nbytes for numbers in self._kept.values())
 
     def _numbers(self) -> numpy.ndarray:
-        """All kept numbers: of steps by parameters by (values, gradient) by statistics."""
+        """All kept numbers, as an array (steps, parameters, 2, statistics); 2 stands for values and gradient."""
         shape = (len(self._kept), len(self.paths), len(_KINDS), len(self.stats))
         return numpy.array(list(self._kept.values())).reshape(shape)
 
     def _bad(self) -> numpy.ndarray:
-        """Where something was not finite: of steps by parameters by (values, gradient)."""
+        """Whether a value was not finite, as an array (steps, parameters, 2); 2 stands for values and gradient."""
         counts = [name in ("nan", "posinf", "neginf") for name in self.stats]
         return numpy.nan_to_num(self._numbers()[..., counts]).any(axis=-1)
 
@@ -118,9 +118,9 @@ class History(display.TableReport[_Series]):
         return len(self._kept)
 
     def series(self, path: str, stat: str, of: str = "values") -> List[float]:
-        """A statistic of one parameter, by its path or an alias, at each kept step; NaN where there was nothing to see.
+        """Return a statistic of one parameter, given by its path or an alias, at each kept step; NaN if missing.
 
-        A KeyError says that the parameter or the statistic is not recorded.
+        Raises a KeyError if the parameter or the statistic is not recorded.
         """
         named = (*self.paths, *self.aliases)
         for name, value, known in (("path", path, named), ("stat", stat, self.stats), ("of", of, _KINDS)):
@@ -141,7 +141,7 @@ class History(display.TableReport[_Series]):
         stat, shown = self._stat, display.series_text
         steps, parameters = display.counted(len(self), "step"), display.counted(len(self.paths), "parameter")
         title = f"History: {steps} of {parameters} every {self.every}, {self.nbytes:,} B; {stat}, first to last"
-        # A cell with HTML has the width for its blocks.
+        # A column with `html` gets a minimum width in HTML, which the line needs.
         line = partial(display.Column, number=True, show=shown, html=lambda numbers, path: shown(numbers))
         columns = (
             display.path_column(),
@@ -151,32 +151,32 @@ class History(display.TableReport[_Series]):
             display.Column("gradient_ends", lambda row: _ends(row.gradient), "from, to", number=True),
             display.Column("bad", attrgetter("bad"), "not finite", lambda bad: str(bad or ""), "sum", True, hoist=""),
         )  # fmt: skip
-        many = len(self.paths) > display.MOST_ROWS  # then those are shown first that moved most
+        many = len(self.paths) > display.MOST_ROWS  # then the parameters that moved most come first
         return display.Table(title, columns, self.rows, emphasis=lambda row: "error" if row.bad else "",
                              order=(display.Column("moved", _moved, "how far it moved"), True) if many else None)
 
     def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
-        """A dictionary for each step and parameter: ``step``, ``path``, and each statistic, of gradients ``grad_mean``.
+        """Return a dictionary for each step and parameter: ``step``, ``path``, ``mean``, ``grad_mean`` and so on.
 
-        None stands where there was nothing to see.
+        A missing number is None.
         """
         return [{"step": step, "path": path, **{name: None if number != number else number
-                                                for name, number in zip(self._names, seen.ravel().tolist())}}
-                for step, numbers in self._kept.items() for path, seen in zip(self.paths, numbers)]  # fmt: skip
+                                                for name, number in zip(self._names, statistics.ravel().tolist())}}
+                for step, numbers in self._kept.items() for path, statistics in zip(self.paths, numbers)]  # fmt: skip
 
     def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
-        """What was seen, as a `pandas.DataFrame` with a row for each step and parameter."""
+        """Return a `pandas.DataFrame` with a row for each step and parameter."""
         pandas = display.import_pandas()
         index = pandas.MultiIndex.from_product([self.steps, self.paths], names=["step", "path"])
         return pandas.DataFrame(self._numbers().reshape(len(index), len(self._names)), index, self._names)
 
     def plot(self, stat: Optional[str] = None, axes: Optional[Sequence[Any]] = None) -> List[Any]:
-        """Draw a statistic over steps, a line a parameter: of the values, and of the gradients. Returns the axes.
+        """Draw a statistic of values and of gradients over the steps, with a line for each parameter. Returns the axes.
 
         Parameters
         ----------
         stat : str, optional
-            Which; the norm by default, or the first that is recorded. A ValueError where it is not recorded.
+            By default the norm, or else the first that is recorded. Raises a ValueError if it is not recorded.
         axes : sequence of matplotlib.axes.Axes, optional
             Two axes to draw on; by default those of a new figure.
         """
@@ -184,16 +184,16 @@ class History(display.TableReport[_Series]):
         if stat not in self.stats:
             recorded = display.printable(", ".join(self.stats))
             raise ValueError(f"{stat!r} is not recorded; there are {recorded}. Recorder(stats=) chooses.")
-        both = display.new_axes(2, 0, height=3.4) if axes is None else list(axes)
-        if len(both) != 2:
-            raise ValueError(f"values and gradients are drawn on 2 axes, found {len(both)}; pass two, or none.")
+        panels = display.new_axes(2, 0, height=3.4) if axes is None else list(axes)
+        if len(panels) != 2:
+            raise ValueError(f"values and gradients are drawn on 2 axes, found {len(panels)}; pass two, or none.")
         bad = self._bad().any(axis=1)
         for which, title in enumerate(("values", "gradients")):
             series = self._numbers()[:, :, which, self.stats.index(stat)].T
             lines = [(path, numbers) for path, numbers in zip(self.paths, series) if not numpy.isnan(numbers).all()]
-            marked = [step for step, found in zip(self.steps, bad[:, which]) if found]
-            display.draw_lines(both[which], self.steps, lines, f"{stat} of {title}", marked)
-        return both
+            marked = [step for step, is_bad in zip(self.steps, bad[:, which]) if is_bad]
+            display.draw_lines(panels[which], self.steps, lines, f"{stat} of {title}", marked)
+        return panels
 
 
 def _ends(numbers: Sequence[float]) -> Optional[str]:
@@ -202,44 +202,44 @@ def _ends(numbers: Sequence[float]) -> Optional[str]:
 
 
 def _moved(row: _Series) -> float:
-    """By how many powers of e a statistic has grown or shrunk, or that of the gradient; inf where not finite."""
+    """How far a statistic, or that of the gradient, grew or shrank, as a logarithm; inf if a step was not finite."""
     sizes = [[abs(number) for number in numbers if number and math.isfinite(number)]
              for numbers in (row.values, row.gradient)]  # fmt: skip
-    return math.inf if row.bad else max(abs(math.log(each[-1]) - math.log(each[0])) if each else 0.0 for each in sizes)
+    return math.inf if row.bad else max(abs(math.log(size[-1]) - math.log(size[0])) if size else 0.0 for size in sizes)
 
 
 class Recorder(display.TableReport[_Series]):
-    """Watch parameters and gradients over time.
+    """Record statistics of parameters and gradients during training.
 
-    ``recorder = ik.Recorder(net)`` before the loop, ``recorder.step()`` in it, after ``backward()``. A step that is not
-    kept costs nothing. Without ``outputs=`` no operator runs. Freezing (``grad_req='null'``), deferred parameters, NaN
-    and new contexts leave gaps or counts, and stop nothing. Of several contexts the values are the first one's, and the
-    gradient is the sum that a Trainer takes, whether it has summed by then or not.
+    Write ``recorder = ik.Recorder(net)`` before the loop, and ``recorder.step()`` in it, after ``backward()``. Steps
+    that are not kept cost nothing. Without ``outputs=`` no operator runs. Frozen (``grad_req='null'``) or deferred
+    parameters, NaN and new contexts raise no error: they leave gaps or are counted. With several contexts, values are
+    those of the first context, and gradients are the sum over contexts, whether or not a Trainer has summed them yet.
 
     Parameters
     ----------
     net : Block
-        In any state; its parameters are those of now.
+        May be in any state. Parameters that it gets later are not recorded.
     select : selector, optional
-        Which parameters: a glob over paths, a role, a compiled regular expression, a Block class, a callable that gets
-        a `ParameterInfo`. By default all that have a gradient now.
+        Which parameters: a glob over paths, a role, a compiled regular expression, a Block class, or a callable that
+        takes a `ParameterInfo`. By default all that have a gradient now.
     stats : sequence of str
-        Of ``'mean'``, ``'std'``, ``'min'``, ``'max'``, ``'norm'``, ``'zeros'``, ``'nan'``, ``'posinf'``, ``'neginf'``.
+        ``'mean'``, ``'std'``, ``'min'``, ``'max'``, ``'norm'``, ``'zeros'``, ``'nan'``, ``'posinf'`` or ``'neginf'``.
     every, capacity : int
-        Which steps to look at, and how many to keep. When they are full every second one is forgotten and `every`
-        doubles, so the history always spans the whole training, evenly, and holds ``2 * parameters * len(stats) *
-        capacity`` numbers at most.
+        Distance between kept steps, and maximum number of kept steps. A full history drops every second step and
+        doubles `every`, so it always spans the whole training evenly. It holds at most ``2 * parameters * len(stats) *
+        capacity`` numbers.
     outputs : NDArray or tuple of NDArray, optional
-        A batch on which the outputs of all blocks are measured at each kept step, as `ik.outputs` does. The attribute
-        `outputs` has their `History`, by the paths of blocks; None before the first step.
+        A batch for measuring the outputs of all blocks at each kept step, as `ik.outputs` does. The attribute `outputs`
+        is their `History`, by the paths of blocks; None before the first step.
     on_nan : callable, optional
-        Gets a path and the number of the step when a kept step has a value that is not finite: the path of the block
-        that puts it out first, where `outputs` is given; else that of the parameter with such values or gradient.
+        Called with a path and the step's number if a kept step has a value that is not finite. The path is that of the
+        first block with such an output, or else that of the first parameter with such a value or gradient.
 
     Raises
     ------
     TypeError, ValueError
-        `net` is no Block, `select` selects nothing, there is no such statistic, `every` or `capacity` is too small.
+        `net` is not a Block, `select` matches nothing, a statistic is unknown, or `every` or `capacity` is too small.
 
     Examples
     --------
@@ -285,7 +285,7 @@ class Recorder(display.TableReport[_Series]):
         self.history = History([info.label for _, _, info in listed], stats, every, capacity, aliases)
 
     def step(self) -> None:
-        """Count a step, and look if it is one to keep."""
+        """Count a step, and measure it if it is to be kept."""
         step, kept = self.history.counted, self.history.counts()
         if self.outputs is not None:
             self.outputs.counts()
@@ -300,21 +300,21 @@ class Recorder(display.TableReport[_Series]):
             self._on_nan(bad, step)
 
     def _keep_parameters(self) -> Optional[str]:
-        """Measure values and gradients; the path of the first parameter that has a NaN or an infinity in them."""
-        from .._mxnet.arrays import host_values, wait_for  # not before: a history is read without MXNet
+        """Measure values and gradients. Returns the path of the first parameter with a NaN or an infinity in them."""
+        from .._mxnet.arrays import host_values, wait_for  # imported here since a history needs no MXNet
         from .._mxnet.parameter import arrays_of, gradients_of
 
         held = [arrays for param in self._watched for arrays in (arrays_of(param)[:1], gradients_of(param))]
         indices = [index for index, arrays in enumerate(held) if arrays]
         wait_for([array for arrays in held for array in arrays])
-        read = [[host_values(array) for array in held[index]] for index in indices]
-        # A Trainer that updates on the contexts has summed the gradients: all contexts hold the sum.
-        summed = all(equal_bytes(arrays[0], other) for arrays in read for other in arrays[1:])
-        taken = [arrays[0] if summed or len(arrays) == 1 else sum(arrays) for arrays in read]
-        seen = dict(zip(indices, statistics_of_all(taken)))
-        numbers = [self._recorded(seen.get(index)) for index in range(len(held))]
+        replicas = [[host_values(array) for array in held[index]] for index in indices]
+        # After a Trainer that updates on the contexts has summed the gradients, all contexts hold the sum.
+        summed = all(equal_bytes(arrays[0], other) for arrays in replicas for other in arrays[1:])
+        reduced = [arrays[0] if summed or len(arrays) == 1 else sum(arrays) for arrays in replicas]
+        measured = dict(zip(indices, statistics_of_all(reduced)))
+        numbers = [self._recorded(measured.get(index)) for index in range(len(held))]
         self.history.keep(numpy.reshape(numbers, (len(self._watched), 2, -1)))
-        bad = (index for index, stats in seen.items() if stats.nan + stats.posinf + stats.neginf)
+        bad = (index for index, stats in measured.items() if stats.nan + stats.posinf + stats.neginf)
         return next((self.history.paths[index // 2] for index in bad), None)
 
     def _keep_outputs(self, report: OutputReport) -> None:
@@ -325,19 +325,19 @@ class Recorder(display.TableReport[_Series]):
             self.outputs = History(paths, history.stats, history.every, history.capacity, blocks)
             self.outputs.counted = history.counted
         measured = {row.path: row.stats for row in report}
-        nothing = self._recorded(None)
-        self.outputs.keep(numpy.array([[self._recorded(measured.get(path)), nothing] for path in self.outputs.paths]))
+        missing = self._recorded(None)
+        self.outputs.keep(numpy.array([[self._recorded(measured.get(path)), missing] for path in self.outputs.paths]))
 
     def _recorded(self, stats: Optional[Statistics]) -> List[float]:
-        """The recorded statistics, NaN for those that an array lacks."""
-        nothing = stats and stats.count and stats.mean is None  # none is finite: their norm is not 0, there is none
-        numbers = [None if nothing and name == "norm" else getattr(stats, name, None) for name in self.history.stats]
+        """The recorded statistics of an array, with NaN for missing ones."""
+        no_norm = stats and stats.count and stats.mean is None  # no value is finite: `stats` has norm 0
+        numbers = [None if no_norm and name == "norm" else getattr(stats, name, None) for name in self.history.stats]
         return [numpy.nan if number is None else number for number in numbers]
 
     def handler(self) -> Any:
-        """An event handler for ``mxnet.gluon.contrib.estimator``: a step after each batch of training.
+        """Return an event handler for ``mxnet.gluon.contrib.estimator`` that calls `step` after each training batch.
 
-        For ``estimator.fit(..., event_handlers=[recorder.handler()])``; an ImportError where this MXNet has none.
+        For ``estimator.fit(..., event_handlers=[recorder.handler()])``. Raises an ImportError if MXNet lacks it.
         """
         try:
             from mxnet.gluon.contrib.estimator import BatchEnd
@@ -347,7 +347,7 @@ class Recorder(display.TableReport[_Series]):
         recorder = self
 
         class RecorderHandler(BatchEnd):
-            priority = -1500  # after the gradients' update, which leaves them as they are; before what may stop
+            priority = -1500  # after the update, which keeps gradients; before handlers that may stop training
 
             def batch_end(self, estimator: Any, *args: Any, **kwargs: Any) -> None:
                 recorder.step()
@@ -360,13 +360,13 @@ class Recorder(display.TableReport[_Series]):
         return self.history._table()
 
     def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
-        """As of its `history`: a dictionary for each step and parameter."""
+        """Return a dictionary for each step and parameter, as `History.to_records` does."""
         return self.history.to_records()
 
     def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
-        """As of its `history`: a DataFrame with a row for each step and parameter."""
+        """Return a DataFrame with a row for each step and parameter, as `History.to_pandas` does."""
         return self.history.to_pandas()
 
     def plot(self, stat: Optional[str] = None, axes: Optional[Sequence[Any]] = None) -> List[Any]:
-        """Draw a statistic over steps, as `History.plot` does."""
+        """Draw a statistic over the steps, as `History.plot` does."""
         return self.history.plot(stat, axes)

@@ -1,6 +1,6 @@
-"""What is known of a parameter, a network and a file, as plain data: it pickles, compares and goes to JSON.
+"""Records of parameters, blocks, statistics and findings: plain data that can be pickled, compared and written as JSON.
 
-Nothing here holds a live MXNet object or needs MXNet. `inspect` fills these records; `findings` judges them.
+Records hold no live MXNet objects and need no MXNet. `inspect` fills them; `findings` checks them.
 """
 
 from dataclasses import dataclass, fields
@@ -8,18 +8,18 @@ from typing import Any, FrozenSet, Iterable, Optional, Sequence, Tuple
 
 from ..display import AtLeast, counted, size_text
 
-RUNNING = ("running_mean", "running_var")  # the roles of statistics, which no gradient reaches
-SEVERITIES = ("error", "warning", "info")  # of findings, the gravest first
+RUNNING = ("running_mean", "running_var")  # the roles of running statistics, which have no gradient
+SEVERITIES = ("error", "warning", "info")  # of findings, most severe first
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts of finite values: ``counts[i]`` in ``[edges[i], edges[i + 1])``, the last bin being closed.
+    """Counts of finite values: ``counts[i]`` of them lie in ``[edges[i], edges[i + 1])``. The last bin is closed.
 
     Attributes
     ----------
     edges : tuple of float
-        Ascending, one more than `counts`.
+        In ascending order, one more than `counts`.
     counts : tuple of int
     """
 
@@ -29,24 +29,24 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Statistics of one array, over its finite values where not said otherwise.
+    """Statistics of one array, over its finite values unless stated otherwise.
 
     Attributes
     ----------
     count : int
-        How many values there are, finite or not.
+        Number of all values, finite or not.
     mean, std, min, max : float or None
-        In float64; `std` is the population's. None where no value is finite.
+        In float64; `std` is the population standard deviation. None if no value is finite.
     norm : float
         The L2 norm.
     zeros, nan, posinf, neginf : int
-        How many values are that.
+        Numbers of zeros, NaN, +inf and -inf.
     quantiles : tuple of (float, float)
-        Pairs ``(0.25, value)``; empty without ``stats='full'``.
+        Pairs of probability and value, ``(0.25, value)``; empty without ``stats='full'``.
     histogram : Histogram or None
         None without ``stats='full'``.
     identical_rows : bool
-        Whether an array of two dimensions or more has at least two rows, and all are the same.
+        Whether all rows are the same. False for fewer than two dimensions or fewer than two rows.
     """
 
     count: int
@@ -66,18 +66,18 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Declared:
-    """What the declared initializer promises at this shape, and how far the measured values are from it.
+    """The moments that the declared initializer promises for this shape, and the distance of the measured moments.
 
     Attributes
     ----------
     initializer : str
-        As a reader would type it.
+        As a user would write it.
     mean, std : float
-        The moments of its distribution.
+        The promised moments.
     z_mean, z_std : float or None
-        By how many standard errors the measured ones differ; None of one number, or of too few values to tell.
+        Differences of the measured moments in standard errors; None if `std` is 0 or there are too few values.
     untouched : bool
-        Whether the values may still be the drawn ones: no sign of training or loading was seen in the network.
+        Whether the values may still be the drawn ones: the network shows no sign of training or loading.
     """
 
     initializer: str
@@ -90,52 +90,52 @@ class Declared:
 
 @dataclass(frozen=True, init=False)
 class ParameterRecord:
-    """One parameter of a network, or one array of a file. None stands for what is not known.
+    """One parameter of a network, or one array of a file. None means unknown.
 
     Attributes
     ----------
     path : str
-        The canonical path; in a file, the name under which the array stands.
+        The canonical path; in a file, the name of the array.
     name : str
         MXNet's global name; in a file, the same as `path`.
     role, dtype, stype : str
     shape : tuple of (int or None), or None
-        None stands for an unknown dimension, and for an unknown number of dimensions.
+        None stands for an unknown dimension, or for an unknown number of dimensions.
     aliases, transposed : tuple of str
-        The other paths of a shared Parameter, or of one array of a file that has a tie map (`save`); and those of them
-        at which it stands transposed, through a transposed tie, its shape reversed.
+        The other paths of a shared Parameter, or of an array in a file with a tie map (`save`); and those among them
+        where a transposed tie uses the transpose.
     block, block_path : str
-        The class of the block that owns it, and that block's path; ``''`` in a file.
+        Class and path of the block that owns it; ``''`` in a file.
     state : str
         ``'uninitialized'``, ``'deferred'``, ``'initialized'``; in a file, ``'stored'``.
     pending, initializer : str or None
-        What a deferred parameter will be filled by, and its own declared initializer, as a reader would type them.
+        Initializer that will fill a deferred parameter, and its own declared initializer, as a user would write them.
     contexts : tuple of str
-        Where it lives, or will: ``('cpu(0)',)``.
+        The contexts of its data, present or pending: ``('cpu(0)',)``.
     size, bytes : int or None
-        Values and bytes of one replica; None where the shape is unknown.
+        Number of values and bytes of one replica; None if the shape is unknown.
     grad_req : str or None
     lr_mult, wd_mult : float or None
     trained : bool or None
-        Whether the given Trainer updates it; None where no Trainer was given.
+        Whether the given Trainer updates it; None if no Trainer was given.
     trainer, buffer : int or None
-        Parameters with the same number were given to the same Trainer, or hold their data in the same memory; None
-        where there is none.
+        Parameters with the same number belong to the same Trainer, or hold their data in the same memory; None if
+        there is no Trainer or no data.
     stats, grad_stats : Statistics or None
     grad_ratio : float or None
-        Norm of the gradient over norm of the values.
+        Norm of the gradient divided by the norm of the values.
     grad_fresh : bool or None
         Whether a backward pass wrote the gradient since the last update.
     stale : tuple of str
-        The contexts on which none did, where `grad_fresh` is False.
+        The contexts without such a gradient, if `grad_fresh` is False.
     replicas_agree : bool or None
-        Whether all contexts hold the same values; None where there is one, or it was not asked.
+        Whether all contexts hold the same values; None if there is one context, or if values were not read.
     constant : bool
         Whether it is a ``gluon.Constant``.
     declared : Declared or None
-        With statistics, where it is known by what distribution the values were to be drawn.
+        Set if statistics were computed and the initializer's distribution is known.
     inferable : bool or None
-        Whether a forward pass can tell what is unknown of the shape; None where nothing is.
+        Whether a forward pass can infer the unknown dimensions; None if there are none.
 
     Examples
     --------
@@ -179,8 +179,8 @@ class ParameterRecord:
     def __init__(
         self, path: str, name: str, role: str, shape: Optional[Tuple[Optional[int], ...]], dtype: str, **facts: Any
     ) -> None:
-        # The constructor of a frozen dataclass sets its thirty fields one by one, which takes ten times as long. The
-        # class itself has the defaults.
+        # The generated constructor of a frozen dataclass sets its thirty fields one by one, which takes ten times as
+        # long. Default values are read from the class.
         if not facts.keys() <= _FIELDS:
             raise TypeError(f"a ParameterRecord has no {', '.join(map(repr, sorted(facts.keys() - _FIELDS)))}")
         facts.update(path=path, name=name, role=role, shape=shape, dtype=dtype)
@@ -188,7 +188,7 @@ class ParameterRecord:
 
     @property
     def paths(self) -> Tuple[str, ...]:
-        """Every path of it, the canonical one first."""
+        """All paths, the canonical one first."""
         return (self.path, *self.aliases)
 
 
@@ -197,7 +197,7 @@ _FIELDS = {field.name for field in fields(ParameterRecord)}
 
 @dataclass(frozen=True)
 class BlockRecord:
-    """One block of a network's tree, in order of traversal: its path, ``''`` for the network itself, and its class.
+    """One block of a network: its path, ``''`` for the network itself, and the name of its class.
 
     Attributes
     ----------
@@ -215,8 +215,8 @@ class SharedValues:
     Attributes
     ----------
     kind : str
-        ``'parameter'``: one Parameter under several paths; ``'buffer'``: several over one piece of memory;
-        ``'values'``: weights of equal values in memory of their own, a tie that broke or a copy.
+        ``'parameter'``: one Parameter with several paths; ``'buffer'``: several Parameters over one piece of memory;
+        ``'values'``: weights with equal values in separate memory, because a tie broke or one is a copy.
     paths : tuple of str
     """
 
@@ -226,16 +226,16 @@ class SharedValues:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to look at.
+    """A possible problem.
 
     Attributes
     ----------
     code, severity : str
-        Stable and documented, ``'nan'``; and ``'error'``, ``'warning'`` or ``'info'``.
+        A stable, documented code such as ``'nan'``; and ``'error'``, ``'warning'`` or ``'info'``.
     paths : tuple of str
-        The parameters that it is about.
+        The parameters concerned.
     evidence, hint : str
-        What was seen, with numbers, and what to do about it.
+        The observation, with numbers, and the remedy.
     """
 
     code: str
@@ -247,23 +247,23 @@ class Finding:
 
 @dataclass(frozen=True)
 class Totals:
-    """What all parameters come to, each counted once, however many paths lead to it and whoever else holds its buffer.
+    """Totals over all parameters. Values with several paths, or in a buffer of several Parameters, count once.
 
-    Parameters of equal values in memory of their own are as many as they are. ``str()`` says it in a line.
+    Equal values in separate memory count separately. ``str()`` gives one line.
 
     Attributes
     ----------
     parameters : int
-        How many there are, one over several paths counted once, two over one buffer counted twice.
+        Number of parameters. One with several paths counts once; two over one buffer count twice.
     size, bytes : int
-        Values and bytes of one replica, whatever is shared counted once; of what is known.
+        Values and bytes of one replica. Shared memory counts once, and unknown shapes count 0.
     unknown : int
-        How many parameters have no known shape, so that the sums are lower bounds.
+        Number of parameters of unknown shape. If there are any, the sums are lower bounds.
     trainable, frozen, auxiliary : int
-        How the values divide: those with a gradient; those without, by ``grad_req='null'``; and running statistics and
-        Constants, which never have one. All 0 for a file, which does not say.
+        Values with a gradient; values without, by ``grad_req='null'``; and values of running statistics and Constants,
+        which never have a gradient. All 0 for a file.
     gradients : bool
-        Whether gradients were known of: a file has none.
+        Whether anything is known about gradients: False for a file.
     """
 
     parameters: int
@@ -285,7 +285,7 @@ class Totals:
 
 
 def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]) -> Totals:
-    """The totals of these parameters.
+    """Return the totals of these parameters.
 
     Examples
     --------
@@ -293,33 +293,33 @@ def totals_of(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]
     >>> print(totals_of([one, ParameterRecord("1.weight", "dense1_weight", "weight", (2, None), "float32")], ()))
     at least 6 values (1 unknown) in 2 parameters; at least 24 bytes (24 B)
     """
-    again = counted_elsewhere(records, shared)
-    once = [record for record in records if record.path not in again]
+    duplicates = counted_elsewhere(records, shared)
+    unique = [record for record in records if record.path not in duplicates]
     sizes = {"trainable": 0, "frozen": 0, "auxiliary": 0}
-    for record in once:
+    for record in unique:
         if record.grad_req is not None:
             fixed = record.constant or record.role in RUNNING
             kind = "auxiliary" if fixed else "frozen" if record.grad_req == "null" else "trainable"
             sizes[kind] += record.size or 0
     return Totals(
         parameters=len(records),
-        size=sum(record.size or 0 for record in once),
-        bytes=sum(record.bytes or 0 for record in once),
-        unknown=sum(record.size is None for record in once),
+        size=sum(record.size or 0 for record in unique),
+        bytes=sum(record.bytes or 0 for record in unique),
+        unknown=sum(record.size is None for record in unique),
         gradients=any(record.grad_req is not None for record in records),
         **sizes,
     )
 
 
 def counted_elsewhere(records: Sequence[ParameterRecord], shared: Iterable[SharedValues]) -> FrozenSet[str]:
-    """The canonical paths of parameters whose buffer another one of `records` holds already."""
-    groups = [group.paths for group in shared if group.kind == "buffer"]  # a Parameter over several paths is one record
+    """The canonical paths of parameters in a buffer that an earlier parameter of `records` has too."""
+    groups = [group.paths for group in shared if group.kind == "buffer"]  # a Parameter with several paths is one record
     canonical = {path: record.path for record in records for path in record.paths} if groups else {}
-    known = (dict.fromkeys(canonical[path] for path in paths if path in canonical) for paths in groups)
-    return frozenset(path for paths in known for path in list(paths)[1:])
+    canonical_groups = (dict.fromkeys(canonical[path] for path in paths if path in canonical) for paths in groups)
+    return frozenset(path for paths in canonical_groups for path in list(paths)[1:])
 
 
 def sum_of(values: Sequence[Optional[int]]) -> int:
-    """The sum; at least that, where a part is not known."""
+    """The sum; an `AtLeast` if a value is unknown."""
     total = sum(value or 0 for value in values)
     return AtLeast(total) if None in values else total

@@ -1,7 +1,6 @@
-"""`Report`: what `inspect` returns, to be asked, printed, sorted, written and read back; and the columns that it shows.
+"""`Report`, the result of `inspect`, and the registry of the columns that its tables show.
 
-It is plain data, and needs no MXNet. Where it comes from a live network or a file, `live` reads values when they are
-asked for.
+A report is plain data and needs no MXNet. Its field `live` reads values of the inspected network or file on request.
 """
 
 import dataclasses
@@ -28,7 +27,7 @@ from .records import (
 from .report_json import decoded, encoded
 from .survey import merge
 
-STATISTICS = ("mean", "std", "min", "max", "norm", "zeros", "nan", "posinf", "neginf")  # those that are one number
+STATISTICS = ("mean", "std", "min", "max", "norm", "zeros", "nan", "posinf", "neginf")  # statistics that are one number
 
 _DEFAULT = (
     "path", "block", "shape", "dtype", "stype", "state", "contexts", "constant", "size", "grad_req", "trained",
@@ -39,32 +38,32 @@ _FIRST_TO_GO = (
     "block", "grad_histogram", "grad_mean", "zeros", "histogram", "grad_fresh", "trained", "max", "min", "grad_norm",
     "constant", "replicas_agree", "grad_req", "grad_std", "contexts", "stype", "mean",
 )  # fmt: skip
-_SHOWN_BY_HISTOGRAM = ("min", "max", "zeros", "grad_mean", "grad_norm")  # in HTML, where a histogram shows it
-_WHERE_ANY = ("zeros", "nan", "posinf", "neginf", "histogram")  # of values and gradients: shown where there are any
-_FULL = ("quantiles", "histogram", "grad_quantiles", "grad_histogram")  # which ``stats='full'`` computes
+_SHOWN_BY_HISTOGRAM = ("min", "max", "zeros", "grad_mean", "grad_norm")  # not in HTML, where the histogram shows them
+_WHERE_ANY = ("zeros", "nan", "posinf", "neginf", "histogram")  # of values and gradients: shown if any is not 0
+_FULL = ("quantiles", "histogram", "grad_quantiles", "grad_histogram")  # columns that need ``stats='full'``
 _IN_PARENTHESES = "(in parentheses: shares its values with another row, and is counted there)"
-_MOST_PATHS = 4  # of a finding, and findings of one code; the report holds all of them
+_MOST_PATHS = 4  # paths shown of a finding, and findings shown of a code; the report holds all
 
 
 @dataclass(frozen=True, repr=False)
 class Report(display.TableReport["ParameterView"]):
-    """Every parameter of a network or file. ``print`` shows a table, Jupyter a tree that unfolds.
+    """The parameters of a network or file. ``print`` shows a table, and Jupyter a tree with blocks that unfold.
 
     Attributes
     ----------
     records : tuple of ParameterRecord
-        In order of traversal, or as sorted.
+        In order of traversal, or in the order of `sort`.
     blocks : tuple of BlockRecord
-        The blocks of the network; none for a file.
+        The blocks of the network; empty for a file.
     shared : tuple of SharedValues
-        Which parameters share, and which no longer do.
+        Groups of parameters that share values, and groups of equal weights in separate memory.
     findings : tuple of Finding
     source : str
-        The network's class, or the file's name.
+        The network's class, or the path of the file.
     live : object or None
-        What ``report[path].data()`` reads through; neither compared nor written nor pickled.
+        The reader that ``report[path].data()`` uses. It is not compared, not pickled, and not in the JSON.
     order : tuple of (str, bool) or None
-        The column that the report is sorted by, and whether downwards: folded rows are sorted by their sums.
+        The sort column, and whether the order is descending. Folded rows are sorted by their sums.
 
     Examples
     --------
@@ -96,7 +95,7 @@ class Report(display.TableReport["ParameterView"]):
 
     @property
     def rows(self) -> Tuple["ParameterView", ...]:  # type: ignore[override]
-        """The `ParameterView` of each parameter, as iterating gives them."""
+        """One `ParameterView` for each parameter, in the order of iteration."""
         return tuple(self)
 
     def __iter__(self) -> Iterator["ParameterView"]:
@@ -109,7 +108,7 @@ class Report(display.TableReport["ParameterView"]):
         return any(path in record.paths for record in self.records)
 
     def __getitem__(self, path: str) -> Any:
-        """The `ParameterView` of a parameter's path or alias; the `Report` of a block's path."""
+        """Return a `ParameterView` for the path or alias of a parameter, a `Report` for the path of a block."""
         for record in self.records:
             if path in record.paths:
                 return ParameterView(record, self.live)
@@ -126,14 +125,14 @@ class Report(display.TableReport["ParameterView"]):
 
     @property
     def totals(self) -> Totals:
-        """Values and bytes of all parameters, each counted once; ``str()`` says them in a line."""
+        """Values and bytes of all parameters; shared memory counts once. ``str()`` gives one line."""
         return totals_of(self.records, self.shared)
 
     def select(self, selector: Any) -> "Report":
-        """The report of the parameters that a selector selects.
+        """Return a report of the parameters that match a selector.
 
-        It is a glob over paths, a role, a compiled regular expression, a Block class, or a callable that gets a
-        `ParameterRecord`. A glob may select none; a path has to be a parameter's, else a ValueError says so.
+        The selector is a glob over paths, a role, a compiled regular expression, a Block class, or a callable that
+        takes a `ParameterRecord`. A glob may match nothing; a path that no parameter has raises a ValueError.
 
         Examples
         --------
@@ -147,14 +146,14 @@ class Report(display.TableReport["ParameterView"]):
         return selected
 
     def filter(self, predicate: Callable[[ParameterRecord], bool]) -> "Report":
-        """The report of the parameters for whose `ParameterRecord` a predicate holds."""
+        """Return a report of the parameters whose `ParameterRecord` satisfies a predicate."""
         return self._part([record for record in self.records if predicate(record)])
 
     def sort(self, by: Union[str, Callable[[ParameterRecord], Any]], reverse: Optional[bool] = None) -> "Report":
-        """The report in another order: by a column's key, or by what a callable answers for a `ParameterRecord`.
+        """Return the report sorted by a column's key, or by a function of a `ParameterRecord`.
 
-        By a column of numbers the largest come first, unless `reverse` says otherwise. Parameters without a value come
-        last. By a column, folded rows are sorted as well.
+        A column of numbers is sorted in descending order, unless `reverse` says otherwise. Parameters without a value
+        come last. Folded rows are sorted only by a column.
 
         Examples
         --------
@@ -170,16 +169,16 @@ class Report(display.TableReport["ParameterView"]):
         return replace(self, records=tuple(records), order=(by, downwards))
 
     def check(self, strict: bool = False) -> None:
-        """Raise a `FindingsError` that lists all errors and warnings; with `strict`, what is worth knowing as well."""
+        """Raise a `FindingsError` with all findings if one is an error or a warning; with `strict`, if there is any."""
         raise_for(self.findings, strict)
 
     def to_json(self, columns: Sequence[Any] = (), indent: Optional[int] = None) -> str:
-        """The whole report as JSON, which `from_json` reads. NaN and infinity are written as text.
+        """Return the whole report as JSON, which `from_json` reads. NaN and infinity are written as text.
 
         Parameters
         ----------
         columns : sequence
-            Columns to write besides, under ``"rows"``, such as some of your own.
+            Further columns to write under ``"rows"``, such as user-defined ones.
         indent : int, optional
             As in `json.dumps`.
         """
@@ -187,33 +186,33 @@ class Report(display.TableReport["ParameterView"]):
 
     @classmethod
     def from_json(cls, text: str) -> "Report":
-        """The report that `to_json` wrote, but for `live` and `order`. A ValueError says where a text is none."""
+        """Read a report that `to_json` wrote, without `live` and `order`. Raises a ValueError if it is not valid."""
         return cls(**decoded(text))
 
     def plot(self, axes: Optional[Sequence[Any]] = None) -> List[Any]:
-        """Draw the distribution of every layer's weights, and of their gradients where the report has them.
+        """Draw the distribution of each layer's weights, and of their gradients if the report has them.
 
-        Of all parameters if none is a weight; ``report.select('bias').plot()`` shows others. Returns the axes.
+        If no parameter is a weight, all are drawn. ``report.select('bias').plot()`` draws others. Returns the axes.
 
         Parameters
         ----------
         axes : sequence of matplotlib.axes.Axes, optional
-            Where to draw: one, or two where there are gradients. By default on a new figure.
+            One, or two if there are gradients. By default those of a new figure.
         """
         records = [record for record in self.records if _bins(record, "stats")[0] or _bins(record, "grad_stats")[0]]
         records = [record for record in records if record.role == "weight"] or records
         if not records:
             raise ValueError("there is no histogram to plot; ik.inspect(net, stats='full', grads=True) makes some.")
         fields = ["stats", "grad_stats"][: 1 + any(_bins(record, "grad_stats")[0] for record in records)]
-        drawn = display.new_axes(len(fields), len(records), sharey=True) if axes is None else list(axes)
-        if len(drawn) < len(fields):
-            raise ValueError(f"values and gradients are drawn on 2 axes, found {len(drawn)}; pass two, or none.")
-        for each, name, title in zip(drawn, fields, ("values", "gradients")):
-            display.draw_ridges(each, [(record.path, *_bins(record, name)) for record in records], title)
-        return drawn
+        panels = display.new_axes(len(fields), len(records), sharey=True) if axes is None else list(axes)
+        if len(panels) < len(fields):
+            raise ValueError(f"values and gradients are drawn on 2 axes, found {len(panels)}; pass two, or none.")
+        for panel, name, title in zip(panels, fields, ("values", "gradients")):
+            display.draw_ridges(panel, [(record.path, *_bins(record, name)) for record in records], title)
+        return panels
 
     def _part(self, records: Sequence[ParameterRecord], inside: Tuple[str, ...] = ()) -> "Report":
-        """The report of these of its parameters, and of what concerns them or stands `inside` of a block."""
+        """A report of these records with their groups and findings, and findings at paths that begin with `inside`."""
         paths = {path for record in records for path in record.paths}
         shared = tuple(group for group in self.shared if len(paths.intersection(group.paths)) > 1)
         findings = tuple(finding for finding in self.findings
@@ -221,17 +220,17 @@ class Report(display.TableReport["ParameterView"]):
         return replace(self, records=tuple(records), shared=shared, findings=findings)
 
     def _table(self, columns: Optional[Sequence[Any]] = None) -> display.Table:
-        """The table of these columns, by default of those that tell its parameters apart."""
-        again = counted_elsewhere(self.records, self.shared)
-        usual = _default_columns(self.records)
-        chosen = usual if columns is None else [replace(column, hoist=False) for column in chosen_columns(columns)]
+        """The table of the given columns, or of the default columns."""
+        duplicates = counted_elsewhere(self.records, self.shared)
+        defaults = _default_columns(self.records)
+        chosen = defaults if columns is None else [replace(column, hoist=False) for column in chosen_columns(columns)]
         keys = {column.key for column in chosen}
         findings = sorted(self.findings, key=lambda finding: SEVERITIES.index(finding.severity))
         severities = {path: finding.severity for finding in reversed(findings) for path in finding.paths}
         key, reverse = self.order or ("", False)
-        totals = [f"total: {totals_of(self.records, self.shared)}", *([_IN_PARENTHESES] if again else [])]
-        once = [record for record in self.records if record.path not in again]
-        sums = [_sum(column, once) if column.fold == "sum" and once else "" for column in chosen]
+        totals = [f"total: {totals_of(self.records, self.shared)}", *([_IN_PARENTHESES] if duplicates else [])]
+        unique = [record for record in self.records if record.path not in duplicates]
+        sums = [_sum(column, unique) if column.fold == "sum" and unique else "" for column in chosen]
         return display.Table(
             title=self.source or "Report",
             columns=tuple(chosen),
@@ -244,11 +243,11 @@ class Report(display.TableReport["ParameterView"]):
             parts=_parts,
             kinds={block.path: block.block for block in self.blocks},
             alike=attrgetter("role", "lr_mult", "wd_mult"),
-            again=again,
+            again=duplicates,
             noun="parameter",
             legend={"dim": "frozen: grad_req='null'"},
             shown_by_histogram=() if columns is not None else _SHOWN_BY_HISTOGRAM,
-            in_title=[column for column in usual if column.key not in keys],
+            in_title=[column for column in defaults if column.key not in keys],
             order=(COLUMNS[key], reverse) if key in COLUMNS else None,
             first_to_go=() if columns is not None else _FIRST_TO_GO,
         )  # fmt: skip
@@ -265,29 +264,29 @@ class Report(display.TableReport["ParameterView"]):
 
 @dataclass(frozen=True, repr=False)
 class ParameterView:
-    """One parameter of a `Report`: every attribute of its `ParameterRecord`, and its values.
+    """One parameter of a `Report`: the attributes of its `ParameterRecord`, and its values.
 
     Attributes
     ----------
     record : ParameterRecord
-        The facts, as plain data.
+        The recorded facts, as plain data.
     live : object or None
-        What values are read through; not compared, and not pickled.
+        The reader of the values. It is not compared and not pickled.
     """
 
     record: ParameterRecord
     live: Any = dataclasses.field(default=None, compare=False)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name == "record":  # before unpickling has set the fields
+        if name.startswith("_") or name == "record":  # asked before unpickling has set the fields
             raise AttributeError(name)
         if name in STATISTICS:
-            has = "" if self.record.stats else ", which ik.inspect(net, stats=True) computes"
-            raise AttributeError(f"{name} is a statistic: write report[{self.record.path!r}].stats.{name}{has}")
+            hint = "" if self.record.stats else ", which ik.inspect(net, stats=True) computes"
+            raise AttributeError(f"{name} is a statistic: write report[{self.record.path!r}].stats.{name}{hint}")
         return getattr(self.record, name)
 
     def data(self) -> Any:
-        """The values, read now; a RuntimeError where the report is not of a live network or file any more.
+        """Read the current values. Raises a RuntimeError if the report was read from JSON or a pickle.
 
         Examples
         --------
@@ -300,19 +299,19 @@ class ParameterView:
         return self._source("data").values(self.record.path)
 
     def grad(self) -> Any:
-        """The gradient, read now; a RuntimeError where the report is not of a live network any more."""
+        """Read the current gradient. Raises a RuntimeError if the report was read from JSON or a pickle."""
         return self._source("grad").gradient(self.record.path)
 
-    def _source(self, asked: str) -> Any:
+    def _source(self, method: str) -> Any:
         if self.live is None:
             raise RuntimeError(f"{display.printable(self.record.path)}: this report was read back and holds facts "
-                               f"only; ik.inspect(net)[{self.record.path!r}].{asked}() reads on.")  # fmt: skip
+                               f"only; ik.inspect(net)[{self.record.path!r}].{method}() reads on.")  # fmt: skip
         return self.live
 
     __getstate__ = Report.__getstate__
 
     def __dir__(self) -> Any:
-        return sorted({*super().__dir__(), *(each.name for each in dataclasses.fields(self.record))})
+        return sorted({*super().__dir__(), *(field.name for field in dataclasses.fields(self.record))})
 
     def __repr__(self) -> str:
         kind = "Constant" if self.record.constant else "Parameter"
@@ -329,10 +328,10 @@ class ParameterView:
 def record_matcher(
     selector: Any, records: Sequence[ParameterRecord], blocks: Sequence[BlockRecord], source: str
 ) -> Callable[[Any], bool]:
-    """The predicate over records that a selector means; a callable gets the `ParameterRecord`.
+    """Return the predicate over records for a selector. A callable selector takes the `ParameterRecord`.
 
-    A Block class goes by its name, and by those of its subclasses, among the blocks around a parameter. A ValueError
-    refuses it where the records are of a file, which says nothing of blocks: it would silently select nothing.
+    A Block class and its subclasses are matched by name against the blocks around a parameter. A file has no blocks,
+    so for the records of a file a Block class raises a ValueError; it would silently match nothing.
     """
     if not isinstance(selector, type):
         return matcher(selector)
@@ -358,29 +357,29 @@ def _bins(record: ParameterRecord, field: str) -> Tuple[Any, Any]:
 
 
 def _parts(record: ParameterRecord) -> Tuple[str, ...]:
-    """The blocks around a parameter, and its own name. In a file, all before a name's last dot is a block."""
+    """The names of the blocks around a parameter, and its own name. In a file, dots separate the blocks."""
     inside = record.block_path + "."
-    # MXNet 1 writes `_unfused.0.weight` of an RNN layer at another path than the block's.
+    # On MXNet 1, the path `_unfused.0.weight` in an RNN layer does not begin with the path of its block.
     if not record.block_path or not record.path.startswith(inside):
         return tuple(record.path.split("."))
     return (*record.block_path.split("."), record.path[len(inside) :])
 
 
 def _default_columns(records: Sequence[ParameterRecord]) -> List[Column]:
-    """The columns that tell these parameters apart."""
-    held = {None, *(field for field in set(_FIELDS.values()) if any(getattr(record, field) for record in records))}
-    usual = [COLUMNS[key] for key in _DEFAULT if _FIELDS.get(key) in held]
+    """The default columns for these records."""
+    filled = {None, *(field for field in set(_FIELDS.values()) if any(getattr(record, field) for record in records))}
+    usual = [COLUMNS[key] for key in _DEFAULT if _FIELDS.get(key) in filled]
     return [column for column in usual if column.key.split("_")[-1] not in _WHERE_ANY or any(map(column.read, records))]
 
 
 def _sum(column: Column, records: Sequence[ParameterRecord]) -> str:
-    """What stands under a column that has a sum."""
+    """The text in the total row under a column with a sum."""
     values = list(map(column.read, records))
     return column.show(None if values.count(None) == len(values) else sum_of(values))
 
 
 def _not_computed(records: Sequence[ParameterRecord], columns: Optional[Sequence[Column]]) -> Iterator[Tuple[str, str]]:
-    """A note on columns that were asked for and are empty, since the report has moments alone, or no statistics."""
+    """A note on requested columns that are empty because the report was made without ``stats='full'``."""
     empty = [column.key for column in columns or () if column.key in _FULL and not any(map(column.read, records))]
     if empty and records:
         grads = ", grads=True" if any(key.startswith("grad_") for key in empty) else ""
@@ -388,18 +387,18 @@ def _not_computed(records: Sequence[ParameterRecord], columns: Optional[Sequence
 
 
 def _footnotes(findings: Iterable[Finding]) -> Iterator[Tuple[str, str]]:
-    """The findings, the worst first; of many with one code the first few, and where the others are."""
+    """The findings as notes, in order. Of many with one code, only the first few are shown."""
     groups: Dict[Tuple[str, str], List[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.severity, finding.code), []).append(finding)
-    for (severity, code), alike in groups.items():
-        shown = len(alike) if len(alike) <= _MOST_PATHS + 1 else _MOST_PATHS
-        for finding in alike[:shown]:
+    for (severity, code), group in groups.items():
+        shown = len(group) if len(group) <= _MOST_PATHS + 1 else _MOST_PATHS
+        for finding in group[:shown]:
             paths = display.listed(finding.paths, _MOST_PATHS)
             yield severity, f"{severity} [{code}] {paths}: {finding.evidence}; {finding.hint}"
-        if alike[shown:]:
-            rest = list(dict.fromkeys(path for finding in alike[shown:] for path in finding.paths))
-            more = f"{len(alike) - shown:,} more, in report.findings: {display.listed(rest, _MOST_PATHS)}"
+        if group[shown:]:
+            hidden = list(dict.fromkeys(path for finding in group[shown:] for path in finding.paths))
+            more = f"{len(group) - shown:,} more, in report.findings: {display.listed(hidden, _MOST_PATHS)}"
             yield severity, f"{severity} [{code}] {more}"
 
 
@@ -408,22 +407,22 @@ def _field(name: str, **options: Any) -> Column:
 
 
 def _nothing(records: Sequence[ParameterRecord]) -> None:
-    """What several parameters have in common."""
+    """The `fold` of columns that have no common value."""
 
 
 def _inner(field: str, name: str, key: str, heading: str, fold: Any = _nothing, **options: Any) -> Column:
-    """A column of what stands in a field of records, where it is there."""
+    """A column of one attribute of a record's field; None if the field is None."""
     return Column(key, lambda record: getattr(getattr(record, field), name, None), heading, fold=fold, **options)
 
 
 def _grad_ratio(records: Sequence[ParameterRecord]) -> Optional[float]:
-    both = [(record.grad_stats, record.stats) for record in records if record.grad_stats and record.stats]
-    gradients, values = merge(grad for grad, _ in both), merge(stats for _, stats in both)
+    pairs = [(record.grad_stats, record.stats) for record in records if record.grad_stats and record.stats]
+    gradients, values = merge(grad for grad, _ in pairs), merge(stats for _, stats in pairs)
     return gradients.norm / values.norm if gradients and values and values.norm else None
 
 
 def _statistics(field: str, prefix: str, heading: str) -> Iterator[Column]:
-    """The columns of the `Statistics` that are a field of records."""
+    """The columns of the `Statistics` in a field of the records."""
     for name in STATISTICS:
         title = heading + {"posinf": "+inf", "neginf": "-inf"}.get(name, name)
         yield _inner(field, name, prefix + name, title, number=True, fold=lambda records, name=name: getattr(
@@ -441,7 +440,7 @@ def _statistics(field: str, prefix: str, heading: str) -> Iterator[Column]:
 
 _OF_STATISTICS = {"stats": list(_statistics("stats", "", "")),
                   "grad_stats": list(_statistics("grad_stats", "grad_", "grad "))}  # fmt: skip
-# Which field of a record the columns of statistics read, by their keys.
+# The record's field that a column of statistics reads, by the column's key.
 _FIELDS = {column.key: field for field, columns in _OF_STATISTICS.items() for column in columns}
 _BUILT_IN = (
     display.path_column(),
@@ -476,8 +475,8 @@ _BUILT_IN = (
     _field("replicas_agree", heading="replicas agree", hoist=True),
 )  # fmt: skip
 
-COLUMNS: Dict[str, Column] = {each.key: each for each in _BUILT_IN}
-"""The registry, by key, in the order in which a table shows them."""
+COLUMNS: Dict[str, Column] = {entry.key: entry for entry in _BUILT_IN}
+"""All columns by key, in the order in which a table shows them."""
 
 _RESERVED = frozenset(COLUMNS)
 
@@ -488,10 +487,10 @@ def column(key: str, read: Optional[Callable[[ParameterRecord], Any]] = None, **
     Parameters
     ----------
     key : str
-        What ``columns=`` will call it. A column of yours under the same key is replaced, so a notebook's cell can run
-        again; a built-in one is not.
+        Its name in ``columns=``. An earlier user-defined column of this key is replaced, so a notebook cell can run
+        again. A built-in column cannot be replaced.
     read : callable, optional
-        Its value in a `ParameterRecord`. Without it, `column` is a decorator, and answers the function.
+        Function from a `ParameterRecord` to the value. Without it, `column` is a decorator that returns the function.
     options
         Further fields of `Column`: `heading`, `show`, `fold`, `number`, `html`, `hoist`.
 
@@ -515,7 +514,7 @@ def column(key: str, read: Optional[Callable[[ParameterRecord], Any]] = None, **
 
 
 def chosen_columns(names: Iterable[Union[str, Column]]) -> List[Column]:
-    """The columns of these keys; a `Column` is itself. A KeyError names the nearest keys."""
+    """Look up columns by key; a `Column` is returned as it is. An unknown key raises a KeyError with similar keys."""
     if isinstance(names, str):
         raise TypeError(f"columns= takes a sequence of keys, found the string {names!r}; pass columns=[{names!r}].")
     names = list(names)

@@ -1,6 +1,6 @@
-"""Reports as JSON, and back: dataclasses as objects, tuples as arrays, and what JSON has no number for as text.
+"""Conversion of reports to JSON and back: dataclasses as objects, tuples as arrays, NaN and infinities as text.
 
-Reading trusts nothing: a value of the wrong kind is an error that says where it stands.
+The reader checks everything: a value of the wrong type raises an error that says where it stands.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from ..files import parsed_json
 from .records import SEVERITIES, BlockRecord, Finding, Histogram, ParameterRecord, SharedValues, Statistics
 
 SCHEMA = 1
-"""The version of the JSON; it grows when a reader of the old one would misread the new."""
+"""The version of the JSON. It grows when a reader of the old version would misread the new one."""
 
 _KIND = "gluon_initkit.report"
 _PARTS = {
@@ -25,7 +25,7 @@ _PARTS = {
     "shared": Tuple[SharedValues, ...],
     "findings": Tuple[Finding, ...],
 }
-# What the types alone do not say of a record: whether it is sound, and what it is to be.
+# Checks of a record beyond its types, each with a text of what is expected.
 _SOUND: Dict[Any, Tuple[Callable[[Any], bool], str]] = {
     Histogram: (
         lambda record: len(record.edges) == len(record.counts) + 1 > 1 and min(record.counts) >= 0
@@ -43,7 +43,7 @@ _SOUND: Dict[Any, Tuple[Callable[[Any], bool], str]] = {
 
 
 def encoded(report: Any, rows: Optional[List[Dict[str, Any]]], indent: Optional[int]) -> str:
-    """A report as JSON, with `rows` besides where there are any."""
+    """A report as JSON, with `rows` added if given."""
     parts = {name: getattr(report, name) for name in _PARTS}
     document = {"schema": _KIND, "version": SCHEMA, **parts, **({} if rows is None else {"rows": rows})}
     return json.dumps(to_plain(document), indent=indent, allow_nan=False)
@@ -66,7 +66,7 @@ def decoded(text: str) -> Dict[str, Any]:
 
 
 def to_plain(value: Any) -> Any:
-    """A record as dictionaries, lists and scalars that JSON has; NaN and infinities by their names."""
+    """Convert a record to dictionaries, lists and scalars of JSON; NaN and infinities become text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, (tuple, list)):
@@ -79,9 +79,9 @@ def to_plain(value: Any) -> Any:
 
 
 def _from_plain(kind: Any, value: Any, where: str) -> Any:
-    """What `to_plain` wrote of a value of the type `kind`; a ValueError says where it is none.
+    """Convert the output of `to_plain` back to the type `kind`. A wrong value raises a ValueError with its place.
 
-    Keys that a dataclass does not know are passed over, so that a later version may add fields.
+    Unknown keys of a dataclass are ignored, so that a later version may add fields.
     """
     origin, arguments = getattr(kind, "__origin__", None), list(getattr(kind, "__args__", ()))
     if origin is Union:  # Optional

@@ -1,10 +1,10 @@
-"""Statistics of many arrays, which all cores compute (`survey`), and what shares values.
+"""Statistics of many arrays, computed on all cores (`survey`), and groups of parameters that share values.
 
-A tie that broke shows only as equal values in memory of their own. Equal statistics find candidates, and the digest of
-their bytes decides, so that no two of them have to be in memory at once. Only weights are compared: two biases, or two
-betas, that start alike and feed one sum get the same gradient and stay equal for ever, as an LSTM's ``i2h_bias`` and
-``h2h_bias`` do. Values that any two layers may well have in common are no evidence: one number throughout, rows that
-are all alike, no more than two numbers (identity matrices); nor are Constants.
+A broken tie shows only as equal values in separate memory. Arrays with equal statistics are candidates, and digests of
+their bytes decide, so that no two arrays have to be in memory at once. Only weights are compared: two biases or betas
+that start equal and feed one sum get the same gradient and stay equal for ever, as an LSTM's ``i2h_bias`` and
+``h2h_bias`` do. Values that unrelated layers often have in common are no evidence: a constant array, identical rows, at
+most two different numbers (identity matrices). Neither are Constants.
 """
 
 from functools import partial
@@ -18,19 +18,19 @@ from ..parallel import Job, run
 from .records import ParameterRecord, SharedValues, Statistics
 from .survey import MOST_AT_ONCE, cut, readable, steps, survey
 
-_STEP = 1 << 18  # values that are looked at at once
+_STEP = 1 << 18  # values read at once
 
 
 def statistics_of(array: numpy.ndarray) -> Statistics:
-    """All statistics of one array, with quantiles and a histogram; a TypeError where it holds no real numbers."""
+    """All statistics of one array, with quantiles and a histogram. Raises a TypeError if it holds no real numbers."""
     return statistics_of_all([array], full=True)[0]
 
 
 def statistics_of_all(arrays: Sequence[Any], full: bool = False) -> List[Statistics]:
-    """Moments and counts of many arrays, which share the cores; with `full`, quantiles and histograms as well.
+    """Moments and counts of many arrays, computed on all cores; with `full`, quantiles and histograms as well.
 
-    An array may be the `Values` of a file. For moments no more of it is in memory than the blocks that are being read,
-    unless it has to be unpacked.
+    An array may be the `Values` of a file. For moments, only the blocks that are being read are in memory, unless the
+    array has to be unpacked.
     """
     results: List[List[Statistics]] = [[] for _ in arrays]
     small: List[Job] = []
@@ -48,8 +48,8 @@ def statistics_of_all(arrays: Sequence[Any], full: bool = False) -> List[Statist
 
 
 def shared_values(records: Sequence[ParameterRecord], arrays: Sequence[Any] = ()) -> Tuple[SharedValues, ...]:
-    """All sharing among these parameters. `arrays` are their values, in memory or the `Values` of a file; without them,
-    equal values are not looked for.
+    """All groups of these parameters that share values. `arrays` are their values, in memory or the `Values` of a file.
+    Without `arrays`, equal values are not searched.
     """
     groups = [SharedValues("parameter", record.paths) for record in records if record.aliases]
     buffers: Dict[int, List[str]] = {}
@@ -65,12 +65,12 @@ def _equal_weights(records: Sequence[ParameterRecord], arrays: Sequence[Any]) ->
     for number, record in enumerate(records):
         stats = record.stats
         drawn = stats is not None and stats.min != stats.max and not stats.identical_rows
-        if drawn and record.role == "weight" and not record.constant:  # of one buffer, the first parameter alone
-            alike = candidates.setdefault((record.shape, record.dtype, stats), {})
-            alike.setdefault(-1 - number if record.buffer is None else record.buffer, number)
-    for alike in candidates.values():
+        if drawn and record.role == "weight" and not record.constant:  # a buffer counts once
+            by_buffer = candidates.setdefault((record.shape, record.dtype, stats), {})
+            by_buffer.setdefault(-1 - number if record.buffer is None else record.buffer, number)
+    for by_buffer in candidates.values():
         equal: Dict[bytes, List[int]] = {}
-        for number in alike.values() if len(alike) > 1 else ():
+        for number in by_buffer.values() if len(by_buffer) > 1 else ():
             equal.setdefault(digest_of(arrays[number]), []).append(number)
         for numbers in equal.values():
             first = readable(arrays[numbers[0]])
@@ -79,7 +79,7 @@ def _equal_weights(records: Sequence[ParameterRecord], arrays: Sequence[Any]) ->
 
 
 def digest_of(array: Any) -> bytes:
-    """A digest of an array's bytes, and of their order in a file."""
+    """A digest of an array's bytes and their memory order."""
     array = readable(array)
     digest, read = hashlib.sha256(array.order.encode()), array.sections()
     for begin, end in cut(array.size, _STEP):
@@ -88,7 +88,7 @@ def digest_of(array: Any) -> bytes:
 
 
 def equal_bytes(one: numpy.ndarray, other: numpy.ndarray) -> bool:
-    """Whether two arrays of one dtype and shape are the same bits."""
+    """Whether two arrays have the same dtype, shape and bits."""
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
     first, second = (numpy.ascontiguousarray(array).reshape(-1).view(numpy.uint8) for array in (one, other))

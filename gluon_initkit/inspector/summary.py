@@ -1,6 +1,6 @@
 """`summary`: a network's blocks with their output shapes, parameters, multiply-adds and bytes of activations.
 
-Nothing is computed: the network's own code runs on arrays without memory (`resolve`), and its operators are counted.
+Nothing is computed. The network's own code runs on arrays without memory (`resolve`), and the operators are counted.
 """
 
 from collections import Counter
@@ -26,28 +26,28 @@ _Rule = Callable[[Any], int]  # from an operator to its multiply-adds
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One block, and all that is below it; of a SymbolBlock, one operator.
+    """One block with all blocks inside it, or one operator of a SymbolBlock.
 
     Attributes
     ----------
     path, block : str
-        Its path, ``''`` for the network itself; the name of its class, or of the operator.
+        The path, ``''`` for the network itself; the name of the class, or of the operator.
     depth, calls : int
-        How many blocks are around it, and how often it is called in one forward pass.
+        Number of blocks around it, and number of calls in one forward pass.
     output_shapes : tuple of shapes
-        Those of the arrays that its first call answers; none where it is not reached. `output_shape` is the first.
+        Shapes of the arrays that its first call returns; empty if it is not called. `output_shape` is the first.
     parameters : int
-        How many values its parameters have. What is shared is counted where it stands first.
+        Number of values of its parameters. Shared values count in the row where they appear first.
     share : float
-        That as a part of all the network's, from 0 to 1.
+        `parameters` divided by the network's total, from 0 to 1.
     macs, activation_bytes : int
-        Of all its calls: multiply-adds, and what its operators answer, which training keeps for the backward pass.
+        Multiply-adds of all calls, and bytes of its operators' outputs, which training keeps for the backward pass.
     columns : dict
-        What `summary` was asked for by ``columns=``, by key.
+        Values of the extra ``columns=`` of `summary`, by key.
     aliases : tuple of str
-        The other paths of a block that stands at several.
+        The other paths of a block that has several.
 
-    A number of which a part is not known is an `AtLeast`.
+    A number is an `AtLeast` if a part of it is unknown.
     """
 
     path: str
@@ -64,24 +64,24 @@ class SummaryRow:
 
     @property
     def output_shape(self) -> Shape:
-        """The first of `output_shapes`; None where there is none."""
+        """The first of `output_shapes`; None if there is none."""
         return self.output_shapes[0] if self.output_shapes else None
 
 
 @dataclass(frozen=True, repr=False)
 class Summary(TableReport[SummaryRow]):
-    """What `summary` returns: one row a block. ``str()`` is a table where equal neighbours are one row.
+    """The result of `summary`, with a row for each block. ``str()`` is a table that shows equal neighbours as one row.
 
     Attributes
     ----------
     rows : tuple of SummaryRow
-        Every block in order of traversal, the network itself first. ``summary['features.0']`` finds one.
+        The blocks in order of traversal, the network itself first. ``summary['features.0']`` finds a row.
     source : str
-        The network's class, and what it was given.
+        The network's class and its inputs.
     totals : Totals
-        Of its parameters.
+        Totals of its parameters.
     uncounted : dict
-        Operators whose multiply-adds are not known, and how often each is met: ``{'_foreach': 1}``.
+        Number of calls of each operator whose multiply-adds are unknown: ``{'_foreach': 1}``.
     extra : tuple of Column
         The columns of ``columns=``.
 
@@ -109,12 +109,12 @@ class Summary(TableReport[SummaryRow]):
 
     @property
     def parameters(self) -> int:
-        """How many values all parameters have, each counted once."""
+        """Number of values of all parameters, each counted once."""
         return self.rows[0].parameters
 
     @property
     def activation_bytes(self) -> int:
-        """The bytes of what all operators answer in one forward pass."""
+        """Bytes of the outputs of all operators in one forward pass."""
         return self.rows[0].activation_bytes
 
     def to_json(self) -> str:
@@ -123,7 +123,7 @@ class Summary(TableReport[SummaryRow]):
         return json.dumps({**{key: getattr(self, key) for key in keys}, "rows": self.to_records()}, default=str)
 
     def _table(self) -> Table:
-        # A column of parameters is one of blocks, whose value is that of all parameters inside.
+        # A column of `inspect` becomes a column of blocks. Its value in a block is that of all parameters inside.
         columns = (*self.COLUMNS, *(
             replace(column, read=lambda row, key=column.key: row.columns.get(key),  # type: ignore[misc]
                     fold=column.fold if isinstance(column.fold, str) else "same") for column in self.extra
@@ -138,21 +138,21 @@ class Summary(TableReport[SummaryRow]):
 
 
 def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) -> Summary:
-    """What a network is made of: output shapes, parameters, multiply-adds, activations; nothing runs or changes.
+    """Count a network's parameters, multiply-adds and activations, with output shapes. Nothing is computed or changed.
 
-    Multiply-adds are those of convolutions, dense and recurrent layers, and of every product of matrices; operators on
-    elements, normalization, pooling and looking up rows count 0, as in papers. One that multiplies matrices and has no
-    rule is listed in `Summary.uncounted`. A block that is called several times has the sum of its calls. Activations
-    are counted in the dtype of the largest parameter.
+    Multiply-adds are counted for convolutions, dense and recurrent layers, and matrix products. As in papers,
+    elementwise operators, normalization, pooling and embeddings count 0. `Summary.uncounted` lists matrix products
+    without a rule. A block that is called several times has the sum of its calls. Bytes of activations assume the
+    dtype of the largest parameter.
 
     Parameters
     ----------
     net : Block
         Initialized or not, hybridized or not.
     *inputs
-        The network's arguments, as `resolve_shapes` takes them: arrays, or shapes as tuples.
+        The network's arguments, as for `resolve_shapes`: arrays, or shapes as tuples.
     columns : sequence
-        Columns of `inspect` to show besides: ``['dtype', 'grad_req']``. Those of statistics read the values.
+        Further columns of `inspect`: ``['dtype', 'grad_req']``. Columns of statistics read the values.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
     Raises
     ------
     DeferredInitError
-        The network's code contradicts itself, fails, or needs numbers; the message says where.
+        The network's code has contradictory shapes, fails, or needs values. The message says where.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
     >>> [(row.path, row.output_shape, row.parameters, row.macs) for row in ik.summary(net, (1, 3, 8, 8)).rows]
     [('', (1, 2), 802, 8352), ('0', (1, 8, 6, 6), 224, 7776), ('1', (1, 2), 578, 576)]
     """
-    from ..tracer.diagnosis import error_of  # not before: a file is inspected without MXNet
+    from ..tracer.diagnosis import error_of  # imported here since files need no MXNet
     from ..tracer.resolve import arguments_text, resolve
 
     check_block(net)
@@ -178,18 +178,18 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
         raise TypeError("summary needs the network's arguments or their shapes: ik.summary(net, (1, 3, 224, 224))")
     extra = tuple(chosen_columns(columns))
     report = inspect(net, **_statistics([column.key for column in extra]))
-    found = resolve(net, inputs)
-    run = found.run
-    if run is None or run.error is not None or found.conflict is not None:
-        raise error_of(found, inputs, params=())
-    shapes = {info.path: found.shapes[param] for param, _, info in found.parameters}
+    resolution = resolve(net, inputs)
+    run = resolution.run
+    if run is None or run.error is not None or resolution.conflict is not None:
+        raise error_of(resolution, inputs, params=())
+    shapes = {info.path: resolution.shapes[param] for param, _, info in resolution.parameters}
     records = [_with_shape(record, shapes[record.path]) for record in report.records]
-    totals, again = totals_of(records, report.shared), counted_elsewhere(records, report.shared)
+    totals, duplicates = totals_of(records, report.shared), counted_elsewhere(records, report.shared)
     largest = max(records, key=lambda record: record.size or 0, default=None)
     itemsize = numpy.dtype(largest.dtype if largest else "float32").itemsize
     parts = _parts(net, run.operators)
     uncounted: Counter = Counter()
-    owner: Dict[Tuple[str, str], _Part] = {}  # of a SymbolBlock's parameters, by its path and their names
+    owner: Dict[Tuple[str, str], _Part] = {}  # operators of a SymbolBlock, by its path and parameters
     for operator in run.operators:
         macs = multiply_adds(operator)
         if macs is None:
@@ -216,20 +216,20 @@ def summary(net: Any, *inputs: Any, columns: Sequence[Union[str, Column]] = ()) 
     for index, part in enumerate(listed):
         end = next((later for later in range(index + 1, len(listed)) if listed[later].depth <= part.depth), len(listed))
         inside = listed[index:end]
-        held = [record for each in inside for record in each.records]
-        own = sum_of([record.size for record in held if record.path not in again])
+        params = [record for member in inside for record in member.records]
+        count = sum_of([record.size for record in params if record.path not in duplicates])
         rows.append(SummaryRow(
-            part.path, part.depth, part.block, part.shapes, own, own / totals.size if totals.size else 0.0,
-            sum_of([macs for each in inside for macs in each.macs]),
-            sum_of([size for each in inside for size in each.bytes]),
-            part.calls, {column.key: column.of(held) for column in extra} if held else {}, tuple(part.aliases),
+            part.path, part.depth, part.block, part.shapes, count, count / totals.size if totals.size else 0.0,
+            sum_of([macs for member in inside for macs in member.macs]),
+            sum_of([size for member in inside for size in member.bytes]),
+            part.calls, {column.key: column.of(params) for column in extra} if params else {}, tuple(part.aliases),
         ))  # fmt: skip
     return Summary(tuple(rows), f"{report.source} given {arguments_text(inputs)}", totals, dict(uncounted), extra)
 
 
 @dataclass
 class _Part:
-    """One row by itself, without what is inside it."""
+    """One row without the blocks inside it."""
 
     path: str
     depth: int
@@ -244,24 +244,24 @@ class _Part:
 
 
 def _parts(net: Any, operators: Iterable[Any]) -> Dict[str, _Part]:
-    """A part for each block, by its first path, and for each operator of a SymbolBlock."""
+    """A part for each block, by its first path, and for each operator of a SymbolBlock, by its node's path."""
     from .._mxnet import mx
     from .._mxnet.tree import walk
 
     parts: Dict[str, _Part] = {}
     first: Dict[int, _Part] = {}
-    around: List[str] = []
+    ancestors: List[str] = []
     for path, block in walk(net):
-        while around and around[-1] and not path.startswith(around[-1] + "."):
-            around.pop()
-        around.append(path)
+        while ancestors and ancestors[-1] and not path.startswith(ancestors[-1] + "."):
+            ancestors.pop()
+        ancestors.append(path)
         if id(block) in first:
             first[id(block)].aliases.append(path)
             continue
-        first[id(block)] = parts[path] = _Part(path, len(around) - 1, type(block).__name__)
+        first[id(block)] = parts[path] = _Part(path, len(ancestors) - 1, type(block).__name__)
         if isinstance(block, mx.gluon.SymbolBlock):
-            nodes = ((_node_path(each), each.name) for each in operators if each.block_path == path)
-            parts.update((node, _Part(node, len(around), name, is_operator=True, calls=1)) for node, name in nodes)
+            nodes = ((_node_path(operator), operator.name) for operator in operators if operator.block_path == path)
+            parts.update((node, _Part(node, len(ancestors), name, is_operator=True, calls=1)) for node, name in nodes)
     return parts
 
 
@@ -270,23 +270,23 @@ def _node_path(operator: Any) -> str:
 
 
 def _with_shape(record: ParameterRecord, shape: Shape) -> ParameterRecord:
-    """The record of a parameter whose shape follows from the network's inputs."""
+    """The record with the shape that the network's inputs determine."""
     if shape is None or shape == record.shape or not is_known(shape):
         return record
-    size = math.prod(shape)  # type: ignore[arg-type]  # all is known
+    size = math.prod(shape)  # type: ignore[arg-type]  # all dimensions are known
     return replace(record, shape=shape, size=size, bytes=size * numpy.dtype(record.dtype).itemsize)
 
 
 def _statistics(keys: Sequence[str]) -> Dict[str, Any]:
-    """What `inspect` is asked for, so that these columns have values. One that is not its own may read anything."""
+    """The arguments of `inspect` that these columns need. A user-defined column may read statistics."""
     full = any(key.endswith(("quantiles", "histogram")) for key in keys)
-    plain = {each.name for each in fields(ParameterRecord)} - {"replicas_agree", "declared", "stats"}
+    plain = {item.name for item in fields(ParameterRecord)} - {"replicas_agree", "declared", "stats"}
     grads = any(key.startswith("grad_") and key != "grad_req" for key in keys)
     return {"stats": "full" if full else not plain.issuperset(keys), "grads": grads}
 
 
 def _short(value: int) -> str:
-    """A number of operations in powers of 1000: ``1.814 G``."""
+    """A number of operations with a decimal prefix: ``1.814 G``."""
     power = min((len(str(int(value))) - 1) // 3, 4)
     return f"{'≥' * isinstance(value, AtLeast)}{value / 1000**power:.4g} {' KMGT'[power]}".rstrip()
 
@@ -299,7 +299,7 @@ Summary.COLUMNS = (
     Column("path", lambda row: row.path or "(network)", "block", path=True),
     Column("block", attrgetter("block"), "class"),
     Column("output_shapes", lambda row: row.output_shapes if row.calls or row.activation_bytes
-           or isinstance(row.activation_bytes, AtLeast) else None,  # neither it nor anything inside it is called
+           or isinstance(row.activation_bytes, AtLeast) else None,  # no call of it or of a block inside it
            "output", show=lambda shapes: "not reached" if shapes is None else inputs_text(shapes), fold="range"),
     Column("parameters", attrgetter("parameters"), fold="sum", number=True),
     Column("share", attrgetter("share"), show="{:.1%}".format, fold="sum", number=True),
@@ -308,7 +308,7 @@ Summary.COLUMNS = (
     Column("calls", attrgetter("calls"), show=lambda calls: str(calls) if calls > 1 else "", number=True),
 )  # fmt: skip
 
-# What is counted is what papers count: products of matrices, and what can be written as one.
+# As in papers, only matrix products count, and operators that can be written as one.
 _PRODUCT = re.compile(
     r"conv|dot|matmul|gemm|einsum|linalg|rnn|correlation|kron|khatri|custom|foreach|while_?loop|cond$|fft|attention|"
     r"selfatt|sldwinatten|encdec|fullyconnected|solve|svd|qr$|eigh?$|eigvalsh?$|cholesky|(?<!erf)inv$|lstsq|sgmkldnn|sgonednn|cachedop",
@@ -317,7 +317,7 @@ _NO_PRODUCT = re.compile(r"convert|paramconcat|linalg(make|extract|sumlogdiag|de
 
 
 def multiply_adds(operator: Any) -> Any:
-    """The multiply-adds of one `Operator`; None where they are not known: a size is not, or a product has no rule.
+    """The multiply-adds of one `Operator`; None if a size is unknown, or if a matrix product has no rule.
 
     Examples
     --------
@@ -325,13 +325,13 @@ def multiply_adds(operator: Any) -> Any:
     >>> multiply_adds(Operator("FullyConnected", {}, ((2, 5), (4, 5), (4,)), ((2, 4),), "0"))
     40
     """
-    # Without what tells MXNet's namespaces apart: fullyconnected.
+    # Without the prefixes of MXNet's namespaces: fullyconnected.
     name = re.sub(r"^_?(npi_|npx_|np_|contrib_|sparse_)?", "", operator.name).replace("_", "").lower()
     if name not in _RULES:
         return None if _PRODUCT.search(name) and not _NO_PRODUCT.search(name) else 0
     try:
         return _RULES[name](operator)
-    except (TypeError, IndexError, KeyError):  # a shape or a size is not known
+    except (TypeError, IndexError, KeyError):  # a shape or a size is unknown
         return None
 
 
@@ -339,18 +339,18 @@ def _true(operator: Any, key: str) -> bool:
     return operator.attributes.get(key, "False") in ("True", "true", "1")
 
 
-def _convolution(weight: int, moved: str = "outputs") -> _Rule:
-    """By the number of the input that is the weight, whose filters are applied at each place of what is `moved`."""
-    return lambda operator: math.prod(getattr(operator, moved)[0]) * math.prod(operator.inputs[weight][1:])
+def _convolution(weight: int, positions: str = "outputs") -> _Rule:
+    """Input number `weight` is the weight. Its filters are applied at each position of the arrays in `positions`."""
+    return lambda operator: math.prod(getattr(operator, positions)[0]) * math.prod(operator.inputs[weight][1:])
 
 
 def _matrices(transposed: int) -> _Rule:
-    """Each number of the output is a sum over an axis of the first input: its last, or the one that is `transposed`."""
+    """Each output value is a sum over an axis of the first input: the last, or `transposed` with ``transpose_a``."""
 
     def rule(operator: Any) -> int:
         if operator.attributes.get("axis", "-2") != "-2":
             raise KeyError("axis")
-        if () in operator.inputs:  # a number times an array
+        if () in operator.inputs:  # a scalar times an array
             return 0
         return math.prod(operator.outputs[0]) * operator.inputs[0][transposed if _true(operator, "transpose_a") else -1]
 
@@ -358,22 +358,22 @@ def _matrices(transposed: int) -> _Rule:
 
 
 def _tensordot(operator: Any) -> int:
-    """Of sizes m*k, k*n and m*n the multiply-adds are m*k*n, whichever axes k is made of."""
+    """Inputs of m*k and k*n values and an output of m*n take m*k*n multiply-adds, whichever axes k spans."""
     return math.isqrt(math.prod(operator.inputs[0]) * math.prod(operator.inputs[1]) * math.prod(operator.outputs[0]))
 
 
 def _einsum(operator: Any) -> int:
-    """Of two arrays with at least one sum: once for each combination of all indices."""
-    terms, arrow, answer = operator.attributes["subscripts"].replace(" ", "").partition("->")
+    """For two arrays with at least one summed index, one multiply-add for each combination of all indices; else 0."""
+    terms, arrow, output = operator.attributes["subscripts"].replace(" ", "").partition("->")
     names = terms.split(",")
     if "..." in terms or not arrow or len(names) > 2:
         raise KeyError("subscripts")
     sizes = {name: size for term, shape in zip(names, operator.inputs) for name, size in zip(term, shape)}
-    return math.prod(sizes.values()) if len(names) == 2 and set(sizes) - set(answer) else 0
+    return math.prod(sizes.values()) if len(names) == 2 and set(sizes) - set(output) else 0
 
 
 def _rnn(operator: Any) -> int:
-    """Of a fused recurrent layer: in each step, each direction of each layer multiplies its input and its state."""
+    """Fused recurrent layer: in each step, each direction of each layer multiplies its input and its state."""
     attributes, (steps, batch, width) = operator.attributes, operator.inputs[0]
     gates = {"lstm": 4, "gru": 3}.get(attributes["mode"], 1)
     hidden, directions = int(attributes["state_size"]), 1 + _true(operator, "bidirectional")
@@ -387,7 +387,7 @@ def _rnn(operator: Any) -> int:
 
 
 def _attention(interleaved: int, parts: int, scores: Callable[[Any], Any]) -> _Rule:
-    """Of GluonNLP's attention, where `parts` arrays lie in one input; a score is a sum over the units of one head."""
+    """GluonNLP's attention. Input `interleaved` holds `parts` arrays; a score is a sum over the units of one head."""
     return lambda operator: (operator.inputs[interleaved][-1] // parts // int(operator.attributes["heads"])
                              * math.prod(scores(operator)))  # fmt: skip
 
@@ -399,7 +399,7 @@ _RULES: Dict[str, _Rule] = {
     "modulateddeformableconvolution": _convolution(3),
     "fullyconnected": _convolution(1),
     **dict.fromkeys(("batchdot", "matmul", "linalggemm", "linalggemm2"), _matrices(-2)),
-    "dot": _matrices(0),  # of classic arrays and NumPy's
+    "dot": _matrices(0),  # of classic and of NumPy arrays
     **dict.fromkeys(("tensordot", "tensordotintaxes"), _tensordot),
     "einsum": _einsum,
     "rnn": _rnn,

@@ -33,9 +33,9 @@ OWN = {
     "initializer.arguments": {"name"},
     "inspector.inspect": {"name"},
     "inspector.report_json": {"where", "kind", "expected"},
-    "inspector.collect": {"found", "how"},
+    "inspector.collect": {"lack", "remedy"},
     "inspector.recorder": {"name", "recorded", "message"},
-    "inspector.report": {"asked"},
+    "inspector.report": {"method"},
     "parameters.attributes": {"name"},  # one of three, by a line above
     "parameters.info": {"hint", "found", "message"},  # by printable, a line above
     "sharing.builder": {"kind"},  # by printable, a line above
