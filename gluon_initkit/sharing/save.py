@@ -18,9 +18,9 @@ from .groups import groups_of, source_and_side
 def save(net: Any, path: Path) -> None:
     """Write the parameters of a network with their ties; each shared parameter once; the whole file, or no file.
 
-    The file has MXNet's format: ``mx.nd.load`` reads it, and so does ``net.load_parameters`` if the network has the same
-    ties. For a network without ties, the bytes are those of ``net.save_parameters``. The file is read back and synced
-    before it replaces an older one. After a failure the older file is unchanged.
+    The file has MXNet's format. ``mx.nd.load`` reads it; so does ``net.load_parameters``, if `net` has the same ties.
+    For a network without ties, the bytes are those of ``net.save_parameters``. The file is read back and synced before
+    it replaces an older one. After a failure the older file is unchanged.
 
     Parameters
     ----------
