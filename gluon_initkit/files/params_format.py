@@ -28,7 +28,7 @@ from .tie_map import read_ties, written_ties
 _DTYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32",
            "uint64", "bfloat16")  # fmt: skip
 _ITEMSIZES = (4, 8, 2, 1, 4, 1, 8, 1, 2, 2, 4, 8, 2)
-_STYPES = {0: ("default", 0), 1: ("row_sparse", 1), 2: ("csr", 2)}  # and the number of index arrays
+_STYPES = {0: ("default", 0), 1: ("row_sparse", 1), 2: ("csr", 2)}  # name, number of index arrays
 _DEVICES = {1: "cpu", 2: "gpu", 3: "cpu_pinned", 5: "cpu_shared"}
 _FILE_MAGIC = 0x112
 _V2, _V3 = 0xF993FAC9, 0xF993FACA

@@ -196,10 +196,10 @@ class Sharing:
         self._asked = True
         if values not in ("keep", "average"):
             raise ValueError(f"values={values!r}: expected 'keep' or 'average'")
-        groups, wrong = Targets(self._net).groups(self._declared)
-        wrong += problems(self._net, groups, values, self._newborn)
-        if wrong:
-            raise sharing_refused(wrong)
+        groups, reasons = Targets(self._net).groups(self._declared)
+        reasons += problems(self._net, groups, values, self._newborn)
+        if reasons:
+            raise sharing_refused(reasons)
         outcomes = [_outcome(group, values) for group in groups]
         report = SharingReport(tuple(outcome.row for outcome in outcomes), values, not dry_run)
         if dry_run:
@@ -299,25 +299,25 @@ def untie(net: Any, path: str) -> None:
     if not others:
         raise sharing_refused([f"{path!r} shares its parameter with no other path; shared_groups(net) tells what is "
                                f"shared"])  # fmt: skip
-    wrong = [f"{path!r} and {other.path!r} are one parameter of one block that stands in the network twice, where no "
-             f"slot of its own is: build two blocks and tie what they share"
-             for other in others if other.block is slot.block and other.key == slot.key][:1]  # fmt: skip
+    reasons = [f"{path!r} and {other.path!r} are one parameter of one block that stands in the network twice, where no "
+               f"slot of its own is: build two blocks and tie what they share"
+               for other in others if other.block is slot.block and other.key == slot.key][:1]  # fmt: skip
     subject = f"{path!r} and {others[0].path!r} cannot be parted:"
     reason = why_fixed(slot, parameters_in_containers([(path.rpartition(".")[0], slot.block)]))
     if reason:
-        wrong.append(f"{subject} {reason}; untie the other path")
+        reasons.append(f"{subject} {reason}; untie the other path")
     if is_trained(source):
-        wrong.append(f"{subject} a Trainer updates their parameter, and would not update the copy; call "
+        reasons.append(f"{subject} a Trainer updates their parameter, and would not update the copy; call "
                      f"gluon_initkit.release(trainer), untie, and make another Trainer")  # fmt: skip
-    if wrong:
-        raise sharing_refused(wrong)
+    if reasons:
+        raise sharing_refused(reasons)
     leaving, transposed = [slot], slot.param is not source
     if not transposed and all(other.param is not source for other in others):
         leaving, transposed = others, True  # all others see it transposed: the copy is theirs, and is not transposed
-    taken = {used.param.name for used in (slot, *by_path.values())}
+    used_names = {place.param.name for place in (slot, *by_path.values())}
     name = wanted = f"{backend.prefix_of(leaving[0].block)}{leaving[0].key}"  # the name that Gluon would give it
     number = 1
-    while name in taken:
+    while name in used_names:
         name, number = f"{wanted}{number}", number + 1
     with named_memory_errors(path, source, SharingError):
         copy = independent_copy(source, name, transposed)

@@ -126,11 +126,12 @@ def lost_ties(held: Sources, groups: Iterable[SharedGroup]) -> List[Tuple[Shared
         transposed_aliases = set(group.transposed)
         for alias in group.aliases:
             missing = next((path for path in (alias, group.canonical) if path not in held), None)
-            (one, flipped), (other, odd) = held.get(group.canonical, (None, False)), held.get(alias, (None, False))
+            source, flipped = held.get(group.canonical, (None, False))
+            alias_source, alias_flipped = held.get(alias, (None, False))
             transposed = alias in transposed_aliases
             reason = (f"the network has no parameter {missing!r}" if missing is not None else
-                      "is another parameter" if one is not other else
-                      "" if (flipped != odd) == transposed else
+                      "is another parameter" if source is not alias_source else
+                      "" if (flipped != alias_flipped) == transposed else
                       "shares it untransposed" if transposed else "shares it transposed")  # fmt: skip
             if reason:
                 lost.append((group, alias, f"{alias!r} should share the parameter of {group.canonical!r}"

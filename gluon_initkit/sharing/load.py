@@ -116,7 +116,7 @@ def load(
     mismatched: str = "raise",
     device: Any = None,
 ) -> LoadReport:
-    """Load parameters and check the ties between them. Loads every value bit by bit, or raises an error.
+    """Load parameters, and check the ties between them. Values stay the same bits; arrays that do not fit are an error.
 
     Reads the files of `save`, ``net.save_parameters``, ``net.export``, Module, ``net.save_params``,
     ``net.collect_params().save``, and safetensors files. Where global names in the file differ from the network's,

@@ -59,22 +59,22 @@ def merge(ties: Iterable[Tie], order: Iterable[str]) -> List[SharedGroup]:
     Raises a SharingError if a group has two kept paths, or a path would be the transpose of itself.
     """
     position = {path: number for number, path in enumerate(order)}
-    near: Dict[str, List[Tuple[int, str, bool]]] = {}
+    neighbors: Dict[str, List[Tuple[int, str, bool]]] = {}
     kept: Set[str] = set()
     for tie in ties:
         first, *others = tie.paths
         kept.update([first] if tie.kept else [])
         for other in others:
-            near.setdefault(first, []).append((position[other], other, tie.transposed))
-            near.setdefault(other, []).append((position[first], first, tie.transposed))
+            neighbors.setdefault(first, []).append((position[other], other, tie.transposed))
+            neighbors.setdefault(other, []).append((position[first], first, tie.transposed))
     groups: List[SharedGroup] = []
     done: Set[str] = set()
-    for start in sorted(near, key=position.__getitem__):
+    for start in sorted(neighbors, key=position.__getitem__):
         if start in done:
             continue
         reached, transposed = [start], {start: False}
         for path in reached:
-            for _, other, flip in sorted(near[path]):
+            for _, other, flip in sorted(neighbors[path]):
                 expected = transposed[path] != flip
                 if other not in transposed:
                     reached.append(other)
@@ -139,12 +139,12 @@ class Targets:
     def groups(self, declarations: Iterable[Declaration]) -> Tuple[List[TieGroup], List[str]]:
         """The declared groups, merged with the existing ties; and the problems of declarations that are impossible."""
         ties: List[Tie] = []
-        wrong: List[str] = []
+        problems: List[str] = []
         for declared in declarations:
             try:
                 ties += self._block_ties(declared) if declared.blocks else self._ties(declared)
             except SharingError as reason:
-                wrong.append(str(reason))
+                problems.append(str(reason))
         named = {path for tie in ties for path in tie.paths}
         first_slots: Dict[int, Slot] = {}  # by the id of the Parameter
         for path, slot in self.slots.items():
@@ -155,14 +155,14 @@ class Targets:
         try:
             merged = merge(ties, self.slots)
         except SharingError as contradiction:
-            return [], [*wrong, str(contradiction).rstrip(".")]
+            return [], [*problems, str(contradiction).rstrip(".")]
         groups = []
         for group in merged:
             try:
                 groups += [] if named.isdisjoint(group.paths) else [self._group(group)]
             except SharingError as reason:
-                wrong.append(str(reason))
-        return groups, wrong
+                problems.append(str(reason))
+        return groups, problems
 
     def _group(self, group: SharedGroup) -> TieGroup:
         kept = source_of(self.slots[group.canonical].param)
@@ -180,9 +180,9 @@ class Targets:
         for path in group.paths:
             places.setdefault(source_of(self.slots[path].param), []).append((self.slots[path], path in transposed))
         members = []
-        for param, stands in places.items():
-            slot, transpose = stands[0]
-            members.append(Member(slot.path, param, transpose != (slot.param is not param), tuple(stands)))
+        for param, slots_of_param in places.items():
+            slot, transpose = slots_of_param[0]
+            members.append(Member(slot.path, param, transpose != (slot.param is not param), tuple(slots_of_param)))
         return TieGroup(group, members[0], tuple(members[1:]))
 
     def _ties(self, declared: Declaration) -> List[Tie]:
@@ -204,8 +204,8 @@ class Targets:
         if len(sides) != 2 or not {*sides[0], *sides[1]}.issuperset(to):
             raise SharingError(f"{declared} expected two targets, the first the transpose of the second, or one and "
                                f"to=")  # fmt: skip
-        one, other = (tuple(side) for side in sides)
-        return [Tie(one), Tie(other), Tie((one[0], other[0]), transposed=True), *kept]
+        first, second = (tuple(side) for side in sides)
+        return [Tie(first), Tie(second), Tie((first[0], second[0]), transposed=True), *kept]
 
     def _block_ties(self, declared: Declaration) -> List[Tie]:
         blocks = {id(block): (path, block) for target in declared.targets for path, block in self._blocks(target)}
