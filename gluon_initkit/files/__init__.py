@@ -1,4 +1,4 @@
-"""Parameter files, read without MXNet and without trust: what is in them, their values, their tie map."""
+"""Read the headers, values and tie maps of parameter files, without MXNet. Their contents are not trusted."""
 
 from .checkpoint import StoredValues, is_path, read_headers
 from .stored_array import CheckpointError, StoredArray

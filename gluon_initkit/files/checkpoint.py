@@ -1,7 +1,7 @@
-"""The values of a file's arrays as NumPy arrays, of which only what is asked for is read; without MXNet.
+"""Read the values of a file's arrays as NumPy arrays, without MXNet. Only the requested values are read.
 
-A file may be cut or rewritten while it is read. So nothing is mapped into memory, which would kill the process: bytes
-are read into arrays of our own, and fewer of them than the headers say are an error.
+Another process may cut or rewrite the file meanwhile. With the file mapped into memory, that would kill this process.
+So bytes are copied into new arrays. It is an error if the file has fewer bytes than its headers say.
 """
 
 from contextlib import contextmanager
@@ -19,13 +19,13 @@ from ..parameters import did_you_mean
 from .params_format import opened, read_open_file
 from .stored_array import CheckpointError, Part, StoredArray, stored_type
 
-_SMALL = 1 << 20  # an array of so many bytes is read at once, whichever section is asked for
+_SMALL = 1 << 20  # up to this many bytes, an array is read at once, whichever section is requested
 
-Section = Callable[[int, int], numpy.ndarray]  # the values from one number to another, in the order of the file
+Section = Callable[[int, int], numpy.ndarray]  # from a begin and an end index, the values in the order of the file
 
 
 def is_path(thing: Any) -> bool:
-    """Whether this names a file: a string or a path object."""
+    """Whether this is the name of a file: a string or a path object."""
     return isinstance(thing, (str, os.PathLike))
 
 
@@ -35,7 +35,7 @@ def read_headers(path: Any) -> List[StoredArray]:
 
 
 class StoredValues:
-    """The values of a file's arrays, read when they are asked for. Holds no open file; pickles.
+    """The values of a file's arrays, read on request. Holds no open file, and can be pickled.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class StoredValues:
 
     def __init__(self, path: Any) -> None:
         self.path = os.fsdecode(path)
-        self._absolute = os.path.abspath(self.path)  # the working directory may be another later
+        self._absolute = os.path.abspath(self.path)  # the working directory may change later
         with opened(path) as file:
             self._state = _state(file)
             self.arrays: Dict[str, StoredArray] = {array.name: array for array in read_open_file(file, self.path)}
@@ -64,10 +64,10 @@ class StoredValues:
         return len(self.arrays)
 
     def values(self, name: str) -> numpy.ndarray:
-        """The values of one array, in memory of their own; bfloat16 as float32, a sparse array as a dense one.
+        """The values of one array, as a new array; bfloat16 as float32, a sparse array as a dense one.
 
-        A KeyError names the nearest names. A CheckpointError says that the file has changed since its headers were
-        read, is damaged inside of this array, or holds no values of it (see `has_values`).
+        Raises a KeyError that proposes similar names, or a CheckpointError if the file has changed since its headers
+        were read, is damaged in this array, or has no values for it (see `has_values`).
         """
         array = self.arrays.get(name)
         if array is None:
@@ -77,15 +77,15 @@ class StoredValues:
             return read(array).whole()
 
     def gradient(self, name: str) -> numpy.ndarray:
-        """A RuntimeError: a file holds no gradients."""
+        """Always raises a RuntimeError, since a file holds no gradients."""
         raise RuntimeError(f"{name!r} is in the file {self.path!r}, which holds no gradients: inspect the network")
 
     def has_values(self, array: StoredArray) -> bool:
-        """Whether `values` can answer: the array was saved with values, and does not grow beyond measure in memory."""
+        """Whether `values` can read it: it was saved with values, and is not far larger in memory than in the file."""
         return bool(array.parts) and self.growth(array) <= 1 << 24
 
     def require_values(self, array: StoredArray) -> None:
-        """Raise a CheckpointError where `has_values` is false."""
+        """Raise a CheckpointError if `has_values` is false."""
         if not self.has_values(array):
             what = "unpacked" if array.stype == "default" else "made dense"
             reason = (f"is too large to be {what}: {array.shape}" if array.parts else
@@ -94,8 +94,8 @@ class StoredValues:
             raise CheckpointError(self.path, offset, f"{array.name!r} {reason}")
 
     def growth(self, array: StoredArray) -> int:
-        """By how many bytes the dense array is more than 64 times as large as what the file holds of it."""
-        # A sparse or deflated array can claim any shape; what a file may cost is bounded by its size.
+        """The bytes by which the dense array exceeds 64 times its size in the file; 0 if it does not."""
+        # A sparse or deflated array can claim any shape. So the size of the file limits the memory that it may take.
         stored = sum([part.deflated or part.size for part in array.parts])
         if array.stype == "default" and stored == array.parts[0].size:
             return 0
@@ -104,7 +104,7 @@ class StoredValues:
 
     @contextmanager
     def reading(self) -> Iterator[Callable[[StoredArray], "Values"]]:
-        """Open the file once; yields what makes the `Values` of an array. A file that changes is a CheckpointError."""
+        """Open the file once, and yield a function from an array to its `Values`. Raises if the file changes."""
         changed = "the file was changed {}: inspect it anew"
         with opened(self._absolute) as file:
             if _state(file) != self._state:
@@ -115,10 +115,10 @@ class StoredValues:
 
 
 class Values:
-    """The values of one array of an open file, to be read whole or in sections (`statistics`). Threads may share it.
+    """The values of one array of an open file, read whole or in sections (as `statistics` does). Threads may share it.
 
-    In what `sections` reads, the first index runs fastest where `order` is ``'F'``. It unpacks the whole array where
-    `forward` is true.
+    If `order` is ``'F'``, `sections` reads values with the first index running fastest. If `forward` is true, it
+    unpacks the whole array.
     """
 
     def __init__(self, file: Any, lock: Any, path: str, array: StoredArray) -> None:
@@ -135,13 +135,13 @@ class Values:
             values = self._section(self._array.parts[0])(0, self.size)
             return values.reshape(self.shape, order=self.order)  # type: ignore[call-overload]
         (values, *_), cells = self._sparse()
-        # Not numpy.zeros of an empty shape: up to NumPy 1.17 an empty dimension asks for memory as if it were 1.
+        # Not numpy.zeros(shape): up to NumPy 1.17, a dimension of 0 allocates memory as if it were 1.
         dense = numpy.zeros(self.size, values.dtype).reshape(self.shape)
         dense[cells] = values
         return dense
 
     def sections(self) -> Section:
-        """A function that reads the values from one number to another."""
+        """A function that reads the values from a begin to an end index."""
         if self._array.stype == "default":
             read = self._section(self._array.parts[0])
             if not 0 < self.nbytes <= _SMALL:
@@ -152,11 +152,11 @@ class Values:
         return lambda begin, end: values[begin:end]
 
     def parts(self) -> Tuple[numpy.ndarray, ...]:
-        """The values as they are stored, and the checked indices of a sparse array."""
+        """The stored values, and the checked indices of a sparse array."""
         return self._sparse()[0] if self._array.stype != "default" else (self.whole(),)
 
     def _sparse(self) -> Tuple[Tuple[numpy.ndarray, ...], Any]:
-        """The parts of a sparse array, and where its values stand in the dense one."""
+        """The parts of a sparse array, and the index of its values in the dense one."""
         array = self._array
         parts = tuple(self._section(part)(0, math.prod(part.shape)).reshape(part.shape) for part in array.parts)
         if array.stype == "row_sparse":
@@ -169,7 +169,7 @@ class Values:
         return parts, cells
 
     def _section(self, part: Part) -> Section:
-        """A function that reads the values of a part from one number to another."""
+        """A function that reads the values of a part from a begin to an end index."""
         start, dtype, size = part.offset, part.dtype, numpy.dtype(stored_type(part.dtype)).itemsize
         if not part.deflated:
             return lambda begin, end: _decoded(self._bytes(start + begin * size, (end - begin) * size), dtype)
@@ -184,7 +184,7 @@ class Values:
         return lambda begin, end: _decoded(inflated[begin * size : end * size], dtype)
 
     def _bytes(self, offset: int, size: int) -> numpy.ndarray:
-        """`size` bytes of the file, in memory of their own."""
+        """`size` bytes of the file, as a new array."""
         buffer = numpy.empty(size, numpy.uint8)
         with self._lock:
             self._file.seek(offset)
@@ -206,7 +206,7 @@ def _decoded(raw: numpy.ndarray, dtype: str) -> numpy.ndarray:
 
 
 def _cells(shape: Tuple[int, ...], pointers: numpy.ndarray, columns: numpy.ndarray) -> Any:
-    """The cells of a csr array's values in the dense one; None where its indices cannot be."""
+    """The rows and columns of a csr array's values in the dense one; None if its indices are invalid."""
     if not pointers.size and not columns.size:
         return columns, columns
     if len(shape) != 2 or pointers.shape != (shape[0] + 1,) or not _are_indices(pointers, columns.size + 1):

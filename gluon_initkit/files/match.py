@@ -1,8 +1,8 @@
-"""Which array of a file belongs to which parameter of a network, by name; and which other names would fit better.
+"""Match the arrays of a file to the parameters of a network by name, and propose other names that fit better.
 
-A file calls its arrays by paths (`save_parameters`) or by MXNet's global names (`export`, `save_params`, Module,
-``collect_params().save``). It may put ``arg:`` or ``aux:`` before them, or leave the network's own prefix away. Global
-names count what was built before, so the names of another process may differ in prefixes and in numbers.
+A file names its arrays by paths (`save_parameters`) or by MXNet's global names (`export`, `save_params`, Module,
+``collect_params().save``). It may prefix them with ``arg:`` or ``aux:``, or omit the network's own prefix. Global names
+count the blocks built before, so the names of another process may have other prefixes and numbers.
 """
 
 from collections import Counter
@@ -23,11 +23,11 @@ def strip_prefix(name: str) -> str:
 
 
 def match_names(net: Any, arrays: Sequence[StoredArray], renamed: Mapping[str, str]) -> Tuple[bool, Dict[str, str]]:
-    """Whether it is by global names that a network knows a file, and what it calls the arrays, aliases included.
+    """Whether the file's names match global names of the network; and the network's name for each name in the file.
 
-    As plain MXNet would load; where that leaves parameters out, by other global names if all of them fit then, and no
-    two changes of names do. Paths are never changed: they do not depend on what was built before. `renamed` are the
-    user's names for those of the file; then no other is changed.
+    Names match as MXNet itself would load them. If parameters remain without an array, other global names are tried;
+    they count if all parameters fit, and only one change of names makes them fit. Paths are never changed, since they
+    do not depend on other blocks. `renamed` maps names in the file to the user's names; no other change is tried then.
     """
     from .._mxnet import backend
     from .._mxnet.parameter import shape_of
@@ -40,7 +40,7 @@ def match_names(net: Any, arrays: Sequence[StoredArray], renamed: Mapping[str, s
 
     def match(is_global: bool, candidates: Dict[str, str]) -> Tuple[Tuple[bool, int], Tuple[bool, Dict[str, str]]]:
         params = by_name if is_global else paths
-        known = {**paths, **params} if renamed else params  # a path may be given for a global name
+        known = {**paths, **params} if renamed else params  # rename= may map a global name to a path
         names = {name: new for name, new in candidates.items() if new in (known if name in renamed else params)}
         fitting = {known[new] for name, new in names.items() if agree(shapes[name], shape_of(known[new]))}
         complete = bool(fitting) and fitting == set(params.values())
@@ -48,19 +48,19 @@ def match_names(net: Any, arrays: Sequence[StoredArray], renamed: Mapping[str, s
 
     plain = [match(False, {name: renamed.get(name, name) for name in shapes}), match(False, bare),
              match(True, bare), match(True, {name: prefix + short for name, short in bare.items()})]  # fmt: skip
-    (complete, _), best = max(plain, key=lambda each: each[0])
+    (complete, _), best = max(plain, key=lambda candidate: candidate[0])
     if not (complete or renamed or any("." in short for short in bare.values())):
         wanted = {name: shape_of(param) for name, param in by_name.items()}
         for changes in _changes({short: shapes[name] for name, short in bare.items()}, wanted):
             changed = [{name: change[short] for name, short in bare.items() if short in change} for change in changes]
-            fitting = [found for (complete, _), found in (match(True, each) for each in changed) if complete]
+            fitting = [result for (complete, _), result in (match(True, names) for names in changed) if complete]
             if fitting:
-                return fitting[0] if all(found == fitting[0] for found in fitting) else best
+                return fitting[0] if all(result == fitting[0] for result in fitting) else best
     return best
 
 
 def _changes(files: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> Iterator[List[Dict[str, str]]]:
-    """A network's names for those of a file: with other prefixes; then, if all fit, with other numbers too."""
+    """Maps from a file's names to the network's: with other prefixes; then, if all fit, with other numbers too."""
     yield [fitting for _, _, fitting in prefix_changes(files, wanted)]
     ours, theirs = _ordinals(files), _ordinals(wanted)
     named = {ordinal: name for name, ordinal in theirs.items()}
@@ -71,30 +71,30 @@ def _changes(files: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> Iterato
 
 
 def _ordinals(names: Iterable[str]) -> Dict[str, str]:
-    """Each name with the numbers that end its words replaced by their rank at that place, ``net#0_dense#0_bias``."""
+    """Each name, with the number at the end of a word replaced by its rank there: ``net#0_dense#0_bias``."""
     ordinals: Dict[str, str] = {}
-    places: Dict[str, Any] = {}  # by the text of a word, then by its number: that one's rank, and the places behind it
+    places: Dict[str, Any] = {}  # by a word's text, then by its number: the number's rank, and the places after it
     for name in sorted(names, key=_natural):
-        words, here = [], places
+        words, level = [], places
         for word in name.split("_"):
             text = word.rstrip("0123456789")
-            numbers = here.setdefault(text, {})
-            rank, here = numbers.setdefault(word[len(text) :], (len(numbers), {}))
+            numbers = level.setdefault(text, {})
+            rank, level = numbers.setdefault(word[len(text) :], (len(numbers), {}))
             words.append(text if word == text else f"{text}#{rank}")
         ordinals[name] = "_".join(words)
     return ordinals
 
 
 def _natural(name: str) -> List[Any]:
-    """A key by which layer 2 stands before layer 10. Python refuses to convert thousands of digits."""
+    """A sort key that puts layer 2 before layer 10. Without int(): Python refuses to convert thousands of digits."""
     parts = [(text, digits.lstrip("0")) for text, digits in re.findall("([^0-9]*)([0-9]*)", name)]
     return [(text, len(digits), digits) for text, digits in parts]
 
 
 def renamed_names(rename: Rename, names: Iterable[str]) -> Dict[str, str]:
-    """The new names of those in a file that `rename` changes. Of several prefixes the longest counts.
+    """The new names for the names in a file that `rename` changes. If several prefixes match, the longest counts.
 
-    A ValueError where no name begins with a prefix, or two arrays would have one name.
+    Raises a ValueError if no name begins with a prefix, or two arrays would get the same name.
     """
     bare = {name: strip_prefix(name) for name in names}
     if rename is None:
@@ -128,21 +128,21 @@ def renamed_names(rename: Rename, names: Iterable[str]) -> Dict[str, str]:
 
 
 def propose_rename(files: Mapping[str, Shape], wanted: Mapping[str, Shape], used: Iterable[str]) -> Tuple[dict, int]:
-    """A `rename` that finds more of what is `wanted` among the `files`, without what is `used`; and how many it finds.
+    """A `rename` that maps more of `files` to `wanted` names, and how many it maps. It does not change `used` names.
 
-    First one prefix is changed, if more than half of either fits then. Then layers are paired that have the same
-    parameters of the same shapes, in order.
+    First changes one prefix, if more than half of the files or of the wanted names then fit. Then pairs layers whose
+    parameters have the same names and shapes, in order.
     """
     rename: Dict[str, str] = {}
-    left, missing = dict(files), dict(wanted)
+    unmatched, missing = dict(files), dict(wanted)
     for strip, add, fitting in prefix_changes(files, wanted)[:1]:
         if 2 * len(fitting) > min(len(files), len(wanted)):
             rename[strip] = add
-            left = {name: shape for name, shape in files.items() if name not in fitting}
+            unmatched = {name: shape for name, shape in files.items() if name not in fitting}
             missing = {name: shape for name, shape in wanted.items() if name not in fitting.values()}
-    if list(left) == sorted(left):  # in a zip file or one of safetensors: layer 10 stands before layer 2
-        left = {name: left[name] for name in sorted(left, key=_natural)}
-    theirs = _layers(left)
+    if list(unmatched) == sorted(unmatched):  # zip and safetensors files put layer 10 before layer 2
+        unmatched = {name: unmatched[name] for name in sorted(unmatched, key=_natural)}
+    theirs = _layers(unmatched)
     for start, layer in _layers(missing).items():
         for other, candidate in theirs.items():
             if layer.keys() == candidate.keys() and all(agree(layer[end], candidate[end]) for end in layer):
@@ -151,14 +151,14 @@ def propose_rename(files: Mapping[str, Shape], wanted: Mapping[str, Shape], used
                 break
     try:
         renamed = renamed_names(rename, [*files, *used]) if rename else {}
-    except ValueError:  # two arrays would have one name
+    except ValueError:  # two arrays would get the same name
         return {}, 0
-    found = {new for name, new in renamed.items() if new in wanted and agree(files.get(name), wanted[new])}
-    return (rename, len(found)) if found and files.keys() >= renamed.keys() else ({}, 0)
+    fitted = {new for name, new in renamed.items() if new in wanted and agree(files.get(name), wanted[new])}
+    return (rename, len(fitted)) if fitted and files.keys() >= renamed.keys() else ({}, 0)
 
 
 def _layers(shapes: Mapping[str, Shape]) -> Dict[str, Dict[str, Shape]]:
-    """The shapes by the end of the name, for each beginning of a name, in order."""
+    """For each beginning of a name, in order: the shapes by the end of the name, such as ``weight``."""
     layers: Dict[str, Dict[str, Shape]] = {}
     for name, shape in shapes.items():
         role = role_of(name)
@@ -168,7 +168,7 @@ def _layers(shapes: Mapping[str, Shape]) -> Dict[str, Dict[str, Shape]]:
 
 
 def prefix_changes(files: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> List[Tuple[str, str, Dict[str, str]]]:
-    """The likely changes of prefix, best first: what to strip, what to add, and the names that fit a parameter then."""
+    """Likely changes of prefix, best first: the prefix to strip, the prefix to add, and the names that then fit."""
     ends: Dict[str, List[str]] = {}
     for name in wanted:
         ends.setdefault(_last_word(name), []).append(name)
@@ -184,7 +184,7 @@ def prefix_changes(files: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> L
     return sorted(changes, key=lambda change: (-len(change[2]), len(change[0] + change[1])))
 
 
-# So many names of the file are compared with all of the network's, and so many changes are tried on all of the file.
+# The number of the file's names that are compared with all names of the network; and of changes tried on all names.
 _SAMPLE, _MAX_TRIED = 64, 16
 
 
@@ -193,9 +193,9 @@ def _last_word(name: str) -> str:
 
 
 def _difference(name: str, other: str) -> Tuple[str, str]:
-    """The two beginnings before the longest common end, which begins after a dot or underscore, or is a whole name."""
-    most = min(len(name), len(other))
-    same = next((size for size in range(most) if name[-1 - size] != other[-1 - size]), most)
-    while same and not all(len(each) == same or each[-1 - same] in "._" for each in (name, other)):
+    """The two prefixes before the longest common end. That is a whole name, or begins after a dot or an underscore."""
+    shorter = min(len(name), len(other))
+    same = next((size for size in range(shorter) if name[-1 - size] != other[-1 - size]), shorter)
+    while same and not all(len(text) == same or text[-1 - same] in "._" for text in (name, other)):
         same -= 1
     return name[: len(name) - same], other[: len(other) - same]

@@ -1,8 +1,8 @@
-"""MXNet 2's parameter files: a zip of NumPy's ``.npy`` arrays, read from their headers, without MXNet.
+"""Read the headers of MXNet 2's parameter files, which are zip files of NumPy's ``.npy`` arrays, without MXNet.
 
-Python's `zipfile` reads the directory. An array's own header is NumPy's (``numpy.lib.format``): magic, version, length,
-and a Python literal, ``{'descr': '<f4', 'fortran_order': False, 'shape': (4, 3)}``. As in `params_format`, no number is
-believed before it was compared with the bytes that are really there. Nothing is ever unpickled.
+Python's `zipfile` reads the directory. An array's header is NumPy's (``numpy.lib.format``): magic, version, length and
+a Python literal, ``{'descr': '<f4', 'fortran_order': False, 'shape': (4, 3)}``. As in `params_format`, no number is
+used before it is compared with the bytes that the file really has. Nothing is ever unpickled.
 """
 
 import ast
@@ -20,13 +20,13 @@ import numpy
 from ..display import counted
 from .stored_array import MAX_DIMENSIONS, CheckpointError, Part, StoredArray
 
-_LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a member: magic, ..., the lengths of its name and of its extra fields
+_LOCAL_HEADER = struct.Struct("<4s22xHH")  # magic, ..., the lengths of the member's name and of its extra fields
 _NPY = re.compile(rb"\x93NUMPY[\1\2\3]\0", re.DOTALL)
-# 32 dimensions take 700 bytes. On deeply nested literals Python's own parser fails loudly, or worse.
+# 32 dimensions take 700 bytes. Deeply nested literals make Python's own parser raise an error, or crash.
 _MAX_HEADER, _MAX_BRACKETS = 1024, 64
 _LITERAL_ERRORS = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
-_ENCRYPTED = 0x41  # bits of a member's flags
-_MAX_RATIO = 1032  # one deflated byte stands for no more
+_ENCRYPTED = 0x41  # flag bits of a member
+_MAX_RATIO = 1032  # a deflated byte inflates to at most this many
 _DTYPES = {"f2": "float16", "f4": "float32", "f8": "float64", "b1": "bool", "i1": "int8", "i2": "int16", "i4": "int32",
            "i8": "int64", "u1": "uint8", "u2": "uint16", "u4": "uint32", "u8": "uint64"}  # fmt: skip
 _SPARSE = (
@@ -36,12 +36,12 @@ _SPARSE = (
 
 
 def read_zip(file: Any, source: str) -> List[StoredArray]:
-    """The arrays of an open zip file, in the order of its directory; a CheckpointError where one is damaged."""
+    """The arrays of an open zip file, in the order of its directory. Raises a CheckpointError if one is damaged."""
     size = os.fstat(file.fileno()).st_size
     try:
         members = zipfile.ZipFile(file).infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error, OSError) as error:
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: a seek to before the file
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: a seek to before the file's beginning
             raise
         reason = f"the file begins as a zip file, and ends without a zip file's directory: {error}"
         raise CheckpointError(source, size, reason) from None
@@ -53,16 +53,16 @@ def read_zip(file: Any, source: str) -> List[StoredArray]:
     for member in members:
         begin, name, ending = member.header_offset, member.filename[:-4], member.filename[-4:]
         folder = name.rpartition("/")[0]
-        wrong = (f"{member.filename!r:.80} is to begin at byte {begin}" if not 0 <= begin <= size else
-                 f"{member.filename!r:.80} is no .npy array" if ending != ".npy" else
-                 f"a second array is called {name!r:.80}" if name in parts else
-                 f"{folder!r:.80} {_SPARSE}" if f"{folder}/" in sparse else "")  # fmt: skip
-        if wrong:
-            raise CheckpointError(source, begin if 0 <= begin <= size else size, wrong)
+        reason = (f"{member.filename!r:.80} is to begin at byte {begin}" if not 0 <= begin <= size else
+                  f"{member.filename!r:.80} is no .npy array" if ending != ".npy" else
+                  f"a second array is called {name!r:.80}" if name in parts else
+                  f"{folder!r:.80} {_SPARSE}" if f"{folder}/" in sparse else "")  # fmt: skip
+        if reason:
+            raise CheckpointError(source, begin if 0 <= begin <= size else size, reason)
         end, parts[name] = _member(file, source, member, name)
         extents.append((begin, end, name))
     reached = 0
-    for begin, end, name in sorted(extents):  # by overlapping, a few bytes could stand for a million arrays
+    for begin, end, name in sorted(extents):  # if they could overlap, a few bytes could hold a million arrays
         if begin < reached:
             raise CheckpointError(source, begin, f"{name!r:.80} begins within another array")
         reached = end
@@ -70,7 +70,7 @@ def read_zip(file: Any, source: str) -> List[StoredArray]:
 
 
 def _member(file: Any, source: str, member: zipfile.ZipInfo, name: str) -> Tuple[int, Part]:
-    """Where a member ends, and what its header says."""
+    """The end of a member in the file, and the array that its header describes."""
     begin, size = member.header_offset, os.fstat(file.fileno()).st_size
 
     def error(at: int, reason: str) -> CheckpointError:
@@ -96,15 +96,15 @@ def _member(file: Any, source: str, member: zipfile.ZipInfo, name: str) -> Tuple
         length, dtype, shape, order = _array_header(head)
     except (zlib.error, *_LITERAL_ERRORS) as reason:
         raise error(at, f"has no header that MXNet writes: {reason}") from None
-    taken, there = math.prod(shape) * numpy.dtype(dtype).itemsize, member.file_size - length
-    if taken != there:
-        raise error(at, f"{dtype} of shape {shape}, takes {counted(taken, 'byte')}, and {there:,} are there")
+    needed, there = math.prod(shape) * numpy.dtype(dtype).itemsize, member.file_size - length
+    if needed != there:
+        raise error(at, f"{dtype} of shape {shape}, takes {counted(needed, 'byte')}, and {there:,} are there")
     packing = (member.compress_size, length, member.CRC) if deflated else ()
-    return at + member.compress_size, Part(dtype, shape, at if deflated else at + length, taken, order, *packing)
+    return at + member.compress_size, Part(dtype, shape, at if deflated else at + length, needed, order, *packing)
 
 
 def _array_header(head: bytes) -> Tuple[int, str, Tuple[int, ...], str]:
-    """The header's length, and the dtype, shape and order in it; one of `_LITERAL_ERRORS` where it is broken."""
+    """A header's length, dtype, shape and order. Raises one of `_LITERAL_ERRORS` if the header is invalid."""
     if not _NPY.match(head):
         raise ValueError(f"it begins with {head[:8]!r}")
     layout = struct.Struct("<H" if head[6] == 1 else "<I")
@@ -121,9 +121,9 @@ def _array_header(head: bytes) -> Tuple[int, str, Tuple[int, ...], str]:
     dtype = _DTYPES.get(descr[1:]) if isinstance(descr, str) and descr[:1] in "<|" else None
     if dtype is None:
         raise ValueError(f"the type {descr!r:.80} is none of MXNet's")
-    sound = isinstance(shape, tuple) and len(shape) <= MAX_DIMENSIONS and type(header["fortran_order"]) is bool
-    sound = sound and all(type(size) is int and size >= 0 for size in shape)
-    # An empty array takes no bytes, whatever its other dimensions; but old NumPys count an empty one as 1.
-    if not sound or (0 in shape and math.prod(size or 1 for size in shape) >> 31):
+    valid = isinstance(shape, tuple) and len(shape) <= MAX_DIMENSIONS and type(header["fortran_order"]) is bool
+    valid = valid and all(type(size) is int and size >= 0 for size in shape)
+    # An empty array takes no bytes, whatever its other dimensions are. But old NumPy counts a size of 0 as 1.
+    if not valid or (0 in shape and math.prod(size or 1 for size in shape) >> 31):
         raise ValueError(f"the shape {shape!r:.80}, fortran_order {header['fortran_order']!r:.80}")
     return length, dtype, shape, "F" if header["fortran_order"] else "C"

@@ -1,12 +1,12 @@
-"""MXNet's ``.params`` files, read from their headers, and written; without MXNet.
+"""Read the headers of MXNet's ``.params`` files, and write such files, without MXNet.
 
 A file is a list of arrays followed by the list of their names (``NDArray::Save`` and ``Load``, src/ndarray/ndarray.cc):
 
     uint64 0x112, uint64 reserved, uint64 count, the arrays, uint64 count (or 0), the names as uint64 length and bytes
 
-An array begins with a magic number that says how the rest of its header is written: three versions, and the oldest,
-whose magic is the number of dimensions itself. Everything is little-endian. No number of a header is believed before
-it was compared with the bytes that are really there.
+An array begins with a magic number, which gives the version of its header. There are versions 1 to 3; in the oldest
+headers, version 0 here, the magic is the number of dimensions. All numbers are little-endian. No number of a header is
+used before it is compared with the bytes that the file really has.
 """
 
 from functools import lru_cache
@@ -28,7 +28,7 @@ from .tie_map import read_ties, written_ties
 _DTYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", "int16", "uint16", "uint32",
            "uint64", "bfloat16")  # fmt: skip
 _ITEMSIZES = (4, 8, 2, 1, 4, 1, 8, 1, 2, 2, 4, 8, 2)
-_STYPES = {0: ("default", 0), 1: ("row_sparse", 1), 2: ("csr", 2)}  # and how many arrays of indices each has
+_STYPES = {0: ("default", 0), 1: ("row_sparse", 1), 2: ("csr", 2)}  # name, number of index arrays
 _DEVICES = {1: "cpu", 2: "gpu", 3: "cpu_pinned", 5: "cpu_shared"}
 _FILE_MAGIC = 0x112
 _V2, _V3 = 0xF993FAC9, 0xF993FACA
@@ -43,7 +43,7 @@ _INT64S, _UINT32S = ([struct.Struct(f"<{count}{letter}") for count in range(MAX_
 
 
 def opened(path: Any) -> Any:
-    """A regular file, open for reading; a CheckpointError for anything else."""
+    """Open a regular file for reading. Raises a CheckpointError for any other kind of file."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         # Opening a pipe would wait for a writer; reading a device would not end.
         reason = "this is a directory or a device; expected a parameter file"
@@ -52,9 +52,9 @@ def opened(path: Any) -> Any:
 
 
 def read_open_file(file: Any, source: str) -> List[StoredArray]:
-    """The arrays of an open file, which messages call `source`; some hundred bytes are read for each."""
+    """The arrays of an open file. Messages call it `source`. Reads a few hundred bytes for each array."""
     start = file.read(9)
-    if start[4:9] == b"\0\0\0\0{":  # a length below 4 GB, and the brace of JSON
+    if start[4:9] == b"\0\0\0\0{":  # safetensors: a header length below 4 GB, and the brace of JSON
         return read_safetensors(file, source)
     if start[:2] == b"PK":
         return read_zip(file, source)
@@ -66,7 +66,7 @@ def read_open_file(file: Any, source: str) -> List[StoredArray]:
 
 
 def write_params(path: str, arrays: Sequence[StoredArray], parts: Callable[[StoredArray], Sequence[Any]]) -> None:
-    """Write arrays with their ties, byte for byte as MXNet does, in version 2 or 3 as each says."""
+    """Write arrays with their ties, byte for byte as MXNet does. Each array gives its version, 2 or 3."""
     magics = {version: magic for magic, version in _VERSIONS.items()}
     stypes = {stype: flag for flag, (stype, _) in _STYPES.items()}
     with open(path, "wb") as file:
@@ -90,12 +90,12 @@ def _packed_shape(shape: Any) -> bytes:
 
 
 class _Reader:
-    """Reads forward through a file, and says in its errors where it is."""
+    """Reads a file from beginning to end; its errors give the position in the file."""
 
     def __init__(self, file: Any, source: str) -> None:
         self.file, self.source, self.offset = file, source, 0
         self.end = os.fstat(file.fileno()).st_size
-        self.subject = "the list"  # what messages say is being read
+        self.subject = "the list"  # messages name it as the thing being read
 
     def error(self, offset: int, reason: str) -> CheckpointError:
         return CheckpointError(self.source, offset, reason)
@@ -104,13 +104,13 @@ class _Reader:
         return layout.unpack(self.bytes(layout.size, what))
 
     def bytes(self, size: int, what: str) -> bytes:
-        """The next `size` bytes, which are `what` of the subject."""
-        found = self.file.read(size) if size <= self.end - self.offset else b""
-        if len(found) < size:
+        """The next `size` bytes. Messages call them `what` of the subject, as in "the length of name 3"."""
+        data = self.file.read(size) if size <= self.end - self.offset else b""
+        if len(data) < size:
             needed = f"{what} {self.subject} takes {counted(size, 'byte')} more"
             raise self.error(self.offset, f"the file ends at byte {self.end}, and {needed}")
         self.offset += size
-        return found
+        return data
 
     def skip(self, size: int) -> None:
         self.offset += size
@@ -155,7 +155,7 @@ class _Reader:
         return list(names)
 
     def plain_array(self) -> Optional[Tuple[Any, ...]]:
-        """What `array` returns, faster, for a sound dense array of version 2; None for any other."""
+        """A faster `array` for a valid dense array of version 2; returns None for any other array."""
         start = self.file.read(_START.size + _REST[-1].size)
         if len(start) == _START.size + _REST[-1].size:
             magic, stype, count = _START.unpack_from(start)
@@ -169,7 +169,7 @@ class _Reader:
         return None
 
     def array(self) -> Tuple[Any, ...]:
-        """The fields of a `StoredArray` that follow its name."""
+        """The fields of a `StoredArray` after its name."""
         at = self.offset
         (magic,) = self.numbers(_UINT32, "the start of")
         version = _VERSIONS.get(magic, 0)
@@ -201,7 +201,7 @@ class _Reader:
                 raise self.error(self.offset, f"the indices of {self.subject} are to have {count} dimensions")
             parts.append((self.flag(flag), self.dims(count, _INT64S)))
         if indices:
-            # MXNet writes this shape before it waits for the engine: it may be empty though values follow.
+            # MXNet writes this shape before it waits for the engine, so it may be empty although values follow.
             known = parts[-1][1] + (shape[1:] if stype == "row_sparse" else ())
             parts[0] = parts[0][0], stored if math.prod(stored) else known
         return version, stype, shape, _DTYPES[parts[0][0]], context, tuple([self.part(*part) for part in parts])
@@ -212,7 +212,7 @@ class _Reader:
         return flag
 
     def dims(self, count: int, layouts: Any, may_be_unknown: bool = False) -> Any:
-        """`count` dimensions; where it is allowed, None for an unknown one, or None if `count` itself is unknown."""
+        """`count` dimensions. If allowed, an unknown one is None, and the result is None if `count` is unknown."""
         if may_be_unknown and count == -1:
             return None
         at = self.offset
@@ -220,7 +220,7 @@ class _Reader:
             raise self.error(at, f"{self.subject} is to have {count} dimensions")
         dims = self.numbers(layouts[count], "the shape of")
         if dims and min(dims) < 1:
-            # An empty array takes no bytes, whatever its other dimensions; but old NumPys count an empty one as 1.
+            # An empty array takes no bytes, whatever its other dimensions are. But old NumPy counts a size of 0 as 1.
             if min(dims) < (-1 if may_be_unknown else 0) or math.prod(abs(size) or 1 for size in dims) >> 31:
                 raise self.error(at, f"{self.subject} has the shape {dims}")
             return tuple(None if size == -1 else size for size in dims)
@@ -240,7 +240,7 @@ def _context(device: int, number: int) -> str:
     return f"{_DEVICES.get(device) or f'device{device}'}({number})"
 
 
-# What a file that is no parameter file seems to be, from its first few hundred bytes.
+# Other kinds of files, recognized by their first few hundred bytes.
 _KINDS = (
     (rb"\Z", "empty: whatever should have written it was interrupted, or found no space; copy it again"),
     (rb"version https://git-lfs\.github\.com/spec/", "a pointer of Git LFS, not the file: `git lfs pull` gets it"),

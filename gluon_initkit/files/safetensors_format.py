@@ -1,14 +1,14 @@
-"""Hugging Face's safetensors files: read from their headers, and written; without MXNet.
+"""Read the headers of Hugging Face's safetensors files, and write such files, without MXNet.
 
-A file is the header's length as uint64, the header, JSON, and the values without a gap:
+A file has the length of the header as uint64, the header as JSON, and the values without gaps:
 
     {"__metadata__": {}, "0.weight": {"dtype": "F32", "shape": [4, 3], "data_offsets": [0, 48]}}
 
-The library `safetensors` judges every header, also that of a file just written. It does not tell where values stand, so
-that is read from the JSON. Nor does it write the files: it would sort the names, and hold all values in memory twice.
+The library `safetensors` checks every header, also that of a new file. It does not give the positions of the values, so
+they are read from the JSON. It does not write the files either: it would sort the names and hold all values twice.
 
-A shared array is written once, and the metadata name its aliases, as the library's `save_model` writes them:
-``{"1.weight": "0.weight"}``. Transposed aliases, which it does not know, are the JSON of one entry.
+A shared array is written once, and its aliases are in the metadata, as the library's `save_model` writes them:
+``{"1.weight": "0.weight"}``. The library has no transposed aliases; they are the JSON text of one entry.
 """
 
 import json
@@ -23,7 +23,7 @@ from .tie_map import checked_ties, parsed_json
 
 SUFFIX = ".safetensors"
 _LENGTH = struct.Struct("<Q")
-_MAX_HEADER = 100_000_000  # of the library
+_MAX_HEADER = 100_000_000  # the library's limit
 _TRANSPOSED = "gluon_initkit.transposed"
 _DTYPES = {"BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "U16": "uint16", "F16": "float16",
            "BF16": "bfloat16", "I32": "int32", "U32": "uint32", "F32": "float32", "F64": "float64", "I64": "int64",
@@ -52,13 +52,13 @@ def read_safetensors(file: Any, source: str) -> List[StoredArray]:
 
 
 def _judge(text: bytes, size: int, source: str) -> None:
-    """Let the library check a header: types, shapes, and that the values cover the file without gap and overlap."""
+    """Let the library check a header: types, shapes, and that the values fill the file without gaps and overlaps."""
     try:
         import safetensors
     except ImportError:
         raise ImportError("safetensors files need a library: pip install safetensors", name="safetensors") from None
-    # The library maps what it is given into memory, and the process would die if that were cut meanwhile. So it is
-    # given a private file: this header, and behind it a hole of the size of the values, which takes no space.
+    # The library maps its file into memory, and the process would die if another process cut the file. So it gets a
+    # private file with this header, and then a hole of the size of the values, which takes no space on disk.
     descriptor, copy = tempfile.mkstemp()
     try:
         with open(descriptor, "wb") as file:
@@ -75,7 +75,7 @@ def _judge(text: bytes, size: int, source: str) -> None:
 def _array(name: str, begin: int, dtype: str, shape: List[int], data_offsets: List[int], **_: Any) -> StoredArray:
     if dtype not in _DTYPES:
         raise ValueError(f"{name!r:.80} has the type {dtype!r:.80}, which MXNet has not")
-    # An empty array takes no bytes, whatever its other dimensions; but old NumPys count an empty one as 1.
+    # An empty array takes no bytes, whatever its other dimensions are. But old NumPy counts a size of 0 as 1.
     if len(shape) > MAX_DIMENSIONS or (0 in shape and math.prod(size or 1 for size in shape) >> 31):
         raise ValueError(f"{name!r:.80} has the shape {shape!r:.80}")
     start, end = data_offsets
@@ -99,14 +99,14 @@ def _ties(metadata: Dict[str, str], names: Any) -> Any:
 
 
 def write_safetensors(path: str, arrays: Sequence[StoredArray], parts: Callable[[StoredArray], Sequence[Any]]) -> None:
-    """Write arrays with their ties; `parts` gives the values of one, in a list, bfloat16 as uint16."""
+    """Write arrays with their ties. `parts` returns a list with the values of an array, bfloat16 as uint16."""
     metadata = {alias: array.name for array in arrays for alias in array.aliases if alias not in array.transposed}
     transposed = {alias: array.name for array in arrays for alias in array.transposed}
     if transposed:
         metadata[_TRANSPOSED] = json.dumps(transposed)
     header: Dict[str, Any] = {"__metadata__": metadata} if metadata else {}
     header.update((array.name, {"dtype": _CODES[array.dtype], "shape": array.shape}) for array in arrays)
-    ordered = sorted(arrays, key=lambda array: -array.itemsize)  # so that each is aligned, as PyTorch needs it
+    ordered = sorted(arrays, key=lambda array: -array.itemsize)  # so that each is aligned, which PyTorch needs
     end = 0
     for array in ordered:
         begin, end = end, end + array.nbytes

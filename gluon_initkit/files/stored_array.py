@@ -1,4 +1,4 @@
-"""One array of a parameter file as its header describes it, and the error of a file that is broken."""
+"""The header of one array in a parameter file, and the error for damaged files."""
 
 import math
 from typing import NamedTuple, Optional, Tuple
@@ -7,18 +7,18 @@ import numpy
 
 from ..display import KitError, printable
 
-MAX_DIMENSIONS = 32  # of NumPy
+MAX_DIMENSIONS = 32  # NumPy's limit
 
 
 class CheckpointError(KitError, ValueError):
-    """A file that is no parameter file, or a broken one.
+    """A damaged parameter file, or a file of another kind.
 
     Attributes
     ----------
     source, offset : str, int
-        The file, and the byte of the impossible number, or at which something is missing.
+        The file, and the position of the byte that is invalid or missing.
     reason : str
-        What was found there, and what was expected.
+        The problem there, with the actual and the expected value.
 
     Examples
     --------
@@ -35,29 +35,29 @@ class CheckpointError(KitError, ValueError):
 
 
 class Part(NamedTuple):
-    """A run of numbers in the file: the values of an array, or the indices of a sparse one."""
+    """Consecutive numbers in the file: the values of an array, or the indices of a sparse one."""
 
     dtype: str
     shape: Tuple[int, ...]
     offset: int
     size: int  # in bytes, once inflated
-    order: str = "C"  # "F" where the first index runs fastest
-    deflated: int = 0  # the bytes that it takes in the file, where it is deflated; else 0
-    skipped: int = 0  # where it is deflated: the bytes of the result that stand before the numbers
-    checksum: int = 0  # where it is deflated: the CRC-32 of the result
+    order: str = "C"  # "F" if the first index runs fastest
+    deflated: int = 0  # its bytes in the file if it is deflated, else 0
+    skipped: int = 0  # if it is deflated: the inflated bytes before the numbers
+    checksum: int = 0  # if it is deflated: the CRC-32 of the inflated bytes
 
 
 class StoredArray(NamedTuple):
-    """One array of a file, as its header describes it."""
+    """The header of one array in a file."""
 
-    name: str  # the canonical path of a group of the tie map
+    name: str  # for a shared parameter, the canonical path in the tie map
     version: int  # 5 in a safetensors file, 4 in a zip file, 3 for NumPy's shapes, 2, 1, or 0 for the oldest
     stype: str
-    shape: Optional[Tuple[Optional[int], ...]]  # None, or with a None: saved before it was known, without values
+    shape: Optional[Tuple[Optional[int], ...]]  # None, or with a None: saved without values before it was known
     dtype: str = ""
-    context: str = ""  # where the file says one
-    parts: Tuple[Part, ...] = ()  # the values, then the indices: row numbers; or of csr the row pointers, the columns
-    named: bool = True  # False where the file holds no names; the name is then the array's number
+    context: str = ""  # empty if the file has none
+    parts: Tuple[Part, ...] = ()  # the values, then the indices: row numbers, or for csr row pointers and columns
+    named: bool = True  # False if the file has no names; then `name` is the array's number
     aliases: Tuple[str, ...] = ()  # the other paths of the parameter, from the tie map
     transposed: Tuple[str, ...] = ()  # the aliases at which it is transposed
 
@@ -73,10 +73,10 @@ class StoredArray(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """The bytes of all values, if it is dense; its shape must be known."""
+        """The bytes of all values, as a dense array. The shape must be known."""
         return self.itemsize * math.prod(self.shape)  # type: ignore[arg-type]
 
 
 def stored_type(dtype: str) -> str:
-    """The NumPy type in which a file's values are read as they stand: NumPy has no bfloat16."""
+    """The NumPy dtype that reads the stored bits unchanged: uint16 for bfloat16, which NumPy does not have."""
     return "uint16" if dtype == "bfloat16" else dtype

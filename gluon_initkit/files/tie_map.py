@@ -1,15 +1,15 @@
-"""The tie map of a `.params` file: bytes behind MXNet's list of arrays, where MXNet's readers never look.
+"""The tie map of a `.params` file: bytes after MXNet's list of arrays, which MXNet's own readers never read.
 
-An array under a reserved name would make plain `Block.load_parameters` refuse the file. All numbers are little-endian:
+An array with a reserved name would make MXNet's `Block.load_parameters` refuse the file. All numbers are little-endian:
 
     MXNet's list     uint64 0x112, uint64 0, uint64 count, the arrays, uint64 count, the names
-    map              UTF-8 JSON, of `length` bytes; each array is stored once, under its canonical path
+    map              UTF-8 JSON of `length` bytes; each array is stored once, under its canonical path
                      {"version": 1, "groups": [{"canonical": "0.weight", "aliases": ["1.weight"], "transposed": []}]}
     length           uint64
     magic            8 bytes: "GIKTIES" 0x00
 
-A plain file never ends with the magic: it ends with a name, which holds no NUL, or with a number of eight bytes. The
-file of a network that shares nothing has no map. Other bytes behind the list are ignored, as MXNet ignores them.
+A file of MXNet never ends with the magic: it ends with a name, which has no NUL, or with a number of eight bytes. The
+file of a network without ties has no map. Other bytes after the list are ignored, as MXNet does.
 """
 
 import json
@@ -28,7 +28,7 @@ _KEYS = ("canonical", "aliases", "transposed")
 
 
 def parsed_json(text: str) -> Any:
-    """The document of an untrusted file; a ValueError where it is no JSON, or Python's parser would die of it."""
+    """Parse the JSON of an untrusted file. Raises a ValueError if it is not JSON, or nested too deeply for Python."""
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
     except RecursionError:
@@ -49,16 +49,16 @@ def _refuse(constant: str) -> Any:
 
 
 def written_ties(groups: Iterable[Any]) -> bytes:
-    """The bytes behind the list for these `SharedGroup`s, or tied `StoredArray`s; none where there are none."""
+    """The bytes of the tie map for these `SharedGroup`s or tied `StoredArray`s; empty if there are no groups."""
     listed = [dict(zip(_KEYS, (group.paths[0], group.aliases, group.transposed))) for group in groups]
     text = json.dumps({"version": VERSION, "groups": listed}, separators=(",", ":")).encode()
     return text + _END.pack(len(text), MAGIC) if listed else b""
 
 
 def read_ties(file: Any, source: str, begin: int, names: Set[str]) -> Ties:
-    """The ``aliases`` of each tied array and those that are ``transposed``, by the array's name; {} without a map.
+    """By the name of each tied array: its ``aliases``, and the ``transposed`` ones among them. Empty without a map.
 
-    `begin` is where MXNet's list of arrays of these names ends. A damaged or unknown map is a CheckpointError.
+    `begin` is the end of MXNet's list of arrays. Raises a CheckpointError for a damaged map or an unknown version.
     """
     at = os.fstat(file.fileno()).st_size - _END.size
     if at < begin:
@@ -85,7 +85,7 @@ def read_ties(file: Any, source: str, begin: int, names: Set[str]) -> Ties:
 
 
 def checked_ties(groups: Any, names: Set[str]) -> Ties:
-    """What `read_ties` returns, of groups as they stand in the JSON; a ValueError where they do not fit the names."""
+    """The result of `read_ties`, from the groups in the JSON. Raises a ValueError if they do not fit the names."""
     ties: Ties = {}
     used = set(names)
     if not isinstance(groups, list):

@@ -1,4 +1,4 @@
-"""Parameter files are written whole or not at all: beside their target, read back, synced, and only then put there."""
+"""Write parameter files as a whole or not at all: write beside the target, read back, sync, then rename."""
 
 import contextlib
 import errno
@@ -19,25 +19,25 @@ from .stored_array import CheckpointError, StoredArray, stored_type
 
 try:
     import fcntl
-except ImportError:  # Windows has none, and there parts that are left stay
+except ImportError:  # Windows does not have it; there, leftover part files are not removed
     fcntl = None  # type: ignore[assignment]
 
-_HEADER = attrgetter("name", "shape", "dtype", "aliases", "transposed")  # what a file gives back of what is written
+_HEADER = attrgetter("name", "shape", "dtype", "aliases", "transposed")  # the fields that are the same when read back
 
 
 def convert(source: Any, target: Any) -> List[StoredArray]:
-    """Write the arrays of a file into another, dense, under their names, with their ties and bits; what was written."""
+    """Copy a file's arrays to another file, as dense arrays with the same names, ties and bits. Returns the headers."""
     stored, target = StoredValues(source), os.fsdecode(target)
     for array in stored.arrays.values():
         stored.require_values(array)
 
     def values(array: StoredArray) -> List[numpy.ndarray]:
         array = stored.arrays[array.name]
-        bits = stored_type(array.dtype)  # of bfloat16, not the float32 that they mean
+        bits = stored_type(array.dtype)  # bfloat16 is copied as uint16, not as its float32 values
         parts = array.parts[0]._replace(dtype=bits), *array.parts[1:]
         return [numpy.ascontiguousarray(read(array._replace(dtype=bits, parts=parts)).whole())]
 
-    # MXNet reads a file's arrays in one mode alone, and in the classic one it has neither scalars nor empty arrays.
+    # MXNet reads all arrays of a file in one mode, and the classic mode has neither scalars nor empty arrays.
     version = 2 if all(array.shape and 0 not in array.shape for array in stored.arrays.values()) else 3
     dense = [array._replace(stype="default", version=version) for array in stored.arrays.values()]
     with stored.reading() as read:
@@ -46,13 +46,13 @@ def convert(source: Any, target: Any) -> List[StoredArray]:
 
 
 def write_file(path: str, arrays: Sequence[StoredArray], parts: Callable[[StoredArray], Sequence[Any]]) -> None:
-    """Write arrays with their ties, as `write_safetensors` or `write_params`, or raise an OSError that says why not.
+    """Write arrays with their ties, by `write_safetensors` or `write_params`. Raises an OSError if it fails.
 
-    `parts` gives the values of an array, bfloat16 as uint16, and the indices of a sparse one.
+    `parts` returns the values of an array, bfloat16 as uint16, then the indices of a sparse one.
     """
     old: Optional[os.stat_result] = None
     with contextlib.suppress(FileNotFoundError):
-        old = os.stat(path)  # a circle of links is an OSError
+        old = os.stat(path)  # raises an OSError for a circle of links
         if stat.S_ISDIR(old.st_mode):
             raise _error(errno.EISDIR, "this is a directory; expected the name of a file", path=path)
         if not stat.S_ISREG(old.st_mode):
@@ -76,9 +76,9 @@ def write_file(path: str, arrays: Sequence[StoredArray], parts: Callable[[Stored
             os.fsync(descriptor)
             os.replace(part, target)
     except OSError as error:
-        why = f"{printable(str(error.strerror))} (in folder {folder!r}). Nothing was saved; an older file is as it was"
-        raise _error(code=error.errno or errno.EIO, reason=why, path=path) from error
-    if os.name == "posix":  # so that the new name outlasts a loss of power; Windows opens no folders
+        text = f"{printable(str(error.strerror))} (in folder {folder!r}). Nothing was saved; an older file is as it was"
+        raise _error(code=error.errno or errno.EIO, reason=text, path=path) from error
+    if os.name == "posix":  # so that the new name survives a loss of power; Windows cannot open folders
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -88,20 +88,20 @@ def write_file(path: str, arrays: Sequence[StoredArray], parts: Callable[[Stored
 
 @contextlib.contextmanager
 def _part_of(folder: str, name: str) -> Iterator[Tuple[str, int]]:
-    """The path of a new empty file beside `name`, and its descriptor; locked inside, and gone afterwards."""
-    # Short, since `name` may have all 255 bytes; the same for the same name, so that what a killed process has left is
-    # found, whose lock nobody holds any more.
-    own = f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}."
+    """Yields the path and descriptor of a new empty file beside `name`. It is locked, and removed at the end."""
+    # The prefix is short, since `name` may already have 255 bytes. It is the same for the same name, so that the files
+    # of killed processes are found; nobody has a lock on these.
+    prefix = f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}."
     for entry in list(os.scandir(folder)):
-        if entry.name.startswith(own) and entry.name.endswith(".part"):
-            with contextlib.suppress(OSError), open(entry.path, "r+b") as left:  # somebody else may have removed it
-                if _locked(left.fileno()):
+        if entry.name.startswith(prefix) and entry.name.endswith(".part"):
+            with contextlib.suppress(OSError), open(entry.path, "r+b") as leftover:  # others may remove it
+                if _locked(leftover.fileno()):
                     os.remove(entry.path)
     while True:
-        part = os.path.join(folder, f"{own}{secrets.token_hex(4)}.part")
+        part = os.path.join(folder, f"{prefix}{secrets.token_hex(4)}.part")
         with open(part, "xb") as file:
             try:
-                # Between these two lines another save may take it for one that is left.
+                # Before it is locked, another save may remove it as a leftover.
                 if _locked(file.fileno()) is not False and os.path.exists(part):
                     yield part, file.fileno()
                     return
@@ -111,15 +111,15 @@ def _part_of(folder: str, name: str) -> Iterator[Tuple[str, int]]:
 
 
 def _locked(descriptor: int) -> Optional[bool]:
-    """Lock an open file until it is closed: whether nobody else has, or None where the system has no such locks."""
+    """Lock an open file until it is closed. False if another process has locked it; None if locks are unsupported."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except (OSError, AttributeError):  # of a module that is None
+    except (OSError, AttributeError):  # AttributeError: fcntl is None
         return None
     return True
 
 
 def _error(code: int, reason: str, path: str) -> Any:
-    return OSError(code, reason, path)  # whose path Python shows escaped
+    return OSError(code, reason, path)  # Python shows the path escaped

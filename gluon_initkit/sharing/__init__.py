@@ -1,4 +1,4 @@
-"""Tied parameters: declared, found, checked, and kept over files."""
+"""Tied parameters: declare, find and check them, and keep their ties in files."""
 
 from .builder import Sharing, SharingReport, SharingRow, shared_layers, sharing_scope, untie
 from .errors import LoadError, SharingError

@@ -1,5 +1,5 @@
-"""How ties are made and unmade: `Sharing` on a network that exists, checked as a whole, all at once or not at all;
-`shared_layers` and `sharing_scope`, which tie what is built by the same builder; and `untie`.
+"""Make and unmake ties. `Sharing` ties parameters of an existing network: it checks all ties, then makes all or none.
+`shared_layers` and `sharing_scope` tie new blocks by the same builder. `untie` gives a path its own parameter.
 """
 
 from contextlib import contextmanager
@@ -39,21 +39,21 @@ from .targets import Declaration, Member, Targets, TieGroup, selectors_in
 
 @dataclass(frozen=True)
 class SharingRow:
-    """One group of paths that share a parameter: that of the canonical path is the one that is kept.
+    """One group of paths that share a parameter. The parameter of the canonical path is kept.
 
     Attributes
     ----------
     path, aliases, transposed : str, tuple of str, tuple of str
-        Those of the `group`.
+        The fields of the `group`.
     shape : tuple of (int or None), or None
-        The sizes that any of the parameters knows.
+        The shape, with each size that at least one of the parameters knows.
     saved : int
-        The bytes of values that are, or would have been, held once more, over all contexts; gradients save as many.
+        The bytes of values that the tie saves or would save, over all contexts. Gradients save the same again.
     dropped : tuple of str
-        The paths that had other values, which are lost; with ``values='average'`` those that went into the mean.
+        The paths that had other values. These are lost, or part of the mean with ``values='average'``.
     values_from : str or None
-        The path whose values are kept, if the canonical one has none yet another; None where none has, or all go into
-        the mean.
+        The path whose values are kept: the canonical one, or another if it has no values yet. None if no parameter has
+        values, or if the mean is taken.
     """
 
     group: SharedGroup
@@ -70,7 +70,7 @@ class SharingRow:
 
 @dataclass(frozen=True, repr=False)
 class SharingReport(TableReport[SharingRow]):
-    """What ``Sharing.apply()`` returns: one row a group, in order of traversal.
+    """The result of ``Sharing.apply()``: a row for each group, in order of traversal.
 
     `values` is ``'keep'`` or ``'average'``; `applied` is False after ``dry_run=True``.
     """
@@ -82,7 +82,7 @@ class SharingReport(TableReport[SharingRow]):
     groups = property(lambda self: tuple(row.group for row in self.rows), doc="All groups, for `check_sharing`.")
     saved = property(lambda self: sum(row.saved for row in self.rows), doc="The bytes of values saved by all groups.")
     dropped = property(lambda self: tuple(path for row in self.rows for path in row.dropped),
-                       doc="All paths whose values were others than those that are kept.")  # fmt: skip
+                       doc="All paths whose values differed from the kept ones.")  # fmt: skip
 
     def _table(self) -> Table:
         what = "Shared" if self.applied else "Would be shared (dry run)"
@@ -105,16 +105,16 @@ _COLUMNS = (
 
 
 class Sharing:
-    """Declare which parameters of a network are to be one. Nothing changes until `apply`.
+    """Declare which parameters of a network become one shared parameter. Nothing changes until `apply`.
 
     A tie replaces the Parameter objects themselves, so it survives `hybridize`, `cast`, a Trainer, files and
-    `copy.deepcopy`. The order of declarations never matters. Another network that holds such a parameter keeps it.
+    `copy.deepcopy`. The order of declarations never matters. Another network that holds a replaced parameter keeps it.
 
     Parameters
     ----------
     net : Block
-        The outermost network, before a Trainer is made. A hybridized network around it that has run goes on with the
-        old Parameters until its ``hybridize()`` is called; `inspect` says so.
+        The outermost network, before a Trainer is made. If a hybridized network around it has run, that one uses the
+        old Parameters until its ``hybridize()`` is called; `inspect` reports this.
 
     Examples
     --------
@@ -127,7 +127,7 @@ class Sharing:
     True
     """
 
-    _newborn: FrozenSet[Any] = frozenset()  # parameters of blocks that were just built
+    _newborn: FrozenSet[Any] = frozenset()  # the parameters of blocks that were just built
 
     def __init__(self, net: Any) -> None:
         check_block(net)
@@ -136,15 +136,15 @@ class Sharing:
         self._asked = False  # whether `apply` was called
 
     def tie(self, *targets: Any, to: Any = None, transpose: bool = False) -> "Sharing":
-        """Declare that all these parameters are one; returns this builder.
+        """Declare that all these parameters become one; returns this builder.
 
         Parameters
         ----------
         *targets, to : path, selector, Parameter or Block
-            A path is ``'decoder.weight'``; selectors are those of `freeze`. A Block stands for its only parameter. `to`
-            is the Parameter to keep, which belongs to the tie too; by default the first in order of traversal.
+            A path is ``'decoder.weight'``; selectors are those of `freeze`. A Block means its only parameter. `to` is
+            the Parameter to keep, and belongs to the tie too; by default the first in order of traversal is kept.
         transpose : bool
-            Whether the first target is the transpose of the second: of two targets, or of one and `to`.
+            Whether the first target is the transpose of the second. Takes two targets, or one target and `to`.
 
         Examples
         --------
@@ -166,10 +166,10 @@ class Sharing:
         Parameters
         ----------
         *targets, to : path, glob, regular expression, Block class or Block
-            A path is ``'encoder.layers.1'``; of blocks inside each other a pattern or a class names the outermost. `to`
-            is the block of the Parameters to keep; by default the first in order of traversal.
+            A path is ``'encoder.layers.1'``. Of nested blocks, a pattern or a class names the outermost. `to` is the
+            block of the Parameters to keep; by default the first in order of traversal.
         only : selector or list of selectors, optional
-            Which of the parameters to share, by their whole paths or by those within the block: ``'weight'``,
+            The parameters to share, selected by their full paths or their paths within the block: ``'weight'``,
             ``['hidden.*', 'head.bias']``.
         """
         for target in (*targets, *([] if to is None else [to])):
@@ -183,23 +183,23 @@ class Sharing:
         return self
 
     def apply(self, values: str = "keep", dry_run: bool = False) -> SharingReport:
-        """Check everything, then make all ties; or raise a `SharingError` that lists every problem, and change nothing.
+        """Check everything, then make all ties. If there are problems, raise a `SharingError` and change nothing.
 
         Parameters
         ----------
         values : str
-            Of values that differ ``'keep'`` the kept parameter's, or ``'average'`` all of them. Where the kept one has
-            none yet, it takes those of the first that has some.
+            If values differ, ``'keep'`` keeps the kept parameter's, ``'average'`` takes the mean of all. A kept
+            parameter without values takes those of the first parameter that has some.
         dry_run : bool
-            Whether to check and report only.
+            Whether to only check and report.
         """
         self._asked = True
         if values not in ("keep", "average"):
             raise ValueError(f"values={values!r}: expected 'keep' or 'average'")
-        groups, wrong = Targets(self._net).groups(self._declared)
-        wrong += problems(self._net, groups, values, self._newborn)
-        if wrong:
-            raise sharing_refused(wrong)
+        groups, reasons = Targets(self._net).groups(self._declared)
+        reasons += problems(self._net, groups, values, self._newborn)
+        if reasons:
+            raise sharing_refused(reasons)
         outcomes = [_outcome(group, values) for group in groups]
         report = SharingReport(tuple(outcome.row for outcome in outcomes), values, not dry_run)
         if dry_run:
@@ -211,7 +211,7 @@ class Sharing:
             moves += [(slot, transpose if transposed else group.kept.param)
                       for member in group.dropped for slot, transposed in member.places]  # fmt: skip
         changed = restoring([outcome.group.kept.param for outcome in outcomes])
-        # An interrupt between the two would put values back, and leave the ties.
+        # An interrupt between the two contexts would restore the values, and leave the ties.
         with interrupts_held(), changed, exchange(self._net, moves):
             for group, row, init, source, averaged in outcomes:
                 kept = group.kept
@@ -223,7 +223,7 @@ class Sharing:
                     if averaged:
                         replace_arrays(kept.param, mean_arrays(averaged))
                     wait_for(arrays_of(kept.param))
-        self._declared.clear()  # what was declared is done, and a Parameter named in it may go
+        self._declared.clear()  # it is applied, and Parameters named in it need not be kept alive
         return report
 
     def __del__(self) -> None:
@@ -236,13 +236,13 @@ class Sharing:
 
 
 class _Outcome(NamedTuple):
-    """What a group's parameter will be."""
+    """The future of a group's parameter."""
 
     group: TieGroup
     row: SharingRow
-    init: Any  # one that somebody chose, else a layer's default
-    source: Optional[Member]  # the member that it has the values of: the first that has any, else the first that will
-    averaged: List[Tuple[Any, bool]]  # the Parameters that it is the mean of, and whether each is transposed
+    init: Any  # an initializer that a user chose, else a layer's default
+    source: Optional[Member]  # the member whose values it takes: the first initialized one, else the first deferred one
+    averaged: List[Tuple[Any, bool]]  # the Parameters of which it is the mean, and whether each is transposed
 
 
 def _outcome(group: TieGroup, values: str) -> _Outcome:
@@ -266,19 +266,19 @@ def _outcome(group: TieGroup, values: str) -> _Outcome:
 
 
 def untie(net: Any, path: str) -> None:
-    """Give one path of a shared parameter its own copy: values, gradients, initializer, multipliers; or change nothing.
+    """Give one path of a shared parameter its own copy, with values, gradients, initializer and multipliers.
 
-    The other paths go on sharing.
+    The other paths stay tied. After an error nothing has changed.
 
     Parameters
     ----------
     net, path : Block, str
-        As for `Sharing`; a path of a shared parameter, ``'decoder.weight'``.
+        The network, as for `Sharing`; and a path of a shared parameter, ``'decoder.weight'``.
 
     Raises
     ------
     SharingError
-        The path shares nothing, or cannot get a parameter of its own; the message says why.
+        The path is not shared, or cannot get its own parameter; the message says why.
 
     Examples
     --------
@@ -289,54 +289,54 @@ def untie(net: Any, path: str) -> None:
     (False, True)
     """
     check_block(net)
-    found = {slot.path: slot for slot in slots(net)}
-    if path not in found:
+    by_path = {slot.path: slot for slot in slots(net)}
+    if path not in by_path:
         hint = did_you_mean_path(path, [info for _, _, info in list_parameters(net)])
         raise sharing_refused([f"no parameter has the path {path!r}; {hint}"])
-    slot = found.pop(path)
+    slot = by_path.pop(path)
     source = source_of(slot.param)
-    others = [each for each in found.values() if source_of(each.param) is source]
+    others = [other for other in by_path.values() if source_of(other.param) is source]
     if not others:
         raise sharing_refused([f"{path!r} shares its parameter with no other path; shared_groups(net) tells what is "
                                f"shared"])  # fmt: skip
-    wrong = [f"{path!r} and {each.path!r} are one parameter of one block that stands in the network twice, where no "
-             f"slot of its own is: build two blocks and tie what they share"
-             for each in others if each.block is slot.block and each.key == slot.key][:1]  # fmt: skip
-    parted = f"{path!r} and {others[0].path!r} cannot be parted:"
+    reasons = [f"{path!r} and {other.path!r} are one parameter of one block that stands in the network twice, where no "
+               f"slot of its own is: build two blocks and tie what they share"
+               for other in others if other.block is slot.block and other.key == slot.key][:1]  # fmt: skip
+    subject = f"{path!r} and {others[0].path!r} cannot be parted:"
     reason = why_fixed(slot, parameters_in_containers([(path.rpartition(".")[0], slot.block)]))
     if reason:
-        wrong.append(f"{parted} {reason}; untie the other path")
+        reasons.append(f"{subject} {reason}; untie the other path")
     if is_trained(source):
-        wrong.append(f"{parted} a Trainer updates their parameter, and would not update the copy; call "
+        reasons.append(f"{subject} a Trainer updates their parameter, and would not update the copy; call "
                      f"gluon_initkit.release(trainer), untie, and make another Trainer")  # fmt: skip
-    if wrong:
-        raise sharing_refused(wrong)
+    if reasons:
+        raise sharing_refused(reasons)
     leaving, transposed = [slot], slot.param is not source
-    if not transposed and all(each.param is not source for each in others):
-        leaving, transposed = others, True  # all others see it transposed: they get one that needs no transposing
-    taken = {each.param.name for each in (slot, *found.values())}
-    name = wanted = f"{backend.prefix_of(leaving[0].block)}{leaving[0].key}"  # as Gluon would have called it
+    if not transposed and all(other.param is not source for other in others):
+        leaving, transposed = others, True  # all others see it transposed: the copy is theirs, and is not transposed
+    used_names = {place.param.name for place in (slot, *by_path.values())}
+    name = wanted = f"{backend.prefix_of(leaving[0].block)}{leaving[0].key}"  # the name that Gluon would give it
     number = 1
-    while name in taken:
+    while name in used_names:
         name, number = f"{wanted}{number}", number + 1
     with named_memory_errors(path, source, SharingError):
         copy = independent_copy(source, name, transposed)
         wait_for(arrays_of(copy))
-    with interrupts_held(), exchange(net, [(each, copy) for each in leaving]):
+    with interrupts_held(), exchange(net, [(place, copy) for place in leaving]):
         pass
 
 
 def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[Any]:
     """Build `n` layers that share their parameters, as ALBERT's do (Lan et al., 2019, arXiv:1909.11942).
 
-    A shape that one of them infers holds for all.
+    A shape that one of them infers becomes the shape of all.
 
     Parameters
     ----------
     factory, n : callable, int
-        Builds and returns a new Block each of `n` times, with its usual name inside a ``name_scope()``.
+        Called `n` times; builds and returns a new Block each time. In a ``name_scope()``, names are as usual.
     only : selector or list of selectors, optional
-        Which of the parameters to share, ``'weight'``; all by default.
+        The parameters to share, ``'weight'``; all by default.
 
     Raises
     ------
@@ -370,19 +370,19 @@ def shared_layers(factory: Callable[[], Any], n: int, only: Any = None) -> List[
 
 @contextmanager
 def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
-    """Blocks that are built inside take the parameters of `donor`; they must have its structure.
+    """Blocks that are built in this context take the parameters of `donor`. They must have its structure.
 
-    Where MXNet 1's ``params=`` matches by name and silently makes what it does not find, this goes by path and raises.
+    MXNet 1's ``params=`` matches names, and silently creates missing parameters; this matches paths, and raises.
 
     Parameters
     ----------
     donor, only : Block, selector or list of selectors
-        Whose Parameters are taken, and which of them, ``'weight'``; all by default.
+        The block whose Parameters are taken; and a selection of these, ``'weight'``, all by default.
 
     Raises
     ------
     SharingError
-        At the end: a block has another structure, or contradicts the donor's parameters; or none was built.
+        At the end of the context: a block differs from the donor in structure or declarations, or none was built.
 
     Examples
     --------
@@ -410,14 +410,14 @@ def sharing_scope(donor: Any, only: Any = None) -> Iterator[None]:
 
 
 class _Holder(mx.gluon.Block):
-    """A network for as long as its blocks are being tied."""
+    """A temporary network around the blocks that are being tied."""
 
 
 def _tie(named: Dict[str, Any], only: Any) -> None:
-    """Tie blocks to the first of them. Messages call them by these names."""
+    """Tie blocks to the first of them. `named` has the names for messages."""
     donor, *others = named.values()
     if others:
-        holder = backend.unnamed(_Holder)  # which takes no name from Gluon's counters
+        holder = backend.unnamed(_Holder)  # so that Gluon's counters, and with them later names, do not change
         for name, block in named.items():
             holder.register_child(block, name)
         sharing = Sharing(holder).tie_blocks(*others, to=donor, only=only)

@@ -1,7 +1,7 @@
-"""Whether parameters can become one: every reason against it, in words. Changes nothing.
+"""Check whether parameters can become one. Finds every reason against it, as a message, and changes nothing.
 
-Each problem names two paths, what was found at either, and what to do. What is compared is what a tie would silently
-decide for one of the two: everything that a Parameter is declared with, where it lives, and who else relies on it.
+Each message names two paths, the difference between them, and what to do. The checks compare everything that a tie
+would silently change for one of the two: its declaration, its contexts, and the other objects that use it.
 """
 
 from typing import Any, Dict, FrozenSet, Iterator, Optional, Sequence, Tuple
@@ -28,10 +28,10 @@ _MENDS = {
 
 
 def problems(net: Any, groups: Sequence[TieGroup], values: str, yielding: FrozenSet[Any]) -> Iterator[str]:
-    """All that speaks against these groups of a network's parameters.
+    """Every problem with these groups of a network's parameters.
 
-    `yielding` are parameters of blocks that were just built: where nothing was declared for one of them, the kept one's
-    declaration holds.
+    `yielding` are parameters of blocks that were just built: where one of them has a default declaration, it takes the
+    declaration of the kept parameter.
     """
     groups = [group for group in groups if group.dropped]
     containers = parameters_in_containers(walk(net)) if groups else {}
@@ -45,15 +45,16 @@ def problems(net: Any, groups: Sequence[TieGroup], values: str, yielding: Frozen
             if is_trained(member.param):
                 yield f"{who} a Trainer updates it; call gluon_initkit.release(trainer), tie, and make another Trainer"
         declared = declaration_of(kept.param)
-        fixed = {each.path: {fixes_gamma(slot.block, slot.key) for slot, _ in each.places} for each in group.members}
+        fixed = {item.path: {fixes_gamma(slot.block, slot.key) for slot, _ in item.places} for item in group.members}
         for member in group.dropped:
             for slot, _ in member.places:
                 reason = why_fixed(slot, containers)
                 if reason:
                     yield (f"{slot.path!r} cannot take the parameter of {kept.path!r}: {reason}; keep this one "
                            f"instead, to={slot.path!r}")  # fmt: skip
-            pair, own, kind = f"{member.path!r} and {kept.path!r}", declaration_of(member.param), type(member.param)
-            for name, value in own.items() if own != declared else ():
+            declaration, kind = declaration_of(member.param), type(member.param)
+            pair = f"{member.path!r} and {kept.path!r}"
+            for name, value in declaration.items() if declaration != declared else ():
                 yields = member.param in yielding and value == _DECLARED.get(name)
                 if value != declared[name] and not yields:
                     mend = _MENDS.get(name, f"set the {name} of one to the other's first")
@@ -61,10 +62,10 @@ def problems(net: Any, groups: Sequence[TieGroup], values: str, yielding: Frozen
             if kind is not mx.gluon.Parameter and not is_constant(member.param) and not (
                 kind is type(kept.param) and _alike(extras_of(member.param), extras_of(kept.param))
             ):
-                # The other way round is well: a plain one's place then sees what the special one makes of the values.
+                # A kept subclass is no problem: the plain one's path then sees the values that the subclass computes.
                 yield (f"{pair} are of different kinds: {member.param!r} would be lost, and what it makes of its "
                        f"values; keep it, to={member.path!r}, or make both alike")  # fmt: skip
-            if member.transposed and "row_sparse" in (own["stype"], own["grad_stype"]):
+            if member.transposed and "row_sparse" in (declaration["stype"], declaration["grad_stype"]):
                 yield f"{pair} cannot be transposes of each other where one is row_sparse: build both dense"
             if fixed[member.path] != fixed[kept.path]:
                 yield (f"{pair} belong to batch normalizations with scale=True and scale=False, which writes 1 over "
@@ -78,7 +79,7 @@ def problems(net: Any, groups: Sequence[TieGroup], values: str, yielding: Frozen
 
 
 def why_fixed(slot: Slot, containers: Dict[Any, str]) -> str:
-    """Why a slot cannot take another parameter; empty where it can."""
+    """Why a slot cannot take another parameter; empty if it can."""
     if slot.key is None:
         return "it is no attribute of its block, which would make it anew"
     if isinstance(slot.block, mx.gluon.SymbolBlock):
@@ -88,7 +89,7 @@ def why_fixed(slot: Slot, containers: Dict[Any, str]) -> str:
 
 
 def merged_shape(group: TieGroup) -> Tuple[Shape, Optional[Member]]:
-    """The shape that the group's shapes make together, as the kept one has it; the first member that contradicts."""
+    """The combined shape of the group, oriented as the kept member; and the first member that contradicts it."""
     shape = shape_of(group.kept.param)
     for member in group.dropped:
         other = shape_of(member.param)
@@ -104,7 +105,7 @@ def merged_shape(group: TieGroup) -> Tuple[Shape, Optional[Member]]:
 
 
 def _disagreements(group: TieGroup) -> Iterator[str]:
-    """Members of different shapes, on different contexts, or with different initializers of their own."""
+    """Problems with members of different shapes, on different contexts, or with different chosen initializers."""
     shape, against = merged_shape(group)
     if against is not None:
         other = shape_of(against.param) or ()
@@ -114,7 +115,7 @@ def _disagreements(group: TieGroup) -> Iterator[str]:
         transposed = ", transposed," if against.transposed else ""
         yield (f"{against.path!r} and {group.kept.path!r} differ in shape, {shape_text(other)}{transposed} and "
                f"{shape_text(shape)}: {mend}")  # fmt: skip
-    elif shape is not None and len(shape) != 2 and any(turned for m in group.members for _, turned in m.places):
+    elif shape is not None and len(shape) != 2 and any(flip for member in group.members for _, flip in member.places):
         yield (f"{group.members[-1].path!r} and {group.kept.path!r} cannot be transposes of each other: found "
                f"{shape_text(shape)}, expected two dimensions")  # fmt: skip
     placed = [(member.path, contexts_of(member.param)) for member in group.members if contexts_of(member.param)]
@@ -125,13 +126,13 @@ def _disagreements(group: TieGroup) -> Iterator[str]:
     chosen = [(member.path, member.param.init) for member in group.members if has_chosen_initializer(member.param)]
     for path, init in chosen[1:]:
         first = chosen[0][1]
-        if not _alike(*(mx.init.create(each) if isinstance(each, str) else each for each in (init, first))):
+        if not _alike(*(mx.init.create(item) if isinstance(item, str) else item for item in (init, first))):
             yield (f"{path!r} and {chosen[0][0]!r} have initializers of their own that differ, {_text(init)} and "
                    f"{_text(first)}: give both the same, or set the init of one to None")  # fmt: skip
 
 
 def has_chosen_initializer(param: Any) -> bool:
-    """Whether somebody chose the parameter's own initializer, rather than the layer's class."""
+    """Whether a user chose the parameter's own initializer, so that it is not the default of the layer's class."""
     init = param.init
     if isinstance(init, str):
         return init not in LAYER_DEFAULTS.get(role_of(param.name), ())
@@ -141,12 +142,12 @@ def has_chosen_initializer(param: Any) -> bool:
 def _text(init: Any) -> str:
     try:
         return init if isinstance(init, str) else init.dumps()
-    except (AttributeError, TypeError):  # no Initializer, or an argument that JSON cannot hold
+    except (AttributeError, TypeError):  # not an Initializer, or JSON cannot hold an argument
         return type(init).__name__
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Whether two values are equal. ``==`` of MXNet's initializers compares the base class's arguments only."""
+    """Whether two values are equal. ``==`` of MXNet's initializers only compares arguments of the base class."""
     if one is other:
         return True
     if type(one) is not type(other):

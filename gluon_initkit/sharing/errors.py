@@ -9,15 +9,15 @@ from ..display import KitError, counted
 class SharingError(KitError, mx.MXNetError, ValueError):
     """Parameters cannot be shared as asked, or are not shared as expected; nothing was changed.
 
-    It is an `MXNetError` and a `ValueError`. The message names both paths, what was found, and what mends it.
+    It is an `MXNetError` and a `ValueError`. The message names both paths, the problem, and how to mend it.
     """
 
 
 class LoadError(SharingError):
     """A parameter file does not fit the network, which was not changed.
 
-    A parameter is missing, one is too much, a shape, dtype or context differs, a tie is lost; the message names them. A
-    file that is broken, or no parameter file at all, is a `CheckpointError`.
+    A parameter is missing, an array is extra, a shape, dtype or context differs, or a tie is lost; the message names
+    them. A damaged file, or a file of another kind, raises a `CheckpointError`.
     """
 
 
@@ -28,6 +28,6 @@ def sharing_refused(problems: Sequence[str]) -> SharingError:
 
 
 def ten_lines(sentences: Sequence[str]) -> str:
-    """A line each, but ten at most, and how many more there are."""
+    """Each sentence on a line, ten at most, then the number of the others."""
     more = [f"and {len(sentences) - 10} more."] if len(sentences) > 10 else []
     return "".join(f"\n  {sentence}" for sentence in [*sentences[:10], *more])

@@ -1,7 +1,7 @@
-"""Which parameters of a network are shared, and whether those that should be still are. Changes nothing.
+"""Find the shared parameters of a network, and check that expected ties still hold. Changes nothing.
 
 A tie is two paths that lead to one Parameter object, or to a Parameter and its transpose. Two Parameters over one
-buffer are no tie: each has a gradient and an optimizer's state of its own, and the next `cast` parts them.
+buffer are not a tie: each has its own gradient and optimizer state, and the next `cast` separates them.
 """
 
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from ..display import counted
 from ..parameters import check_block
 from .errors import SharingError, ten_lines
 
-Sources = Dict[str, Tuple[Any, bool]]  # by path: the Parameter that has the values, and whether transposed
+Sources = Dict[str, Tuple[Any, bool]]  # by path: the Parameter that holds the values, and whether it is seen transposed
 
 
 @dataclass(frozen=True)
 class SharedGroup:
-    """Paths that share one parameter. Plain data, which pickles, compares and goes to JSON.
+    """Paths that share one parameter. Plain data: it can be pickled, compared and written as JSON.
 
-    Messages call the parameter by its `canonical` path. `aliases` are its other paths in order of traversal, and
-    `transposed` those of them at which it appears transposed.
+    Messages name the parameter by its `canonical` path. `aliases` are its other paths in order of traversal, and
+    `transposed` are the aliases at which it appears transposed.
     """
 
     canonical: str
@@ -31,15 +31,15 @@ class SharedGroup:
 
 
 def shared_groups(net: Any) -> Tuple[SharedGroup, ...]:
-    """Find what a network shares: by ``params=`` or MXNet 2's ``share_parameters``, by one block used twice, by one
-    Parameter assigned to several attributes, or by `gluon_initkit`.
+    """Find the shared parameters of a network, tied by ``params=`` or MXNet 2's ``share_parameters``, by one block used
+    twice, by one Parameter assigned to several attributes, or by `gluon_initkit`.
 
-    The groups are in order of traversal. Each is called by the first path at which its parameter is not transposed.
+    The groups are in order of traversal. The canonical path is the first at which the parameter is not transposed.
 
     Parameters
     ----------
     net : Block
-        In any state.
+        May be in any state.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def groups_of(held: Sources) -> Tuple[SharedGroup, ...]:
 
 
 def group_of(paths: Iterable[str], transposed: Set[str], canonical: Optional[str] = None) -> SharedGroup:
-    """The group of these paths; `transposed` are the paths of one orientation, whichever."""
+    """The group of these paths; `transposed` are all paths with one of the two orientations."""
     paths = list(paths)
     if canonical is None:
         canonical = next((path for path in paths if path not in transposed), paths[0])
@@ -71,13 +71,13 @@ def group_of(paths: Iterable[str], transposed: Set[str], canonical: Optional[str
 
 
 def sources(net: Any, unregistered: bool = True) -> Sources:
-    """For every path, in order of traversal: the Parameter that has the values there, and whether transposed."""
+    """By path, in order of traversal: the Parameter that holds the values, and whether the path sees it transposed."""
     check_block(net)
     return {path: source_and_side(param) for path, param in parameters_by_path(net, unregistered).items()}
 
 
 def source_and_side(param: Any) -> Tuple[Any, bool]:
-    """The Parameter that has the values seen through `param`, and whether they are seen transposed."""
+    """The Parameter that holds the values of `param`, and whether `param` shows them transposed."""
     transposed = False
     while getattr(param, "transposed_of", None) is not None:
         param, transposed = param.transposed_of, not transposed
@@ -85,14 +85,14 @@ def source_and_side(param: Any) -> Tuple[Any, bool]:
 
 
 def check_sharing(net: Any, groups: Any) -> None:
-    """Raise a `SharingError` unless every tie of `groups` still holds in `net`; it names each lost tie by both paths.
+    """Raise a `SharingError` unless every tie of `groups` still holds in `net`. It names both paths of each lost tie.
 
     Parameters
     ----------
     net : Block
     groups : SharedGroup, iterable of SharedGroup, or SharingReport
-        What `shared_groups` found earlier, or what ``Sharing.apply()`` returned. Which path is canonical, and what else
-        is shared, does not matter.
+        An earlier result of `shared_groups` or ``Sharing.apply()``. It does not matter which path is canonical, or
+        which other parameters are shared.
 
     Examples
     --------
@@ -104,11 +104,11 @@ def check_sharing(net: Any, groups: Any) -> None:
       '1.weight' should share the parameter of '0.weight', and is another parameter.
     Tie them again: gluon_initkit.Sharing(net).tie('1.weight', '0.weight').apply().
     """
-    asked = (groups,) if isinstance(groups, SharedGroup) else tuple(getattr(groups, "groups", groups))
-    for group in asked:
+    expected = (groups,) if isinstance(groups, SharedGroup) else tuple(getattr(groups, "groups", groups))
+    for group in expected:
         if not isinstance(group, SharedGroup):
             raise TypeError(f"expected SharedGroup records, or a SharingReport, found {group!r:.80}")
-    lost = lost_ties(sources(net), asked)
+    lost = lost_ties(sources(net), expected)
     if not lost:
         return
     group, alias, _ = lost[0]
@@ -120,17 +120,18 @@ def check_sharing(net: Any, groups: Any) -> None:
 
 
 def lost_ties(held: Sources, groups: Iterable[SharedGroup]) -> List[Tuple[SharedGroup, str, str]]:
-    """Every tie of `groups` that does not hold: its group, the alias, and a sentence that says why."""
+    """Every tie of `groups` that does not hold: its group, the alias, and a sentence with the reason."""
     lost = []
     for group in groups:
-        turned = set(group.transposed)
+        transposed_aliases = set(group.transposed)
         for alias in group.aliases:
             missing = next((path for path in (alias, group.canonical) if path not in held), None)
-            (one, flipped), (other, odd) = held.get(group.canonical, (None, False)), held.get(alias, (None, False))
-            transposed = alias in turned
+            source, flipped = held.get(group.canonical, (None, False))
+            alias_source, alias_flipped = held.get(alias, (None, False))
+            transposed = alias in transposed_aliases
             reason = (f"the network has no parameter {missing!r}" if missing is not None else
-                      "is another parameter" if one is not other else
-                      "" if (flipped != odd) == transposed else
+                      "is another parameter" if source is not alias_source else
+                      "" if (flipped != alias_flipped) == transposed else
                       "shares it untransposed" if transposed else "shares it transposed")  # fmt: skip
             if reason:
                 lost.append((group, alias, f"{alias!r} should share the parameter of {group.canonical!r}"

@@ -1,8 +1,8 @@
-"""`load`: parameters from a file, into a network tied as the file says, not tied, or tied otherwise; all, or a part.
+"""`load`: all parameters from a file, or some of them. The network may have the file's ties, other ties or none.
 
-First a `LoadPlan` decides which array each parameter takes, and checks everything; then all is changed, or nothing. A
-file offers an array for each path that it names, by itself or in its tie map (`files.match` finds which name of a file
-is which path). A parameter takes the arrays that are offered for any of its paths, if all agree to the bit.
+A `LoadPlan` decides which array each parameter takes, and checks everything. Then `load` changes all parameters or
+none. A file offers an array for each path in its list of names or its tie map; `files.match` maps these names to the
+network's paths. A parameter takes the array offered for any of its paths, if all offered arrays are equal to the bit.
 """
 
 from collections import Counter
@@ -29,18 +29,18 @@ from .groups import SharedGroup, group_of, lost_ties, sources
 
 @dataclass(frozen=True)
 class LoadRow:
-    """One parameter of the network, or an array of the file that belongs to none.
+    """One parameter of the network, or an array of the file that belongs to no parameter.
 
     Attributes
     ----------
     path, name : str, str or None
-        The path in the network, and the name in the file. Of what the file alone has both are the name.
+        The path in the network, and the name in the file. An array that only the file has repeats its name as `path`.
     status : str
-        ``'loaded'``; ``'missing'``: not in the file; ``'mismatched'``: of another shape in the file; ``'unselected'``;
-        ``'extra'``: in the file alone; ``'refused'``, in a forecast alone: of another dtype or context, or different
-        values for one shared parameter.
+        ``'loaded'``; ``'missing'``: not in the file; ``'mismatched'``: the file has another shape; ``'unselected'``;
+        ``'extra'``: only in the file; ``'refused'``, only in a forecast: the dtype or context differs, or the file has
+        different values for one shared parameter.
     shapes, dtypes : tuple
-        The network's, before it was loaded, and the file's; None where it is not there.
+        Those of the network before loading, then those of the file; None for the side that does not have it.
     """
 
     path: str
@@ -57,31 +57,31 @@ def _paths(status: str, doc: str) -> Any:
 
 @dataclass(frozen=True, repr=False)
 class LoadReport(TableReport[LoadRow]):
-    """What `load` returns, and `compare` foretells: one row a parameter, then what only the file `source` has.
+    """The result of `load`, and its forecast in `compare`: a row for each parameter, then for each extra array.
 
-    ``report['0.weight']`` finds a row. `error` is, in a forecast, the text of the LoadError that `load` would raise;
-    nothing is loaded then, and ``'loaded'`` is what fits.
+    `source` is the file. ``report['0.weight']`` finds a row. In a forecast, `error` is the text of the LoadError that
+    `load` would raise; then nothing is loaded, and the status ``'loaded'`` marks the parameters that fit.
     """
 
     rows: Tuple[LoadRow, ...]
     source: str
     error: Optional[str] = None
 
-    loads = property(lambda self: self.error is None, doc="Whether nothing is refused.")
-    loaded = _paths("loaded", "The paths of the parameters that have the file's values.")
-    missing = _paths("missing", "The paths of the parameters that the file has not.")
+    loads = property(lambda self: self.error is None, doc="Whether `load` raises no LoadError.")
+    loaded = _paths("loaded", "The paths of the parameters that take the file's values.")
+    missing = _paths("missing", "The paths of the parameters that are not in the file.")
     mismatched = _paths("mismatched", "The paths of the parameters that have another shape in the file.")
-    extra = _paths("extra", "What the file has, under its names there, and the network has not.")
+    extra = _paths("extra", "The names in the file of the arrays that the network does not have.")
 
     def _table(self) -> Table:
         counts = Counter(row.status for row in self.rows)
         counted_rows = ", ".join(f"{counts[status]} {'fit' if status == 'loaded' and self.error else status}"
                                  for status in _STATUSES if counts[status])  # fmt: skip
         title = f"{self.source}{' would not be loaded' if self.error else ''}: {counted_rows or 'nothing to load'}"
-        wrong = "error" if self.error else "warning"
-        below = tuple(("error", line.strip()) for line in (self.error or "").splitlines())
+        style = "error" if self.error else "warning"
+        notes = tuple(("error", line.strip()) for line in (self.error or "").splitlines())
         return Table(title, _COLUMNS, self.rows, (),
-                     lambda row: "" if row.status in ("loaded", "unselected") else wrong, below)  # fmt: skip
+                     lambda row: "" if row.status in ("loaded", "unselected") else style, notes)  # fmt: skip
 
 
 _STATUSES = ("loaded", "missing", "mismatched", "refused", "unselected", "extra")
@@ -116,54 +116,54 @@ def load(
     mismatched: str = "raise",
     device: Any = None,
 ) -> LoadReport:
-    """Load parameters with the ties between them: bit-exact, or an error, and never in silence.
+    """Load parameters, and check the ties between them. Values stay the same bits; arrays that do not fit are an error.
 
     Reads the files of `save`, ``net.save_parameters``, ``net.export``, Module, ``net.save_params``,
-    ``net.collect_params().save``, and safetensors files. Where global names in the file are others than the network's,
-    one change of prefix, or of the numbers in their order, that makes all of them fit is made. A shared parameter takes
-    what the file holds for any of its paths, if it is the same bits. A Trainer goes on from the loaded values, without
-    the momentum and master copies that it had.
+    ``net.collect_params().save``, and safetensors files. Where global names in the file differ from the network's,
+    `load` looks for one change of prefix, or of the numbers in the names, that makes all of them fit. A shared
+    parameter takes the values that the file holds for any of its paths, if all are the same bits. A Trainer continues
+    from the loaded values and drops its momentum and master copies.
 
     Parameters
     ----------
     net : Block
-        In any state; a pending initialization of what is loaded is over then, as in MXNet.
+        May be in any state. Loading a parameter cancels its pending initialization, as MXNet does.
     path : str or path-like
     ties : {'check', 'apply', 'ignore'}
-        Whether the file's ties must hold in `net`, are made there, or do not matter. A plain file that names a shared
-        parameter once (``deduplicate=True``) has no tie map: where `net` would be written in the order of its names,
-        its ties are believed, with a warning; with ``'ignore'`` anyway.
+        ``'check'``: `net` must have the file's ties; ``'apply'``: `load` makes them; ``'ignore'``: they do not matter.
+        A plain file that names a shared parameter once (``deduplicate=True``) has no tie map. If it lists its names as
+        `net` would be written, `load` assumes that it had the ties of `net`, and warns; ``'ignore'`` always assumes so.
     ctx, device : Context or list of Context, optional
-        For what is not initialized yet; the CPU by default. `device` is MXNet 2's name of it.
+        Where to put parameters that are not initialized yet; the CPU by default. MXNet 2 calls it `device`.
     allow_missing, ignore_extra : bool
-        Whether parameters that the file does not know stay as they are; whether it may know paths that `net` has not.
+        Whether parameters may be missing in the file, and stay as they are; whether the file may have extra arrays.
     cast_dtype, dtype_source : bool, {'current', 'saved'}
-        Whether dtypes may differ; and whether the parameter's stays then, or the file's is taken.
+        Whether dtypes may differ; and whether the parameter then keeps its dtype or takes the file's.
     select : selector, optional
-        Which of the network's parameters are loaded, as for `freeze`; all by default. The others are neither changed
-        nor checked, and what the file has for them is not extra.
+        The parameters to load, as for `freeze`; all by default. The other parameters are neither changed nor checked,
+        and their arrays in the file do not count as extra.
     rename : dict or callable, optional
-        Other names for those in the file: a dict of prefixes or whole names, of which the longest that fits is changed,
-        ``{'backbone.': 'features.', 'fc.weight': 'output.weight'}``; or a callable from a name in the file, without its
-        ``arg:`` or ``aux:``, to a path of the network.
+        New names for those in the file. A dict maps prefixes or whole names, and the longest match counts:
+        ``{'backbone.': 'features.', 'fc.weight': 'output.weight'}``. A callable takes a name in the file, without its
+        ``arg:`` or ``aux:``, and returns a path of the network.
     mismatched : {'raise', 'skip'}
-        Whether a parameter that has another shape in the file is an error, or stays as it is.
+        Whether another shape in the file is an error, or leaves the parameter as it is.
 
     Returns
     -------
     LoadReport
-        What became of each parameter, and what of the file was not used; ``ik.compare(net, path).load`` foretells it.
-        ``ik.initialize(net, init, seed=7)`` then fills what is left, with the bits of a whole initialization.
+        The status of each parameter, and the unused arrays of the file. ``ik.compare(net, path).load`` forecasts it.
+        ``ik.initialize(net, init, seed=7)`` then fills the others, as if it had initialized the whole network.
 
     Raises
     ------
     CheckpointError
-        The file is none of MXNet's, or a broken one.
+        The file is not a parameter file that `load` reads, or it is damaged.
     ValueError, TypeError
-        `select` selects nothing; `rename` has a prefix of no name in the file, or gives two arrays one name.
+        `select` selects nothing; `rename` has a prefix that no name in the file has, or gives two arrays one name.
     LoadError
-        Ties are lost; a shared parameter has different values in the file; something is missing, too much, or of
-        another shape, dtype or context; or nothing would be loaded. One error lists everything, and nothing changes.
+        A tie is lost; a shared parameter has different values in the file; a parameter is missing; an array is extra; a
+        shape, dtype or context differs; or nothing would be loaded. The error lists all of these, and nothing changes.
 
     Examples
     --------
@@ -192,11 +192,11 @@ def load(
         for assignment in plan.assignments:
             with named_memory_errors(assignment.path, assignment.param, LoadError):
                 assignment.array = plan.values(assignment)
-    believed = [path for assignment in plan.assignments for path in assignment.absent if not plan.groups]
-    if believed:
-        warn(f"{stored.path!r} has no tie map; {', '.join(believed)} are believed to have been tied as they are in "
+    assumed = [path for assignment in plan.assignments for path in assignment.absent if not plan.groups]
+    if assumed:
+        warn(f"{stored.path!r} has no tie map; {', '.join(assumed)} are believed to have been tied as they are in "
              f"the network.")  # fmt: skip
-    for group in plan.lost:  # of parameters that will be one, those that are nowhere yet go where the others are
+    for group in plan.lost:  # parameters without a context take that of the parameters that they will be tied to
         wanted = {id(plan.held[path][0]) for path in group.paths}
         members = [assignment for assignment in plan.assignments if id(assignment.param) in wanted]
         ctxs = next((member.ctxs for member in members if state_of(member.param) != "uninitialized"), None)
@@ -210,7 +210,7 @@ def load(
 
 
 def forecast_load(net: Any, stored: StoredValues, **options: Any) -> LoadReport:
-    """The report that `load` would return, or that of an error which it would raise. Changes nothing."""
+    """The report that `load` would return, with the text of the error if it would raise one. Changes nothing."""
     plan = LoadPlan(net, **options)
     with stored.reading() as read:
         return plan.decide(stored, read)
@@ -218,20 +218,20 @@ def forecast_load(net: Any, stored: StoredValues, **options: Any) -> LoadReport:
 
 @dataclass
 class _Assignment:
-    """A parameter and the array that it takes."""
+    """A parameter, and the array that it takes."""
 
     path: str
     param: Any
     name: str  # of the array in the file
     transposed: bool
     ctxs: Sequence[Any]
-    dtype: Any  # to which the parameter is cast first; None where it keeps its own
-    absent: Sequence[str]  # paths that the file knows nothing of
+    dtype: Any  # the parameter is first cast to this; None if it keeps its own dtype
+    absent: Sequence[str]  # paths of the parameter that are not in the file
     array: Any = None
 
 
 class _Misfit(KitError):
-    """Why something cannot be loaded, what mends it, which many may have in common, and its status in the report."""
+    """Why a parameter cannot be loaded, how to mend it (often the same for many), and its status in the report."""
 
     def __init__(self, what: str, mend: str = "", status: str = "refused") -> None:
         super().__init__(what, mend, status)
@@ -240,7 +240,7 @@ class _Misfit(KitError):
 
 @dataclass
 class LoadPlan:
-    """Which array of a file each parameter takes, by the arguments of `load`, and what speaks against it."""
+    """Which array of a file each parameter takes, given the arguments of `load`, and all reasons against it."""
 
     net: Any
     ties: str = "check"
@@ -263,11 +263,11 @@ class LoadPlan:
         self.ctx = [ctx] if isinstance(ctx, backend.Context) else None if ctx is None else list(ctx)
         check_block(self.net)
         self.assignments: List[_Assignment] = []
-        self.lost: List[SharedGroup] = []  # the groups to be tied
+        self.lost: List[SharedGroup] = []  # the groups that `load` will tie
         self._arrays: Dict[str, Any] = {}
 
     def decide(self, stored: StoredValues, read: Callable[[StoredArray], Any]) -> LoadReport:
-        """Decide and check everything; the report that `load` returns, or that of the error which it raises."""
+        """Decide and check everything. Returns the report of `load`, with the text of the error if it raises one."""
         self.stored, self._read = stored, read
         selected = None if self.select is None else select_parameters(list_parameters(self.net), self.select)
         arrays, error = list(stored.arrays.values()), None
@@ -296,7 +296,7 @@ class LoadPlan:
                 if not {"missing": self.allow_missing, "mismatched": self.mismatched == "skip"}.get(status):
                     misfits.append(misfit)
             (path, *aliases), _ = zip(*places)
-            array = next((self.offers[each][0] for each, _ in places if each in self.offers), None)
+            array = next((self.offers[place][0] for place, _ in places if place in self.offers), None)
             rows.append(LoadRow(path, tuple(aliases), array and array.name, status,
                                 (shape_of(param), array and array.shape),
                                 (dtype_name(param.dtype), array and array.dtype)))  # fmt: skip
@@ -323,16 +323,16 @@ class LoadPlan:
                     self.sharing.tie(*plain, to=group.canonical)
                 for path in group.transposed:
                     self.sharing.tie(path, group.canonical, transpose=True, to=group.canonical)
-            try:  # what it refuses, it refuses before anything is loaded
+            try:  # so that ties are refused before anything is loaded
                 self.sharing.apply(dry_run=True)
             except SharingError as refused:
                 error = str(refused)
         return LoadReport(tuple(rows), stored.path, error)
 
     def _match(self, arrays: Sequence[StoredArray], renamed: Dict[str, str]) -> None:
-        """Find what the file offers each path: an array, and whether it is to be transposed; and what it ties.
+        """Find the array that the file offers each path, whether to transpose it, and the ties in the file.
 
-        A ValueError where two parameters have one path, or two arrays, or the arrays have no names.
+        Raises a ValueError if two parameters or two arrays have the same path, or the arrays have no names.
         """
         if not all(array.named for array in arrays):
             raise LoadError(f"{self.stored.path!r} holds {counted(len(arrays), 'array')} without names, so no "
@@ -362,20 +362,20 @@ class LoadPlan:
         self.groups = [SharedGroup(new_names[array.name], *(tuple([new_names[path] for path in paths])
                                                             for paths in (array.aliases, array.transposed)))
                        for array in arrays if array.aliases]  # fmt: skip
-        # MXNet's ``deduplicate=True`` lists a shared parameter in the place of its first path, under its last path.
+        # MXNet's ``deduplicate=True`` writes a shared parameter at the position of its first path, under its last path.
         last = {(id(param), transposed): path for path, (param, transposed) in self.held.items()}
         looks_deduplicated = not self.groups and [new_names[array.name] for array in arrays] == list(last.values())
         self.trusting = self.ties == "ignore" or looks_deduplicated
 
     def _assignment(self, param: Any, places: List[Tuple[str, bool]]) -> _Assignment:
-        """The array for a parameter with these paths; a `_Misfit` where there is none."""
+        """Choose the array for the parameter at these paths. Raises a `_Misfit` if none fits."""
         label = places[0][0]
         absent = [path for path, _ in places if path not in self.offers]
-        offered: Dict[Tuple[str, bool], str] = {}  # each array with the first path that leads to it
+        offered: Dict[Tuple[str, bool], str] = {}  # each offered array, and the first path that it is offered for
         for path, transposed in places:
             if path in self.offers:
-                array, turned = self.offers[path]
-                offered.setdefault((array.name, transposed != turned), path)
+                array, flip = self.offers[path]
+                offered.setdefault((array.name, transposed != flip), path)
         if not offered:
             mend = "allow_missing=True leaves what is missing as it is."
             if not self.groups:
@@ -390,8 +390,8 @@ class LoadPlan:
             raise _Misfit(f"{absent[0]!r} is missing in the file, which has no tie map, and lists its names otherwise "
                           f"than a network would that has it tied to {first!r}, as this one has",
                           "ties='ignore' believes that they were tied.")  # fmt: skip
-        for (other, turned), path in others:
-            if other != name and bits_of(self._array(other), turned) != bits_of(self._array(name), flip):
+        for (other, other_flip), path in others:
+            if other != name and bits_of(self._array(other), other_flip) != bits_of(self._array(name), flip):
                 raise _Misfit(f"{first!r} and {path!r} share one parameter in the network, and the file holds "
                               f"different values for them, as {name!r} and {other!r}",
                               f"gluon_initkit.untie(net, {path!r}) gives {path!r} a parameter of its own.")  # fmt: skip
@@ -431,7 +431,7 @@ class LoadPlan:
         return _Assignment(label, param, name, flip, ctxs, dtype, absent)
 
     def _array(self, name: str) -> Any:
-        """One array of the file as an NDArray on the CPU; a CheckpointError where its values cannot be read."""
+        """One array of the file, as an NDArray on the CPU. Raises a CheckpointError if its values cannot be read."""
         if name not in self._arrays:
             header = self.stored.arrays[name]
             try:
@@ -442,7 +442,7 @@ class LoadPlan:
         return self._arrays[name]
 
     def values(self, assignment: _Assignment) -> Any:
-        """The values, as the parameter takes them."""
+        """The values in the orientation, dtype and storage type of the parameter."""
         array = self._array(assignment.name)
         array = array.T if assignment.transposed else array
         dtype = assignment.param.dtype if assignment.dtype is None else assignment.dtype
@@ -451,7 +451,7 @@ class LoadPlan:
         return in_storage_of(assignment.param, array)
 
     def _other_names(self, rows: Sequence[LoadRow]) -> str:
-        """The `rename` under which more of the file fits; empty where there is none."""
+        """A hint with a `rename` that makes more of the file fit; empty if there is none."""
         used = {row.name: strip_prefix(row.name) for row in rows
                 if row.name is not None and row.status in ("loaded", "refused", "unselected")}  # fmt: skip
         files = {strip_prefix(name): array.shape for name, array in self.stored.arrays.items() if name not in used}
@@ -460,31 +460,31 @@ class LoadPlan:
         if backend.load_targets_by_name(self.net) and not any("." in name for name in files):
             schemes.append({self.held[row.path][0].name: row.shapes[0] for row in wanted})
         proposals = [propose_rename(files, shapes, used.values()) for shapes in schemes]
-        rename, found = max(proposals, key=lambda proposal: (proposal[1], -len(proposal[0])))
-        hint = f"rename={rename!r} finds {found} of {counted(len(wanted), 'parameter')} in the file."
-        return hint if 0 < len(rename) <= 100 else ""  # what is longer nobody reads
+        rename, count = max(proposals, key=lambda proposal: (proposal[1], -len(proposal[0])))
+        hint = f"rename={rename!r} finds {count} of {counted(len(wanted), 'parameter')} in the file."
+        return hint if 0 < len(rename) <= 100 else ""  # nobody reads a longer one
 
 
 def _commit(net: Any, assignments: List[_Assignment]) -> None:
-    """Change everything or nothing: what may still fail comes first, arrays that are refilled in place last."""
+    """Change all parameters or none: steps that may fail come first; arrays that are refilled in place come last."""
     _wait(assignments)
-    with mx.autograd.pause():  # where MXNet records, it refuses a write into a parameter
-        held = {id(each.param) for each in assignments if state_of(each.param) == "initialized"}
-        fresh = [each for each in assignments if each.dtype is not None or id(each.param) not in held]
-        with restoring([each.param for each in fresh]):
-            for each in fresh:
-                if each.dtype is not None:
-                    recast(each.param, each.dtype)
-                with named_memory_errors(each.path, each.param, LoadError):
-                    if id(each.param) not in held:
-                        set_values(each.param, each.array, each.ctxs)
-                    _wait([each])
-        if any(each.dtype is not None for each in fresh):
+    with mx.autograd.pause():  # MXNet refuses to write into a parameter while it records
+        held = {id(item.param) for item in assignments if state_of(item.param) == "initialized"}
+        fresh = [item for item in assignments if item.dtype is not None or id(item.param) not in held]
+        with restoring([item.param for item in fresh]):
+            for item in fresh:
+                if item.dtype is not None:
+                    recast(item.param, item.dtype)
+                with named_memory_errors(item.path, item.param, LoadError):
+                    if id(item.param) not in held:
+                        set_values(item.param, item.array, item.ctxs)
+                    _wait([item])
+        if any(item.dtype is not None for item in fresh):
             clear_cached_graphs(net)
-        kept = [each for each in assignments if id(each.param) in held]
+        kept = [item for item in assignments if id(item.param) in held]
         try:
             _refill(kept)
-        except BaseException:  # thrown at this thread: the old values are gone, so what has begun is finished
+        except BaseException:  # raised into this thread from outside: old values are overwritten already, so finish
             _refill(kept)
             raise
 
@@ -496,5 +496,5 @@ def _refill(assignments: List[_Assignment]) -> None:
 
 
 def _wait(assignments: List[_Assignment]) -> None:
-    """An engine's error belongs to this call."""
+    """Wait for the engine, so that its errors are raised in this call."""
     wait_for(array for assignment in assignments for array in arrays_of(assignment.param))

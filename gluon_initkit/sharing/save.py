@@ -1,4 +1,4 @@
-"""`save`: a parameter file that plain MXNet reads, or a safetensors file; each shared parameter once, and its ties."""
+"""`save`: write a parameter file that plain MXNet reads, or a safetensors file, with each shared parameter once."""
 
 import os
 from typing import Any
@@ -16,31 +16,31 @@ from .groups import groups_of, source_and_side
 
 
 def save(net: Any, path: Path) -> None:
-    """Write the parameters of a network, each shared one once, with its ties; the whole file, or none.
+    """Write the parameters of a network with their ties; each shared parameter once; the whole file, or no file.
 
-    The file is one of MXNet's: ``mx.nd.load`` reads it, and so does ``net.load_parameters`` of an equally tied network.
-    A network that shares nothing gives the bytes of ``net.save_parameters``. The file is read back and synced before it
-    takes the place of an older one, which no failure harms.
+    The file has MXNet's format. ``mx.nd.load`` reads it; so does ``net.load_parameters``, if `net` has the same ties.
+    For a network without ties, the bytes are those of ``net.save_parameters``. The file is read back and synced before
+    it replaces an older one. After a failure the older file is unchanged.
 
     Parameters
     ----------
     net : Block
     path : str or path-like
-        On a local disk. A name that ends in ``.safetensors`` gives such a file, for PyTorch and others: it needs that
-        library, and sparse arrays are dense in it.
+        On a local disk. A name that ends in ``.safetensors`` gives a safetensors file, which PyTorch and others read:
+        this needs the library `safetensors`, and writes sparse arrays as dense ones.
 
     Raises
     ------
     SharingError
-        Parameters have no values yet; all of them are named.
+        Parameters have no values yet. The message names them.
     OSError
         The file cannot be written (no space, no permission), or `path` is a folder, a device, a pipe or a socket.
 
     Notes
     -----
-    Of several contexts the first replica is written where all agree, else their mean, which MXNet always takes. Of a
-    parameter that is tied transposed one orientation is written: `load` reads that; plain ``load_parameters`` says that
-    the other path is missing.
+    For a parameter on several contexts, the first replica is written if all agree, else their mean, which MXNet always
+    writes. A parameter that is tied transposed is written in one orientation. `load` reads that; MXNet's own
+    ``load_parameters`` says that the other path is missing.
 
     Examples
     --------
@@ -54,12 +54,12 @@ def save(net: Any, path: Path) -> None:
     ['0.bias', '0.weight']
     """
     check_block(net)
-    found = slots(net)
-    left = [slot.path for slot in found if slot.key is None]
-    if left:
-        warn(f"{', '.join(left)}: held by no attribute of a Block, so not written, as by net.save_parameters; "
+    all_slots = slots(net)
+    unwritten = [slot.path for slot in all_slots if slot.key is None]
+    if unwritten:
+        warn(f"{', '.join(unwritten)}: held by no attribute of a Block, so not written, as by net.save_parameters; "
              f"assign them to attributes.")  # fmt: skip
-    held = {slot.path: source_and_side(slot.param) for slot in found if slot.key is not None}
+    held = {slot.path: source_and_side(slot.param) for slot in all_slots if slot.key is not None}
     states = {path: state_of(param) for path, (param, _) in held.items()}
     empty = [f"{printable(path)} is {state}" for path, state in states.items() if state != "initialized"]
     if empty:
@@ -74,7 +74,7 @@ def save(net: Any, path: Path) -> None:
     arrays = {path: array.T if transposed else array
               for (path, (_, transposed)), array in zip(written.items(), saved)}  # fmt: skip
     target, version = os.fsdecode(path), file_version()
-    dense = target.endswith(SUFFIX) or version == 3  # neither safetensors nor MXNet with NumPy's shapes has sparse ones
+    dense = target.endswith(SUFFIX) or version == 3  # safetensors and MXNet's version 3 hold no sparse arrays
     headers = [StoredArray(name, version, "default" if dense else array.stype, array.shape, dtype_name(array.dtype))
                for name, array in arrays.items()]  # fmt: skip
     headers = [header._replace(aliases=ties[header.name].aliases, transposed=ties[header.name].transposed)

@@ -1,5 +1,5 @@
-"""What `Sharing.tie` and `Sharing.tie_blocks` declare, found in the network: targets become ties of paths, and these
-merge into groups of live parameters. Whether the parameters fit together is decided in `checks`.
+"""Find the targets of `Sharing.tie` and `Sharing.tie_blocks` in the network. Targets become ties of paths, and ties
+merge into groups of live parameters. `checks` decides whether the parameters of a group fit together.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,22 @@ from .._mxnet.parameter import source_of
 from .._mxnet.ties import Slot, slots
 from .._mxnet.tree import walk
 from ..display import did_you_mean, listed
-from ..parameters import ParameterInfo, explain_no_match, list_parameters, matcher, path_matcher, show_selector
+from ..parameters import (
+    ParameterInfo,
+    explain_no_match,
+    list_parameters,
+    matcher,
+    parameter_info,
+    path_matcher,
+    show_selector,
+)
 from .errors import SharingError
 from .groups import SharedGroup, group_of
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """One call of `tie` or `tie_blocks`, as it was made; ``str()`` is the call."""
+    """One call of `tie` or `tie_blocks`, with its arguments; ``str()`` shows the call."""
 
     targets: Tuple[Any, ...]
     to: Any
@@ -40,44 +48,44 @@ class Tie(NamedTuple):
     """These paths share one parameter."""
 
     paths: Tuple[str, ...]
-    transposed: bool = False  # whether the first path sees transposed what the others see
-    kept: bool = False  # whether the whole group is to be called by the first path
+    transposed: bool = False  # whether the first path sees the parameter transposed, compared to the others
+    kept: bool = False  # whether the first path becomes the canonical path of the whole group
 
 
 def merge(ties: Iterable[Tie], order: Iterable[str]) -> List[SharedGroup]:
-    """The groups that ties make: whoever reaches whom, in order of traversal, which all paths in `order` are in.
+    """The groups of paths that ties connect. Groups and paths are in order of traversal, which is that of `order`.
 
-    The order of ties cannot matter. A group is called by its first path, unless a tie says `kept`. Two kept paths in
-    one group, and a path that would be the transpose of itself are a SharingError.
+    The order of ties does not matter. The canonical path of a group is its first, or the one that a tie marks `kept`.
+    Raises a SharingError if a group has two kept paths, or a path would be the transpose of itself.
     """
     position = {path: number for number, path in enumerate(order)}
-    near: Dict[str, List[Tuple[int, str, bool]]] = {}
-    chosen: Set[str] = set()
+    neighbors: Dict[str, List[Tuple[int, str, bool]]] = {}
+    kept: Set[str] = set()
     for tie in ties:
         first, *others = tie.paths
-        chosen.update([first] if tie.kept else [])
+        kept.update([first] if tie.kept else [])
         for other in others:
-            near.setdefault(first, []).append((position[other], other, tie.transposed))
-            near.setdefault(other, []).append((position[first], first, tie.transposed))
+            neighbors.setdefault(first, []).append((position[other], other, tie.transposed))
+            neighbors.setdefault(other, []).append((position[first], first, tie.transposed))
     groups: List[SharedGroup] = []
     done: Set[str] = set()
-    for start in sorted(near, key=position.__getitem__):
+    for start in sorted(neighbors, key=position.__getitem__):
         if start in done:
             continue
         reached, transposed = [start], {start: False}
         for path in reached:
-            for _, other, turned in sorted(near[path]):
-                sees = transposed[path] != turned
+            for _, other, flip in sorted(neighbors[path]):
+                expected = transposed[path] != flip
                 if other not in transposed:
                     reached.append(other)
-                if transposed.setdefault(other, sees) != sees:
+                if transposed.setdefault(other, expected) != expected:
                     raise SharingError(
                         f"{path!r} and {other!r} are tied transposed, and by other ties not, so that a parameter "
                         f"would be the transpose of itself. Take one of these ties back."
                     )
         done.update(reached)
         members = sorted(reached, key=position.__getitem__)
-        to = [path for path in members if path in chosen]
+        to = [path for path in members if path in kept]
         if len(to) > 1:
             raise SharingError(
                 f"{to[0]!r} and {to[1]!r} are both given as to=, and the ties merge them into one group, which has "
@@ -92,12 +100,12 @@ class Member(NamedTuple):
 
     path: str
     param: Any
-    transposed: bool  # whether it is the transpose of the one that is kept
-    places: Tuple[Tuple[Slot, bool], ...]  # all its slots, and whether each is to see the kept parameter transposed
+    transposed: bool  # whether it is the transpose of the kept parameter
+    places: Tuple[Tuple[Slot, bool], ...]  # all its slots, and whether each will see the kept parameter transposed
 
 
 class TieGroup(NamedTuple):
-    """Parameters that are to become one: the first member is kept, the others go."""
+    """Parameters that become one: the first member is kept, the others are dropped."""
 
     group: SharedGroup
     kept: Member
@@ -109,7 +117,7 @@ class TieGroup(NamedTuple):
 
 
 class Targets:
-    """A network's slots by path, in order of traversal, and how targets lead to them."""
+    """A network's slots by path, in order of traversal; finds the targets of declarations among them."""
 
     def __init__(self, net: Any) -> None:
         self._net = net
@@ -117,55 +125,68 @@ class Targets:
 
     @cached_property
     def infos(self) -> Dict[str, ParameterInfo]:
-        """The facts of the parameter at each path, as if that were its only one."""
+        """The info of the parameter at each path, as if it had no other path."""
         infos = {}
         by_param = {id(param): info for param, _, info in list_parameters(self._net)}
         for path, slot in self.slots.items():
-            info = by_param[id(source_of(slot.param))]._replace(path=path, aliases=())
-            if slot.param is not source_of(slot.param) and info.shape is not None:
+            source = source_of(slot.param)  # which another network may hold, and this one only show transposed
+            info = (by_param.get(id(source)) or parameter_info(source, None))._replace(path=path, aliases=())
+            if slot.param is not source and info.shape is not None:
                 info = info._replace(shape=info.shape[::-1])
             infos[path] = info
         return infos
 
     def groups(self, declarations: Iterable[Declaration]) -> Tuple[List[TieGroup], List[str]]:
-        """The groups declared, with the ties that the network has; and what of the declarations cannot be."""
+        """The declared groups, merged with the existing ties; and the problems of declarations that are impossible."""
         ties: List[Tie] = []
-        wrong: List[str] = []
+        problems: List[str] = []
         for declared in declarations:
             try:
                 ties += self._block_ties(declared) if declared.blocks else self._ties(declared)
             except SharingError as reason:
-                wrong.append(str(reason))
+                problems.append(str(reason))
         named = {path for tie in ties for path in tie.paths}
-        first: Dict[int, Slot] = {}  # the first slot of each Parameter
+        first_slots: Dict[int, Slot] = {}  # by the id of the Parameter
         for path, slot in self.slots.items():
             source = source_of(slot.param)
-            one = first.setdefault(id(source), slot)
-            if one is not slot:
-                ties.append(Tie((one.path, path), transposed=(one.param is source) != (slot.param is source)))
+            first = first_slots.setdefault(id(source), slot)
+            if first is not slot:
+                ties.append(Tie((first.path, path), transposed=(first.param is source) != (slot.param is source)))
         try:
             merged = merge(ties, self.slots)
         except SharingError as contradiction:
-            return [], [*wrong, str(contradiction).rstrip(".")]
-        return [self._group(group) for group in merged if not named.isdisjoint(group.paths)], wrong
+            return [], [*problems, str(contradiction).rstrip(".")]
+        groups = []
+        for group in merged:
+            try:
+                groups += [] if named.isdisjoint(group.paths) else [self._group(group)]
+            except SharingError as reason:
+                problems.append(str(reason))
+        return groups, problems
 
     def _group(self, group: SharedGroup) -> TieGroup:
         kept = source_of(self.slots[group.canonical].param)
-        if kept is not self.slots[group.canonical].param:  # messages use a path that sees the parameter as it is
-            canonical = next(path for path in group.paths if self.slots[path].param is kept)
+        if kept is not self.slots[group.canonical].param:  # messages use a path that sees the parameter untransposed
+            plain = [path for path in group.paths if self.slots[path].param is source_of(self.slots[path].param)]
+            canonical = next((path for path in plain if self.slots[path].param is kept), None)
+            if canonical is None:  # a network that was tied earlier and holds one of its layers has that path
+                mend = (f"keep the parameter of {plain[0]!r} instead, to={plain[0]!r}" if plain else
+                        "add the block that has it untransposed to this network, or tie in one that has both blocks")
+                raise SharingError(f"{_list(group.paths)} cannot be tied: {group.canonical!r} is to be kept, and shows "
+                                   f"transposed a parameter that has no path in this network; {mend}")  # fmt: skip
             group = group_of(group.paths, set(group.transposed), canonical)
         transposed = set(group.transposed)
         places: Dict[Any, List[Tuple[Slot, bool]]] = {}
         for path in group.paths:
             places.setdefault(source_of(self.slots[path].param), []).append((self.slots[path], path in transposed))
         members = []
-        for param, stands in places.items():
-            slot, turned = stands[0]
-            members.append(Member(slot.path, param, turned != (slot.param is not param), tuple(stands)))
+        for param, slots_of_param in places.items():
+            slot, transpose = slots_of_param[0]
+            members.append(Member(slot.path, param, transpose != (slot.param is not param), tuple(slots_of_param)))
         return TieGroup(group, members[0], tuple(members[1:]))
 
     def _ties(self, declared: Declaration) -> List[Tie]:
-        """The ties of a call of `tie`; a SharingError where it has none."""
+        """The ties of a call of `tie`. Raises a SharingError if there are none."""
         sides = [self._paths(target) for target in declared.targets]
         to, kept = [], []
         if declared.to is not None:
@@ -183,8 +204,8 @@ class Targets:
         if len(sides) != 2 or not {*sides[0], *sides[1]}.issuperset(to):
             raise SharingError(f"{declared} expected two targets, the first the transpose of the second, or one and "
                                f"to=")  # fmt: skip
-        one, other = (tuple(side) for side in sides)
-        return [Tie(one), Tie(other), Tie((one[0], other[0]), transposed=True), *kept]
+        first, second = (tuple(side) for side in sides)
+        return [Tie(first), Tie(second), Tie((first[0], second[0]), transposed=True), *kept]
 
     def _block_ties(self, declared: Declaration) -> List[Tie]:
         blocks = {id(block): (path, block) for target in declared.targets for path, block in self._blocks(target)}
@@ -198,7 +219,7 @@ class Targets:
         inside = {path: self._inside(path, block, declared.only) for path, block in blocks.values()}
         if len(blocks) < 2:
             raise SharingError(f"{declared} names {_list(list(inside))} alone: a tie takes two or more")
-        names = list(dict.fromkeys(name for own in inside.values() for name in own))
+        names = list(dict.fromkeys(name for members in inside.values() for name in members))
         for selector in selectors_in(declared.only):
             if not any(self._inside(path, block, selector) for path, block in blocks.values()):
                 hint = explain_no_match(selector, self.infos.values())
@@ -207,14 +228,14 @@ class Targets:
         if not names:
             raise SharingError(f"{_list(list(inside))} hold no parameter to share")
         missing = [f"{path!r} has no {name!r}, which {next(p for p in inside if name in inside[p])!r} has"
-                   for path, own in inside.items() for name in names if name not in own]  # fmt: skip
+                   for path, members in inside.items() for name in names if name not in members]  # fmt: skip
         if missing:
             raise SharingError(f"{'; '.join(missing)}: tied blocks have the same structure; only= ties a part of it")
-        ties = [Tie(tuple(own[name] for own in inside.values())) for name in names]
+        ties = [Tie(tuple(members[name] for members in inside.values())) for name in names]
         return ties + [self._kept(inside[kept][name]) for name in names if declared.to is not None]
 
     def _kept(self, path: str) -> Tie:
-        """Keep the Parameter at a path, by its first path: to name two of its paths is no contradiction."""
+        """Keep the Parameter at a path. Marks its first path, so that two of its paths given as ``to=`` agree."""
         source = source_of(self.slots[path].param)
         return Tie((self._first.get(id(source), path),), kept=True)
 
@@ -238,7 +259,7 @@ class Targets:
             if len(inside) != 1:
                 raise SharingError(f"the block {path!r} holds {len(inside)} parameters: name one, or use tie_blocks")
             return list(inside.values())
-        by_path, match = path_matcher(target), matcher(target)  # the infos of 100,000 parameters take their time
+        by_path, match = path_matcher(target), matcher(target)  # 100,000 infos take a long time
         paths = list(filter(by_path, self.slots)) if by_path else [p for p in self.slots if match(self.infos[p])]
         if not paths:
             text = f"{_shown(target)} matches no parameter"
@@ -250,42 +271,42 @@ class Targets:
         return paths
 
     def _blocks(self, target: Any) -> List[Tuple[str, Any]]:
-        """The blocks that a target of `tie_blocks` names, with their paths; of nested ones the outermost."""
+        """The blocks that a target of `tie_blocks` names, with their paths. Of nested blocks, the outermost."""
         if isinstance(target, mx.gluon.Block):
-            found = [(path, block) for path, block in walk(self._net) if block is target][:1]
-            if not found:
+            blocks = [(path, block) for path, block in walk(self._net) if block is target][:1]
+            if not blocks:
                 raise SharingError(f"the block {_shown(target)!r}, a {type(target).__name__}, is not in this network")
-            return found
+            return blocks
         inner = [(path, block) for path, block in walk(self._net) if path]  # a pattern never names the network itself
         if isinstance(target, str):
             exact = [(path, block) for path, block in inner if path == target]
-            found = exact or [(path, block) for path, block in inner if fnmatch.fnmatchcase(path, target)]
+            blocks = exact or [(path, block) for path, block in inner if fnmatch.fnmatchcase(path, target)]
         elif isinstance(target, type):
-            found = [(path, block) for path, block in inner if isinstance(block, target)]
+            blocks = [(path, block) for path, block in inner if isinstance(block, target)]
         else:
-            found = [(path, block) for path, block in inner if target.search(path)]
-        if not found:
+            blocks = [(path, block) for path, block in inner if target.search(path)]
+        if not blocks:
             hint = did_you_mean(target, [path for path, _ in inner]) if isinstance(target, str) else ""
             raise SharingError(f"{_shown(target)} matches no block{hint and f'; {hint}'}")
-        outermost = found[:1]
-        for path, block in found:  # in order of traversal: what is inside the last one comes right after it
+        outermost = blocks[:1]
+        for path, block in blocks:  # in order of traversal, where the blocks inside a block come right after it
             if not f"{path}.".startswith(f"{outermost[-1][0]}."):
                 outermost.append((path, block))
         return outermost
 
     def _inside(self, path: str, block: Any, only: Any) -> Dict[str, str]:
-        """Whole paths by those within a block, of its parameters that `only` selects by either."""
+        """Maps paths within the block to full paths, for the parameters of which `only` selects either path."""
         inside = {slot.path: f"{path}.{slot.path}" if path else slot.path for slot in slots(block)}
         if only is None:
             return inside
         tests = [matcher(selector) for selector in selectors_in(only)]
-        return {name: whole for name, whole in inside.items()
+        return {name: full_path for name, full_path in inside.items()
                 if any(test(info) for test in tests
-                       for info in (self.infos[whole], self.infos[whole]._replace(path=name)))}  # fmt: skip
+                       for info in (self.infos[full_path], self.infos[full_path]._replace(path=name)))}  # fmt: skip
 
 
 def selectors_in(only: Any) -> List[Any]:
-    """The selectors of ``only=``, which is one, a list of them, or None."""
+    """The selectors of ``only=``, which is a selector, a list of selectors, or None."""
     return [] if only is None else list(only) if isinstance(only, (list, tuple)) else [only]
 
 

@@ -1,5 +1,7 @@
 """Each check refuses, names both paths, says what mends it, and leaves the network as it was."""
 
+import re
+
 import gluon_initkit as ik
 from gluon_initkit._mxnet.parameter import arrays_of
 from gluon_initkit._mxnet.tree import parameters_by_path, walk
@@ -269,6 +271,38 @@ def test_a_parameter_of_another_network():
     refused(net, ik.Sharing(net).tie("0.weight", weight), f"the parameter {weight.name!r} is not in this network")
     called = repr("Dense" if GLUON_2 else stranger[0].name)
     refused(net, ik.Sharing(net).tie_blocks("0", stranger[0]), called, "not in this network")
+
+
+def showing(*weights):
+    """A network that shows these parameters, each in a block of its own; then a dense layer."""
+    net = nn.HybridSequential()
+    for weight in weights:
+        block = nn.HybridSequential()
+        block.weight = weight
+        net.add(block)
+    net.add(nn.Dense(4, in_units=4, flatten=False))
+    return net
+
+
+def test_a_parameter_of_another_network_that_shows_transposed():
+    strangers = run(dense(4, 4)), run(dense(4, 4))
+    for stranger in strangers:
+        ik.Sharing(stranger).tie("1.weight", "0.weight", transpose=True).apply()
+    net = showing(*(stranger[1].weight for stranger in strangers))
+    text = "{} cannot be tied: '0.weight' is to be kept, and shows transposed a parameter that has no path"
+    three, two = (text.format("'0.weight', '1.weight'" + more) for more in (", '2.weight'", ""))
+    values = strangers[0][0].weight.data().asnumpy()
+    for target in ("*.weight", re.compile("weight$"), lambda info: info.role == "weight"):
+        refused(net, ik.Sharing(net).tie(target), three, "to='2.weight'")
+    refused(net, ik.Sharing(net).tie("2.weight", to="0.weight"), "'2.weight' cannot be tied", "to='2.weight'")
+    refused(net, ik.Sharing(net).tie("0.weight", "1.weight"), two, "add the block that has it untransposed")
+    ik.Sharing(net).tie("0.weight", "1.weight", to="2.weight").apply()  # what the messages say mends it
+    assert net[0].weight is net[1].weight is net[2].weight
+    assert strangers[0][0].weight.data().asnumpy().tolist() == values.tolist()
+    net = showing(strangers[0][1].weight)
+    net.add(strangers[0][0])
+    ik.Sharing(net).tie("0.weight", "1.weight").apply()
+    assert net[2].weight is strangers[0][0].weight and net[1].weight.shape == (4, 4)
 
 
 @pytest.mark.parametrize("frozen", [False, True])
