@@ -29,7 +29,7 @@ Parameters = Sequence[Tuple[Any, Place, ParameterInfo]]
 
 
 class Stop(NamedTuple):
-    """Where a network's own code stopped."""
+    """The place where the network's code stopped, and the error."""
 
     block_path: str
     block: type
@@ -39,7 +39,7 @@ class Stop(NamedTuple):
 
 
 class Dispute(NamedTuple):
-    """The needed shape, the parameter's earlier shape, and the call of a block that used the earlier one."""
+    """The needed shape, the parameter's earlier shape, and the call of a block that used the earlier one, if any."""
 
     needed: Shape
     earlier: Shape
@@ -62,7 +62,7 @@ class Conflict:
 class Observed:
     """A trace's observations of real forward passes."""
 
-    last_inputs: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)  # of each block, by path
+    last_inputs: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)  # of each block's last call, by path
     passed: bool = False  # whether these forward passes ended without an error
     failing: Optional[Tuple[str, Any, Tuple[Any, ...]]] = None  # the innermost call that failed: path, block, arguments
     events: Sequence[Any] = ()  # of type TraceEvent
@@ -92,7 +92,7 @@ class Resolution:
     context_mismatch: Optional[str]  # a sentence about parameters on different contexts
     stale: Sequence[Flaw]  # cached graphs whose parameters are not those of their block
     order: List[Any] = field(default_factory=list)  # the parameters in the order in which the network's code used them
-    inputs: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)  # the first of each block, by path
+    inputs: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)  # of each block's first call, by path
     entered: Set[str] = field(default_factory=set)  # the paths of the blocks that were reached
     stop: Optional[Stop] = None
     conflict: Optional[Conflict] = None

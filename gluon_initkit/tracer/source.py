@@ -18,7 +18,7 @@ _MXNETS_FORWARD = (mx.gluon.HybridBlock.forward, mx.gluon.SymbolBlock.forward)
 
 def source_within(within: Optional[BlockCall]) -> Tuple[str, Optional[str], Optional[int]]:
     """The name of the user's call, its file and its line: the innermost frame outside of MXNet and the kit."""
-    # MXNet's own `forward` resolves all parameters of a block in one call, so its source line is kept.
+    # MXNet's own `forward` resolves all parameters of a block in one call: its source line is looked up once.
     shared_call = within if within is not None and type(within.block).forward in _MXNETS_FORWARD else None
     if shared_call is not None and shared_call.source is not None:
         return shared_call.source

@@ -32,7 +32,7 @@ _MOST_AT_ONCE = 24  # events; if `initialize` resolved more parameters at once, 
 
 @dataclass(frozen=True)
 class TraceEvent:
-    """One thing that happened while a network was traced. ``str()`` is one line.
+    """One event in the trace of a network. ``str()`` is one line.
 
     Attributes
     ----------
