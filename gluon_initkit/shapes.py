@@ -1,7 +1,7 @@
-"""What is known of a shape, and whether two can be one.
+"""Shapes with unknown dimensions: whether a shape is known, and whether two shapes agree.
 
-A shape is a tuple of sizes, None for an unknown size, and itself None where not even their number is known. A scalar's
-shape, ``()``, is known, though Python takes it for false.
+A shape is a tuple of sizes, in which None is an unknown size. The shape is None if the number of dimensions is unknown.
+A scalar's shape, ``()``, is known, although it is false in Python.
 """
 
 from typing import Optional, Tuple
@@ -12,7 +12,7 @@ Shape = Optional[Tuple[Optional[int], ...]]
 
 
 def is_known(shape: Shape) -> bool:
-    """Whether the number of dimensions is known, and every size.
+    """Whether the number of dimensions and every size are known.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def is_known(shape: Shape) -> bool:
 
 
 def agree(a: Shape, b: Shape) -> bool:
-    """Whether two shapes can be of one array, as far as they are known.
+    """Whether two shapes, as far as they are known, can belong to the same array.
 
     Examples
     --------

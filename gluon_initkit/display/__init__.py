@@ -1,4 +1,4 @@
-"""How the kit shows things: a table model and its renderers, plots, words, errors. Knows nothing of MXNet."""
+"""The kit's output: a table model and its renderers, plots, text formats and errors. Independent of MXNet."""
 # ruff: noqa: F401
 
 from .fold import MOST_ROWS, braced_paths, sorted_by, text_table, tree_table

@@ -1,8 +1,8 @@
-"""Trees as self-contained HTML: nothing from a network, readable in light and dark.
+"""Trees as self-contained HTML, which loads nothing from the internet and is readable in light and dark.
 
-A tree unfolds without a script; where scripts run, a short one adds a filter, and buttons that unfold everything.
-Colours are those of Jupyter's or VS Code's theme, else they follow the reader's setting. Every row of a tree is a grid
-of the same columns, whatever its depth, so that numbers stand under each other.
+A tree unfolds without scripts. Where scripts run, a short one adds a filter, and buttons that fold and unfold all.
+Colours come from the theme of Jupyter or VS Code, or follow the reader's setting. All rows of a tree are grids of the
+same columns at every depth, so that numbers are aligned.
 """
 
 import re
@@ -11,20 +11,20 @@ from typing import Iterable, Iterator, Sequence, Tuple
 from .table import DOT, Branch, Table
 from .words import escape
 
-_FOUND = ("error", "warning", "info")  # what a dot marks
-_WIDEST_LABEL, _WIDEST_CELL = 46, 28  # characters; what is longer wraps
+_FINDINGS = ("error", "warning", "info")  # severities that are marked by a dot
+_WIDEST_LABEL, _WIDEST_CELL = 46, 28  # characters; longer texts wrap
 
 
 def as_tree(table: Table) -> str:
-    """One ``<div>`` with the title, the footnotes, and the branches as native ``<details>`` under the headings."""
+    """One ``<div>`` with the title, the footnotes, and the branches as native ``<details>`` below the headings."""
     columns, footer = table.columns[1:], table.footer[1:] or [""] * len(table.columns)
     branches = list(_flat(table.rows, 1))
-    label = max([24, *(2 * depth + len(branch.label) + len(branch.remark) + (10 if branch.severity in _FOUND else 2)
+    label = max([24, *(2 * depth + len(branch.label) + len(branch.remark) + (10 if branch.severity in _FINDINGS else 2)
                        for depth, branch in branches)])  # fmt: skip
     widths = [f"{min(label, _WIDEST_LABEL)}ch"]
-    for place, (column, text) in enumerate(zip(columns, footer)):
-        most = max([len(column.title), len(text), *(len(branch.cells[place]) for _, branch in branches)])
-        widths.append(f"max(120px,{len(column.title) + 2}ch)" if column.html else f"{min(most + 1, _WIDEST_CELL)}ch")
+    for index, (column, text) in enumerate(zip(columns, footer)):
+        longest = max([len(column.title), len(text), *(len(branch.cells[index]) for _, branch in branches)])
+        widths.append(f"max(120px,{len(column.title) + 2}ch)" if column.html else f"{min(longest + 1, _WIDEST_CELL)}ch")
     cells = ['<span class="ik-number">' if column.number or column.html else "<span>" for column in columns]
     rows = "".join(part for branch in table.rows for part in _rows(branch, 0, cells))
     head, foot = ("".join(f"{tag}{escape(text)}</span>" for tag, text in zip(["<span>", *cells], texts))
@@ -43,7 +43,7 @@ def as_tree(table: Table) -> str:
 
 
 def as_page(title: str, body: str) -> str:
-    """A whole page around a fragment, to be written to a file."""
+    """A complete HTML page with this body."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
         f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title></head>'
@@ -57,31 +57,31 @@ def _flat(branches: Iterable[Branch], depth: int) -> Iterator[Tuple[int, Branch]
         yield from _flat(branch.below, depth + 1)
 
 
-def _rows(branch: Branch, depth: int, starts: Sequence[str]) -> Iterator[str]:
-    """The HTML of a branch in parts; each cell begins with a tag of `starts`."""
+def _rows(branch: Branch, depth: int, tags: Sequence[str]) -> Iterator[str]:
+    """The HTML of a branch in parts. `tags` are the opening tags of the cells."""
     remark = f' <span class="ik-remark">{escape(branch.remark)}</span>' if branch.remark else ""
-    if branch.severity in _FOUND:
+    if branch.severity in _FINDINGS:
         remark += f' <span class="ik-dot ik-{branch.severity}">● {branch.severity}</span>'
     title = f' title="{escape(branch.path)}"' if branch.path else ""
     label = f'<span class="ik-label" style="--ik-depth:{depth}"{title}>{_breakable(branch.label)}{remark}</span>'
-    row = label + "".join(f"{tag}{cell}</span>" for tag, cell in zip(starts, branch.cells))
+    row = label + "".join(f"{tag}{cell}</span>" for tag, cell in zip(tags, branch.cells))
     if not branch.below:
-        kind = "" if branch.severity in ("", *_FOUND) else f" ik-{branch.severity}"
+        kind = "" if branch.severity in ("", *_FINDINGS) else f" ik-{branch.severity}"
         yield f'<div class="ik-row{kind}">{row}</div>'
         return
     yield f'<details{" open" if branch.open else ""}><summary class="ik-row">{row}</summary>'
-    for inner in branch.below:
-        yield from _rows(inner, depth + 1, starts)
+    for child in branch.below:
+        yield from _rows(child, depth + 1, tags)
     yield "</details>"
 
 
 def _breakable(text: str) -> str:
-    """Text as HTML that says where it may break."""
+    """Text as HTML that may break at dots and underscores."""
     return re.sub(DOT + "|(?<=_)", "<wbr>", escape(text))
 
 
 def _colours(text: str, quiet: str, rule: str, accent: str, hover: str, error: str, warning: str) -> str:
-    """The theme of the page where it has one, else these colours."""
+    """CSS that uses the page's theme, or these colours if it has none."""
     return (
         ".ik{--ik-back:var(--jp-layout-color0,var(--vscode-editor-background,Canvas));"
         f"--ik-text:var(--jp-content-font-color1,var(--vscode-foreground,{text}));"

@@ -1,4 +1,4 @@
-"""Pictures: inline SVG and block characters in tables, and Matplotlib's, which the first plot imports."""
+"""Plots: inline SVG and block characters in tables, and Matplotlib figures. The first figure imports Matplotlib."""
 
 import math
 from typing import Any, List, Optional, Sequence, Tuple
@@ -7,31 +7,31 @@ from .table import wrapped
 from .words import counted, escape, printable
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_ROW = 0.32  # inches a distribution
-_MOST_NAMES = 12  # lines that a legend can name
-_OUTLIERS = 4  # lines that are named where a legend cannot name all
-_LONGEST = 44  # characters of a name in a line
+_ROW = 0.32  # inches for each distribution
+_MOST_NAMES = 12  # curves in a legend
+_OUTLIERS = 4  # curves that are named if there are too many for a legend
+_LONGEST = 44  # characters in each line of a name
 
 Ridge = Tuple[str, Optional[Sequence[float]], Optional[Sequence[int]]]
-"""A name, the edges of its bins and their counts; None where there are none."""
+"""A name, the edges of its bins, and their counts; edges and counts may be None."""
 
 
 def histogram_svg(edges: Sequence[float], counts: Sequence[int], name: str, width: int = 120, height: int = 20) -> str:
-    """An ``<svg>`` of bars with a title that says in words what it shows, and a line at zero where there is one."""
+    """An ``<svg>`` of bars. Its title describes the values in words, and a line marks zero if it is in the range."""
     total, tallest = sum(counts), max(counts, default=0)
     if not total:
         return ""
-    low, high, most = edges[0], edges[-1], list(counts).index(tallest)
+    low, high, mode = edges[0], edges[-1], list(counts).index(tallest)
     span = high - low
-    # Values that are all the same have bins without width, which are drawn equally wide.
+    # If all values are equal, the bins have no width; they are drawn with equal widths.
     xs = [(edge - low) / span * width if span else index * width / len(counts) for index, edge in enumerate(edges)]
     bars = "".join(f"M{_short(left)} {height}V{_short(height - max(1.0, height * count / tallest))}H{_short(right)}"
                    f"V{height}z" for left, right, count in zip(xs, xs[1:], counts) if count)  # fmt: skip
     zero = f'<path class="ik-zero" d="M{_short(-low / span * width)} 0V{height}"/>' if low < 0 < high else ""
-    words = f"{name}: {counted(total, 'value')} from {low:.4g} to {high:.4g}, most of them in [{edges[most]:.4g}, "
+    words = f"{name}: {counted(total, 'value')} from {low:.4g} to {high:.4g}, most of them in [{edges[mode]:.4g}, "
     return (
         f'<svg class="ik-histogram" role="img" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
-        f'<title>{escape(words)}{edges[most + 1]:.4g}]</title>{zero}<path d="{bars}"/></svg>'
+        f'<title>{escape(words)}{edges[mode + 1]:.4g}]</title>{zero}<path d="{bars}"/></svg>'
     )
 
 
@@ -40,8 +40,8 @@ def _short(number: float) -> str:
 
 
 def histogram_text(counts: Sequence[int], width: int = 12) -> str:
-    """A histogram as block characters, the tallest full; a blank means no value at all."""
-    size = max(1, -(-len(counts) // width))  # bins a character
+    """A histogram as block characters, the tallest bar full. A blank is an empty bin."""
+    size = max(1, -(-len(counts) // width))  # bins for each character
     sums = [sum(counts[start : start + size]) for start in range(0, len(counts), size)]
     tallest = max(sums, default=0)
     if not tallest:
@@ -50,8 +50,8 @@ def histogram_text(counts: Sequence[int], width: int = 12) -> str:
 
 
 def series_text(values: Sequence[float], width: int = 16) -> str:
-    """Values in their order as block characters, from the smallest to the largest; ``!`` for what is not finite."""
-    size = max(1, -(-len(values) // width))  # values a character, of which the last is shown
+    """A series as block characters, scaled from the smallest value to the largest; ``!`` is a non-finite value."""
+    size = max(1, -(-len(values) // width))  # values for each character, which shows the last of them
     shown = [values[min(start + size, len(values)) - 1] for start in range(0, len(values), size)]
     finite = [value for value in shown if math.isfinite(value)] or [0.0]
     low, span = min(finite), (max(finite) - min(finite)) or 1.0
@@ -60,7 +60,7 @@ def series_text(values: Sequence[float], width: int = 16) -> str:
 
 
 def new_axes(columns: int, rows: int, sharey: bool = False, height: Optional[float] = None) -> List[Any]:
-    """Axes beside each other, as tall as `rows` distributions need."""
+    """Axes next to each other, as tall as `rows` distributions need."""
     try:
         from matplotlib import pyplot
     except ImportError:
@@ -71,7 +71,7 @@ def new_axes(columns: int, rows: int, sharey: bool = False, height: Optional[flo
 
 
 def draw_ridges(axes: Any, ridges: Sequence[Ridge], title: str) -> None:
-    """One distribution a row, the first on top, each as tall as its row."""
+    """Draw one distribution in each row, the first on top. Each is scaled to the height of its row."""
     from matplotlib.ticker import MaxNLocator
 
     spans = []
@@ -87,7 +87,7 @@ def draw_ridges(axes: Any, ridges: Sequence[Ridge], title: str) -> None:
         axes.plot([edges[0], edges[-1]], [base, base], color=shade, linewidth=1, zorder=2)
     spans = [span for span in spans if span]
     if spans:
-        if max(spans) > 100 * min(spans):  # linear near zero, and logarithmic beyond
+        if max(spans) > 100 * min(spans):  # linear near zero, logarithmic further away
             axes.set_xscale("symlog", linthresh=10.0 ** math.floor(math.log10(min(spans))), linscale=0.6)
         else:
             axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -103,7 +103,7 @@ def draw_ridges(axes: Any, ridges: Sequence[Ridge], title: str) -> None:
 
 
 def _span(edges: Sequence[float], counts: Sequence[int]) -> float:
-    """How far from zero all but 2 in a thousand values lie."""
+    """The distance from zero that contains all but 0.2 percent of the values."""
     total = 0
     for distance, count in sorted(zip(map(max, map(abs, edges), map(abs, edges[1:])), counts), reverse=True):
         total += count
@@ -116,7 +116,7 @@ def draw_lines(
     axes: Any, steps: Sequence[int], lines: Sequence[Tuple[str, Sequence[float]]], title: str,
     marked: Sequence[int] = (),
 ) -> None:  # fmt: skip
-    """One line a name over steps, and crosses at the `marked` steps, at which something was not finite."""
+    """Draw one line for each name over the steps, and crosses at the `marked` steps, where values were not finite."""
     from matplotlib.ticker import MaxNLocator
 
     for (name, values), shade in zip(lines, _shades(len(lines), 0.05, 0.9)):
@@ -132,7 +132,7 @@ def draw_lines(
     axes.grid(axis="y", color="0.9", linewidth=0.6)
     _finish(axes, title)
     if 0 < len(lines) <= _MOST_NAMES:
-        # Texts are set afterwards: a legend leaves out what begins with an underscore, as an LSTM's paths do.
+        # The texts are set afterwards: a legend omits labels with a leading underscore, such as an LSTM's paths.
         drawn = axes.get_lines()
         legend = axes.legend(drawn, [""] * len(drawn), fontsize="small", edgecolor="none", framealpha=0.8)
         for text, line in zip(legend.get_texts(), drawn):
@@ -144,7 +144,7 @@ def draw_lines(
 
 
 def _name_outliers(axes: Any, steps: Sequence[int], lines: Sequence[Tuple[str, Sequence[float]]]) -> None:
-    """Write the names of the lines that end farthest from the middle one, as far as they do not meet."""
+    """Write the names of the lines that end farthest from the middle line, if the names do not overlap."""
     ends = sorted((values[-1], name) for name, values in lines if math.isfinite(values[-1]))
     heights = [axes.transAxes.inverted().transform(axes.transData.transform((0, end)))[1] for end, _ in ends]
     middle = heights[len(heights) // 2] if heights else 0.0
@@ -168,5 +168,5 @@ def _finish(axes: Any, title: str, *sides: str) -> None:
 
 
 def _label(name: str) -> str:
-    """A name in lines that leave room for the plot, in which dollars are no mathematics."""
+    """A name broken into lines that leave room for the plot. Its ``$`` are escaped, so they are not mathematics."""
     return wrapped(printable(name), _LONGEST, path=True).replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""`TableReport`: the one face of all reports: text, colours, HTML, Markdown, pandas and records of one table."""
+"""`TableReport`: the base class of reports, which shows one table as text, HTML, Markdown, pandas or records."""
 
 import dataclasses
 import os
@@ -13,12 +13,12 @@ from .words import counted, did_you_mean, find_row, printable
 Row = TypeVar("Row")
 Path = Union[str, "os.PathLike[str]"]
 
-_IN_NOTEBOOK = 1000  # rows that a notebook shows; less where there are histograms, which are long
-_MOST_LINES = 60  # of a table that is a repr
+_IN_NOTEBOOK = 1000  # rows that a notebook shows; fewer if there are histograms, which need much HTML
+_MOST_LINES = 60  # the most lines of a table that is a repr
 
 
 class TableReport(Generic[Row]):
-    """What has rows, dataclasses with a `path`, and says by `_table` which table they are, which is its repr, too."""
+    """A report whose `rows` are dataclasses with a `path`. A subclass defines `_table`, the table to show."""
 
     rows: Tuple[Row, ...]
 
@@ -26,7 +26,7 @@ class TableReport(Generic[Row]):
         raise NotImplementedError
 
     def _chosen(self, columns: Optional[Sequence[Any]]) -> Table:
-        """The table of these columns, by their keys; of its own where there are none."""
+        """The table with the columns of these keys; by default, with its own."""
         table = self._table()
         if columns is None:
             return table
@@ -41,7 +41,7 @@ class TableReport(Generic[Row]):
 
     @property
     def _entries(self) -> Sequence[Any]:
-        return self.rows  # what records are made of
+        return self.rows  # the source of records
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -50,7 +50,7 @@ class TableReport(Generic[Row]):
         return len(self.rows)
 
     def __getitem__(self, path: str) -> Any:
-        """The row of a path or alias; a KeyError names what is near."""
+        """The row of a path or alias; a KeyError suggests similar paths."""
         return find_row(self.rows, path)
 
     def _ipython_key_completions_(self) -> List[str]:
@@ -60,18 +60,18 @@ class TableReport(Generic[Row]):
         self, width: Optional[int] = None, *, all: bool = False, depth: Optional[int] = None,
         columns: Optional[Sequence[Any]] = None,
     ) -> str:  # fmt: skip
-        """The table as plain text: a tree by path, in which rows that are alike are one.
+        """The table as plain text: a tree by path, in which similar rows are folded into one.
 
         Parameters
         ----------
         width : int, optional
-            In characters; by default the terminal's, or the variable COLUMNS. Names are wrapped, never cut.
+            In characters; by default the width of the terminal, or the variable COLUMNS. Names are wrapped, never cut.
         all : bool
-            Whether each row is shown, and none folded.
+            Whether to show every row, without folding.
         depth : int, optional
-            Fold the blocks at this depth, and all below, into a row each: 1 folds the network's own children.
+            Fold each block at this depth, with everything inside, into one row: 1 folds the network's children.
         columns : sequence, optional
-            Keys of columns. By default those that tell rows apart, as far as they fit.
+            Keys of columns. By default the columns that differ between rows, as far as they fit.
         """
         if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
             raise ValueError(f"depth= takes 0 (the whole network in one row), 1, 2, ... or None, found {depth!r}.")
@@ -79,25 +79,25 @@ class TableReport(Generic[Row]):
         return as_text(text_table(self._chosen(columns), width, all, depth), width)
 
     def to_markdown(self, *, depth: Optional[int] = None, columns: Optional[Sequence[Any]] = None) -> str:
-        """The table as GitHub's Markdown, folded as in `to_text`."""
+        """The table as GitHub Markdown, folded as in `to_text`."""
         return as_markdown(text_table(self._chosen(columns), None, depth=depth, flat=True))
 
     def to_html(
         self, path: Optional[Path] = None, *, columns: Optional[Sequence[Any]] = None,
         limit: Optional[int] = None, page: bool = True,
     ) -> str:  # fmt: skip
-        """A page with a tree that unfolds: nothing from a network, light and dark.
+        """A page with a tree that unfolds, light or dark, which loads nothing from the internet.
 
         Parameters
         ----------
         path : str or PathLike, optional
-            A file to write it to. Then its path is returned, else the HTML.
+            The file to write. The result is then this path, otherwise the HTML.
         columns : sequence, optional
             As in `to_text`.
         limit : int, optional
-            How many rows to write at most; by default all.
+            The largest number of rows to write; by default all.
         page : bool
-            Whether to make a whole page, rather than a ``<div>``.
+            Whether to make a complete page instead of a ``<div>``.
         """
         if not isinstance(path, (str, os.PathLike, type(None))):
             raise TypeError(f"to_html takes the path of a file to write, found {path!r:.80}; columns= chooses columns.")
@@ -113,14 +113,14 @@ class TableReport(Generic[Row]):
         return as_tree(tree_table(self._chosen(columns), limit))
 
     def to_records(self, columns: Optional[Sequence[Any]] = None) -> List[Dict[str, Any]]:
-        """A dictionary of plain Python values for each row: of these columns, else of all its attributes."""
+        """A dictionary of plain Python values for each row: of these columns; by default, of all its attributes."""
         if columns is None:
             return [dataclasses.asdict(row) for row in self._entries]
         chosen = self._chosen(columns).columns
         return [{column.key: column.read(row) for column in chosen} for row in self._entries]
 
     def to_pandas(self, columns: Optional[Sequence[Any]] = None) -> Any:
-        """The rows as a pandas DataFrame by path, integers as such: these columns, else all that are not empty."""
+        """The rows as a pandas DataFrame, indexed by path: these columns; by default, all that are not empty."""
         pandas = import_pandas()
         records = self._pandas_records(columns)
         index = pandas.Index([row.path for row in self._entries], name="path", dtype=object)
@@ -155,7 +155,7 @@ class TableReport(Generic[Row]):
 
 
 def import_pandas() -> Any:
-    """The module pandas; an ImportError says how to install it."""
+    """Import pandas; the ImportError says how to install it."""
     try:
         import pandas
     except ImportError:
@@ -165,6 +165,6 @@ def import_pandas() -> Any:
 
 def _dtype(values: Sequence[Any]) -> Any:
     kinds = {type(value) for value in values if value is not None}
-    plain, gaps = {int: ("int64", "Int64"), bool: ("bool", "boolean"), float: ("float64",) * 2}.get(
+    plain, nullable = {int: ("int64", "Int64"), bool: ("bool", "boolean"), float: ("float64",) * 2}.get(
         kinds.pop() if len(kinds) == 1 else object, (object,) * 2)  # fmt: skip
-    return gaps if any(value is None for value in values) else plain
+    return nullable if any(value is None for value in values) else plain

@@ -1,7 +1,7 @@
-"""The table model, which renderers turn into text, HTML or Markdown; and tables as text, by rich, and as Markdown.
+"""The table model, and its rendering as text (by rich) and as Markdown. `html` renders it as HTML.
 
-The kit chooses the widths of columns and where lines break, since rich would break names and numbers anywhere: a
-sentence breaks at its blanks, a path after its dots, a number last.
+The kit chooses the widths of columns and the line breaks, since rich would break names and numbers anywhere. A sentence
+breaks at its blanks, a path after its dots, and a number only as a last resort.
 """
 
 from dataclasses import dataclass, field
@@ -24,12 +24,12 @@ from .words import AtLeast, escape, printable, shape_text, show_value  # noqa: E
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "changed": "green", "dim": "dim", "": ""}
 _GAP = 2  # blanks between columns
-_SHAPE = re.compile(r"\([\d?,. ]*\)")  # which stays whole
-_LEAST = 12  # characters that a column of names or sentences keeps until numbers are broken as well
-_LEAST_INDENTED = 8  # characters of a name that stand beside its indent
+_SHAPE = re.compile(r"\([\d?,. ]*\)")  # a shape is not broken
+_LEAST = 12  # the least width of a column of names or sentences, until numbers are broken too
+_LEAST_INDENTED = 8  # the least width for a name next to its indent
 DOT = r"(?<=(?<!\.)\.)(?!\.)"
 _NO_SHAPE = r"(?![\d?,. ]+\))"
-_BLANK = rf"(?<=\s)(?!\s){_NO_SHAPE}(?!(?:[KMGT]i)?B\b)"  # but not between a number of bytes and its unit
+_BLANK = rf"(?<=\s)(?!\s){_NO_SHAPE}(?!(?:[KMGT]i)?B\b)"  # not between a number of bytes and its unit
 _CAPITAL = r"(?<=[a-z])(?=[A-Z])"
 _LEVELS = [re.compile(level)
            for level in (_BLANK, DOT, rf"(?<=[(,/]){_NO_SHAPE}", r"(?<=[_=])", _CAPITAL, r"(?<=.)(?=.)")]  # fmt: skip
@@ -42,23 +42,23 @@ class Column:
     Parameters
     ----------
     key, heading : str
-        What ``columns=``, records, JSON and pandas call it; and what stands above it, the key by default.
+        Its name in ``columns=``, records, JSON and pandas; and its heading, by default the key.
     read, show : callable
-        Its value in a row, which is a number, a string, a bool, a tuple of them, or None; and a value as text. In a
-        report of `inspect` a row is a `ParameterRecord`.
+        ``read(row)`` returns a number, a string, a bool, a tuple of these, or None; ``show(value)`` returns a text. In
+        a report of `inspect`, a row is a `ParameterRecord`.
     fold : str or callable
-        How one row represents several. ``'same'``: only rows of one value are one row, and a block shows each value
-        once. ``'range'``: so too, but a long table makes one row of different values, ``(64..512, 3)``. ``'sum'``. Or a
-        callable that gets the rows.
+        How one row represents several. ``'same'``: only rows of equal value become one row; a block shows each value
+        once. ``'range'``: as ``'same'``, but in a long table different values become one row, ``(64..512, 3)``.
+        ``'sum'``: the sum. A callable gets the rows and returns the value.
     number, path : bool
-        Whether it is set flush right; and whether it holds a path, which breaks at its dots, or a tuple of such lines.
+        Whether it is aligned right; and whether it holds a path, which breaks at its dots, or a tuple of such lines.
     html : callable, optional
-        A value as HTML, given the value and the row's path; by default what `show` writes.
+        ``html(value, path)`` returns a value as HTML; by default, the text of `show`.
     hoist : bool or str
-        Whether the title says the value once where all rows have the same; a string says how, ``'seed {}'``, and an
-        empty one leaves it unsaid.
+        Whether the title gives the value, instead of the column, if it is equal in all rows. A string is the format,
+        ``'seed {}'``; with an empty string the value is not shown at all.
     of_block : bool
-        Whether it is a fact of the block around a row, which a tree says once.
+        Whether it describes the block of a row, so that a tree shows it once.
     """
 
     key: str
@@ -77,7 +77,7 @@ class Column:
         return self.heading or self.key
 
     def of(self, rows: Sequence[Any]) -> Any:
-        """The value of one row that represents these."""
+        """The value of a row that represents these rows."""
         if len(rows) == 1:
             return self.read(rows[0])
         if callable(self.fold):
@@ -91,7 +91,7 @@ class Column:
         return different[0] if len(different) == 1 else tuple(different) or None
 
     def lines(self, row: Any) -> List[str]:
-        """A cell's lines of printable text. A path is one line, whatever characters it has."""
+        """The lines of a cell as printable text. A path is always one line."""
         value = self.read(row)
         if self.path:
             return [printable(path) for path in ([value] if isinstance(value, str) else value)]
@@ -101,22 +101,22 @@ class Column:
         return escape(self.show(value)) if self.html is None else self.html(value, path)
 
     def sort_value(self, value: Any) -> Any:
-        """What a value is sorted by: numbers as such, all else as it is shown, None as None."""
+        """The sort key of a value: a number or None itself, otherwise the text that is shown."""
         return value if value is None or isinstance(value, (int, float)) else self.show(value)
 
 
 def path_column(heading: str = "parameter") -> Column:
-    """The first column of a tree: the paths of its rows. Aliases are written below."""
+    """The first column of a tree: the paths of its rows, with aliases below them."""
     return Column("path", attrgetter("path"), heading, path=True)
 
 
 def shape_column(key: str = "shape", heading: str = "", **options: Any) -> Column:
-    """A column of shapes, which are the attribute `key` of rows."""
+    """A column of shapes, read from the attribute `key` of each row."""
     return Column(key, attrgetter(key), heading, show=shape_text, fold="range", **options)
 
 
 def _range(values: Sequence[Any]) -> Any:
-    """One value for several: sizes that differ are a range; a blank where even the number of axes differs."""
+    """One value for several: different sizes become a range; empty if the numbers of axes differ."""
     first = values[0]
     if all(value == first for value in values):
         return first
@@ -129,43 +129,43 @@ def _range(values: Sequence[Any]) -> Any:
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table with notes above it and below. `fold` makes a tree of it, by the paths of its rows."""
+    """A table with a title, and notes above and below it. `fold` makes a tree of its rows, by their paths."""
 
     title: str
     columns: Tuple[Column, ...]  # the first holds the paths
-    rows: Sequence[Any]  # what the columns read; of a tree, branches
+    rows: Sequence[Any]  # the arguments of `Column.read`; in a tree for HTML, branches
     notes: Tuple[str, ...] = ()  # sentences above the table, most important first
-    emphasis: Callable[[Any], str] = lambda row: ""  # 'error', 'warning', 'info', 'changed', 'dim' or '' of a row
+    emphasis: Callable[[Any], str] = lambda row: ""  # 'error', 'warning', 'info', 'changed', 'dim' or '' for a row
     footnotes: Tuple[Tuple[str, str], ...] = ()  # below the table: 'error', 'warning', 'info' or '', and a text
-    footer: Sequence[str] = ()  # what stands under each column, such as its sum
-    # The names of the blocks around a row, and its own; None of a list that is no tree.
+    footer: Sequence[str] = ()  # a text under each column, such as its sum
+    # The names of the blocks around a row, and its own name; None if the table is a list.
     parts: Optional[Callable[[Any], Tuple[str, ...]]] = lambda row: tuple(row.path.split(".")) if row.path else ()
-    headings: int = 0  # how many of the first parts are no names of a path
-    blocks: bool = False  # whether a row is a block, and what stands below it in the tree are blocks too
+    headings: int = 0  # the number of first parts that are headings, not names in a path
+    blocks: bool = False  # whether each row is a block, and so are the rows below it in the tree
     kinds: Mapping[str, str] = field(default_factory=dict)  # the class of each block, by its path
-    alike: Callable[[Any], Any] = lambda row: None  # what rows must have in common, besides cells, to be one row
+    alike: Callable[[Any], Any] = lambda row: None  # a key that rows must share, besides equal cells, to be one row
     again: FrozenSet[str] = frozenset()  # the paths of rows that another row counts: they add nothing to sums
-    shown: Optional[Callable[[Any], bool]] = None  # which rows the text shows, unless it shows all
-    rest: Callable[[Sequence[Any]], str] = lambda rows: ""  # a sentence on the rows that it leaves out
-    in_title: Sequence[Column] = ()  # further columns, of which the title says what all rows have alike
-    legend: Mapping[str, str] = field(default_factory=dict)  # what each emphasis means
-    noun: str = "row"  # what a row is
-    shown_by_histogram: Sequence[str] = ()  # the keys of columns that HTML leaves out where it has a histogram
-    order: Optional[Tuple[Column, bool]] = None  # by which column rows are sorted, and whether downwards
-    first_to_go: Sequence[str] = ()  # the keys of columns that are left out where there is little room
+    shown: Optional[Callable[[Any], bool]] = None  # which rows a text shows; None for all
+    rest: Callable[[Sequence[Any]], str] = lambda rows: ""  # a sentence about the rows that a text does not show
+    in_title: Sequence[Column] = ()  # further columns; the title gives their value if all rows share it
+    legend: Mapping[str, str] = field(default_factory=dict)  # the meaning of each emphasis
+    noun: str = "row"  # the name of a row in sentences
+    shown_by_histogram: Sequence[str] = ()  # the keys of columns that HTML leaves out if it has a histogram
+    order: Optional[Tuple[Column, bool]] = None  # the column that rows are sorted by, and whether in descending order
+    first_to_go: Sequence[str] = ()  # the keys of columns that may be left out in a narrow text, in that order
 
 
 @dataclass
 class Branch:
-    """One row of a tree, and the rows below it."""
+    """One row of an HTML tree, and the rows below it."""
 
     label: str
-    remark: str = ""  # behind the label, less loud
+    remark: str = ""  # after the label, in a muted colour
     cells: Tuple[str, ...] = ()  # HTML for each further column
-    path: str = ""  # the whole path, of which the label is the end
-    severity: str = ""  # the emphasis: of findings the worst here or below; or ''
+    path: str = ""  # the full path, which ends with the label
+    severity: str = ""  # the emphasis; of findings, the worst one here or below
     below: Sequence["Branch"] = ()
-    open: bool = False  # whether the rows below are shown from the start
+    open: bool = False  # whether the rows below are visible at first
 
 
 def as_text(table: Table, width: Optional[int] = None) -> str:
@@ -174,14 +174,14 @@ def as_text(table: Table, width: Optional[int] = None) -> str:
 
 
 def terminal_width() -> int:
-    """In characters; the variable COLUMNS overrides it."""
+    """The width in characters. The environment variable COLUMNS overrides it."""
     return Console(force_jupyter=False).width
 
 
 def rendered(renderable: Any, width: Optional[int] = None, terminal: bool = False) -> str:
-    """Anything that rich can print, as text: plain, or in this terminal's colours, but for where NO_COLOR is set."""
+    """The text of anything that rich can print: plain, or in the terminal's colours unless NO_COLOR is set."""
     out = io.StringIO()
-    # In Jupyter, rich would show it as an output of the cell instead of writing it to the file.
+    # In Jupyter, rich would display it in the cell instead of writing it to `out`.
     console = Console(file=out, force_terminal=terminal, force_jupyter=False, width=width or terminal_width(),
                       color_system="auto" if terminal else None)  # fmt: skip
     console.print(renderable, soft_wrap=False)
@@ -195,7 +195,7 @@ def as_rich(table: Table) -> Any:
 
 @dataclass(frozen=True)
 class _Renderable:
-    """A table whose widths are chosen when rich says how much room there is."""
+    """A table that chooses its widths when rich passes it the available width."""
 
     table: Table
 
@@ -204,15 +204,15 @@ class _Renderable:
         yield from (Text(_paragraph(note, width), "bold yellow") for note in table.notes)
         if table.title:
             yield Text(_paragraph(table.title, width), style="italic")
-        before = None
+        previous = None
         if table.rows or any(table.footer):
             yield _rich_table(table, _fitted_widths(table, cells, width))
-            before = "table"
+            previous = "table"
         for style, text in table.footnotes:
-            if before == "table" or (style and before == ""):
+            if previous == "table" or (style and previous == ""):
                 yield Text()
             yield Text(_paragraph(text, width, "  " if style else ""), style=_STYLES[style])
-            before = style
+            previous = style
         floors = [min(max(map(len, lines)), *(_floor(column, lines, step) for step in range(3)))
                   for column, lines in zip(table.columns, cells)]  # fmt: skip
         needed = sum(floors) + _GAP * (len(floors) - 1)
@@ -221,9 +221,9 @@ class _Renderable:
 
 
 def cell_lines(table: Table) -> List[List[str]]:
-    """All lines of each column, its heading and footer included."""
-    around = zip(table.columns, table.footer or [""] * len(table.columns))
-    columns = [printable("\n".join((column.title, text)), keep="\n").split("\n") for column, text in around]
+    """All lines of each column, including its heading and footer."""
+    footers = zip(table.columns, table.footer or [""] * len(table.columns))
+    columns = [printable("\n".join((column.title, text)), keep="\n").split("\n") for column, text in footers]
     for row in table.rows:
         for lines, column in zip(columns, table.columns):
             lines += column.lines(row)
@@ -231,7 +231,7 @@ def cell_lines(table: Table) -> List[List[str]]:
 
 
 def _fitted_widths(table: Table, cells: Sequence[Sequence[str]], width: int) -> List[int]:
-    """How wide each column is, room being taken from the widest first: words are broken before numbers."""
+    """The width of each column. The widest column shrinks first, and words are broken before numbers."""
     widths = [max(map(len, lines)) for lines in cells]
     room = width - _GAP * (len(widths) - 1)
     for step in range(4):
@@ -239,15 +239,15 @@ def _fitted_widths(table: Table, cells: Sequence[Sequence[str]], width: int) -> 
             break
         floors = [_floor(column, lines, step) for column, lines in zip(table.columns, cells)]
         while sum(widths) > room:
-            able = [index for index, floor in enumerate(floors) if widths[index] > floor]
-            if not able:
+            shrinkable = [index for index, floor in enumerate(floors) if widths[index] > floor]
+            if not shrinkable:
                 break
-            widths[max(able, key=lambda index: widths[index])] -= 1
+            widths[max(shrinkable, key=lambda index: widths[index])] -= 1
     return widths
 
 
 def _floor(column: Column, lines: Sequence[str], step: int) -> int:
-    """How narrow a column may become in a step: breaking at blanks or dots, anywhere but in shapes, and at all."""
+    """The least width of a column. Step 0 breaks at blanks or dots, 1 at other signs, 2 outside shapes, 3 anywhere."""
     if step == 3:
         return 1
     if column.number:
@@ -262,20 +262,20 @@ def _floor(column: Column, lines: Sequence[str], step: int) -> int:
 
 def _rich_table(table: Table, widths: Sequence[int]) -> RichTable:
     has_footer = any(table.footer)
-    made = RichTable(box=box.SIMPLE if has_footer else box.SIMPLE_HEAD, show_edge=False, pad_edge=False,
-                     padding=(0, 1, 0, 0), show_footer=has_footer)  # fmt: skip
+    result = RichTable(box=box.SIMPLE if has_footer else box.SIMPLE_HEAD, show_edge=False, pad_edge=False,
+                       padding=(0, 1, 0, 0), show_footer=has_footer)  # fmt: skip
     for column, text, room in zip(table.columns, table.footer or [""] * len(widths), widths):
-        heading, footer = (Text(printable(each, keep="\n")) for each in (column.title, text))
-        made.add_column(heading, footer, justify="right" if column.number else "left", overflow="fold", width=room)
+        heading, footer = (Text(printable(cell, keep="\n")) for cell in (column.title, text))
+        result.add_column(heading, footer, justify="right" if column.number else "left", overflow="fold", width=room)
     for row in table.rows:
         cells = [[_indented(line, room, column.path) for line in column.lines(row)]
                  for column, room in zip(table.columns, widths)]  # fmt: skip
-        made.add_row(*(Text("\n".join(lines)) for lines in cells), style=_STYLES[table.emphasis(row)])
-    return made
+        result.add_row(*(Text("\n".join(lines)) for lines in cells), style=_STYLES[table.emphasis(row)])
+    return result
 
 
 def _indented(line: str, room: int, path: bool) -> str:
-    """A line in lines, all of which are indented as its beginning is, and those of a tree's row further."""
+    """Break a line. If it is indented, the further lines are indented by two more blanks."""
     if len(line) <= room:
         return line
     text = line.lstrip()
@@ -285,7 +285,7 @@ def _indented(line: str, room: int, path: bool) -> str:
 
 
 def _paragraph(text: str, width: int, indent: str = "") -> str:
-    """A text in lines; all but the first are indented, so that a reader sees where the next text begins."""
+    """Break a text into lines. All lines but the first are indented, so that the next text is easy to see."""
     text = printable(text, keep="\n")
     if len(text) <= width or width < 20:
         return text
@@ -294,7 +294,7 @@ def _paragraph(text: str, width: int, indent: str = "") -> str:
 
 
 def wrapped(text: str, width: int, path: bool = False) -> str:
-    """Text broken into lines of that width; a path is not broken at its blanks."""
+    """Break a text into lines of this width. A path is not broken at blanks."""
     lines = [""]
     for piece in _pieces(text, width, int(path)):
         if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
@@ -304,14 +304,14 @@ def wrapped(text: str, width: int, path: bool = False) -> str:
 
 
 def _pieces(text: str, width: int, level: int) -> List[str]:
-    """The parts of a text that may stand on lines of their own, none longer than the width."""
+    """Split a text at possible line breaks into parts that are not longer than the width."""
     if len(text.rstrip()) <= width or level == len(_LEVELS):
         return [text]
     return [piece for part in _LEVELS[level].split(text) for piece in _pieces(part, width, level + 1)]
 
 
 def as_markdown(table: Table) -> str:
-    """The notes, the table, its footer in bold as the last row, and the footnotes as a list."""
+    """Markdown of the notes, the table (the last row is its footer, in bold), and the footnotes as a list."""
     above = [f"> {_escaped(note)}" for note in table.notes] + ([f"**{_escaped(table.title)}**"] if table.title else [])
     rows = [[_escaped(column.title) for column in table.columns],
             ["---:" if column.number else "---" for column in table.columns],

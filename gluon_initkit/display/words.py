@@ -1,6 +1,6 @@
-"""How values, counts, sizes and foreign names are written, in tables, errors and warnings.
+"""Texts of values, counts, sizes and foreign names in tables, errors and warnings.
 
-Names of parameters, blocks, arrays and files come from somebody else: what steers a terminal is escaped.
+Names of parameters, blocks, arrays and files are untrusted: characters that control a terminal are escaped.
 """
 
 import difflib
@@ -13,11 +13,11 @@ _INTERNAL = (__name__.partition(".")[0], "mxnet")
 
 
 class AtLeast(int):
-    """A sum of which a part is unknown."""
+    """A lower bound of a sum with unknown terms."""
 
 
 def show_value(value: Any) -> str:
-    """A value as tables show it: numbers short, nothing for None."""
+    """A value as tables show it: numbers are short, and None is empty."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -32,12 +32,12 @@ def show_value(value: Any) -> str:
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """A number and what it counts: ``1 value``, ``12,345 values``; `many` is the plural of more than a noun."""
+    """A number with its noun: ``1 value``, ``12,345 values``. `many` is the plural if it is not `one` with an s."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def counted_of(count: int, total: int, noun: str, one: str, many: str) -> str:
-    """``1 of 4 parameters holds``: the noun goes by the second number, the verb, `one` or `many`, by the first."""
+    """``1 of 4 parameters holds``: the noun agrees with the second number, the verb `one` or `many` with the first."""
     return f"{count:,} of {counted(total, noun)} {one if count == 1 else many}"
 
 
@@ -48,14 +48,14 @@ def listed(names: Sequence[str], limit: int = 10) -> str:
 
 
 def shape_text(shape: Any) -> str:
-    """A shape, with ``?`` for what is not known, ``(2, ?)``, and ranges as they are; a text is itself."""
+    """A shape with ``?`` for unknown dimensions, ``(2, ?)``. Ranges in it and texts stay as they are."""
     if shape is None or isinstance(shape, str):
         return "?" if shape is None else shape
     return "(" + ", ".join("?" if size is None else str(size) for size in shape) + ")"
 
 
 def inputs_text(inputs: Any) -> str:
-    """The shapes of several arrays; nothing for None, and a text is itself."""
+    """The shapes of several arrays; empty for None. A text stays as it is."""
     return inputs or "" if inputs is None or isinstance(inputs, str) else ", ".join(map(shape_text, inputs))
 
 
@@ -66,7 +66,7 @@ def size_text(size: int) -> str:
 
 
 def printable(text: str, keep: str = "") -> str:
-    """A text in which characters that steer a terminal or are invisible are written as escapes, but those of `keep`."""
+    """Escape the characters of a text that control a terminal or are invisible, except those in `keep`."""
     if text.isprintable():
         return text
     return "".join(
@@ -75,20 +75,20 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def escape(text: str) -> str:
-    """A text as HTML without markup and without unprintable characters."""
+    """Escape a text for HTML, including its unprintable characters."""
     return escape_html(printable(text, keep="\n"))
 
 
 class KitError(Exception):
-    """An error whose text has no control characters. Attributes and ``args`` keep names as they are."""
+    """An error whose text has no control characters. Its attributes and ``args`` are not escaped."""
 
     def __str__(self) -> str:
         return printable(super().__str__(), keep="\n")
 
 
 def warn(message: str) -> None:
-    """Warn at the innermost line that is neither MXNet's nor the kit's."""
-    # How many frames lie between differs: a rule is checked while `initialize` fills, twenty calls of MXNet deep.
+    """Issue a warning that points to the innermost line outside of MXNet and the kit."""
+    # The number of frames varies: a rule is checked while `initialize` fills, below twenty calls of MXNet.
     level, frame = 1, sys._getframe()  # `warnings.warn` counts its caller as 1
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _INTERNAL:
         level, frame = level + 1, frame.f_back
@@ -96,7 +96,7 @@ def warn(message: str) -> None:
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """What to say of an unknown name: the known names that are near it, otherwise the first of all known names.
+    """A hint for an unknown name: similar known names, or the first known names if none is similar.
 
     Examples
     --------
@@ -110,9 +110,9 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
 
 
 def did_you_mean_path(path: Any, records: Iterable[Any], others: Sequence[str] = ()) -> str:
-    """What to say of a path that no parameter has. Gluon's name of a parameter is answered by its path.
+    """A hint for a path that no parameter has. For Gluon's name of a parameter, the hint is its path.
 
-    `records` have `path`, `aliases` and Gluon's `name`; `others` could have been meant too, such as paths of blocks.
+    `records` have `path`, `aliases` and Gluon's `name`. `others` are further possible names, such as paths of blocks.
 
     Examples
     --------
@@ -120,17 +120,17 @@ def did_you_mean_path(path: Any, records: Iterable[Any], others: Sequence[str] =
     >>> did_you_mean_path("dense0_bias", [bias]), did_you_mean_path("1.bais", [bias])
     ("that is Gluon's name of '0.bias'.", "did you mean '1.bias' or '0.bias'?")
     """
-    records = [record for record in records if record.path != ""]  # which is a network itself
-    named = [record.path for record in records
-             if path == getattr(record, "name", None) and record.path not in (None, path)]  # fmt: skip
-    if len(named) == 1:  # MXNet 2 calls many parameters "weight"
-        return f"that is Gluon's name of {named[0]!r}."
-    known = [known for record in records for known in (record.path or record.name, *record.aliases)]
+    records = [record for record in records if record.path != ""]  # an empty path is the network itself
+    matches = [record.path for record in records
+               if path == getattr(record, "name", None) and record.path not in (None, path)]  # fmt: skip
+    if len(matches) == 1:  # in MXNet 2, many parameters have the name "weight"
+        return f"that is Gluon's name of {matches[0]!r}."
+    known = [name for record in records for name in (record.path or record.name, *record.aliases)]
     return did_you_mean(str(path), [*known, *others])
 
 
 def find_row(rows: Iterable[Any], path: Any, noun: str = "parameter") -> Any:
-    """The row of a report whose path, or one of whose aliases, is `path`; else a KeyError that names what is near."""
+    """The row with this path or alias. Raises a KeyError with similar paths if there is none."""
     for row in rows:
         if path == row.path or path in row.aliases:
             return row

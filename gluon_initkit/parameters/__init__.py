@@ -1,4 +1,4 @@
-"""What the kit knows of a parameter without its values: paths, role, shape; and selectors that name many."""
+"""Descriptions of parameters without their values: paths, role, shape. And selectors, which select several."""
 # ruff: noqa: F401
 
 from ..display import did_you_mean, did_you_mean_path, find_row

@@ -1,5 +1,5 @@
 """`freeze`, `unfreeze`, `set_attributes`: which parameters learn, and how fast. Gluon keeps three attributes on each
-Parameter, `grad_req`, `lr_mult`, `wd_mult`, which a Trainer reads in every step.
+Parameter, `grad_req`, `lr_mult` and `wd_mult`, which a Trainer reads in every step.
 """
 
 from contextlib import ExitStack
@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 from ..display import Column, Table, TableReport, counted, did_you_mean, listed, path_column, printable
 from .info import ParameterInfo, Selector, list_parameters, select_parameters, show_selector
 
-_Change = Tuple[Any, ParameterInfo, str, Any]  # a Parameter, its attribute, and the value that it is to have
+_Change = Tuple[Any, ParameterInfo, str, Any]  # a Parameter, its info, the attribute and the new value
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class AttributeRow:
 
 @dataclass(frozen=True, repr=False)
 class AttributeReport(TableReport[AttributeRow]):
-    """What `freeze`, `unfreeze` or `set_attributes` changed, one row an attribute of a parameter.
+    """The changes by `freeze`, `unfreeze` or `set_attributes`: one row for each attribute of a parameter.
 
-    `selected` is the number of parameters that were selected, also of those that had the wanted value already.
+    `selected` is the number of selected parameters, including those that already had the new value.
     """
 
     rows: Tuple[AttributeRow, ...]
@@ -55,10 +55,10 @@ def freeze(net: Any, select: Selector = "*") -> AttributeReport:
     Parameters
     ----------
     net : Block
-        In any state: deferred or not, hybridized or not, with a Trainer or without one.
+        May be in any state: deferred or not, hybridized or not, with a Trainer or without one.
     select : selector
-        Which parameters: a glob over paths, a role, a compiled regular expression, a Block class, or a callable; all by
-        default. A selector that selects nothing is a ValueError.
+        Which parameters: a glob over paths, a role, a compiled regular expression, a Block class, or a callable; by
+        default all. A selector that selects nothing raises a ValueError.
 
     Returns
     -------
@@ -67,9 +67,9 @@ def freeze(net: Any, select: Selector = "*") -> AttributeReport:
 
     Notes
     -----
-    A Trainer skips a frozen parameter, also its weight decay; its momentum goes on after `unfreeze`. BatchNorm's
-    running statistics are no trainable parameters: a backward pass through the layer, to parameters before it that
-    learn, changes them; ``use_global_stats=True`` keeps them.
+    A Trainer skips a frozen parameter, including its weight decay. Its momentum continues after `unfreeze`.
+    BatchNorm's running statistics are not trainable parameters: they change in a backward pass through the layer, if
+    earlier parameters learn. ``use_global_stats=True`` keeps them.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def freeze(net: Any, select: Selector = "*") -> AttributeReport:
 
 
 def unfreeze(net: Any, select: Selector = "*") -> AttributeReport:
-    """Let parameters learn again that `freeze` has stopped, and no others: each gets the `grad_req` that it had.
+    """Undo `freeze`: each frozen parameter gets its earlier `grad_req` again. Other parameters do not change.
 
     Parameters
     ----------
@@ -105,28 +105,28 @@ def unfreeze(net: Any, select: Selector = "*") -> AttributeReport:
 
 
 def set_attributes(net: Any, settings: Sequence[Tuple[Selector, Mapping[str, Any]]]) -> AttributeReport:
-    """Set `grad_req`, `lr_mult` and `wd_mult` of selected parameters: all that is asked, or nothing.
+    """Set `grad_req`, `lr_mult` and `wd_mult` of selected parameters. If one setting fails, nothing changes.
 
     Parameters
     ----------
     net : Block
         As for `freeze`.
     settings : sequence of (selector, dict)
-        Such as ``[('features.*', {'lr_mult': 0.1}), ('*.bias', {'wd_mult': 0})]``. Where two entries set one attribute
-        of one parameter, the later one wins.
+        Such as ``[('features.*', {'lr_mult': 0.1}), ('*.bias', {'wd_mult': 0})]``. If two entries set the same
+        attribute of a parameter, the later one wins.
 
     Raises
     ------
     ValueError, TypeError
-        A selector is none, or selects nothing; an attribute is none of the three; a value is wrong: `grad_req` is
-        ``'write'``, ``'add'`` or ``'null'``, a multiplier is a finite number of at least 0; `grad_req` is to be set on
-        parameters that have no gradient; or a Trainer updates on the servers of a distributed kvstore, which know no
-        multipliers.
+        A selector is invalid or selects nothing; an attribute is not one of the three; a value is invalid (`grad_req`
+        is ``'write'``, ``'add'`` or ``'null'``, a multiplier is a finite number of at least 0); `grad_req` is set on
+        parameters that have no gradient; or a multiplier is set while a Trainer updates on the servers of a
+        distributed kvstore, which ignore multipliers.
 
     Notes
     -----
-    In layer-wise decay [1]_, layer ``i`` of ``n``, counted from the input, learns with ``decay ** (n - i)`` of the
-    head's rate.
+    In layer-wise decay [1]_, the rate of layer ``i`` of ``n``, counted from the input, is ``decay ** (n - i)`` times
+    the rate of the head.
 
     .. [1] Clark et al., "ELECTRA", 2020, arXiv:2003.10555, appendix A.
 
@@ -149,28 +149,28 @@ def set_attributes(net: Any, settings: Sequence[Tuple[Selector, Mapping[str, Any
         if not (isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[1], Mapping)):
             raise TypeError(printable(f"expected pairs of a selector and a dict, such as ('features.*', "
                                       f"{{'lr_mult': 0.1}}), found {pair!r:.80}"))  # fmt: skip
-    wanted: Dict[Tuple[int, str], _Change] = {}
-    touched: Set[Any] = set()
+    changes: Dict[Tuple[int, str], _Change] = {}
+    selected_paths: Set[Any] = set()
     for selector, attributes in pairs:
         chosen = _selected(net, selector)
-        touched.update(info.path for _, info in chosen)
+        selected_paths.update(info.path for _, info in chosen)
         for name, value in attributes.items():
             _check(name, value)
-            takers = chosen
+            targets = chosen
             if name == "grad_req" and value != "null":
-                takers = [(param, info) for param, info in chosen if may_learn(param)]
-                if not takers:
+                targets = [(param, info) for param, info in chosen if may_learn(param)]
+                if not targets:
                     paths = listed([info.label for _, info in chosen], 10)
                     raise ValueError(printable(f"grad_req={value!r} is for parameters that learn; "
                                                f"{show_selector(selector)} selects constants or running statistics "
                                                f"alone: {paths}"))  # fmt: skip
-            for param, info in takers:
+            for param, info in targets:
                 if name != "grad_req" and ignores_multipliers(param) and getattr(param, name) != value:
                     raise ValueError(f"{printable(info.label)}: {name} would have no effect, since a Trainer updates "
                                      f"it on the servers of a distributed kvstore, which know no multipliers. Make the "
                                      f"Trainer with update_on_kvstore=False.")  # fmt: skip
-                wanted[id(param), name] = param, info, name, value
-    return _apply(list(wanted.values()), len(touched))
+                changes[id(param), name] = param, info, name, value
+    return _apply(list(changes.values()), len(selected_paths))
 
 
 def _check(name: str, value: Any) -> None:
@@ -191,7 +191,7 @@ def _selected(net: Any, selector: Any) -> List[Tuple[Any, ParameterInfo]]:
 
 
 def _apply(changes: Sequence[_Change], selected: int) -> AttributeReport:
-    """Make the changes that are any: all of them, or none if one fails."""
+    """Make the changes that change a value: all of them, or none if one fails."""
     from .._mxnet.state import interrupts_held, set_grad_req
 
     changes = [change for change in changes if getattr(change[0], change[2]) != change[3]]

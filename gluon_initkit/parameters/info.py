@@ -1,7 +1,7 @@
-"""`ParameterInfo`: what is known of one parameter without its values, as plain data; and selectors, which name many.
-And the errors that every module raises in the same words: other contexts, no memory.
+"""`ParameterInfo` describes one parameter without its values, as plain data; selectors select several parameters.
+Also the messages that several modules share: parameters on different contexts, and memory errors.
 
-A role, what a parameter is for, is read from the end of its name as MXNet's own `Initializer.__call__` reads it.
+A role is the purpose of a parameter. It is read from the end of the name, as MXNet's `Initializer.__call__` does.
 MXNet is imported when a network is read, not before: the arrays of a file are described without MXNet.
 """
 
@@ -20,8 +20,8 @@ ROLES = ("weight", "bias", "gamma", "beta", "running_mean", "running_var", "defa
 # The Symbol API and GluonCV's feature expanders write `moving_*` for `running_*`.
 _ENDINGS = {**{role: role for role in ROLES[:-1]}, "moving_mean": "running_mean", "moving_var": "running_var"}
 
-# The initializers that layers of gluon.nn and gluon.rnn declare by themselves, which nobody chose for this network.
-# The JSON forms are what MXNet's operators attach to the variables that they make.
+# The initializers that the layers of gluon.nn and gluon.rnn declare by default, which the user did not choose.
+# MXNet's operators attach the JSON forms to the variables that they create.
 _ZEROS, _ONES, _SLOPE = ("zeros", '["zero", {}]'), ("ones", '["one", {}]'), ('["Constant", {"value": 0.25}]',)
 LAYER_DEFAULTS = {
     **dict.fromkeys(("bias", "beta", "running_mean"), _ZEROS),
@@ -32,7 +32,7 @@ LAYER_DEFAULTS = {
 
 
 def role_of(name: Optional[str]) -> str:
-    """The role of a parameter with this name or path; ``'default'`` where the end of the name tells none."""
+    """The role of a parameter with this name or path; ``'default'`` if the end of the name is no role."""
     for ending, role in _ENDINGS.items():
         if name is not None and name.endswith(ending):
             return role
@@ -40,27 +40,27 @@ def role_of(name: Optional[str]) -> str:
 
 
 class ParameterInfo(NamedTuple):
-    """One parameter, as selectors see it. A callable selector gets this record.
+    """The description of one parameter. A callable selector gets this record.
 
     Attributes
     ----------
     path, aliases : str or None, tuple of str
-        The canonical path (None where only MXNet's name is known), and the other paths of a shared parameter, also
-        those at which it is transposed.
+        The canonical path (None if only MXNet's name is known), and the other paths of a shared parameter, including
+        paths where it is transposed.
     name : str
-        MXNet's global name, which depends on what else was built in the process.
+        MXNet's global name, which depends on the other blocks built in the process.
     role : str
         ``'weight'``, ``'bias'``, ``'gamma'``, ``'beta'``, ``'running_mean'``, ``'running_var'`` or ``'default'``.
     shape : tuple of (int or None), or None
-        None stands for an unknown dimension, and for an unknown number of dimensions.
+        None is an unknown dimension, or an unknown number of dimensions.
     state : str
         ``'uninitialized'``, ``'deferred'`` or ``'initialized'``.
     block, block_path : type or None, str
         The class of the block that holds the parameter, and its path.
     inside : frozenset of type
-        The classes of all blocks around the parameter.
+        The classes of all blocks that contain the parameter.
     axes : str
-        The axes of a weight, ``'OIHW'``: O output, I input, the others in space.
+        The axes of a weight, ``'OIHW'``: O output, I input, the others spatial.
 
     Examples
     --------
@@ -84,12 +84,12 @@ class ParameterInfo(NamedTuple):
 
     @property
     def label(self) -> str:
-        """How messages call the parameter: by path, or by MXNet's name where no path is known."""
+        """The name of the parameter in messages: its path, or MXNet's name if no path is known."""
         return self.name if self.path is None else self.path
 
     @property
     def paths(self) -> Tuple[str, ...]:
-        """All names that a path selector may match: every path, or MXNet's name where no path is known."""
+        """All names that a path selector may match: every path, or MXNet's name if no path is known."""
         return (self.name,) if self.path is None else (self.path, *self.aliases)
 
 
@@ -97,10 +97,10 @@ Selector = Union[str, "re.Pattern[str]", type, Callable[[ParameterInfo], bool]]
 
 
 def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
-    """The predicate of a selector; a TypeError where it is none.
+    """The predicate of a selector. Raises a TypeError if `selector` is not a selector.
 
-    It is a glob over paths, in which ``*`` crosses dots, and a path is one that matches itself; a role; a compiled
-    regular expression, searched in each path; a Block class, which selects all inside; or a callable.
+    A selector is a glob over paths, in which ``*`` also matches dots (a path is a glob that matches itself); a role; a
+    compiled regular expression, searched in each path; a Block class, which selects everything inside; or a callable.
     """
     matches_path = path_matcher(selector)
     if matches_path is not None:
@@ -121,7 +121,7 @@ def matcher(selector: Any) -> Callable[[ParameterInfo], bool]:
 
 
 def path_matcher(selector: Any) -> Optional[Callable[[str], Any]]:
-    """The predicate over paths of a glob or a regular expression; None for the other selectors."""
+    """The predicate over paths of a glob or a regular expression; None for other selectors."""
     if isinstance(selector, str) and selector not in ROLES:
         return re.compile(fnmatch.translate(selector)).match
     if isinstance(selector, re.Pattern) and isinstance(selector.pattern, str):
@@ -130,7 +130,7 @@ def path_matcher(selector: Any) -> Optional[Callable[[str], Any]]:
 
 
 def select_parameters(listed: Sequence[tuple], selector: Any) -> List[tuple]:
-    """Of what `list_parameters` found, the entries that a selector selects; a ValueError where it selects none."""
+    """The selected entries of a list from `list_parameters`. Raises a ValueError if the selector selects nothing."""
     matches = matcher(selector)
     chosen = [entry for entry in listed if matches(entry[-1])]
     if not chosen:
@@ -147,16 +147,16 @@ def select_parameters(listed: Sequence[tuple], selector: Any) -> List[tuple]:
 
 
 def refuse_no_match(selector: Any, records: Iterable[Any]) -> None:
-    """Raise a ValueError where it is a mistake that a selector matched none of these parameters."""
+    """Raise a ValueError if a selector that matched none of these parameters looks like a mistake."""
     mistake = explain_no_match(selector, records)
     if mistake:
         raise ValueError(printable(mistake))
 
 
 def explain_no_match(selector: Any, records: Iterable[Any]) -> str:
-    """Why it is a mistake that a selector matched none of these parameters, in a sentence; empty where it is none.
+    """The mistake in a selector that matched none of these parameters, in a sentence; empty if there is none.
 
-    Mistakes are a path that no parameter has, and a regular expression in a str. `records` have `path`, `aliases` and
+    Mistakes are a path that no parameter has, and a regular expression as a str. `records` have `path`, `aliases` and
     Gluon's `name`.
     """
     if not isinstance(selector, str) or selector in ROLES:
@@ -175,33 +175,33 @@ def explain_no_match(selector: Any, records: Iterable[Any]) -> str:
         text += f": it is read as a glob{f', such as {glob!r}' if glob else ''}"
         text += f"; write re.compile({selector!r}) for a regular expression"
     matches = expression.search if expression is not None else re.compile(fnmatch.translate(selector)).match
-    named = [record for record in records if record.path not in (None, record.name) and matches(record.name)]
-    if named and not any(map(matches, paths)):
-        text += f"; paths are selected, and {named[0].name!r} is Gluon's name of {named[0].path!r}"
-    return f"{text}." if expression is not None or named else ""
+    by_name = [record for record in records if record.path not in (None, record.name) and matches(record.name)]
+    if by_name and not any(map(matches, paths)):
+        text += f"; paths are selected, and {by_name[0].name!r} is Gluon's name of {by_name[0].path!r}"
+    return f"{text}." if expression is not None or by_name else ""
 
 
 def _as_expression(text: str, names: Iterable[str]) -> Optional["re.Pattern[str]"]:
-    """The regular expression that somebody meant by a str, which is read as a glob; None where it is no expression."""
-    # ``Block.collect_params`` and ``mx.init.Mixed`` take regular expressions in a str; ``'head.*'`` is both.
+    """The regular expression that the user meant by a str, which is read as a glob; None if it looks like a glob."""
+    # ``Block.collect_params`` and ``mx.init.Mixed`` take regular expressions as a str; ``'head.*'`` is valid as both.
     try:
         expression = re.compile(text)
     except re.error:
         return None
-    marked = re.search(r"[\^$|()+\\]|^\.\*", text) or (".*" in text and any(map(expression.fullmatch, names)))
-    return expression if marked else None
+    is_expression = re.search(r"[\^$|()+\\]|^\.\*", text) or (".*" in text and any(map(expression.fullmatch, names)))
+    return expression if is_expression else None
 
 
 def _as_glob(expression: str) -> str:
-    """The glob that means what a simple regular expression does; empty where there is none."""
+    """The glob that is equivalent to a simple regular expression; empty if there is none."""
     glob = expression.replace(r"\.", ".").lstrip("^").rstrip("$").replace(".*", "*").replace(".+", "?*")
-    begins, ends = expression.startswith("^"), expression.endswith("$")
-    glob = f"{'*' if ends and not begins else ''}{glob}{'*' if begins and not ends else ''}"
+    at_start, at_end = expression.startswith("^"), expression.endswith("$")
+    glob = f"{'*' if at_end and not at_start else ''}{glob}{'*' if at_start and not at_end else ''}"
     return "" if re.search(r"[\^$|()+\\]", glob) else glob.replace("**", "*")
 
 
 def show_selector(selector: Any) -> str:
-    """A selector as messages and tables show it."""
+    """The text of a selector in messages and tables."""
     if isinstance(selector, re.Pattern):
         return f"re.compile({selector.pattern!r})"
     if isinstance(selector, type) or callable(selector):
@@ -210,7 +210,7 @@ def show_selector(selector: Any) -> str:
 
 
 def selector_to_json(selector: Any) -> Any:
-    """A selector as JSON holds it; a callable only by its repr."""
+    """A selector as JSON data; a callable becomes its repr."""
     if isinstance(selector, re.Pattern):
         return {"regex": selector.pattern, "flags": selector.flags}
     if isinstance(selector, type):
@@ -219,7 +219,7 @@ def selector_to_json(selector: Any) -> Any:
 
 
 def selector_from_json(selector: Any) -> Any:
-    """The selector that `selector_to_json` wrote; anything else is returned as it is."""
+    """The selector from the data of `selector_to_json`; other values are returned unchanged."""
     if isinstance(selector, dict) and "regex" in selector:
         return re.compile(selector["regex"], selector.get("flags", 0))
     if isinstance(selector, dict) and "block" in selector:
@@ -241,16 +241,16 @@ def check_block(net: Any) -> None:
     from .._mxnet import mx
 
     if not isinstance(net, mx.gluon.Block):
-        found = f"{type(net).__name__}: {net!r:.80}."
+        description = f"{type(net).__name__}: {net!r:.80}."
         if isinstance(net, type) and issubclass(net, mx.gluon.Block):
-            found = f"a class: make one, {net.__name__}(...)."
+            description = f"a class: make one, {net.__name__}(...)."
         elif hasattr(net, "initialize") or isinstance(net, dict):
-            found += " For what collect_params() gives, pass the network it came from."
-        raise TypeError(printable(f"expected a network (an mxnet.gluon.Block), found {found}"))
+            description += " For what collect_params() gives, pass the network it came from."
+        raise TypeError(printable(f"expected a network (an mxnet.gluon.Block), found {description}"))
 
 
 def parameter_info(param: Any, place: Any) -> ParameterInfo:
-    """The info of one Gluon parameter; `place` is None where the network that holds it is not known."""
+    """The info of one Gluon parameter; `place` is None if the network that holds it is not known."""
     from .._mxnet import backend
     from .._mxnet.arrays import dtype_name
     from .._mxnet.parameter import shape_of, state_of
@@ -265,8 +265,8 @@ def parameter_info(param: Any, place: Any) -> ParameterInfo:
 
 
 def context_mismatch(contexts: Iterable[Tuple[str, Any]]) -> Optional[str]:
-    """The message for parameters, given by path and contexts, that are on different ones; None where all that have any
-    agree."""
+    """The message for parameters on different contexts; None if all are on the same. `contexts` has (path, contexts)
+    pairs; parameters without contexts do not count."""
     groups: Dict[Tuple[str, ...], List[str]] = {}
     for path, ctxs in contexts:
         if ctxs:
@@ -275,35 +275,35 @@ def context_mismatch(contexts: Iterable[Tuple[str, Any]]) -> Optional[str]:
         return None
     from .._mxnet import backend
 
-    there = "; ".join(f"{listed(paths, 3)} on {', '.join(ctxs)}" for ctxs, paths in groups.items())
-    return f"The parameters are on different contexts: {there}. {backend.reset_call} puts all on the same."
+    places = "; ".join(f"{listed(paths, 3)} on {', '.join(ctxs)}" for ctxs, paths in groups.items())
+    return f"The parameters are on different contexts: {places}. {backend.reset_call} puts all on the same."
 
 
 @contextmanager
 def named_memory_errors(label: str, param: Any, error_class: Any = None) -> Iterator[None]:
-    """Context in which a failed allocation raises `error_class` (MXNet's error by default), naming the parameter."""
+    """Context manager: a failed allocation raises `error_class` (by default MXNet's error) and names the parameter."""
     try:
         yield
     except Exception as error:
-        import numpy  # not before: the names of a file's arrays are shown without NumPy and MXNet
+        import numpy  # imported late: the names of a file's arrays are shown without NumPy and MXNet
 
         from .._mxnet import mx
         from .._mxnet.parameter import shape_of
 
         last_line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        refused = isinstance(error, mx.MXNetError) and any(words in last_line.lower() for words in _NO_MEMORY)
-        if last_line.startswith(_START) or not (refused or isinstance(error, MemoryError)):
+        out_of_memory = isinstance(error, mx.MXNetError) and any(words in last_line.lower() for words in _NO_MEMORY)
+        if last_line.startswith(_MEMORY_MESSAGE) or not (out_of_memory or isinstance(error, MemoryError)):
             raise
         shape, dtype = shape_of(param), numpy.dtype(param.dtype)
         size = math.prod(length or 0 for length in shape or ()) * dtype.itemsize
         message = printable(
-            f"{_START} {label!r} of shape {shape} and dtype {dtype.name}: each of its arrays "
+            f"{_MEMORY_MESSAGE} {label!r} of shape {shape} and dtype {dtype.name}: each of its arrays "
             f"(values on each context, gradients) takes {size:,} bytes, {size_text(size)}; {last_line}. Nothing was "
             f"changed. Choose a smaller shape or dtype, or grad_req='null' where it is not trained."
         )
         raise (error_class or mx.MXNetError)(message) from error
 
 
-_START = "There is no memory for parameter"
+_MEMORY_MESSAGE = "There is no memory for parameter"
 # "Failed to allocate CPU Memory", "cudaMalloc retry failed: out of memory", "Failed to allocate GPU Memory"
 _NO_MEMORY = ("allocate", "out of memory", "bad_alloc")

@@ -1,5 +1,5 @@
-"""Deferred initialization: what is pending and why, when and how it is resolved, resolving it without a forward pass,
-and one error for all its failures.
+"""Deferred initialization: `explain` says what is pending and why, `trace` records when and how it is resolved, and
+`materialize` resolves it without a forward pass. All failures raise one error.
 """
 
 from .diagnosis import DeferredInitError, Explanation, Unresolved, explain

@@ -1,5 +1,5 @@
-"""`resolve_shapes`, which finds shapes and changes nothing, and `materialize`, which then draws the values, each by the
-initializer that was pending; if anything fails, every parameter is as it was.
+"""`resolve_shapes` infers shapes and changes nothing. `materialize` then draws the values, each by the initializer that
+was pending; if anything fails, every parameter is as it was before.
 """
 
 from dataclasses import dataclass
@@ -35,13 +35,13 @@ class ShapeRow:
     path, aliases, name, role, dtype
         As in `ParameterInfo`.
     declared, shape : tuple of (int or None), or None
-        The shape before, and the one that follows from the inputs; None stands for what is not known.
+        The shape before, and the shape that follows from the inputs. None is an unknown dimension or shape.
     state : str
-        ``'uninitialized'``, ``'deferred'``, ``'initialized'``, or ``'materialized'`` where that was done just now.
+        ``'uninitialized'``, ``'deferred'``, ``'initialized'``, or ``'materialized'`` by this call.
     block, block_path : str
-        The class of the block that holds it, ``'nn.Dense'``, and that block's path.
+        The class of the block that holds the parameter, ``'nn.Dense'``, and the path of that block.
     inputs : tuple of shapes, or None
-        What the block is given in a forward pass; None where it is not reached.
+        The shapes of the block's inputs in a forward pass; None if no forward pass reaches the block.
     """
 
     path: str
@@ -58,24 +58,24 @@ class ShapeRow:
 
     @property
     def bytes(self) -> Optional[int]:
-        """The size of its values; None where the shape is not known."""
+        """The size of its values; None if the shape is not known."""
         sizes: Any = self.shape
         return math.prod(sizes) * numpy.dtype(self.dtype).itemsize if is_known(sizes) else None
 
 
 @dataclass(frozen=True, repr=False)
 class ShapeReport(TableReport[ShapeRow]):
-    """What `resolve_shapes` and `materialize` return: one row a parameter. ``str()`` is a table, Jupyter shows HTML.
+    """The result of `resolve_shapes` and `materialize`: one row for each parameter. ``str()`` is a table.
 
     Attributes
     ----------
     rows : tuple of ShapeRow
-        In order of traversal. ``report['features.0.weight']`` finds one, by path or alias.
+        In order of traversal. ``report['features.0.weight']`` is the row of a path or alias.
     seconds, forward : float, bool
-        How long it took, and whether a real forward pass was needed.
+        The duration, and whether a real forward pass was needed.
     notes : tuple of str
-        What the network holds in a container, so that it is no part of it, and how to register it; and parameters on
-        different contexts, which a forward pass refuses.
+        Blocks and parameters in containers, which Gluon does not register, and how to register them; and parameters on
+        different contexts, with which a forward pass fails.
     """
 
     rows: Tuple[ShapeRow, ...]
@@ -85,12 +85,12 @@ class ShapeReport(TableReport[ShapeRow]):
 
     @property
     def unresolved(self) -> Tuple[ShapeRow, ...]:
-        """The rows of parameters whose shape is still not known."""
+        """The rows of the parameters whose shape is still unknown."""
         return tuple(row for row in self.rows if row.bytes is None)
 
     @property
     def bytes(self) -> int:
-        """How many bytes all parameters of known shape have."""
+        """The size of all parameters of known shape."""
         return sum(row.bytes or 0 for row in self.rows)
 
     def _table(self) -> Table:
@@ -105,27 +105,28 @@ class ShapeReport(TableReport[ShapeRow]):
 
 
 def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
-    """Find the shape of every parameter from the shapes of the inputs; nothing is computed, and nothing changes.
+    """Infer the shape of every parameter from the shapes of the inputs. Computes nothing and changes nothing.
 
-    The network's own code is run on arrays that have a shape and no memory, whatever state it is in. The shapes, and
-    the refusals, are those of a real first forward pass: what is hybridized is inferred over its graph.
+    The network's own code runs on arrays that have a shape and no memory. The shapes and errors are those of a real
+    first forward pass: the shapes of a hybridized block are inferred from its graph.
 
     Parameters
     ----------
     net : Block
+        May be in any state.
     *inputs
-        The network's arguments, nested as it takes them: arrays, shapes as tuples ``(2, 5)``, shapes with a dtype
-        ``((2, 5), 'int32')``, None, or lists of such. A size that is not known is None: ``(None, 5)``.
+        The network's arguments, nested as in a call: arrays, shapes as tuples ``(2, 5)``, shapes with a dtype
+        ``((2, 5), 'int32')``, None, or lists of these. An unknown size is None: ``(None, 5)``.
 
     Returns
     -------
     ShapeReport
-        A parameter of a block that is not reached keeps an unknown shape.
+        The parameters of a block that no forward pass reaches keep an unknown shape.
 
     Raises
     ------
     DeferredInitError
-        Shapes contradict each other, or the network's code needs numbers or fails before all is known.
+        Shapes contradict each other, or the network's code needs numbers or fails before all shapes are known.
 
     Examples
     --------
@@ -136,33 +137,32 @@ def resolve_shapes(net: Any, *inputs: Any) -> ShapeReport:
     ([('0.weight', (4, 5)), ('0.bias', (4,)), ('1.weight', (2, 4)), ('1.bias', (2,))], ((1, 4),), 136)
     """
     start = time.perf_counter()
-    found = resolve(net, inputs)
-    report = _report(found, start)
-    if found.conflict is not None or (found.stop is not None and report.unresolved):
-        raise error_of(found, inputs)
+    resolution = resolve(net, inputs)
+    report = _report(resolution, start)
+    if resolution.conflict is not None or (resolution.stop is not None and report.unresolved):
+        raise error_of(resolution, inputs)
     return report
 
 
 def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_forward: bool = False) -> ShapeReport:
     """Complete deferred initialization without computing a forward pass.
 
-    The values are those that a forward pass would have given, bit for bit under `initialize` with a seed. It makes no
+    After `initialize` with a seed, the values are bit for bit those that a forward pass would draw. It makes no
     cached graph and changes no statistics.
 
     Parameters
     ----------
     net : Block
-        Initialized, by `initialize` or by Gluon's own.
+        Initialized by `initialize` or by Gluon's own method.
     *inputs
-        The network's arguments as in `resolve_shapes`. None are needed where every pending parameter has its shape,
-        after ``set_data``.
+        As in `resolve_shapes`. Not needed if the shapes of all pending parameters are known, as after ``set_data``.
     select : selector, optional
-        Which parameters: a glob over paths, a role, a regular expression, a Block class, or a callable. The rest stay
+        Which parameters: a glob over paths, a role, a regular expression, a Block class, or a callable. The others stay
         deferred.
     run_forward : bool
-        Whether a real forward pass may be run, in prediction mode, on the arrays given or zeros, where the network's
-        code needs numbers or stops, or where a graph, on which no operator broadcasts by itself, contradicts itself.
-        It leaves parameters, statistics, attributes, generators and recording as they are.
+        Whether a real forward pass may run if the network's code needs numbers or fails, or if the shapes of a graph
+        contradict each other (operators of a graph do not broadcast). It runs in prediction mode, on the given arrays
+        or on zeros, and leaves parameters, statistics, attributes, random generators and recording unchanged.
 
     Returns
     -------
@@ -171,15 +171,15 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
     Raises
     ------
     DeferredInitError
-        A shape does not follow from the inputs, or contradicts them; all such parameters are listed. As after any
-        exception, everything is as it was.
+        A shape does not follow from the inputs, or contradicts them; the error lists all such parameters. After this
+        and any other exception, the network is as it was before.
     ValueError
         `select` selects no parameter.
 
     Notes
     -----
-    A network whose own code samples leaves MXNet's generator advanced by ``run_forward=True``. Several threads may call
-    this at once; Gluon's own deferral is not locked: materialize a network before threads run it.
+    With ``run_forward=True``, a network whose own code samples advances MXNet's generator. Several threads may call
+    this at once. Gluon's deferred initialization has no lock: materialize a network before several threads run it.
 
     Examples
     --------
@@ -190,81 +190,81 @@ def materialize(net: Any, *inputs: Any, select: Optional[Selector] = None, run_f
     """
     with _one_at_a_time:
         start = time.perf_counter()
-        found = resolve(net, inputs)
-        chosen = _chosen(found, select)
-        # A forward pass decides, but for what MXNet does not check: there it would read foreign memory.
-        needed = _unfinishable(found, chosen) if found.conflict is None else found.conflict.checked
+        resolution = resolve(net, inputs)
+        chosen = _chosen(resolution, select)
+        # A forward pass settles a conflict, unless MXNet would not check the sizes and read beyond an array's memory.
+        needed = _unfinishable(resolution, chosen) if resolution.conflict is None else resolution.conflict.checked
         forward = bool(run_forward and inputs and needed)
         if forward:
-            _run_forward(net, inputs, found)
-        open_params = _unfinishable(found, chosen)
-        if open_params or found.conflict is not None:
-            raise error_of(found, inputs, params=open_params)
-        remember_places(net, {param: place for param, place, _ in found.parameters if network_of(param) is None})
+            _run_forward(net, inputs, resolution)
+        unfinishable = _unfinishable(resolution, chosen)
+        if unfinishable or resolution.conflict is not None:
+            raise error_of(resolution, inputs, params=unfinishable)
+        remember_places(net, {param: place for param, place, _ in resolution.parameters if network_of(param) is None})
         with interrupts_held() as released, restoring(list(chosen)), released():
             for param, info in chosen.items():
                 with named_memory_errors(info.label, param):
-                    finish_deferred(param, found.shapes[param])
-            for param, info in chosen.items():  # an engine's error belongs to this call
+                    finish_deferred(param, resolution.shapes[param])
+            for param, info in chosen.items():  # so that an engine's error is raised by this call
                 with named_memory_errors(info.label, param):
                     wait_for([*arrays_of(param), *gradients_of(param)])
-        for stale in found.stale:
+        for stale in resolution.stale:
             warn(str(stale))
-        return _report(found, start, chosen, forward)
+        return _report(resolution, start, chosen, forward)
 
 
-_one_at_a_time = fork_safe(threading.RLock())  # a second thread finds the same network materialized
+_one_at_a_time = fork_safe(threading.RLock())  # then a second thread sees the network materialized
 
 
-def _chosen(found: Resolution, select: Optional[Selector]) -> Dict[Any, ParameterInfo]:
-    """The parameters to do, in the order in which a forward pass would come to them."""
+def _chosen(resolution: Resolution, select: Optional[Selector]) -> Dict[Any, ParameterInfo]:
+    """The parameters to materialize, in the order in which a forward pass would reach them."""
     matches = (lambda info: True) if select is None else matcher(select)
-    selected = {param: info for param, _, info in found.parameters if matches(info)}
+    selected = {param: info for param, _, info in resolution.parameters if matches(info)}
     if select is not None and not selected:
-        refuse_no_match(select, [info for _, _, info in found.parameters])
+        refuse_no_match(select, [info for _, _, info in resolution.parameters])
         raise ValueError(f"select={show_selector(select)} matches no parameter of the network")
-    waiting = {param: info for param, info in selected.items() if info.state != "initialized"}
-    return {param: waiting[param] for param in (*found.order, *waiting) if param in waiting}
+    pending = {param: info for param, info in selected.items() if info.state != "initialized"}
+    return {param: pending[param] for param in (*resolution.order, *pending) if param in pending}
 
 
-def _unfinishable(found: Resolution, chosen: Dict[Any, ParameterInfo]) -> List[Any]:
-    """Those that cannot be finished: a shape is not known, or nothing is pending."""
+def _unfinishable(resolution: Resolution, chosen: Dict[Any, ParameterInfo]) -> List[Any]:
+    """The parameters that cannot be finished: their shape is unknown, or no initialization is pending."""
     return [param for param, info in chosen.items()
-            if info.state == "uninitialized" or not is_known(found.shapes[param])]  # fmt: skip
+            if info.state == "uninitialized" or not is_known(resolution.shapes[param])]  # fmt: skip
 
 
-def _run_forward(net: Any, inputs: Sequence[Any], found: Resolution) -> None:
-    """Find the shapes by a real forward pass."""
-    pending = [ctx for param, _, _ in found.parameters for ctx in contexts_of(param)]
-    ctx = [*map(context_of, arrays_in(inputs)), *pending, backend.current_context()][0]
-    arrays = [as_arrays(each, ctx) for each in inputs]
+def _run_forward(net: Any, inputs: Sequence[Any], resolution: Resolution) -> None:
+    """Determine the shapes by a real forward pass."""
+    contexts = [ctx for param, _, _ in resolution.parameters for ctx in contexts_of(param)]
+    ctx = [*map(context_of, arrays_in(inputs)), *contexts, backend.current_context()][0]
+    arrays = [as_arrays(argument, ctx) for argument in inputs]
     try:
-        shapes, given = forward_pass(net, arrays)
+        shapes, block_inputs = forward_pass(net, arrays)
     except Exception as error:
-        path, block = (found.stop.block_path, found.stop.block) if found.stop else ("", type(None))
+        path, block = (resolution.stop.block_path, resolution.stop.block) if resolution.stop else ("", type(None))
         line = next(filter(None, last_lines(frames_of(error))), "")
-        found.stop = Stop(path, block, line, f"a forward pass raised {error_text(error)}")
-        if found.conflict is not None and not found.conflict.disputes:
-            found.conflict = None  # no parameter is in dispute: why the forward pass failed says more
+        resolution.stop = Stop(path, block, line, f"a forward pass raised {error_text(error)}")
+        if resolution.conflict is not None and not resolution.conflict.disputes:
+            resolution.conflict = None  # no parameter is in dispute: the forward pass's own error is clearer
         return
-    found.stop = found.conflict = None
-    found.inputs, found.entered = given, set(given)
-    found.shapes.update(shapes)
-    found.order += [param for param, _, info in found.parameters if info.block_path in given]
+    resolution.stop = resolution.conflict = None
+    resolution.inputs, resolution.entered = block_inputs, set(block_inputs)
+    resolution.shapes.update(shapes)
+    resolution.order += [param for param, _, info in resolution.parameters if info.block_path in block_inputs]
 
 
 def _report(
-    found: Resolution, start: float, done: Optional[Dict[Any, ParameterInfo]] = None, forward: bool = False
+    resolution: Resolution, start: float, done: Optional[Dict[Any, ParameterInfo]] = None, forward: bool = False
 ) -> ShapeReport:
-    """The records of what was found; `done` are the parameters that were materialized."""
+    """The report of the shapes; `done` are the parameters that were materialized."""
     rows = tuple(
-        ShapeRow(info.label, info.aliases, info.name, info.role, info.dtype, info.shape, found.shapes[param],
+        ShapeRow(info.label, info.aliases, info.name, info.role, info.dtype, info.shape, resolution.shapes[param],
                  "materialized" if done and param in done else info.state,
                  class_name(info.block) if info.block is not None else "", info.block_path,
-                 found.inputs.get(info.block_path))
-        for param, _, info in found.parameters
+                 resolution.inputs.get(info.block_path))
+        for param, _, info in resolution.parameters
     )  # fmt: skip
-    return ShapeReport(rows, time.perf_counter() - start, forward, found.notes)
+    return ShapeReport(rows, time.perf_counter() - start, forward, resolution.notes)
 
 
 _COLUMNS = (

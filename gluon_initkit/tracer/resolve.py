@@ -1,8 +1,8 @@
-"""`resolve`: what a network's arguments say about its parameters' shapes, and what goes wrong on the way.
+"""`resolve`: infers the shapes of a network's parameters from its arguments, and records what prevents it.
 
-`run_without_memory` runs the network; its result is compared here with what the parameters declare and with what a
-trace has seen. Where two shapes contradict each other, the block is run alone, with the disputed sizes left open, to
-find what its input asks for. `diagnosis` writes the messages.
+`run_without_memory` runs the network. This module compares its result with the declared shapes and with the
+observations of a trace. If two shapes contradict each other, it runs the block alone, with the disputed sizes unknown,
+to find the shape that the block's input needs. `diagnosis` writes the messages.
 """
 
 from dataclasses import dataclass, field
@@ -29,17 +29,17 @@ Parameters = Sequence[Tuple[Any, Place, ParameterInfo]]
 
 
 class Stop(NamedTuple):
-    """Where a network's own code stopped."""
+    """The place where the network's code stopped, and the error."""
 
     block_path: str
     block: type
-    line: str  # of the source; '' where the block was called wrongly
+    line: str  # of the source; '' if the block was called with wrong arguments
     message: str
-    numbers: bool = False  # whether it reads numbers, which shapes do not give; else a forward pass stops there too
+    numbers: bool = False  # whether the code needs values of arrays; if not, a forward pass stops there too
 
 
 class Dispute(NamedTuple):
-    """The shape that an input asks for, and the one that the parameter had, by which call of a block, if by any."""
+    """The needed shape, the parameter's earlier shape, and the call of a block that used the earlier one, if any."""
 
     needed: Shape
     earlier: Shape
@@ -49,27 +49,27 @@ class Dispute(NamedTuple):
 
 @dataclass
 class Conflict:
-    """Two shapes that contradict each other in a call of a block: what its input asks for, and what was known."""
+    """A contradiction in a call of a block, between the shapes that its input needs and the known ones."""
 
     block_path: str
     inputs: Tuple[Shape, ...]
-    message: str  # what MXNet says
+    message: str  # MXNet's
     disputes: Dict[Any, Dispute] = field(default_factory=dict)  # by parameter
-    checked: bool = True  # whether MXNet notices by itself when it computes
+    checked: bool = True  # whether MXNet itself raises an error when it computes
 
 
 @dataclass
 class Observed:
-    """What a trace has seen of real forward passes."""
+    """A trace's observations of real forward passes."""
 
-    seen: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)  # the input shapes that blocks got last, by path
-    passed: bool = False  # whether those are from forward passes that came to their end
+    last_inputs: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)  # of each block's last call, by path
+    passed: bool = False  # whether these forward passes ended without an error
     failing: Optional[Tuple[str, Any, Tuple[Any, ...]]] = None  # the innermost call that failed: path, block, arguments
     events: Sequence[Any] = ()  # of type TraceEvent
-    around: Optional[FrameType] = None  # where the error was caught, while the user's call is under way
+    caught_in: Optional[FrameType] = None  # the frame that caught the error, inside the user's call
 
     def origin(self, path: str, shape: Shape) -> str:
-        """The event that gave a parameter this shape: ``'resolved in 0, given (2, 5), at file:7'``, or nothing."""
+        """The event that set this shape: ``'resolved in 0, given (2, 5), at file:7'``; empty if there is none."""
         for event in reversed([event for event in self.events if event.path == path and event.shape == shape]):
             at = f", at {event.file}:{event.line}" if event.file else ""
             if event.kind in ("set_data", "load_parameters"):
@@ -81,18 +81,18 @@ class Observed:
 
 @dataclass
 class Resolution:
-    """The parameters of a network and every shape that is known."""
+    """The parameters of a network and all known shapes."""
 
     net: Any
     parameters: Parameters
     shapes: Dict[Any, Shape]  # by parameter
     has_inputs: bool
     observed: Observed
-    unregistered: Sequence[Flaw]  # what containers hold that is no part of the network
-    context_mismatch: Optional[str]  # a sentence on parameters that are on different contexts
-    stale: Sequence[Flaw]  # cached graphs that hold other parameters than their block
-    order: List[Any] = field(default_factory=list)  # the parameters that the network's code used, in its order
-    inputs: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)  # what each block was given first, by path
+    unregistered: Sequence[Flaw]  # blocks and parameters in containers, which Gluon does not register
+    context_mismatch: Optional[str]  # a sentence about parameters on different contexts
+    stale: Sequence[Flaw]  # cached graphs whose parameters are not those of their block
+    order: List[Any] = field(default_factory=list)  # the parameters in the order in which the network's code used them
+    inputs: Dict[str, Tuple[Shape, ...]] = field(default_factory=dict)  # of each block's first call, by path
     entered: Set[str] = field(default_factory=set)  # the paths of the blocks that were reached
     stop: Optional[Stop] = None
     conflict: Optional[Conflict] = None
@@ -100,112 +100,112 @@ class Resolution:
 
     @property
     def notes(self) -> Tuple[str, ...]:
-        """Sentences on what is no part of the network (ten, and how many more), on contexts and on cached graphs."""
-        lost = list(map(str, self.unregistered))
-        more = f"{len(lost) - 10} more containers hold such." if lost[10:] else ""
-        return (*lost[:10], *filter(None, (more, self.context_mismatch)), *map(str, self.stale))
+        """Sentences about unregistered blocks and parameters (ten, and the number of others), contexts and graphs."""
+        unregistered = list(map(str, self.unregistered))
+        more = f"{len(unregistered) - 10} more containers hold such." if unregistered[10:] else ""
+        return (*unregistered[:10], *filter(None, (more, self.context_mismatch)), *map(str, self.stale))
 
 
 def resolve(net: Any, inputs: Sequence[Any], observed: Optional[Observed] = None) -> Resolution:
-    """Find all shapes that follow from the inputs, without computing and without changing anything."""
-    # What was observed of real forward passes beats what the inputs let expect.
+    """Infer all shapes from the inputs, without computing and without changing anything."""
+    # A trace's observations of real forward passes take precedence over the inference from the inputs.
     observed = observed or Observed()
     with global_state_lock:
         parameters = list_parameters(net)
         mismatch = context_mismatch([(info.label, contexts_of(param)) for param, _, info in parameters])
         shapes = {param: shape_of(param) for param, _, _ in parameters}
-        found = Resolution(net, parameters, shapes, bool(inputs), observed, unregistered_blocks(walk(net)), mismatch,
-                           stale_graphs(net))  # fmt: skip
+        resolution = Resolution(net, parameters, shapes, bool(inputs), observed, unregistered_blocks(walk(net)),
+                                mismatch, stale_graphs(net))  # fmt: skip
         if inputs:
-            _add_run(found, run_without_memory(net, abstract_arguments(inputs)))
-        if observed.failing is not None and found.conflict is None:
+            _add_run(resolution, run_without_memory(net, abstract_arguments(inputs)))
+        if observed.failing is not None and resolution.conflict is None:
             path, block, args = observed.failing
-            found.conflict = _conflict_in(parameters, run_without_memory(block, abstract_arguments(args), at=path))
-        for path, given in observed.seen.items():
-            found.inputs.setdefault(path, tuple(given))
-        if observed.passed and "" in observed.seen:
-            found.entered, found.stop = set(observed.seen), None
-        return found
+            resolution.conflict = _conflict_in(parameters, run_without_memory(block, abstract_arguments(args), at=path))
+        for path, block_inputs in observed.last_inputs.items():
+            resolution.inputs.setdefault(path, tuple(block_inputs))
+        if observed.passed and "" in observed.last_inputs:
+            resolution.entered, resolution.stop = set(observed.last_inputs), None
+        return resolution
 
 
-def _add_run(found: Resolution, run: Run) -> None:
-    found.run = run
-    found.shapes.update(run.shapes)
-    found.conflict = _conflict_in(found.parameters, run) or _unchecked_sizes(found.parameters, run)
+def _add_run(resolution: Resolution, run: Run) -> None:
+    resolution.run = run
+    resolution.shapes.update(run.shapes)
+    resolution.conflict = _conflict_in(resolution.parameters, run) or _unchecked_sizes(resolution.parameters, run)
     for call in run.entered:
-        found.inputs.setdefault(call.path, call.given)
-    found.entered = {call.path for call in run.entered}
-    found.order = list(run.order)
+        resolution.inputs.setdefault(call.path, call.given)
+    resolution.entered = {call.path for call in run.entered}
+    resolution.order = list(run.order)
     if run.error is not None:
         last = run.unfinished()
-        path, kind = (last.path, type(last.block)) if last else ("", type(found.net))
-        theirs, mxnets = last_lines(run.frames)
+        path, kind = (last.path, type(last.block)) if last else ("", type(resolution.net))
+        user_line, mxnet_line = last_lines(run.frames)
         wrong_call = re.search(r"\(\) (missing|takes|got an unexpected)", str(run.error))
-        line = theirs or ("" if isinstance(run.error, TypeError) and wrong_call else mxnets or "its first call")
-        found.stop = Stop(path, kind, line, error_text(run.error), isinstance(run.error, NeedsNumbers))
+        line = user_line or ("" if isinstance(run.error, TypeError) and wrong_call else mxnet_line or "its first call")
+        resolution.stop = Stop(path, kind, line, error_text(run.error), isinstance(run.error, NeedsNumbers))
 
 
 def _unchecked_sizes(parameters: Parameters, run: Run) -> Optional[Conflict]:
-    """A normalization of another size than its input: MXNet notices when it computes, or reads foreign memory."""
-    held: Dict[str, List[Any]] = {}
+    """The conflict of a normalization layer whose size differs from its input's; MXNet's shape inference accepts it."""
+    params_by_path: Dict[str, List[Any]] = {}
     for param, place, _ in parameters:
         for path in place.holders:
-            held.setdefault(path, []).append(param)
+            params_by_path.setdefault(path, []).append(param)
     for call in filter(attrgetter("returned"), run.entered):
-        axis, given = channel_axis(call.block), call.given
-        if axis is not None and given and given[0] is not None:
-            size: Shape = (given[0][axis],)
-            wrong = {param: Dispute(size, shape_of(param)) for param in held.get(call.path, ())
+        axis, inputs = channel_axis(call.block), call.given
+        if axis is not None and inputs and inputs[0] is not None:
+            size: Shape = (inputs[0][axis],)
+            disputes = {param: Dispute(size, shape_of(param)) for param in params_by_path.get(call.path, ())
                      if not agree(size, shape_of(param))}  # fmt: skip
-            if wrong:
-                return Conflict(call.path, given, "MXNet's normalization does not check its sizes", wrong, False)
+            if disputes:
+                return Conflict(call.path, inputs, "MXNet's normalization does not check its sizes", disputes, False)
     return None
 
 
 def _conflict_in(parameters: Parameters, run: Run) -> Optional[Conflict]:
-    """The parameters that the input of the block that failed would give another shape, found by running it alone."""
+    """The conflict in the block that failed: its input needs other shapes of its parameters. Runs the block alone."""
     if run.conflict is None:
         return None
     call = run.unfinished() or run.entered[-1]
     conflict = Conflict(call.path, call.given, error_text(run.conflict))
     holders = {param: place.holders for param, place, _ in parameters if call.path in place.holders}
     shapes = {param: run.shapes.get(param, shape_of(param)) for param in holders}
-    before = dict(shapes)
-    for param, earlier in before.items():
-        needed = None if earlier is None else _needed_shape(call, param, before, earlier)
+    earlier_shapes = dict(shapes)
+    for param, earlier in earlier_shapes.items():
+        needed = None if earlier is None else _needed_shape(call, param, earlier_shapes, earlier)
         if needed is None or agree(needed, earlier):
             continue
         uses = [(use.path, use.given) for use in run.entered if use.returned and use.path in holders[param]]
         conflict.disputes[param] = Dispute(needed, earlier, *(uses[0] if uses else ()))
         shapes[param] = needed
         if _inferred(call, shapes) is not None:
-            break  # with these changed, the block takes its input
+            break  # with these shapes the block accepts its input
     return conflict
 
 
-def _needed_shape(call: Call, param: Any, before: Dict[Any, Shape], shape: Tuple[Optional[int], ...]) -> Shape:
-    """The shape that one parameter of a block must have for these inputs."""
-    # The others keep theirs where that is possible; several may be in dispute at once, as a BatchNorm's are.
+def _needed_shape(call: Call, param: Any, earlier_shapes: Dict[Any, Shape], shape: Tuple[Optional[int], ...]) -> Shape:
+    """The shape that one parameter of a block must have for these inputs; None if no trial finds it."""
+    # The other parameters keep their shapes if possible. Several can be in dispute at once, as in a BatchNorm.
     trials = [None, *((*shape[:axis], None, *shape[axis + 1 :]) for axis in reversed(range(len(shape))))]
-    for others in (before, dict.fromkeys(before)):
+    for others in (earlier_shapes, dict.fromkeys(earlier_shapes)):
         for trial in trials:
-            found = (_inferred(call, {**others, param: trial}) or {}).get(param)
-            if is_known(found):
-                return found
+            needed = (_inferred(call, {**others, param: trial}) or {}).get(param)
+            if is_known(needed):
+                return needed
     return None
 
 
 def _inferred(call: Call, shapes: Dict[Any, Shape]) -> Optional[Dict[Any, Any]]:
-    """The shapes of a block's parameters when it alone gets a call's inputs; None where they contradict each other."""
-    given: Any = iter(call.given)
-    arguments = [ArrayArgument(next(given, ()) or (), "float32") if isinstance(leaf, (mx.sym.Symbol, mx.nd.NDArray))
+    """The shapes of a block's parameters after it alone ran on a call's inputs; None if they contradict each other."""
+    inputs: Any = iter(call.given)
+    arguments = [ArrayArgument(next(inputs, ()) or (), "float32") if isinstance(leaf, (mx.sym.Symbol, mx.nd.NDArray))
                  else leaf for leaf in leaves(call.args)]  # fmt: skip
     run = run_without_memory(call.block, with_leaves(call.args, iter(arguments)), shapes)
     return run.shapes if run.error is None else None
 
 
 def error_text(error: BaseException) -> str:
-    """The exception's own words, without MXNet's C++ traceback and its operators' global names."""
+    """The exception's type and message, without MXNet's C++ traceback and the global names of its operators."""
     lines = [line.strip() for line in str(error).strip().splitlines()]
     lines = [line for line in lines if line and not line.startswith(("Traceback", "File ", "[bt]", "Stack trace"))]
     text = re.sub(r"^(MXNetError: )?(Error in operator \S+: )?(\[[\d:]+\] \S+: )?(Check failed: assign.*?\)\): )?", "",
@@ -214,10 +214,10 @@ def error_text(error: BaseException) -> str:
 
 
 def map_arrays(given: Any, leaf: Callable[[tuple, Any, Any], Any]) -> Any:
-    """An argument, nested as it is, with ``leaf(shape, dtype, array or None)`` for each array and shape in it.
+    """Replace each array and shape in a nested argument by ``leaf(shape, dtype, array or None)``.
 
-    A shape is a tuple of numbers, in which None or 0 is a size that is not known, or a pair of it and a dtype. What is
-    no array, shape, list, tuple or dict is itself. A list of numbers is a TypeError.
+    A shape is a tuple of sizes, in which None or 0 is an unknown size, or a pair of such a tuple and a dtype. Other
+    values stay as they are. Raises a TypeError for a list of numbers.
     """
     if isinstance(given, (mx.nd.NDArray, numpy.ndarray)):
         return leaf(tuple(given.shape), numpy.dtype(given.dtype).name, given)
@@ -227,15 +227,15 @@ def map_arrays(given: Any, leaf: Callable[[tuple, Any, Any], Any]) -> Any:
         return given.value
     has_dtype = isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], (str, type, numpy.dtype))
     shape, dtype = given if has_dtype else (given, "float32")
-    if type(shape) is tuple and any(map(_is_size, shape)) and all(each is None or _is_size(each) for each in shape):
-        sizes = tuple(None if each is None or int(each) <= 0 else int(each) for each in shape)
+    if type(shape) is tuple and any(map(_is_size, shape)) and all(size is None or _is_size(size) for size in shape):
+        sizes = tuple(None if size is None or int(size) <= 0 else int(size) for size in shape)
         return leaf(sizes, numpy.dtype(dtype).name, None)
     if isinstance(given, list) and given and all(map(_is_size, given)):
         raise TypeError(f"the list {given!r} is no shape: write {tuple(given)!r}, or give an array")
     if isinstance(given, (list, tuple)):
-        return type(given)([map_arrays(each, leaf) for each in given])
+        return type(given)([map_arrays(item, leaf) for item in given])
     if isinstance(given, dict):
-        return type(given)((key, map_arrays(each, leaf)) for key, each in given.items())
+        return type(given)((key, map_arrays(item, leaf)) for key, item in given.items())
     return given
 
 
@@ -244,8 +244,8 @@ def _is_size(given: Any) -> bool:
 
 
 def abstract_arguments(inputs: Sequence[Any]) -> List[Any]:
-    """The arguments with an `ArrayArgument` for each array and shape."""
-    return [map_arrays(each, lambda shape, dtype, _: ArrayArgument(shape, dtype)) for each in inputs]
+    """The arguments, with an `ArrayArgument` in place of each array and shape."""
+    return [map_arrays(argument, lambda shape, dtype, _: ArrayArgument(shape, dtype)) for argument in inputs]
 
 
 def has_arrays(inputs: Sequence[Any]) -> bool:
@@ -253,7 +253,7 @@ def has_arrays(inputs: Sequence[Any]) -> bool:
 
 
 def as_arrays(given: Any, ctx: Any) -> Any:
-    """The arguments as arrays for a real forward pass: those given, and zeros where a shape was."""
+    """An argument for a real forward pass: its arrays stay, and zeros replace its shapes."""
 
     def leaf(shape: tuple, dtype: Any, array: Any) -> Any:
         if isinstance(array, mx.nd.NDArray):
@@ -267,12 +267,12 @@ def as_arrays(given: Any, ctx: Any) -> Any:
 
 
 def arguments_text(inputs: Sequence[Any]) -> str:
-    """The arguments as they are written in a call, arrays by their shapes."""
+    """The arguments as written in a call, with shapes in place of arrays."""
 
     def leaf(shape: tuple, dtype: Any, array: Any) -> "_Verbatim":
         return _Verbatim(repr(shape) if dtype == "float32" else f"({shape!r}, {dtype!r})")
 
-    return ", ".join(repr(map_arrays(each, leaf)) for each in inputs)
+    return ", ".join(repr(map_arrays(argument, leaf)) for argument in inputs)
 
 
 class _Verbatim(str):

@@ -1,7 +1,7 @@
-"""`trace`: a record of what happens to one network's parameters, and one error for what goes wrong with them.
+"""`trace`: records what happens to one network's parameters, and raises one error for their failures.
 
-`NetworkObserver` sees and undoes. Here it is written down as events, which are plain data and hold no MXNet object; a
-failure goes to `diagnosis`.
+`NetworkObserver` observes the network and undoes failed calls. This module turns its reports into events, which are
+plain data and hold no MXNet object. `diagnosis` explains failures.
 """
 
 from collections import deque
@@ -27,37 +27,37 @@ from .diagnosis import INPUTS, DeferredInitError, diagnosed_failure
 from .resolve import Observed
 from .source import source_within
 
-_MOST_AT_ONCE = 24  # events; of more parameters that `initialize` resolved at once the text says how many they are
+_MOST_AT_ONCE = 24  # events; if `initialize` resolved more parameters at once, the text gives only their number
 
 
 @dataclass(frozen=True)
 class TraceEvent:
-    """One thing that happened while a network was traced. ``str()`` is one line.
+    """One event in the trace of a network. ``str()`` is one line.
 
     Attributes
     ----------
     kind : str
-        ``'initialize'``, ``'force_reinit'``: it was called. ``'deferred'``: not possible yet. ``'resolved'``: the
-        parameter got its values. ``'set_data'``, ``'load_parameters'``, ``'cast'``, ``'reset_ctx'``. ``'failed'``: a
-        call raised, and the parameters that it had resolved are pending again.
+        ``'initialize'``, ``'force_reinit'``, ``'set_data'``, ``'load_parameters'``, ``'cast'``, ``'reset_ctx'``: it was
+        called. ``'deferred'``: the values must wait for a shape. ``'resolved'``: the parameter got its values.
+        ``'failed'``: a call raised an error, and the parameters that it had resolved are pending again.
     path, dtype : str or None
-        The parameter; None for a failure, which is the whole network's.
+        The parameter; None for a failure, which concerns the whole network.
     shape : tuple of (int or None), or None
-        Its shape afterwards. None stands for an unknown dimension, and for an unknown number of dimensions.
+        Its shape after the event. None is an unknown dimension, or an unknown number of dimensions.
     block, inputs : str, tuple of shapes, or None
-        The path of the block in whose forward it happened, ``''`` for the network's own, and what that was given.
+        The path of the block whose forward was running (``''`` is the network), and the shapes of that block's inputs.
     initializer, hook : str or None
-        Who fills it, and by which method. An ``'initialize'`` of plain MXNet's names the network-level initializer.
+        The initializer and its method. For an ``'initialize'`` by plain MXNet, the network-level initializer.
     bytes : int
-        Of the parameter's values, over all contexts; 0 while it has none.
+        The size of the parameter's values on all contexts; 0 while it has none.
     time, seconds : float
-        When it began, in seconds since the trace did, and how long it took.
+        The start, in seconds since the start of the trace; and the duration.
     call, file, line : str, str or None, int or None
-        What the user called, ``'HybridSequential.initialize'``, and where: the innermost line outside of MXNet and kit.
+        The user's call, ``'HybridSequential.initialize'``, and the innermost line outside of MXNet and the kit.
     thread : int
         The operating system's number of the thread.
     detail : str
-        More: ``'float32 to float16'``.
+        Further information, such as ``'float32 to float16'``.
     """
 
     kind: str
@@ -79,19 +79,19 @@ class TraceEvent:
 
     @property
     def unknown(self) -> Tuple[int, ...]:
-        """The axes whose size is not known; of a shape of unknown length, none can be named."""
+        """The axes whose size is not known; empty if the number of axes is not known."""
         return tuple(axis for axis, size in enumerate(self.shape or ()) if size is None)
 
     @property
     def source(self) -> str:
-        """The user's line as messages show it: the end of the file's path, ``cell`` in a notebook, and the line."""
+        """The user's line as messages show it: the file's name (``cell`` in a notebook) and the line number."""
         *_, folder, name = ("", *(self.file or "").replace("\\", "/").split("/"))
-        name = "cell" if folder.startswith("ipykernel_") else name  # which Jupyter names by a hash of what it holds
+        name = "cell" if folder.startswith("ipykernel_") else name  # Jupyter's file name is a hash of the cell
         return f"{name}:{self.line}" if self.file else ""
 
     @property
     def filled_by(self) -> str:
-        """The initializer and its hook in one word."""
+        """The initializer and its hook, joined by a dot."""
         return ".".join(part for part in (self.initializer, self.hook) if part)
 
     @property
@@ -101,12 +101,12 @@ class TraceEvent:
 
     @property
     def facts(self) -> Tuple[str, ...]:
-        """What else is known, as text."""
-        given = inputs_text(self.inputs) or "?"
-        where = "" if self.block is None else f"in {self.block or 'the network'} on {given}"
+        """The other attributes as texts."""
+        inputs = inputs_text(self.inputs) or "?"
+        place = "" if self.block is None else f"in {self.block or 'the network'} on {inputs}"
         size = size_text(self.bytes) if self.bytes else ""
-        took = _seconds_text(self.seconds) if self.kind not in ("initialize", "force_reinit", "deferred") else ""
-        return tuple(part for part in (where, self.filled_by, size, took, self.detail) if part)
+        duration = _seconds_text(self.seconds) if self.kind not in ("initialize", "force_reinit", "deferred") else ""
+        return tuple(filter(None, (place, self.filled_by, size, duration, self.detail)))
 
     def __str__(self) -> str:
         return display.printable(" · ".join(part for part in (self.headline, *self.facts, self.source) if part))
@@ -121,10 +121,10 @@ def _seconds_text(seconds: Optional[float]) -> str:
 
 
 def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent], None]] = None) -> "Trace":
-    """Record what happens to a network's parameters: deferral, and how it ends.
+    """Record what happens to a network's parameters: when they are deferred, and when and how they get values.
 
-    To be used as ``with ik.trace(net) as t:``. Methods of this network's own blocks and parameters are patched, until
-    every parameter has its values; no class is changed, and afterwards the objects are as they were.
+    Use it as ``with ik.trace(net) as t:``. It patches methods of this network's blocks and parameters, until every
+    parameter has its values. No class is changed, and at the end the objects are as they were before.
 
     Inside, MXNet's errors about missing values and contradicting shapes become one `DeferredInitError` that lists every
     unresolved parameter; `except` clauses for MXNet's own error catch it. If a forward pass or `initialize` fails, the
@@ -133,11 +133,11 @@ def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent]
     Parameters
     ----------
     net : Block
-        In any state.
+        May be in any state.
     live : bool
         Whether to print each event as it happens.
     on_event : callable, optional
-        Gets each `TraceEvent` as it happens. An exception that it raises becomes a warning, and it is not called again.
+        Gets each `TraceEvent` as it happens. If it raises, a warning shows the exception, and it is not called again.
 
     Returns
     -------
@@ -146,9 +146,9 @@ def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent]
     Raises
     ------
     TypeError
-        `net` is no Block.
+        `net` is not a Block.
     RuntimeError
-        On entering: a part of the network is being traced already.
+        When the ``with`` statement begins: a part of the network is being traced already.
 
     Examples
     --------
@@ -167,7 +167,7 @@ def trace(net: Any, live: bool = False, on_event: Optional[Callable[[TraceEvent]
 
 
 class Trace(display.TableReport[TraceEvent]):
-    """What `trace` returns: a report whose rows are its events, shown by the user's call, by kind, then by block."""
+    """The result of `trace`: a report whose rows are events, grouped by the user's call, by kind and by block."""
 
     def __init__(self, net: Any, live: bool = False, on_event: Optional[Callable] = None) -> None:
         self._net, self._type = net, type(net).__name__
@@ -176,8 +176,8 @@ class Trace(display.TableReport[TraceEvent]):
         self._running = False
         self._pending: Tuple[ParameterInfo, ...] = ()
         self._begin = time.perf_counter_ns()
-        # An event costs more than what it is made of, and the middle of a forward pass is not the moment for it.
-        self._notes: Deque[Tuple[str, int, int, Any, dict]] = deque()
+        # A forward pass only appends its facts here: making an event of them costs more, and is done later.
+        self._raw_events: Deque[Tuple[str, int, int, Any, dict]] = deque()
         self._events: List[TraceEvent] = []
         self._lock = threading.Lock()
 
@@ -189,38 +189,38 @@ class Trace(display.TableReport[TraceEvent]):
         return self
 
     def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
-        mended, observer = None, self._observer
+        diagnosed, observer = None, self._observer
         assert observer is not None
         try:
             self._pending = self.pending
             if isinstance(error, Exception):
-                mended = observer.leaving(error)
+                diagnosed = observer.leaving(error)
         finally:
             observer.stop()
-            _ = self.events  # made now: what they are made of holds the network
+            _ = self.events  # makes all events now: the raw ones hold the network
             self._running, self._observer, self._net = False, None, None
         try:
-            if mended is not None:
-                raise mended from error
+            if diagnosed is not None:
+                raise diagnosed from error
         finally:
-            del mended, error, traceback  # which hold this frame, and it the network: a cycle
+            del diagnosed, error, traceback  # they hold this frame, which holds the network: a reference cycle
 
     @property
     def events(self) -> Tuple[TraceEvent, ...]:
-        """What has happened until now, in order of time."""
+        """The events until now, in order of time."""
         with self._lock:
-            while self._notes:
-                self._events.append(self._event(*self._notes.popleft()))
+            while self._raw_events:
+                self._events.append(self._event(*self._raw_events.popleft()))
             return tuple(self._events)
 
     @property
     def rows(self) -> Tuple[TraceEvent, ...]:  # type: ignore[override]
-        """The events, as of every report."""
+        """The events."""
         return self.events
 
     @property
     def pending(self) -> Tuple[ParameterInfo, ...]:
-        """The parameters that are deferred, in order of traversal; after the trace, those that were at its end."""
+        """The deferred parameters, in order of traversal. After the trace, those that were deferred at its end."""
         if not self._running:
             return self._pending
         return tuple(info for _, _, info in list_parameters(self._net) if info.state == "deferred")
@@ -236,32 +236,32 @@ class Trace(display.TableReport[TraceEvent]):
         if self._net is not None and not self._running:
             counts = "not begun; write `with ik.trace(net) as t:`"
         at_once = [event for event in events if event.kind == "resolved" and event.block is None]
-        others = sum(event.kind != "initialize" for event in events) - len(at_once)
-        hidden = set(map(id, at_once)) if others and len(at_once) > _MOST_AT_ONCE else ()
+        other_count = sum(event.kind != "initialize" for event in events) - len(at_once)
+        hidden = set(map(id, at_once)) if other_count and len(at_once) > _MOST_AT_ONCE else ()
         return display.Table(f"Trace of {self._type}: {counts}", _COLUMNS, events, headings=2, parts=_parts,
                      emphasis=lambda event: "error" if event.kind == "failed" else "",
-                     first_to_go=("seconds", "bytes", "inputs"), rest=_rest,
+                     first_to_go=("seconds", "bytes", "inputs"), rest=_hidden_text,
                      shown=lambda event: event.kind != "initialize" and id(event) not in hidden)  # fmt: skip
 
     def _record(self, kind: str, facts: dict) -> None:
-        """Write down that something happened; `facts` are the observer's, and are the note's own from now on."""
-        if self._observer is None:  # a call that is still under way in another thread
+        """Record an event. `facts` come from the observer; from now on they belong to this event."""
+        if self._observer is None:  # the trace has ended, but another thread is still in a call
             return
         source = source_within(facts.pop("within", None))
-        self._notes.append((kind, time.perf_counter_ns(), threading.get_native_id(), source, facts))
+        self._raw_events.append((kind, time.perf_counter_ns(), threading.get_native_id(), source, facts))
         if self._callbacks:
             event = self.events[-1]
             try:
                 for callback in self._callbacks:
                     callback(event)
             except Exception as error:
-                # It is called out of the middle of MXNet's work, which it must not break off.
+                # The callback runs in the middle of MXNet's work, which must not be interrupted.
                 self._callbacks = []
                 display.warn(f"on_event raised {type(error).__name__}: {error}; it is not called again")
 
     def _event(self, kind: str, now: int, thread: int, source: Any, facts: dict) -> TraceEvent:
         method = "initialize" if kind in ("force_reinit", "deferred", "resolved") else kind
-        nanoseconds, asked = facts.pop("nanoseconds", 0), facts.pop("call", f"Parameter.{method}")
+        nanoseconds, default_call = facts.pop("nanoseconds", 0), facts.pop("call", f"Parameter.{method}")
         arrays, (call, file, line) = facts.pop("arrays", 0), source
         facts["inputs"] = input_shapes(facts.get("block"), facts.get("inputs"))
         if facts["dtype"] is not None:
@@ -269,20 +269,20 @@ class Trace(display.TableReport[TraceEvent]):
             facts["bytes"] = arrays and arrays * math.prod(shape) * dtype.itemsize
             facts.update(shape=known_sizes(shape), dtype=dtype.name)
         return TraceEvent(
-            kind, time=(now - nanoseconds - self._begin) / 1e9, seconds=nanoseconds / 1e9, call=call or asked,
+            kind, time=(now - nanoseconds - self._begin) / 1e9, seconds=nanoseconds / 1e9, call=call or default_call,
             file=file, line=line, thread=thread, **facts,
         )  # fmt: skip
 
     def _explain(self, error: BaseException, facts: dict) -> Optional[BaseException]:
-        """The error to raise instead of one that a call ended in; None to let it be."""
+        """The error to raise instead of a call's `error`; None to keep `error`."""
         if isinstance(error, DeferredInitError) or self._observer is None:
             return None
-        undone, passed = facts.get("undone", 0), facts["block"] is None  # else a pass broke off here
+        undone, passed = facts.get("undone", 0), facts["block"] is None  # `block` is where a forward pass failed
         observed = Observed(facts["seen"], passed, facts["failing"], self.events, sys._getframe())
         try:
             diagnosed = diagnosed_failure(self._net, error, facts["given"], observed)
         finally:
-            observed.around = None  # this frame, which holds `observed`: a cycle
+            observed.caught_in = None  # this frame holds `observed`: a reference cycle
         if diagnosed is not None or undone:
             detail = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             detail += f"; {display.counted(undone, 'parameter is', 'parameters are')} pending again" if undone else ""
@@ -291,8 +291,8 @@ class Trace(display.TableReport[TraceEvent]):
         return diagnosed
 
 
-def _rest(hidden: Sequence[TraceEvent]) -> str:
-    """What a text says of the events that it leaves out."""
+def _hidden_text(hidden: Sequence[TraceEvent]) -> str:
+    """The sentence about the events that a text does not show."""
     at_once = sum(event.kind == "resolved" for event in hidden)
     text = f"{len(hidden) - at_once:,} initialize events are not shown: deferred or resolved ones follow them."
     return f"{text} {at_once:,} parameters got their values at once, which is not shown either." if at_once else text

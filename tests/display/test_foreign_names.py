@@ -37,7 +37,7 @@ OWN = {
     "inspector.recorder": {"name", "recorded", "message"},
     "inspector.report": {"method"},
     "parameters.attributes": {"name"},  # one of three, by a line above
-    "parameters.info": {"hint", "found", "message"},  # by printable, a line above
+    "parameters.info": {"hint", "description", "message"},  # by printable, a line above
     "sharing.builder": {"kind"},  # by printable, a line above
     "initializer.corrected": {"found"},  # by printable, a line above
     "_mxnet.tree": {"more", "where"},
