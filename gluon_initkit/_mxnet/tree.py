@@ -110,7 +110,7 @@ _Visit = Tuple[str, gluon.Block, FrozenSet[type], List[_Named]]
 def _visits(net: gluon.Block) -> List[_Visit]:
     """Every block of a network with the parameters that it registers."""
     visits: List[_Visit] = []
-    for path, block, inside in _levels(net):
+    for path, block, inside in list(_levels(net)):  # a block that contains itself is refused before Gluon walks it
         if type(block)._collect_params_with_prefix is _PLAIN_NAMES:
             prefix = f"{path}." if path else ""
             named: List[_Named] = [(prefix + key, key, param) for key, param in block._reg_params.items()]
