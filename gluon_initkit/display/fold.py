@@ -4,7 +4,7 @@ The title gives values that all rows share. A short table shows every row. A lon
 same cells, then siblings that differ in size only, and finally folds each deep block into one row.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 import functools
 import itertools
 from operator import itemgetter
@@ -32,21 +32,26 @@ _FOLDED = "A row marked x2 stands for 2 that are alike; to_text(all=True) shows 
 _Key = Callable[[Any], Any]
 
 
-@dataclass(eq=False)
-class _Node:
-    """A block of the tree, or a parameter."""
+_NO_NODES: List["_Node"] = []
+_NO_BLOCKS: Dict[str, "_Node"] = {}
 
-    name: str
-    path: Optional[str]  # None for a parameter
-    own: List[Any]  # the row of the parameter, or the rows of the block itself
-    parameters: Any = ()  # nodes
-    blocks: Any = None  # nodes, by name
-    rows: Sequence[Any] = ()  # its own rows and all rows inside
-    structure: int = -1  # a number; nodes of the same structure have the same number
+
+class _Node:
+    """A block of the tree, or a parameter. Tables have thousands: slots spare each a dictionary."""
+
+    __slots__ = ("blocks", "name", "own", "parameters", "path", "rows", "structure")
+
+    def __init__(self, name: str, path: Optional[str], own: List[Any]) -> None:
+        self.name, self.path = name, path  # the path is None for a parameter
+        self.own = own  # the row of the parameter, or the rows of the block itself
+        self.parameters: List[_Node] = _NO_NODES if path is None else []
+        self.blocks: Dict[str, _Node] = _NO_BLOCKS if path is None else {}
+        self.rows: Sequence[Any] = own  # its own rows and all rows inside
+        self.structure = -1  # a number; nodes of the same structure have the same number
 
     @property
     def children(self) -> List["_Node"]:
-        return [*self.parameters, *(self.blocks or {}).values()]
+        return [*self.parameters, *self.blocks.values()]
 
 
 class _Fold(NamedTuple):
@@ -254,13 +259,13 @@ def _key(table: Table, columns: Iterable[Column], kinds: Sequence[str]) -> _Key:
 def _tree(table: Table, rows: Iterable[Any], key: Optional[_Key]) -> _Node:
     """The tree of the blocks and parameters of all rows, numbered by structure. Without a `key` all numbers differ."""
     assert table.parts is not None
-    root = _Node("", "", [], [], {})
+    root = _Node("", "", [])
     for row in rows:
         *outer, last = table.parts(row) or ("",)
         node = root
         for name in outer[:_DEEPEST] + [last] * (table.blocks and bool(last)):
             if name not in node.blocks:
-                node.blocks[name] = _Node(name, _join(node.path or "", name), [], [], {})
+                node.blocks[name] = _Node(name, _join(node.path or "", name), [])
             node = node.blocks[name]
         if table.blocks:
             node.own.append(row)
@@ -272,9 +277,11 @@ def _tree(table: Table, rows: Iterable[Any], key: Optional[_Key]) -> _Node:
 
 def _number(node: _Node, table: Table, key: Optional[_Key], known: Dict[Any, int]) -> int:
     """Number a node by its structure: its class, its rows, and the names and structures of its children."""
-    children = node.children
-    inside = tuple([(child.name, _number(child, table, key, known)) for child in children])
-    node.rows = [*node.own, *(row for child in children for row in child.rows)] if children else node.own
+    inside: Tuple[Tuple[str, int], ...] = ()
+    if node.path is not None:
+        children = node.children
+        inside = tuple([(child.name, _number(child, table, key, known)) for child in children])
+        node.rows = [*node.own, *(row for child in children for row in child.rows)]
     structure = id(node) if key is None else (table.kinds.get(node.path or ""), tuple(map(key, node.own)), inside)
     node.structure = known.setdefault(structure, len(known))
     return node.structure
