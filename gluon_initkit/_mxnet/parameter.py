@@ -1,17 +1,20 @@
 """Read a Gluon Parameter without side effects: its own methods, such as `data()`, raise, warn or run operators."""
 
+import ctypes
 from functools import lru_cache
 import inspect
 from operator import attrgetter
 from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from mxnet import gluon, ndarray
+from mxnet.base import _LIB, check_call
 from mxnet.initializer import InitDesc, Initializer
+from mxnet.ndarray.ndarray import _DTYPE_MX_TO_NP
 from mxnet.util import is_np_shape
 
 from ..shapes import is_known
 from . import backend
-from .arrays import address_of, classic
+from .arrays import classic
 
 allows_deferral = attrgetter("_allow_deferred_init")  # whether `initialize` may come before the shape is known
 storage_type_of = attrgetter("_stype")  # 'default', 'row_sparse' or 'csr'
@@ -30,6 +33,11 @@ def known_sizes(shape: Any) -> Optional[Tuple[Optional[int], ...]]:
     """A shape of MXNet's, with None for an unknown dimension."""
     if shape is None or (len(shape) == 0 and not is_np_shape()):  # in classic mode () means unknown
         return None
+    return _sizes(tuple(shape))
+
+
+@lru_cache(maxsize=None)
+def _sizes(shape: Tuple[int, ...]) -> Tuple[Optional[int], ...]:  # thousands of parameters have few different shapes
     # MXNet writes an unknown dimension as 0, and as -1 where `np_shape` is on or an np layer was built.
     return tuple([int(size) if size > 0 else None for size in shape])
 
@@ -93,13 +101,18 @@ def context_argument(ctx: Any, device: Any) -> Any:
 def buffers_of(params: Iterable[gluon.Parameter]) -> Iterator[Tuple[Any, int, Sequence[Any]]]:
     """For each parameter: its first array's dtype, the array's address (0 if it is sparse), and all contexts."""
     # The array's dtype can differ from the parameter's after `set_data` on a deferred parameter. Without an array:
-    # None, 0, ().
+    # None, 0, (). Each call of `NDArray.dtype` and `address_of` would make C objects of its own.
+    address, flag = ctypes.c_void_p(), ctypes.c_int()
+    to_address, to_flag = ctypes.byref(address), ctypes.byref(flag)
     for param in params:
         if param._data is None:
             yield None, 0, ()
-        else:
-            address = address_of(param._data[0]) if param._stype == "default" else 0
-            yield param._data[0].dtype, address, held_contexts(param)
+            continue
+        handle, is_dense = param._data[0].handle, param._stype == "default"
+        failure = _LIB.MXNDArrayGetDType(handle, to_flag) or (is_dense and _LIB.MXNDArrayGetData(handle, to_address))
+        if failure:
+            check_call(failure)
+        yield _DTYPE_MX_TO_NP[flag.value], (address.value or 0) if is_dense else 0, held_contexts(param)
 
 
 def is_layer_default(initializer: Any) -> bool:

@@ -348,8 +348,9 @@ def parameters_in_containers(blocks: Iterable[Tuple[str, gluon.Block]]) -> Dict[
             if isinstance(item, gluon.Parameter)}  # fmt: skip
 
 
-# The containers of MXNet itself: registered children and parameters, and the arguments of a cached graph.
-_MXNET_CONTAINERS = {"_children", "_reg_params", "_cached_op_args"}
+# The containers of MXNet itself: registered children and parameters, and what belongs to a cached graph.
+_MXNET_CONTAINERS = {"_cached_op_args", "_cached_graph", "_flags", "_in_format", "_out_format", "_children",
+                     "_reg_params"}  # fmt: skip
 
 
 class _Roles(Dict[type, str]):

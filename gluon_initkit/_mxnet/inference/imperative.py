@@ -30,41 +30,47 @@ argument_array, running = meta_array, meta_arrays
 
 def lend(param: gluon.Parameter, run: Run) -> None:
     """Make a parameter return an array without memory in the run's thread, deferred until its shape is known."""
-    # Partial functions, because closures for thousands of parameters are so many objects that they start a collection.
-    vars(param).update(_check_and_get=partial(_check_and_get, param, run), _var=None,
-                       _finish_deferred_init=partial(_finish, param, run),
-                       set_data=partial(_set_data, param, run))  # fmt: skip
+    lent = _LentParameter(param, run)
+    vars(param).update(_check_and_get=lent.check_and_get, _finish_deferred_init=lent.finish, set_data=lent.set_data,
+                       _var=None)  # fmt: skip
 
 
-def _check_and_get(param: Any, run: Run, held: Any, ctx: Any) -> Any:
-    if not run.here:
-        return type(param)._check_and_get(param, held, ctx)
-    shape = shape_of(param)
-    run.order[param] = None
-    is_complete, layer = is_known(shape), run.stack[-1].block if run.stack else None
-    if not is_complete and id(layer) not in run.open_layers:
-        raise DeferredInitializationError(f"Parameter {param.name!r} has not been initialized yet because "
-                                          "initialization was deferred.")  # fmt: skip
-    arrays = [param.value] if isinstance(param, gluon.Constant) else param._data or ()
-    numbers = next((array.asnumpy for array in arrays if array.stype == "default"), None)
-    array = meta_array(shape, param.dtype, numbers)
-    if not is_complete:
-        run.open_layers[id(layer)].append((param, array))
-    return [array] if ctx is list else array
+class _LentParameter:
+    """The methods of a parameter in a run. Closures for thousands of parameters would start a garbage collection."""
 
+    __slots__ = ("param", "run")
 
-def _finish(param: Any, run: Run) -> None:
-    if not run.here:
-        type(param)._finish_deferred_init(param)
-    elif is_known(shape_of(param)):
+    def __init__(self, param: Any, run: Run) -> None:
+        self.param, self.run = param, run
+
+    def check_and_get(self, held: Any, ctx: Any) -> Any:
+        param, run = self.param, self.run
+        if not run.here:
+            return type(param)._check_and_get(param, held, ctx)
+        shape = shape_of(param)
         run.order[param] = None
+        is_complete, layer = is_known(shape), run.stack[-1].block if run.stack else None
+        if not is_complete and id(layer) not in run.open_layers:
+            raise DeferredInitializationError(f"Parameter {param.name!r} has not been initialized yet because "
+                                              "initialization was deferred.")  # fmt: skip
+        arrays = [param.value] if isinstance(param, gluon.Constant) else param._data or ()
+        numbers = next((array.asnumpy for array in arrays if array.stype == "default"), None)
+        array = meta_array(shape, param.dtype, numbers)
+        if not is_complete:
+            run.open_layers[id(layer)].append((param, array))
+        return [array] if ctx is list else array
 
+    def finish(self) -> None:
+        if not self.run.here:
+            type(self.param)._finish_deferred_init(self.param)
+        elif is_known(shape_of(self.param)):
+            self.run.order[self.param] = None
 
-def _set_data(param: Any, run: Run, data: Any) -> None:
-    if not run.here:
-        type(param).set_data(param, data)
-    else:
-        param.shape = data.shape
+    def set_data(self, data: Any) -> None:
+        if not self.run.here:
+            type(self.param).set_data(self.param, data)
+        else:
+            self.param.shape = data.shape
 
 
 def prepare(path: str, block: Any, run: Run) -> None:
@@ -95,7 +101,6 @@ def prepare(path: str, block: Any, run: Run) -> None:
         entered, twin = len(run.entered), _twin(block, run)
         if isinstance(block, gluon.SymbolBlock):
             check_inputs([variable.name for variable in block._cached_graph[0]], len(arrays_and_symbols_in(args)))
-        run.open_layers[id(block)] = []
         try:
             if twin._cached_op is None:
                 run.building.append([])
@@ -104,15 +109,12 @@ def prepare(path: str, block: Any, run: Run) -> None:
                 finally:
                     calls = run.building.pop()
                 vars(twin)["_cached_op"] = op = _Graph(block, [variable.name for variable in inputs], graph, calls)
-                vars(twin)["_cached_op_args"] = [(name in op.inputs, op.inputs.get(name, op.params.get(name)))
-                                                 for name in graph.list_inputs()]  # fmt: skip
+                vars(twin)["_cached_op_args"] = [(True, op.inputs[name]) for name in op.arguments]  # no parameters
             return kind._call_cached_op(twin, *args)
         except ShapeConflict:
             del run.entered[entered:]
             _locate(block, run, args)
             raise
-        finally:
-            del run.open_layers[id(block)]
 
     def infer_attrs(function: str, attribute: str, *args: Any) -> None:
         # MXNet's own method also prints contradictions, and fails if a parameter is not in the graph.
@@ -190,6 +192,7 @@ class _Graph:
         for name in variables:
             assert name in params, f"Unknown input to HybridBlock: {name}"  # MXNet's own message
         self.params = {name: params[name] for name in variables}
+        self.arguments = [name for name in graph.list_inputs() if name in self.inputs]  # in the order of the graph
         composed = [call for call, *_ in calls if isinstance(call.block, gluon.SymbolBlock)]  # these copy their nodes
         self.composed = {node["name"]: call.path for call in composed
                          for node in json.loads(call.block._cached_graph[1].tojson())["nodes"]}  # fmt: skip
@@ -204,6 +207,7 @@ class _Graph:
 
     def __call__(self, *arrays: Any) -> List[Any]:
         run: Any = current.run
+        run.order.update(dict.fromkeys(self.params.values()))
         known = {name: shape_of(param) for name, param in self.params.items()}
         key = tuple({**known, **dict(zip(self.inputs, run.stack[-1].given))}.items())
         if key not in self.shapes:
@@ -221,7 +225,7 @@ class _Graph:
             call.given, call.answered = ins, outs
         self.is_new = False
         run.noted.append(partial(self._operators, internals, run.path))
-        inputs = {name: array for name, array in zip(self.graph.list_inputs(), arrays) if name in self.inputs}
+        inputs = dict(zip(self.arguments, arrays))
         ctx = next((array.context for array in inputs.values()), None)
         dtypes = infer_types(self.graph, {name: array.dtype for name, array in inputs.items()}, numpy.float32)
         return [meta_array(shape, dtype, ctx=ctx) for shape, dtype in zip(outputs, dtypes)]
