@@ -104,10 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="command")
 
     def command(name: str, run: Any, text: str, *parents: Any) -> Any:
-        made = commands.add_parser(name, help=text, description=text, parents=parents, epilog=_EXIT_CODES,
-                                   formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-        made.set_defaults(run=run)
-        return made
+        subparser = commands.add_parser(name, help=text, description=text, parents=parents, epilog=_EXIT_CODES,
+                                        formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+        subparser.set_defaults(run=run)
+        return subparser
 
     inspect = command("inspect", _inspect, "what is in parameter files, without a network and without MXNet", table)
     inspect.add_argument("files", nargs="+", metavar="file", help="of MXNet, NumPy or safetensors")

@@ -102,10 +102,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
     passed = [config.rootpath / module for module, outcomes in modules.items() if outcomes <= {"passed", ""}]
     gone = {str(file) for module in passed if whole
             for file in (module.parent / "init_regression" / module.stem).glob("*.json")} - paths[_CHECKED]
-    for title, found in (("written, to be reviewed and committed", paths[_WRITTEN]), ("of no test any more", gone)):
-        if found:
+    for title, files in (("written, to be reviewed and committed", paths[_WRITTEN]), ("of no test any more", gone)):
+        if files:
             terminalreporter.section(f"init_regression: {title}")
-            for path in sorted(found):
+            for path in sorted(files):
                 terminalreporter.line(path)
 
 

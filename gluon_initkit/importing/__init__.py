@@ -59,8 +59,8 @@ class _Finder:
         if name != "mxnet" and not (self.repair and name.startswith("mxnet.")):
             return None
         behind = sys.meta_path[sys.meta_path.index(self) + 1 :]
-        found = (finder.find_spec(name, path, target) for finder in behind if hasattr(finder, "find_spec"))
-        spec = next(filter(None, found), None)
+        specs = (finder.find_spec(name, path, target) for finder in behind if hasattr(finder, "find_spec"))
+        spec = next(filter(None, specs), None)
         if spec is None or not hasattr(spec.loader, "exec_module"):
             return None
         loader: Any = spec.loader

@@ -19,8 +19,7 @@ from vocabulary import GLUON_2, nd
 
 ROOT = Path(gluon_initkit.__file__).parent
 # The other MXNet alone can import these.
-OTHER = ({"v1.py", "imperative.py", "meta_arrays.py"} if GLUON_2
-         else {"v2.py", "deferred_compute.py"})  # fmt: skip
+OTHER = {"imperative.py", "meta_arrays.py"} if GLUON_2 else {"deferred_compute.py"}
 # `importing` stands below all else, and names libraries only.
 FILES = sorted(path for path in ROOT.rglob("*.py")
                if path.name not in OTHER | {"__main__.py"} and path.parent.name != "importing")  # fmt: skip
@@ -39,7 +38,6 @@ OWN = {
     "parameters.attributes": {"name"},  # one of three, by a line above
     "parameters.info": {"hint", "description", "message"},  # by printable, a line above
     "sharing.builder": {"kind"},  # by printable, a line above
-    "initializer.corrected": {"found"},  # by printable, a line above
     "_mxnet.tree": {"more", "where"},
     "_mxnet.inference.imperative": {"structure", "block"},  # MXNet's words for how arguments are nested
     "_mxnet.inference.record": {"inputs", "listed"},
