@@ -143,8 +143,15 @@ class Child(nn.HybridSequential):
     """A block with a reference to the one around it, which Gluon takes for a child."""
 
 
-def cyclic():
-    net, child = nn.HybridSequential(), Child()
+class Renaming(Child):
+    """It names its parameters itself, as MXNet 1's RNN layers and all blocks of MXNet 2 do."""
+
+    def _collect_params_with_prefix(self, *prefix, **select):
+        return super()._collect_params_with_prefix(*prefix, **select)
+
+
+def cyclic(kind=Child):
+    net, child = nn.HybridSequential(), kind()
     net.add(child)
     child.add(nn.Dense(4))
     child.parent = net
@@ -167,13 +174,14 @@ CYCLE = {
 }
 
 
+@pytest.mark.parametrize("kind", [Child, Renaming])
 @pytest.mark.parametrize("verb", CYCLE.values(), ids=CYCLE)
-def test_blocks_in_a_cycle_are_one_clear_error(verb):
+def test_blocks_in_a_cycle_are_one_clear_error(verb, kind):
     before = sys.getrecursionlimit()
     with pytest.raises(RecursionError):
-        cyclic().collect_params()
+        cyclic(kind).collect_params()
     with pytest.raises(ValueError, match=r"the block '0.parent' \(HybridSequential\) is the network itself, so"):
-        verb(cyclic())
+        verb(cyclic(kind))
     assert sys.getrecursionlimit() == before
 
 

@@ -3,9 +3,25 @@
 import json
 
 import gluon_initkit as ik
+from gluon_initkit.shapes import agree, is_known
 import mxnet as mx
 import pytest
 from vocabulary import HybridBlock, classic, constant, declared
+
+
+@pytest.mark.parametrize("shape, known", [
+    ((2, 3), True), ((), True), ((0, 3), True), ((2, None), False), ((None,), False), (None, False),
+])  # fmt: skip
+def test_known(shape, known):
+    assert is_known(shape) is known
+
+
+@pytest.mark.parametrize("a, b, expected", [
+    ((), (), True), ((), None, True), ((), (None,), False), ((2, None), (None, 3), True), ((2,), (3,), False),
+    ((2,), (2, 3), False), (None, None, True),
+])  # fmt: skip
+def test_agree(a, b, expected):
+    assert agree(a, b) is agree(b, a) is expected
 
 
 class Scaled(HybridBlock):

@@ -110,6 +110,11 @@ def path_column(heading: str = "parameter") -> Column:
     return Column("path", attrgetter("path"), heading, path=True)
 
 
+def number_columns(*keys: str, **options: Any) -> List[Column]:
+    """Columns of numbers, which are the attributes `keys` of rows."""
+    return [Column(key, attrgetter(key), number=True, **options) for key in keys]
+
+
 def shape_column(key: str = "shape", heading: str = "", **options: Any) -> Column:
     """A column of shapes, read from the attribute `key` of each row."""
     return Column(key, attrgetter(key), heading, show=shape_text, fold="range", **options)

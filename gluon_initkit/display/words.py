@@ -9,6 +9,9 @@ import sys
 from typing import Any, Iterable, Sequence
 import warnings
 
+__all__ = ["AtLeast", "KitError", "counted", "counted_of", "did_you_mean", "did_you_mean_path", "escape", "find_row",
+           "inputs_text", "listed", "printable", "shape_text", "show_value", "size_text", "warn"]  # fmt: skip
+
 _INTERNAL = (__name__.partition(".")[0], "mxnet")
 
 

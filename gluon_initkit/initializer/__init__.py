@@ -6,9 +6,11 @@ from .._mxnet.trainer import release
 from .dispatch import InitializationError
 from .distributions import DeltaOrthogonal, Dirac, Identity, TruncatedNormal, VarianceScaling
 from .initialize import InitReport, InitRow, initialize
-from .initializer import Initializer, Rules, corrected
+from .initializer import Initializer, corrected
+from .lsuv import LsuvReport, LsuvRow, lsuv
+from .mup import CoordinateCheck, CoordinateRow, MupReport, MupRow, coordinate_check, mup
 from .plan import Plan, PlanRow, plan
-from .scaling import CoordinateCheck, CoordinateRow, LsuvReport, LsuvRow, MupReport, MupRow, coordinate_check, lsuv, mup
+from .rules import Rules
 from .values import check_workers, fingerprint
 
 __all__ = [

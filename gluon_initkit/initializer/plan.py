@@ -12,7 +12,8 @@ from ..display import Column, Table, TableReport, counted, counted_of, path_colu
 from ..parameters import ROLES, ParameterInfo, explain_no_match, list_parameters, select_parameters
 from .dispatch import Choice, decide, idle_hooks, overrides, target_of, targets
 from .distributions import Constant, hook_distribution
-from .initializer import Rules, corrected, dump, initializer_text
+from .initializer import corrected, dump, initializer_text
+from .rules import Rules
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,11 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 
 from ..display import did_you_mean, did_you_mean_path, listed, printable, size_text
 
+__all__ = ["LAYER_DEFAULTS", "ROLES", "ParameterInfo", "Selector", "check_block", "context_mismatch",
+           "explain_no_match", "list_parameters", "matcher", "named_memory_errors", "parameter_info", "path_matcher",
+           "refuse_no_match", "role_of", "select_parameters", "selector_from_json", "selector_to_json",
+           "show_selector"]  # fmt: skip
+
 ROLES = ("weight", "bias", "gamma", "beta", "running_mean", "running_var", "default")
 
 # The Symbol API and GluonCV's feature expanders write `moving_*` for `running_*`.

@@ -18,6 +18,7 @@ import pytest
         ("ln.beta", "beta"),
         ("prelu0_alpha", "default"),
         ("_", "default"),
+        ("", "default"),
     ],
 )
 def test_a_role_is_read_from_the_end_of_a_name(name, role, tmp_path):
